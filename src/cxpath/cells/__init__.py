@@ -1,0 +1,1 @@
+"""From peaks to cells: class, calibrated probability, one cell once. Pure numpy."""

@@ -1,0 +1,1 @@
+"""HTML, pictures and export files. Does not know how anything was computed."""

@@ -1,0 +1,1 @@
+"""The story: score one slide, draw and score the demo. No formulas here."""

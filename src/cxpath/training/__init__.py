@@ -1,0 +1,1 @@
+"""Drawing tissue with known truth, and teaching a network from it."""

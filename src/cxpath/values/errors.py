@@ -1,0 +1,63 @@
+"""Every error a user can meet: one base, a message that names what is wrong, a hint that says what to do."""
+
+from __future__ import annotations
+
+
+class CxpathError(Exception):
+    """Base of all errors raised on purpose.
+
+    Parameters
+    ----------
+    message : str
+        One line that names the file or setting and what is wrong with it.
+    hint : str
+        One line that says what to do about it; may be empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class MissingFileError(CxpathError, FileNotFoundError):
+    """A path that the user named does not exist."""
+
+
+class UnreadableSlideError(CxpathError, OSError):
+    """A file that is no slide, or a slide that breaks on opening or on reading."""
+
+
+class ResolutionError(CxpathError, ValueError):
+    """The micrometres per pixel are missing, absurd or contradict each other."""
+
+
+class ConfigurationError(CxpathError, ValueError):
+    """A configuration key is unknown or its value is not allowed."""
+
+
+class ModelError(CxpathError, ValueError):
+    """A model folder is missing, incomplete or does not match its card."""
+
+
+class RegionsFileError(CxpathError, ValueError):
+    """A file of drawn regions cannot be read or names no usable region."""
+
+
+class CellsFileError(CxpathError, ValueError):
+    """A table of cells cannot be read or lacks a column."""
+
+
+class AssayError(CxpathError, ValueError):
+    """An assay is unknown, or does not support the score asked of it."""
+
+
+class OutputError(CxpathError, OSError):
+    """A result cannot be written, or would overwrite an earlier one."""
+
+
+class DeviceError(CxpathError, RuntimeError):
+    """The device that was asked for is not there."""

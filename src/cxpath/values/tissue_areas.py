@@ -1,0 +1,22 @@
+"""TissueAreas: how much tissue was scored and how much was left out, by reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TissueAreas:
+    """Areas of one slide in square millimetres.
+
+    Parameters
+    ----------
+    scored_mm2 : float
+        Tissue that entered the score.
+    excluded_mm2 : mapping of str to float
+        Tissue left out, by reason ("pen", "blur", "region", ...).
+    """
+
+    scored_mm2: float
+    excluded_mm2: Mapping[str, float] = field(default_factory=dict)
