@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Calibration:
-    """Temperature scaling fitted on held-out truth (Guo et al. 2017); p = sigmoid(logit / temperature + bias).
+    """Temperature scaling fitted on held-out truth (Guo et al. 2017): sigmoid(logit / temperature + bias).
 
     Parameters
     ----------

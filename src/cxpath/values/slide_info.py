@@ -33,10 +33,10 @@ class SlideInfo:
     level_downsamples : tuple of float
         Downsample factor of each stored level; the first is 1.
     bounds_px : tuple of int
-        x, y, width, height of the non-empty part in level-0 pixels (QuPath's frame); the whole slide when unset.
+        x, y, width, height of the scanned part in level-0 pixels (QuPath's frame); else the whole slide.
     properties : mapping of str to str
-        Allow-listed properties only (objective power, scanner model, compression ...): never user, date,
-        barcode or file name.
+        Allow-listed properties only (objective power, scanner model, compression ...): never user,
+        date, barcode or file name.
     """
 
     name: str
