@@ -1,0 +1,1 @@
+"""Drawn H-DAB tissue with exact truth for every cell and region."""
