@@ -1,5 +1,63 @@
-"""cxpath: PD-L1 combined positive scores that a pathologist can check. Research use only."""
+"""cxpath: PD-L1 combined positive scores that a pathologist can check. Research use only.
+
+Names are loaded when first used, so that `import cxpath` is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from cxpath.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from cxpath.exchange.cells_parquet import read_cells, write_cells
+    from cxpath.runs.configuration import Configuration, load_configuration
+    from cxpath.runs.python_api import score_cells, score_slide
+    from cxpath.scores.slide_score import SlideScore
+    from cxpath.slide.open_slide import open_slide
+    from cxpath.values.cell_table import CellTable, CellTableFacts, Kind, Subkind
+    from cxpath.values.errors import CxpathError
+
+_HOME = {
+    "CellTable": "cxpath.values.cell_table",
+    "CellTableFacts": "cxpath.values.cell_table",
+    "Configuration": "cxpath.runs.configuration",
+    "CxpathError": "cxpath.values.errors",
+    "Kind": "cxpath.values.cell_table",
+    "SlideScore": "cxpath.scores.slide_score",
+    "Subkind": "cxpath.values.cell_table",
+    "load_configuration": "cxpath.runs.configuration",
+    "open_slide": "cxpath.slide.open_slide",
+    "read_cells": "cxpath.exchange.cells_parquet",
+    "score_cells": "cxpath.runs.python_api",
+    "score_slide": "cxpath.runs.python_api",
+    "write_cells": "cxpath.exchange.cells_parquet",
+}
+
+__all__ = [
+    "CellTable",
+    "CellTableFacts",
+    "Configuration",
+    "CxpathError",
+    "Kind",
+    "SlideScore",
+    "Subkind",
+    "__version__",
+    "load_configuration",
+    "open_slide",
+    "read_cells",
+    "score_cells",
+    "score_slide",
+    "write_cells",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cxpath' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,50 @@
+# Two commands set everything up: `make demo` and `make test`.
+# Only Python 3.11 or newer and make are needed; all else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export CXPATH_DATA ?= ../shared/data
+
+.PHONY: demo test check docs bench wheel clean
+
+demo: $(VENV)/installed
+	$(BIN)/cxpath demo
+
+test: check
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+check: $(VENV)/installed-test
+	$(BIN)/ruff check src tests scripts
+	$(BIN)/ruff format --check src tests scripts
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/installed-docs
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/installed
+	$(BIN)/python scripts/bench.py
+
+wheel: $(VENV)/installed-test
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf $(VENV) dist build site cxpath-out
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("cxpath needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group test
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --group docs
+	touch $@

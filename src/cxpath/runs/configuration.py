@@ -1,0 +1,132 @@
+"""The configuration of a run: defaults, then a TOML file, then single settings; checked as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from cxpath.cells.settings import CellSettings
+from cxpath.network.settings import NetworkSettings
+from cxpath.pipeline.settings import PipelineSettings
+from cxpath.scores.settings import ScoringSettings
+from cxpath.tiles.settings import TileSettings
+from cxpath.tissue.settings import TissueSettings
+from cxpath.values.errors import ConfigurationError, MissingFileError
+from cxpath.values.settings import Settings
+
+
+class ReportSettings(Settings):
+    """Section `[report]`: what is pictured."""
+
+    fields: int = Field(default=6, ge=0, le=50)
+    """How many of the most influential fields are pictured."""
+
+    field_um: float = Field(default=500.0, gt=50)
+    """Side of a field; the slide-wide lattice starts at the top left corner."""
+
+    field_mpp: float = Field(default=0.5, gt=0.05, le=4)
+    """Resolution of the pictures of fields."""
+
+    heatmap_um: float = Field(default=150.0, gt=10)
+    """Side of a square of the heat map."""
+
+    heatmap_fewest_tumour_cells: int = Field(default=5, ge=1)
+    """A square with fewer shows no local CPS."""
+
+
+class Configuration(Settings):
+    """All sections of `configs/default.toml`."""
+
+    tissue: TissueSettings = TissueSettings()
+    tiles: TileSettings = TileSettings()
+    network: NetworkSettings = NetworkSettings()
+    cells: CellSettings = CellSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    report: ReportSettings = ReportSettings()
+
+    @property
+    def pipeline(self) -> PipelineSettings:
+        """The sections that lead from a slide to its cells."""
+        return PipelineSettings(tiles=self.tiles, network=self.network, cells=self.cells)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all effective values, as JSON with sorted keys."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def with_values(self, values: dict[str, dict[str, Any]]) -> Configuration:
+        """Return a copy with some values replaced, by section and key, checked again."""
+        merged = _merge(self.model_dump(), values)
+        return _validate(merged, "the configuration")
+
+
+def load_configuration(file: Path | None = None, settings: Sequence[str] = ()) -> Configuration:
+    """Read a configuration.
+
+    Parameters
+    ----------
+    file : Path, optional
+        TOML with any of the sections of `configs/default.toml`.
+    settings : sequence of str
+        Single values as "section.key=VALUE", the value in TOML; they win over the file.
+
+    Raises
+    ------
+    ConfigurationError
+        On an unknown key or a value out of range, naming it.
+    MissingFileError
+        When the file does not exist.
+    """
+    values: dict[str, Any] = _read_toml(file) if file else {}
+    for setting in settings:
+        values = _merge(values, _parse_setting(setting))
+    return _validate(values, str(file) if file else "--set")
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{file}: no such configuration file", "check the path") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(
+            f"{file}: not readable as TOML: {error}", "see configs/default.toml"
+        ) from error
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, equals, value = setting.partition("=")
+    if not equals or key.count(".") != 1:
+        raise ConfigurationError(f"--set {setting!r} is not section.key=VALUE", "such as scoring.level=0.9")
+    try:
+        return tomllib.loads(f"{key.strip()} = {value}")
+    except tomllib.TOMLDecodeError:
+        pass
+    try:  # a bare word is meant as text: --set tissue.stain_check=off
+        return tomllib.loads(f"{key.strip()} = {json.dumps(value.strip())}")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"--set {setting!r}: {error}", "write the value as in TOML") from error
+
+
+def _merge(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in extra.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _validate(values: dict[str, Any], source: str) -> Configuration:
+    try:
+        return Configuration.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = "no such setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        raise ConfigurationError(f"{source}: {where}: {reason}", "see configs/default.toml") from error

@@ -1,0 +1,130 @@
+"""The two JSON documents of a run: `score.json`, the result, and `run.json`, how it came about."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cxpath.exchange.whole_file import whole_file
+from cxpath.network.card import ModelCard
+from cxpath.runs.obtain_cells import SlideCells
+from cxpath.runs.score_request import ScoreRequest
+from cxpath.scores.slide_score import SlideScore
+from cxpath.tissue.tissue import Tissue
+from cxpath.values.slide_info import SlideInfo
+from cxpath.version import __version__
+
+SCORE_SCHEMA = "cxpath/score/1"
+RUN_SCHEMA = "cxpath/run/1"
+RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
+PACKAGES = ("torch", "torchvision", "openslide-python", "openslide-bin", "numpy", "scikit-image", "scipy")
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What both documents are made from, beside the score."""
+
+    request: ScoreRequest
+    info: SlideInfo
+    tissue: Tissue
+    card: ModelCard
+    started: datetime
+    device: str
+    warnings: tuple[str, ...]
+    found: SlideCells | None
+
+
+def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
+    """Return `score.json` as in the design: keys stable and complete, null for what there is not."""
+    info, areas = facts.info, facts.tissue.areas
+    return {
+        "schema": SCORE_SCHEMA,
+        "research_use": RESEARCH_USE,
+        "slide": {
+            "name": info.name,
+            "digest": info.digest,
+            "width_px": info.width_px,
+            "height_px": info.height_px,
+            "mpp": info.mpp,
+            "mpp_source": info.mpp_source,
+        },
+        "assay": facts.request.assay,
+        "tumour": facts.request.tumour,
+        "marker": facts.request.marker,
+        "warnings": list(facts.warnings),
+        **score.as_dict(),
+        "tissue": {"scored_mm2": areas.scored_mm2, "excluded_mm2": dict(areas.excluded_mm2)},
+        "provenance": {
+            "cxpath": __version__,
+            "model": facts.card.name,
+            "model_digest": facts.card.digest,
+            "configuration_digest": facts.request.configuration.digest(),
+        },
+    }
+
+
+def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, Any]:
+    """Return `run.json`: enough to repeat the run, and nothing that names a patient or a folder."""
+    stains, request = facts.tissue.stains, facts.request
+    return {
+        "schema": RUN_SCHEMA,
+        "started": facts.started.isoformat(timespec="seconds"),
+        "versions": _versions(),
+        "slide": asdict(facts.info) | {"properties": dict(facts.info.properties)},
+        "model": {
+            "name": facts.card.name,
+            "version": facts.card.version,
+            "digest": facts.card.digest,
+            "stained_threshold": facts.card.thresholds.stained_threshold,
+        },
+        "options": {
+            "assay": request.assay,
+            "tumour": request.tumour,
+            "marker": request.marker,
+            "research": request.research,
+            "mpp": request.mpp,
+            "regions_drawn": request.roi is not None,
+            "cells_given": request.cells is not None,
+            "pseudonym": request.pseudonym,
+        },
+        "configuration": request.configuration.model_dump(mode="json"),
+        "configuration_digest": request.configuration.digest(),
+        "device": facts.device,
+        "reader": facts.info.reader,
+        "stains": {
+            "white_point": list(stains.white_point),
+            "hematoxylin": list(stains.hematoxylin),
+            "dab": list(stains.dab),
+        },
+        "tiles": _tiles(facts.found),
+        "timings_s": dict(timings_s),
+        "warnings": list(facts.warnings),
+    }
+
+
+def write_json(path: Path, document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write a document, whole or not at all; NaN would be no JSON and is refused."""
+    with whole_file(path) as partial:
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _tiles(found: SlideCells | None) -> dict[str, int]:
+    plan = found.plan if found else None
+    return {"planned": len(plan.tiles) if plan else 0, "read": len(plan.with_tissue) if plan else 0}
+
+
+def _versions() -> dict[str, str]:
+    found = {"cxpath": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

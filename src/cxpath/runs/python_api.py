@@ -1,0 +1,61 @@
+"""What `import cxpath` offers beside values: the calls of the command line, for notebooks and scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cxpath.runs.assays import read_assay
+from cxpath.runs.configuration import Configuration
+from cxpath.runs.score_request import CERVIX, REFERENCE_ASSAY, ScoreRequest
+from cxpath.runs.score_slide import Progress
+from cxpath.runs.score_slide import score_slide as run_score_slide
+from cxpath.scores.score_cells import score_cells as score_table
+from cxpath.scores.slide_score import SlideScore
+from cxpath.values.cell_table import CellTable
+from cxpath.values.tissue_areas import TissueAreas
+
+
+def score_slide(
+    slide: str | Path, out: str | Path | None = None, *, progress: Progress | None = None, **options: Any
+) -> SlideScore:
+    """Score one slide and leave its results folder: the same as `cxpath score`.
+
+    Parameters
+    ----------
+    slide : str or Path
+        A whole-slide file, or a picture with `mpp`.
+    out : str or Path, optional
+        Results folder; `./cxpath-out/<stem>` by default.
+    progress : callable, optional
+        Called with the number of tiles done and the number in all.
+    **options
+        The other fields of `ScoreRequest`: `overwrite`, `mpp`, `assay`, `tumour`, `research`, `roi`,
+        `cells`, `marker`, `model`, `device`, `pseudonym`, `configuration`.
+
+    Returns
+    -------
+    SlideScore
+    """
+    for name in ("roi", "cells"):
+        if options.get(name) is not None:
+            options[name] = Path(options[name])
+    request = ScoreRequest(Path(slide), Path(out) if out is not None else None, **options)
+    return run_score_slide(request, progress)
+
+
+def score_cells(
+    cells: CellTable, areas: TissueAreas | None = None, configuration: Configuration | None = None
+) -> SlideScore:
+    """Score anybody's cells; cut-offs are those of 22C3 in cervix.
+
+    Parameters
+    ----------
+    cells : CellTable
+    areas : TissueAreas, optional
+        For scores of tissue area; without them those are null.
+    configuration : Configuration, optional
+    """
+    del areas  # CPS and TPS need none
+    settings = (configuration or Configuration()).scoring
+    return score_table(cells, settings, read_assay(REFERENCE_ASSAY).cutoffs("cps", CERVIX))

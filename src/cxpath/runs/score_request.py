@@ -1,0 +1,128 @@
+"""What a user asks for when scoring one slide: the options of `cxpath score`, checked before any work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cxpath.runs.assays import UNKNOWN, read_assay
+from cxpath.runs.configuration import Configuration
+from cxpath.scores.assay import Assay
+from cxpath.scores.cutoffs import Cutoff
+from cxpath.scores.expression import COMPARTMENTS, require_intensity_cuts
+from cxpath.slide.pseudonym import pseudonym, pseudonym_key
+from cxpath.values.errors import ConfigurationError
+
+PDL1 = "pdl1"
+CERVIX = "cervix"
+REFERENCE_ASSAY = "22c3"
+"""Whose cut-offs are shown for an unstated assay, with a warning."""
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """One slide and how to score it.
+
+    Parameters
+    ----------
+    slide : Path
+    out : Path, optional
+        Results folder; `./cxpath-out/<stem>` by default.
+    overwrite : bool
+        Replace an earlier result.
+    mpp : float, optional
+        Micrometres per pixel, where the file does not say or is wrong.
+    assay : str
+        Name of an assay, or "unknown".
+    tumour : str
+        "cervix", or another tumour with `research`.
+    research : bool
+        Compute scores that the assay does not support.
+    roi : Path, optional
+        Drawn regions (QuPath GeoJSON).
+    cells : Path, optional
+        Cells (Parquet) to score instead of running the network.
+    marker : str
+        "pdl1", "her2", "egfr" or "vegf".
+    model : str
+        Name of a bundled model, or a folder.
+    device : str
+        "auto", "cpu" or "cuda".
+    pseudonym : bool
+        Replace the slide's name by a keyed hash everywhere.
+    configuration : Configuration
+    """
+
+    slide: Path
+    out: Path | None = None
+    overwrite: bool = False
+    mpp: float | None = None
+    assay: str = UNKNOWN
+    tumour: str = CERVIX
+    research: bool = False
+    roi: Path | None = None
+    cells: Path | None = None
+    marker: str = PDL1
+    model: str = "small"
+    device: str = "auto"
+    pseudonym: bool = False
+    configuration: Configuration = field(default_factory=Configuration)
+
+    @property
+    def shown_name(self) -> str | None:
+        """The pseudonym, or None to show the file's own name."""
+        if not self.pseudonym:
+            return None
+        return pseudonym(self.slide.name, pseudonym_key())
+
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        stem = self.shown_name or self.slide.stem or self.slide.name
+        return self.out or Path("cxpath-out") / stem
+
+    def check(self) -> Assay | None:
+        """Refuse what cannot be asked, before anything is read; return the assay when it was stated.
+
+        Raises
+        ------
+        AssayError
+            Unknown assay, or one that does not support the score asked of it.
+        ConfigurationError
+            Unknown marker or tumour, or a marker without the lab's intensity cuts.
+        """
+        if self.marker != PDL1:
+            if self.marker not in COMPARTMENTS:
+                known = ", ".join((PDL1, *COMPARTMENTS))
+                raise ConfigurationError(f"marker {self.marker!r} is unknown", f"known markers: {known}")
+            require_intensity_cuts(self.marker, self.configuration.scoring)
+        if self.tumour != CERVIX and not self.research:
+            raise ConfigurationError(
+                f"tumour {self.tumour!r} is not supported: cxpath scores {CERVIX}",
+                "pass --research to score it all the same, for research only",
+            )
+        if self.assay.lower() == UNKNOWN:
+            return None
+        assay = read_assay(self.assay)
+        if not self.research and self.marker == PDL1:
+            assay.require("cps", self.tumour)
+        return assay
+
+    def cutoffs(self, assay: Assay | None) -> tuple[Cutoff, ...]:
+        """Return what to compare the CPS with: the assay's cut-offs, 22C3's for an unstated one."""
+        return (assay or read_assay(REFERENCE_ASSAY)).cutoffs("cps", self.tumour)
+
+    def warnings(self, assay: Assay | None) -> tuple[str, ...]:
+        """Return what a reader of the report must know about the request."""
+        found = []
+        if assay is None:
+            found.append("assay not stated: cut-offs shown are those of 22C3 in cervix")
+        elif not assay.supports("cps", self.tumour):
+            found.append(
+                f"assay {assay.name} does not support CPS in {self.tumour}: computed for research only"
+            )
+        if self.configuration.tissue.stain_check == "off":
+            found.append("the stain check was switched off")
+        if self.cells:
+            found.append("cells were read from a file, not found by cxpath's network")
+        return tuple(found)

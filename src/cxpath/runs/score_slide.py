@@ -1,0 +1,114 @@
+"""The story of one slide, from file to report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cxpath.exchange.regions_geojson import read_regions
+from cxpath.network.card import ModelCard
+from cxpath.network.device import choose_device
+from cxpath.network.model_store import load_card
+from cxpath.report.build import build_report
+from cxpath.runs.documents import RunFacts, run_document, score_document, write_json
+from cxpath.runs.obtain_cells import SlideCells, obtain_cells
+from cxpath.runs.pictures import write_tissue_picture
+from cxpath.runs.results_folder import ResultsFolder
+from cxpath.runs.score_request import PDL1, ScoreRequest
+from cxpath.runs.stopwatch import Stopwatch
+from cxpath.runs.write_cells import write_cell_files
+from cxpath.scores.cutoffs import Cutoff
+from cxpath.scores.expression import score_expression
+from cxpath.scores.score_cells import score_cells
+from cxpath.scores.settings import ScoringSettings
+from cxpath.scores.slide_score import SlideScore
+from cxpath.slide.open_slide import open_slide
+from cxpath.tissue.find_tissue import find_tissue
+from cxpath.values.slide_info import SlideInfo
+
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles done and the number in all."""
+
+
+def score_slide(request: ScoreRequest, progress: Progress | None = None) -> SlideScore:
+    """Score one slide and leave its results folder.
+
+    Parameters
+    ----------
+    request : ScoreRequest
+    progress : callable, optional
+
+    Returns
+    -------
+    SlideScore
+        A slide that is not evaluable comes back with its reasons; its folder is written all the same.
+
+    Raises
+    ------
+    CxpathError
+        When the slide cannot be read, the request makes no sense, or nothing can be written. No partial
+        result is left behind.
+    """
+    assay, configuration = request.check(), request.configuration
+    watch, started = Stopwatch(), datetime.now(UTC)
+    results = ResultsFolder(request.folder, overwrite=request.overwrite)
+    card = load_card(request.model)
+    scoring = _with_threshold_of(card, configuration.scoring)
+    with watch.stage("open"):
+        slide = open_slide(request.slide, request.mpp, name=request.shown_name)
+    with slide, results:
+        with watch.stage("open"):
+            info = slide.info  # reads the whole file once for its digest
+            regions = read_regions(request.roi, info.bounds_px) if request.roi else None
+        with watch.stage("tissue"):
+            tissue = find_tissue(slide, configuration.tissue, regions)
+            write_tissue_picture(results.partial, tissue)
+        because = (*tissue.refused_because, *why_out_of_range(info, card))
+        with watch.stage("detect"):
+            network = configuration.network
+            device = choose_device(
+                request.device, precision=network.precision, threads=network.threads or None
+            )
+            found = None if because else obtain_cells(request, slide, tissue, device, regions, progress)
+        with watch.stage("score"):
+            score = _score(found, request.marker, scoring, request.cutoffs(assay), because)
+        if found:
+            write_cell_files(results.partial, slide, tissue, found, scoring, configuration.report, watch)
+        warnings = (*slide.warnings, *request.warnings(assay), *score.warnings)
+        facts = RunFacts(request, info, tissue, card, started, device.describe(), warnings, found)
+        write_json(results.partial / "score.json", score_document(facts, score))
+        write_json(results.partial / "run.json", run_document(facts, watch.seconds()))
+        build_report(results.partial)
+        results.commit()
+    return score
+
+
+def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[str, ...]:
+    """Return why the slide's µm/px do not suit the model; empty when they do."""
+    low, high = card.accepted_mpp
+    if low <= info.mpp <= high:
+        return ()
+    found = (
+        f"{info.mpp:g} µm per pixel lies outside the {low:g} to {high:g} that model {card.name} was made for"
+    )
+    return (f"{found}: scan the slide again within that range",)
+
+
+def _with_threshold_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
+    """Fill in the model card's staining threshold where the lab has set none."""
+    threshold = scoring.stained_threshold or card.thresholds.stained_threshold
+    return scoring.model_copy(update={"stained_threshold": threshold})
+
+
+def _score(
+    found: SlideCells | None,
+    marker: str,
+    scoring: ScoringSettings,
+    cutoffs: tuple[Cutoff, ...],
+    because: tuple[str, ...],
+) -> SlideScore:
+    if found is None:
+        return SlideScore(scoring.minimum_tumour_cells, because)
+    if marker != PDL1:
+        return score_expression(found.cells, marker, scoring, because)
+    return score_cells(found.cells, scoring, cutoffs, because)

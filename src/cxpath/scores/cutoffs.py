@@ -1,0 +1,48 @@
+"""Cut-offs of a score: on which side it lies, how surely, and whether that is near enough to doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """A value that an assay's label or a trial compares the score with.
+
+    Parameters
+    ----------
+    value : float
+        On the score's scale.
+    basis : str
+        Such as "label" or "trial stratum, not a label".
+    """
+
+    value: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class CutoffVerdict:
+    """One cut-off against one score; the *unrounded* score decides `met`."""
+
+    cutoff: Cutoff
+    met: bool
+    probability: float
+    borderline: bool
+
+
+def judge(score: float, probability: float, cutoff: Cutoff, borderline_tail: float) -> CutoffVerdict:
+    """Compare an unrounded score with a cut-off.
+
+    Parameters
+    ----------
+    score : float
+        Unrounded.
+    probability : float
+        P(score >= cutoff).
+    cutoff : Cutoff
+    borderline_tail : float
+        Borderline means borderline_tail < probability < 1 - borderline_tail.
+    """
+    borderline = borderline_tail < probability < 1.0 - borderline_tail
+    return CutoffVerdict(cutoff, score >= cutoff.value, probability, borderline)

@@ -1,0 +1,36 @@
+"""What a lab may set about scoring."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cxpath.values.settings import Settings
+
+
+class ScoringSettings(Settings):
+    """Section `[scoring]` of the configuration."""
+
+    stained_threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Probability from which a cell counts as PD-L1 positive; unset takes the model card's."""
+
+    association_distance_um: float = Field(default=500.0, gt=0)
+    """A stained immune cell counts only this near to a viable tumour cell. "The same field as at about
+    20x" is what the rule says (clinical brief 1.1); no source fixes the number."""
+
+    minimum_tumour_cells: int = Field(default=100, ge=1)
+    """Fewer viable tumour cells than this are not evaluable."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Coverage that the intervals aim at."""
+
+    borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
+    """A cut-off is borderline while its probability lies between this and one minus this."""
+
+    intensity_cuts_od: tuple[float, float, float] | None = None
+    """Membrane optical densities from which staining is 1+, 2+ and 3+; without them there is no H-score.
+    A lab must set its own: no default is claimed."""
+
+
+def threshold_of(settings: ScoringSettings) -> float:
+    """Return the staining threshold; one half where neither the lab nor a model card has set one."""
+    return 0.5 if settings.stained_threshold is None else settings.stained_threshold

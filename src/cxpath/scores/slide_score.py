@@ -1,0 +1,113 @@
+"""SlideScore: what one slide's cells amount to, or why they amount to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cxpath.scores.counting import CellCounts
+from cxpath.scores.cutoffs import CutoffVerdict
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ScoreEstimate:
+    """One score with its intervals.
+
+    Parameters
+    ----------
+    value : float
+        Unrounded; this is what cut-offs are compared with.
+    interval_slide : tuple of float
+        For this slide's own score, given doubt about its cells.
+    interval_tissue : tuple of float
+        For the tumour's score, of which the slide is a sample.
+    level : float
+        Coverage that both aim at.
+    method : str
+        How the intervals were made.
+    reported : str
+        The printed form.
+    cutoffs : tuple of CutoffVerdict
+    """
+
+    value: float
+    interval_slide: Interval
+    interval_tissue: Interval
+    level: float
+    method: str
+    reported: str
+    cutoffs: tuple[CutoffVerdict, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form written into `score.json`."""
+        judged = {
+            f"{verdict.cutoff.value:g}": {
+                "basis": verdict.cutoff.basis,
+                "met": verdict.met,
+                "probability": verdict.probability,
+                "borderline": verdict.borderline,
+            }
+            for verdict in self.cutoffs
+        }
+        return {
+            "value": self.value,
+            "interval_slide": list(self.interval_slide),
+            "interval_tissue": list(self.interval_tissue),
+            "level": self.level,
+            "method": self.method,
+            "reported": self.reported,
+        } | ({"cutoffs": judged} if judged else {})
+
+
+@dataclass(frozen=True)
+class SlideScore:
+    """Scores of one slide.
+
+    Parameters
+    ----------
+    not_evaluable_because : tuple of str
+        Every reason, each with what to do; empty for an evaluable slide.
+    required_tumour_cells : int
+        The adequacy limit that was used.
+    counts : CellCounts or None
+        None where no cell was ever counted.
+    cps, tps : ScoreEstimate or None
+        None on a slide that is not evaluable: never 0.
+    h_score : float or None
+        None unless the lab has set intensity cuts.
+    warnings : tuple of str
+    """
+
+    required_tumour_cells: int
+    not_evaluable_because: tuple[str, ...] = ()
+    counts: CellCounts | None = None
+    cps: ScoreEstimate | None = None
+    tps: ScoreEstimate | None = None
+    h_score: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def evaluable(self) -> bool:
+        """Whether there is a score."""
+        return not self.not_evaluable_because
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the keys of `score.json` from `evaluable` to `h_score`."""
+        return {
+            "evaluable": self.evaluable,
+            "not_evaluable_because": list(self.not_evaluable_because),
+            "adequacy": {
+                "viable_tumour_cells": self.counts.tumour if self.counts else None,
+                "required": self.required_tumour_cells,
+            },
+            "counts": asdict(self.counts) if self.counts else None,
+            "cps": self.cps.as_dict() if self.cps else None,
+            "tps": self.tps.as_dict() if self.tps else None,
+            "ic_area": None,
+            "ic_cells": None,
+            "tap": None,
+            "h_score": self.h_score,
+        }

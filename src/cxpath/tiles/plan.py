@@ -1,0 +1,96 @@
+"""TilePlan: which squares of the slide the network will look at, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.tiles.settings import TileSettings
+from cxpath.tissue.tissue import Tissue
+from cxpath.values.slide_info import SlideInfo
+from cxpath.values.tile_frame import TileFrame
+
+
+@dataclass(frozen=True)
+class PlannedTile:
+    """A tile's place, the share of scored tissue in its core, and why it is left out (empty: it is read)."""
+
+    frame: TileFrame
+    tissue_share: float
+    excluded: str = ""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """All tiles of one slide.
+
+    Parameters
+    ----------
+    mpp : float
+        The network's micrometres per pixel.
+    tiles : tuple of PlannedTile
+        Every square of the lattice, row by row; those without tissue too, so that the plan covers the
+        slide and says what was left out.
+    columns : int
+        Squares in a row.
+    """
+
+    mpp: float
+    tiles: tuple[PlannedTile, ...]
+    columns: int
+
+    @property
+    def with_tissue(self) -> tuple[PlannedTile, ...]:
+        """The tiles to read, in reading order."""
+        return tuple(tile for tile in self.tiles if tile.tissue_share > 0)
+
+    def tile_at(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> NDArray[np.int32]:
+        """Return the number of the tile whose core holds each level-0 point of the slide."""
+        first = self.tiles[0].frame
+        column = (x_px - first.core_x_px) // first.core_side_px
+        row = (y_px - first.core_y_px) // first.core_side_px
+        return np.asarray(row * self.columns + column, dtype=np.int32)
+
+
+def plan_tiles(
+    info: SlideInfo, tissue: Tissue, mpp: float, halo_px: int, stride_px: int, settings: TileSettings
+) -> TilePlan:
+    """Lay the lattice over a slide.
+
+    Cores start on multiples of the network's stride, counted from the slide's top left corner (less the
+    lattice offset), so that the network's own grid is the same whatever the tile size.
+
+    Parameters
+    ----------
+    info : SlideInfo
+    tissue : Tissue
+    mpp : float
+        The network's µm/px.
+    halo_px, stride_px : int
+        The network's halo and total stride, in its pixels; the halo is rounded up to the stride.
+    settings : TileSettings
+    """
+    scale = mpp / info.mpp
+    core_px = max(stride_px, settings.core_px // stride_px * stride_px)
+    halo_px = ceil(halo_px / stride_px) * stride_px
+    offset_px = settings.lattice_offset_px
+    columns = ceil((info.width_px / scale + offset_px) / core_px)
+    rows = ceil((info.height_px / scale + offset_px) / core_px)
+    tiles = []
+    for index in range(rows * columns):
+        row, column = divmod(index, columns)
+        frame = TileFrame(
+            index=index,
+            x_px=(column * core_px - offset_px - halo_px) * scale,
+            y_px=(row * core_px - offset_px - halo_px) * scale,
+            scale=scale,
+            core_px=core_px,
+            halo_px=halo_px,
+        )
+        core = (frame.core_x_px, frame.core_y_px, frame.core_side_px)
+        share = tissue.share(*core)
+        tiles.append(PlannedTile(frame, share, "" if share > 0 else tissue.exclusion(*core)))
+    return TilePlan(mpp, tuple(tiles), columns)
