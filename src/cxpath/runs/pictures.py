@@ -61,7 +61,8 @@ def write_influential_fields(
     influence = np.nan_to_num(lattice.influence(), nan=np.inf)
     chosen = np.argsort(-np.abs(influence), kind="stable")[: settings.fields]
     views = [
-        _view(slide, cells, counted, lattice, int(row), float(influence[row]), settings) for row in chosen
+        _view(slide, cells, stained_threshold, lattice, int(row), float(influence[row]), settings)
+        for row in chosen
     ]
     write_fields(folder, views)
 
@@ -69,7 +70,7 @@ def write_influential_fields(
 def _view(
     slide: Slide,
     cells: CellTable,
-    counted: NDArray[np.bool_],
+    stained_threshold: float,
     lattice: FieldLattice,
     row: int,
     influence: float,
@@ -86,7 +87,7 @@ def _view(
         x_px=(cells.x_px[own] - left_px) * to_picture,
         y_px=(cells.y_px[own] - top_px) * to_picture,
         kind=cells.kind[own],
-        positive=counted[own],
+        positive=cells.stained[own] >= stained_threshold,
         left_um=left_px * slide.info.mpp,
         top_um=top_px * slide.info.mpp,
         caption=_caption(influence),

@@ -1,0 +1,47 @@
+"""Pictures inside the page: as data URIs, made small enough together that the file can be mailed."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+BUDGET_BYTES = 14_000_000
+_STEPS = ((1800, 86), (1300, 84), (1000, 80), (800, 76), (640, 72), (480, 68), (320, 60), (200, 50))
+"""Longest side in pixels and JPEG quality, from best to smallest."""
+
+
+def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> dict[str, str]:
+    """Return data URIs by name, at the best of a few sizes at which they fit the budget together.
+
+    Parameters
+    ----------
+    pictures : mapping of str to Path
+    budget_bytes : int
+        For all URIs together.
+    """
+    for side_px, quality in _STEPS:
+        uris = {name: data_uri(path, side_px, quality) for name, path in pictures.items()}
+        if sum(map(len, uris.values())) <= budget_bytes:
+            return uris
+    logger.warning("%d pictures do not fit the page and were left out", len(pictures))
+    return {}
+
+
+def data_uri(path: Path, side_px: int, quality: int) -> str:
+    """Return a picture as a JPEG data URI, no side longer than `side_px`.
+
+    Only pixels are kept: whatever else the file says about itself stays behind.
+    """
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=quality, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

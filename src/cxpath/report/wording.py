@@ -1,0 +1,125 @@
+"""Numbers and verdicts in words, as a pathologist reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
+REVIEW = "near the cut-off: pathologist review"
+MISSING = "–"
+
+_THIN_SPACE = "\u202f"
+
+
+def whole(number: float | None) -> str:
+    """Return a count with thin spaces between thousands."""
+    return MISSING if number is None else f"{round(number):,}".replace(",", _THIN_SPACE)
+
+
+def score_number(value: float | None) -> str:
+    """Return a score with two decimals below 10 and one above."""
+    return MISSING if value is None else _decimals(value, 2 if value < 10 else 1)
+
+
+def precise(value: float | None) -> str:
+    """Return a score with two decimals."""
+    return MISSING if value is None else _decimals(value, 2)
+
+
+def interval(bounds: Sequence[float | None] | None) -> str:
+    """Return "10.1 to 14.9", or a dash where there is no interval; both ends with as many decimals."""
+    known = [bound for bound in bounds or () if bound is not None]
+    if len(known) != 2:
+        return MISSING
+    places = 1 if known[0] >= 1 and known[1] >= 10 else 2
+    return f"{_decimals(known[0], places)} to {_decimals(known[1], places)}"
+
+
+def _decimals(value: float, places: int) -> str:
+    """Round, but never across 1, 10 or 100: what lies below a cut-off is printed below it."""
+    text = f"{value:.{places}f}"
+    crossed = [cutoff for cutoff in (1, 10, 100) if value < cutoff <= float(text)]
+    return f"{crossed[0] - 0.1**places:.{places}f}" if crossed else text
+
+
+def area(mm2: float | None) -> str:
+    """Return square millimetres with two decimals."""
+    return MISSING if mm2 is None else f"{mm2:.2f} mm²"
+
+
+def percent(share: float) -> str:
+    """Return a share as per cent: "34 %", "0.8 %", "<0.1 %"."""
+    value = 100 * share
+    if 0 < value < 0.1:
+        return "<0.1 %"
+    return f"{value:.0f} %" if value >= 10 or value == 0 else f"{value:.1f} %"
+
+
+def probability(value: float | None) -> str:
+    """Return "probability 0.999"; the ends are never written as certainty."""
+    if value is None:
+        return "probability not computed"
+    if value > 0.9995:
+        return "probability >0.999"
+    return "probability <0.001" if value < 0.0005 else f"probability {value:.3g}"
+
+
+@dataclass(frozen=True)
+class CutoffLine:
+    """One cut-off in words.
+
+    Parameters
+    ----------
+    threshold : str
+        "CPS ≥ 1".
+    basis : str
+        "label cut-off", or "trial stratum, not a label".
+    verdict : str
+        "met", "not met" or "not decided".
+    chance : str
+        "probability 0.999".
+    borderline : bool
+    symbol : str
+        Filled (met), hollow (not met) or half (borderline, not decided): the verdict's shape.
+    """
+
+    threshold: str
+    basis: str
+    verdict: str
+    chance: str
+    borderline: bool
+    symbol: str
+
+    @property
+    def sentence(self) -> str:
+        """Return the line as it reads aloud."""
+        review = f"; {REVIEW}" if self.borderline else ""
+        return f"{self.threshold} ({self.basis}): {self.verdict}, {self.chance}{review}"
+
+
+def cutoff_lines(cutoffs: Mapping[str, Mapping[str, Any]] | None) -> list[CutoffLine]:
+    """Return the cut-offs in rising order."""
+    ordered = sorted((cutoffs or {}).items(), key=lambda item: float(item[0]))
+    return [_cutoff_line(cutoff, entry) for cutoff, entry in ordered]
+
+
+def _cutoff_line(cutoff: str, entry: Mapping[str, Any]) -> CutoffLine:
+    basis = str(entry.get("basis", ""))
+    met, borderline = entry.get("met"), bool(entry.get("borderline"))
+    verdict = {True: "met", False: "not met"}.get(met, "not decided")  # type: ignore[arg-type]
+    return CutoffLine(
+        threshold=f"CPS ≥ {float(cutoff):g}",
+        basis="label cut-off" if basis == "label" else basis,
+        verdict=verdict,
+        chance=probability(entry.get("probability")),
+        borderline=borderline,
+        symbol="half" if borderline or met is None else ("full" if met else "hollow"),
+    )
+
+
+def seconds(duration: float) -> str:
+    """Return "37.2 s", or "12 min 5 s" for long ones."""
+    minutes, rest = divmod(round(duration), 60)
+    return f"{duration:.1f} s" if duration < 100 else f"{minutes} min {rest} s"

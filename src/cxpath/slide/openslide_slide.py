@@ -1,0 +1,124 @@
+"""Slides that OpenSlide reads: SVS, NDPI, MRXS, SCN, BIF, VMS, Philips and generic TIFF, DICOM.
+
+Label and macro (OpenSlide's associated images) are never opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import openslide
+from numpy.typing import NDArray
+
+from cxpath.slide.level import levels_of
+from cxpath.slide.on_white import on_white
+from cxpath.slide.one_line import one_line
+from cxpath.slide.openslide_handles import OpenSlideHandles
+from cxpath.slide.privacy import allowed_properties
+from cxpath.slide.resolution import resolve
+from cxpath.slide.slide import Slide, SlideFacts
+from cxpath.slide.stated_resolution import stated_in_openslide
+from cxpath.values.errors import UnreadableSlideError
+
+_BLOCK_PX = 512
+
+
+class OpenSlideSlide(Slide):
+    """A slide read through OpenSlide."""
+
+    def __init__(self, facts: SlideFacts, handle: openslide.OpenSlide) -> None:
+        super().__init__(facts)
+        self._downsamples: tuple[float, ...] = handle.level_downsamples
+        self._handles = OpenSlideHandles(facts.path, handle)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handles.close()
+
+    def _fetch(self, index: int, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
+        if self._downsamples[index].is_integer():
+            return self._read(index, x_px, y_px, width, height)
+        return self._in_blocks(index, x_px, y_px, width, height)
+
+    def _in_blocks(self, index: int, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
+        """Read in blocks of a fixed lattice.
+
+        Where OpenSlide's downsample is not whole (4.0027), a level-0 position falls between two pixels of
+        the level, and OpenSlide blends them by up to 1/8, differently for each origin. Blocks always
+        begin at the same places, so a pixel is the same whatever region it was read with.
+        """
+        region = np.empty((height, width, 3), dtype=np.uint8)
+        for top in range(y_px // _BLOCK_PX * _BLOCK_PX, y_px + height, _BLOCK_PX):
+            for left in range(x_px // _BLOCK_PX * _BLOCK_PX, x_px + width, _BLOCK_PX):
+                right, bottom = min(left + _BLOCK_PX, x_px + width), min(top + _BLOCK_PX, y_px + height)
+                block = self._read(index, left, top, right - left, bottom - top)
+                x_from, y_from = max(left, x_px), max(top, y_px)
+                region[y_from - y_px : bottom - y_px, x_from - x_px : right - x_px] = block[
+                    y_from - top :, x_from - left :
+                ]
+        return region
+
+    def _read(self, index: int, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
+        downsample = self._downsamples[index]
+        x_full, y_full = round(x_px * downsample), round(y_px * downsample)
+        try:
+            region = self._handles.read_region(x_full, y_full, index, (width, height))
+        except openslide.OpenSlideError as error:
+            raise UnreadableSlideError(
+                f"{self._facts.shown}: damaged in the {width} x {height} px of level {index} "
+                f"from x {x_full}, y {y_full}: {one_line(error, self._facts.path)}",
+                "copy the file again from the scanner or the archive",
+            ) from error
+        return on_white(np.asarray(region))
+
+
+def open_with_openslide(path: Path, mpp: float | None, name: str | None) -> OpenSlideSlide:
+    """Open a file that OpenSlide recognises.
+
+    Raises
+    ------
+    UnreadableSlideError
+        When OpenSlide knows the format but cannot open the file.
+    ResolutionError
+        See `resolve`.
+    """
+    try:
+        handle = openslide.OpenSlide(path)
+    except openslide.OpenSlideError as error:
+        raise UnreadableSlideError(
+            f"{name or path}: cannot be opened: {one_line(error, path)}",
+            "the file is damaged, incompletely copied or stored in a way OpenSlide does not support",
+        ) from error
+    try:
+        return OpenSlideSlide(_facts(path, mpp, name, handle), handle)
+    except BaseException:
+        handle.close()
+        raise
+
+
+def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.OpenSlide) -> SlideFacts:
+    properties: Mapping[str, str] = dict(handle.properties)
+    objective = properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
+    return SlideFacts(
+        path=path,
+        name=name,
+        reader="openslide",
+        vendor=properties.get(openslide.PROPERTY_NAME_VENDOR, ""),
+        levels=levels_of(handle.level_dimensions),
+        resolution=resolve(mpp, stated_in_openslide(properties), name or str(path), objective),
+        quickhash=properties.get(openslide.PROPERTY_NAME_QUICKHASH1, ""),
+        properties=allowed_properties(properties),
+        bounds_px=_bounds(properties),
+    )
+
+
+def _bounds(properties: Mapping[str, str]) -> tuple[int, int, int, int] | None:
+    try:
+        x, y, width, height = (
+            int(properties[f"openslide.bounds-{key}"]) for key in ("x", "y", "width", "height")
+        )
+    except (KeyError, ValueError):
+        return None
+    return x, y, width, height

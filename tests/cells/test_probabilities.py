@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.values.calibration import Calibration
+from cxpath.values.cell_peaks import FINE_CLASSES
+from cxpath.values.cell_table import Kind, Subkind
+
+PLAIN = Calibration()
+
+
+def logits(**chosen: float) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    row = np.full((1, len(FINE_CLASSES)), -9.0, dtype=np.float32)
+    for name, value in chosen.items():
+        row[0, FINE_CLASSES.index(name)] = value
+    return row
+
+
+@pytest.mark.parametrize(
+    ("fine", "kind", "subkind"),
+    [
+        ("tumour", Kind.TUMOUR, Subkind.UNKNOWN),
+        ("lymphocyte", Kind.IMMUNE, Subkind.LYMPHOCYTE),
+        ("macrophage", Kind.IMMUNE, Subkind.MACROPHAGE),
+        ("plasma", Kind.OTHER, Subkind.PLASMA),
+        ("neutrophil", Kind.OTHER, Subkind.NEUTROPHIL),
+        ("benign_epithelium", Kind.OTHER, Subkind.BENIGN_EPITHELIUM),
+    ],
+)
+def test_fine_classes_have_the_kind_that_the_rule_gives_them(fine: str, kind: Kind, subkind: Subkind) -> None:
+    names = name_cells(logits(**{fine: 9.0}), PLAIN)
+    assert names.kind[0] == kind
+    assert names.subkind[0] == subkind
+
+
+def test_a_cell_split_between_excluded_classes_is_excluded() -> None:
+    names = name_cells(logits(tumour=1.0, plasma=0.8, neutrophil=0.8), PLAIN)
+    assert names.kind[0] == Kind.OTHER
+    assert names.subkind[0] == Subkind.PLASMA
+
+
+@given(st.lists(st.floats(-20, 20, width=32), min_size=10, max_size=10), st.floats(0.2, 5))
+def test_probabilities_add_up_to_one(values: list[float], temperature: float) -> None:
+    names = name_cells(np.array([values], dtype=np.float32), Calibration(kind_temperature=temperature))
+    total = names.p_tumour + names.p_immune + names.p_other
+    assert total[0] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_tumour_needs_membrane_and_immune_cells_do_not() -> None:
+    cytoplasm_only = np.array([[-5.0, 5.0]] * 3, dtype=np.float32)
+    kinds = np.array([Kind.TUMOUR, Kind.IMMUNE, Kind.OTHER], dtype=np.uint8)
+    assert (stained_probability(cytoplasm_only, kinds, PLAIN) > 0.5).tolist() == [False, True, True]
+
+
+def test_calibration_moves_probabilities_as_stated() -> None:
+    raw = np.array([[2.0, 2.0]], dtype=np.float32)
+    tumour = np.array([Kind.TUMOUR], dtype=np.uint8)
+    softer = Calibration(membrane_temperature=2.0, membrane_bias=-1.0)
+    assert stained_probability(raw, tumour, softer)[0] == pytest.approx(0.5)
+
+
+def test_no_cells_are_fine() -> None:
+    empty = np.zeros((0, 10), dtype=np.float32)
+    assert len(name_cells(empty, PLAIN).kind) == 0
+    assert len(stained_probability(empty[:, :2], np.zeros(0, np.uint8), PLAIN)) == 0

@@ -1,0 +1,279 @@
+"""Run folders as `cxpath score` leaves them, with believable numbers and real H-DAB pixels."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from cxpath.exchange.tiles_parquet import write_table
+from cxpath.report.fields import FieldView, write_fields
+from cxpath.report.heatmap_picture import heatmap_picture
+from cxpath.report.tissue_picture import tissue_picture
+
+RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
+OVERVIEW_MPP = 16.0
+TILE_PX = 1024
+
+SCORE: dict[str, Any] = {
+    "schema": "cxpath/score/1",
+    "research_use": RESEARCH_USE,
+    "slide": {
+        "name": "case-0417_PD-L1.svs",
+        "digest": "9f2c41d7" * 8,
+        "width_px": 64_000,
+        "height_px": 44_800,
+        "mpp": 0.25,
+        "mpp_source": "openslide.mpp-x",
+    },
+    "assay": "22c3",
+    "tumour": "cervix",
+    "warnings": ["4.1 % of the tissue is out of focus and was left out"],
+    "evaluable": True,
+    "not_evaluable_because": [],
+    "adequacy": {"viable_tumour_cells": 48_213, "required": 100},
+    "counts": {
+        "tumour_positive": 4_102,
+        "tumour_negative": 44_111,
+        "immune_positive": 1_848,
+        "immune_negative": 9_377,
+        "immune_positive_not_associated": 211,
+        "other": 27_904,
+    },
+    "cps": {
+        "value": 12.341069,
+        "interval_slide": [11.04, 13.83],
+        "interval_tissue": [10.13, 14.92],
+        "level": 0.95,
+        "method": "Poisson on the counts, field bootstrap",
+        "reported": "12",
+        "cutoffs": {
+            "1": {"basis": "label", "met": True, "probability": 0.999, "borderline": False},
+            "10": {
+                "basis": "trial stratum, not a label",
+                "met": True,
+                "probability": 0.98,
+                "borderline": False,
+            },
+        },
+    },
+    "tps": {
+        "value": 8.508,
+        "interval_slide": [7.6, 9.4],
+        "interval_tissue": [6.9, 10.2],
+        "level": 0.95,
+        "method": "Poisson on the counts, field bootstrap",
+    },
+    "ic_area": None,
+    "ic_cells": None,
+    "tap": None,
+    "h_score": None,
+    "tissue": {"scored_mm2": 38.42, "excluded_mm2": {"pen": 0.81, "blur": 1.64, "fold": 0.12}},
+    "provenance": {
+        "cxpath": "0.1.0",
+        "model": "first-light",
+        "model_digest": "77ab0e19" * 8,
+        "configuration_digest": "e01d55aa" * 8,
+    },
+}
+
+RUN: dict[str, Any] = {
+    "schema": "cxpath/run/1",
+    "versions": {"cxpath": "0.1.0", "python": "3.11.9", "torch": "2.15.0", "openslide": "4.0.1"},
+    "slide": {
+        "name": "case-0417_PD-L1.svs",
+        "stem": "case-0417_PD-L1",
+        "digest": "9f2c41d7" * 8,
+        "quickhash": "5d" * 32,
+        "width_px": 64_000,
+        "height_px": 44_800,
+        "mpp": 0.25,
+        "mpp_source": "openslide.mpp-x",
+        "reader": "openslide",
+        "vendor": "aperio",
+        "level_downsamples": [1.0, 4.0, 16.0, 32.0],
+        "bounds_px": [0, 0, 64_000, 44_800],
+        "properties": {"openslide.objective-power": "40"},
+    },
+    "model": {"name": "first-light", "version": "1", "digest": "77ab0e19" * 8},
+    "configuration": {"scoring": {"stained_threshold": 0.5}},
+    "configuration_digest": "e01d55aa" * 8,
+    "command": {"out": "out/case-0417"},
+    "device": "cuda (bfloat16)",
+    "precision": "bfloat16",
+    "reader": "openslide",
+    "timings_s": {
+        "open": 0.21, "tissue": 1.9, "stain": 0.4,
+        "detect": 37.2, "score": 0.8, "pictures": 3.1, "report": 1.1, "total": 44.7,
+    },
+    "tiles": {"planned": 812, "read": 812},
+    "stains": {
+        "white_point": [243.0, 242.1, 240.6],
+        "hematoxylin": [0.70, 0.64, 0.31],
+        "dab": [0.33, 0.53, 0.78],
+    },
+    "started": "2026-11-23T09:14:05+00:00",
+    "warnings": [],
+}  # fmt: skip
+
+
+def normal_score() -> dict[str, Any]:
+    return copy.deepcopy(SCORE)
+
+
+def borderline_score() -> dict[str, Any]:
+    score = normal_score()
+    score["counts"].update(tumour_positive=302, tumour_negative=47_911, immune_positive=161)
+    score["cps"].update(
+        value=0.960322,
+        reported="<1",
+        interval_slide=[0.83, 1.11],
+        interval_tissue=[0.58, 1.49],
+        cutoffs={
+            "1": {"basis": "label", "met": False, "probability": 0.412, "borderline": True},
+            "10": {
+                "basis": "trial stratum, not a label",
+                "met": False,
+                "probability": 0.0,
+                "borderline": False,
+            },
+        },
+    )
+    score["tps"].update(value=0.6264, interval_slide=[0.55, 0.71], interval_tissue=[0.33, 1.02])
+    score["assay"] = "unknown"
+    score["warnings"] = ["assay not stated", "model first-light was trained on synthetic tissue"]
+    return score
+
+
+def not_evaluable_score() -> dict[str, Any]:
+    score = normal_score()
+    score.update(
+        evaluable=False,
+        not_evaluable_because=[
+            "37 viable tumour cells found, at least 100 are required",
+            "tissue colour outside the span of haematoxylin and DAB (eosin?)",
+        ],
+        cps=None,
+        tps=None,
+    )
+    score["adequacy"]["viable_tumour_cells"] = 37
+    score["counts"].update(tumour_positive=2, tumour_negative=35, immune_positive=4)
+    return score
+
+
+SCORES = {"normal": normal_score, "borderline": borderline_score, "not evaluable": not_evaluable_score}
+
+
+def overview() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return an overview of pieces of real H-DAB tissue on glass, and where the tissue is."""
+    height, width = 700, 1000
+    small = cv2.resize(data.immunohistochemistry(), (180, 180), interpolation=cv2.INTER_AREA)
+    mirrored = np.concatenate([small, small[:, ::-1]], axis=1)
+    block = np.concatenate([mirrored, mirrored[::-1]], axis=0)
+    tissue_rgb = np.tile(block, (2, 3, 1))[:height, :width]
+    mask = np.zeros((height, width), np.uint8)
+    turns = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    for x, y, radius in ((300, 350, 240), (690, 300, 190), (820, 560, 90)):
+        reach = radius * (1 + 0.13 * np.sin(3 * turns + x) + 0.06 * np.sin(7 * turns))
+        outline = np.stack([x + reach * np.cos(turns), y + reach * np.sin(turns)], axis=1)
+        cv2.fillPoly(mask, [np.rint(outline).astype(np.int32)], 1)
+    glass = np.full((height, width, 3), (243, 242, 240), np.uint8)
+    return np.where(mask[..., None] == 1, tissue_rgb, glass).astype(np.uint8), mask.astype(bool)
+
+
+def cells_of_field(number: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return real pixels (0.5 µm/px assumed) and centres found as dark spots, with classes drawn by stain."""
+    rgb = np.ascontiguousarray(np.rot90(data.immunohistochemistry(), number)[:500, :500])
+    darkness = cv2.GaussianBlur(255 - rgb[..., 0].astype(np.float32), (0, 0), 3.0)
+    highest = cv2.dilate(darkness, np.ones((13, 13), np.uint8))
+    y, x = np.nonzero((darkness == highest) & (darkness > 80))
+    brown = rgb[y, x, 0].astype(int) - rgb[y, x, 2].astype(int)
+    draws = np.random.default_rng(number).random(len(x))
+    kind = np.select([draws < 0.6, draws < 0.8], [0, 1], 2).astype(np.uint8)
+    columns = {"x_px": x + 0.5, "y_px": y + 0.5, "kind": kind, "positive": (brown > 15) & (kind < 2)}
+    return rgb, columns
+
+
+def tile_columns(mask: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """Return the table of tiles for the overview's mask."""
+    step = int(TILE_PX * 0.25 / OVERVIEW_MPP)
+    rows, columns = (grid.ravel() for grid in np.mgrid[0 : mask.shape[0] : step, 0 : mask.shape[1] : step])
+    share = np.array([mask[y : y + step, x : x + step].mean() for y, x in zip(rows, columns, strict=True)])
+    draws = np.random.default_rng(3)
+    hot = np.exp(-((columns - 300) ** 2 + (rows - 300) ** 2) / 2 / 90.0**2)
+    tumour = np.rint(share * 160 * (draws.random(len(rows)) > 0.15)).astype(np.int32)
+    positive = draws.binomial(tumour, np.clip(0.6 * hot + 0.01, 0, 1)).astype(np.int32)
+    immune = draws.binomial(np.rint(30 * share).astype(int), np.clip(0.5 * hot + 0.02, 0, 1)).astype(np.int32)
+    cps = np.full(len(rows), np.nan, np.float32)
+    np.divide(100.0 * (positive + immune), tumour, out=cps, where=tumour > 0, casting="unsafe")
+    excluded = np.where(share > 0, "", "glass").astype(object)
+    return {
+        "tile": np.arange(len(rows), dtype=np.int32),
+        "x_px": columns * TILE_PX / step,
+        "y_px": rows * TILE_PX / step,
+        "size_px": np.full(len(rows), TILE_PX, np.float64),
+        "tissue_share": share.astype(np.float32),
+        "tumour_positive": positive,
+        "tumour_negative": tumour - positive,
+        "immune_positive": immune,
+        "immune_negative": np.rint(30 * share).astype(np.int32) - immune,
+        "other": np.rint(40 * share).astype(np.int32),
+        "cps": np.minimum(cps, 100),
+        "excluded": excluded,
+    }
+
+
+def draw_pictures(folder: Path) -> None:
+    """Write the pictures, the gallery and the table of tiles."""
+    rgb, mask = overview()
+    pen, blur = np.zeros_like(mask), np.zeros_like(mask)
+    pen[260:340, 560:640] = True
+    blur[480:540, 160:330] = True
+    excluded = {"pen": pen & mask, "blur": blur & mask}
+    tissue_picture(rgb, mask & ~pen & ~blur, excluded, OVERVIEW_MPP).save(folder / "tissue.png")
+    tiles = tile_columns(mask)
+    scale = 0.25 / OVERVIEW_MPP
+    heatmap = heatmap_picture(
+        rgb,
+        tiles["x_px"] * scale,
+        tiles["y_px"] * scale,
+        tiles["size_px"] * scale,
+        tiles["cps"],
+        OVERVIEW_MPP,
+    )
+    heatmap.save(folder / "heatmap.png")
+    write_table(tiles, folder / "tiles.parquet", {"schema": "cxpath/tiles/1"})
+    captions = ("raises the score most", "lowers the score most", "drawn at random")
+    views = []
+    for number, caption in enumerate(captions):
+        pixels, columns = cells_of_field(number)
+        views.append(
+            FieldView(
+                pixels,
+                0.5,
+                **columns,
+                left_um=4000.0 + 500 * number,
+                top_um=5500.0,
+                caption=caption,
+                local_cps=31.5,
+            )
+        )
+    write_fields(folder, views)
+
+
+def write_run(folder: Path, score: dict[str, Any], *, pictures: bool = True) -> Path:
+    """Write a run's folder and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "score.json").write_text(json.dumps(score), encoding="utf-8")
+    (folder / "run.json").write_text(
+        json.dumps({**RUN, "slide": {**RUN["slide"], "name": score["slide"]["name"]}}), encoding="utf-8"
+    )
+    if pictures:
+        draw_pictures(folder)
+    return folder

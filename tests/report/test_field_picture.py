@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxpath.report.field_picture import field_picture, plain_field_picture
+from cxpath.report.marks import LEGEND
+from cxpath.report.palette import NEGATIVE, OTHER, POSITIVE
+from cxpath.values.cell_table import Kind
+
+GREY = np.full((800, 800, 3), 200, np.uint8)
+
+
+def _around(kind: Kind, *, positive: bool) -> Any:
+    """Return the pixels around one marked cell in the middle of a grey field."""
+    centre = np.array([400.5])
+    picture = field_picture(GREY, centre, centre, np.array([kind], np.uint8), np.array([positive]), 0.5)
+    return np.asarray(picture)[380:421, 380:421].astype(int)
+
+
+def _near(pixels: Any, colour: tuple[int, int, int]) -> Any:
+    return np.abs(pixels - np.array(colour)).max(axis=-1) < 25
+
+
+def test_positive_is_filled_orange_and_negative_hollow_blue() -> None:
+    for kind in (Kind.TUMOUR, Kind.IMMUNE):
+        positive, negative = _around(kind, positive=True), _around(kind, positive=False)
+        assert _near(positive, POSITIVE)[20, 20]
+        assert not _near(positive, NEGATIVE).any()
+        assert (negative[20, 20] == 200).all()
+        assert _near(negative, NEGATIVE).any()
+
+
+def test_every_mark_of_the_legend_has_its_own_shape() -> None:
+    drawn = [(_around(kind, positive=positive) != 200).any(axis=-1) for kind, positive, _ in LEGEND]
+    for one, other in itertools.combinations(drawn, 2):
+        assert np.count_nonzero(one ^ other) > 20
+
+
+def test_other_cells_are_small_hollow_and_grey() -> None:
+    pixels = _around(Kind.OTHER, positive=False)
+    assert _near(pixels, (200, 200, 200))[20, 20]
+    assert _near(pixels, OTHER).any()
+    tumour = _around(Kind.TUMOUR, positive=False)
+    assert (pixels != 200).any(axis=-1).sum() < (tumour != 200).any(axis=-1).sum()
+
+
+def test_positive_cells_lie_on_top() -> None:
+    centre = np.array([400.5, 400.5])
+    kind = np.array([Kind.TUMOUR, Kind.OTHER], np.uint8)
+    picture = field_picture(GREY, centre, centre, kind, np.array([True, False]), 0.5)
+    assert _near(np.asarray(picture)[400, 400].astype(int), POSITIVE)
+
+
+@pytest.mark.parametrize(("side", "shown"), [(100, 700), (800, 800), (2000, 1000)])
+def test_fields_have_a_readable_size_and_both_pictures_the_same(side: int, shown: int) -> None:
+    rgb, nothing = np.full((side, side, 3), 200, np.uint8), np.empty(0)
+    plain = plain_field_picture(rgb, 0.5)
+    marked = field_picture(rgb, nothing, nothing, nothing.astype(np.uint8), nothing.astype(bool), 0.5)
+    assert plain.width == shown
+    assert plain.size == marked.size
+
+
+def test_marks_move_with_the_scaling() -> None:
+    small = np.full((350, 350, 3), 200, np.uint8)
+    one = np.array([100.0])
+    picture = field_picture(small, one, one * 2, np.array([0], np.uint8), np.array([True]), 0.5)
+    assert _near(np.asarray(picture)[400, 200].astype(int), POSITIVE)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cxpath.report.wording import (
+    area,
+    cutoff_lines,
+    interval,
+    percent,
+    precise,
+    probability,
+    score_number,
+    seconds,
+    whole,
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (48_213, "48\u202f213"), (1_234_567, "1\u202f234\u202f567"), (None, "–")],
+)
+def test_counts(number: int | None, text: str) -> None:
+    assert whole(number) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.00"), (0.9604, "0.96"), (0.99999, "0.99"), (1.0, "1.00"), (9.9999, "9.99"), (10.0, "10.0"),
+     (12.3411, "12.3"), (99.99, "99.9"), (100.0, "100.0"), (None, "–")],
+)  # fmt: skip
+def test_scores(value: float | None, text: str) -> None:
+    assert score_number(value) == text
+
+
+@given(st.floats(0, 100))
+def test_no_printed_score_crosses_a_cutoff(value: float) -> None:
+    for text in (score_number(value), precise(value)):
+        assert [value >= cutoff for cutoff in (1, 10, 100)] == [
+            float(text) >= cutoff for cutoff in (1, 10, 100)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [([10.13, 14.92], "10.1 to 14.9"), ([6.9, 10.2], "6.9 to 10.2"), ([0.58, 1.49], "0.58 to 1.49"),
+     ([0.97, 14.0], "0.97 to 14.00"), ([9.97, 12.0], "9.9 to 12.0"), ([], "–"), (None, "–"),
+     ([1.0, None], "–")],
+)  # fmt: skip
+def test_intervals(bounds: Any, text: str) -> None:
+    assert interval(bounds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.999, "probability 0.999"), (1.0, "probability >0.999"), (0.0, "probability <0.001"),
+     (0.98, "probability 0.98"), (0.412, "probability 0.412"), (None, "probability not computed")],
+)  # fmt: skip
+def test_probabilities_are_never_certain(value: float | None, text: str) -> None:
+    assert probability(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0 %"), (0.0004, "<0.1 %"), (0.0082, "0.8 %"), (0.34, "34 %"), (1, "100 %")]
+)
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def test_areas_and_durations() -> None:
+    assert area(1.644) == "1.64 mm²"
+    assert area(None) == "–"
+    assert seconds(37.21) == "37.2 s"
+    assert seconds(725) == "12 min 5 s"
+
+
+def test_cutoffs_in_words_and_rising_order() -> None:
+    lines = cutoff_lines(
+        {
+            "10": {
+                "basis": "trial stratum, not a label",
+                "met": False,
+                "probability": 0.02,
+                "borderline": False,
+            },
+            "1": {"basis": "label", "met": True, "probability": 0.999, "borderline": False},
+        }
+    )
+    assert [line.sentence for line in lines] == [
+        "CPS ≥ 1 (label cut-off): met, probability 0.999",
+        "CPS ≥ 10 (trial stratum, not a label): not met, probability 0.02",
+    ]
+    assert [line.symbol for line in lines] == ["full", "hollow"]
+
+
+def test_a_borderline_cutoff_asks_for_review_and_has_its_own_shape() -> None:
+    (line,) = cutoff_lines({"1": {"basis": "label", "met": False, "probability": 0.412, "borderline": True}})
+    assert line.sentence.endswith("not met, probability 0.412; near the cut-off: pathologist review")
+    assert line.symbol == "half"
+
+
+def test_an_undecided_cutoff_is_neither_met_nor_not() -> None:
+    (line,) = cutoff_lines({"1": {"basis": "label", "met": None}})
+    assert line.verdict == "not decided"
+    assert cutoff_lines(None) == []

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tifffile
+
+from cxpath.slide.open_slide import open_slide
+from cxpath.slide.privacy import allowed_properties, pseudonym, pseudonym_key
+from tests.slide.drawn_slides import PLANTED
+
+
+def test_planted_identifiers_are_in_the_file_and_not_in_info(aperio: Path) -> None:
+    with tifffile.TiffFile(aperio) as tiff:
+        assert all(value in tiff.pages.first.description for value in PLANTED.values())
+    with open_slide(aperio, name=pseudonym(aperio.name, pseudonym_key())) as slide:
+        told = f"{slide.info!r} {slide!r} {slide.warnings!r}"
+    assert not [value for value in (*PLANTED.values(), "DOE_JANE") if value in told]
+    assert "'openslide.objective-power': '40'" in told
+    assert "'compression': 'JPEG/RGB Q=90'" in told
+
+
+def test_real_slides_tell_technical_facts_only(data_dir: Path) -> None:
+    with open_slide(data_dir / "wsi" / "cmu_small_region.svs") as slide:
+        told = repr(slide.info)
+    assert not [
+        value for value in ("12/29/09", "09:59:15", "CMU-1", "CPAPERIOCS", "b414003d") if value in told
+    ]
+    with open_slide(data_dir / "wsi" / "test3-DAPI-2-(387).ndpi", name="x") as slide:
+        info = slide.info
+    assert info.properties["tiff.Model"] == "C9600-12"
+    assert "2017" not in repr(info)
+
+
+def test_only_listed_properties_leave() -> None:
+    properties = {
+        "openslide.vendor": "aperio",
+        "aperio.User": "x",
+        "hamamatsu.Reference": "y",
+        "new.key": "z",
+    }
+    assert allowed_properties(properties) == {"openslide.vendor": "aperio"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tiff.Model", "Scanner SN 100448"),
+        ("tiff.Make", "Jane\nDoe"),
+        ("tiff.Make", "x" * 60),
+        ("aperio.AppMag", "40 (Jane)"),
+        ("openslide.mpp-x", "Jane"),
+        ("dicom.LossyImageCompression", "Jane"),
+    ],
+)
+def test_listed_properties_stay_when_they_do_not_look_technical(name: str, value: str) -> None:
+    assert allowed_properties({name: value}) == {}
+
+
+@pytest.mark.parametrize(
+    ("description", "compression"),
+    [
+        ("Aperio v12\n1x1 (256x256) JPEG/RGB Q=70|User = J2K Jane", "JPEG/RGB Q=70"),
+        ("Aperio v12\n1x1 (256x256) J2K/YUV16 Q=70;x|", "J2K/YUV16 Q=70"),
+        ("no such word", None),
+    ],
+)
+def test_compression_is_picked_out_of_the_description(description: str, compression: str | None) -> None:
+    assert allowed_properties({"tiff.ImageDescription": description}).get("compression") == compression
