@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from cxpath.training.synthetic.slide import SlideTruth, draw_slide
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnSlide:
+    """A drawn slide file and what it truly holds."""
+
+    path: Path
+    truth: SlideTruth
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +41,11 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.delenv("CXPATH_PSEUDONYM_KEY", raising=False)
         yield
+
+
+@pytest.fixture(scope="session")
+def drawn_slide(tmp_path_factory: pytest.TempPathFactory) -> DrawnSlide:
+    """A small real SVS of drawn tissue (1 mm², about 2,500 cells, true CPS 20) and its truth."""
+    path = tmp_path_factory.mktemp("drawn") / "drawn.svs"
+    truth = draw_slide(path, seed=3, cps=20.0, width_px=4096, height_px=4096, workers=1)
+    return DrawnSlide(path, truth)

@@ -27,7 +27,7 @@ OpenStained = Callable[..., Slide]
 def tissue_disc() -> NDArray[np.bool_]:
     """A disc of 0.8 mm in the middle."""
     rows, columns = np.mgrid[:SIDE_PX, :SIDE_PX]
-    return np.hypot(rows - SIDE_PX / 2, columns - SIDE_PX / 2) < 0.4 / MPP * 1000
+    return np.asarray(np.hypot(rows - SIDE_PX / 2, columns - SIDE_PX / 2) < 0.4 / MPP * 1000)
 
 
 def stained_picture(amounts: Amounts, patches: Amounts, seed: int = 0) -> NDArray[np.uint8]:
@@ -42,7 +42,7 @@ def stained_picture(amounts: Amounts, patches: Amounts, seed: int = 0) -> NDArra
     for shift, (direction, amount) in enumerate(patches.items()):
         density += amount * (np.roll(spots, 40 * shift, axis=0) * disc)[..., None] * unit(direction)
     light = np.array(GLASS) * 10**-density + rng.normal(0, 0.8, density.shape)
-    return np.clip(light.round(), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(light.round(), 0, 255), dtype=np.uint8)
 
 
 @pytest.fixture

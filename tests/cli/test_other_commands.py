@@ -1,0 +1,103 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cxpath
+from tests.cli.command import cxpath as command
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """The clock is `make bench`'s; here: what would make it slow is not even imported."""
+    code = (
+        "import sys; from cxpath.cli.main import app\n"
+        "heavy = {'torch', 'numpy', 'pydantic', 'scipy', 'skimage', 'matplotlib', 'openslide', 'pyarrow'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_cxpath_loads_nothing_and_offers_everything() -> None:
+    code = (
+        "import sys, cxpath; print('numpy' in sys.modules)\n"
+        "print(all(hasattr(cxpath, name) for name in dir(cxpath)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_every_command_explains_itself() -> None:
+    listed = command("--help")
+    assert listed.returncode == 0
+    for name in ("demo", "score", "report", "doctor", "train", "synth", "models"):
+        assert name in listed.stdout
+        assert command(name, "--help").returncode == 0
+
+
+def test_version() -> None:
+    assert command("--version").stdout.strip() == f"cxpath {cxpath.__version__}"
+
+
+def test_doctor_finds_everything_in_order() -> None:
+    done = command("doctor", "--device", "cpu", "--json")
+    assert done.returncode == 0, done.stdout
+    findings = {item["what"]: item for item in json.loads(done.stdout)}
+    assert all(item["fine"] for item in findings.values())
+    assert {"cxpath", "torch", "openslide-python", "device", "models", "one tile"} <= set(findings)
+
+
+def test_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    done = command("doctor", "--device", "cuda")
+    assert done.returncode == 1
+    assert "FAIL" in done.stdout
+    assert "no CUDA GPU" in done.stdout
+
+
+def test_models_are_listed_and_shown() -> None:
+    cards = json.loads(command("models", "list", "--json").stdout)
+    assert [card["name"] for card in cards] == ["small"]
+    shown = command("models", "show", "small")
+    assert cards[0]["digest"] in shown.stdout
+    missing = command("models", "show", "huge")
+    assert missing.returncode == 1
+    assert "bundled models: small" in missing.stderr
+
+
+def test_synth_writes_a_slide_and_its_truth(tmp_path: Path) -> None:
+    done = command("synth", tmp_path / "s.svs", "--cps", "30", "--side-px", "1024", "--json")
+    assert done.returncode == 0, done.stderr
+    truth = json.loads(done.stdout)
+    assert truth["tumour_positive"] + truth["tumour_negative"] > 50
+    with cxpath.open_slide(tmp_path / "s.svs") as slide:
+        assert (slide.width_px, slide.mpp) == (1024, 0.25)
+
+
+def test_a_report_of_no_result_is_one_line(tmp_path: Path) -> None:
+    done = command("report", tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_debug_shows_the_traceback() -> None:
+    code = (
+        "import cxpath.cli.main as m, sys\n"
+        "def burst(): raise RuntimeError('two\\nlines')\n"
+        "m.app = burst\nm.main()"
+    )
+    for debug, traceback in (("", False), ("1", True)):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "CXPATH_DEBUG": debug},
+        )
+        assert done.returncode == 1
+        assert ("Traceback" in done.stderr) == traceback
+        if not debug:
+            assert "internal error: two lines" in done.stderr

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cxpath.network.card import ModelCard
+from cxpath.values.calibration import Calibration
+
+
+def changed(card: ModelCard, **changes: Any) -> ModelCard:
+    return ModelCard.model_validate({**card.model_dump(by_alias=True), **changes})
+
+
+def test_calibration_becomes_the_frozen_value(card: ModelCard) -> None:
+    assert card.calibration.as_value() == Calibration(membrane_temperature=1.5, any_bias=-0.25)
+
+
+def test_a_card_says_research_use_only(card: ModelCard) -> None:
+    assert card.intended_use.startswith("Research use only")
+    with pytest.raises(ValidationError):
+        changed(card, intended_use="Diagnosis")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"fine_classes": ("lymphocyte", "tumour")}, "classes"),
+        ({"halo_px": 64}, "halo_px"),
+        ({"accepted_mpp": (0.6, 0.9)}, "accepted_mpp"),
+        ({"digest": "abc"}, "digest"),
+        ({"colour": "brown"}, "colour"),
+        ({"schema": "cxpath/model/9"}, "schema"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused(card: ModelCard, changes: Any, complaint: str) -> None:
+    narrow = {"receptive_field_px": 150} if complaint == "halo_px" else {}
+    with pytest.raises(ValidationError, match=complaint):
+        changed(card, **changes, **narrow)
+
+
+def test_a_card_is_frozen(card: ModelCard) -> None:
+    with pytest.raises(ValidationError):
+        card.mpp = 0.25  # type: ignore[misc]

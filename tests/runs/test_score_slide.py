@@ -1,0 +1,162 @@
+"""The whole story on a real drawn slide, and on slides that must be refused."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cxpath
+from cxpath.exchange.tiles_parquet import read_table
+from cxpath.runs.documents import RESEARCH_USE
+from cxpath.runs.results_folder import OWN_NAMES
+from tests.conftest import DrawnSlide
+
+
+@pytest.fixture(scope="module")
+def scored(drawn_slide: DrawnSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results folder of the drawn slide."""
+    out = tmp_path_factory.mktemp("scored") / "out"
+    steps: list[tuple[int, int]] = []
+    result = cxpath.score_slide(
+        drawn_slide.path, out, assay="22c3", device="cpu", progress=lambda *at: steps.append(at)
+    )
+    assert result.evaluable
+    assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
+    return out
+
+
+def read(folder: Path, name: str = "score.json") -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / name).read_text())
+    return document
+
+
+def test_it_leaves_every_file_of_the_design(scored: Path) -> None:
+    assert {path.name for path in scored.iterdir()} == set(OWN_NAMES)
+
+
+def test_score_json_is_complete(scored: Path, drawn_slide: DrawnSlide) -> None:
+    document = read(scored)
+    assert document["schema"] == "cxpath/score/1"
+    assert document["research_use"] == RESEARCH_USE
+    assert document["slide"]["mpp"] == 0.25
+    assert document["slide"]["mpp_source"] == "openslide.mpp-x"
+    assert document["assay"] == "22c3"
+    assert document["warnings"] == []
+    assert document["evaluable"]
+    assert set(document["cps"]["cutoffs"]) == {"1", "10"}
+    assert document["tissue"]["scored_mm2"] == pytest.approx(0.75, abs=0.35)
+    for key in ("cxpath", "model", "model_digest", "configuration_digest"):
+        assert document["provenance"][key]
+
+
+def test_the_score_is_that_of_the_cells_on_disk(scored: Path) -> None:
+    """Counts are summed over the slide and divided once, whoever does it."""
+    document, run = read(scored), read(scored, "run.json")
+    cells = cxpath.read_cells(scored / "cells.parquet")
+    threshold = run["model"]["stained_threshold"]
+    configuration = cxpath.load_configuration(None, [f"scoring.stained_threshold={threshold}"])
+    again = cxpath.score_cells(cells, configuration=configuration)
+    assert again.as_dict()["counts"] == document["counts"]
+    assert again.cps is not None
+    assert again.cps.value == document["cps"]["value"]
+
+
+def test_tiles_add_up_to_the_slide(scored: Path) -> None:
+    columns, _ = read_table(scored / "tiles.parquet")
+    counts = read(scored)["counts"]
+    for name in ("tumour_positive", "tumour_negative", "immune_positive", "immune_negative", "other"):
+        assert columns[name].sum() == counts[name]
+    assert set(columns["excluded"]) <= {"", "glass"}
+
+
+def test_geojson_holds_every_cell_for_qupath(scored: Path) -> None:
+    with gzip.open(scored / "cells.geojson.gz", "rt") as file:
+        features = json.load(file)["features"]
+    cells = cxpath.read_cells(scored / "cells.parquet")
+    assert len(features) == len(cells)
+    assert features[0]["geometry"]["coordinates"] == pytest.approx([cells.x_px[0], cells.y_px[0]], abs=0.01)
+    assert {feature["properties"]["objectType"] for feature in features} == {"detection"}
+
+
+def test_run_json_says_how_it_came_about(scored: Path) -> None:
+    run = read(scored, "run.json")
+    assert run["reader"] == "openslide"
+    assert run["tiles"]["read"] <= run["tiles"]["planned"]
+    assert {"open", "tissue", "detect", "score", "write", "pictures", "total"} <= set(run["timings_s"])
+    assert run["configuration"]["tiles"]["core_px"] == 1024
+    assert run["versions"]["torch"]
+
+
+def test_a_second_run_gives_the_same_numbers(scored: Path, drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+    cxpath.score_slide(drawn_slide.path, tmp_path / "again", assay="22c3", device="cpu")
+    assert read(tmp_path / "again") == read(scored)
+
+
+def test_given_cells_give_the_same_score(scored: Path, drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+    cxpath.score_slide(
+        drawn_slide.path, tmp_path / "given", assay="22c3", device="cpu", cells=scored / "cells.parquet"
+    )
+    given, own = read(tmp_path / "given"), read(scored)
+    assert given["cps"] == own["cps"]
+    assert given["counts"] == own["counts"]
+    assert "cells were read from a file" in given["warnings"][0]
+
+
+def test_regions_limit_the_score(drawn_slide: DrawnSlide, scored: Path, tmp_path: Path) -> None:
+    ring = [[0, 0], [2048, 0], [2048, 4096], [0, 4096], [0, 0]]
+    drawn = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {}}
+    (tmp_path / "left.geojson").write_text(json.dumps(drawn))
+    cxpath.score_slide(drawn_slide.path, tmp_path / "left", device="cpu", roi=tmp_path / "left.geojson")
+    left, whole = read(tmp_path / "left"), read(scored)
+    assert 0 < left["adequacy"]["viable_tumour_cells"] < whole["adequacy"]["viable_tumour_cells"]
+    assert left["tissue"]["excluded_mm2"]["outside the drawn regions"] > 0.1
+    cells = cxpath.read_cells(tmp_path / "left" / "cells.parquet")
+    assert cells.x_px.max() <= 2048
+
+
+def test_too_few_tumour_cells_are_not_evaluable_but_everything_is_written(
+    drawn_slide: DrawnSlide, tmp_path: Path
+) -> None:
+    configuration = cxpath.load_configuration(None, ["scoring.minimum_tumour_cells=1000000"])
+    result = cxpath.score_slide(drawn_slide.path, tmp_path / "few", device="cpu", configuration=configuration)
+    assert not result.evaluable
+    document = read(tmp_path / "few")
+    assert document["cps"] is None
+    assert document["tps"] is None
+    assert document["counts"]["tumour_negative"] > 0
+    assert {path.name for path in (tmp_path / "few").iterdir()} == set(OWN_NAMES)
+
+
+def test_a_slide_of_another_stain_has_a_report_but_no_score(data_dir: Path, tmp_path: Path) -> None:
+    result = cxpath.score_slide(data_dir / "wsi" / "cmu_small_region.svs", tmp_path / "he", device="cpu")
+    assert not result.evaluable
+    assert "pink, as in H&E" in result.not_evaluable_because[0]
+    document = read(tmp_path / "he")
+    assert document["cps"] is None
+    assert document["counts"] is None
+    assert {"score.json", "run.json", "report.html", "tissue.png"} == {
+        path.name for path in (tmp_path / "he").iterdir()
+    }
+
+
+def test_a_resolution_outside_the_models_range_is_not_evaluable(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = np.full((400, 400, 3), 240, np.uint8)
+    pixels[100:300, 100:300] = rng.integers(90, 200, (200, 200, 1)) // np.array([2, 2, 1]) + 60
+    Image.fromarray(pixels).save(tmp_path / "coarse.png")
+    result = cxpath.score_slide(tmp_path / "coarse.png", tmp_path / "out", mpp=2.0, device="cpu")
+    assert any("2 µm per pixel lies outside the 0.15 to 0.65" in why for why in result.not_evaluable_because)
+
+
+def test_a_real_pd_l1_core_leaves_all_files(data_dir: Path, tmp_path: Path) -> None:
+    core = data_dir / "pdl1_fields" / "gpec_tma" / "PDL1_SP142_002.jpg"
+    result = cxpath.score_slide(core, tmp_path / "core", mpp=0.44, assay="sp142", research=True, device="cpu")
+    assert {path.name for path in (tmp_path / "core").iterdir()} == set(OWN_NAMES)
+    document = read(tmp_path / "core")
+    assert "assay sp142 does not support CPS in cervix" in document["warnings"][0]
+    assert result.counts is not None
+    assert sum(vars(result.counts).values()) > 500

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxpath.cells.probabilities import stained_probability
+from cxpath.training.calibration_fit import LabelledLogits, fit_calibration, fit_stain, stain_pairs
+from cxpath.training.observation import Observation
+from cxpath.values.cell_table import Kind
+from tests.training.peak_examples import observed
+
+
+def fields(slope: float = 1.0) -> list[Observation]:
+    rng = np.random.default_rng(2)
+    often = [observed(rng, 800, 0.5, slope=slope) for _ in range(10)]
+    return often + [observed(rng, 800, 0.01, slope=slope) for _ in range(20)]
+
+
+def test_spread_out_logits_are_drawn_together() -> None:
+    calibration = fit_calibration([observed(np.random.default_rng(1), 20_000, 0.5, slope=2.5)], 3.0)
+    assert calibration.membrane_temperature == pytest.approx(2.5, rel=0.1)
+    assert calibration.any_temperature == pytest.approx(2.5, rel=0.1)
+    assert calibration.membrane_bias == pytest.approx(0.0, abs=0.15)
+
+
+def test_where_positive_cells_are_rare_probabilities_add_up_to_their_number() -> None:
+    seen = fields()
+    calibration = fit_calibration(seen, low_cps=4.0)
+    rare = seen[10:]
+    expected = sum(
+        float(stained_probability(one.peaks.stain_logits, one.truth.kind, calibration).sum()) for one in rare
+    )
+    true = sum(int(one.truth.positive.sum()) for one in rare)
+    assert expected == pytest.approx(true, rel=0.02)
+    unfitted = sum(float((1 / (1 + np.exp(-one.peaks.stain_logits[:, 0]))).sum()) for one in rare)
+    assert unfitted > 3 * true, "without the fit the counts would be far off"
+
+
+def test_each_head_learns_from_the_kind_it_decides() -> None:
+    seen = observed(np.random.default_rng(3), 500, 0.3)
+    membrane, either = (stain_pairs([seen], 3.0, stain) for stain in ("membrane", "any"))
+    assert len(membrane.logit) == (seen.truth.kind == Kind.TUMOUR).sum()
+    assert len(either.logit) == (seen.truth.kind == Kind.IMMUNE).sum()
+
+
+def test_one_sided_truth_leaves_the_logits_alone() -> None:
+    none = LabelledLogits(np.array([0.1, 2.0]), np.zeros(2, bool), np.ones(2, bool))
+    assert fit_stain(none) == (1.0, 0.0)

@@ -1,0 +1,104 @@
+"""The whole story on blobs: seconds of training must beat chance clearly, stop and go on, and pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cxpath.network.architecture import ArchitectureSettings
+from cxpath.network.card import ModelCard
+from cxpath.network.model_store import load_model
+from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train
+from cxpath.training.make_model import make_model
+from cxpath.training.settings import (
+    CropSettings,
+    DrawingSettings,
+    JudgingSettings,
+    ScheduleSettings,
+    TrainingSettings,
+)
+from cxpath.values.errors import ConfigurationError, ModelError
+from tests.training.blob_fields import blob_field
+
+
+def tiny(steps: int, seed: int = 1) -> TrainingSettings:
+    return TrainingSettings(
+        name="tiny",
+        architecture=ArchitectureSettings(
+            stem_channels=8, fine_channels=16, middle_channels=16, deep_channels=16,
+            merged_channels=16, hidden_channels=32,
+        ),
+        drawing=DrawingSettings(train_fields=12, validation_fields=6, field_px=128, workers=1),
+        crops=CropSettings(batch=4, crop_px=96),
+        judging=JudgingSettings(margin_px=8),
+        schedule=ScheduleSettings(
+            steps=steps, learning_rate=0.01, average_decay=0.9, checkpoint_every=5, seed=seed, device="cpu"
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelCard, list[StepReport], Path]:
+    folder = tmp_path_factory.mktemp("run")
+    reports: list[StepReport] = []
+    card = make_model(
+        tiny(120), folder / "out", folder / "models" / "tiny", command="trial", watch=reports.append,
+        source=blob_field,
+    )  # fmt: skip
+    return card, reports, folder
+
+
+def test_it_learns_far_beyond_chance(packed: tuple[ModelCard, list[StepReport], Path]) -> None:
+    card, reports, _ = packed
+    assert reports[-1].losses["kind"] < 0.5 * reports[0].losses["kind"]
+    assert card.metrics["detection_f1"].value > 0.9
+    assert card.metrics["macro_f1"].value > 0.8, "four classes: chance is about a quarter"
+
+
+def test_what_was_packed_is_what_was_measured(packed: tuple[ModelCard, list[StepReport], Path]) -> None:
+    card, reports, folder = packed
+    assert load_model(folder / "models" / "tiny").card == card
+    assert card.training.steps == len(reports) == 120
+    assert [source.use for source in card.data] == ["train", "validate"]
+    assert card.metrics["macro_f1"].count == 3, "only the fields that chose nothing are measured"
+
+
+def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
+    return all(torch.equal(tensor, b.state_dict()[name]) for name, tensor in a.state_dict().items())
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    def press_ctrl_c(report: StepReport) -> None:
+        if report.step == 3:
+            raise KeyboardInterrupt
+
+    whole = train(tiny(6), tmp_path / "whole", source=blob_field)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(6), tmp_path / "broken", watch=press_ctrl_c, source=blob_field)
+    steps: list[int] = []
+    resumed = train(
+        tiny(6), tmp_path / "broken", watch=lambda report: steps.append(report.step), source=blob_field
+    )
+    assert steps == [4, 5, 6]
+    assert same_weights(whole.network, resumed.network)
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    first = train(tiny(2), tmp_path / "a", source=blob_field)
+    second = train(tiny(2, seed=2), tmp_path / "b", source=blob_field)
+    assert not same_weights(first.network, second.network)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    train(tiny(1), tmp_path, source=blob_field)
+    with pytest.raises(ConfigurationError, match="other settings"):
+        train(tiny(2), tmp_path, source=blob_field)
+
+
+def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
+    train(tiny(1), tmp_path, source=blob_field)
+    (tmp_path / CHECKPOINT_NAME).write_bytes(b"nonsense")
+    with pytest.raises(ModelError, match="not a readable checkpoint"):
+        train(tiny(1), tmp_path, source=blob_field)

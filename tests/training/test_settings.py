@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cxpath.training.settings import TrainingSettings, read_training_settings
+from cxpath.values.bundled import bundled
+from cxpath.values.errors import ConfigurationError, MissingFileError
+
+
+def test_the_shipped_configuration_reads() -> None:
+    settings = read_training_settings(bundled("configs") / "training" / "small.toml")
+    assert settings.name == "small"
+    assert settings.drawing.train_seed != settings.drawing.validation_seed
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text("[schedule]\nstep = 3\n")
+    with pytest.raises(ConfigurationError, match=r"schedule\.step"):
+        read_training_settings(path)
+
+
+def test_broken_toml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text("[schedule\n")
+    with pytest.raises(ConfigurationError, match="not readable as TOML"):
+        read_training_settings(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="nowhere"):
+        read_training_settings(tmp_path / "nowhere.toml")
+
+
+def test_the_digest_follows_every_setting() -> None:
+    settings = TrainingSettings()
+    changed = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"seed": 2})})
+    assert settings.digest() == TrainingSettings().digest() != changed.digest()
