@@ -15,8 +15,8 @@ test: check
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/installed-test
-	$(BIN)/ruff check src tests scripts
-	$(BIN)/ruff format --check src tests scripts
+	$(BIN)/ruff check src tests scripts benchmarks
+	$(BIN)/ruff format --check src tests scripts benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -24,7 +24,7 @@ docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/installed
-	$(BIN)/python scripts/bench.py
+	$(BIN)/python benchmarks/bench.py
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

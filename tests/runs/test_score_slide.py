@@ -14,6 +14,7 @@ from cxpath.exchange.tiles_parquet import read_table
 from cxpath.runs.documents import RESEARCH_USE
 from cxpath.runs.results_folder import OWN_NAMES
 from tests.conftest import DrawnSlide
+from tests.slide.drawn_slides import block_mean, write_tiff
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +153,15 @@ def test_a_resolution_outside_the_models_range_is_not_evaluable(tmp_path: Path) 
     assert any("2 µm per pixel lies outside the 0.15 to 0.65" in why for why in result.not_evaluable_because)
 
 
-def test_a_real_pd_l1_core_leaves_all_files(data_dir: Path, tmp_path: Path) -> None:
-    core = data_dir / "pdl1_fields" / "gpec_tma" / "PDL1_SP142_002.jpg"
-    result = cxpath.score_slide(core, tmp_path / "core", mpp=0.44, assay="sp142", research=True, device="cpu")
-    assert {path.name for path in (tmp_path / "core").iterdir()} == set(OWN_NAMES)
-    document = read(tmp_path / "core")
+def test_a_pyramid_of_real_pd_l1_pixels_leaves_all_files(data_dir: Path, tmp_path: Path) -> None:
+    """A tissue core of 0.6 mm: 0.44 µm per pixel, written into the file as a scanner would."""
+    core = np.asarray(Image.open(data_dir / "pdl1_fields" / "gpec_tma" / "PDL1_SP142_002.jpg").convert("RGB"))
+    levels = [core, block_mean(core, 4)]
+    slide = write_tiff(tmp_path / "core.tiff", levels, 10_000 / 0.44, compression="jpeg", tile=(256, 256))
+    result = cxpath.score_slide(slide, tmp_path / "out", assay="sp142", research=True, device="cpu")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(OWN_NAMES)
+    document = read(tmp_path / "out")
+    assert document["slide"]["mpp"] == pytest.approx(0.44)
     assert "assay sp142 does not support CPS in cervix" in document["warnings"][0]
     assert result.counts is not None
     assert sum(vars(result.counts).values()) > 500

@@ -13,6 +13,7 @@ from typing import Any
 
 from cxpath.exchange.whole_file import whole_file
 from cxpath.network.card import ModelCard
+from cxpath.network.device import Device
 from cxpath.runs.obtain_cells import SlideCells
 from cxpath.runs.score_request import ScoreRequest
 from cxpath.scores.slide_score import SlideScore
@@ -35,7 +36,7 @@ class RunFacts:
     tissue: Tissue
     card: ModelCard
     started: datetime
-    device: str
+    device: Device
     warnings: tuple[str, ...]
     found: SlideCells | None
 
@@ -95,7 +96,8 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, A
         },
         "configuration": request.configuration.model_dump(mode="json"),
         "configuration_digest": request.configuration.digest(),
-        "device": facts.device,
+        "device": facts.device.hardware,
+        "precision": facts.device.precision,
         "reader": facts.info.reader,
         "stains": {
             "white_point": list(stains.white_point),

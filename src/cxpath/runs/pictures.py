@@ -59,7 +59,8 @@ def write_influential_fields(
     """Write `fields/`: the fields without which the CPS would change most, plain and with their cells."""
     lattice = lay_fields(cells, stained_threshold, counted, settings.field_um)
     influence = np.nan_to_num(lattice.influence(), nan=np.inf)
-    chosen = np.argsort(-np.abs(influence), kind="stable")[: settings.fields]
+    # Where nothing moves the score, the fields with most tumour are the ones worth a look.
+    chosen = np.lexsort((-lattice.counts.tumour, -np.abs(influence)))[: settings.fields]
     views = [
         _view(slide, cells, stained_threshold, lattice, int(row), float(influence[row]), settings)
         for row in chosen

@@ -75,7 +75,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
         if found:
             write_cell_files(results.partial, slide, tissue, found, scoring, configuration.report, watch)
         warnings = (*slide.warnings, *request.warnings(assay), *score.warnings)
-        facts = RunFacts(request, info, tissue, card, started, device.describe(), warnings, found)
+        facts = RunFacts(request, info, tissue, card, started, device, warnings, found)
         write_json(results.partial / "score.json", score_document(facts, score))
         write_json(results.partial / "run.json", run_document(facts, watch.seconds()))
         build_report(results.partial)

@@ -6,7 +6,7 @@ Positions are level-0 pixels of the slide file, origin top left, pixel centres a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -120,16 +120,14 @@ class CellTable:
     diameter_um: NDArray[np.float32]
     region: NDArray[np.uint8]
     tile: NDArray[np.int32]
-    _length: int = field(init=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
-        object.__setattr__(self, "_length", lengths["x_px"])
 
     def __len__(self) -> int:
-        return self._length
+        return len(self.x_px)
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by column name, in the order of `COLUMNS`."""
@@ -181,11 +179,6 @@ class CellTable:
             for name, kind in COLUMNS.items()
         )
         return self.facts == other.facts and same_columns
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-assert {f.name for f in fields(CellTable)} >= set(COLUMNS)
 
 
 def _as_column(name: str, given: Any, number: int) -> NDArray[Any]:

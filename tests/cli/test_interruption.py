@@ -1,0 +1,24 @@
+"""Ctrl-C in the middle of a slide: the command ends and leaves nothing half-written."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.conftest import DrawnSlide
+
+PATIENCE_S = 120.0
+
+
+def test_ctrl_c_leaves_no_partial_result(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cxpath", "score", str(drawn_slide.path), "--out", str(tmp_path / "out")]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + PATIENCE_S
+    while not list(tmp_path.glob(".out.*.partial")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=PATIENCE_S)
+    assert running.returncode not in {0, 4}
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
