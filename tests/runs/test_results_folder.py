@@ -55,11 +55,42 @@ def test_overwriting_replaces_our_files_and_keeps_others(tmp_path: Path) -> None
     assert (tmp_path / "out" / "my notes.txt").read_text() == "keep me"
 
 
+def test_the_current_folder_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    leave(Path(), "a")
+    assert {path.name for path in tmp_path.iterdir()} == {"score.json", "fields"}
+    leave(Path(), "b", overwrite=True)
+    assert (Path.cwd() / "score.json").read_text() == "b"
+
+
 def test_a_failed_overwrite_keeps_the_earlier_result(tmp_path: Path) -> None:
     leave(tmp_path / "out", "a")
     with pytest.raises(RuntimeError):
         fail(tmp_path / "out", "b", overwrite=True)
     assert (tmp_path / "out" / "score.json").read_text() == "a"
+
+
+def test_a_commit_cut_off_in_the_middle_brings_the_earlier_result_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path / "out", "a")
+    (tmp_path / "out" / "my notes.txt").write_text("keep me")
+    rename, interrupted = Path.rename, list[Path]()
+
+    def cut_off(self: Path, target: Path) -> Path:
+        if self.parent.name.endswith(".partial") and self.name == "score.json" and not interrupted:
+            interrupted.append(self)
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        leave(tmp_path / "out", "b", overwrite=True)
+    assert (tmp_path / "out" / "score.json").read_text() == "a"
+    assert (tmp_path / "out" / "my notes.txt").read_text() == "keep me"
+    assert interrupted
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"score.json", "fields", "my notes.txt"}
+    assert (tmp_path / "out" / "fields" / "a.png").exists()
 
 
 def test_a_file_in_the_way_is_one_clear_line(tmp_path: Path) -> None:

@@ -22,11 +22,13 @@ OWN_NAMES = (
     "report.html",
     COMMIT_MARK,
 )
-"""Everything a run may leave; `score.json` moves last, so that its presence means the rest is there."""
+"""Everything a run may leave, the mark of a whole result last; all else in the folder is the user's."""
 
 
 class ResultsFolder:
-    """Files are written to a hidden folder beside the final one and moved by `commit`.
+    """Files are written to a hidden folder first; `commit` moves them to the final one.
+
+    The hidden folder lies beside the final one, or inside where that exists: it may be a mounted volume.
 
     Parameters
     ----------
@@ -42,9 +44,11 @@ class ResultsFolder:
     """
 
     def __init__(self, final: Path, *, overwrite: bool) -> None:
-        self.final = final
-        self.partial = final.parent / f".{final.name}.{os.getpid()}.partial"
-        if final.exists() and not final.is_dir():
+        self.final = final.absolute()
+        self._existed = self.final.is_dir()
+        home = self.final if self._existed else self.final.parent
+        self.partial = home / f".{self.final.name}.{os.getpid()}.partial"
+        if final.exists() and not self._existed:
             raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
         if (final / COMMIT_MARK).exists() and not overwrite:
             raise OutputError(f"{final}: holds a result already", "pass --overwrite or choose another --out")
@@ -57,16 +61,12 @@ class ResultsFolder:
         return self
 
     def commit(self) -> None:
-        """Move the new files to their final place, `score.json` last, and drop what an earlier run left."""
+        """Move the new files to their place; an earlier result is gone only when all of them are there."""
         try:
-            if not self.final.exists():
+            if self._existed:
+                self._exchange()
+            else:
                 self.partial.rename(self.final)
-                return
-            for name in (COMMIT_MARK, *OWN_NAMES):
-                _remove(self.final / name)
-            for name in OWN_NAMES:
-                if (self.partial / name).exists():
-                    (self.partial / name).rename(self.final / name)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -78,13 +78,24 @@ class ResultsFolder:
     ) -> None:
         shutil.rmtree(self.partial, ignore_errors=True)
 
+    def _exchange(self) -> None:
+        earlier = self.partial / "earlier"
+        earlier.mkdir()
+        try:
+            _move(self.final, earlier)
+            _move(self.partial, self.final)
+        except BaseException:
+            _move(self.final, self.partial)
+            _move(earlier, self.final)
+            raise
+
     def _refused(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)
         return OutputError(f"{self.final}: cannot be written: {reason}", "choose another --out")
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _move(source: Path, target: Path) -> None:
+    """Move what a run leaves from one folder to another, as far as it is there, `score.json` last."""
+    for name in OWN_NAMES:
+        if (source / name).exists():
+            (source / name).rename(target / name)
