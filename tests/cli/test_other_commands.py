@@ -77,6 +77,12 @@ def test_synth_writes_a_slide_and_its_truth(tmp_path: Path) -> None:
         assert (slide.width_px, slide.mpp) == (1024, 0.25)
 
 
+def test_synth_without_a_folder_is_one_line_and_at_once(tmp_path: Path) -> None:
+    done = command("synth", tmp_path / "none" / "s.svs")
+    assert done.returncode == 1
+    assert "its folder does not exist" in done.only_line
+
+
 def test_a_report_of_no_result_is_one_line(tmp_path: Path) -> None:
     done = command("report", tmp_path)
     assert done.returncode == 1

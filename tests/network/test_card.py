@@ -43,3 +43,16 @@ def test_a_card_that_does_not_fit_is_refused(card: ModelCard, changes: Any, comp
 def test_a_card_is_frozen(card: ModelCard) -> None:
     with pytest.raises(ValidationError):
         card.mpp = 0.25  # type: ignore[misc]
+
+
+def test_metric_names_are_plain_keys(card: ModelCard) -> None:
+    metric = card.metrics["macro_f1"]
+    with pytest.raises(ValidationError, match="metrics"):
+        changed(card, metrics={"f1 of tumour+": metric.model_dump()})
+
+
+@pytest.mark.parametrize("cut", ["centre_threshold", "stained_threshold", "min_distance_um"])
+@pytest.mark.parametrize("value", [0.0, -1.0, 11.0])
+def test_cuts_out_of_range_are_refused(card: ModelCard, cut: str, value: float) -> None:
+    with pytest.raises(ValidationError, match=cut):
+        changed(card, thresholds={**card.thresholds.model_dump(), cut: value})

@@ -119,6 +119,24 @@ def test_regions_limit_the_score(drawn_slide: DrawnSlide, scored: Path, tmp_path
     assert cells.x_px.max() <= 2048
 
 
+def test_another_marker_gives_an_h_score_and_no_cps(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+    settings = ["scoring.intensity_cuts_od=[0.1, 0.25, 0.5]"]
+    result = cxpath.score_slide(
+        drawn_slide.path,
+        tmp_path / "her2",
+        device="cpu",
+        marker="her2",
+        configuration=cxpath.load_configuration(None, settings),
+    )
+    document, page = read(tmp_path / "her2"), (tmp_path / "her2" / "report.html").read_text()
+    assert result.evaluable
+    assert document["marker"] == "her2"
+    assert document["cps"] is None
+    assert 0 <= document["h_score"] <= 300
+    assert "HER2 expression" in page
+    assert "Not evaluable" not in page
+
+
 def test_too_few_tumour_cells_are_not_evaluable_but_everything_is_written(
     drawn_slide: DrawnSlide, tmp_path: Path
 ) -> None:

@@ -67,6 +67,18 @@ def test_a_label_is_found_within_the_radius_alone() -> None:
     assert count_points(labels, peaks, 12.0) == PointCounts(2, 2, 1)
 
 
+def test_a_picture_of_any_size_is_seen_whole() -> None:
+    detector = Detector(load_model("small"), choose_device("cpu"), StainBasis(), centre_threshold=0.2)
+    rgb = np.full((101, 133, 3), 225, np.uint8)
+    for x, y in ((20, 50), (66, 30), (118, 84)):
+        cv2.circle(rgb, (x, y), 7, (90, 90, 160), -1)
+    peaks = detect_in_picture(detector, rgb)
+    labels = np.array([[20.5, 50.5], [66.5, 30.5], [118.5, 84.5]])
+    assert count_points(labels, peaks, 8.0).pairs == 3
+    assert (peaks.x_px < 133).all()
+    assert (peaks.y_px < 101).all()
+
+
 @pytest.mark.skipif(not BCDATA.is_dir(), reason="needs the shared test data")
 def test_real_nuclei_are_found() -> None:
     """Labelled tumour nuclei of a Ki-67 tile nobody trained on (µm/px unstated, 0.25 assumed)."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from cxpath.network.architecture import ArchitectureSettings
 from cxpath.network.card import ModelCard
 from cxpath.network.model_store import load_model
-from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train
+from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train, training_fields, validation_fields
 from cxpath.training.make_model import make_model
 from cxpath.training.settings import (
     CropSettings,
@@ -83,6 +84,34 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     )
     assert steps == [4, 5, 6]
     assert same_weights(whole.network, resumed.network)
+
+
+def test_validation_fields_are_none_of_the_training_fields(tmp_path: Path) -> None:
+    learned = training_fields(tiny(1), tmp_path, blob_field)
+    held_out = validation_fields(tiny(1), tmp_path, blob_field)
+    assert (len(learned), len(held_out)) == (12, 6)
+    assert not any(np.array_equal(a, b) for a in learned.rgb for b in held_out.rgb)
+
+
+def test_a_run_out_of_time_ends_its_schedule_and_says_how_far_it_came(tmp_path: Path) -> None:
+    settings = tiny(500)
+    hurried = settings.model_copy(
+        update={"schedule": settings.schedule.model_copy(update={"max_minutes": 0.002})}
+    )
+    reports: list[StepReport] = []
+    trained = train(hurried, tmp_path, watch=reports.append, source=blob_field)
+    assert 0 < trained.steps == len(reports) < 500
+    assert reports[-1].done == 1.0
+    assert trained.minutes >= 0.002
+
+
+def test_the_packed_network_is_the_averaged_one_in_evaluation_mode(tmp_path: Path) -> None:
+    trained = train(tiny(3), tmp_path, source=blob_field)
+    content = torch.load(tmp_path / CHECKPOINT_NAME, weights_only=True)
+    assert not trained.network.training
+    assert all(torch.equal(t, content["average"][name]) for name, t in trained.network.state_dict().items())
+    name = "outputs.weight"
+    assert not torch.equal(content["average"][name], content["network"][name])
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:

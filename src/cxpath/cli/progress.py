@@ -30,7 +30,8 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("tiles  {task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(title, total=None, rate="")
 
         def move(done: int, total: int) -> None:

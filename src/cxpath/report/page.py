@@ -25,6 +25,8 @@ from cxpath.report.wording import (
 
 Section = dict[str, Any]
 
+PDL1 = "pdl1"
+
 _OTHER_SCORES = {
     "ic_area": "IC, share of tumour area (%)",
     "ic_cells": "IC, share of cells (%)",
@@ -46,6 +48,8 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> dict[str, An
     return {
         "research_use": RESEARCH_USE,
         "slide": _slide(score),
+        "evaluable": score["evaluable"],
+        "marker": score.get("marker", PDL1),
         "scored_on": _moment(folder.run.get("started")),
         "result": _result(score),
         "reasons": [{"reason": text, "advice": advice(text)} for text in score["not_evaluable_because"]],
@@ -78,7 +82,7 @@ def _moment(iso: str | None) -> str | None:
 
 
 def _result(score: Mapping[str, Any]) -> Section | None:
-    """Return the scores in words, or None for a slide that is not evaluable."""
+    """Return the scores in words, or None for a slide without a CPS."""
     cps = score.get("cps")
     if not score["evaluable"] or not cps or cps.get("value") is None:
         return None

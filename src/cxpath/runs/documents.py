@@ -119,7 +119,7 @@ def write_json(path: Path, document: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def _tiles(found: SlideCells | None) -> dict[str, int]:
     plan = found.plan if found else None
-    return {"planned": len(plan.tiles) if plan else 0, "read": len(plan.with_tissue) if plan else 0}
+    return {"planned": len(plan.tiles) if plan else 0, "read": found.tiles_read if found else 0}
 
 
 def _versions() -> dict[str, str]:

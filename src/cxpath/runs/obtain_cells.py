@@ -21,10 +21,11 @@ from cxpath.values.regions import Regions
 
 @dataclass(frozen=True, eq=False)
 class SlideCells:
-    """The cells to score and the plan of tiles they lie in."""
+    """The cells to score, the plan of tiles they lie in, and how many of those the network saw."""
 
     cells: CellTable
     plan: TilePlan
+    tiles_read: int
 
 
 def obtain_cells(
@@ -48,8 +49,9 @@ def obtain_cells(
     detector = Detector(model, device, tissue.stains, centre_threshold=threshold)
     plan = plan_slide(slide, tissue, detector, settings)
     if request.cells:
-        return SlideCells(_given(request.cells, slide, plan, regions), plan)
-    return SlideCells(find_cells(slide, tissue, plan, detector, settings, regions, progress), plan)
+        return SlideCells(_given(request.cells, slide, plan, regions), plan, tiles_read=0)
+    cells = find_cells(slide, tissue, plan, detector, settings, regions, progress)
+    return SlideCells(cells, plan, tiles_read=len(plan.with_tissue))
 
 
 def _given(path: Path, slide: Slide, plan: TilePlan, regions: Regions | None) -> CellTable:

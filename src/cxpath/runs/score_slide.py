@@ -18,9 +18,9 @@ from cxpath.runs.score_request import PDL1, ScoreRequest
 from cxpath.runs.stopwatch import Stopwatch
 from cxpath.runs.write_cells import write_cell_files
 from cxpath.scores.cutoffs import Cutoff
-from cxpath.scores.expression import score_expression
+from cxpath.scores.expression import NO_CALL, score_expression
 from cxpath.scores.score_cells import score_cells
-from cxpath.scores.settings import ScoringSettings
+from cxpath.scores.settings import ScoringSettings, threshold_of
 from cxpath.scores.slide_score import SlideScore
 from cxpath.slide.open_slide import open_slide
 from cxpath.tissue.find_tissue import find_tissue
@@ -73,7 +73,9 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
         with watch.stage("score"):
             score = _score(found, request.marker, scoring, request.cutoffs(assay), because)
         if found:
-            write_cell_files(results.partial, slide, tissue, found, scoring, configuration.report, watch)
+            threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
+            reach_um, pictures = scoring.association_distance_um, configuration.report
+            write_cell_files(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
         warnings = (*slide.warnings, *request.warnings(assay), *score.warnings)
         facts = RunFacts(request, info, tissue, card, started, device, warnings, found)
         write_json(results.partial / "score.json", score_document(facts, score))

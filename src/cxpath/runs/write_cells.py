@@ -13,7 +13,6 @@ from cxpath.runs.pictures import write_heatmap, write_influential_fields
 from cxpath.runs.stopwatch import Stopwatch
 from cxpath.runs.tile_rows import tile_rows
 from cxpath.scores.counting import counted_positive
-from cxpath.scores.settings import ScoringSettings, threshold_of
 from cxpath.slide.slide import Slide
 from cxpath.tissue.tissue import Tissue
 
@@ -23,13 +22,14 @@ def write_cell_files(
     slide: Slide,
     tissue: Tissue,
     found: SlideCells,
-    scoring: ScoringSettings,
+    stained_threshold: float,
+    association_distance_um: float,
     settings: ReportSettings,
     watch: Stopwatch,
 ) -> None:
     """Write `cells.parquet`, `tiles.parquet`, `cells.geojson.gz`, `heatmap.png` and `fields/`."""
-    cells, stained_threshold = found.cells, threshold_of(scoring)
-    counted = counted_positive(cells, stained_threshold, scoring.association_distance_um)
+    cells = found.cells
+    counted = counted_positive(cells, stained_threshold, association_distance_um)
     with watch.stage("write"):
         write_cells(cells, folder / "cells.parquet")
         rows = tile_rows(found.plan, cells, stained_threshold, counted)

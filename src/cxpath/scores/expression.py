@@ -13,6 +13,9 @@ from cxpath.scores.slide_score import SlideScore
 from cxpath.values.cell_table import CellTable
 from cxpath.values.errors import ConfigurationError
 
+NO_CALL = 1.1
+"""A threshold that no probability reaches: another marker's stain makes no cell PD-L1 positive."""
+
 COMPARTMENTS = {
     "her2": Compartment.MEMBRANE,
     "egfr": Compartment.MEMBRANE,
@@ -53,7 +56,7 @@ def score_expression(
         Reasons found earlier that make the slide not evaluable.
     """
     cuts = require_intensity_cuts(marker, settings)
-    counts = count_cells(cells, 1.1, settings.association_distance_um)  # no PD-L1 call is made
+    counts = count_cells(cells, NO_CALL, settings.association_distance_um)
     because = (*already_because, *why_inadequate(counts, settings.minimum_tumour_cells))
     return SlideScore(
         settings.minimum_tumour_cells,

@@ -29,6 +29,7 @@ from cxpath.training.synthetic.svs_writer import SvsCanvas, encode_block
 from cxpath.training.synthetic.window import Window
 from cxpath.training.synthetic.world import World, build_world
 from cxpath.values.cell_table import Kind
+from cxpath.values.errors import OutputError
 
 BLOCK_PX = 1024
 MARGIN_PX = 16
@@ -97,10 +98,14 @@ def draw_slide(
     ------
     ValueError
         When `cps` is not between 0 and 100.
+    OutputError
+        When the folder does not exist or cannot be written.
     """
     if not 0 <= cps <= 100:
         raise ValueError(f"a combined positive score lies between 0 and 100, not {cps}")
     path = Path(path)
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: its folder does not exist", "make it first")
     world = slide_world(seed, cps, width_px * mpp, height_px * mpp, mpp)
     cells = true_cells(world, Window(0, 0, height_px, width_px, mpp))
     _paint_slide(world, path, width_px, height_px, mpp, workers or len(os.sched_getaffinity(0)))

@@ -14,6 +14,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from cxpath.exchange.whole_file import whole_file
+
 Picture = NDArray[np.uint8]
 
 TILE_PX = 256
@@ -48,7 +50,10 @@ class SvsCanvas:
 
     def write(self, path: Path, mpp: float) -> None:
         """Write all levels to `path`."""
-        part = path.with_name(f".{path.name}.part")
+        with whole_file(path) as part:
+            self._write_levels(part, mpp)
+
+    def _write_levels(self, part: Path, mpp: float) -> None:
         third = _shrunk(self._second, DOWNSAMPLES[2] // DOWNSAMPLES[1])
         with tifffile.TiffWriter(part, bigtiff=False) as tiff:
             for level, downsample in enumerate(DOWNSAMPLES):
@@ -67,7 +72,6 @@ class SvsCanvas:
                     metadata=None,
                     software="Aperio Image Library",
                 )
-        part.replace(path)
 
     def _level_0(self) -> Iterator[bytes]:
         empty = encode_tile(np.broadcast_to(self._white, (TILE_PX, TILE_PX, 3)).copy())
