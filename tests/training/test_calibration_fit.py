@@ -13,7 +13,7 @@ from tests.training.peak_examples import observed
 def fields(slope: float = 1.0) -> list[Observation]:
     rng = np.random.default_rng(2)
     often = [observed(rng, 800, 0.5, slope=slope) for _ in range(10)]
-    return often + [observed(rng, 800, 0.01, slope=slope) for _ in range(20)]
+    return often + [observed(rng, 800, 0.01, slope=slope) for _ in range(40)]
 
 
 def test_spread_out_logits_are_drawn_together() -> None:

@@ -50,6 +50,25 @@ def test_perfect_calls_have_no_error_and_overcalls_do() -> None:
     over = tables.copy()
     over[:, 1, 0], over[:, 1, 1] = 5, 94
     assert score_error(over, 3.0) > 0.5
+
+
+def test_one_field_beyond_repair_does_not_move_the_cut() -> None:
+    rng = np.random.default_rng(8)
+    seen = [observed(rng, 400, 0.01) for _ in range(20)] + [observed(rng, 400, 0.4) for _ in range(20)]
+    lost = observed(rng, 400, 0.9)
+    lost = replace(
+        lost, truth=replace(lost.truth, membrane=np.zeros(400, bool), any_stain=np.zeros(400, bool))
+    )
+    without, with_it = (
+        choose_stained_threshold(fields, Calibration(), low_cps=5.0) for fields in (seen, [*seen, lost])
+    )
+    assert abs(without - with_it) <= 0.1
+
+
+def test_fields_below_the_limit_count_twice() -> None:
+    tables = np.zeros((2, 6, 6), int)
+    tables[:, 0, 0], tables[:, 1, 0], tables[:, 1, 1] = 1, 4, 95
+    over = tables
     assert score_error(over, 0.5) < score_error(over, 3.0), "only low fields count twice"
 
 

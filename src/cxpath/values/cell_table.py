@@ -180,6 +180,8 @@ class CellTable:
         )
         return self.facts == other.facts and same_columns
 
+    __hash__ = None  # type: ignore[assignment]  # arrays can change
+
 
 def _as_column(name: str, given: Any, number: int) -> NDArray[Any]:
     element = COLUMNS[name]

@@ -1,0 +1,101 @@
+"""How wrong the outputs are: where cells lie, what they are, whether they are stained, in what tissue."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cxpath.network.architecture import NetworkOutput
+from cxpath.training.fine_labels import UNLABELLED, fine_labels
+from cxpath.training.settings import LossSettings
+from cxpath.training.synthetic.drawn_field import DrawnCells
+from cxpath.training.targets import Targets
+from cxpath.values.cell_peaks import FINE_CLASSES
+
+
+class Losses(NamedTuple):
+    """The parts of the loss, unweighted, each a mean over what it concerns."""
+
+    centre: Tensor
+    offset: Tensor
+    kind: Tensor
+    stain: Tensor
+    region: Tensor
+
+    def total(self, settings: LossSettings) -> Tensor:
+        """Return the weighted sum."""
+        return (
+            settings.centre_weight * self.centre
+            + settings.offset_weight * self.offset
+            + settings.kind_weight * self.kind
+            + settings.stain_weight * self.stain
+            + settings.region_weight * self.region
+        )
+
+
+def all_losses(output: NetworkOutput, targets: Targets, class_weights: Tensor) -> Losses:
+    """Compare a batch of outputs with its targets.
+
+    Parameters
+    ----------
+    output : NetworkOutput
+    targets : Targets
+        Stacked, on the same device.
+    class_weights : Tensor, (10,)
+        See `balanced_weights`.
+    """
+    labelled = (targets.stain_weight.sum(dim=1, keepdim=True) > 0).float()
+    offset = functional.smooth_l1_loss(output.offset.float(), targets.offset, reduction="none")
+    stain = functional.binary_cross_entropy_with_logits(output.stain.float(), targets.stain, reduction="none")
+    return Losses(
+        centre=centre_loss(output.centre.float()[:, 0], targets.centre, targets.judged),
+        offset=_mean(offset, labelled.expand_as(offset)),
+        kind=_kind_loss(output.kind.float(), targets.fine, class_weights),
+        stain=_mean(stain, targets.stain_weight),
+        region=functional.cross_entropy(output.region.float(), targets.region),
+    )
+
+
+def centre_loss(logit: Tensor, centre: Tensor, judged: Tensor) -> Tensor:
+    """Penalty-reduced focal loss of CenterNet (Zhou et al. 2019, formula 1; alpha 2, beta 4).
+
+    Parameters
+    ----------
+    logit, centre : Tensor, (B, h, w)
+    judged : bool Tensor, (B, h, w)
+        Elsewhere nothing is learned.
+    """
+    probability = torch.sigmoid(logit)
+    found = (1 - probability) ** 2 * functional.logsigmoid(logit)
+    empty = (1 - centre) ** 4 * probability**2 * functional.logsigmoid(-logit)
+    is_centre = (centre == 1) & judged
+    total = torch.where(is_centre, found, torch.where(judged, empty, torch.zeros_like(empty)))
+    return -total.sum() / is_centre.sum().clamp(min=1)
+
+
+def balanced_weights(cells: DrawnCells, class_balance: float) -> NDArray[np.float32]:
+    """Return a weight per fine class: (its share) to the power -`class_balance`, mean 1 over the cells.
+
+    A class that is not among the cells gets weight 1.
+    """
+    fine = fine_labels(cells.kind, cells.subkind)
+    count = np.bincount(fine[fine != UNLABELLED], minlength=len(FINE_CLASSES))
+    share = count / max(1, count.sum())
+    weight = np.where(count > 0, np.maximum(share, 1e-4) ** -class_balance, 1.0)
+    mean = float((weight * share).sum()) or 1.0
+    return np.where(count > 0, weight / mean, 1.0).astype(np.float32)
+
+
+def _kind_loss(logits: Tensor, fine: Tensor, class_weights: Tensor) -> Tensor:
+    if not bool((fine != UNLABELLED).any()):
+        return logits.sum() * 0.0
+    return functional.cross_entropy(logits, fine, weight=class_weights, ignore_index=UNLABELLED)
+
+
+def _mean(loss: Tensor, weight: Tensor) -> Tensor:
+    return (loss * weight).sum() / weight.sum().clamp(min=1e-6)

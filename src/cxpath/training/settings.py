@@ -1,0 +1,133 @@
+"""Parameters of one training, read from `configs/training/*.toml`; unknown keys are errors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from cxpath.network.architecture import ArchitectureSettings
+from cxpath.values.errors import ConfigurationError, MissingFileError
+from cxpath.values.settings import Settings
+
+
+class DrawingSettings(Settings):
+    """How much tissue is drawn to learn from and to be judged on."""
+
+    train_fields: int = Field(default=1800, ge=1)
+    validation_fields: int = Field(default=300, ge=1)
+    field_px: int = Field(default=448, ge=64, multiple_of=16)
+    train_seed: int = 1
+    validation_seed: int = 1_000_003
+    workers: int = Field(default=2, ge=1)
+    """Processes that draw."""
+
+
+class CropSettings(Settings):
+    """What one step sees."""
+
+    batch: int = Field(default=16, ge=1)
+    crop_px: int = Field(default=256, ge=64, multiple_of=16)
+    gain_spread: float = Field(default=0.04, ge=0)
+    """Spread of a random gain per colour channel, as a share of its light."""
+    brightness_spread: float = Field(default=6.0, ge=0)
+    """Spread of a random shift of all channels, in levels of 255."""
+
+
+class LossSettings(Settings):
+    """Weights of the parts of the loss, and what the labels spread to."""
+
+    centre_weight: float = 1.0
+    offset_weight: float = 0.5
+    kind_weight: float = 1.0
+    stain_weight: float = 1.0
+    region_weight: float = 0.5
+    centre_sigma_px: float = Field(default=4.0, gt=0)
+    """Width of the soft target around a centre, within which a near miss is forgiven."""
+    label_radius_px: float = Field(default=5.0, gt=0)
+    """Output cells within this distance of a centre learn its kind, stain and offset."""
+    class_balance: float = Field(default=0.5, ge=0, le=1)
+    """0: every cell counts alike; 1: every kind counts alike."""
+    other_rule_weight: float = Field(default=0.25, ge=0)
+    """Weight of a stain label that does not decide this cell (membrane of an immune cell, say)."""
+    low_prevalence: float = Field(default=0.05, ge=0, le=1)
+    """Below this share of positive cells a crop counts as one of low prevalence."""
+    low_prevalence_weight: float = Field(default=2.0, ge=1)
+    """Weight of stain labels in such crops: a few false calls there turn CPS 0.5 into 3."""
+
+
+class ScheduleSettings(Settings):
+    """How the weights move."""
+
+    steps: int = Field(default=2400, ge=1)
+    max_minutes: float = Field(default=0.0, ge=0)
+    """Ends the schedule early on a slow machine; 0: never. A run it ended cannot be repeated exactly."""
+    learning_rate: float = Field(default=3e-3, gt=0)
+    warm_up_share: float = Field(default=0.05, ge=0, lt=1)
+    weight_decay: float = Field(default=0.02, ge=0)
+    gradient_limit: float = Field(default=5.0, gt=0)
+    average_decay: float = Field(default=0.995, ge=0, lt=1)
+    """Decay per step of the moving average of the weights, which is what is packed."""
+    checkpoint_every: int = Field(default=200, ge=1)
+    seed: int = 1
+    device: str = "auto"
+    threads: int | None = None
+
+
+class JudgingSettings(Settings):
+    """How peaks are matched to truth, and what is measured."""
+
+    match_radius_um: float = Field(default=6.0, gt=0)
+    margin_px: int = Field(default=48, ge=0)
+    """Cells nearer to a field's edge are not judged: there the network lacks its halo."""
+    min_distance_um: float = Field(default=3.0, gt=0)
+    low_cps: float = 3.0
+    """Fields with a true CPS below this are the ones that must not be overcalled."""
+
+
+class TrainingSettings(Settings):
+    """Everything `cxpath train --config` reads."""
+
+    name: str = "small"
+    version: str = "0.1"
+    description: str = "Light plain-convolution U-Net for PD-L1 immunohistochemistry at 0.5 µm/px."
+    mpp: float = 0.5
+    accepted_mpp: tuple[float, float] = (0.15, 0.65)
+    architecture: ArchitectureSettings = ArchitectureSettings()
+    drawing: DrawingSettings = DrawingSettings()
+    crops: CropSettings = CropSettings()
+    loss: LossSettings = LossSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    judging: JudgingSettings = JudgingSettings()
+
+    def digest(self) -> str:
+        """Return the SHA-256 of these settings, as JSON with sorted keys."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_training_settings(path: Path) -> TrainingSettings:
+    """Read a training configuration.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    ConfigurationError
+        When it is no TOML, or a key is unknown or out of range.
+    """
+    try:
+        return TrainingSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: no such file", "see configs/training/") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not readable as TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"{path}: {where}: {first['msg']}", "see configs/training/small.toml"
+        ) from error
