@@ -131,3 +131,22 @@ def test_a_broken_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT_NAME).write_bytes(b"nonsense")
     with pytest.raises(ModelError, match="not a readable checkpoint"):
         train(tiny(1), tmp_path, source=blob_field)
+
+
+def test_training_goes_on_from_another_model(
+    packed: tuple[ModelCard, list[StepReport], Path], tmp_path: Path
+) -> None:
+    _, fresh, folder = packed
+    going_on = tiny(1).model_copy(update={"start_from": str(folder / "models" / "tiny")})
+    reports: list[StepReport] = []
+    train(going_on, tmp_path, watch=reports.append, source=blob_field)
+    assert reports[0].losses["kind"] < 0.5 * fresh[0].losses["kind"]
+
+
+def test_another_architecture_cannot_be_gone_on_from(
+    packed: tuple[ModelCard, list[StepReport], Path], tmp_path: Path
+) -> None:
+    wider = ArchitectureSettings(stem_channels=24)
+    changed = {"start_from": str(packed[2] / "models" / "tiny"), "architecture": wider}
+    with pytest.raises(ConfigurationError, match="another architecture"):
+        train(tiny(1).model_copy(update=changed), tmp_path, source=blob_field)

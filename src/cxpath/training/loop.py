@@ -18,6 +18,7 @@ from torch import Tensor, nn, optim
 
 from cxpath.network.architecture import PlainUNet
 from cxpath.network.device import Device, choose_device
+from cxpath.network.model_store import load_model
 from cxpath.training.checkpoint import TrainingState, resume_checkpoint, save_checkpoint
 from cxpath.training.crops import draw_crops
 from cxpath.training.field_cache import FieldCache, FieldSource, cached_fields, draw_random_field
@@ -26,6 +27,7 @@ from cxpath.training.schedule import learning_rate, progress
 from cxpath.training.settings import TrainingSettings
 from cxpath.training.targets import Targets, batch_targets
 from cxpath.training.weight_average import WeightAverage
+from cxpath.values.errors import ConfigurationError
 
 CHECKPOINT_NAME = "checkpoint.pt"
 _LOG_EVERY = 50
@@ -127,7 +129,7 @@ def validation_fields(
 
 def _fresh_state(settings: TrainingSettings, device: Device) -> TrainingState:
     torch.manual_seed(settings.schedule.seed)
-    network = PlainUNet(settings.architecture).to(device.torch_device)
+    network = _first_network(settings).to(device.torch_device)
     network = network.to(memory_format=torch.channels_last).train()
     average = WeightAverage(network, settings.schedule.average_decay)
     matrices = [weight for weight in network.parameters() if weight.ndim > 1]
@@ -137,6 +139,19 @@ def _fresh_state(settings: TrainingSettings, device: Device) -> TrainingState:
         {"params": vectors, "weight_decay": 0.0},
     ]
     return TrainingState(network, average, optim.AdamW(groups, lr=settings.schedule.learning_rate))
+
+
+def _first_network(settings: TrainingSettings) -> PlainUNet:
+    """Return a fresh network, or the one of the model that training goes on from."""
+    if not settings.start_from:
+        return PlainUNet(settings.architecture)
+    model = load_model(settings.start_from)
+    if model.card.architecture != settings.architecture:
+        raise ConfigurationError(
+            f"model {settings.start_from!r} has another architecture than these settings",
+            "copy [architecture] from its card",
+        )
+    return model.network
 
 
 def _run(

@@ -94,6 +94,8 @@ class TrainingSettings(Settings):
     name: str = "small"
     version: str = "0.1"
     description: str = "Light plain-convolution U-Net for PD-L1 immunohistochemistry at 0.5 µm/px."
+    start_from: str = ""
+    """Name or folder of a model whose weights training starts from; empty starts afresh."""
     mpp: float = 0.5
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
     architecture: ArchitectureSettings = ArchitectureSettings()
