@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxpath.training.cuts import choose_centre_threshold, choose_stained_threshold, score_error
+from cxpath.training.cuts import choose_centre_threshold, choose_stained_threshold, score_error, together
 from cxpath.training.observation import Observation, table_of
 from cxpath.values.calibration import Calibration
 from tests.training.blob_fields import cells_at
@@ -76,3 +76,12 @@ def test_fields_without_tumour_do_not_matter() -> None:
     seen = observed(np.random.default_rng(0), 50, 0.0)
     nothing = replace(seen, judged_truth=np.zeros(50, bool), judged_peaks=np.zeros(50, bool))
     assert score_error(np.stack([table_of(nothing, Calibration(), 0.5)]), 3.0) == 0.0
+
+
+def test_fields_of_like_cps_are_taken_together_and_none_is_lost() -> None:
+    tables = np.zeros((5, 6, 6), int)
+    tables[:, 1, 1] = 10
+    tables[:, 0, 0] = [9, 0, 5, 0, 7]
+    pooled = together(tables, size=2)
+    assert pooled[:, 0, 0].tolist() == [0, 12, 9]
+    assert pooled[:, 1, 1].tolist() == [20, 20, 10]

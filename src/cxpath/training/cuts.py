@@ -14,6 +14,8 @@ from cxpath.values.calibration import Calibration
 FAINTEST_CENTRE = 0.1
 """Observations must have been made with a threshold no higher than this."""
 
+FIELDS_TOGETHER = 8
+
 _CENTRE_GRID = np.round(np.arange(FAINTEST_CENTRE, 0.71, 0.05), 2)
 _STAINED_GRID = np.round(np.arange(0.20, 0.96, 0.025), 3)
 
@@ -33,6 +35,9 @@ def choose_stained_threshold(
 ) -> float:
     """Return the threshold whose scores are nearest to the truth.
 
+    Scores are made of fields of like CPS taken together (see `together`): a cut is for slides, and one
+    field of a few dozen tumour cells says little about where it should lie.
+
     Parameters
     ----------
     observations : sequence of Observation
@@ -44,9 +49,27 @@ def choose_stained_threshold(
 
     def error(threshold: float) -> float:
         tables = np.stack([table_of(one, calibration, threshold) for one in observations])
-        return score_error(tables, low_cps)
+        return score_error(together(tables), low_cps)
 
     return float(min(_STAINED_GRID, key=error))
+
+
+def together(tables: NDArray[np.int64], size: int = FIELDS_TOGETHER) -> NDArray[np.int64]:
+    """Return the summed counts of every `size` fields, in the order of their true CPS.
+
+    Parameters
+    ----------
+    tables : int64 array, (N, 6, 6)
+        Counts of fields; those without a tumour cell go last.
+    size : int
+        Fields in a group; the last group may have fewer.
+
+    Returns
+    -------
+    int64 array, (ceil(N / size), 6, 6)
+    """
+    order = np.argsort([true_cps(table) for table in tables], kind="stable")
+    return np.add.reduceat(tables[order], np.arange(0, len(tables), size), axis=0)
 
 
 def score_error(tables: NDArray[np.int64], low_cps: float) -> float:

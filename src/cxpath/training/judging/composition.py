@@ -1,0 +1,67 @@
+"""What the drawn test set turned out to hold, against what it must hold to be a test at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cxpath.training.judging.synthetic_figures import count_rows, score_rows, tables_of
+from cxpath.training.judging.synthetic_settings import Arm, SyntheticSettings
+from cxpath.training.judging.trap_presence import TRAPS
+from cxpath.values.settings import Settings
+
+
+class Ingredient(Settings):
+    """One thing the test set must hold enough of."""
+
+    arm: str
+    label: str
+    value: float
+    required: float
+    met: bool
+
+
+def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+    """Return what the gated arms hold; with some slides only, requirements of number are missed."""
+    return [
+        ingredient
+        for arm in settings.arm
+        if arm.gated and (own := [slide for slide in slides if slide["arm"] == arm.name])
+        for ingredient in _of_arm(arm, own, settings)
+    ]
+
+
+def trap_shares(slides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the share of fields that hold each trap, rarest first."""
+    fields = [traps for slide in slides for traps in slide["fields"]]
+    counts = Counter(trap for traps in fields for trap in traps)
+    shares = {trap: counts[trap] / max(1, len(fields)) for trap in TRAPS}
+    return dict(sorted(shares.items(), key=lambda item: item[1]))
+
+
+def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+    truth, targets = score_rows(slides)[:, 0], settings.targets
+    tumour = tables_of(count_rows(slides))[:, :2].sum(axis=(1, 2))
+    shares = trap_shares(slides)
+    rarest = next(iter(shares))
+    found = [
+        ("slides", len(slides), targets.slides),
+        ("slides with true CPS below 0.5", int((truth < 0.5).sum()), targets.slides_below_half),
+        ("slides with true CPS from 0.3 to 3", int(((truth >= 0.3) & (truth <= 3)).sum()),
+         targets.slides_from_0_3_to_3),
+        ("judged tumour cells on the slide with the fewest", int(tumour.min()), targets.tumour_cells),
+        (f"share of fields with the rarest trap ({rarest.replace('_', ' ')})", round(shares[rarest], 4),
+         targets.trap_share),
+    ]  # fmt: skip
+    return [
+        Ingredient(arm=arm.name, label=label, value=value, required=need, met=bool(value >= need))
+        for label, value, need in found
+    ]
+
+
+def fields_drawn(slides: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of fields of all slides."""
+    return int(np.sum([len(slide["fields"]) for slide in slides])) if slides else 0

@@ -1,0 +1,183 @@
+"""Judging a model on every real set: what is there is measured, what is missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.training.judging.calls import Calls, CellCaller
+from cxpath.training.judging.contact_picture import ContactPicture, keep_picture
+from cxpath.training.judging.evaluation_document import SetSummary, Skipped
+from cxpath.training.judging.figure import Figure
+from cxpath.training.judging.label_counts import count_labels
+from cxpath.training.judging.label_figures import brown_figure, label_figures
+from cxpath.training.judging.label_forms import LabelFiles, find_labels
+from cxpath.training.judging.pdl1_field import SET_NAME as PDL1_FIELDS
+from cxpath.training.judging.pdl1_field import count_field, field_figures
+from cxpath.training.judging.real_settings import LabelledSet, Pdl1Field, RealSettings
+from cxpath.training.judging.results_cache import ResultsCache, file_digest
+from cxpath.training.judging.scanner_pair import SET_NAME as SCANNER_PAIR
+from cxpath.training.judging.scanner_pair import count_classes, pair_figures
+
+Counting = Callable[[], tuple[dict[str, Any], NDArray[np.uint8], Calls]]
+Watcher = Callable[[str, int, int], None]
+"""Told what is being judged, how many items are done, and how many there are."""
+
+
+@dataclass
+class Findings:
+    """What judging gathered; grows set by set."""
+
+    sets: list[SetSummary] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
+    pictures: list[ContactPicture] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One picture to judge."""
+
+    name: str
+    set_name: str
+    files: tuple[Path, ...]
+    count: Counting
+
+
+@dataclass(frozen=True)
+class RealJudge:
+    """Measures real images, one by one, through a cache.
+
+    Parameters
+    ----------
+    caller : CellCaller
+    settings : RealSettings
+    cache : ResultsCache
+    data : Path or None
+        The folder of real images.
+    limit : int or None
+        At most so many images of each set.
+    watch : callable
+    """
+
+    caller: CellCaller
+    settings: RealSettings
+    cache: ResultsCache
+    data: Path | None
+    limit: int | None
+    watch: Watcher
+
+    def judge(self) -> Findings:
+        """Measure every set that is there."""
+        findings = Findings()
+        if self.data is None or not self.data.is_dir():
+            where = "CXPATH_DATA is not set" if self.data is None else f"{self.data}: no such folder"
+            findings.skipped.append(Skipped(item="real", reason=f"no real images: {where}"))
+            return findings
+        self._labelled_sets(self.data, findings)
+        self._scanner_pair(self.data, findings)
+        self._pdl1_fields(self.data, findings)
+        return findings
+
+    def _labelled_sets(self, data: Path, findings: Findings) -> None:
+        brown: list[dict[str, Any]] = []
+        names = []
+        for wanted in self.settings.labelled_set:
+            found = find_labels(data / wanted.folder, wanted.form, wanted.leave_out)
+            results = self._results([self._label_item(files, wanted) for files in found], findings)
+            if not results:
+                findings.skipped.append(
+                    Skipped(item=wanted.name, reason=f"no labelled pictures in {data / wanted.folder}")
+                )
+                continue
+            findings.sets.append(_summary(wanted.name, wanted.title, wanted.mpp, wanted.mpp_source, results))
+            findings.figures += label_figures(wanted, results, self.settings)
+            if wanted.brown_counted:
+                brown += results
+                names.append(wanted.name)
+        if brown:
+            findings.figures.append(brown_figure(brown, names, self.settings))
+
+    def _scanner_pair(self, data: Path, findings: Findings) -> None:
+        paths = [data / self.settings.scanner_pair.folder / name for name in self.settings.scanner_pair.files]
+        if missing := [path for path in paths if not path.is_file()]:
+            findings.skipped.append(Skipped(item=SCANNER_PAIR, reason=f"{missing[0]}: no such file"))
+            return
+        first, second = self._results([self._scan_item(path) for path in paths], findings, whole=True)
+        title = "OS-2: one field of Ki-67 tissue on two scanners"
+        findings.sets.append(_summary(SCANNER_PAIR, title, None, "file", [first, second]))
+        findings.figures += pair_figures(first, second, self.settings)
+
+    def _pdl1_fields(self, data: Path, findings: Findings) -> None:
+        wanted = self.settings.pdl1_fields
+        folder = data / wanted.folder
+        found = [one for one in wanted.fields if (folder / one.image).is_file()]
+        if not found:
+            findings.skipped.append(Skipped(item=PDL1_FIELDS, reason=f"no PD-L1 fields in {folder}"))
+            return
+        results = self._results([self._field_item(one, folder) for one in found], findings, pictures=99)
+        title = "SP142 breast fields: real PD-L1, shown and not gated"
+        findings.sets.append(_summary(PDL1_FIELDS, title, wanted.mpp, "assumed", results))
+        findings.figures += field_figures(results, self.settings)
+
+    def _results(
+        self, items: list[_Item], findings: Findings, *, whole: bool = False, pictures: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the result of each item, from the cache where it is known."""
+        items = items if whole else items[: self.limit]
+        shown = self.settings.pictures_per_set if pictures is None else pictures
+        results = []
+        for number, item in enumerate(items):
+            self.watch(item.set_name, number, len(items))
+            results.append(self._result(item, picture=number < shown))
+            if kept := results[-1]["picture"]:
+                findings.pictures.append(ContactPicture.model_validate(kept))
+        self.watch(items[0].set_name if items else "", len(items), len(items))
+        return results
+
+    def _result(self, item: _Item, *, picture: bool) -> dict[str, Any]:
+        name = f"{item.set_name}-{item.name}"
+        digest = file_digest(*item.files)
+        content = f"{digest} {picture} {self.settings.model_dump_json(exclude={'bootstrap': {'repeats'}})}"
+
+        def measure() -> dict[str, Any]:
+            result, rgb, calls = item.count()
+            kept = picture and keep_picture(
+                self.cache.path(name, content), rgb, calls, self.caller.mpp,
+                set_name=item.set_name, title=item.name,
+            )  # fmt: skip
+            return result | {"picture": kept.model_dump() if kept else None}
+
+        return self.cache.result(name, content, measure)
+
+    def _label_item(self, files: LabelFiles, wanted: LabelledSet) -> _Item:
+        return _Item(
+            files.name,
+            wanted.name,
+            (files.picture, files.labels),
+            lambda: count_labels(files, wanted, self.caller, self.settings),
+        )
+
+    def _scan_item(self, path: Path) -> _Item:
+        name = path.name.split(".")[0]
+        return _Item(name, SCANNER_PAIR, (path,), lambda: count_classes(path, self.caller, self.settings))
+
+    def _field_item(self, one: Pdl1Field, folder: Path) -> _Item:
+        files = (folder / one.image, *((folder / one.mask,) if one.mask else ()))
+        return _Item(
+            Path(one.image).stem,
+            PDL1_FIELDS,
+            files,
+            lambda: count_field(one, folder, self.caller, self.settings),
+        )
+
+
+def _summary(
+    name: str, title: str, mpp: float | None, source: str, results: list[dict[str, Any]]
+) -> SetSummary:
+    return SetSummary(name=name, title=title, mpp=mpp, mpp_source=source, items=len(results))
