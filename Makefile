@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench wheel clean
+.PHONY: demo test check docs bench evaluate wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -25,6 +25,11 @@ docs: $(VENV)/installed-docs
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/bench.py
+
+# Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
+evaluate: $(VENV)/installed
+	$(BIN)/cxpath evaluate --set real --out cxpath-out/evaluation/real
+	$(BIN)/cxpath evaluate --set synthetic --out cxpath-out/evaluation/synthetic
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

@@ -33,7 +33,7 @@ def test_importing_cxpath_loads_nothing_and_offers_everything() -> None:
 def test_every_command_explains_itself() -> None:
     listed = command("--help")
     assert listed.returncode == 0
-    for name in ("demo", "score", "report", "doctor", "train", "synth", "models"):
+    for name in ("demo", "score", "report", "doctor", "train", "evaluate", "synth", "models"):
         assert name in listed.stdout
         assert command(name, "--help").returncode == 0
 

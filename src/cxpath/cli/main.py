@@ -14,6 +14,7 @@ import typer
 
 from cxpath.cli.demo import demo
 from cxpath.cli.doctor import doctor
+from cxpath.cli.evaluate import evaluate
 from cxpath.cli.exits import FAILED, USAGE
 from cxpath.cli.models import models
 from cxpath.cli.report import report
@@ -36,6 +37,7 @@ app.command()(score)
 app.command()(report)
 app.command()(doctor)
 app.command()(train)
+app.command()(evaluate)
 app.command()(synth)
 app.add_typer(models, name="models")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from cxpath.training.loop import TrainedNetwork, Watcher, train, validation_fiel
 from cxpath.training.observation import Decision, Observation
 from cxpath.training.packing import describe, pack
 from cxpath.training.settings import TrainingSettings
+from cxpath.training.slide_cut import choose_cut, drawn_scores
 from cxpath.version import __version__
 
 
@@ -70,6 +72,10 @@ def judge_and_pack(
     device = choose_device(settings.schedule.device, threads=settings.schedule.threads)
     seen = observe_faintly(Model(draft, trained.network), device, fields, settings.judging)
     decision = decide(seen[::2], settings.judging, settings.mpp)
+    if settings.slide_cut.cps:
+        draft = describe(trained.network, settings, decision, record, data, {})
+        slides = drawn_scores(Model(draft, trained.network), device, settings.slide_cut)
+        decision = replace(decision, stained_threshold=choose_cut(slides))
     metrics = _measured(seen[1::2] or seen, decision, settings)
     card = describe(trained.network, settings, decision, record, data, metrics)
     pack(trained.network, card, folder)
@@ -93,7 +99,7 @@ def _record(settings: TrainingSettings, trained: TrainedNetwork, command: str) -
 
 
 def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
-    drawing = settings.drawing
+    drawing, slides = settings.drawing, settings.slide_cut
     name, licence = "synthetic H-DAB tissue drawn by cxpath.training.synthetic", "MIT"
     return (
         DataSource(
@@ -103,6 +109,6 @@ def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
         DataSource(
             name=name, licence=licence, use="validate",
             amount=f"{drawing.validation_fields} fields of {drawing.field_px} px, "
-            f"seed {drawing.validation_seed}",
+            f"seed {drawing.validation_seed}; {len(slides.cps)} slides from seed {slides.first_seed}",
         ),
     )  # fmt: skip

@@ -88,6 +88,17 @@ class JudgingSettings(Settings):
     """Fields with a true CPS below this are the ones that must not be overcalled."""
 
 
+class SlideCutSettings(Settings):
+    """Drawn slides on which the staining cut is chosen."""
+
+    cps: tuple[float, ...] = ()
+    """True CPS of each slide; without slides the cut is chosen on fields."""
+    first_seed: int = 500_001
+    """Seed of the first slide; the others follow."""
+    side_px: int = Field(default=4096, ge=1024)
+    """Side of a slide, at 0.25 µm/px."""
+
+
 class TrainingSettings(Settings):
     """Everything `cxpath train --config` reads."""
 
@@ -104,6 +115,7 @@ class TrainingSettings(Settings):
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     judging: JudgingSettings = JudgingSettings()
+    slide_cut: SlideCutSettings = SlideCutSettings()
 
     def digest(self) -> str:
         """Return the SHA-256 of these settings, as JSON with sorted keys."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cxpath.training.judging.synthetic_figures import count_rows, score_rows, tables_of
+from cxpath.training.judging.synthetic_figures import LOW_CPS, count_rows, score_rows, tables_of
 from cxpath.training.judging.synthetic_settings import Arm, SyntheticSettings
 from cxpath.training.judging.trap_presence import TRAPS
 from cxpath.values.settings import Settings
@@ -49,7 +49,7 @@ def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSe
     rarest = next(iter(shares))
     found = [
         ("slides", len(slides), targets.slides),
-        ("slides with true CPS below 0.5", int((truth < 0.5).sum()), targets.slides_below_half),
+        ("slides with true CPS below 0.5", int((truth < LOW_CPS).sum()), targets.slides_below_half),
         ("slides with true CPS from 0.3 to 3", int(((truth >= 0.3) & (truth <= 3)).sum()),
          targets.slides_from_0_3_to_3),
         ("judged tumour cells on the slide with the fewest", int(tumour.min()), targets.tumour_cells),

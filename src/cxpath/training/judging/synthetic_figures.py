@@ -17,6 +17,9 @@ from cxpath.training.judging.synthetic_settings import Arm, SyntheticSettings
 
 Slides = Sequence[Mapping[str, Any]]
 
+LOW_CPS = 0.5
+"""Slides with a true CPS below this must not reach 1."""
+
 _PLACES, _TRUE = 36, 30
 _ON_SCORES = ("concordance", "right_side", "low_reaching")
 """How the names of figures begin that compare slides' scores; all others compare cells."""
@@ -60,7 +63,7 @@ def _arm_figures(arm: Arm, slides: Slides, settings: SyntheticSettings) -> list[
         line("right_side_of_10", "slides on the right side of CPS 10",
              of_scores(partial(right_side, cutoff=10.0)), scores, targets.right_side_of_10),
         line("low_reaching_1", "slides with true CPS below 0.5 that score 1 or more",
-             of_scores(partial(falsely_reaching, below=0.5, cutoff=1.0)), scores, targets.low_reaching_1),
+             of_scores(partial(falsely_reaching, below=LOW_CPS, cutoff=1.0)), scores, targets.low_reaching_1),
         *(line(name, label, pooled_figure(figure), pairs) for name, label, figure in CELL_FIGURES),
         line("calibration_error", "expected calibration error of the stained probability",
              calibration_error, "ten bins, found tumour and immune cells"),
@@ -132,17 +135,23 @@ def _figure(
     name: str, label: str, statistic: Statistic, method: str, target: Target | None = None, *,
     arm: Arm, slides: Slides, settings: SyntheticSettings,
 ) -> Figure:  # fmt: skip
-    counts, on_scores = count_rows(slides), name.startswith(_ON_SCORES)
+    counts, scores = count_rows(slides), score_rows(slides)
+    on_scores = name.startswith(_ON_SCORES)
+    n, n_of = int(counts[:, :_TRUE].sum()), "true cells"
+    if on_scores:
+        n, n_of = len(slides), "slides"
+    if name.startswith("low_reaching"):
+        n, n_of = int((scores[:, 0] < LOW_CPS).sum()), f"slides with true CPS below {LOW_CPS:g}"
     return measured(
         Origin(set_name=f"synthetic_{arm.name}", mpp=None, mpp_source="drawn"),
         name,
         label,
-        score_rows(slides) if on_scores else counts,
+        scores if on_scores else counts,
         statistic,
         settings.bootstrap,
         unit="slides",
-        n=len(slides) if on_scores else int(counts[:, :_TRUE].sum()),
-        n_of="slides" if on_scores else "true cells",
+        n=n,
+        n_of=n_of,
         method=method,
         target=target if arm.gated else None,
     )

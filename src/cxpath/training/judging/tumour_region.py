@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from cxpath.training.judging.calls import Calls
 from cxpath.values.cell_table import Kind
 
-FEWEST_PER_MM2 = 300.0
-"""A thinner scatter of tumour cells makes no region."""
+FEWEST_PER_MM2 = 1000.0
+"""A thinner scatter makes no region: a nest holds several thousand tumour cells per mm²."""
 
 
 def tumour_region(calls: Calls, shape: tuple[int, int], mpp: float, smoothing_um: float) -> NDArray[np.bool_]:

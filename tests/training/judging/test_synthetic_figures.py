@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxpath.training.judging.composition import composition, trap_shares
+from cxpath.training.judging.settings_file import bundled_settings, evaluation_settings
+from cxpath.training.judging.synthetic_figures import (
+    calibration_error,
+    count_rows,
+    score_rows,
+    synthetic_figures,
+)
+from cxpath.training.judging.synthetic_settings import SyntheticSettings
+from cxpath.training.judging.trap_presence import TRAPS
+
+RECIPE = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
+RECIPE = RECIPE.model_copy(update={"bootstrap": RECIPE.bootstrap.model_copy(update={"repeats": 100})})
+
+
+def slide(positive: int, called: int, *, arm: str = "held_out", **facts: Any) -> dict[str, Any]:
+    """A slide of 2000 tumour cells, all found, of which some are positive and some are called so."""
+    table = np.zeros((6, 6), int)
+    both = min(positive, called)
+    table[0, 0], table[0, 1], table[1, 0] = both, positive - both, called - both
+    table[1, 1] = 2000 - table.sum()
+    table[2, 2] = table[3, 3] = 10
+    reliability = np.zeros((10, 3))
+    reliability[0], reliability[9] = (2000 - called, 0.0, positive - both), (called, 0.9 * called, both)
+    return {
+        "name": f"{positive}-{called}",
+        "arm": arm,
+        "stratum": "below_half",
+        "mpp": 0.5,
+        "jpeg_quality": 90,
+        "table": table.tolist(),
+        "reliability": reliability.tolist(),
+        "fields": [["pen", "fold"], ["pen"]],
+    } | facts
+
+
+SLIDES = [slide(0, 0), slide(0, 40, mpp=0.25), slide(30, 30), slide(400, 390, jpeg_quality=0)]
+
+
+def figures(slides: list[dict[str, Any]]) -> dict[str, Any]:
+    return {f"{one.set_name} {one.name}": one for one in synthetic_figures(slides, RECIPE)}
+
+
+def test_scores_follow_from_counts() -> None:
+    expected = [[0.5, 0.5], [0.5, 2.5], [2.0, 2.0], [20.5, 20.0]]
+    assert np.allclose(score_rows(SLIDES), expected)
+    blind = slide(10, 10)
+    blind["table"] = np.diag([0, 0, 0, 0, 0, 0]).tolist()
+    blind["table"][0][5] = 10
+    assert score_rows([blind]).tolist() == [[100.0, 0.0]], "no cell called tumour scores 0"
+
+
+def test_every_target_is_judged_on_the_gated_arm_alone() -> None:
+    found = figures([*SLIDES, *(one | {"arm": "training_stains"} for one in SLIDES)])
+    gated = {name for name, one in found.items() if one.target}
+    assert gated == {
+        f"synthetic_held_out {name}"
+        for name in ("macro_f1", "concordance", "right_side_of_1", "right_side_of_10", "low_reaching_1")
+    }
+    assert found["synthetic_held_out right_side_of_1"].value == 0.75
+    assert found["synthetic_held_out right_side_of_1"].met is False
+    assert found["synthetic_held_out right_side_of_10"].value == 1.0
+    assert found["synthetic_held_out macro_f1"].n == 4 * 2020
+    assert found["synthetic_held_out concordance"].unit == "slides"
+    assert found["synthetic_training_stains concordance"].value == (
+        found["synthetic_held_out concordance"].value
+    )
+
+
+def test_low_slides_are_those_of_low_truth() -> None:
+    clean = [one | {"table": np.diag([0, 2000, 0, 10, 5, 0]).tolist()} for one in SLIDES[:2]]
+    wrong = slide(0, 30)
+    wrong["table"] = (np.array(wrong["table"]) * (np.arange(6) != 2)[:, None]).tolist()
+    found = figures([*clean, wrong, SLIDES[3]])
+    assert found["synthetic_held_out low_reaching_1"].value == pytest.approx(1 / 3, abs=1e-4)
+    assert found["synthetic_held_out low_reaching_1"].met is False
+    assert found["synthetic_held_out low_reaching_1"].n == 3
+
+
+def test_subgroups_are_named_when_they_part_the_slides() -> None:
+    found = figures(SLIDES)
+    assert found["synthetic_held_out macro_f1_finer_than_0_3"].n == 2020
+    assert found["synthetic_held_out macro_f1_no_jpeg"].units == 1
+    assert "synthetic_held_out macro_f1_strong_jpeg" not in found
+    assert not figures([])
+
+
+def test_calibration_error_by_hand() -> None:
+    # 30 cells at 0.9 all positive, 1970 at 0 all negative: 3 of 2000.
+    assert calibration_error(count_rows([slide(30, 30)])) == pytest.approx(3 / 2000)
+    assert np.isnan(calibration_error(np.zeros((1, 66))))
+
+
+def test_the_test_set_says_what_it_lacks() -> None:
+    found = {one.label.split(" (")[0]: one for one in composition(SLIDES, RECIPE)}
+    assert (found["slides"].value, found["slides"].required, found["slides"].met) == (4, 300, False)
+    assert found["slides with true CPS from 0.3 to 3"].value == 3
+    assert found["judged tumour cells on the slide with the fewest"].met
+    assert not found["share of fields with the rarest trap"].met
+    shares = trap_shares(SLIDES)
+    assert (shares["pen"], shares["fold"], shares["crush"]) == (1.0, 0.5, 0.0)
+    assert set(shares) == set(TRAPS)
+    assert composition([one | {"arm": "training_stains"} for one in SLIDES], RECIPE) == []
