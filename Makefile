@@ -11,8 +11,9 @@ export CXPATH_DATA ?= ../shared/data
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
 
+# One thread each: workers that each take all cores wait for one another.
 test: check
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff check src tests scripts benchmarks
