@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from cxpath.training.loop import StepReport
 
 
 def train(
@@ -24,21 +21,14 @@ def train(
     Interrupt with Ctrl-C and call again: training goes on from its checkpoint.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from cxpath.training.make_model import make_model
+    from cxpath.training.progress_bar import training_bar
     from cxpath.training.settings import read_training_settings
 
     settings = read_training_settings(config)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("drawing fields", total=1.0)
-
-        def watch(report: StepReport) -> None:
-            total = sum(report.losses.values())
-            progress.update(task, completed=report.done, description=f"step {report.step}  loss {total:.3f}")
-
-        command = f"cxpath train --config {config.name}"
+    command = f"cxpath train --config {config.name}"
+    with training_bar(Console(stderr=True)) as watch:
         card = make_model(settings, work, out or work / "model", command=command, watch=watch)
     if as_json:
         print(card.model_dump_json(indent=2, by_alias=True))

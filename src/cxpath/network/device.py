@@ -10,7 +10,6 @@ import torch
 
 from cxpath.values.errors import ConfigurationError, DeviceError
 
-DeviceName = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 _logger = logging.getLogger(__name__)

@@ -60,11 +60,6 @@ class Configuration(Settings):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def with_values(self, values: dict[str, dict[str, Any]]) -> Configuration:
-        """Return a copy with some values replaced, by section and key, checked again."""
-        merged = _merge(self.model_dump(), values)
-        return _validate(merged, "the configuration")
-
 
 def load_configuration(file: Path | None = None, settings: Sequence[str] = ()) -> Configuration:
     """Read a configuration.

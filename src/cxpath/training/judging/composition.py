@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from cxpath.training.judging.synthetic_figures import LOW_CPS, count_rows, score_rows, tables_of
 from cxpath.training.judging.synthetic_settings import Arm, SyntheticSettings
 from cxpath.training.judging.trap_presence import TRAPS
@@ -60,8 +58,3 @@ def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSe
         Ingredient(arm=arm.name, label=label, value=value, required=need, met=bool(value >= need))
         for label, value, need in found
     ]
-
-
-def fields_drawn(slides: Sequence[Mapping[str, Any]]) -> int:
-    """Return the number of fields of all slides."""
-    return int(np.sum([len(slide["fields"]) for slide in slides])) if slides else 0
