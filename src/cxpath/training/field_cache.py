@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from cxpath.exchange.whole_file import whole_file
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
-from cxpath.training.synthetic.field import draw_field
-from cxpath.training.synthetic.recipe import random_recipe
+from cxpath.training.synthetic.scanned_field import draw_scanned_field
 
 _NOTE = "drawn.json"
 _logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ FieldSource = Callable[[int, int, int], DrawnField]
 def draw_random_field(seed: int, index: int, side_px: int) -> DrawnField:
     """Draw field `index` of the endless sequence that `seed` names."""
     rng = np.random.default_rng([seed, index])
-    return draw_field(random_recipe(rng, size_px=(side_px, side_px)), rng)
+    return draw_scanned_field(rng, side_px)
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,7 +55,7 @@ def test_shares_are_shares(recipes: list[FieldRecipe]) -> None:
 
 def test_every_trap_stands_in_five_percent_of_recipes_and_no_trap_in_all(recipes: list[FieldRecipe]) -> None:
     for item in fields(HardNegatives):
-        if item.name == "benign_stained_od":
+        if item.name in ("benign_stained_od", "nuclear_brown_od"):
             continue
         present = np.mean([getattr(recipe.traps, item.name) > 0 for recipe in recipes])
         assert 0.05 <= present < 1.0, item.name

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,12 +9,19 @@ from scipy.spatial import cKDTree
 
 from cxpath.training.synthetic.cell_plan import CellPlan
 from cxpath.training.synthetic.recipe import FieldRecipe, HardNegatives, Staining, TissueMix
-from cxpath.training.synthetic.staining import EXCLUDED, IMMUNE_REACH_UM, clear_stain, stain_cells
+from cxpath.training.synthetic.staining import (
+    EXCLUDED,
+    IMMUNE_REACH_UM,
+    as_developed,
+    clear_stain,
+    stain_cells,
+)
+from cxpath.training.synthetic.stains import StainLook
 from cxpath.training.synthetic.world import World, build_world
 from cxpath.values.cell_table import Kind, Subkind
 
 Stain = Callable[..., CellPlan]
-NONE = HardNegatives(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+NONE = HardNegatives(**{item.name: 0.0 for item in fields(HardNegatives)})
 
 
 @pytest.fixture
@@ -71,7 +78,10 @@ def test_patchy_staining_makes_neighbours_alike(stain: Stain) -> None:
      ("punctate_share", "clumping"), ("subvisible_share", "membrane_od")],
 )  # fmt: skip
 def test_tumour_traps_are_brown_and_negative(stain: Stain, trap: str, column: str) -> None:
-    cells = stain(Staining(tumour_positive_share=0, immune_positive_share=0), replace(NONE, **{trap: 0.5}))
+    cells = stain(
+        Staining(tumour_positive_share=0, immune_positive_share=0),
+        replace(NONE, nuclear_brown_od=0.9, **{trap: 0.5}),
+    )
     tumour = _tumour(cells)
     assert (cells[column][tumour] > 0).mean() == pytest.approx(0.5, abs=0.12)
     assert not cells["membrane"][tumour].any()
@@ -80,7 +90,7 @@ def test_tumour_traps_are_brown_and_negative(stain: Stain, trap: str, column: st
 
 def test_a_trace_stays_below_what_counts(stain: Stain) -> None:
     cells = stain(Staining(tumour_positive_share=0), replace(NONE, subvisible_share=1.0))
-    assert cells["membrane_od"][_tumour(cells)].max() <= 0.4 * 0.075 + 1e-6
+    assert cells["membrane_od"][_tumour(cells)].max() <= 0.4 * Staining().visible_od + 1e-6
 
 
 def test_excluded_and_benign_cells_can_stain(stain: Stain) -> None:
@@ -109,3 +119,14 @@ def test_no_positive_immune_cell_is_far_from_tumour() -> None:
     assert away[cells["kind"] == Kind.IMMUNE].max() > IMMUNE_REACH_UM
     assert stained.any()
     assert away[stained].max() <= IMMUNE_REACH_UM
+
+
+def test_what_convinces_is_what_the_slide_shows(stain: Stain) -> None:
+    faint = Staining(tumour_positive_share=1.0, membrane_od=0.01, intensity_spread=0.01)
+    pale = StainLook(dab_gain=0.8, section_thickness=0.5)
+    cells = stain(as_developed(faint, pale), NONE)
+    stained = cells[_tumour(cells) & cells["membrane"]]
+    shown = stained["membrane_od"] * 0.8 * 0.5
+    assert shown.min() >= faint.visible_od - 1e-6
+    partial, whole = stained["completeness"] < 0.5, stained["completeness"] > 0.9
+    assert shown[partial].min() > shown[whole].max()

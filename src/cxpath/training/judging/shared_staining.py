@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cxpath.training.synthetic.cell_plan import CellPlan
 from cxpath.training.synthetic.cell_shapes import cell_borders
-from cxpath.training.synthetic.staining import clear_stain, stain_cells
+from cxpath.training.synthetic.staining import as_developed, clear_stain, stain_cells
 from cxpath.training.synthetic.world import World
 from cxpath.values.cell_table import Kind
 
@@ -81,7 +81,7 @@ def _restained(rng: np.random.Generator, world: World, tumour: int, immune: int)
         immune_positive_share=immune / max(1, _immune(cells)),
     )
     clear_stain(cells)
-    stain_cells(rng, cells, world.layout, staining, world.recipe.traps)
+    stain_cells(rng, cells, world.layout, as_developed(staining, world.recipe.stains), world.recipe.traps)
     return cells
 
 

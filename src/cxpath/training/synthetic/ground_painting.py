@@ -33,12 +33,23 @@ def paint_ground(world: World, window: Window) -> StainLayers:
         window.texture(24, 40.0, start),
     )
     soft = {name: window.world_map(plane, STEP_UM) for name, plane in world.ground_maps.items()}
-    if Ground.STROMA in soft:
-        _stroma(world, window, soft[Ground.STROMA], grain, layers)
+    fibrous = _fibrous(world, soft)
+    if fibrous is not None:
+        _stroma(world, window, fibrous, grain, layers)
     _nest_matrix(world, soft, grain, layers)
     _special_grounds(world, soft, grain, layers)
     _dab_haze(world, window, soft, grain, layers)
     return layers
+
+
+def _fibrous(world: World, soft: dict[Ground, FloatImage]) -> FloatImage | None:
+    """Return where stroma's fibres are seen: in stroma, and in diffuse growth within nests too."""
+    share = soft.get(Ground.STROMA)
+    within = world.recipe.tissue.stroma_within
+    if within > 0 and Ground.NEST in soft:
+        nest = np.float32(within) * soft[Ground.NEST]
+        return nest if share is None else share + nest
+    return share
 
 
 def _stroma(world: World, window: Window, share: FloatImage, grain: _Grain, layers: StainLayers) -> None:

@@ -19,7 +19,9 @@ Floats = NDArray[np.float64]
 def nest_cells(rng: np.random.Generator, layout: Layout, recipe: FieldRecipe) -> CellPlan:
     """Fill nests with tumour cells, and some of their places with immune cells."""
     mix = recipe.tissue
-    points = packed(rng, layout.width_um, layout.height_um, mix.tumour_spacing_um, rng.uniform(0.08, 0.2))
+    points = packed(
+        rng, layout.width_um, layout.height_um, mix.tumour_spacing_um, rng.uniform(0.08, 0.2) + mix.disorder
+    )
     points = _bent(rng, points, layout, mix.tumour_spacing_um)
     ground = points_in_map(layout.ground, points[:, 0], points[:, 1], STEP_UM)
     points = points[(ground == Ground.NEST) | ((ground == Ground.KERATIN) & (rng.random(len(points)) < 0.15))]
@@ -28,8 +30,18 @@ def nest_cells(rng: np.random.Generator, layout: Layout, recipe: FieldRecipe) ->
         [
             tumour_cells(rng, points[guest == 0], layout, recipe),
             immune_cells(rng, guest[guest > 0], points[guest > 0, 0], points[guest > 0, 1], recipe.nuclei),
+            lone_tumour_cells(rng, layout, recipe),
         ]
     )
+
+
+def lone_tumour_cells(rng: np.random.Generator, layout: Layout, recipe: FieldRecipe) -> CellPlan:
+    """Scatter tumour cells singly through stroma, as where a tumour invades without nests."""
+    if recipe.tissue.lone_tumour_mm2 <= 0:
+        return join([])
+    points = sprinkled(rng, layout.width_um, layout.height_um, recipe.tissue.lone_tumour_mm2)
+    ground = points_in_map(layout.ground, points[:, 0], points[:, 1], STEP_UM)
+    return tumour_cells(rng, points[ground == Ground.STROMA], layout, recipe)
 
 
 def tumour_cells(rng: np.random.Generator, points: Points, layout: Layout, recipe: FieldRecipe) -> CellPlan:
@@ -49,17 +61,17 @@ def tumour_cells(rng: np.random.Generator, points: Points, layout: Layout, recip
         visible=~unseen,
         reach_um=np.maximum(reach, nucleus + 0.8),
         weight_um=reach * (0.9 + 0.1 * size),
-        body=0.92,
+        body=look.tumour_cover,
         aspect=rng.uniform(1.0, 1.3, n),
         angle=rng.uniform(0, np.pi, n),
         pale_border=look.pale_border,
         nucleus_um=np.where(unseen, 0.0, nucleus),
-        nucleus_aspect=1.0 + rng.gamma(2.0, 0.14, n),
-        nucleus_angle=rng.uniform(0, np.pi, n),
+        nucleus_aspect=1.0 + rng.gamma(2.0, look.tumour_elongation / 2, n),
+        nucleus_angle=_lying(rng, points, layout, look.tumour_alignment),
         offset_x_um=away * np.cos(direction),
         offset_y_um=away * np.sin(direction),
         bend=rng.normal(0, 0.03, n),
-        wobble=rng.uniform(0.02, 0.10, n) * (1 + look.pleomorphism),
+        wobble=rng.uniform(0.02, 0.10, n) * (1 + look.pleomorphism) * look.tumour_irregularity,
         blur=rng.uniform(0.6, 1.3, n),
         haematoxylin_od=look.haematoxylin_od * np.exp(rng.normal(0, 0.22, n)) * (1 - 0.2 * ripe),
         vesicular=np.clip(look.vesicular + rng.normal(0, 0.15, n), 0, 1),
@@ -73,6 +85,13 @@ def tumour_cells(rng: np.random.Generator, points: Points, layout: Layout, recip
     _grazed(rng, cells, unseen)
     _mitoses(rng, cells, look)
     return cells
+
+
+def _lying(rng: np.random.Generator, points: Points, layout: Layout, alignment: float) -> Floats:
+    """Turn nuclei along the fibres, the more the higher the alignment."""
+    angle = rng.uniform(0, np.pi, len(points))
+    along = points_in_map(layout.fibre_angle, points[:, 0], points[:, 1], STEP_UM).astype(np.float64)
+    return np.where(alignment > 0, along + (angle - np.pi / 2) * (1 - alignment), angle)
 
 
 def _bent(rng: np.random.Generator, points: Points, layout: Layout, spacing_um: float) -> Points:

@@ -30,6 +30,14 @@ class TissueMix:
         Distance between neighbouring tumour cells.
     cohesion : float
         1: cells touch everywhere; lower: gaps between tumour cells.
+    disorder : float
+        How far tumour cells stray from even spacing, in units of the spacing, beyond what packing leaves.
+    nearest_nuclei : float
+        How near two nuclei may lie, in units of the sum of their radii; below 1 they overlap.
+    stroma_within : float
+        How much stroma's fibres show between tumour cells (0-1), as in diffuse growth.
+    lone_tumour_mm2 : float
+        Tumour cells that lie singly in stroma, per mm² of it.
     stroma_cells_mm2, fibroblasts_mm2 : float
         Immune cells and fibroblasts per mm² of stroma.
     aggregate_share : float
@@ -58,6 +66,10 @@ class TissueMix:
     keratin_share: float = 0.0
     tumour_spacing_um: float = 12.0
     cohesion: float = 1.0
+    disorder: float = 0.0
+    nearest_nuclei: float = 0.82
+    stroma_within: float = 0.0
+    lone_tumour_mm2: float = 0.0
     stroma_cells_mm2: float = 1200.0
     fibroblasts_mm2: float = 900.0
     aggregate_share: float = 0.1
@@ -83,6 +95,16 @@ class NuclearLook:
         Mean nuclear radius.
     pleomorphism : float
         Logarithmic spread of tumour nuclear size, 0.05 (uniform) to 0.35 (bizarre).
+    tumour_elongation : float
+        How much longer than wide tumour nuclei are on average: 0.15 round, 1 spindle.
+    tumour_alignment : float
+        0: tumour nuclei lie in any direction; 1: all along the fibres.
+    tumour_irregularity : float
+        How wavy the outline of tumour nuclei is; 1 as usual.
+    tumour_cover : float
+        How far a tumour cell hides the ground beneath (0-1): low where cytoplasm cannot be told from stroma.
+    focus_spread_um : float
+        How much softer than usual the edges of nuclei out of focus are.
     haematoxylin_od : float
         Mean amount of haematoxylin in a tumour nucleus.
     vesicular : float
@@ -100,6 +122,11 @@ class NuclearLook:
     tumour_radius_um: float = 4.6
     lymphocyte_radius_um: float = 3.1
     pleomorphism: float = 0.15
+    tumour_elongation: float = 0.28
+    tumour_alignment: float = 0.0
+    tumour_irregularity: float = 1.0
+    tumour_cover: float = 0.92
+    focus_spread_um: float = 0.0
     haematoxylin_od: float = 0.25
     vesicular: float = 0.5
     nucleolus_share: float = 0.3
@@ -129,7 +156,8 @@ class Staining:
     intensity_spread : float
         Logarithmic spread between cells.
     visible_od : float
-        Least DAB on a membrane that counts as convincing.
+        Least DAB on a membrane that counts as convincing, as the slide shows it: in a thin or weakly
+        developed section more must be there, and more where only part of the outline is stained.
     complete_share : float
         Share of positive tumour cells whose whole outline is stained; the others are partial.
     membrane_width_um : float
@@ -151,7 +179,7 @@ class Staining:
     border_preference: float = 0.8
     membrane_od: float = 0.3
     intensity_spread: float = 0.35
-    visible_od: float = 0.075
+    visible_od: float = 0.09
     complete_share: float = 0.5
     membrane_width_um: float = 1.3
     blush: float = 0.15
@@ -168,6 +196,8 @@ class HardNegatives:
     ----------
     cytoplasm_only_share, nuclear_brown_share, punctate_share : float
         Shares of negative tumour cells with DAB in the cytoplasm, the nucleus, or as a few granules.
+    nuclear_brown_od : float
+        The densest DAB of such nuclei.
     nuclear_brown_immune_share : float
         Share of negative immune cells with a brown nucleus.
     subvisible_share : float
@@ -196,6 +226,7 @@ class HardNegatives:
 
     cytoplasm_only_share: float = 0.02
     nuclear_brown_share: float = 0.0
+    nuclear_brown_od: float = 0.9
     punctate_share: float = 0.03
     nuclear_brown_immune_share: float = 0.0
     subvisible_share: float = 0.02
@@ -299,15 +330,19 @@ def random_tissue(rng: np.random.Generator) -> TissueMix:
         glass_share=_sometimes(rng, 0.22, 0.05, 0.5),
         nest_share=float(rng.uniform(*nest)),
         benign_share=float(rng.uniform(0.3, 0.9)) if scene == "benign" else _sometimes(rng, 0.04, 0.1, 0.3),
-        nest_scale_um=float(rng.uniform(60, 220)),
+        nest_scale_um=_between(rng, 28, 220),
         glass_scale_um=float(rng.uniform(150, 500)),
         necrosis_share=float(rng.uniform(0.4, 0.9))
         if scene == "necrosis"
         else _sometimes(rng, 0.06, 0.1, 0.3),
         lumen_share=_sometimes(rng, 0.2, 0.05, 0.3),
         keratin_share=_sometimes(rng, 0.2, 0.05, 0.3),
-        tumour_spacing_um=float(rng.uniform(9.0, 16.0)),
-        cohesion=float(rng.uniform(0.75, 1.0)),
+        tumour_spacing_um=_between(rng, 8.5, 19.0),
+        cohesion=float(rng.uniform(0.75, 1.0) if rng.random() < 0.65 else rng.uniform(0.45, 0.75)),
+        disorder=_sometimes(rng, 0.5, 0.05, 0.3),
+        nearest_nuclei=float(rng.uniform(0.55, 0.9)),
+        stroma_within=_sometimes(rng, 0.4, 0.3, 1.0),
+        lone_tumour_mm2=_sometimes(rng, 0.3, 30.0, 500.0),
         stroma_cells_mm2=float(np.exp(rng.uniform(np.log(150), np.log(4500)))),
         fibroblasts_mm2=float(rng.uniform(300, 2200)),
         aggregate_share=float(rng.uniform(0.5, 1.0))
@@ -329,14 +364,19 @@ def random_tissue(rng: np.random.Generator) -> TissueMix:
 def random_nuclei(rng: np.random.Generator) -> NuclearLook:
     """Draw the look of nuclei, pale and vesicular to small and dark."""
     return NuclearLook(
-        tumour_radius_um=float(rng.uniform(3.4, 5.8)),
+        tumour_radius_um=float(rng.uniform(3.2, 6.6)),
         lymphocyte_radius_um=float(rng.uniform(2.6, 3.5)),
         pleomorphism=float(rng.uniform(0.06, 0.32)),
-        haematoxylin_od=float(np.exp(rng.uniform(np.log(0.13), np.log(0.46)))),
+        tumour_elongation=float(rng.choice([0.15, 0.35, 0.8], p=[0.4, 0.4, 0.2]) * rng.uniform(0.6, 1.3)),
+        tumour_alignment=float(rng.uniform(0.0, 1.0)),
+        tumour_irregularity=float(rng.uniform(0.4, 2.2)),
+        tumour_cover=float(rng.uniform(0.45, 0.95)),
+        focus_spread_um=float(rng.choice([0.0, 0.5, 1.2]) * rng.uniform(0.5, 1.2)),
+        haematoxylin_od=_between(rng, 0.1, 0.46),
         vesicular=float(rng.uniform(0.0, 0.9)),
         nucleolus_share=float(rng.uniform(0.0, 0.8)),
         mitosis_share=float(rng.uniform(0.0, 0.02)),
-        cytoplasm_od=float(rng.uniform(0.004, 0.075)),
+        cytoplasm_od=_between(rng, 0.004, 0.11),
         cytoplasm_tan_od=float(rng.choice([0.0, 0.02, 0.06]) * rng.uniform(0.3, 1.4)),
         pale_border=float(rng.uniform(0.0, 0.8)),
         unseen_nucleus_share=float(rng.uniform(0.03, 0.2)),
@@ -373,7 +413,8 @@ def random_traps(rng: np.random.Generator) -> HardNegatives:
     """Draw the hard negatives: each absent, light or heavy."""
     return HardNegatives(
         cytoplasm_only_share=_sometimes(rng, 0.35, 0.02, 0.7),
-        nuclear_brown_share=_sometimes(rng, 0.15, 0.03, 0.8),
+        nuclear_brown_share=_sometimes(rng, 0.2, 0.03, 0.8),
+        nuclear_brown_od=float(rng.uniform(0.4, 2.2)),
         punctate_share=_sometimes(rng, 0.4, 0.02, 0.4),
         nuclear_brown_immune_share=_sometimes(rng, 0.1, 0.03, 0.4),
         subvisible_share=_sometimes(rng, 0.3, 0.02, 0.2),
@@ -402,3 +443,8 @@ def random_traps(rng: np.random.Generator) -> HardNegatives:
 def _sometimes(rng: np.random.Generator, probability: float, low: float, high: float) -> float:
     value = float(rng.uniform(low, high))
     return value if rng.random() < probability else 0.0
+
+
+def _between(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw evenly on a logarithmic scale."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

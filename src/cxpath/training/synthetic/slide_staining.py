@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cxpath.training.synthetic.staining import clear_stain, stain_cells
+from cxpath.training.synthetic.staining import as_developed, clear_stain, stain_cells
 from cxpath.training.synthetic.world import World
 from cxpath.values.cell_table import Kind
 
@@ -25,4 +25,4 @@ def stain_to_cps(rng: np.random.Generator, world: World, cps: float) -> None:
         immune_positive_share=from_immune / max(1, immune),
     )
     clear_stain(cells)
-    stain_cells(rng, cells, world.layout, staining, world.recipe.traps)
+    stain_cells(rng, cells, world.layout, as_developed(staining, world.recipe.stains), world.recipe.traps)

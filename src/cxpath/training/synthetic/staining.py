@@ -5,6 +5,8 @@ Truth is what is drawn: `membrane` and `any_stain` are set here, nowhere else.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -13,6 +15,7 @@ from cxpath.training.synthetic.cell_plan import CellPlan
 from cxpath.training.synthetic.layout import STEP_UM, Layout
 from cxpath.training.synthetic.noise import points_in_map, smooth_field
 from cxpath.training.synthetic.recipe import HardNegatives, Staining
+from cxpath.training.synthetic.stains import StainLook
 from cxpath.values.cell_table import Kind, Subkind
 
 Flags = NDArray[np.bool_]
@@ -25,7 +28,13 @@ EXCLUDED = (Subkind.PLASMA, Subkind.NEUTROPHIL, Subkind.EOSINOPHIL, Subkind.FIBR
 def stain_cells(
     rng: np.random.Generator, cells: CellPlan, layout: Layout, staining: Staining, traps: HardNegatives
 ) -> None:
-    """Give every cell its DAB, in place."""
+    """Give every cell its DAB, in place.
+
+    Parameters
+    ----------
+    staining : Staining
+        With `visible_od` as it must be on the cell; see `as_developed`.
+    """
     tumour_score = _tumour_score(rng, cells, layout, staining)
     immune_score = _immune_score(rng, cells, layout, staining)
     tumour = cells["kind"] == Kind.TUMOUR
@@ -38,6 +47,11 @@ def stain_cells(
     _stain_immune(rng, cells, _best(immune_score, within, min(1.0, share)), staining)
     _tumour_traps(rng, cells, tumour & ~positive, staining, traps)
     _other_traps(rng, cells, staining, traps)
+
+
+def as_developed(staining: Staining, stains: StainLook) -> Staining:
+    """Return the staining with `visible_od` before the slide's own strength of DAB changes it."""
+    return replace(staining, visible_od=staining.visible_od / (stains.dab_gain * stains.section_thickness))
 
 
 def clear_stain(cells: CellPlan) -> None:
@@ -104,11 +118,12 @@ def _stain_membranes(rng: np.random.Generator, cells: CellPlan, chosen: Flags, s
     n = int(chosen.sum())
     complete = rng.random(n) < staining.complete_share
     amount = _amount(rng, n, staining.membrane_od, staining)
-    cells["membrane_od"][chosen] = amount
     cells["membrane_um"][chosen] = staining.membrane_width_um * rng.uniform(0.85, 1.2, n)
-    cells["completeness"][chosen] = np.where(
-        complete, rng.uniform(0.9, 1.0, n), 0.2 + 0.65 * rng.beta(1.6, 1.4, n)
-    )
+    around = np.where(complete, rng.uniform(0.9, 1.0, n), 0.2 + 0.65 * rng.beta(1.6, 1.4, n))
+    cells["completeness"][chosen] = around
+    # A short faint line convinces nobody: the less of the outline, the stronger it must be.
+    amount = np.maximum(amount, staining.visible_od / (0.4 + 0.6 * around))
+    cells["membrane_od"][chosen] = amount
     cells["cytoplasm_dab_od"][chosen] = amount * staining.blush * rng.uniform(0.3, 1.4, n)
     cells["granularity"][chosen] = np.clip(staining.granularity + rng.normal(0, 0.15, n), 0, 1)
     cells["clumping"][chosen] = 0.3 * staining.granularity
@@ -145,7 +160,7 @@ def _tumour_traps(
     cells["clumping"][cytoplasm] = rng.uniform(0, 0.8, n)
     cells["any_stain"][cytoplasm] = True
     brown = negative & (rng.random(len(cells)) < traps.nuclear_brown_share)
-    cells["nuclear_dab_od"][brown] = rng.uniform(0.12, 0.9, int(brown.sum()))
+    cells["nuclear_dab_od"][brown] = rng.uniform(0.13, 1.0, int(brown.sum())) * traps.nuclear_brown_od
     dots = negative & ~cytoplasm & (rng.random(len(cells)) < traps.punctate_share)
     n = int(dots.sum())
     cells["cytoplasm_dab_od"][dots] = rng.uniform(0.15, 0.5, n)

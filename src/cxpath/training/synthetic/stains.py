@@ -91,7 +91,7 @@ def random_stain_look(rng: np.random.Generator, stains: StainRange = TRAINING_ST
         dab_gain=float(rng.uniform(0.85, 1.15)),
         dab_browning=float(rng.uniform(0.0, 0.6)),
         section_thickness=float(rng.uniform(0.8, 1.2)),
-        stroma_blue_od=float(np.exp(rng.uniform(np.log(0.006), np.log(0.075)))),
+        stroma_blue_od=float(np.exp(rng.uniform(np.log(0.006), np.log(0.11)))),
         stroma_tan_od=float(rng.choice([0.003, 0.012, 0.045]) * rng.uniform(0.5, 1.5)),
         fibril_od=float(rng.uniform(0.0, 0.1)),
     )

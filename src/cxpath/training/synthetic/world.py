@@ -16,7 +16,7 @@ from cxpath.training.synthetic.nests import necrotic_cells, nest_cells
 from cxpath.training.synthetic.noise import FloatImage
 from cxpath.training.synthetic.recipe import FieldRecipe
 from cxpath.training.synthetic.scatter import without_overlap
-from cxpath.training.synthetic.staining import stain_cells
+from cxpath.training.synthetic.staining import as_developed, stain_cells
 from cxpath.training.synthetic.stroma import endothelium, fibroblasts, stromal_immune_cells
 
 
@@ -50,7 +50,7 @@ def build_world(
     """Draw a world: ground plan, cells, their staining, clutter."""
     layout = lay_out(rng, width_um, height_um, recipe.tissue, islands=islands)
     cells = populate(rng, layout, recipe)
-    stain_cells(rng, cells, layout, recipe.staining, recipe.traps)
+    stain_cells(rng, cells, layout, as_developed(recipe.staining, recipe.stains), recipe.traps)
     clutter = scatter_clutter(rng, layout, recipe)
     texture = (float(rng.uniform(0, 128)), float(rng.uniform(0, 128)))
     return World(layout, cells, cell_borders(cells), clutter, recipe, texture)
@@ -69,8 +69,16 @@ def populate(rng: np.random.Generator, layout: Layout, recipe: FieldRecipe) -> C
             fibroblasts(rng, layout, recipe),
         ]
     )
+    _soften(rng, cells, recipe.nuclei.focus_spread_um)
     inside = (cells["x_um"] >= 0) & (cells["x_um"] < layout.width_um)
     inside &= (cells["y_um"] >= 0) & (cells["y_um"] < layout.height_um)
     cells = cells[inside]
     points = np.stack((cells["x_um"], cells["y_um"]), axis=1)
-    return cells[without_overlap(points, np.maximum(cells["nucleus_um"], 1.0), 0.82)]
+    return cells[without_overlap(points, np.maximum(cells["nucleus_um"], 1.0), recipe.tissue.nearest_nuclei)]
+
+
+def _soften(rng: np.random.Generator, cells: CellPlan, spread_um: float) -> None:
+    """Put some nuclei out of focus, as they lie deeper in the section."""
+    if spread_um > 0:
+        softer = spread_um * np.abs(rng.standard_normal(len(cells)))
+        cells["blur"] = np.minimum(cells["blur"] + softer, 2.6)
