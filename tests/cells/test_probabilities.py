@@ -35,6 +35,14 @@ def test_fine_classes_have_the_kind_that_the_rule_gives_them(fine: str, kind: Ki
     assert names.subkind[0] == subkind
 
 
+def test_certainty_is_that_of_the_kind_called() -> None:
+    names = name_cells(
+        np.concatenate([logits(plasma=1.0, neutrophil=1.0), logits(tumour=2.0, plasma=0.0)]), PLAIN
+    )
+    assert names.certainty == pytest.approx(np.array([names.p_other[0], names.p_tumour[1]]))
+    assert names.certainty[0] > 0.99
+
+
 def test_a_cell_split_between_excluded_classes_is_excluded() -> None:
     names = name_cells(logits(tumour=1.0, plasma=0.8, neutrophil=0.8), PLAIN)
     assert names.kind[0] == Kind.OTHER

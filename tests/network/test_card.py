@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cxpath.network.card import ModelCard
+from cxpath.network.card import Metric, ModelCard, Reliability, ReliabilityCurve
 from cxpath.values.calibration import Calibration
 
 
@@ -56,3 +56,26 @@ def test_metric_names_are_plain_keys(card: ModelCard) -> None:
 def test_cuts_out_of_range_are_refused(card: ModelCard, cut: str, value: float) -> None:
     with pytest.raises(ValidationError, match=cut):
         changed(card, thresholds={**card.thresholds.model_dump(), cut: value})
+
+
+CURVE = ReliabilityCurve(
+    method="trial",
+    from_probability=(0.0, 0.9),
+    count=(10, 5),
+    mean_probability=(0.03, 0.96),
+    observed_share=(0.1, 0.8),
+    expected_error=Metric(value=0.1, count=2, method="trial"),
+)
+
+
+def test_a_card_may_lack_reliability_and_keep_it(card: ModelCard) -> None:
+    assert card.reliability is None, "models packed before have none"
+    measured = changed(card, reliability=Reliability(stained=CURVE).model_dump())
+    assert measured.schema_name == card.schema_name
+    assert measured.reliability == Reliability(stained=CURVE)
+
+
+def test_a_curve_has_one_entry_a_bin(card: ModelCard) -> None:
+    crooked = CURVE.model_dump() | {"count": (10,)}
+    with pytest.raises(ValidationError, match="differ in length"):
+        changed(card, reliability={"kind": crooked})

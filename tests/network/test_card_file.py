@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cxpath.network.card import DataSource, Metric, ModelCard
+from cxpath.network.card import DataSource, Metric, ModelCard, Reliability, ReliabilityCurve
 from cxpath.network.card_file import CARD_NAME, card_text, read_card
 from cxpath.values.errors import ModelError
 
@@ -17,6 +17,17 @@ NUMBER = st.floats(allow_nan=False, allow_infinity=False, width=32)
 def test_a_card_comes_back_as_it_was_written(card: ModelCard, tmp_path: Path) -> None:
     (tmp_path / CARD_NAME).write_text(card_text(card), encoding="utf-8")
     assert read_card(tmp_path) == card
+
+
+def test_a_measured_reliability_comes_back(card: ModelCard, tmp_path: Path) -> None:
+    curve = ReliabilityCurve(
+        method="trial", from_probability=(0.9,), count=(7,), mean_probability=(0.97,), observed_share=(1.0,),
+        expected_error=Metric(value=0.03, low=0.01, high=0.05, count=3, method="ten equal bins"),
+    )  # fmt: skip
+    card = card.model_copy(update={"reliability": Reliability(kind=curve, stained=curve)})
+    (tmp_path / CARD_NAME).write_text(card_text(card), encoding="utf-8")
+    assert read_card(tmp_path) == card
+    assert "[reliability.stained.expected_error]" in card_text(card)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)

@@ -20,7 +20,9 @@ def test_a_recipe_has_at_most_sixty_lines(recipe: Path) -> None:
     assert len(recipe.read_text(encoding="utf-8").splitlines()) <= 60
 
 
-@pytest.mark.parametrize("name", ["score_one_slide.py", "score_folder.py", "cells_to_table.py"])
+@pytest.mark.parametrize(
+    "name", ["score_one_slide.py", "score_folder.py", "cells_to_table.py", "contact_sheet.py"]
+)
 def test_without_arguments_a_recipe_says_how_it_is_run(name: str, run_script: RunScript) -> None:
     ended = run_script(name)
     assert ended.returncode == 1

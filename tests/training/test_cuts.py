@@ -32,6 +32,10 @@ def test_the_centre_cut_lies_between_ghosts_and_cells(strength: float) -> None:
     assert strength < choose_centre_threshold([with_ghosts(strength)], 12.0) <= 0.6
 
 
+def test_of_centre_cuts_that_find_alike_the_lowest_is_taken() -> None:
+    assert choose_centre_threshold([with_ghosts(0.11)], 12.0) == pytest.approx(0.15)
+
+
 def test_the_stain_cut_does_not_overcall_where_positive_cells_are_rare() -> None:
     rng = np.random.default_rng(6)
     seen = [observed(rng, 600, 0.01) for _ in range(30)]

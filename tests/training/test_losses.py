@@ -72,7 +72,7 @@ def test_a_batch_without_cells_has_a_finite_loss_with_gradient() -> None:
     truth = targets()
     empty = Targets(
         torch.zeros_like(truth.centre), truth.judged, truth.offset, torch.full_like(truth.fine, -1),
-        truth.stain, torch.zeros_like(truth.stain_weight), truth.region,
+        truth.stain, torch.zeros_like(truth.stain_weight), truth.region, torch.zeros_like(truth.placed),
     )  # fmt: skip
     outputs = [part.clone().requires_grad_() for part in perfect(truth)]
     total = all_losses(NetworkOutput(*outputs), empty, EVEN).total(LossSettings())

@@ -64,6 +64,11 @@ def test_what_was_packed_is_what_was_measured(packed: tuple[ModelCard, list[Step
     assert card.training.steps == len(reports) == 120
     assert [source.use for source in card.data] == ["train", "validate"]
     assert card.metrics["macro_f1"].count == 3, "only the fields that chose nothing are measured"
+    assert card.reliability is not None
+    for curve in (card.reliability.kind, card.reliability.stained):
+        assert curve is not None
+        assert curve.expected_error.count == 3
+        assert sum(curve.count) > 30
 
 
 def same_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,31 @@ def test_the_digest_follows_every_setting() -> None:
     settings = TrainingSettings()
     changed = settings.model_copy(update={"schedule": settings.schedule.model_copy(update={"seed": 2})})
     assert settings.digest() == TrainingSettings().digest() != changed.digest()
+
+
+def scheduled(**changes: object) -> TrainingSettings:
+    settings = TrainingSettings()
+    return settings.model_copy(update={"schedule": settings.schedule.model_copy(update=changes)})
+
+
+LATER_KEYS = (("schedule", "precision"), ("schedule", "tensorboard"), ("slide_cut", "trapped_slides"))
+
+
+def test_a_digest_made_before_a_key_was_known_still_holds() -> None:
+    content = TrainingSettings().model_dump(mode="json")
+    for section, key in LATER_KEYS:
+        del content[section][key]
+    before = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    assert TrainingSettings().digest() == before
+
+
+def test_what_changes_no_weight_changes_no_digest() -> None:
+    assert scheduled(tensorboard=True).digest() == TrainingSettings().digest()
+    assert scheduled(precision="bfloat16").digest() != TrainingSettings().digest()
+
+
+def test_an_unknown_precision_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text('[schedule]\nprecision = "float8"\n')
+    with pytest.raises(ConfigurationError, match=r"schedule\.precision"):
+        read_training_settings(path)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cxpath.network.device import choose_device
 from cxpath.network.model_store import load_model
+from cxpath.training import slide_cut
+from cxpath.training.judging.settings_file import bundled_settings, evaluation_settings
+from cxpath.training.judging.slide_plan import plan_slides
+from cxpath.training.judging.synthetic_settings import SyntheticSettings
 from cxpath.training.settings import SlideCutSettings
-from cxpath.training.slide_cut import DrawnScore, choose_cut, drawn_scores
+from cxpath.training.slide_cut import DrawnScore, choose_cut, drawn_scores, trapped_scores
+from cxpath.values.cell_table import Kind
 from tests.drawn_cells import many
 
 
@@ -16,7 +23,7 @@ def slide(sure: int, ghosts: int, negative: int, ghost_probability: float) -> Dr
     """Tumour cells: surely stained ones, ghosts of some probability, and negative ones."""
     cells = many({"T+": sure + ghosts, "T-": negative, "P+": 40})
     cells.stained[sure : sure + ghosts] = ghost_probability
-    return DrawnScore(cells, 100.0 * sure / (sure + ghosts + negative))
+    return DrawnScore(cells.kind, cells.stained, 100.0 * sure / (sure + ghosts + negative))
 
 
 @pytest.mark.parametrize("ghost_probability", [0.41, 0.71])
@@ -28,7 +35,7 @@ def test_the_cut_lies_above_ghosts_and_below_sure_cells(ghost_probability: float
 def test_ghosts_that_make_up_for_missed_cells_are_kept() -> None:
     """What counts is the score: as many called too much as too little."""
     missed = slide(50, 50, 900, 0.45)
-    assert choose_cut([DrawnScore(missed.cells, 10.0)]) <= 0.45
+    assert choose_cut([replace(missed, true_cps=10.0)]) <= 0.45
 
 
 def test_excluded_kinds_never_count() -> None:
@@ -39,6 +46,27 @@ def test_slides_are_drawn_and_their_cells_found() -> None:
     settings = SlideCutSettings(cps=(30.0,), side_px=1024)
     (score,) = drawn_scores(load_model("small"), choose_device("cpu"), settings)
     assert score.true_cps == pytest.approx(30.0, abs=3)
-    assert len(score.cells) > 80
+    assert len(score.kind) > 80
     called = [score.called_cps(cut) for cut in np.linspace(0, 1, 11)]
     assert called == sorted(called, reverse=True)
+
+
+def test_slides_full_of_traps_join_in_every_stratum(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = slide_cut.trapped_recipe(SlideCutSettings(trapped_slides=3, first_seed=7))
+    tissue = whole.tissue.model_copy(update={"tumour_cells": 150, "field_um": 256.0, "mpps": (0.5,)})
+    monkeypatch.setattr(
+        slide_cut, "trapped_recipe", lambda settings: whole.model_copy(update={"tissue": tissue})
+    )
+    scores = trapped_scores(load_model("small"), choose_device("cpu"), SlideCutSettings())
+    low, middle, high = sorted(score.true_cps for score in scores)
+    assert low < 0.5 <= middle < 3 <= high
+    for score in scores:
+        assert (score.kind == Kind.TUMOUR).sum() > 75
+        assert score.called_cps(0.0) >= score.called_cps(0.9)
+
+
+def test_slides_full_of_traps_are_none_of_the_test_set() -> None:
+    recipe = slide_cut.trapped_recipe(SlideCutSettings(trapped_slides=24))
+    tested = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
+    assert {one.seed for one in plan_slides(recipe)}.isdisjoint(one.seed for one in plan_slides(tested))
+    assert len(plan_slides(recipe)) == 24

@@ -31,6 +31,11 @@ class CellNames:
     p_immune: NDArray[np.float32]
     p_other: NDArray[np.float32]
 
+    @property
+    def certainty(self) -> NDArray[np.float32]:
+        """Probability of the kind that each cell is called."""
+        return np.maximum(self.p_tumour, np.maximum(self.p_immune, self.p_other))
+
 
 def name_cells(kind_logits: NDArray[np.float32], calibration: Calibration) -> CellNames:
     """Name cells from the network's fine classes.

@@ -1,12 +1,13 @@
-"""`cxpath models`: what models there are and what their cards say."""
+"""`cxpath models`: what models there are, what their cards say, and packing what a training left."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-models = typer.Typer(help="List models and show their cards.", no_args_is_help=True)
+models = typer.Typer(help="List models, show their cards, pack a training.", no_args_is_help=True)
 
 
 @models.command(name="list")
@@ -39,3 +40,27 @@ def show(
         return
     load_card(name)  # a damaged card is an error, not a print-out
     print((model_folder(name) / "card.toml").read_text(encoding="utf-8").rstrip())
+
+
+@models.command()
+def pack(
+    work: Annotated[Path, typer.Argument(help="The --work folder of a training, ended or interrupted.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write.")],
+    config: Annotated[Path, typer.Option(help="The settings (TOML) that the training was started with.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
+) -> None:
+    """Choose the thresholds of a training's network as it stands, measure it and pack it as a model.
+
+    The end of `cxpath train`, for one that was interrupted or is still running.
+    """
+    from cxpath.training.make_model import pack_work
+    from cxpath.training.settings import read_training_settings
+
+    command = f"cxpath models pack --config {config.name}"
+    card = pack_work(read_training_settings(config), work, out, command=command)
+    if as_json:
+        print(card.model_dump_json(indent=2, by_alias=True))
+        return
+    print(f"model    {out}  {card.digest[:12]}  ({card.training.steps} steps)")
+    for name, metric in card.metrics.items():
+        print(f"         {name}: {metric.value:.3f}")

@@ -69,6 +69,39 @@ class Metric(Settings):
     method: str
 
 
+class ReliabilityCurve(Settings):
+    """Stated probabilities beside what came true; one entry a bin of probability that holds any cell."""
+
+    method: str
+    bin_width: float = Field(default=0.1, gt=0, le=1)
+    from_probability: tuple[float, ...]
+    """Lower end of each bin; the last bin includes its upper end."""
+    count: tuple[int, ...]
+    """Cells in the bin."""
+    mean_probability: tuple[float, ...]
+    observed_share: tuple[float, ...]
+    """Share of the bin's cells for which it came true."""
+    expected_error: Metric
+    """Mean gap between the two over all cells (expected calibration error, Guo et al. 2017)."""
+
+    @model_validator(mode="after")
+    def _one_entry_a_bin(self) -> Self:
+        columns = (self.from_probability, self.count, self.mean_probability, self.observed_share)
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("from_probability, count, mean_probability and observed_share differ in length")
+        return self
+
+
+class Reliability(Settings):
+    """How far probabilities may be believed, on held-out drawings that calibrated nothing."""
+
+    kind: ReliabilityCurve | None = None
+    """Probability of the called kind, against whether it is the true one; found cells."""
+    stained: ReliabilityCurve | None = None
+    """Probability of being PD-L1 positive by the called kind's rule, against the truth; found cells called
+    tumour or immune."""
+
+
 class TrainingRecord(Settings):
     """How the weights came to be, in enough detail to make them again."""
 
@@ -110,6 +143,8 @@ class ModelCard(Settings):
     training: TrainingRecord
     data: tuple[DataSource, ...]
     metrics: dict[MetricName, Metric]
+    reliability: Reliability | None = None
+    """Models packed before cxpath measured it have none."""
 
     @model_validator(mode="after")
     def _fits_this_software(self) -> Self:

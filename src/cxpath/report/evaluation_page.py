@@ -18,6 +18,7 @@ from PIL import Image
 
 from cxpath.exchange.whole_file import output_error, whole_file
 from cxpath.report.embedding import embedded
+from cxpath.report.evaluation_reliability import SIDE_PX, reliability_diagrams
 from cxpath.report.field_picture import field_picture
 from cxpath.report.run_folder import RunFolderError
 from cxpath.values.errors import MissingFileError
@@ -59,6 +60,8 @@ def build_evaluation_page(folder: Path) -> Path:
         sheet=sheet,
         sections=figure_sections(evaluation),
         plot=_plot(evaluation),
+        diagrams=reliability_diagrams(evaluation),
+        diagram_side=SIDE_PX,
         **evaluation,
     )
     page = folder / "evaluation.html"

@@ -56,6 +56,19 @@ def field_picture(
     mpp : float
         Micrometres per pixel of `rgb`.
     """
+    picture, factor = marked_cells(rgb, x_px, y_px, kind, positive, mpp)
+    return _above_strip(picture, mpp / factor, legend=True)
+
+
+def marked_cells(
+    rgb: NDArray[np.uint8],
+    x_px: NDArray[np.float64],
+    y_px: NDArray[np.float64],
+    kind: NDArray[np.uint8],
+    positive: NDArray[np.bool_],
+    mpp: float,
+) -> tuple[Image.Image, float]:
+    """Return the field at a readable size with every cell marked, and by how much it grew."""
     picture, factor = _fitted(rgb)
     size = picture.size
     large = picture.resize((size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), Image.Resampling.BILINEAR)
@@ -74,7 +87,7 @@ def field_picture(
             radius_px=radius_px,
             line_px=2 * _OVERSAMPLING,
         )
-    return _above_strip(large.resize(size, Image.Resampling.LANCZOS), mpp / factor, legend=True)
+    return large.resize(size, Image.Resampling.LANCZOS), factor
 
 
 def _drawn_last(kind: NDArray[np.uint8], positive: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxpath.training.field_cache import FieldCache
 from cxpath.training.settings import CropSettings
-from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
+from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnField
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,35 @@ def cut(field: DrawnField, left: int, top: int, side_px: int) -> DrawnField:
 
 def turned(field: DrawnField, turn: Turn) -> DrawnField:
     """Return a square field mirrored and turned, its cells with it."""
-    side = field.rgb.shape[0]
-    x_px, y_px = field.cells.x_px, field.cells.y_px
-    if turn.mirrored:
-        x_px = side - x_px
-    for _ in range(turn.quarters % 4):
-        x_px, y_px = y_px, side - x_px
+    x_px, y_px = turned_places(field.cells.x_px, field.cells.y_px, field.rgb.shape[0], turn)
     return replace(
         field,
-        rgb=_turn_array(field.rgb, turn),
-        region=_turn_array(field.region, turn),
-        ignore=_turn_array(field.ignore, turn),
-        cells=_moved(field.cells, x_px, y_px),
+        rgb=turned_array(field.rgb, turn),
+        region=turned_array(field.region, turn),
+        ignore=turned_array(field.ignore, turn),
+        cells=replace(field.cells, x_px=x_px, y_px=y_px),
     )
+
+
+def turned_places(
+    x_px: NDArray[np.float64], y_px: NDArray[np.float64], side_px: int, turn: Turn
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return where places in a square of `side_px` come to lie."""
+    if turn.mirrored:
+        x_px = side_px - x_px
+    for _ in range(turn.quarters % 4):
+        x_px, y_px = y_px, side_px - x_px
+    return x_px, y_px
+
+
+def turned_array(array: NDArray[Any], turn: Turn) -> NDArray[Any]:
+    """Return an array (H, W, ...) mirrored and turned."""
+    return np.rot90(array[:, ::-1] if turn.mirrored else array, turn.quarters)
+
+
+def random_turn(rng: np.random.Generator) -> Turn:
+    """Return one of the eight symmetries."""
+    return Turn(bool(rng.integers(2)), int(rng.integers(4)))
 
 
 def recoloured(rgb: NDArray[np.uint8], settings: CropSettings, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -79,13 +95,5 @@ def recoloured(rgb: NDArray[np.uint8], settings: CropSettings, rng: np.random.Ge
 def _random_crop(field: DrawnField, settings: CropSettings, rng: np.random.Generator) -> DrawnField:
     room = (field.rgb.shape[0] - settings.crop_px) // REGION_STRIDE_PX + 1
     left, top = (REGION_STRIDE_PX * int(value) for value in rng.integers(0, room, size=2))
-    crop = turned(cut(field, left, top, settings.crop_px), Turn(bool(rng.integers(2)), int(rng.integers(4))))
+    crop = turned(cut(field, left, top, settings.crop_px), random_turn(rng))
     return replace(crop, rgb=recoloured(crop.rgb, settings, rng))
-
-
-def _turn_array(array: NDArray[Any], turn: Turn) -> NDArray[Any]:
-    return np.rot90(array[:, ::-1] if turn.mirrored else array, turn.quarters)
-
-
-def _moved(cells: DrawnCells, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> DrawnCells:
-    return replace(cells, x_px=x_px, y_px=y_px)

@@ -9,18 +9,22 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn, optim
 
-from cxpath.network.architecture import PlainUNet
+from cxpath.network.architecture import NetworkOutput, PlainUNet
 from cxpath.network.device import Device, choose_device
 from cxpath.network.model_store import load_model
-from cxpath.training.checkpoint import TrainingState, resume_checkpoint, save_checkpoint
+from cxpath.training.checkpoint import TrainingState, averaged_network, resume_checkpoint, save_checkpoint
 from cxpath.training.crops import draw_crops
+from cxpath.training.event_log import EVENTS_NAME, event_log, event_writer_class
 from cxpath.training.field_cache import FieldCache, FieldSource, cached_fields, draw_random_field
 from cxpath.training.losses import Losses, all_losses, balanced_weights
 from cxpath.training.schedule import learning_rate, progress
@@ -41,6 +45,7 @@ class StepReport:
     step: int
     done: float
     losses: dict[str, float]
+    learning_rate: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +58,29 @@ class TrainedNetwork:
 
 
 Watcher = Callable[[StepReport], None]
+Batch = tuple[Tensor, Targets]
+"""Light, uint8 (B, 3, H, W), and what is there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What is learned from, and how it is judged.
+
+    Parameters
+    ----------
+    batch : callable
+        Number of the step to its batch; called ahead, on another thread.
+    class_weights : float32 array, (10,)
+        Handed to `losses`.
+    digest : str
+        Names everything that the weights will depend on; a checkpoint of another digest is refused.
+    losses : callable
+    """
+
+    batch: Callable[[int], Batch]
+    class_weights: NDArray[np.float32]
+    digest: str
+    losses: Callable[[NetworkOutput, Targets, Tensor], Losses] = all_losses
 
 
 def train(
@@ -70,7 +98,7 @@ def train(
     ----------
     settings : TrainingSettings
     out_dir : Path
-        Gets `fields/` and `checkpoint.pt`.
+        Gets `fields/`, `checkpoint.pt` and, when asked for, `tensorboard/`.
     watch : callable, optional
         Called after every step.
     source : callable
@@ -79,22 +107,51 @@ def train(
     Raises
     ------
     ConfigurationError
-        When `out_dir` holds the checkpoint of other settings.
+        When `out_dir` holds the checkpoint of other settings, or TensorBoard is wanted and not installed.
     """
+    if settings.schedule.tensorboard:
+        event_writer_class()  # before minutes of drawing
     fields = training_fields(settings, out_dir, source)
+    balance = balanced_weights(fields.cells, settings.loss.class_balance)
+    lesson = Lesson(partial(_batch, settings, fields), balance, settings.digest())
+    return learn(settings, lesson, out_dir, watch=watch)
+
+
+def learn(
+    settings: TrainingSettings, lesson: Lesson, out_dir: Path, *, watch: Watcher | None = None
+) -> TrainedNetwork:
+    """Train on a lesson; `settings` say from what weights and how they move. See `train`."""
     schedule = settings.schedule
-    device = choose_device(schedule.device, threads=schedule.threads)
+    device = choose_device(schedule.device, precision=schedule.precision, threads=schedule.threads)
     state = _fresh_state(settings, device)
-    if resume_checkpoint(out_dir / CHECKPOINT_NAME, state, settings.digest()):
+    if resume_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest):
         _logger.info("resumed at step %d", state.step)
     try:
-        _run(settings, state, fields, device, out_dir, watch)
+        with _also_logged(settings, state, out_dir, watch) as told:
+            _run(settings, state, lesson, device, out_dir, told)
     except KeyboardInterrupt:
-        save_checkpoint(out_dir / CHECKPOINT_NAME, state, settings.digest())
+        save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
         _logger.info("interrupted at step %d; call again to go on", state.step)
         raise
-    save_checkpoint(out_dir / CHECKPOINT_NAME, state, settings.digest())
+    save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
     return TrainedNetwork(state.average.network.cpu().eval(), state.step, state.minutes)
+
+
+def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
+    """Return the network of a training that ended or was interrupted, from its checkpoint.
+
+    Raises
+    ------
+    MissingFileError
+        When `out_dir` holds no checkpoint.
+    ConfigurationError
+        When it holds that of other settings.
+    ModelError
+        When it cannot be read, or no step was trained yet.
+    """
+    return TrainedNetwork(
+        *averaged_network(out_dir / CHECKPOINT_NAME, settings.architecture, settings.digest())
+    )
 
 
 def training_fields(
@@ -154,61 +211,81 @@ def _first_network(settings: TrainingSettings) -> PlainUNet:
     return model.network
 
 
+@contextmanager
+def _also_logged(
+    settings: TrainingSettings, state: TrainingState, out_dir: Path, watch: Watcher | None
+) -> Iterator[Watcher | None]:
+    """Give the watcher, and for TensorBoard one that also writes event files."""
+    if not settings.schedule.tensorboard:
+        yield watch
+        return
+    with event_log(out_dir / EVENTS_NAME, state.step) as write:
+
+        def both(report: StepReport) -> None:
+            write(report)
+            if watch is not None:
+                watch(report)
+
+        yield both
+
+
 def _run(
     settings: TrainingSettings,
     state: TrainingState,
-    fields: FieldCache,
+    lesson: Lesson,
     device: Device,
     out_dir: Path,
     watch: Watcher | None,
 ) -> None:
     schedule = settings.schedule
-    balance = balanced_weights(fields.cells, settings.loss.class_balance)
-    class_weights = torch.from_numpy(balance).to(device.torch_device)
+    class_weights = torch.from_numpy(lesson.class_weights).to(device.torch_device)
     before = time.monotonic() - 60 * state.minutes
-    for light, targets in _batches(settings, fields, state.step):
+    for batch in _batches(lesson, state.step, schedule.steps):
         if (done := progress(schedule, state.step, state.minutes)) >= 1:
             break
         for group in state.optimiser.param_groups:
             group["lr"] = learning_rate(schedule, done)
-        losses = _step(settings, state, device, light, targets, class_weights)
+        losses = _step(settings, state, device, lesson, batch, class_weights)
         state.step += 1
         state.minutes = (time.monotonic() - before) / 60
         state.average.update(state.network, state.step)
         _tell(state, progress(schedule, state.step, state.minutes), losses, watch)
         if state.step % schedule.checkpoint_every == 0:
-            save_checkpoint(out_dir / CHECKPOINT_NAME, state, settings.digest())
+            save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
 
 
-def _batches(
-    settings: TrainingSettings, fields: FieldCache, first_step: int
-) -> Iterator[tuple[Tensor, Targets]]:
+def _batches(lesson: Lesson, first_step: int, steps: int) -> Iterator[Batch]:
     """Batches from `first_step` on; the next one is made while the network computes."""
     with ThreadPoolExecutor(1) as ahead:
-        pending = ahead.submit(_batch, settings, fields, first_step)
-        for step in range(first_step, settings.schedule.steps):
-            ready, pending = pending.result(), ahead.submit(_batch, settings, fields, step + 1)
+        pending = ahead.submit(lesson.batch, first_step)
+        for step in range(first_step, steps):
+            ready, pending = pending.result(), ahead.submit(lesson.batch, step + 1)
             yield ready
 
 
-def _batch(settings: TrainingSettings, fields: FieldCache, step: int) -> tuple[Tensor, Targets]:
+def _batch(settings: TrainingSettings, fields: FieldCache, step: int) -> Batch:
     crops = draw_crops(fields, settings.crops, settings.schedule.seed, step)
-    light = torch.from_numpy(np.stack([crop.rgb for crop in crops])).permute(0, 3, 1, 2)
-    return light, batch_targets(crops, settings.loss)
+    return light_of([crop.rgb for crop in crops]), batch_targets(crops, settings.loss)
+
+
+def light_of(pictures: list[NDArray[np.uint8]]) -> Tensor:
+    """Return pictures (H, W, 3) as a batch, uint8 (B, 3, H, W)."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 
 def _step(
     settings: TrainingSettings,
     state: TrainingState,
     device: Device,
-    light: Tensor,
-    targets: Targets,
+    lesson: Lesson,
+    batch: Batch,
     class_weights: Tensor,
 ) -> Losses:
+    light, targets = batch
     lower = device.number_type != torch.float32
     with torch.autocast(device.name, dtype=device.number_type, enabled=lower):
         output = state.network(light.to(device.torch_device, non_blocking=True))
-    losses = all_losses(output, targets.to(device.torch_device), class_weights)
+    losses = lesson.losses(output, targets.to(device.torch_device), class_weights)
     state.optimiser.zero_grad(set_to_none=True)
     losses.total(settings.loss).backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(state.network.parameters(), settings.schedule.gradient_limit)
@@ -219,9 +296,8 @@ def _step(
 def _tell(state: TrainingState, done: float, losses: Losses, watch: Watcher | None) -> None:
     if watch is None and state.step % _LOG_EVERY:
         return
-    report = StepReport(
-        state.step, done, {name: float(part.detach()) for name, part in losses._asdict().items()}
-    )
+    parts_by_name = {name: float(part.detach()) for name, part in losses._asdict().items()}
+    report = StepReport(state.step, done, parts_by_name, state.optimiser.param_groups[0]["lr"])
     if state.step % _LOG_EVERY == 0:
         parts = ", ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
         _logger.info("step %d (%.0f %%, %.1f min): %s", report.step, 100 * done, state.minutes, parts)

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxpath.network.architecture import NetworkOutput
-from cxpath.training.fine_labels import UNLABELLED, fine_labels
+from cxpath.training.fine_labels import MEMBERS, UNLABELLED, fine_labels
 from cxpath.training.settings import LossSettings
 from cxpath.training.synthetic.drawn_field import DrawnCells
-from cxpath.training.targets import Targets
+from cxpath.training.targets import UNLABELLED_REGION, Targets
 from cxpath.values.cell_peaks import FINE_CLASSES
 
 
@@ -49,15 +49,15 @@ def all_losses(output: NetworkOutput, targets: Targets, class_weights: Tensor) -
     class_weights : Tensor, (10,)
         See `balanced_weights`.
     """
-    labelled = (targets.stain_weight.sum(dim=1, keepdim=True) > 0).float()
+    placed = targets.placed[:, None].float()
     offset = functional.smooth_l1_loss(output.offset.float(), targets.offset, reduction="none")
     stain = functional.binary_cross_entropy_with_logits(output.stain.float(), targets.stain, reduction="none")
     return Losses(
         centre=centre_loss(output.centre.float()[:, 0], targets.centre, targets.judged),
-        offset=_mean(offset, labelled.expand_as(offset)),
+        offset=_mean(offset, placed.expand_as(offset)),
         kind=_kind_loss(output.kind.float(), targets.fine, class_weights),
         stain=_mean(stain, targets.stain_weight),
-        region=functional.cross_entropy(output.region.float(), targets.region),
+        region=_region_loss(output.region.float(), targets.region),
     )
 
 
@@ -92,9 +92,32 @@ def balanced_weights(cells: DrawnCells, class_balance: float) -> NDArray[np.floa
 
 
 def _kind_loss(logits: Tensor, fine: Tensor, class_weights: Tensor) -> Tensor:
-    if not bool((fine != UNLABELLED).any()):
+    largest = int(fine.max())
+    if largest == UNLABELLED:
         return logits.sum() * 0.0
-    return functional.cross_entropy(logits, fine, weight=class_weights, ignore_index=UNLABELLED)
+    if largest < len(FINE_CLASSES):
+        return functional.cross_entropy(logits, fine, weight=class_weights, ignore_index=UNLABELLED)
+    return _set_loss(logits, fine, class_weights)
+
+
+def _set_loss(logits: Tensor, fine: Tensor, class_weights: Tensor) -> Tensor:
+    """Cross-entropy of the summed probability of each label's classes, weighted by their mean weight.
+
+    For a label of one class this is the common weighted cross-entropy.
+    """
+    members = torch.from_numpy(MEMBERS).to(logits.device)
+    weights = (members * class_weights).sum(dim=1) / members.sum(dim=1)
+    known = fine != UNLABELLED
+    label = fine[known]
+    log_share = functional.log_softmax(logits, dim=1).movedim(1, -1)[known]
+    log_sum = log_share.masked_fill(~members[label], -torch.inf).logsumexp(dim=1)
+    return -(weights[label] * log_sum).sum() / weights[label].sum()
+
+
+def _region_loss(logits: Tensor, region: Tensor) -> Tensor:
+    if not bool((region != UNLABELLED_REGION).any()):
+        return logits.sum() * 0.0
+    return functional.cross_entropy(logits, region, ignore_index=UNLABELLED_REGION)
 
 
 def _mean(loss: Tensor, weight: Tensor) -> Tensor:

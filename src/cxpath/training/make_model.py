@@ -13,12 +13,15 @@ from cxpath.network.device import choose_device
 from cxpath.network.model_store import Model
 from cxpath.training.evaluation import FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.training.field_cache import FieldSource, draw_random_field
-from cxpath.training.loop import TrainedNetwork, Watcher, train, validation_fields
+from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
 from cxpath.training.observation import Decision, Observation
-from cxpath.training.packing import describe, pack
+from cxpath.training.packing import describe, pack, refuse_other_things
+from cxpath.training.reliability import measure_reliability
 from cxpath.training.settings import TrainingSettings
-from cxpath.training.slide_cut import choose_cut, drawn_scores
+from cxpath.training.slide_cut import choose_cut, drawn_scores, trapped_scores
 from cxpath.version import __version__
+
+HELD_OUT = "held-out drawn fields"
 
 
 def make_model(
@@ -56,6 +59,28 @@ def make_model(
     return judge_and_pack(settings, trained, out_dir, folder, command=command, source=source)
 
 
+def pack_work(
+    settings: TrainingSettings,
+    out_dir: Path,
+    folder: Path,
+    *,
+    command: str,
+    source: FieldSource = draw_random_field,
+) -> ModelCard:
+    """Pack the network of a training as it stands, ended or interrupted; see `make_model`.
+
+    Raises
+    ------
+    MissingFileError, ConfigurationError, ModelError
+        When `out_dir` holds no checkpoint, that of other settings, or none that can be used.
+    OutputError
+        When `folder` holds something that is no model.
+    """
+    refuse_other_things(folder)
+    trained = load_trained(settings, out_dir)
+    return judge_and_pack(settings, trained, out_dir, folder, command=command, source=source)
+
+
 def judge_and_pack(
     settings: TrainingSettings,
     trained: TrainedNetwork,
@@ -67,27 +92,33 @@ def judge_and_pack(
 ) -> ModelCard:
     """Choose the cuts of a trained network, measure it and pack it; see `make_model`."""
     fields = validation_fields(settings, out_dir, source)
-    record, data = _record(settings, trained, command), _data(settings)
+    record, data = training_record(settings, trained, command), _data(settings)
     draft = describe(trained.network, settings, FIRST_DECISION, record, data, {})
     device = choose_device(settings.schedule.device, threads=settings.schedule.threads)
     seen = observe_faintly(Model(draft, trained.network), device, fields, settings.judging)
     decision = decide(seen[::2], settings.judging, settings.mpp)
     if settings.slide_cut.cps:
         draft = describe(trained.network, settings, decision, record, data, {})
-        slides = drawn_scores(Model(draft, trained.network), device, settings.slide_cut)
+        model = Model(draft, trained.network)
+        slides = drawn_scores(model, device, settings.slide_cut)
+        slides += trapped_scores(model, device, settings.slide_cut)
         decision = replace(decision, stained_threshold=choose_cut(slides))
     metrics = _measured(seen[1::2] or seen, decision, settings)
     card = describe(trained.network, settings, decision, record, data, metrics)
+    if seen[1::2]:
+        believed = measure_reliability(seen[1::2], decision, settings.judging, settings.mpp, HELD_OUT)
+        card = card.model_copy(update={"reliability": believed})
     pack(trained.network, card, folder)
     return card
 
 
 def _measured(seen: list[Observation], decision: Decision, settings: TrainingSettings) -> dict[str, Metric]:
     result = evaluate(seen, decision, settings.judging, settings.mpp)
-    return result.metrics(settings.judging, "held-out drawn fields")
+    return result.metrics(settings.judging, HELD_OUT)
 
 
-def _record(settings: TrainingSettings, trained: TrainedNetwork, command: str) -> TrainingRecord:
+def training_record(settings: TrainingSettings, trained: TrainedNetwork, command: str) -> TrainingRecord:
+    """Return how the weights came to be, for the card."""
     return TrainingRecord(
         command=command,
         seed=settings.schedule.seed,
@@ -109,6 +140,7 @@ def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
         DataSource(
             name=name, licence=licence, use="validate",
             amount=f"{drawing.validation_fields} fields of {drawing.field_px} px, "
-            f"seed {drawing.validation_seed}; {len(slides.cps)} slides from seed {slides.first_seed}",
+            f"seed {drawing.validation_seed}; {len(slides.cps) + slides.trapped_slides} slides "
+            f"from seed {slides.first_seed}",
         ),
     )  # fmt: skip

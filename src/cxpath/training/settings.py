@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from cxpath.network.architecture import ArchitectureSettings
+from cxpath.network.device import Precision
 from cxpath.values.errors import ConfigurationError, MissingFileError
 from cxpath.values.settings import Settings
 
@@ -75,6 +76,10 @@ class ScheduleSettings(Settings):
     seed: int = 1
     device: str = "auto"
     threads: int | None = None
+    precision: Precision = "auto"
+    """What convolutions learn in; "auto": bfloat16 where the hardware computes it, else float32."""
+    tensorboard: bool = False
+    """Write losses and learning rate for TensorBoard into the work folder."""
 
 
 class JudgingSettings(Settings):
@@ -97,6 +102,17 @@ class SlideCutSettings(Settings):
     """Seed of the first slide; the others follow."""
     side_px: int = Field(default=4096, ge=1024)
     """Side of a slide, at 0.25 µm/px."""
+    trapped_slides: int = Field(default=0, ge=0, multiple_of=3)
+    """Number of further slides, full of traps, drawn as the drawn test set is but with other dice and in
+    training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
+
+
+_ADDED_LATER = (("schedule", "precision"),)
+"""Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
+a card of then still belong to the settings they were made with."""
+
+_WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_cut", "trapped_slides"))
+"""Keys that change no weight: never in the digest, so that they may change when a training goes on."""
 
 
 class TrainingSettings(Settings):
@@ -118,8 +134,14 @@ class TrainingSettings(Settings):
     slide_cut: SlideCutSettings = SlideCutSettings()
 
     def digest(self) -> str:
-        """Return the SHA-256 of these settings, as JSON with sorted keys."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Return the SHA-256 of what decides the weights, as JSON with sorted keys."""
+        content, usual = (one.model_dump(mode="json") for one in (self, TrainingSettings()))
+        for section, key in _ADDED_LATER:
+            if content[section][key] == usual[section][key]:
+                del content[section][key]
+        for section, key in _WITHOUT_EFFECT:
+            del content[section][key]
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

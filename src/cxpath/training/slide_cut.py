@@ -1,6 +1,8 @@
 """The staining cut, chosen on whole drawn slides that no network learned from.
 
-Fields for learning are crowded with traps, so that a cut chosen on them alone calls too little on slides.
+Some are as `cxpath synth` draws them. Others are crowded with traps and their scanners vary, as those of the
+drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is rare
+and traps are many, one chosen on fields of training calls too little on slides.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
@@ -19,25 +22,41 @@ from cxpath.pipeline.find_cells import find_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.slide.open_slide import open_slide
 from cxpath.tissue.find_tissue import find_tissue
+from cxpath.training.confusion import true_cps
+from cxpath.training.judging.calls import CellCaller
+from cxpath.training.judging.settings_file import bundled_settings, evaluation_settings
+from cxpath.training.judging.slide_counts import field_counts
+from cxpath.training.judging.slide_drawing import draw_test_slide
+from cxpath.training.judging.slide_plan import PlannedSlide, plan_slides
+from cxpath.training.judging.synthetic_settings import Arm, SyntheticSettings
 from cxpath.training.settings import SlideCutSettings
 from cxpath.training.synthetic.slide import draw_slide
-from cxpath.values.cell_table import CellTable, Kind
+from cxpath.values.cell_table import Kind
 
 CUTS = np.round(np.arange(0.30, 0.96, 0.025), 3)
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnScore:
-    """The cells found on a drawn slide, and its true CPS."""
+    """The cells found on a drawn slide, and its true CPS.
 
-    cells: CellTable
+    Parameters
+    ----------
+    kind : uint8 array, (N,)
+    stained : float32 array, (N,)
+        Probability of being PD-L1 positive by the rule of the cell's kind.
+    true_cps : float
+    """
+
+    kind: NDArray[np.uint8]
+    stained: NDArray[np.float32]
     true_cps: float
 
     def called_cps(self, cut: float) -> float:
         """Return the CPS of the cells at a staining cut; every drawn stained immune cell is near tumour."""
-        tumour = self.cells.kind == Kind.TUMOUR
-        counted = (self.cells.stained >= cut) & (self.cells.kind != Kind.OTHER)
-        return min(100.0, 100.0 * int(counted.sum()) / max(1, int(tumour.sum())))
+        counted = (self.stained >= cut) & (self.kind != Kind.OTHER)
+        tumour = int((self.kind == Kind.TUMOUR).sum())
+        return min(100.0, 100.0 * int(counted.sum()) / max(1, tumour))
 
 
 def choose_cut(scores: Sequence[DrawnScore]) -> float:
@@ -79,4 +98,39 @@ def _drawn_score(
         plan = plan_slide(slide, tissue, detector, PipelineSettings())
         cells = find_cells(slide, tissue, plan, detector, PipelineSettings())
     path.unlink()
-    return DrawnScore(cells, truth.cps)
+    return DrawnScore(cells.kind, cells.stained, truth.cps)
+
+
+def trapped_scores(model: Model, device: Device, settings: SlideCutSettings) -> list[DrawnScore]:
+    """Draw slides full of traps, in training's colours, and find their cells.
+
+    Parameters
+    ----------
+    model : Model
+        With the calibration and centre threshold that will be packed.
+    device : Device
+    settings : SlideCutSettings
+    """
+    recipe = trapped_recipe(settings)
+    caller = CellCaller(model, device)
+    return [_trapped_score(slide, recipe, caller) for slide in plan_slides(recipe)]
+
+
+def trapped_recipe(settings: SlideCutSettings) -> SyntheticSettings:
+    """Return the drawn test set's recipe with other dice and in training's colours."""
+    recipe = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
+    slides = {stratum.name: settings.trapped_slides // len(recipe.stratum) for stratum in recipe.stratum}
+    arm = Arm(name="trapped", stains="training", gated=False, slides=slides)
+    return recipe.model_copy(update={"seed": settings.first_seed, "arm": (arm,)})
+
+
+def _trapped_score(planned: PlannedSlide, recipe: SyntheticSettings, caller: CellCaller) -> DrawnScore:
+    drawn = draw_test_slide(planned, recipe.tissue, caller.mpp)
+    kind, stained, tables = [], [], []
+    for field in drawn.fields:
+        calls = caller.calls(field.rgb)
+        tables.append(field_counts(field, calls, recipe.match_radius_um)[0])
+        judged = calls.take(field.area.holds(calls.points_um))
+        kind.append(judged.kind)
+        stained.append(judged.stained)
+    return DrawnScore(np.concatenate(kind), np.concatenate(stained), true_cps(np.sum(tables, axis=0)))

@@ -17,6 +17,9 @@ from cxpath.training.settings import LossSettings
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
 from cxpath.values.cell_table import Kind
 
+UNLABELLED_REGION = -100
+"""Region of a place whose tissue nobody named; torch's own number for "learn nothing here"."""
+
 _COARSE = REGION_STRIDE_PX // OUTPUT_STRIDE_PX
 
 
@@ -29,16 +32,20 @@ class Targets:
     centre : float32, (h, w)
         1 in the cell that holds a centre, falling off around it.
     judged : bool, (h, w)
-        False where the drawing says that nothing is to be learned about cells.
+        False where nothing is to be learned about centres or their absence.
     offset : float32, (2, h, w)
         x, y of the nearest centre from the middle of the output cell, in output cells.
     fine : int64, (h, w)
-        Fine class of the nearest centre; `UNLABELLED` away from centres.
+        Fine class of the nearest centre, or the number of a set of classes (see `fine_labels`);
+        `UNLABELLED` away from centres.
     stain : float32, (2, h, w)
         Membrane and any staining of the nearest centre, 0 or 1.
     stain_weight : float32, (2, h, w)
         0 away from centres; else how much the label matters.
     region : int64, (h, w)
+        `TissueRegion`, or `UNLABELLED_REGION`.
+    placed : bool, (h, w)
+        Near a centre: where the offset is learned.
     """
 
     centre: Tensor
@@ -48,42 +55,105 @@ class Targets:
     stain: Tensor
     stain_weight: Tensor
     region: Tensor
+    placed: Tensor
 
     def to(self, device: torch.device) -> Targets:
         """Return the targets on a device."""
         return Targets(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
 
 
+@dataclass(frozen=True, eq=False)
+class CellLabels:
+    """What each of N cells teaches.
+
+    Parameters
+    ----------
+    x_px, y_px : float64 array, (N,)
+    fine : int64 array, (N,)
+        See `Targets.fine`; `UNLABELLED` when the kind is not known.
+    stain : array, (2, N)
+        Membrane and any staining, 0 or 1.
+    stain_weight : float64 array, (2, N)
+        0 where that staining is not known.
+    """
+
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    fine: NDArray[np.int64]
+    stain: NDArray[Any]
+    stain_weight: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.x_px)
+
+
 def field_targets(field: DrawnField, settings: LossSettings) -> Targets:
     """Return the targets of one field."""
-    height, width = (side // OUTPUT_STRIDE_PX for side in field.rgb.shape[:2])
     judged = ~_finer(field.ignore)
     region = _finer(field.region)
     cells = field.cells
-    middle = _cell_middles_px(height, width)
-    distance_px, nearest = _nearest(cells, middle)
-    shape = (height, width)
-    labelled = ((distance_px <= settings.label_radius_px).reshape(shape)) & judged
-    centre = np.exp(-0.5 * (distance_px / settings.centre_sigma_px) ** 2).reshape(shape)
-    row = np.minimum(cells.y_px // OUTPUT_STRIDE_PX, height - 1).astype(int)
-    column = np.minimum(cells.x_px // OUTPUT_STRIDE_PX, width - 1).astype(int)
-    centre[row, column] = 1.0
+    labels = CellLabels(
+        x_px=cells.x_px,
+        y_px=cells.y_px,
+        fine=fine_labels(cells.kind, cells.subkind),
+        stain=np.stack([cells.membrane, cells.any_stain]),
+        stain_weight=_stain_weights(cells, settings),
+    )
+    return label_maps(labels, judged, judged, region, settings)
+
+
+def label_maps(
+    cells: CellLabels,
+    judged: NDArray[np.bool_],
+    teaching: NDArray[np.bool_],
+    region: NDArray[Any],
+    settings: LossSettings,
+) -> Targets:
+    """Spread the labels of cells over the output grid.
+
+    Parameters
+    ----------
+    cells : CellLabels
+    judged : bool array, (h, w)
+        Where centres and their absence are learned.
+    teaching : bool array, (h, w)
+        Where a centre nearby teaches its kind, stain and offset.
+    region : int array, (h, w)
+    settings : LossSettings
+    """
+    shape = judged.shape
     if len(cells) == 0:
-        return _as_tensors(
-            np.zeros(shape), judged, np.zeros((2, *shape)), np.full(shape, UNLABELLED), np.zeros((2, *shape)),
-            np.zeros((2, *shape)), region,
-        )  # fmt: skip
+        pair = np.zeros((2, *shape))
+        none = np.zeros(shape)
+        return _as_tensors(none, judged, pair, np.full(shape, UNLABELLED), pair, pair, region, none)
+    middle = _cell_middles_px(*shape)
+    distance_px, nearest = _nearest(cells, middle)
+    labelled = ((distance_px <= settings.label_radius_px).reshape(shape)) & teaching
+    centre = np.exp(-0.5 * (distance_px / settings.centre_sigma_px) ** 2).reshape(shape)
+    centre[output_cells(cells.x_px, cells.y_px, shape)] = 1.0
     place = np.column_stack([cells.x_px, cells.y_px])[nearest]
     offset = ((place - middle) / OUTPUT_STRIDE_PX).T.reshape(2, *shape)
-    fine = np.where(labelled, fine_labels(cells.kind, cells.subkind)[nearest].reshape(shape), UNLABELLED)
-    stain = np.stack([cells.membrane, cells.any_stain])[:, nearest].reshape(2, *shape)
-    weight = _stain_weights(cells, settings)[:, nearest].reshape(2, *shape) * labelled
-    return _as_tensors(centre, judged, offset, fine, stain, weight, region)
+    fine = np.where(labelled, cells.fine[nearest].reshape(shape), UNLABELLED)
+    stain = cells.stain[:, nearest].reshape(2, *shape)
+    weight = cells.stain_weight[:, nearest].reshape(2, *shape) * labelled
+    return _as_tensors(centre, judged, offset, fine, stain, weight, region, labelled)
+
+
+def output_cells(
+    x_px: NDArray[np.float64], y_px: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return row and column of the output cell that holds each place; the far edge belongs to the last."""
+    row = np.minimum(y_px // OUTPUT_STRIDE_PX, shape[0] - 1).astype(int)
+    return row, np.minimum(x_px // OUTPUT_STRIDE_PX, shape[1] - 1).astype(int)
 
 
 def batch_targets(crops: list[DrawnField], settings: LossSettings) -> Targets:
     """Return the targets of a batch, stacked."""
-    each = [field_targets(crop, settings) for crop in crops]
+    return stacked([field_targets(crop, settings) for crop in crops])
+
+
+def stacked(each: list[Targets]) -> Targets:
+    """Return the targets of several fields as those of a batch."""
     return Targets(*(torch.stack([getattr(one, item.name) for one in each]) for item in fields(Targets)))
 
 
@@ -101,9 +171,7 @@ def _cell_middles_px(height: int, width: int) -> NDArray[np.float64]:
     return (np.column_stack([column.ravel(), row.ravel()]) + 0.5) * OUTPUT_STRIDE_PX
 
 
-def _nearest(cells: DrawnCells, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    if len(cells) == 0:
-        return np.full(len(points), np.inf), np.zeros(len(points), dtype=np.int64)
+def _nearest(cells: CellLabels, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     distance, index = cKDTree(np.column_stack([cells.x_px, cells.y_px])).query(points)
     return np.asarray(distance), np.asarray(index)
 
@@ -113,5 +181,5 @@ def _finer(coarse: NDArray[Any]) -> NDArray[Any]:
 
 
 def _as_tensors(*maps: NDArray[Any]) -> Targets:
-    kinds = (np.float32, np.bool_, np.float32, np.int64, np.float32, np.float32, np.int64)
+    kinds = (np.float32, np.bool_, np.float32, np.int64, np.float32, np.float32, np.int64, np.bool_)
     return Targets(*(torch.from_numpy(m.astype(kind)) for m, kind in zip(maps, kinds, strict=True)))

@@ -63,6 +63,7 @@ def calls_at(points_um: list[tuple[float, float]], kinds: list[Kind], positive: 
         np.array(kinds, dtype=np.uint8),
         np.where(flags, 0.99, 0.01).astype(np.float32),
         flags,
+        np.full(len(kinds), 0.95, np.float32),
     )
 
 

@@ -13,8 +13,8 @@ from cxpath.training.judging.label_figures import (
     label_figures,
     units_of,
 )
+from cxpath.training.judging.label_forms import LabelledImage
 from cxpath.training.judging.real_settings import LabelledSet
-from cxpath.training.labelled_images import LabelledImage
 from tests.training.judging.called_cells import IMMUNE, OTHER, REAL, TUMOUR, calls_at
 
 BCDATA, SHIDC = (next(one for one in REAL.labelled_set if one.name == name) for name in ("bcdata", "shidc"))

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cxpath.training.judging.label_forms import component_points, find_labels, polygon_points, read_labels
+from cxpath.training.judging.label_forms import (
+    component_points,
+    find_labels,
+    polygon_points,
+    read_labels,
+    table_points,
+)
 from cxpath.training.judging.real_settings import LabelForm
 from cxpath.values.errors import CellsFileError, MissingFileError
 
@@ -36,6 +42,30 @@ def test_points_are_pixel_centres_at_the_models_resolution(tmp_path: Path) -> No
     assert image.rgb.shape == (20, 30, 3)
     assert image.points_px.tolist() == [[4.75, 9.75]]
     assert image.classes == ("pos_tumour",)
+
+
+def test_picture_and_points_shrink_together(tmp_path: Path) -> None:
+    rgb = np.full((80, 120, 3), 220, np.uint8)
+    rgb[40:44, 60:64] = (90, 60, 30)
+    write_picture(tmp_path / "a.png", rgb)
+    (tmp_path / "a.csv").write_text("x,y,class\n61.5,41.5,pos_tumour\n")
+    image = read_labels(find_labels(tmp_path, "points")[0], "points", image_mpp=0.25, mpp=0.5)
+    x_px, y_px = image.points_px[0]
+    assert image.rgb[int(y_px), int(x_px)].tolist() == [90, 60, 30], "red first, and under its label"
+
+
+@pytest.mark.parametrize("text", ["x,class\n1,a\n", "x,y,class\n1,two,a\n", "x,y,class\n1\n"])
+def test_a_table_without_points_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "b.csv").write_text(text)
+    with pytest.raises(CellsFileError, match=r"b\.csv: needs columns x, y, class"):
+        table_points(tmp_path / "b.csv")
+
+
+def test_a_table_without_rows_holds_no_points(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("x,y,class\n")
+    points, classes = table_points(tmp_path / "b.csv")
+    assert points.shape == (0, 2)
+    assert classes == ()
 
 
 def test_components_are_parted_by_green_and_crumbs_are_dropped(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cxpath.training.confusion import detection_f1, macro_f1, true_cps
 from cxpath.training.judging.calls import Calls
 from cxpath.training.judging.settings_file import evaluation_settings
-from cxpath.training.judging.slide_counts import field_counts, reliability
+from cxpath.training.judging.slide_counts import field_counts
 from cxpath.training.judging.slide_drawing import JudgedArea, JudgedField, JudgedSlide, draw_test_slide
 from cxpath.training.judging.slide_plan import PlannedSlide, plan_slides
 from cxpath.training.judging.synthetic_settings import SyntheticSettings
@@ -30,7 +30,8 @@ def drawn(recipe: SyntheticSettings) -> list[tuple[PlannedSlide, JudgedSlide]]:
 def perfect(field: JudgedField) -> Calls:
     """Calls that are the truth."""
     positive = field.cells.positive
-    return Calls(field.points_um, field.cells.kind, np.where(positive, 0.9, 0.1).astype(np.float32), positive)
+    stained = np.where(positive, 0.9, 0.1).astype(np.float32)
+    return Calls(field.points_um, field.cells.kind, stained, positive, np.ones(len(positive), np.float32))
 
 
 def table(slide: JudgedSlide) -> NDArray[np.int64]:
@@ -92,13 +93,14 @@ def test_edge_and_spoiled_pixels_are_not_judged() -> None:
     assert area.holds(points).tolist() == [False, True, False, True, False, False]
 
 
-def test_reliability_by_hand() -> None:
-    probability = np.array([0.05, 0.07, 0.95, 1.0], np.float32)
-    bins = reliability(probability, np.array([False, True, True, True]))
-    assert bins.shape == (10, 3)
-    assert bins[0].tolist() == pytest.approx([2, 0.12, 1])
-    assert bins[9].tolist() == pytest.approx([2, 1.95, 2])
-    assert bins[1:9].sum() == 0
+def test_the_truth_believes_itself_as_far_as_it_says(drawn: list[tuple[PlannedSlide, JudgedSlide]]) -> None:
+    field = drawn[-1][1].fields[0]
+    table, stained, kind = field_counts(field, perfect(field), 6.0)
+    assert kind[9].tolist() == pytest.approx([table[:5, :5].sum(), table[:5, :5].sum(), table[:5, :5].sum()])
+    assert kind[:9].sum() == 0
+    positive, negative = table[[0, 2], [0, 2]].sum(), table[[1, 3], [1, 3]].sum()
+    assert stained[9].tolist() == pytest.approx([positive, 0.9 * positive, positive])
+    assert stained[1].tolist() == pytest.approx([negative, 0.1 * negative, 0])
 
 
 def test_settings_are_found_where_they_travel(tmp_path: Path) -> None:

@@ -92,6 +92,18 @@ def test_subgroups_are_named_when_they_part_the_slides() -> None:
     assert not figures([])
 
 
+def test_slides_are_parted_by_the_strength_of_their_stains() -> None:
+    stains: list[dict[str, Any]] = [
+        {"counterstain": 0.8, "dab": 1.0},
+        {"counterstain": 1.2, "dab": 1.3},
+        {"counterstain": 1.0, "dab": 0.7},
+    ]
+    found = figures([slide(30, 30, **one) for one in stains])
+    for group in ("pale_counterstain", "deep_counterstain", "pale_dab", "deep_dab"):
+        assert found[f"synthetic_held_out macro_f1_{group}"].units == 1
+    assert not [name for name in figures(SLIDES) if "counterstain" in name], "not known: not counted"
+
+
 def test_calibration_error_by_hand() -> None:
     # 30 cells at 0.9 all positive, 1970 at 0 all negative: 3 of 2000.
     assert calibration_error(count_rows([slide(30, 30)])) == pytest.approx(3 / 2000)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from cxpath.training.synthetic.cell_plan import CellPlan
@@ -26,10 +27,11 @@ def _world(tissue: TissueMix, nuclei: NuclearLook | None = None, seed: int = 3) 
 
 
 def _tumour(world: World) -> CellPlan:
-    return world.cells[world.cells["kind"] == Kind.TUMOUR]
+    chosen: CellPlan = world.cells[world.cells["kind"] == Kind.TUMOUR]
+    return chosen
 
 
-def _nearest_um(cells: CellPlan) -> np.ndarray:
+def _nearest_um(cells: CellPlan) -> NDArray[np.float64]:
     places = np.stack((cells["x_um"], cells["y_um"]), axis=1)
     return np.asarray(cKDTree(places).query(places, k=2)[0][:, 1])
 

@@ -13,7 +13,7 @@ from cxpath.network.device import Device
 from cxpath.network.model_store import Model
 from cxpath.training.confusion import score_class
 from cxpath.training.evaluation import card_decision
-from cxpath.training.labelled_images import detect_in_picture
+from cxpath.training.picture import detect_in_picture
 from cxpath.values.cell_table import Kind
 from cxpath.values.stains import StainBasis
 
@@ -30,12 +30,15 @@ class Calls:
     stained : float32 array, (N,)
         Calibrated probability of being PD-L1 positive by the rule of the cell's kind.
     positive : bool array, (N,)
+    certainty : float32 array, (N,)
+        Calibrated probability of the kind that the cell is called.
     """
 
     points_um: NDArray[np.float64]
     kind: NDArray[np.uint8]
     stained: NDArray[np.float32]
     positive: NDArray[np.bool_]
+    certainty: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.kind)
@@ -52,7 +55,13 @@ class Calls:
 
     def take(self, rows: NDArray[np.bool_]) -> Calls:
         """Return the cells at `rows`."""
-        return Calls(self.points_um[rows], self.kind[rows], self.stained[rows], self.positive[rows])
+        return Calls(
+            self.points_um[rows],
+            self.kind[rows],
+            self.stained[rows],
+            self.positive[rows],
+            self.certainty[rows],
+        )
 
 
 class CellCaller:
@@ -78,7 +87,8 @@ class CellCaller:
     def calls(self, rgb: NDArray[np.uint8]) -> Calls:
         """Find the cells of a picture at `mpp`, uint8 (H, W, 3)."""
         peaks = detect_in_picture(self._detector, rgb)
-        kind = name_cells(peaks.kind_logits, self._decision.calibration).kind
-        stained = stained_probability(peaks.stain_logits, kind, self._decision.calibration)
+        names = name_cells(peaks.kind_logits, self._decision.calibration)
+        stained = stained_probability(peaks.stain_logits, names.kind, self._decision.calibration)
         points = np.column_stack([peaks.x_px, peaks.y_px]) * self.mpp
-        return Calls(points, kind, stained, stained >= self._decision.stained_threshold)
+        positive = stained >= self._decision.stained_threshold
+        return Calls(points, names.kind, stained, positive, names.certainty)

@@ -25,6 +25,7 @@ from cxpath.training.judging.judge_synthetic import SyntheticJudge
 from cxpath.training.judging.real_settings import RealSettings
 from cxpath.training.judging.results_cache import ResultsCache
 from cxpath.training.judging.settings_file import bundled_settings, evaluation_settings
+from cxpath.training.judging.slide_reliability import slide_reliability
 from cxpath.training.judging.synthetic_figures import score_rows, synthetic_figures
 from cxpath.training.judging.synthetic_settings import SyntheticSettings
 from cxpath.values.errors import MissingFileError
@@ -122,6 +123,7 @@ def _gathered(
         composition=tuple(composition(slides, settings)),
         trap_shares={name: round(share, 4) for name, share in trap_shares(slides).items()} if slides else {},
         slides=_scores(slides),
+        reliability=tuple(slide_reliability(slides, settings)),
         pictures=(*findings.pictures, *drawn),
         skipped=tuple(findings.skipped),
     )

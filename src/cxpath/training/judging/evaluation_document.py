@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from cxpath.exchange.whole_file import whole_file
+from cxpath.network.card import ReliabilityCurve
 from cxpath.training.judging.composition import Ingredient
 from cxpath.training.judging.contact_picture import ContactPicture
 from cxpath.training.judging.figure import Figure
@@ -62,6 +63,15 @@ class SlideScore(Settings):
     called_cps: float
 
 
+class JudgedReliability(Settings):
+    """How far one body of images lets one probability be believed."""
+
+    set_name: str
+    of: Literal["kind", "stained"]
+    """Probability of the called kind; of being PD-L1 positive by that kind's rule."""
+    curve: ReliabilityCurve
+
+
 class Evaluation(Settings):
     """The whole document."""
 
@@ -77,6 +87,7 @@ class Evaluation(Settings):
     trap_shares: dict[str, float] = Field(default_factory=dict)
     """Share of drawn fields that hold each trap."""
     slides: tuple[SlideScore, ...] = ()
+    reliability: tuple[JudgedReliability, ...] = ()
     pictures: tuple[ContactPicture, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 

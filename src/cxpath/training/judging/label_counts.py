@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from cxpath.training.judging.blocks import BlockGrid
 from cxpath.training.judging.calls import Calls, CellCaller
-from cxpath.training.judging.label_forms import LabelFiles, read_labels
+from cxpath.training.judging.label_forms import LabelFiles, LabelledImage, read_labels
 from cxpath.training.judging.real_settings import LabelledSet, RealSettings
-from cxpath.training.labelled_images import LabelledImage
 from cxpath.training.matching import match_points
 from cxpath.values.cell_table import Kind
 

@@ -1,7 +1,11 @@
-"""The three forms in which others publish labelled nuclei, each read as points with a class."""
+"""The three forms in which others publish labelled nuclei, each read as points with a class.
+
+Judged on, never learned from.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.training.judging.real_settings import LabelForm
-from cxpath.training.labelled_images import LabelledImage, read_points, rescaled
+from cxpath.training.picture import rescaled
 from cxpath.values.errors import CellsFileError, MissingFileError
 
 Points = tuple[NDArray[np.float64], tuple[str, ...]]
@@ -22,6 +26,24 @@ FEWEST_PX = 30
 
 _STRONG = 128
 _RED, _BLUE = 0, 2
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImage:
+    """A picture at the detector's µm/px and its labelled points.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (H, W, 3)
+    points_px : float64 array, (N, 2)
+        x, y in pixels of `rgb`, pixel centres at .5.
+    classes : tuple of str
+        Each point's label as the file names it.
+    """
+
+    rgb: NDArray[np.uint8]
+    points_px: NDArray[np.float64]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,9 +92,15 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
 
 
-def _points(path: Path) -> Points:
-    places, classes = read_points(path)
-    return places + 0.5, classes
+def table_points(path: Path) -> Points:
+    """Return the points of a CSV with columns x, y, class; x and y count pixels, centres at whole numbers."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [(float(row["x"]), float(row["y"]), row["class"]) for row in csv.DictReader(file)]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CellsFileError(f"{path}: needs columns x, y, class ({error})") from error
+    places = np.array([(x, y) for x, y, _ in rows], dtype=np.float64).reshape(-1, 2)
+    return places + 0.5, tuple(name for _, _, name in rows)
 
 
 def component_points(path: Path) -> Points:
@@ -112,7 +140,7 @@ def _centroid(outline: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 _READERS: dict[LabelForm, Callable[[Path], Points]] = {
-    "points": _points,
+    "points": table_points,
     "components": component_points,
     "polygons": polygon_points,
 }

@@ -20,7 +20,7 @@ from cxpath.training.judging.label_forms import read_rgb
 from cxpath.training.judging.mask_registration import register_crop
 from cxpath.training.judging.real_settings import Pdl1Field, Pdl1Fields, RealSettings
 from cxpath.training.judging.tumour_region import tumour_region
-from cxpath.training.labelled_images import rescaled
+from cxpath.training.picture import rescaled
 from cxpath.values.cell_table import Kind
 from cxpath.values.errors import MissingFileError
 

@@ -13,7 +13,7 @@ from cxpath.training.judging.slide_plan import PlannedSlide
 from cxpath.training.judging.slide_recipe import field_recipe, slide_look
 from cxpath.training.judging.synthetic_settings import TissueSettings
 from cxpath.training.judging.trap_presence import traps_in
-from cxpath.training.labelled_images import rescaled
+from cxpath.training.picture import rescaled
 from cxpath.training.synthetic.artefacts import lay_artefacts
 from cxpath.training.synthetic.artefacts_recipe import Artefacts
 from cxpath.training.synthetic.cell_plan import CellPlan
@@ -81,10 +81,12 @@ class JudgedField:
 
 @dataclass(frozen=True, eq=False)
 class JudgedSlide:
-    """All fields of one slide, and the scanner's JPEG quality (0: none)."""
+    """All fields of one slide, the scanner's JPEG quality (0: none), and its strength of stain (usual: 1)."""
 
     fields: tuple[JudgedField, ...]
     jpeg_quality: int
+    counterstain: float
+    dab: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,13 @@ def draw_test_slide(planned: PlannedSlide, tissue: TissueSettings, mpp: float) -
 
     worlds = stain_together(planned.dice(_STAIN), [one.world for one in sketches], planned.cps, in_stratum)
     fields = [_painted(planned, one, world, tissue, mpp) for one, world in zip(sketches, worlds, strict=True)]
-    return JudgedSlide(tuple(fields), look.scanner.jpeg_quality)
+    stains = look.stains
+    return JudgedSlide(
+        tuple(fields),
+        look.scanner.jpeg_quality,
+        counterstain=stains.haematoxylin_gain * stains.section_thickness,
+        dab=stains.dab_gain * stains.section_thickness,
+    )
 
 
 def _sketches(planned: PlannedSlide, look: FieldRecipe, tissue: TissueSettings) -> list[_Sketch]:

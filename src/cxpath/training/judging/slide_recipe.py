@@ -62,7 +62,7 @@ def _mix(rng: np.random.Generator) -> TissueMix:
         mix,
         cervical_intraepithelial=bool(rng.random() < 0.6),
         benign_share=mix.benign_share or float(rng.uniform(0.1, 0.4)) * bool(rng.random() < 0.08),
-        glands_mm2=mix.glands_mm2 or float(rng.uniform(20.0, 60.0)) * bool(rng.random() < 0.2),
+        glands_mm2=mix.glands_mm2 or float(rng.uniform(20.0, 60.0)) * bool(rng.random() < 0.3),
         lumen_share=mix.lumen_share or float(rng.uniform(0.1, 0.3)) * bool(rng.random() < 0.1),
     )
 

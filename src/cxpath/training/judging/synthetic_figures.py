@@ -14,6 +14,7 @@ from cxpath.training.judging.bootstrap import Rows, Statistic
 from cxpath.training.judging.concordance import falsely_reaching, right_side, score_concordance
 from cxpath.training.judging.figure import Figure, Origin, Target, measured
 from cxpath.training.judging.synthetic_settings import Arm, SyntheticSettings
+from cxpath.training.reliability import expected_error
 
 Slides = Sequence[Mapping[str, Any]]
 
@@ -21,6 +22,7 @@ LOW_CPS = 0.5
 """Slides with a true CPS below this must not reach 1."""
 
 _PLACES, _TRUE = 36, 30
+_PALE, _DEEP = (0.0, 0.9), (1.1, 9.0)
 _ON_SCORES = ("concordance", "right_side", "low_reaching")
 """How the names of figures begin that compare slides' scores; all others compare cells."""
 
@@ -92,8 +94,17 @@ SUBGROUPS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
     ("no_jpeg", "scanners without compression", lambda slide: slide["jpeg_quality"] == 0),
     ("strong_jpeg", "scanners with JPEG quality below 75", lambda slide: 0 < slide["jpeg_quality"] < 75),
     ("mild_jpeg", "scanners with JPEG quality from 75", lambda slide: slide["jpeg_quality"] >= 75),
+    ("pale_counterstain", "counterstain below 0.9 of the usual", lambda slide: _strength(slide, _PALE)),
+    ("deep_counterstain", "counterstain above 1.1 of the usual", lambda slide: _strength(slide, _DEEP)),
+    ("pale_dab", "DAB below 0.9 of the usual", lambda slide: _strength(slide, _PALE, "dab")),
+    ("deep_dab", "DAB above 1.1 of the usual", lambda slide: _strength(slide, _DEEP, "dab")),
 )
 """Key, words, and which slides belong."""
+
+
+def _strength(slide: Mapping[str, Any], between: tuple[float, float], stain: str = "counterstain") -> bool:
+    """Say whether a slide's stain is that strong; one measured by an earlier version belongs nowhere."""
+    return stain in slide and between[0] <= slide[stain] < between[1]
 
 
 def count_rows(slides: Slides) -> Rows:
@@ -126,9 +137,8 @@ def of_scores(figure: Callable[[NDArray[np.float64], NDArray[np.float64]], float
 
 
 def calibration_error(rows: Rows) -> float:
-    """Return the mean gap between probability and truth over bins, weighted by cells (Guo et al. 2017)."""
-    number, summed, positive = rows[:, _PLACES:].sum(axis=0).reshape(-1, 3).T
-    return float(np.abs(summed - positive).sum() / number.sum()) if number.sum() else float("nan")
+    """Return the expected calibration error of the stained probability."""
+    return expected_error(rows[:, _PLACES:])
 
 
 def _figure(
