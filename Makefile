@@ -29,8 +29,9 @@ bench: $(VENV)/installed
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
 evaluate: $(VENV)/installed
-	$(BIN)/cxpath evaluate --set real --out cxpath-out/evaluation/real
-	$(BIN)/cxpath evaluate --set synthetic --out cxpath-out/evaluation/synthetic
+	$(BIN)/cxpath evaluate --record --set real --out cxpath-out/evaluation/real
+	$(BIN)/python scripts/compare_drawn_with_real.py --out cxpath-out/evaluation/likeness
+	$(BIN)/cxpath evaluate --record --set synthetic --out cxpath-out/evaluation/synthetic
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

@@ -38,14 +38,19 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
     ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write figures that have targets into the model's card.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
 ) -> None:
     """Measure a model: figures with 95 % bootstrap intervals, beside the targets they must reach.
 
     Interrupt with Ctrl-C and call again: what was measured is not measured anew.
     """
+    from cxpath.network.model_store import model_folder
     from cxpath.report.evaluation_page import build_evaluation_page
     from cxpath.report.evaluation_table import write_evaluation_table
+    from cxpath.training.judging.card_record import record_in_card
     from cxpath.training.judging.evaluate_model import EvaluationRequest, evaluate_model
 
     request = EvaluationRequest(
@@ -62,6 +67,8 @@ def evaluate(
         evaluation = evaluate_model(request, watch)
     page = build_evaluation_page(out)
     write_evaluation_table(out)
+    if record:
+        record_in_card(evaluation, model_folder(model))
     if as_json:
         print((out / "evaluation.json").read_text(encoding="utf-8").rstrip())
         return

@@ -102,6 +102,29 @@ class Reliability(Settings):
     tumour or immune."""
 
 
+class JudgedFigure(Settings):
+    """One figure that `cxpath evaluate` measured against a target, on images that taught nothing."""
+
+    set_name: str
+    """Which body of images: "bcdata", "synthetic_held_out", ..."""
+    name: str
+    label: str
+    """The figure in words."""
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    target: str
+    """As "≥ 0.82"."""
+    met: bool
+    n: int
+    n_of: str
+    """What was counted."""
+    mpp: float | None = None
+    """Micrometres per pixel assumed or stated; none where pictures differ."""
+    method: str
+
+
 class TrainingRecord(Settings):
     """How the weights came to be, in enough detail to make them again."""
 
@@ -145,6 +168,8 @@ class ModelCard(Settings):
     metrics: dict[MetricName, Metric]
     reliability: Reliability | None = None
     """Models packed before cxpath measured it have none."""
+    evaluation: tuple[JudgedFigure, ...] = ()
+    """What `cxpath evaluate --record` wrote; empty until then."""
 
     @model_validator(mode="after")
     def _fits_this_software(self) -> Self:
