@@ -56,6 +56,16 @@ def test_probabilities_add_up_to_one(values: list[float], temperature: float) ->
     assert total[0] == pytest.approx(1.0, abs=1e-5)
 
 
+def test_biases_move_cells_between_kinds() -> None:
+    values = logits(tumour=1.0, plasma=1.4)
+    biases = [0.0] * len(FINE_CLASSES)
+    biases[0] = 1.0
+    assert name_cells(values, PLAIN).kind[0] == Kind.OTHER
+    moved = name_cells(values, Calibration(kind_biases=tuple(biases)))
+    assert moved.kind[0] == Kind.TUMOUR
+    assert moved.p_tumour[0] == pytest.approx(1 / (1 + np.exp(1.4 - 2.0)), abs=1e-3)
+
+
 def test_tumour_needs_membrane_and_immune_cells_do_not() -> None:
     cytoplasm_only = np.array([[-5.0, 5.0]] * 3, dtype=np.float32)
     kinds = np.array([Kind.TUMOUR, Kind.IMMUNE, Kind.OTHER], dtype=np.uint8)

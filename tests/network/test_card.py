@@ -30,6 +30,7 @@ def test_a_card_says_research_use_only(card: ModelCard) -> None:
         ({"halo_px": 64}, "halo_px"),
         ({"accepted_mpp": (0.6, 0.9)}, "accepted_mpp"),
         ({"digest": "abc"}, "digest"),
+        ({"calibration": {"kind_biases": (0.5,)}}, "kind_biases"),
         ({"colour": "brown"}, "colour"),
         ({"schema": "cxpath/model/9"}, "schema"),
     ],

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cxpath.cells.probabilities import stained_probability
-from cxpath.training.calibration_fit import LabelledLogits, fit_calibration, fit_stain, stain_pairs
+from cxpath.training.calibration_fit import (
+    LabelledLogits,
+    fit_calibration,
+    fit_kinds,
+    fit_stain,
+    stain_pairs,
+)
 from cxpath.training.observation import Observation
-from cxpath.values.cell_table import Kind
+from cxpath.values.cell_peaks import FINE_CLASSES
+from cxpath.values.cell_table import Kind, Subkind
 from tests.training.peak_examples import observed
 
 
@@ -47,3 +56,30 @@ def test_each_head_learns_from_the_kind_it_decides() -> None:
 def test_one_sided_truth_leaves_the_logits_alone() -> None:
     none = LabelledLogits(np.array([0.1, 2.0]), np.zeros(2, bool), np.ones(2, bool))
     assert fit_stain(none) == (1.0, 0.0)
+
+
+def named(rng: np.random.Generator, tumour_share: float, slope: float = 1.0) -> Observation:
+    """A field of tumour cells and plasma cells whose logits are right for equally many of both."""
+    seen = observed(rng, 20_000, 0.5)
+    tumour = rng.random(20_000) < tumour_share
+    evidence = np.where(tumour, 1.0, -1.0) + np.sqrt(2) * rng.standard_normal(20_000)
+    logits = np.full((20_000, len(FINE_CLASSES)), -80.0, np.float32)
+    logits[:, 0], logits[:, FINE_CLASSES.index("plasma")] = slope * evidence / 2, -slope * evidence / 2
+    kind = np.where(tumour, Kind.TUMOUR, Kind.OTHER).astype(np.uint8)
+    subkind = np.where(tumour, 0, Subkind.PLASMA).astype(np.uint8)
+    truth = replace(seen.truth, kind=kind, subkind=subkind)
+    return replace(seen, peaks=replace(seen.peaks, kind_logits=logits), truth=truth)
+
+
+@pytest.mark.parametrize("tumour_share", [0.5, 0.9])
+def test_kinds_that_are_rare_are_named_as_rarely_as_they_are(tumour_share: float) -> None:
+    temperature, biases = fit_kinds([named(np.random.default_rng(4), tumour_share, slope=2.0)])
+    assert temperature == pytest.approx(2.0, rel=0.1)
+    between = biases[0] - biases[FINE_CLASSES.index("plasma")]
+    assert between == pytest.approx(np.log(tumour_share / (1 - tumour_share)), abs=0.12)
+    assert biases[FINE_CLASSES.index("neutrophil")] == 0.0
+    assert sum(biases) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_one_class_alone_leaves_the_kinds_alone() -> None:
+    assert fit_kinds([named(np.random.default_rng(5), 1.0)]) == (1.0, ())

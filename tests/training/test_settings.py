@@ -47,7 +47,12 @@ def scheduled(**changes: object) -> TrainingSettings:
     return settings.model_copy(update={"schedule": settings.schedule.model_copy(update=changes)})
 
 
-LATER_KEYS = (("schedule", "precision"), ("schedule", "tensorboard"), ("slide_cut", "trapped_slides"))
+LATER_KEYS = (
+    ("schedule", "precision"),
+    ("schedule", "tensorboard"),
+    ("slide_cut", "trapped_slides"),
+    ("crops", "poor_share"),
+)
 
 
 def test_a_digest_made_before_a_key_was_known_still_holds() -> None:

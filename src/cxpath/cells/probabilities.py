@@ -49,11 +49,17 @@ def name_cells(kind_logits: NDArray[np.float32], calibration: Calibration) -> Ce
         In the order of `FINE_CLASSES`.
     calibration : Calibration
     """
-    fine = _softmax(kind_logits / calibration.kind_temperature)
+    fine = _softmax(calibrated_logits(kind_logits, calibration))
     summed = np.stack([fine[:, kind == _KIND_OF_FINE].sum(axis=1) for kind in Kind], axis=1)
     kind = summed.argmax(axis=1).astype(np.uint8)
     within = np.where(_KIND_OF_FINE[None, :] == kind[:, None], fine, -1.0)
     return CellNames(kind, _SUBKIND_OF_FINE[within.argmax(axis=1)], *summed.astype(np.float32).T)
+
+
+def calibrated_logits(kind_logits: NDArray[np.float32], calibration: Calibration) -> NDArray[np.float32]:
+    """Return the kind logits, (N, 10), after temperature and biases."""
+    biases = np.array(calibration.kind_biases or [0.0] * len(FINE_CLASSES), dtype=np.float32)
+    return np.asarray(kind_logits / calibration.kind_temperature + biases, dtype=np.float32)
 
 
 def stained_probability(

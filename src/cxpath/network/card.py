@@ -37,6 +37,8 @@ class CardCalibration(Settings):
     """How raw logits become probabilities, fitted on held-out drawings; see `Calibration`."""
 
     kind_temperature: float = Field(default=1.0, gt=0)
+    kind_biases: tuple[float, ...] = ()
+    """One for each of `fine_classes`; empty for none, as in models packed before they were fitted."""
     membrane_temperature: float = Field(default=1.0, gt=0)
     membrane_bias: float = 0.0
     any_temperature: float = Field(default=1.0, gt=0)
@@ -179,6 +181,8 @@ class ModelCard(Settings):
         # A core that starts on the lattice sees half of what lies beyond one lattice block on each side.
         if 2 * self.halo_px < self.receptive_field_px - self.stride_px:
             raise ValueError("halo_px is less than the receptive field reaches")
+        if len(self.calibration.kind_biases) not in (0, len(FINE_CLASSES)):
+            raise ValueError("calibration.kind_biases must have one entry for each of fine_classes, or none")
         low, high = self.accepted_mpp
         if not 0 < low <= self.mpp <= high:
             raise ValueError("accepted_mpp must enclose mpp")

@@ -12,13 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.optimize import brentq, minimize
+from scipy.special import log_softmax
 
-from cxpath.cells.probabilities import name_cells
+from cxpath.training.fine_labels import UNLABELLED, fine_labels
 from cxpath.training.observation import Observation
 from cxpath.values.calibration import Calibration
-from cxpath.values.cell_peaks import STAIN_CLASSES
+from cxpath.values.cell_peaks import FINE_CLASSES, STAIN_CLASSES
 from cxpath.values.cell_table import Kind
+
+_FEWEST_OF_A_CLASS = 20
+"""A class with fewer cells gets no bias of its own."""
 
 _FEWEST_POSITIVE = 100
 """A bias is not refitted on fewer positive cells than this."""
@@ -33,7 +37,7 @@ class LabelledLogits(NamedTuple):
 
 
 def fit_calibration(observations: Sequence[Observation], low_cps: float) -> Calibration:
-    """Fit all five numbers on judged pairs.
+    """Fit all numbers on judged pairs.
 
     Parameters
     ----------
@@ -44,8 +48,10 @@ def fit_calibration(observations: Sequence[Observation], low_cps: float) -> Cali
     """
     membrane_temperature, membrane_bias = fit_stain(stain_pairs(observations, low_cps, "membrane"))
     any_temperature, any_bias = fit_stain(stain_pairs(observations, low_cps, "any"))
+    kind_temperature, kind_biases = fit_kinds(observations)
     return Calibration(
-        kind_temperature=fit_kind_temperature(observations),
+        kind_temperature=kind_temperature,
+        kind_biases=kind_biases,
         membrane_temperature=membrane_temperature,
         membrane_bias=membrane_bias,
         any_temperature=any_temperature,
@@ -53,25 +59,41 @@ def fit_calibration(observations: Sequence[Observation], low_cps: float) -> Cali
     )
 
 
-def fit_kind_temperature(observations: Sequence[Observation]) -> float:
-    """Return the temperature that makes the summed probability of the three kinds most likely."""
-    logits, kind = [], []
+def fit_kinds(observations: Sequence[Observation]) -> tuple[float, tuple[float, ...]]:
+    """Return temperature and biases that make the true fine classes most likely.
+
+    Cells whose fine class is not known leave them alone, and so does a class that few cells have. The
+    biases add up to 0.
+    """
+    logits, fine = _fine_pairs(observations)
+    free = np.flatnonzero(np.bincount(fine, minlength=len(FINE_CLASSES)) >= _FEWEST_OF_A_CLASS)
+    if len(free) < 2:
+        return 1.0, ()
+
+    def biases(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+        each = np.zeros(len(FINE_CLASSES))
+        each[free] = parameters[1:] - parameters[1:].mean()
+        return each
+
+    def log_loss(parameters: NDArray[np.float64]) -> float:
+        likely = log_softmax(logits * np.exp(-parameters[0]) + biases(parameters), axis=1)
+        # A faint pull to 0, so that a class which is never mistaken does not run away.
+        return float(-likely[np.arange(len(fine)), fine].mean() + 1e-3 * (parameters**2).mean())
+
+    bounds = [(-1.5, 1.5)] + [(-3.0, 3.0)] * len(free)
+    best = minimize(log_loss, np.zeros(1 + len(free)), method="L-BFGS-B", bounds=bounds).x
+    return float(np.exp(best[0])), tuple(round(float(value), 4) for value in biases(best))
+
+
+def _fine_pairs(observations: Sequence[Observation]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    logits, fine = [], []
     for seen in observations:
         pairs = seen.pairs[seen.judged_truth[seen.pairs[:, 0]]]
-        logits.append(seen.peaks.kind_logits[pairs[:, 1]])
-        kind.append(seen.truth.kind[pairs[:, 0]])
-    all_logits, all_kinds = np.concatenate(logits), np.concatenate(kind)
-    if len(all_kinds) == 0:
-        return 1.0
-
-    def log_loss(log_temperature: float) -> float:
-        names = name_cells(all_logits, Calibration(kind_temperature=float(np.exp(log_temperature))))
-        chosen = np.stack([names.p_tumour, names.p_immune, names.p_other])[
-            all_kinds, np.arange(len(all_kinds))
-        ]
-        return float(-np.log(np.maximum(chosen, 1e-7)).mean())
-
-    return float(np.exp(minimize_scalar(log_loss, bounds=(-1.5, 1.5), method="bounded").x))
+        label = fine_labels(seen.truth.kind, seen.truth.subkind)[pairs[:, 0]]
+        known = label != UNLABELLED
+        logits.append(seen.peaks.kind_logits[pairs[known, 1]].astype(np.float64))
+        fine.append(label[known])
+    return np.concatenate(logits), np.concatenate(fine)
 
 
 def fit_stain(seen: LabelledLogits) -> tuple[float, float]:

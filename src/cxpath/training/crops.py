@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.training.field_cache import FieldCache
+from cxpath.training.poor_scans import as_poor_scan
 from cxpath.training.settings import CropSettings
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnField
 
@@ -96,4 +97,7 @@ def _random_crop(field: DrawnField, settings: CropSettings, rng: np.random.Gener
     room = (field.rgb.shape[0] - settings.crop_px) // REGION_STRIDE_PX + 1
     left, top = (REGION_STRIDE_PX * int(value) for value in rng.integers(0, room, size=2))
     crop = turned(cut(field, left, top, settings.crop_px), random_turn(rng))
-    return replace(crop, rgb=recoloured(crop.rgb, settings, rng))
+    rgb = recoloured(crop.rgb, settings, rng)
+    if settings.poor_share > 0 and rng.random() < settings.poor_share:
+        rgb = as_poor_scan(rgb, rng)
+    return replace(crop, rgb=rgb)

@@ -36,6 +36,8 @@ class CropSettings(Settings):
     """Spread of a random gain per colour channel, as a share of its light."""
     brightness_spread: float = Field(default=6.0, ge=0)
     """Spread of a random shift of all channels, in levels of 255."""
+    poor_share: float = Field(default=0.0, ge=0, le=1)
+    """Share of crops shown as a poor scan would: softer, paler, noisier, compressed harder."""
 
 
 class LossSettings(Settings):
@@ -107,7 +109,7 @@ class SlideCutSettings(Settings):
     training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
 
 
-_ADDED_LATER = (("schedule", "precision"),)
+_ADDED_LATER = (("schedule", "precision"), ("crops", "poor_share"))
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""
 

@@ -12,13 +12,15 @@ from cxpath.training.judging.evaluation_document import Evaluation, JudgedModel
 from cxpath.training.judging.figure import Figure, Target
 from cxpath.values.errors import ConfigurationError
 
+AIM = Target(at_least=0.8)
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(model_folder("small"), tmp_path / "model"))
 
 
-def _figure(set_name: str, value: float | None, target: Target | None = Target(at_least=0.8)) -> Figure:
+def _figure(set_name: str, value: float | None, target: Target | None = AIM) -> Figure:
     met = target.met_by(value) if target and value is not None else None
     return Figure(
         set_name=set_name, name="f1", label="labelled cells found, F1", value=value, low=0.7, high=0.9,
