@@ -25,7 +25,7 @@ docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/installed
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench $(ONLY)
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
 evaluate: $(VENV)/installed

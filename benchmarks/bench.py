@@ -1,7 +1,8 @@
 """`make bench`: how fast cxpath is, as ratios measured side by side in one run.
 
 Draws its own slide. Rounds alternate (A B A B ...) and medians are compared, since absolute times change
-with the machine and its mood. Mpx are megapixels of RGB at 0.5 µm/px.
+with the machine and its mood. Mpx are megapixels of RGB at 0.5 µm/px. `make bench ONLY=readers` prints the
+reader table alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from time import perf_counter
 import numpy as np
 import openslide
 import torch
+from benchmarks.reader_table import print_reader_table
 from PIL import Image
 
 import cxpath
@@ -89,6 +91,9 @@ def main() -> None:
     """Draw, measure, print."""
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
+        print_reader_table(Path(folder))
+        if "readers" in sys.argv[1:]:
+            return
         path = Path(folder) / "bench.svs"
         draw_slide(path, seed=11, cps=5.0)
         with cxpath.open_slide(path) as slide:

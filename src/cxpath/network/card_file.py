@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cxpath.exchange.whole_file import whole_file
 from cxpath.network.card import ModelCard
 from cxpath.values.errors import ModelError
 
@@ -39,18 +38,6 @@ def read_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"{path}: {where}: {first['msg']}", "the model may belong to another version of cxpath"
         ) from error
-
-
-def write_card(card: ModelCard, folder: Path) -> None:
-    """Write the card of a model in place of the one in `folder`; its weights stay as they are.
-
-    Raises
-    ------
-    OutputError
-        When the operating system refuses.
-    """
-    with whole_file(folder / CARD_NAME) as partial:
-        partial.write_text(card_text(card), encoding="utf-8", newline="\n")
 
 
 def card_text(card: ModelCard) -> str:

@@ -16,7 +16,8 @@ from cxpath.slide.level import levels_of
 from cxpath.slide.resolution import resolve
 from cxpath.slide.slide import SlideFacts
 from cxpath.slide.stated_resolution import stated_in_ome
-from cxpath.slide.tiff_slide import TIFF_ERRORS, StoredPlanes, TiffSlide, opened_tiff, stated_in_page
+from cxpath.slide.tiff_errors import TIFF_ERRORS
+from cxpath.slide.tiff_slide import StoredPlanes, TiffSlide, opened_tiff, stated_in_page
 from cxpath.values.errors import UnreadableSlideError
 
 _RGB_AXES = {"YXS": "S", "SYX": "S", "CYX": "C"}

@@ -20,9 +20,13 @@ from cxpath.slide.privacy import allowed_properties
 from cxpath.slide.resolution import resolve
 from cxpath.slide.slide import Slide, SlideFacts
 from cxpath.slide.stated_resolution import stated_in_openslide
+from cxpath.slide.tiff_pages import tiff_pages
+from cxpath.slide.tile_streams import ColourRule
 from cxpath.values.errors import UnreadableSlideError
 
 _BLOCK_PX = 512
+_VENDORS_OF_PLAIN_TILES = {"aperio", "generic-tiff", "philips"}
+"""Whose levels are TIFF pages whose tiles lie side by side. NDPI is one stream a level; others overlap."""
 
 
 class OpenSlideSlide(Slide):
@@ -32,9 +36,14 @@ class OpenSlideSlide(Slide):
         super().__init__(facts)
         self._downsamples: tuple[float, ...] = handle.level_downsamples
         self._handles = OpenSlideHandles(facts.path, handle)
+        if facts.vendor in _VENDORS_OF_PLAIN_TILES:
+            with tiff_pages(facts.path, self.levels) as pages:
+                aperio = facts.vendor == "aperio"
+                self._take_fast_path(pages, ColourRule(markers_count=False), fills_gaps=aperio)
 
     def close(self) -> None:
         """Close the file."""
+        super().close()
         self._handles.close()
 
     def _fetch(self, index: int, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:

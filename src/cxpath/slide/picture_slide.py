@@ -50,6 +50,7 @@ class PictureSlide(Slide):
 
     def close(self) -> None:
         """Let go of the pixels."""
+        super().close()
         self._rgb = None
 
     def _fetch(self, index: int, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:

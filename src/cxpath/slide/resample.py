@@ -30,10 +30,11 @@ def resample(source: NDArray[np.uint8], along_y: Sampling, along_x: Sampling) ->
         return _weighted(source, along_y.weights(), along_x.weights())
     if factor == 1:
         return np.ascontiguousarray(source)
-    return _block_mean(source, along_y.number, along_x.number, factor)
+    return block_mean(source, along_y.number, along_x.number, factor)
 
 
-def _block_mean(source: NDArray[np.uint8], height: int, width: int, factor: int) -> NDArray[np.uint8]:
+def block_mean(source: NDArray[np.uint8], height: int, width: int, factor: int) -> NDArray[np.uint8]:
+    """Average blocks of `factor` x `factor` pixels to a picture of (height, width, 3)."""
     if factor == 2:
         # On 8 bits OpenCV rounds the ties of 2 x 2 upwards (+0.125 grey levels on average). On fourfold
         # 16-bit values it returns the exact sum of the four pixels, which is then rounded once.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,23 +34,23 @@ class Sampling:
         """Build one whose start and step are whole where only float noise keeps them from it."""
         return cls(_snap(start), _snap(step), number)
 
-    @property
+    @cached_property
     def averages(self) -> bool:
         """Whether output pixels are at least as large as source pixels."""
         return self.step >= 1
 
-    @property
+    @cached_property
     def whole_factor(self) -> int | None:
         """The step, when output pixels are whole blocks of source pixels."""
         aligned = self.start == math.floor(self.start) and self.step == math.floor(self.step)
         return int(self.step) if aligned and self.averages else None
 
-    @property
+    @cached_property
     def first(self) -> int:
         """The first source pixel that is needed."""
         return math.floor(self.start) if self.averages else math.floor(self._centre(0))
 
-    @property
+    @cached_property
     def length(self) -> int:
         """How many source pixels are needed, from `first` on."""
         if self.averages:

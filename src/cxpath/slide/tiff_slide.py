@@ -6,7 +6,6 @@ and `plain_tiff.py`.
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,25 +19,14 @@ from numpy.typing import NDArray
 
 from cxpath.slide.on_white import WHITE, on_white
 from cxpath.slide.one_line import one_line
+from cxpath.slide.overlay import overlay
 from cxpath.slide.resolution import StatedResolution
 from cxpath.slide.slide import Slide, SlideFacts
 from cxpath.slide.stated_resolution import stated_in_tag_values
+from cxpath.slide.tiff_errors import TIFF_ERRORS
 from cxpath.slide.tile_cache import TileCache
+from cxpath.slide.tile_streams import ColourRule
 from cxpath.values.errors import CxpathError, UnreadableSlideError
-
-TIFF_ERRORS = (
-    tifffile.TiffFileError,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # codecs derive their errors from it
-    struct.error,
-)
-"""What tifffile and its codecs raise on damaged files."""
 
 _CACHE_BYTES = 64 * 1024 * 1024
 _JPEG = {6, 7, 33007, 34892}
@@ -78,9 +66,12 @@ class TiffSlide(Slide):
         self._stored = stored
         self._lock = threading.Lock()
         self._cache = TileCache(_CACHE_BYTES)
+        pages = {index: planes.pages[0] for index, planes in enumerate(stored) if planes.axes == "YXS"}
+        self._take_fast_path(pages, ColourRule(markers_count=True))
 
     def close(self) -> None:
         """Close the file."""
+        super().close()
         self._tiff.close()
 
     def _fetch(self, index: int, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
@@ -108,7 +99,7 @@ class TiffSlide(Slide):
         for row in range(y_px // tile_height, (y_px + height - 1) // tile_height + 1):
             for column in range(x_px // tile_width, (x_px + width - 1) // tile_width + 1):
                 tile = self._tile(page, (plane * down + row) * across + column)
-                _overlay(region, tile, column * tile_width - x_px, row * tile_height - y_px)
+                overlay(region, tile, column * tile_width - x_px, row * tile_height - y_px)
 
     def _tile(self, page: Any, segment: int) -> NDArray[np.uint8]:
         return self._cache.get((page.offset, segment), lambda: self._decode(page, segment))
@@ -166,16 +157,6 @@ def _planes(stored: StoredPlanes, region: NDArray[np.uint8]) -> Iterator[tuple[A
     for sample in range(stored.samples):
         page, plane = (stored.pages[0], sample) if stored.axes == "SYX" else (stored.pages[sample], 0)
         yield page, plane, region[..., sample : sample + 1]
-
-
-def _overlay(region: NDArray[np.uint8], tile: NDArray[np.uint8], left: int, top: int) -> None:
-    """Copy the part of a tile placed at (left, top) that lies in the region."""
-    height, width = region.shape[:2]
-    rows = slice(max(top, 0), min(top + tile.shape[0], height))
-    columns = slice(max(left, 0), min(left + tile.shape[1], width))
-    region[rows, columns] = tile[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
-    ]
 
 
 def _close(tiff: tifffile.TiffFile | None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cxpath.exchange.whole_file import whole_file
 from cxpath.network.card import JudgedFigure
-from cxpath.network.card_file import read_card, write_card
+from cxpath.network.card_file import CARD_NAME, card_text, read_card
 from cxpath.training.judging.evaluation_document import Evaluation
 from cxpath.training.judging.figure import Figure
 from cxpath.values.errors import ConfigurationError
@@ -35,7 +36,9 @@ def record_in_card(evaluation: Evaluation, folder: Path) -> None:
     judged = tuple(_judged(figure) for figure in evaluation.figures if figure.target is not None)
     again = {figure.set_name for figure in judged}
     kept = tuple(figure for figure in card.evaluation if figure.set_name not in again)
-    write_card(card.model_copy(update={"evaluation": (*kept, *judged)}), folder)
+    changed = card.model_copy(update={"evaluation": (*kept, *judged)})
+    with whole_file(folder / CARD_NAME) as partial:
+        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
 
 
 def _judged(figure: Figure) -> JudgedFigure:

@@ -1,0 +1,201 @@
+"""The reader table of `make bench`: cxpath against other readers and against the decoder alone.
+
+Patches of 512 px at 0.5 µm per pixel from slides at 0.25, on the slide's tile grid, and off it with a halo as
+the pipeline reads. Speed is megapixels of patch cores a second of processor time, so that other work on the
+machine counts less; two threads are compared by the clock. The floor is libjpeg-turbo alone, decoding
+the same tiles at half size from memory into memory that it is given.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any
+
+import cv2
+import numpy as np
+import openslide
+import tifffile
+from benchmarks.reader_slides import KINDS, MPP, SIDE_PX, TILE_PX, draw, write_slide
+from PIL import Image
+
+import cxpath
+from cxpath.slide.jpeg_decoder import decode, memory_for
+from cxpath.slide.jpeg_stream import read_head
+
+ROUNDS = 5
+PATCH_PX = 512
+HALO_PX = 64
+SHIFT_PX = 100
+STEP_PX = 2 * PATCH_PX
+CORNERS = [(x, y) for y in range(0, SIDE_PX, STEP_PX) for x in range(0, SIDE_PX, STEP_PX)]
+FLOOR, BASE = "bare half-scale decode", "openslide + box"
+MEGAPIXELS = len(CORNERS) * PATCH_PX**2 / 1e6
+
+Job = Callable[[], float]
+"""Does its work once; returns the megapixels of patch cores it gave."""
+Opened = Callable[[], Job]
+"""Opens afresh, so that nothing is remembered from round to round; not part of the time."""
+
+
+Read = Callable[[int, int, int], object]
+"""Reads a patch: x, y in level-0 pixels, side in pixels of the patch."""
+
+
+def speeds(jobs: dict[str, Opened], clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Run each job once a round, in turn; return Mpx per second of every round."""
+    found: dict[str, list[float]] = {name: [] for name in jobs}
+    for _ in range(ROUNDS):
+        for name, opened in jobs.items():
+            job = opened()
+            started = clock()
+            megapixels = job()
+            found[name].append(megapixels / (clock() - started))
+    return found
+
+
+def ratio(found: dict[str, list[float]], name: str, base: str) -> float:
+    """Return the median over rounds of one job's speed over another's in the same round."""
+    return median(one / other for one, other in zip(found[name], found[base], strict=True))
+
+
+def standing_streams(path: Path) -> list[bytes]:
+    """Return the tiles of a slide as streams that stand alone, in memory."""
+    with tifffile.TiffFile(path) as tiff, path.open("rb") as file:
+        page: Any = tiff.pages.first
+        streams = []
+        for place, length in zip(page.dataoffsets, page.databytecounts, strict=True):
+            file.seek(place)
+            stream = file.read(length)
+            head = read_head(stream)
+            ready = head.completed(page.jpegtables or b"", ycbcr=page.photometric == 6)
+            streams.append(ready + stream[len(head.data) :])
+    return streams
+
+
+def bare(streams: Sequence[bytes]) -> Opened:
+    """Decode all tiles at half size and do nothing with them."""
+    memory = memory_for(TILE_PX // 2, TILE_PX // 2)
+
+    def job() -> float:
+        for stream in streams:
+            decode(stream, TILE_PX, TILE_PX, 2, memory)
+        return MEGAPIXELS
+
+    return lambda: job
+
+
+def reading(opened: Callable[[], Read], corners: Sequence[tuple[int, int]], halo: int) -> Opened:
+    """Read patches with their halo."""
+    side = PATCH_PX + 2 * halo
+
+    def fresh() -> Job:
+        read = opened()
+
+        def job() -> float:
+            for x, y in corners:
+                read(x - 2 * halo, y - 2 * halo, side)
+            return len(corners) * PATCH_PX**2 / 1e6
+
+        return job
+
+    return fresh
+
+
+def cxpath_reader(path: Path) -> Read:
+    """Read through `Slide.read`."""
+    slide = cxpath.open_slide(path)
+    return lambda x, y, side: slide.read(x, y, side, side, 2 * MPP)
+
+
+def openslide_reader(path: Path) -> Read:
+    """Read as most tools do: openslide, RGB, Pillow's box filter."""
+    slide = openslide.OpenSlide(path)
+    return lambda x, y, side: (
+        slide.read_region((x, y), 0, (2 * side, 2 * side))
+        .convert("RGB")
+        .resize((side, side), Image.Resampling.BOX)
+    )
+
+
+def cucim_reader(path: Path) -> Read:
+    """Read through cuCIM on the CPU and OpenCV's area resize."""
+    slide = importlib.import_module("cucim").CuImage(str(path))
+    return lambda x, y, side: _halved(slide.read_region((x, y), size=(2 * side, 2 * side), level=0))
+
+
+def tiffslide_reader(path: Path) -> Read:
+    """Read through tiffslide and OpenCV's area resize."""
+    slide = importlib.import_module("tiffslide").TiffSlide(path)
+    return lambda x, y, side: _halved(slide.read_region((x, y), 0, (2 * side, 2 * side), as_array=True))
+
+
+def _halved(region: Any) -> Any:
+    height, width = region.shape[:2]
+    return cv2.resize(np.asarray(region), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+
+
+PEERS = {"cucim": cucim_reader, "tiffslide": tiffslide_reader}
+"""Measured where they are installed beside cxpath."""
+
+
+def in_threads(path: Path, threads: int) -> Opened:
+    """Read all patches with a number of threads, as the pipeline does."""
+
+    def fresh() -> Job:
+        read = cxpath_reader(path)
+
+        def job() -> float:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(lambda corner: read(corner[0], corner[1], PATCH_PX), CORNERS))
+            return MEGAPIXELS
+
+        return job
+
+    return fresh
+
+
+def print_reader_table(folder: Path) -> None:
+    """Draw the slides, measure, print."""
+    picture = draw()
+    print(f"{'reading, one thread':28} {'Mpx/s':>9} {'x openslide + box':>18} {'of bare decoding':>18}")
+    for kind in KINDS:
+        path = write_slide(folder / f"{kind.replace(' ', '-').replace(':', '')}.svs", picture, kind)
+        with cxpath.open_slide(path) as slide:
+            if slide.reader_path.fast_levels != (0,):
+                raise SystemExit(f"{kind}: not read by the fast path: {slide.reader_path.because}")
+        _print_kind(kind, path)
+
+
+def _print_kind(kind: str, path: Path) -> None:
+    off = [(x + SHIFT_PX, y + SHIFT_PX) for x, y in CORNERS]
+    some = slice(None, None, 4)
+    jobs = {
+        FLOOR: bare(standing_streams(path)),
+        BASE: reading(lambda: openslide_reader(path), CORNERS[some], 0),
+        "cxpath": reading(lambda: cxpath_reader(path), CORNERS, 0),
+        f"{BASE}, off grid": reading(lambda: openslide_reader(path), off[some], HALO_PX),
+        "cxpath, off grid": reading(lambda: cxpath_reader(path), off, HALO_PX),
+    }
+    for name, opened in PEERS.items():
+        if find_spec(name):
+            jobs[name] = reading(partial(opened, path), CORNERS, 0)
+    found = speeds(jobs, process_time)
+    print(kind)
+    for name in found:
+        base = f"{BASE}, off grid" if name.endswith("off grid") else BASE
+        print(
+            f"  {name:26} {median(found[name]):9.1f} {ratio(found, name, base):18.1f} "
+            f"{ratio(found, name, FLOOR):18.2f}"
+        )
+    for name in PEERS.keys() - found.keys():
+        print(f"  {name:26} not installed here")
+    threads = speeds({"one": in_threads(path, 1), "two": in_threads(path, 2)}, perf_counter)
+    print(f"  {'cxpath, two threads':26} {median(threads['two']):9.1f}", end="")
+    print(f"   {ratio(threads, 'two', 'one'):.2f} x one thread")

@@ -1,0 +1,260 @@
+"""The fast tile path: regions of a level put together from its JPEG tiles, decoded as small as is asked.
+
+Reads compressed tiles by their place in the file and decodes them straight at 1/1, 1/2, 1/4 or 1/8. Knows
+levels and shrinks; µm/px and other sizes in between are the slide's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.slide.jpeg_decoder import DamagedStreamError, decode, memory_for
+from cxpath.slide.jpeg_level import JpegLevel
+from cxpath.slide.on_white import WHITE
+from cxpath.slide.open_file import OpenFile
+from cxpath.slide.overlay import overlay
+from cxpath.slide.resample import block_mean
+from cxpath.slide.tile_cache import TileCache
+from cxpath.slide.tile_streams import ColourRule, DamagedTileError, TileStream, TileStreams
+from cxpath.values.errors import UnreadableSlideError
+
+CACHE_BYTES = 64 * 1024 * 1024
+_RIM_TILES = 2
+"""How deep a region shares tiles with its neighbours: halos reach into their neighbour's tiles."""
+
+_MOST_STACKED = 4
+"""Tiles decoded at one go: few, so that they still lie in the processor's cache when they are laid down."""
+
+Picture = NDArray[np.uint8]
+
+
+class JpegTiles:
+    """The levels of a file that are stored as JPEG tiles. Any number of threads may read at once.
+
+    Parameters
+    ----------
+    path : Path
+    shown : str
+        How messages name the file.
+    levels : mapping of int to JpegLevel
+        By the index of the slide's level.
+    colours : ColourRule
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shown: str,
+        levels: Mapping[int, JpegLevel],
+        colours: ColourRule,
+    ) -> None:
+        self.levels = dict(levels)
+        self.shown = shown
+        self._streams = {index: TileStreams(level, colours) for index, level in levels.items()}
+        self._file: OpenFile | None = OpenFile(path)
+        self._cache = TileCache(CACHE_BYTES)
+        self._own = threading.local()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file = None
+
+    def read(self, index: int, shrink: int, x_px: int, y_px: int, width: int, height: int) -> Picture:
+        """Read a region of a level, decoded at 1/shrink, in pixels of that size.
+
+        Parameters
+        ----------
+        index : int
+            Of the slide's level.
+        shrink : int
+            One of the level's `shrinks`.
+        x_px, y_px, width, height : int
+            Inside the level, which is ceil(size / shrink) large; where the level ends within a pixel,
+            the rest of that pixel is white.
+
+        Raises
+        ------
+        UnreadableSlideError
+            When a tile is damaged.
+        NotFastError
+            When a tile is stored in a way that is left to the library.
+        ValueError
+            When the file is closed.
+        """
+        file = self._file
+        if file is None:
+            raise ValueError("the slide is closed")
+        try:
+            return self._region(file, index, shrink, x_px, y_px, width, height)
+        except DamagedTileError as error:
+            raise self._damaged(index, error) from error
+        except OSError as error:
+            raise UnreadableSlideError(
+                f"{self.shown}: cannot be read: {error.strerror}", "check the disk or the network share"
+            ) from error
+
+    def _region(
+        self, file: OpenFile, index: int, shrink: int, x_px: int, y_px: int, width: int, height: int
+    ) -> Picture:
+        level = self.levels[index]
+        tile_width, tile_height = level.tile_width_px // shrink, level.tile_height_px // shrink
+        columns = range(x_px // tile_width, (x_px + width - 1) // tile_width + 1)
+        rows = range(y_px // tile_height, (y_px + height - 1) // tile_height + 1)
+        shared = not _on_grid(level, shrink, x_px, y_px, width, height)
+        region = np.empty((height, width, 3), dtype=np.uint8)
+        for row in rows:
+            own = _own_columns(columns, rows, row) if shared else columns
+            top = row * tile_height - y_px
+            for column in columns:
+                if column not in own:
+                    tile = self._kept(file, index, shrink, row, column)
+                    overlay(region, tile, column * tile_width - x_px, top)
+            left = own.start * tile_width - x_px
+            for tiles in self._stacks(file, index, shrink, row, own):
+                left += _unstack(region, tiles, left, top, tile_height)
+        return region
+
+    def _kept(self, file: OpenFile, index: int, shrink: int, row: int, column: int) -> Picture:
+        """Return a tile that the neighbours of the region want too."""
+
+        def decoded() -> Picture:
+            (tile,) = self._stacks(file, index, shrink, row, range(column, column + 1))
+            return tile.copy()  # out of this thread's own memory
+
+        return self._cache.get((index, shrink, row, column), decoded)
+
+    def _stacks(self, file: OpenFile, index: int, shrink: int, row: int, columns: range) -> Iterator[Picture]:
+        """Decode tiles of a row from left to right, as stacks of one or more below each other.
+
+        A stack lies in this thread's own memory until the next one is asked for.
+        """
+        level = self.levels[index]
+        first = row * level.across
+        streams = list(self._streams[index].read(file, range(first + columns.start, first + columns.stop)))
+        whole = level.whole_across if row < level.whole_down else 0
+        column = columns.start
+        while streams:
+            count = _alike(streams[:_MOST_STACKED], whole - column, shrink)
+            stack, streams = streams[:count], streams[count:]
+            stacked = self._stacked(stack, level, shrink) if count > 1 else None
+            if stacked is not None:
+                yield stacked
+            else:
+                for place, stream in enumerate(stack, start=column):
+                    yield self._single(stream, index, shrink, row, place)
+            column += count
+
+    def _stacked(self, stack: list[TileStream | None], level: JpegLevel, shrink: int) -> Picture | None:
+        """Decode several tiles at one go; None when that fails, since one by one tells which is damaged."""
+        streams = [stream for stream in stack if stream is not None]
+        stacking = streams[0].head.stacking
+        joined = stacking.joined([stream.body for stream in streams]) if stacking else None
+        if joined is None:
+            return None
+        height = level.tile_height_px * len(streams)
+        try:
+            return decode(joined, level.tile_width_px, height, shrink, self._memory(level, shrink, height))
+        except DamagedStreamError:
+            return None
+
+    def _single(self, stream: TileStream | None, index: int, shrink: int, row: int, column: int) -> Picture:
+        if stream is None:
+            return _glass(self.levels[index], shrink)
+        level = self.levels[index]
+        width, height = level.tile_width_px, level.tile_height_px
+        try:
+            if row < level.whole_down and column < level.whole_across:
+                return decode(stream.whole, width, height, shrink, self._memory(level, shrink, height))
+            return _ragged(stream.whole, level, row, column, shrink)
+        except DamagedStreamError as error:
+            raise DamagedTileError(row * level.across + column, error) from error
+
+    def _memory(self, level: JpegLevel, shrink: int, height: int) -> Picture:
+        """Return this thread's own memory for tiles that are laid into their region at once."""
+        width = level.tile_width_px // shrink
+        most = level.tile_height_px // shrink * _MOST_STACKED
+        held: Picture | None = getattr(self._own, "memory", None)
+        if held is None or held.shape != (most, width, 3):
+            held = self._own.memory = memory_for(width, most)
+        return held[: height // shrink]
+
+    def _damaged(self, index: int, error: DamagedTileError) -> UnreadableSlideError:
+        level = self.levels[index]
+        row, column = divmod(error.number, level.across)
+        return UnreadableSlideError(
+            f"{self.shown}: damaged in tile column {column}, row {row} of level {index} "
+            f"(x {column * level.tile_width_px}, y {row * level.tile_height_px} there): {error}",
+            "copy the file again from the scanner or the archive",
+        )
+
+
+def _glass(level: JpegLevel, shrink: int) -> Picture:
+    """Return what a tile shows that was never written."""
+    shape = (level.tile_height_px // shrink, level.tile_width_px // shrink, 3)
+    return np.broadcast_to(np.uint8(WHITE), shape)
+
+
+def _own_columns(columns: range, rows: range, row: int) -> range:
+    """Return the columns of a row of tiles that a region shares with no neighbour."""
+    if not rows.start + _RIM_TILES <= row < rows.stop - _RIM_TILES:
+        return range(0)
+    return range(columns.start + _RIM_TILES, columns.stop - _RIM_TILES)
+
+
+def _alike(streams: Sequence[TileStream | None], whole: int, shrink: int) -> int:
+    """Return how many tiles from the first on can be decoded as one stack; at least one."""
+    first = streams[0]
+    if first is None or first.head.stacking is None or not first.head.stacking.suits(shrink):
+        return 1
+    alike = takewhile(lambda stream: stream is not None and stream.head is first.head, streams)
+    return max(1, min(sum(1 for _ in alike), whole))
+
+
+def _unstack(region: Picture, tiles: Picture, left: int, top: int, tile_height: int) -> int:
+    """Lay a stack of tiles side by side into a region; return how wide they are together."""
+    count, width = max(1, len(tiles) // tile_height), int(tiles.shape[1])
+    right, bottom = left + count * width, top + tile_height
+    if count > 1 and left >= 0 <= top and right <= region.shape[1] and bottom <= region.shape[0]:
+        side_by_side = tiles.reshape(count, tile_height, width, 3).transpose(1, 0, 2, 3)
+        region[top:bottom, left:right].reshape(tile_height, count, width, 3)[:] = side_by_side
+        return count * width
+    for number in range(count):
+        tile = tiles[number * tile_height : (number + 1) * tile_height]
+        overlay(region, tile, left + number * width, top)
+    return count * width
+
+
+def _on_grid(level: JpegLevel, shrink: int, x_px: int, y_px: int, width: int, height: int) -> bool:
+    """Say whether a region cuts through no tile, so that its neighbours need none of its tiles."""
+    ends = (
+        (x_px, width, level.tile_width_px, level.width_px),
+        (y_px, height, level.tile_height_px, level.height_px),
+    )
+    return all(
+        start * shrink % tile == 0
+        and ((start + length) * shrink % tile == 0 or (start + length) * shrink >= size)
+        for start, length, tile, size in ends
+    )
+
+
+def _ragged(stream: bytes, level: JpegLevel, row: int, column: int, shrink: int) -> Picture:
+    """Decode a tile that the level's edge cuts; what its last pixels hold beyond the edge is white.
+
+    All its pixels are decoded and averaged: in the DCT domain the filling beyond the edge would shine in.
+    """
+    pixels = decode(stream, level.tile_width_px, level.tile_height_px, 1)
+    pixels = pixels[
+        : level.height_px - row * level.tile_height_px, : level.width_px - column * level.tile_width_px
+    ]
+    if shrink == 1:
+        return pixels
+    height, width = -(-pixels.shape[0] // shrink), -(-pixels.shape[1] // shrink)
+    whole = np.full((height * shrink, width * shrink, 3), WHITE, dtype=np.uint8)
+    whole[: pixels.shape[0], : pixels.shape[1]] = pixels
+    return block_mean(whole, height, width, shrink)
