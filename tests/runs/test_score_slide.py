@@ -86,6 +86,12 @@ def test_geojson_holds_every_cell_for_qupath(scored: Path) -> None:
 def test_run_json_says_how_it_came_about(scored: Path) -> None:
     run = read(scored, "run.json")
     assert run["reader"] == "openslide"
+    assert run["reader_path"] == {
+        "name": "jpeg-tiles",
+        "fast_levels": [0, 1, 2],
+        "because": "",
+        "fallen_back": 0,
+    }
     assert run["tiles"]["read"] <= run["tiles"]["planned"]
     assert {"open", "tissue", "detect", "score", "write", "pictures", "total"} <= set(run["timings_s"])
     assert run["configuration"]["tiles"]["core_px"] == 1024

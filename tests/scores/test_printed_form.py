@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxpath.scores.printed_form import printed_form
+from cxpath.scores.printed_form import printed_form, two_decimals
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,9 @@ def test_the_printed_number_never_crosses_a_cut_off(score: float, cutoff: float)
     printed = printed_form(score)
     shown = 0.5 if printed == "<1" else float(printed)
     assert (shown >= cutoff) == (score >= cutoff)
+
+
+@given(st.floats(0, 100))
+def test_two_decimals_never_cross_a_cut_off_either(score: float) -> None:
+    assert float(two_decimals(score)) <= score
+    assert score - float(two_decimals(score)) < 0.0100001

@@ -9,8 +9,9 @@ from cxpath.scores.cutoffs import Cutoff
 from cxpath.scores.score_cells import score_cells
 from cxpath.scores.settings import ScoringSettings
 from cxpath.scores.slide_score import ScoreEstimate, SlideScore
-from cxpath.values.cell_table import CellTable
-from tests.drawn_cells import many
+from cxpath.values.cell_table import CellTable, TissueRegion
+from tests.drawn_cells import drawn_cells, many
+from tests.scores.tissues import FLAWLESS, GOOD, mixed
 
 CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
 
@@ -75,7 +76,9 @@ def test_the_unrounded_score_meets_the_cut_off() -> None:
 
 
 def test_near_a_cut_off_is_borderline_and_far_from_it_is_not() -> None:
-    near, far = score(many({"T+": 10, "T-": 990})), score(many({"T+": 500, "T-": 500}))
+    near, far = (
+        score(mixed({"T+": positive, "T-": 1000 - positive}), slide_error=GOOD) for positive in (10, 500)
+    )
     assert cps_of(near).cutoffs[0].borderline
     assert not cps_of(near).cutoffs[1].borderline
     assert not any(verdict.borderline for verdict in cps_of(far).cutoffs)
@@ -92,6 +95,7 @@ def test_the_h_score_needs_the_labs_own_cuts() -> None:
     cells = many({"T+": 100, "T-": 100})
     cells.dab_membrane_od[:100], cells.dab_membrane_od[100:] = 0.3, 0.01
     assert score(cells).h_score is None
+    assert "intensity_cuts_od" in score(cells).null_because["h_score"]
     assert score(cells, intensity_cuts_od=(0.1, 0.2, 0.5)).h_score == pytest.approx(100.0)
 
 
@@ -108,8 +112,7 @@ def test_invariants(positive: int, negative: int, immune: int, excluded: int) ->
     assert 0 <= tps.value <= cps.value <= 100
     for estimate in (cps, tps):
         for low, high in (estimate.interval_slide, estimate.interval_tissue):
-            assert 0 <= low <= estimate.value + 1e-9
-            assert estimate.value - 1e-9 <= high <= 100
+            assert 0 <= low <= high <= 100
     assert all(0 <= verdict.probability <= 1 for verdict in cps.cutoffs)
     assert not any(math.isnan(verdict.probability) for verdict in cps.cutoffs)
     assert cps.cutoffs[0].probability >= cps.cutoffs[1].probability
@@ -128,6 +131,10 @@ def test_score_json_has_every_key_of_the_design() -> None:
         "ic_cells",
         "tap",
         "h_score",
+        "null_because",
+        "influence",
+        "heterogeneity",
+        "sensitivity",
     }
     assert set(document["cps"]) == {
         "value",
@@ -139,3 +146,46 @@ def test_score_json_has_every_key_of_the_design() -> None:
         "cutoffs",
     }
     assert document["cps"]["cutoffs"]["10"]["basis"] == "trial stratum, not a label"
+
+
+def test_the_counted_score_lies_in_the_interval_of_a_flawless_reader() -> None:
+    result = cps_of(score(mixed({"T+": 60, "T-": 940, "L+": 20}), slide_error=FLAWLESS))
+    low, high = result.interval_tissue
+    assert low < result.value < high
+    assert result.interval_slide == pytest.approx((result.value, result.value), abs=0.05)
+
+
+def test_calls_known_to_miss_most_are_borderline_though_the_count_is_below() -> None:
+    """0.9 was counted, but of a network that finds one in five the tumour's CPS is surely above 1."""
+    blind = FLAWLESS.model_copy(update={"tumour_recall": 0.2})
+    cut = cps_of(score(mixed({"T+": 90, "T-": 9910}), slide_error=blind)).cutoffs[0]
+    assert not cut.met
+    assert cut.probability > 0.975
+    assert cut.borderline
+
+
+def test_borderline_carries_its_sentence_and_ten_its_name() -> None:
+    cuts = score(mixed({"T+": 10, "T-": 990}), slide_error=GOOD).as_dict()["cps"]["cutoffs"]
+    assert cuts["1"]["review"] == "near the cut-off: pathologist review"
+    assert "review" not in cuts["10"]
+    assert cuts["10"]["basis"] == "trial stratum, not a label"
+
+
+def test_whatever_lies_in_necrosis_or_benign_epithelium_never_counts() -> None:
+    cells = drawn_cells("T+ T- L+ M+ L-\n" + "T- " * 100)
+    everywhere = score(cells).counts
+    assert everywhere is not None
+    for region in (TissueRegion.NECROSIS, TissueRegion.BENIGN):
+        cells.region[:5] = region
+        counts = score(cells).counts
+        assert counts is not None
+        assert (counts.positive, counts.tumour, counts.other) == (0, 100, 5)
+    assert (everywhere.positive, everywhere.tumour, everywhere.other) == (3, 102, 0)
+
+
+def test_tumour_in_necrosis_keeps_no_immune_cell_with_it() -> None:
+    cells = drawn_cells("T+ L+")
+    cells.region[0] = TissueRegion.NECROSIS
+    counts = score(cells).counts
+    assert counts is not None
+    assert (counts.immune_positive, counts.immune_positive_not_associated) == (0, 1)

@@ -5,9 +5,9 @@ import pytest
 from shapely.geometry import box
 
 from cxpath.slide.open_slide import open_slide
-from cxpath.tissue.find_tissue import OUTSIDE_REGIONS, find_tissue
+from cxpath.tissue.find_tissue import find_tissue
 from cxpath.tissue.settings import StainCheck, TissueSettings
-from cxpath.tissue.tissue import Tissue
+from cxpath.tissue.tissue import OUTSIDE_REGIONS, Tissue
 from cxpath.values.regions import Region, Regions, RegionUse
 from cxpath.values.stains import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, unit
 from tests.tissue.conftest import EOSIN, GLASS, Amounts, OpenStained, tissue_disc

@@ -15,7 +15,7 @@ from cxpath.training.settings import TrainingSettings
 from cxpath.values.calibration import Calibration
 from cxpath.values.errors import OutputError
 
-DECISION = Decision(Calibration(1.1, 1.2, -0.3, 1.4, 0.5), 0.35, 0.65)
+DECISION = Decision(Calibration(1.1, (0.1,) * 10, 1.2, -0.3, 1.4, 0.5), 0.35, 0.65)
 RECORD = TrainingRecord(
     command="trial", seed=1, steps=2, minutes=0.1, software="none", settings_digest="2" * 64
 )

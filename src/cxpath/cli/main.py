@@ -12,10 +12,12 @@ from typing import Annotated
 
 import typer
 
+from cxpath.cli.cases import cases
 from cxpath.cli.demo import demo
 from cxpath.cli.doctor import doctor
 from cxpath.cli.evaluate import evaluate
 from cxpath.cli.exits import FAILED, USAGE
+from cxpath.cli.fields import fields
 from cxpath.cli.models import models
 from cxpath.cli.report import report
 from cxpath.cli.score import score
@@ -34,6 +36,8 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(score)
+app.command()(fields)
+app.command()(cases)
 app.command()(report)
 app.command()(doctor)
 app.command()(train)

@@ -41,9 +41,16 @@ def score(
     research: Annotated[
         bool, typer.Option("--research", help="Compute scores the assay does not support.")
     ] = False,
-    roi: Annotated[Path | None, typer.Option(help="Regions to include and exclude (QuPath GeoJSON).")] = None,
+    roi: Annotated[
+        Path | None,
+        typer.Option(help="Regions to include and exclude (QuPath GeoJSON, ASAP or ImageScope XML)."),
+    ] = None,
     cells: Annotated[
-        Path | None, typer.Option(help="Score these cells (Parquet), not the network's.")
+        Path | None, typer.Option(help="Score these cells (Parquet, CSV, QuPath), not the network's.")
+    ] = None,
+    cell_classes: Annotated[
+        Path | None,
+        typer.Option(help="What the cells' class names mean (TOML); see configs/cells/qupath.toml."),
     ] = None,
     marker: Annotated[Marker, typer.Option(help="Other markers give an H-score.")] = Marker.PDL1,
     model: Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")] = "small",
@@ -78,6 +85,7 @@ def score(
         research=research,
         roi=roi,
         cells=cells,
+        cell_classes=cell_classes,
         marker=marker.value,
         model=model,
         device=device,

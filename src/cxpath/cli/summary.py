@@ -44,10 +44,11 @@ def _scores(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _estimate(score: Mapping[str, Any]) -> str:
+    from cxpath.scores.printed_form import two_decimals
+
     low, high = score["interval_tissue"]
-    return (
-        f"{score['reported']}  ({score['value']:.2f}; {score['level']:.0%} interval {low:.2f} to {high:.2f})"
-    )
+    interval = f"{score['level']:.0%} interval {low:.2f} to {high:.2f}"
+    return f"{score['reported']}  ({two_decimals(score['value'])}; {interval})"
 
 
 def _verdict(cutoff: Mapping[str, Any]) -> str:

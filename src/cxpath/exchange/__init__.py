@@ -1,1 +1,1 @@
-"""Foreign forms in, foreign forms out: GeoJSON, Parquet. Does not know what they are for."""
+"""Foreign forms in, foreign forms out: GeoJSON, XML, Parquet, CSV. Does not know what they are for."""

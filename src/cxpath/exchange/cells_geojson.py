@@ -172,14 +172,23 @@ def _measurements(cells: CellTable) -> Iterator[str]:
     columns = {name: getattr(cells, name) for name in MEASUREMENTS}
     codes = {"subkind_code": cells.subkind, "region_code": cells.region}
     if all(np.isfinite(array).all() for array in columns.values()):
-        members = [f'"{name}":%.4g' for name in columns] + [f'"{name}":%d' for name in codes]
+        members = [f'"{name}":%{_form(name)}' for name in columns] + [f'"{name}":%d' for name in codes]
         template = ",".join(members)
         rows = zip(*(array.tolist() for array in (*columns.values(), *codes.values())), strict=True)
         yield from (template % row for row in rows)
     else:
-        texts = [_members(name, array, ".4g") for name, array in columns.items()]
+        texts = [_members(name, array, _form(name)) for name, array in columns.items()]
         texts += [_members(name, array, "d") for name, array in codes.items()]
         yield from (",".join(filter(None, row)) for row in zip(*texts, strict=True))
+
+
+def _form(name: str) -> str:
+    """Return the number format of a measurement.
+
+    `stained` keeps every digit of a float32, so that a cell read back is on the same side of a threshold and
+    gives the same intervals; four digits do for the others.
+    """
+    return ".9g" if name == "stained" else ".4g"
 
 
 def _members(name: str, array: NDArray[Any], form: str) -> list[str]:

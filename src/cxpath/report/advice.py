@@ -14,9 +14,15 @@ _STAIN = (
     "again with --stain-check off; the override is recorded."
 )
 _ARTEFACT = "Rescan the slide after cleaning it, or cut and stain a new section."
+_CONTROL = (
+    "Look at the control tissue on the slide. If it is stained wrongly, repeat the run of staining; if the "
+    "wrong piece was taken for it, draw the control as a region and score again with --roi."
+)
 _TISSUE = "Check the tissue picture. If tissue was missed, outline it in QuPath and score again with --roi."
 
 _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("tive control (",), _CONTROL),
+    (("out of focus", "for artefacts"), _ARTEFACT),
     (("viable tumour", "tumour cell", "no tumour", "tumor cell"), _TUMOUR),
     (("mpp", "m per pixel", "m/px", "resolution", "micromet"), _RESOLUTION),
     (("stain", "colour", "color", "eosin", "fluoresc", "haematoxylin", "hematoxylin", "dab"), _STAIN),

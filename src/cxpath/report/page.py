@@ -29,7 +29,7 @@ PDL1 = "pdl1"
 
 _OTHER_SCORES = {
     "ic_area": "IC, share of tumour area (%)",
-    "ic_cells": "IC, share of cells (%)",
+    "ic_cells": "IC, share of immune cells (%)",
     "tap": "TAP (%)",
     "h_score": "H-score (0 to 300)",
 }

@@ -12,3 +12,15 @@ SCORED: Colour = (0, 90, 156)
 EXCLUDED: Colour = (170, 68, 0)
 INK: Colour = (38, 44, 52)
 PAPER: Colour = (255, 255, 255)
+
+LEFT_OUT: tuple[Colour, ...] = (
+    (170, 68, 0),
+    (0, 0, 0),
+    (204, 60, 150),
+    (0, 120, 90),
+    (200, 0, 0),
+    (0, 90, 156),
+    (140, 100, 0),
+    (95, 40, 140),
+)
+"""Reasons for leaving tissue out; each has a pattern of its own beside its colour."""

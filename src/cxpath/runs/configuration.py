@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from cxpath.cells.settings import CellSettings
+from cxpath.exchange.region_classes import RegionClasses
 from cxpath.network.settings import NetworkSettings
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.scores.settings import ScoringSettings
 from cxpath.tiles.settings import TileSettings
+from cxpath.tissue.control_settings import ControlSettings
 from cxpath.tissue.settings import TissueSettings
 from cxpath.values.errors import ConfigurationError, MissingFileError
 from cxpath.values.settings import Settings
@@ -44,6 +46,8 @@ class Configuration(Settings):
     """All sections of `configs/default.toml`."""
 
     tissue: TissueSettings = TissueSettings()
+    controls: ControlSettings = ControlSettings()
+    regions: RegionClasses = RegionClasses()
     tiles: TileSettings = TileSettings()
     network: NetworkSettings = NetworkSettings()
     cells: CellSettings = CellSettings()
@@ -69,7 +73,8 @@ def load_configuration(file: Path | None = None, settings: Sequence[str] = ()) -
     file : Path, optional
         TOML with any of the sections of `configs/default.toml`.
     settings : sequence of str
-        Single values as "section.key=VALUE", the value in TOML; they win over the file.
+        Single values as "section.key=VALUE" or "section.part.key=VALUE", the value in TOML; they win over
+        the file.
 
     Raises
     ------
@@ -97,7 +102,7 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, equals, value = setting.partition("=")
-    if not equals or key.count(".") != 1:
+    if not equals or key.count(".") not in {1, 2}:
         raise ConfigurationError(f"--set {setting!r} is not section.key=VALUE", "such as scoring.level=0.9")
     try:
         return tomllib.loads(f"{key.strip()} = {value}")

@@ -14,17 +14,30 @@ from typing import Any
 from cxpath.exchange.whole_file import whole_file
 from cxpath.network.card import ModelCard
 from cxpath.network.device import Device
+from cxpath.runs.drawn_regions import areas_with_regions, regions_document
 from cxpath.runs.obtain_cells import SlideCells
 from cxpath.runs.score_request import ScoreRequest
+from cxpath.scores.settings import ScoringSettings
 from cxpath.scores.slide_score import SlideScore
+from cxpath.slide.reader_path import ReaderPath
 from cxpath.tissue.tissue import Tissue
+from cxpath.values.regions import Regions
 from cxpath.values.slide_info import SlideInfo
 from cxpath.version import __version__
 
 SCORE_SCHEMA = "cxpath/score/1"
 RUN_SCHEMA = "cxpath/run/1"
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
-PACKAGES = ("torch", "torchvision", "openslide-python", "openslide-bin", "numpy", "scikit-image", "scipy")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "openslide-python",
+    "openslide-bin",
+    "simplejpeg",
+    "numpy",
+    "scikit-image",
+    "scipy",
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +52,14 @@ class RunFacts:
     device: Device
     warnings: tuple[str, ...]
     found: SlideCells | None
+    regions: Regions | None = None
+    scoring: ScoringSettings | None = None
+    reader_path: ReaderPath | None = None
 
 
 def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
     """Return `score.json` as in the design: keys stable and complete, null for what there is not."""
-    info, areas = facts.info, facts.tissue.areas
+    info, areas = facts.info, areas_with_regions(facts.tissue, facts.regions)
     return {
         "schema": SCORE_SCHEMA,
         "research_use": RESEARCH_USE,
@@ -60,7 +76,14 @@ def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
         "marker": facts.request.marker,
         "warnings": list(facts.warnings),
         **score.as_dict(),
-        "tissue": {"scored_mm2": areas.scored_mm2, "excluded_mm2": dict(areas.excluded_mm2)},
+        "scoring": facts.scoring.model_dump(mode="json") if facts.scoring else None,
+        "tissue": {
+            "scored_mm2": areas.scored_mm2,
+            "excluded_mm2": dict(areas.excluded_mm2),
+            "drawn_mm2": dict(areas.drawn_mm2),
+            "tumour_bed_mm2": areas.tumour_bed_mm2,
+        },
+        "controls": [check.as_dict() for check in facts.tissue.controls],
         "provenance": {
             "cxpath": __version__,
             "model": facts.card.name,
@@ -94,11 +117,14 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, A
             "cells_given": request.cells is not None,
             "pseudonym": request.pseudonym,
         },
+        "regions": regions_document(facts.regions, facts.info.mpp),
+        "given_cells": _given_cells(facts.found),
         "configuration": request.configuration.model_dump(mode="json"),
         "configuration_digest": request.configuration.digest(),
         "device": facts.device.hardware,
         "precision": facts.device.precision,
         "reader": facts.info.reader,
+        "reader_path": facts.reader_path.as_dict() if facts.reader_path else None,
         "stains": {
             "white_point": list(stains.white_point),
             "hematoxylin": list(stains.hematoxylin),
@@ -115,6 +141,12 @@ def write_json(path: Path, document: Mapping[str, Any] | Sequence[Any]) -> None:
     with whole_file(path) as partial:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _given_cells(found: SlideCells | None) -> dict[str, Any] | None:
+    if found is None or not found.form:
+        return None
+    return {"form": found.form, "cells": len(found.cells)}
 
 
 def _tiles(found: SlideCells | None) -> dict[str, int]:

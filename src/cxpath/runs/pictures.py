@@ -13,15 +13,25 @@ from cxpath.report.fields import FieldView, write_fields
 from cxpath.report.heatmap_picture import heatmap_picture
 from cxpath.report.tissue_picture import tissue_picture
 from cxpath.runs.configuration import ReportSettings
+from cxpath.scores.countable import countable_kind
 from cxpath.scores.fields import FieldLattice, lay_fields
+from cxpath.scores.influence import rank_fields
 from cxpath.slide.slide import Slide
 from cxpath.tissue.tissue import Tissue
 from cxpath.values.cell_table import CellTable
+from cxpath.values.regions import Regions
 
 
-def write_tissue_picture(folder: Path, tissue: Tissue) -> None:
+def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None = None) -> None:
     """Write `tissue.png`."""
-    picture = tissue_picture(tissue.overview, tissue.scored, tissue.excluded, tissue.overview_mpp)
+    picture = tissue_picture(
+        tissue.overview,
+        tissue.scored,
+        tissue.excluded,
+        tissue.overview_mpp,
+        regions.areas if regions else (),
+        tissue.slide_mpp,
+    )
     _save(picture, folder / "tissue.png")
 
 
@@ -59,8 +69,7 @@ def write_influential_fields(
     """Write `fields/`: the fields without which the CPS would change most, plain and with their cells."""
     lattice = lay_fields(cells, stained_threshold, counted, settings.field_um)
     influence = np.nan_to_num(lattice.influence(), nan=np.inf)
-    # Where nothing moves the score, the fields with most tumour are the ones worth a look.
-    chosen = np.lexsort((-lattice.counts.tumour, -np.abs(influence)))[: settings.fields]
+    chosen = rank_fields(lattice)[: settings.fields]
     views = [
         _view(slide, cells, stained_threshold, lattice, int(row), float(influence[row]), settings)
         for row in chosen
@@ -87,7 +96,7 @@ def _view(
         mpp=settings.field_mpp,
         x_px=(cells.x_px[own] - left_px) * to_picture,
         y_px=(cells.y_px[own] - top_px) * to_picture,
-        kind=cells.kind[own],
+        kind=countable_kind(cells)[own],
         positive=cells.stained[own] >= stained_threshold,
         left_um=left_px * slide.info.mpp,
         top_um=top_px * slide.info.mpp,

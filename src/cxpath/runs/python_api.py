@@ -10,6 +10,7 @@ from cxpath.runs.configuration import Configuration
 from cxpath.runs.score_request import CERVIX, REFERENCE_ASSAY, ScoreRequest
 from cxpath.runs.score_slide import Progress
 from cxpath.runs.score_slide import score_slide as run_score_slide
+from cxpath.scores.other_scores import ASSAY_BOUND
 from cxpath.scores.score_cells import score_cells as score_table
 from cxpath.scores.slide_score import SlideScore
 from cxpath.values.cell_table import CellTable
@@ -31,13 +32,13 @@ def score_slide(
         Called with the number of tiles done and the number in all.
     **options
         The other fields of `ScoreRequest`: `overwrite`, `mpp`, `assay`, `tumour`, `research`, `roi`,
-        `cells`, `marker`, `model`, `device`, `pseudonym`, `configuration`.
+        `cells`, `cell_classes`, `marker`, `model`, `device`, `pseudonym`, `configuration`.
 
     Returns
     -------
     SlideScore
     """
-    for name in ("roi", "cells"):
+    for name in ("roi", "cells", "cell_classes"):
         if options.get(name) is not None:
             options[name] = Path(options[name])
     request = ScoreRequest(Path(slide), Path(out) if out is not None else None, **options)
@@ -45,9 +46,13 @@ def score_slide(
 
 
 def score_cells(
-    cells: CellTable, areas: TissueAreas | None = None, configuration: Configuration | None = None
+    cells: CellTable,
+    areas: TissueAreas | None = None,
+    configuration: Configuration | None = None,
+    *,
+    research: bool = False,
 ) -> SlideScore:
-    """Score anybody's cells; cut-offs are those of 22C3 in cervix.
+    """Score anybody's cells; cut-offs are those of 22C3 in cervix, and so is what is refused.
 
     Parameters
     ----------
@@ -55,7 +60,9 @@ def score_cells(
     areas : TissueAreas, optional
         For scores of tissue area; without them those are null.
     configuration : Configuration, optional
+    research : bool
+        Compute the scores, too, that 22C3 does not support in cervix.
     """
-    del areas  # CPS and TPS need none
-    settings = (configuration or Configuration()).scoring
-    return score_table(cells, settings, read_assay(REFERENCE_ASSAY).cutoffs("cps", CERVIX))
+    settings, assay = (configuration or Configuration()).scoring, read_assay(REFERENCE_ASSAY)
+    refused = {} if research else assay.refusals(ASSAY_BOUND, CERVIX)
+    return score_table(cells, settings, assay.cutoffs("cps", CERVIX), areas=areas, refused=refused)

@@ -10,6 +10,7 @@ from cxpath.runs.configuration import Configuration
 from cxpath.scores.assay import Assay
 from cxpath.scores.cutoffs import Cutoff
 from cxpath.scores.expression import COMPARTMENTS, require_intensity_cuts
+from cxpath.scores.other_scores import ASSAY_BOUND
 from cxpath.slide.pseudonym import pseudonym, pseudonym_key
 from cxpath.values.errors import ConfigurationError
 
@@ -39,9 +40,11 @@ class ScoreRequest:
     research : bool
         Compute scores that the assay does not support.
     roi : Path, optional
-        Drawn regions (QuPath GeoJSON).
+        Drawn regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
     cells : Path, optional
-        Cells (Parquet) to score instead of running the network.
+        Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
+    cell_classes : Path, optional
+        What the class names of those cells mean (TOML); the bundled map by default.
     marker : str
         "pdl1", "her2", "egfr" or "vegf".
     model : str
@@ -62,6 +65,7 @@ class ScoreRequest:
     research: bool = False
     roi: Path | None = None
     cells: Path | None = None
+    cell_classes: Path | None = None
     marker: str = PDL1
     model: str = "small"
     device: str = "auto"
@@ -91,6 +95,10 @@ class ScoreRequest:
         ConfigurationError
             Unknown marker or tumour, or a marker without the lab's intensity cuts.
         """
+        if self.cell_classes and not self.cells:
+            raise ConfigurationError(
+                "--cell-classes without --cells", "pass the cells whose classes it explains"
+            )
         if self.marker != PDL1:
             if self.marker not in COMPARTMENTS:
                 known = ", ".join((PDL1, *COMPARTMENTS))
@@ -111,6 +119,15 @@ class ScoreRequest:
     def cutoffs(self, assay: Assay | None) -> tuple[Cutoff, ...]:
         """Return what to compare the CPS with: the assay's cut-offs, 22C3's for an unstated one."""
         return (assay or read_assay(REFERENCE_ASSAY)).cutoffs("cps", self.tumour)
+
+    def refused_scores(self, assay: Assay | None) -> dict[str, str]:
+        """Return the scores that are not made, with the reason; with `research` all are."""
+        if self.research:
+            return {}
+        if assay is None:
+            return dict.fromkeys(ASSAY_BOUND, "assay not stated: pass --assay, or --research")
+        hint = "--research computes it, for research only"
+        return {name: f"{why} ({hint})" for name, why in assay.refusals(ASSAY_BOUND, self.tumour).items()}
 
     def warnings(self, assay: Assay | None) -> tuple[str, ...]:
         """Return what a reader of the report must know about the request."""

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cxpath.exchange.regions_geojson import read_regions
 from cxpath.network.card import ModelCard
 from cxpath.network.device import choose_device
 from cxpath.network.model_store import load_card
 from cxpath.report.build import build_report
 from cxpath.runs.documents import RunFacts, run_document, score_document, write_json
+from cxpath.runs.drawn_regions import areas_with_regions, load_regions, region_warnings
 from cxpath.runs.obtain_cells import SlideCells, obtain_cells
 from cxpath.runs.pictures import write_tissue_picture
 from cxpath.runs.results_folder import ResultsFolder
 from cxpath.runs.score_request import PDL1, ScoreRequest
 from cxpath.runs.stopwatch import Stopwatch
 from cxpath.runs.write_cells import write_cell_files
-from cxpath.scores.cutoffs import Cutoff
+from cxpath.scores.assay import Assay
 from cxpath.scores.expression import NO_CALL, score_expression
 from cxpath.scores.score_cells import score_cells
 from cxpath.scores.settings import ScoringSettings, threshold_of
+from cxpath.scores.slide_error import SlideErrorSettings
 from cxpath.scores.slide_score import SlideScore
 from cxpath.slide.open_slide import open_slide
 from cxpath.tissue.find_tissue import find_tissue
 from cxpath.values.slide_info import SlideInfo
+from cxpath.values.tissue_areas import TissueAreas
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
@@ -53,31 +55,47 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
     watch, started = Stopwatch(), datetime.now(UTC)
     results = ResultsFolder(request.folder, overwrite=request.overwrite)
     card = load_card(request.model)
-    scoring = _with_threshold_of(card, configuration.scoring)
+    scoring = scoring_of(card, configuration.scoring)
     with watch.stage("open"):
         slide = open_slide(request.slide, request.mpp, name=request.shown_name)
     with slide, results:
         with watch.stage("open"):
             info = slide.info  # reads the whole file once for its digest
-            regions = read_regions(request.roi, info.bounds_px) if request.roi else None
+            regions = load_regions(request, info)
         with watch.stage("tissue"):
-            tissue = find_tissue(slide, configuration.tissue, regions)
-            write_tissue_picture(results.partial, tissue)
-        because = (*tissue.refused_because, *why_out_of_range(info, card))
+            tissue = find_tissue(slide, configuration.tissue, regions, configuration.controls)
+            write_tissue_picture(results.partial, tissue, regions)
+        # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
+        out_of_range = () if request.cells else why_out_of_range(info, card)
+        blocked = (*tissue.refused_because, *out_of_range)
         with watch.stage("detect"):
             network = configuration.network
             device = choose_device(
                 request.device, precision=network.precision, threads=network.threads or None
             )
-            found = None if because else obtain_cells(request, slide, tissue, device, regions, progress)
+            found = None if blocked else obtain_cells(request, slide, tissue, device, regions, progress)
         with watch.stage("score"):
-            score = _score(found, request.marker, scoring, request.cutoffs(assay), because)
+            because = (*blocked, *tissue.unfit_because)
+            score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
         if found:
             threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
             reach_um, pictures = scoring.association_distance_um, configuration.report
             write_cell_files(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
-        warnings = (*slide.warnings, *request.warnings(assay), *score.warnings)
-        facts = RunFacts(request, info, tissue, card, started, device, warnings, found)
+        of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
+        warnings = (*slide.warnings, *request.warnings(assay), *of_input, *score.warnings)
+        facts = RunFacts(
+            request,
+            info,
+            tissue,
+            card,
+            started,
+            device,
+            warnings,
+            found,
+            regions,
+            scoring,
+            slide.reader_path,
+        )
         write_json(results.partial / "score.json", score_document(facts, score))
         write_json(results.partial / "run.json", run_document(facts, watch.seconds()))
         build_report(results.partial)
@@ -96,21 +114,25 @@ def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[str, ...]:
     return (f"{found}: scan the slide again within that range",)
 
 
-def _with_threshold_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
-    """Fill in the model card's staining threshold where the lab has set none."""
+def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
+    """Fill in what the model card knows and the lab has not set: staining threshold, slide error."""
     threshold = scoring.stained_threshold or card.thresholds.stained_threshold
-    return scoring.model_copy(update={"stained_threshold": threshold})
+    metrics = {name: metric.value for name, metric in card.metrics.items()}
+    error = scoring.slide_error or SlideErrorSettings().updated(metrics)
+    return scoring.model_copy(update={"stained_threshold": threshold, "slide_error": error})
 
 
 def _score(
     found: SlideCells | None,
-    marker: str,
+    request: ScoreRequest,
+    assay: Assay | None,
     scoring: ScoringSettings,
-    cutoffs: tuple[Cutoff, ...],
+    areas: TissueAreas,
     because: tuple[str, ...],
 ) -> SlideScore:
     if found is None:
         return SlideScore(scoring.minimum_tumour_cells, because)
-    if marker != PDL1:
-        return score_expression(found.cells, marker, scoring, because)
-    return score_cells(found.cells, scoring, cutoffs, because)
+    if request.marker != PDL1:
+        return score_expression(found.cells, request.marker, scoring, because)
+    cutoffs, refused = request.cutoffs(assay), request.refused_scores(assay)
+    return score_cells(found.cells, scoring, cutoffs, because, areas, refused)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Literal
+
 from pydantic import Field
 
 from cxpath.scores.cutoffs import Cutoff
 from cxpath.values.errors import AssayError
 from cxpath.values.settings import Settings
+
+_SHOWN = {
+    "cps": "CPS",
+    "tps": "TPS",
+    "ic_area": "IC (percent of tumour area)",
+    "ic_cells": "IC (percent of immune cells)",
+    "tap": "TAP",
+    "h_score": "H-score",
+}
 
 
 class AssayCutoff(Settings):
@@ -22,10 +34,19 @@ class AssayScore(Settings):
 
     tumour: str
     score: str
-    supported: bool
+    supported: bool | Literal["unknown"]
+    """"unknown" where no source was found that says so; it is not support."""
     source: str
     certainty: str
     cutoffs: tuple[AssayCutoff, ...] = ()
+
+
+class AssayCondition(Settings):
+    """Something that must hold on the bench for the assay's scores to mean anything; not checked here."""
+
+    text: str
+    source: str
+    certainty: str
 
 
 class Assay(Settings):
@@ -36,6 +57,7 @@ class Assay(Settings):
     platform: str = "unknown"
     as_of: str
     scores: tuple[AssayScore, ...] = Field(default=())
+    conditions: tuple[AssayCondition, ...] = ()
 
     def cutoffs(self, score: str, tumour: str) -> tuple[Cutoff, ...]:
         """Return the cut-offs stated for a score in a tumour; empty where none is."""
@@ -45,7 +67,7 @@ class Assay(Settings):
     def supports(self, score: str, tumour: str) -> bool:
         """Say whether the assay's sources support the score in that tumour; unknown is not support."""
         entry = self._entry(score, tumour)
-        return entry is not None and entry.supported
+        return entry is not None and entry.supported is True
 
     def require(self, score: str, tumour: str) -> None:
         """Refuse a score that the assay does not support.
@@ -55,14 +77,23 @@ class Assay(Settings):
         AssayError
             With the reason, and `--research` as the way out.
         """
-        if self.supports(score, tumour):
-            return
+        if not self.supports(score, tumour):
+            raise AssayError(
+                self.why_unsupported(score, tumour),
+                "pass --research to compute it all the same, for research only",
+            )
+
+    def why_unsupported(self, score: str, tumour: str) -> str:
+        """Return the reason, in words, why a score that is not supported is not."""
         entry = self._entry(score, tumour)
-        reason = f"{entry.source}" if entry else "no source in its assay file states it"
-        raise AssayError(
-            f"assay {self.name} does not support {score.upper()} in {tumour}: {reason}",
-            "pass --research to compute it all the same, for research only",
-        )
+        reason = entry.source if entry else "no source in its assay file states it"
+        return f"assay {self.name} does not support {_SHOWN.get(score, score)} in {tumour}: {reason}"
+
+    def refusals(self, scores: Iterable[str], tumour: str) -> dict[str, str]:
+        """Return those of the scores that are not supported, with the reason."""
+        return {
+            name: self.why_unsupported(name, tumour) for name in scores if not self.supports(name, tumour)
+        }
 
     def _entry(self, score: str, tumour: str) -> AssayScore | None:
         return next((item for item in self.scores if item.score == score and item.tumour == tumour), None)

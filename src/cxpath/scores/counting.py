@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.scores.countable import countable_kind
 from cxpath.scores.tumour_association import near_tumour
 from cxpath.values.cell_table import CellTable, Kind
 
@@ -26,7 +27,8 @@ class CellCounts:
     immune_positive_not_associated : int
         Stained ones too far from tumour: shown, not counted.
     other : int
-        Plasma cells, neutrophils, eosinophils, stroma, necrosis, benign cells: never counted.
+        Plasma cells, neutrophils, eosinophils, stroma, and whatever lies in necrosis or benign epithelium:
+        never counted.
     """
 
     tumour_positive: int
@@ -64,11 +66,9 @@ def counted_positive(
     -------
     bool array, (N,)
     """
-    positive = cells.stained >= stained_threshold
-    candidates = positive & (cells.kind == Kind.IMMUNE)
-    associated = near_tumour(cells, candidates, association_distance_um)
-    counted: NDArray[np.bool_] = (positive & (cells.kind == Kind.TUMOUR)) | associated
-    return counted
+    positive, kind = cells.stained >= stained_threshold, countable_kind(cells)
+    associated = near_tumour(cells, positive & (kind == Kind.IMMUNE), association_distance_um)
+    return np.asarray((positive & (kind == Kind.TUMOUR)) | associated)
 
 
 def count_cells(cells: CellTable, stained_threshold: float, association_distance_um: float) -> CellCounts:
@@ -82,9 +82,23 @@ def count_cells(cells: CellTable, stained_threshold: float, association_distance
     association_distance_um : float
         Reach of the tumour-association rule.
     """
-    tumour, immune = cells.kind == Kind.TUMOUR, cells.kind == Kind.IMMUNE
-    positive = cells.stained >= stained_threshold
     counted = counted_positive(cells, stained_threshold, association_distance_um)
+    return tally_cells(cells, stained_threshold, counted)
+
+
+def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.bool_]) -> CellCounts:
+    """Count the cells of a slide of which is known which ones enter the numerator.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+    counted : bool array, (N,)
+        As `counted_positive` returns it.
+    """
+    kind = countable_kind(cells)
+    tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
+    positive = cells.stained >= stained_threshold
     immune_positive = int(np.count_nonzero(counted & immune))
     return CellCounts(
         tumour_positive=int(np.count_nonzero(tumour & positive)),
@@ -92,5 +106,5 @@ def count_cells(cells: CellTable, stained_threshold: float, association_distance
         immune_positive=immune_positive,
         immune_negative=int(np.count_nonzero(immune & ~positive)),
         immune_positive_not_associated=int(np.count_nonzero(immune & positive)) - immune_positive,
-        other=int(np.count_nonzero(cells.kind == Kind.OTHER)),
+        other=int(np.count_nonzero(kind == Kind.OTHER)),
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+REVIEW = "near the cut-off: pathologist review"
+
 
 @dataclass(frozen=True)
 class Cutoff:
@@ -23,7 +25,10 @@ class Cutoff:
 
 @dataclass(frozen=True)
 class CutoffVerdict:
-    """One cut-off against one score; the *unrounded* score decides `met`."""
+    """One cut-off against one score; the *unrounded* score decides `met`.
+
+    A borderline verdict carries the words `REVIEW`.
+    """
 
     cutoff: Cutoff
     met: bool
@@ -42,7 +47,9 @@ def judge(score: float, probability: float, cutoff: Cutoff, borderline_tail: flo
         P(score >= cutoff).
     cutoff : Cutoff
     borderline_tail : float
-        Borderline means borderline_tail < probability < 1 - borderline_tail.
+        Borderline means borderline_tail < probability < 1 - borderline_tail, or a counted score on the side
+        that the probability speaks against: where calls are known to go wrong, both can be sure and differ.
     """
-    borderline = borderline_tail < probability < 1.0 - borderline_tail
-    return CutoffVerdict(cutoff, score >= cutoff.value, probability, borderline)
+    met = score >= cutoff.value
+    unsure = borderline_tail < probability < 1.0 - borderline_tail
+    return CutoffVerdict(cutoff, met, probability, borderline=unsure or met != (probability >= 0.5))

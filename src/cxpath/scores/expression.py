@@ -63,5 +63,6 @@ def score_expression(
         because,
         counts,
         h_score=None if because else h_score(cells, cuts, COMPARTMENTS[marker]),
+        null_because=dict.fromkeys(("ic_area", "ic_cells", "tap"), f"{marker} is not PD-L1"),
         warnings=(f"marker {marker}: positive counts are not PD-L1 calls and are 0",),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.scores.grouped_counts import GroupedCounts, grouped_counts
+from cxpath.scores.lattice import places_on_lattice
 from cxpath.values.cell_table import CellTable
 
 
@@ -59,9 +60,10 @@ def lay_fields(
         Side of a field.
     """
     side_px = field_um / cells.facts.mpp
-    columns = int(np.ceil(cells.facts.width_px / side_px)) + 1
-    place = (cells.y_px // side_px).astype(np.int64) * columns + (cells.x_px // side_px).astype(np.int64)
-    occupied, field_of_cell = np.unique(place, return_inverse=True)
+    place, columns = places_on_lattice(cells, side_px)
+    held = np.bincount(place) > 0
+    occupied, row_of_place = np.flatnonzero(held), np.cumsum(held) - 1
+    field_of_cell = row_of_place[place]
     return FieldLattice(
         left_px=np.asarray((occupied % columns) * side_px, dtype=np.float64),
         top_px=np.asarray((occupied // columns) * side_px, dtype=np.float64),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.scores.countable import countable_kind
 from cxpath.scores.cps import MAXIMUM
 from cxpath.values.cell_table import CellTable, Kind
 
@@ -64,7 +65,8 @@ def grouped_counts(
         Group of each cell, 0 to groups - 1.
     groups : int
     """
-    tumour, immune = cells.kind == Kind.TUMOUR, cells.kind == Kind.IMMUNE
+    kind = countable_kind(cells)
+    tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
     positive = cells.stained >= stained_threshold
 
     def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -75,5 +77,5 @@ def grouped_counts(
         tumour_negative=count(tumour & ~counted),
         immune_positive=count(immune & counted),
         immune_negative=count(immune & ~positive),
-        other=count(cells.kind == Kind.OTHER),
+        other=count(kind == Kind.OTHER),
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from cxpath.scores.countable import countable_kind
 from cxpath.values.cell_table import CellTable, Kind
 
 
@@ -35,7 +36,7 @@ def h_score(
     """
     is_membrane = compartment is Compartment.MEMBRANE
     density = cells.dab_membrane_od if is_membrane else cells.dab_cytoplasm_od
-    own = density[cells.kind == Kind.TUMOUR]
+    own = density[countable_kind(cells) == Kind.TUMOUR]
     measured = own[np.isfinite(own)]
     if measured.size == 0:
         return None

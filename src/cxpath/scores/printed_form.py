@@ -19,3 +19,8 @@ def printed_form(score: float) -> str:
         return "<1"
     step = Decimal("0.1") if exact < 10 else Decimal("1")
     return str(exact.quantize(step, rounding=ROUND_FLOOR))
+
+
+def two_decimals(score: float) -> str:
+    """Return the score with two decimals, floored likewise: 0.996 is "0.99", not "1.00"."""
+    return str(Decimal(repr(float(score))).quantize(Decimal("0.01"), rounding=ROUND_FLOOR))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cxpath.scores.slide_error import SlideErrorSettings
 from cxpath.values.settings import Settings
 
 
@@ -26,9 +27,24 @@ class ScoringSettings(Settings):
     borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
     """A cut-off is borderline while its probability lies between this and one minus this."""
 
+    field_um: float = Field(default=500.0, gt=50)
+    """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
+
+    least_membrane_completeness: float = Field(default=0.1, ge=0, le=1)
+    """The sensitivity panel's stricter membrane rule: of tumour cells, less of the outline stained than this
+    is not positive. The score itself knows no such limit, and no source states one."""
+
     intensity_cuts_od: tuple[float, float, float] | None = None
     """Membrane optical densities from which staining is 1+, 2+ and 3+; without them there is no H-score.
     A lab must set its own: no default is claimed."""
+
+    slide_error: SlideErrorSettings | None = None
+    """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
+
+
+def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
+    """Return the error term; the defaults where neither the lab nor a model card has set one."""
+    return settings.slide_error or SlideErrorSettings()
 
 
 def threshold_of(settings: ScoringSettings) -> float:

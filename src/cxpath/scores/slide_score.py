@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cxpath.scores.counting import CellCounts
-from cxpath.scores.cutoffs import CutoffVerdict
+from cxpath.scores.cutoffs import REVIEW, CutoffVerdict
+from cxpath.scores.heterogeneity import Heterogeneity
+from cxpath.scores.influence import InfluentialField
+from cxpath.scores.sensitivity import SensitivityCase
 
 Interval = tuple[float, float]
 
@@ -50,6 +53,7 @@ class ScoreEstimate:
                 "probability": verdict.probability,
                 "borderline": verdict.borderline,
             }
+            | ({"review": REVIEW} if verdict.borderline else {})
             for verdict in self.cutoffs
         }
         return {
@@ -76,8 +80,13 @@ class SlideScore:
         None where no cell was ever counted.
     cps, tps : ScoreEstimate or None
         None on a slide that is not evaluable: never 0.
-    h_score : float or None
-        None unless the lab has set intensity cuts.
+    h_score, ic_area, ic_cells, tap : float or None
+        None where `null_because` says why.
+    null_because : mapping of str to str
+        Why a score beside CPS and TPS is null, by its name.
+    influence : tuple of InfluentialField
+    heterogeneity : Heterogeneity or None
+    sensitivity : tuple of SensitivityCase
     warnings : tuple of str
     """
 
@@ -87,6 +96,13 @@ class SlideScore:
     cps: ScoreEstimate | None = None
     tps: ScoreEstimate | None = None
     h_score: float | None = None
+    ic_area: float | None = None
+    ic_cells: float | None = None
+    tap: float | None = None
+    null_because: Mapping[str, str] = field(default_factory=dict)
+    influence: tuple[InfluentialField, ...] = ()
+    heterogeneity: Heterogeneity | None = None
+    sensitivity: tuple[SensitivityCase, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -95,7 +111,7 @@ class SlideScore:
         return not self.not_evaluable_because
 
     def as_dict(self) -> Mapping[str, Any]:
-        """Return the keys of `score.json` from `evaluable` to `h_score`."""
+        """Return the keys of `score.json` from `evaluable` to `sensitivity`."""
         return {
             "evaluable": self.evaluable,
             "not_evaluable_because": list(self.not_evaluable_because),
@@ -106,8 +122,12 @@ class SlideScore:
             "counts": asdict(self.counts) if self.counts else None,
             "cps": self.cps.as_dict() if self.cps else None,
             "tps": self.tps.as_dict() if self.tps else None,
-            "ic_area": None,
-            "ic_cells": None,
-            "tap": None,
+            "ic_area": self.ic_area,
+            "ic_cells": self.ic_cells,
+            "tap": self.tap,
             "h_score": self.h_score,
+            "null_because": dict(self.null_because),
+            "influence": [asdict(one) for one in self.influence],
+            "heterogeneity": asdict(self.heterogeneity) if self.heterogeneity else None,
+            "sensitivity": [asdict(case) | {"flips": list(case.flips)} for case in self.sensitivity],
         }

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from cxpath.tissue.artefacts.settings import ArtefactSettings
+from cxpath.tissue.control_settings import ControlRule
 from cxpath.values.settings import Settings
 
 
@@ -60,3 +62,9 @@ class TissueSettings(Settings):
 
     stain_mpp: float = Field(default=1.0, gt=0)
     """Resolution of such a patch."""
+
+    control: ControlRule = ControlRule.NONE
+    """Which piece is control tissue where none was drawn; it is measured and never scored."""
+
+    artefacts: ArtefactSettings = ArtefactSettings()
+    """Section `[tissue.artefacts]`."""

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.tissue.controls import ControlCheck
 from cxpath.values.stains import StainBasis
 from cxpath.values.tissue_areas import TissueAreas
+
+OUTSIDE_REGIONS = "outside the drawn regions"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +28,19 @@ class Tissue:
     scored : bool array, (height, width)
         Tissue that lies where to score.
     excluded : dict of str to bool array, (height, width)
-        Tissue left out, by reason.
+        Tissue left out, by reason: drawn regions, control tissue, artefacts. No pixel has two.
     stains : StainBasis
     refused_because : tuple of str
-        Why the slide cannot be scored; empty when it can.
+        Why no cells can be looked for (the stain); empty when they can.
     slide_mpp : float
         Micrometres per level-0 pixel.
+    spoiled : bool array, (height, width), or None
+        Artefacts and control tissue, on glass and outside drawn regions too.
+    unfit_because : tuple of str
+        Why the slide is not evaluable though its cells can be found: too blurred, too much left out, a
+        failed control.
+    controls : tuple of ControlCheck
+    warnings : tuple of str
     """
 
     overview: NDArray[np.uint8]
@@ -41,6 +51,10 @@ class Tissue:
     stains: StainBasis
     refused_because: tuple[str, ...]
     slide_mpp: float
+    spoiled: NDArray[np.bool_] | None = None
+    unfit_because: tuple[str, ...] = ()
+    controls: tuple[ControlCheck, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def areas(self) -> TissueAreas:
@@ -50,12 +64,23 @@ class Tissue:
         return TissueAreas(float(self.scored.sum()) * pixel_mm2, excluded)
 
     def contains(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say for each level-0 point whether it lies on tissue, drawn regions left aside."""
+        """Say for each level-0 point whether it lies on usable tissue, drawn regions left aside."""
+        return self._at(self.found, x_px, y_px) & self.unspoiled(x_px, y_px)
+
+    def unspoiled(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say for each level-0 point whether it lies outside artefacts and control tissue."""
+        if self.spoiled is None:
+            return np.ones(len(x_px), dtype=bool)
+        return ~self._at(self.spoiled, x_px, y_px)
+
+    def _at(
+        self, mask: NDArray[np.bool_], x_px: NDArray[np.float64], y_px: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
         to_overview = self.slide_mpp / self.overview_mpp
-        height, width = self.found.shape
+        height, width = mask.shape
         column = np.clip((x_px * to_overview).astype(np.int64), 0, width - 1)
         row = np.clip((y_px * to_overview).astype(np.int64), 0, height - 1)
-        return np.asarray(self.found[row, column])
+        return np.asarray(mask[row, column])
 
     def share(self, x_px: float, y_px: float, side_px: float) -> float:
         """Return the share of scored tissue in a square given in level-0 pixels.
@@ -65,11 +90,10 @@ class Tissue:
         return self._share_of(self.scored, x_px, y_px, side_px)
 
     def exclusion(self, x_px: float, y_px: float, side_px: float) -> str:
-        """Say why a square without scored tissue has none: a reason of `excluded`, or "glass"."""
-        for reason, mask in self.excluded.items():
-            if self._share_of(mask, x_px, y_px, side_px) > 0:
-                return reason
-        return "glass"
+        """Say why a square without scored tissue has none: its main reason of `excluded`, or "glass"."""
+        shares = {reason: self._share_of(mask, x_px, y_px, side_px) for reason, mask in self.excluded.items()}
+        main = max(shares, key=shares.__getitem__, default="glass")
+        return main if shares.get(main, 0.0) > 0 else "glass"
 
     def _share_of(self, mask: NDArray[np.bool_], x_px: float, y_px: float, side_px: float) -> float:
         to_overview = self.slide_mpp / self.overview_mpp

@@ -5,10 +5,7 @@ Knows nothing of what a class means.
 
 from __future__ import annotations
 
-import gzip
-import json
 import logging
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +13,19 @@ from typing import Any
 
 import shapely
 from shapely.affinity import translate
-from shapely.errors import ShapelyError
-from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from cxpath.exchange.file_content import read_content
 from cxpath.exchange.qupath_frame import Bounds, from_qupath_frame
-from cxpath.training.annotations.class_map import UNCLASSIFIED
+from cxpath.exchange.qupath_geojson import (
+    FeatureShapeError,
+    class_name,
+    geometry,
+    nucleus,
+    object_type,
+    parse_features,
+    shape_of,
+)
 from cxpath.values.errors import CxpathError
 
 _AGAIN = "export the objects from QuPath again, as GeoJSON"
@@ -43,7 +47,7 @@ class MarkedObject:
     where : str
         File and number of the feature, for messages.
     class_name : str
-        As QuPath writes it, derived classes as "Tumor: Positive"; `UNCLASSIFIED` without one.
+        As QuPath writes it, derived classes as "Tumor: Positive"; "(no class)" without one.
     drawn : bool
         True for an annotation, False for a detection or cell.
     outline : BaseGeometry
@@ -87,39 +91,11 @@ def read_objects(path: Path, bounds_px: Bounds) -> list[MarkedObject]:
         When it cannot be read, is no GeoJSON, or holds no object.
     """
     offset = from_qupath_frame(0.0, 0.0, bounds_px)
-    objects = list(_objects(_features(path), path, offset))
+    features, _ = parse_features(read_content(path, AnnotationsError, _AGAIN), path, AnnotationsError)
+    objects = list(_objects(features, path, offset))
     if not objects:
         raise AnnotationsError(f"{path}: holds no point or outline", "annotate cells and export them again")
     return objects
-
-
-def _features(path: Path) -> list[dict[str, Any]]:
-    document = _document(path)
-    if isinstance(document, dict):
-        document = document.get("features") if document.get("type") == "FeatureCollection" else [document]
-    if not isinstance(document, list) or not all(_is_feature(item) for item in document):
-        raise AnnotationsError(f"{path}: not a GeoJSON FeatureCollection", _AGAIN)
-    return document
-
-
-def _document(path: Path) -> Any:
-    try:
-        raw = path.read_bytes()
-        text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise AnnotationsError(f"{path}: cannot be read: {error}", _AGAIN) from error
-    if not text.strip():
-        raise AnnotationsError(f"{path}: the file is empty", _AGAIN)
-    try:
-        return json.loads(text.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise AnnotationsError(f"{path}: not valid JSON", _AGAIN) from error
-
-
-def _is_feature(item: Any) -> bool:
-    parts = ("properties", "geometry")
-    is_feature = isinstance(item, dict) and item.get("type") == "Feature"
-    return is_feature and all(isinstance(item.get(part) or {}, dict) for part in parts)
 
 
 def _objects(
@@ -127,45 +103,25 @@ def _objects(
 ) -> Iterator[MarkedObject]:
     for number, feature in enumerate(features, start=1):
         where = f"{path}: feature {number}"
-        kind = _object_type(feature)
-        geometry = feature.get("geometry") or {}
-        if kind in _NOT_MARKED or geometry.get("type") not in _POINTS | _OUTLINES:
-            _logger.warning("%s passed over: %s of type %s", where, kind or "object", geometry.get("type"))
+        kind, held = object_type(feature), geometry(feature)
+        if kind in _NOT_MARKED or held.get("type") not in _POINTS | _OUTLINES:
+            _logger.warning("%s passed over: %s of type %s", where, kind or "object", held.get("type"))
             continue
-        outline = _shape(geometry, where, offset)
-        nucleus = feature.get("nucleusGeometry") or (feature.get("properties") or {}).get("nucleusGeometry")
+        inner = nucleus(feature)
         yield MarkedObject(
             where=where,
-            class_name=_class_name(feature),
+            class_name=class_name(feature),
             drawn=kind not in {"cell", "detection"},
-            outline=outline,
-            nucleus=_shape(nucleus, where, offset) if isinstance(nucleus, dict) else None,
+            outline=_shape(held, where, offset),
+            nucleus=None if inner is None else _shape(inner, where, offset),
         )
 
 
-def _object_type(feature: dict[str, Any]) -> str:
-    properties = feature.get("properties") or {}
-    stated = properties.get("objectType", properties.get("object_type"))
-    if stated:
-        return str(stated).casefold()
-    # Before QuPath 0.4 the id said it: "PathCellObject", "PathDetectionObject".
-    old = str(feature.get("id") or "").casefold()
-    return next((kind for kind in ("cell", "detection") if old == f"path{kind}object"), "")
-
-
-def _class_name(feature: dict[str, Any]) -> str:
-    given = (feature.get("properties") or {}).get("classification")
-    if isinstance(given, dict):
-        names = given.get("names") or given.get("name")
-        given = ": ".join(str(name) for name in names) if isinstance(names, list) else names
-    return str(given).strip() if given else UNCLASSIFIED
-
-
-def _shape(geometry: dict[str, Any], where: str, offset: tuple[float, float]) -> BaseGeometry:
+def _shape(held: dict[str, Any], where: str, offset: tuple[float, float]) -> BaseGeometry:
     try:
-        outline = shape(geometry)
-    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise AnnotationsError(f"{where}: not a shape: {error}", _AGAIN) from error
+        outline = shape_of(held)
+    except FeatureShapeError as error:
+        raise AnnotationsError(f"{where}: not a shape: {error.message}", _AGAIN) from error
     if outline.is_empty or not all(abs(edge) < 1e9 for edge in outline.bounds):
         raise AnnotationsError(f"{where}: coordinates are no pixels", _AGAIN)
     if not outline.is_valid:

@@ -1,0 +1,29 @@
+"""Results folders as `cxpath score` leaves them, made from cells drawn as text; no slide, no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cxpath.exchange.cells_parquet import write_cells
+from cxpath.scores.cutoffs import Cutoff
+from cxpath.scores.score_cells import score_cells
+from cxpath.scores.settings import ScoringSettings
+from cxpath.values.cell_table import CellTable
+from tests.report.run_folders import RUN, normal_score
+
+CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
+
+
+def scored_folder(folder: Path, cells: CellTable, **changes: Any) -> Path:
+    """Write `score.json`, `run.json` and `cells.parquet`; `changes` replace keys of `score.json`."""
+    settings = ScoringSettings(stained_threshold=0.5)
+    folder.mkdir(parents=True)
+    score = normal_score() | dict(score_cells(cells, settings, CUTOFFS).as_dict())
+    score["scoring"] = settings.model_dump(mode="json")
+    score["slide"] |= {"name": f"{folder.name}.svs", "digest": folder.name, "mpp": cells.facts.mpp}
+    (folder / "score.json").write_text(json.dumps(score | changes), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps(RUN), encoding="utf-8")
+    write_cells(cells, folder / "cells.parquet")
+    return folder

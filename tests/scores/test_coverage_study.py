@@ -1,0 +1,52 @@
+"""The full study is `scripts/coverage_study.py`; here 150 slides show that nothing has come loose."""
+
+import numpy as np
+import pytest
+
+from cxpath.scores.coverage_study import Coverage, covered, run_coverage_study, summary_rows
+from cxpath.scores.simulated_slides import SlidePlan, draw_slide
+from tests.scores.tissues import FLAWLESS, GOOD
+
+
+@pytest.fixture(scope="module")
+def study() -> Coverage:
+    return run_coverage_study(150, GOOD, held_out=60, seed=7)
+
+
+def test_each_interval_covers_its_own_truth(study: Coverage) -> None:
+    assert covered(study.slide, study.slide_cps).mean() >= 0.90
+    assert covered(study.tissue, study.tissue_cps).mean() >= 0.90
+
+
+def test_a_plain_binomial_interval_covers_far_less(study: Coverage) -> None:
+    plain = covered(study.binomial, study.tissue_cps).mean()
+    assert plain < covered(study.tissue, study.tissue_cps).mean() - 0.3
+
+
+def test_a_wrong_side_is_nearly_always_flagged_and_a_far_score_of_many_cells_rarely(study: Coverage) -> None:
+    wrong = study.other_side()
+    assert wrong.any()
+    assert study.borderline[wrong].mean() >= 0.85
+    far = study.far() & (study.tumour >= 1_000)
+    assert study.flagged()[far].mean() <= 0.08
+
+
+def test_the_error_term_is_estimated_and_not_handed_over(study: Coverage) -> None:
+    assert study.error != GOOD
+    assert study.error.tumour_recall == pytest.approx(GOOD.tumour_recall, abs=0.05)
+    assert study.error.held_out_slides == 60
+
+
+def test_groups_hold_all_slides(study: Coverage) -> None:
+    rows = summary_rows(study)
+    assert rows[0][:2] == ("all", 150)
+    assert sum(row[1] for row in rows if row[0].startswith("CPS")) == 150
+
+
+def test_a_drawn_tissue_has_the_cps_it_was_planned_with() -> None:
+    rng = np.random.default_rng(2)
+    plan = SlidePlan(100, 400.0, 12.0, 8.0, 6.0, 80.0)
+    slides = [draw_slide(plan, FLAWLESS, rng) for _ in range(30)]
+    assert np.mean([slide.slide_cps for slide in slides]) == pytest.approx(20.0, rel=0.06)
+    assert slides[0].tissue_cps == 20.0
+    assert slides[0].table.sum(axis=1)[:2].sum() > 30_000

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+
+from cxpath.scores.field_dispersion import field_dispersion
+from cxpath.scores.score_draws import draw_scores
+from cxpath.scores.slide_error import SlideErrorSettings
+from tests.scores.tissues import FLAWLESS, GOOD, even_fields
+
+
+@pytest.mark.parametrize(("fields", "positive", "low", "high"), [(10, 1, 0.48, 1.84), (200, 1, 0.87, 1.15)])
+def test_counting_noise_alone_gives_the_clinical_briefs_interval(
+    fields: int, positive: int, low: float, high: float
+) -> None:
+    """CPS 1.0 of 1,000 and of 20,000 tumour cells: 0.48 to 1.84 and 0.87 to 1.15 (exact Poisson)."""
+    cps, _ = draw_scores([even_fields(fields, positive, 99)], FLAWLESS)
+    assert cps.interval_tissue(0.95) == pytest.approx((low, high), abs=0.08)
+    assert cps.interval_slide(0.95) == pytest.approx((1.0, 1.0), abs=0.02)
+
+
+def test_the_same_cells_give_the_same_interval() -> None:
+    fields = even_fields(12, 3, 90, 4, 20)
+    first, second = (draw_scores([fields], GOOD)[0].interval_tissue(0.95) for _ in range(2))
+    assert first == second
+
+
+def test_clusters_widen_the_interval_of_the_tumour_and_not_that_of_the_slide() -> None:
+    even, patchy = even_fields(40, 5, 95), even_fields(40, 5, 95)
+    patchy.tumour_positive[:], patchy.tumour_negative[:] = 0, 100
+    patchy.tumour_positive[:4], patchy.tumour_negative[:4] = 50, 50
+    widths = [
+        np.diff(draw_scores([counts], FLAWLESS)[0].interval_tissue(0.95))[0] for counts in (even, patchy)
+    ]
+    assert widths[1] > 2 * widths[0]
+    assert draw_scores([patchy], FLAWLESS)[0].interval_slide(0.95) == pytest.approx((5.0, 5.0), abs=0.02)
+
+
+def test_slides_that_differ_more_widen_both_intervals() -> None:
+    fields = even_fields(100, 20, 180)
+    uneven = GOOD.model_copy(update={"tumour_recall_spread": 1.5})
+    for kind in ("interval_slide", "interval_tissue"):
+        narrow, wide = (getattr(draw_scores([fields], error)[0], kind)(0.95) for error in (GOOD, uneven))
+        assert wide[1] - wide[0] > 1.5 * (narrow[1] - narrow[0])
+
+
+def test_missed_cells_are_in_the_interval() -> None:
+    half = FLAWLESS.model_copy(update={"tumour_recall": 0.5})
+    low, high = draw_scores([even_fields(50, 10, 90)], half)[0].interval_slide(0.95)
+    assert low < 20.0 < high
+    assert low > 18.0
+
+
+def test_more_slides_of_a_case_are_surer_than_one() -> None:
+    fields = even_fields(50, 10, 90)
+    one, four = (np.diff(draw_scores([fields] * n, GOOD)[0].interval_slide(0.95))[0] for n in (1, 4))
+    assert four < 0.75 * one
+
+
+def test_the_tps_knows_no_immune_cells() -> None:
+    _, without = draw_scores([even_fields(20, 4, 96)], GOOD)
+    _, with_immune = draw_scores([even_fields(20, 4, 96, 50, 50)], GOOD)
+    assert without.slide.mean() == pytest.approx(with_immune.slide.mean(), rel=0.02)
+
+
+def test_draws_are_capped_and_probabilities_fall() -> None:
+    cps, _ = draw_scores([even_fields(20, 50, 50, 200, 10)], SlideErrorSettings())
+    assert cps.slide.max() == 100.0
+    chances = [cps.probability_at_least(cutoff) for cutoff in (1.0, 10.0, 50.0)]
+    assert chances == sorted(chances, reverse=True)
+
+
+def test_even_fields_do_not_differ_and_one_hot_field_leaves_one_degree() -> None:
+    even = field_dispersion(np.full(30, 4), np.full(30, 100))
+    assert (even.variance, even.degrees) == (0.0, 29.0)
+    hot = np.zeros(30, dtype=np.int64)
+    hot[0] = 120
+    spread = field_dispersion(hot, np.full(30, 100))
+    assert spread.variance == pytest.approx(116.0**2 + 29 * 16, rel=0.06)
+    assert spread.degrees == pytest.approx(1.0, abs=0.1)

@@ -1,0 +1,43 @@
+import json
+import tomllib
+from pathlib import Path
+
+from tests.scripts.conftest import RunScript
+
+SLIDE = [
+    [80, 15, 0, 0, 0, 5], [9, 880, 0, 0, 6, 5], [0, 0, 30, 20, 0, 0],
+    [0, 0, 4, 396, 0, 0], [0, 0, 0, 0, 200, 10], [0, 5, 0, 3, 10, 0],
+]  # fmt: skip
+
+
+def evaluation(folder: Path, slides: int) -> Path:
+    items = folder / "items"
+    items.mkdir(parents=True)
+    for number in range(slides):
+        item = {"name": f"s{number}", "arm": "held_out", "table": SLIDE}
+        (items / f"s{number}.json").write_text(json.dumps(item), encoding="utf-8")
+    (items / "s0.cells.json").write_text(json.dumps({"x_px": [1.0]}), encoding="utf-8")
+    return folder
+
+
+def test_the_error_term_is_printed_as_settings_and_as_metrics(run_script: RunScript, tmp_path: Path) -> None:
+    ended = run_script("fit_slide_error.py", evaluation(tmp_path / "evaluation", 12))
+    assert ended.returncode == 0, ended.stderr
+    printed = tomllib.loads(ended.stdout)
+    assert abs(printed["scoring"]["slide_error"]["tumour_recall"] - 0.8) < 0.01
+    assert printed["metrics"]["slide_error_immune_recall"]["count"] == 12
+    assert len(printed["metrics"]) == 10
+
+
+def test_a_handful_of_slides_is_no_estimate(run_script: RunScript, tmp_path: Path) -> None:
+    ended = run_script("fit_slide_error.py", evaluation(tmp_path / "evaluation", 3))
+    assert ended.returncode == 1
+    assert "at least 10 are needed" in ended.stderr
+
+
+def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, tmp_path: Path) -> None:
+    ended = run_script("coverage_study.py", "12", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "| all | 12 |" in ended.stdout
+    assert "on the other side:" in ended.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"coverage-careful.svg", "coverage-default.svg"}
