@@ -1,7 +1,8 @@
 """Count the cells of a results folder by kind, stained and not, into a CSV table.
 
 Run it as `python scripts/cells_to_table.py RESULTS_FOLDER TABLE.csv`. All stained cells are counted here;
-the CPS leaves out stained immune cells away from the tumour (see `counts` in score.json).
+the CPS leaves out stained immune cells away from the tumour (see `counts` in score.json). Cells in necrosis
+or benign epithelium never count and stand as "other".
 For Research Use Only. Not for use in diagnostic procedures.
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import cxpath
+from cxpath.scores.countable import countable_kind
 
 STAINED_THRESHOLD = None  # a probability such as 0.5; None takes the one that the run used
 COLUMNS = ["kind", "subkind", "cells", "positive", "positive_percent"]
@@ -29,8 +31,9 @@ def threshold_of(folder: Path) -> float:
 def rows_of(cells: cxpath.CellTable, threshold: float) -> list[list[object]]:
     """Return a row for every kind and finer kind that occurs."""
     rows: list[list[object]] = []
-    for kind, subkind in sorted(set(zip(cells.kind.tolist(), cells.subkind.tolist(), strict=True))):
-        stained = cells.stained[(cells.kind == kind) & (cells.subkind == subkind)]
+    kinds = countable_kind(cells)
+    for kind, subkind in sorted(set(zip(kinds.tolist(), cells.subkind.tolist(), strict=True))):
+        stained = cells.stained[(kinds == kind) & (cells.subkind == subkind)]
         positive = int(np.count_nonzero(stained >= threshold))
         names = cxpath.Kind(kind).name.lower(), cxpath.Subkind(subkind).name.lower()
         rows.append([*names, len(stained), positive, round(100 * positive / len(stained), 2)])

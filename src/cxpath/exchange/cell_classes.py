@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cxpath.values.bundled import bundled
 from cxpath.values.cell_table import COLUMNS, IMMUNE_SUBKINDS, Kind, Subkind
-from cxpath.values.errors import ConfigurationError, MissingFileError
 from cxpath.values.settings import Settings
+from cxpath.values.settings_file import read_settings
 
 MEASURED = tuple(
     name for name, element in COLUMNS.items() if element().dtype.kind == "f" and "_px" not in name
@@ -111,13 +110,4 @@ def read_cell_classes(path: Path) -> CellClasses:
     ConfigurationError
         When it is no TOML, a key is unknown, a value is not allowed or a class has two meanings.
     """
-    try:
-        return CellClasses.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", _HINT) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable as TOML: {error}", _HINT) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "map"
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}", _HINT) from error
+    return read_settings(CellClasses, path, _HINT)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from cxpath.network.architecture import ArchitectureSettings
 from cxpath.network.device import Precision
-from cxpath.values.errors import ConfigurationError, MissingFileError
 from cxpath.values.settings import Settings
+from cxpath.values.settings_file import read_settings
 
 
 class DrawingSettings(Settings):
@@ -157,15 +156,4 @@ def read_training_settings(path: Path) -> TrainingSettings:
     ConfigurationError
         When it is no TOML, or a key is unknown or out of range.
     """
-    try:
-        return TrainingSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", "see configs/training/") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable as TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(
-            f"{path}: {where}: {first['msg']}", "see configs/training/small.toml"
-        ) from error
+    return read_settings(TrainingSettings, path, "see configs/training/small.toml")

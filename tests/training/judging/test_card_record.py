@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.network.card_file import read_card
+from cxpath.network.card_file import CARD_NAME, card_text, read_card
 from cxpath.network.model_store import load_model, model_folder
 from cxpath.training.judging.card_record import record_in_card
 from cxpath.training.judging.evaluation_document import Evaluation, JudgedModel
@@ -17,7 +17,9 @@ AIM = Target(at_least=0.8)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(model_folder("small"), tmp_path / "model"))
+    copy = Path(shutil.copytree(model_folder("small"), tmp_path / "model"))
+    (copy / CARD_NAME).write_text(card_text(read_card(copy).model_copy(update={"evaluation": ()})))
+    return copy
 
 
 def _figure(set_name: str, value: float | None, target: Target | None = AIM) -> Figure:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from cxpath.exchange.cell_classes import plain
 from cxpath.training.fine_labels import ANY_IMMUNE, ANY_OTHER, UNLABELLED
 from cxpath.values.bundled import bundled
 from cxpath.values.cell_peaks import FINE_CLASSES, REGION_CLASSES
-from cxpath.values.errors import ConfigurationError, MissingFileError
 from cxpath.values.settings import Settings
+from cxpath.values.settings_file import read_settings
 
 FINE_LABEL_OF_KIND = {
     "unknown": UNLABELLED,
@@ -94,12 +94,6 @@ class ClassMap(Settings):
         return set(self.complete_kinds) == {"tumour", "immune", "other"}
 
 
-def plain(name: str) -> str:
-    """Return a class name without what does not matter: case, outer spaces, spaces at colons, last star."""
-    parts = name.strip().rstrip("*").split(":")
-    return ": ".join(part.strip() for part in parts).casefold()
-
-
 def default_class_map() -> Path:
     """Return the path of the map that travels with cxpath."""
     return bundled("configs") / "annotations" / "qupath_pdl1.toml"
@@ -115,17 +109,7 @@ def read_class_map(path: Path) -> ClassMap:
     ConfigurationError
         When it is no TOML, a key is unknown, a value is not allowed or a class has two meanings.
     """
-    hint = "see configs/annotations/qupath_pdl1.toml"
-    try:
-        return ClassMap.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", hint) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable as TOML: {error}", hint) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "map"
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}", hint) from error
+    return read_settings(ClassMap, path, "see configs/annotations/qupath_pdl1.toml")
 
 
 def _refuse_repeats(names: list[str]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from cxpath.network.card import ModelCard
 from cxpath.training.settings import (
@@ -18,8 +17,8 @@ from cxpath.training.settings import (
     ScheduleSettings,
     TrainingSettings,
 )
-from cxpath.values.errors import ConfigurationError, MissingFileError
 from cxpath.values.settings import Settings
+from cxpath.values.settings_file import read_settings
 
 
 class RehearsalSettings(DrawingSettings):
@@ -106,14 +105,4 @@ def read_fine_tune_settings(path: Path) -> FineTuneSettings:
     ConfigurationError
         When it is no TOML, or a key is unknown or out of range.
     """
-    hint = "see docs/how-to/fine-tune.md"
-    try:
-        return FineTuneSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", hint) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable as TOML: {error}", hint) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}", hint) from error
+    return read_settings(FineTuneSettings, path, "see docs/how-to/fine-tune.md")

@@ -1,40 +1,16 @@
-"""Reading `configs/evaluation/*.toml`; unknown keys are errors."""
+"""Where the recipes and targets of evaluations lie: `configs/evaluation/*.toml`."""
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import ValidationError
 
 from cxpath.values.bundled import bundled
-from cxpath.values.errors import ConfigurationError, MissingFileError
-from cxpath.values.settings import Settings
-
-AnySettings = TypeVar("AnySettings", bound=Settings)
+from cxpath.values.settings_file import AnySettings, read_settings
 
 
 def evaluation_settings(model: type[AnySettings], path: Path) -> AnySettings:
-    """Read one settings file.
-
-    Raises
-    ------
-    MissingFileError
-        When there is no such file.
-    ConfigurationError
-        When it is no TOML, or a key is unknown, missing or out of range.
-    """
-    try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", "see configs/evaluation/") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable as TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}", "see configs/evaluation/") from error
+    """Read one settings file; see `read_settings` for what it raises."""
+    return read_settings(model, path, "see configs/evaluation/")
 
 
 def bundled_settings(name: str) -> Path:
