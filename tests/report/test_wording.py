@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxpath.report.wording import (
+    MISSING,
     area,
     cutoff_lines,
     interval,
@@ -106,3 +107,8 @@ def test_an_undecided_cutoff_is_neither_met_nor_not() -> None:
     (line,) = cutoff_lines({"1": {"basis": "label", "met": None}})
     assert line.verdict == "not decided"
     assert cutoff_lines(None) == []
+
+
+def test_two_decimals_do_not_exceed_what_is_printed() -> None:
+    assert precise(35.9995) == "35.99"
+    assert precise(None) == MISSING

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cxpath.scores.printed_form import two_decimals
+
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 REVIEW = "near the cut-off: pathologist review"
 MISSING = "–"
@@ -24,8 +26,8 @@ def score_number(value: float | None) -> str:
 
 
 def precise(value: float | None) -> str:
-    """Return a score with two decimals."""
-    return MISSING if value is None else _decimals(value, 2)
+    """Return a score with two decimals, floored as its printed form is: 35.999 beside "35" is "35.99"."""
+    return MISSING if value is None else two_decimals(value)
 
 
 def interval(bounds: Sequence[float | None] | None) -> str:
