@@ -46,6 +46,25 @@ def test_labels_detections_and_pairs_by_block() -> None:
     assert found["pairs"] == [3, 0]
     assert found["brown_found"] == [2, 0]
     assert found["brown_called"] == [1, 0]
+    # Of three tumour nuclei found, two are called tumour and one is called other.
+    assert found["tumour_found"] == [3, 0]
+    assert found["tumour_called"] == [2, 0]
+
+
+def test_tumour_nuclei_are_judged_only_where_labels_say_which_they_are() -> None:
+    names = [figure.name for figure in label_figures(BCDATA, [{"blocks": counts_rows(BCDATA)}], REAL)]
+    assert "tumour_called_tumour" in names
+    silent = BCDATA.model_copy(update={"tumour": ()})
+    rows = np.array(counts_rows(silent))
+    assert rows[:, COLUMNS.index("tumour_found")].sum() == 0
+    assert "tumour_called_tumour" not in [
+        figure.name for figure in label_figures(silent, [{"blocks": rows.tolist()}], REAL)
+    ]
+
+
+def counts_rows(wanted: LabelledSet) -> list[list[int]]:
+    rows: list[list[int]] = block_counts(IMAGE, CALLS, wanted, REAL, MPP).tolist()
+    return rows
 
 
 def test_a_set_that_labels_some_kinds_counts_those_alone() -> None:

@@ -22,6 +22,8 @@ COLUMNS = (
     "pairs_all",
     "brown_found",
     "brown_called",
+    "tumour_found",
+    "tumour_called",
 )
 """What is counted in each block: `detections` and `pairs` are of the kinds that the set counts."""
 
@@ -52,6 +54,9 @@ def block_counts(
     brown = np.array([name == wanted.brown for name in image.classes], dtype=bool)
     brown_pairs = pairs[brown[pairs[:, 0]]]
     called = calls.tumour_positive[brown_pairs[:, 1]]
+    tumour = np.array([name in wanted.tumour for name in image.classes], dtype=bool)
+    tumour_pairs = pairs[tumour[pairs[:, 0]]]
+    named = calls.kind[tumour_pairs[:, 1]] == Kind.TUMOUR
     return np.column_stack(
         [
             grid.count(labels),
@@ -61,6 +66,8 @@ def block_counts(
             grid.count(labels[pairs[:, 0]]),
             grid.count(labels[brown_pairs[:, 0]]),
             grid.count(labels[brown_pairs[called, 0]]),
+            grid.count(labels[tumour_pairs[:, 0]]),
+            grid.count(labels[tumour_pairs[named, 0]]),
         ]
     )
 

@@ -14,7 +14,7 @@ from cxpath.training.judging.real_settings import LabelledSet, RealSettings
 
 Results = Sequence[Mapping[str, Any]]
 
-_LABELS, _DETECTIONS, _PAIRS, _ALL, _ALL_PAIRS, _BROWN, _CALLED = range(len(COLUMNS))
+_LABELS, _DETECTIONS, _PAIRS, _ALL, _ALL_PAIRS, _BROWN, _CALLED, _TUMOUR, _NAMED = range(len(COLUMNS))
 
 
 def found_f1(rows: Rows) -> float:
@@ -39,6 +39,12 @@ def brown_called_positive(rows: Rows) -> float:
     """Return the share of found brown nuclei that are called PD-L1 positive tumour."""
     total = rows.sum(axis=0)
     return _ratio(total[_CALLED], total[_BROWN])
+
+
+def tumour_called_tumour(rows: Rows) -> float:
+    """Return the share of found tumour nuclei that are called tumour."""
+    total = rows.sum(axis=0)
+    return _ratio(total[_NAMED], total[_TUMOUR])
 
 
 def units_of(results: Results, bootstrap: BootstrapSettings) -> tuple[Rows, Unit]:
@@ -69,7 +75,7 @@ def label_figures(wanted: LabelledSet, results: Results, settings: RealSettings)
             unit=unit, n=n, n_of=n_of, method=method, target=target,
         )  # fmt: skip
 
-    return [
+    found = [
         figure("f1", "labelled cells found, F1", found_f1, f"{kinds}, {pairs}", labels, "labels", wanted.f1),
         figure("recall", "labelled cells found, recall", found_recall, f"all detections, {pairs}",
                labels, "labels"),
@@ -78,6 +84,15 @@ def label_figures(wanted: LabelledSet, results: Results, settings: RealSettings)
         figure("brown_called_positive", "brown nuclei called PD-L1 positive tumour", brown_called_positive,
                f"of the nuclei labelled {wanted.brown} and found", brown, "brown nuclei"),
     ]  # fmt: skip
+    if wanted.tumour:
+        names = " or ".join(wanted.tumour)
+        method = f"of the nuclei labelled {names} and found"
+        number = int(rows[:, _TUMOUR].sum())
+        label = "tumour nuclei called tumour"
+        found.append(
+            figure("tumour_called_tumour", label, tumour_called_tumour, method, number, "tumour nuclei")
+        )
+    return found
 
 
 def brown_figure(results: Results, names: Sequence[str], settings: RealSettings) -> Figure:

@@ -33,6 +33,8 @@ class LabelledSet(Settings):
     """Label of nuclei that are brown, of which few may be called PD-L1 positive tumour."""
     brown_counted: bool = False
     """Whether they enter the pooled share that has a target."""
+    tumour: tuple[str, ...] = ()
+    """Labels of tumour nuclei, of which many should be called tumour; empty where labels do not say."""
     f1: Target
     detections_per_label: Target | None = None
 
