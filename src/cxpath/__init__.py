@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 from cxpath.version import __version__
 
 if TYPE_CHECKING:
+    from cxpath.biomarkers.profile import BiomarkerProfile
     from cxpath.exchange.cells_parquet import read_cells, write_cells
     from cxpath.runs.configuration import Configuration, load_configuration
     from cxpath.runs.python_api import score_cells, score_slide
+    from cxpath.runs.review_profile import review_therapy
     from cxpath.scores.slide_score import SlideScore
     from cxpath.slide.open_slide import open_slide
+    from cxpath.therapy.review import TherapyReview
     from cxpath.values.cell_table import CellTable, CellTableFacts, Kind, Subkind
     from cxpath.values.errors import CxpathError
 
 _HOME = {
+    "BiomarkerProfile": "cxpath.biomarkers.profile",
     "CellTable": "cxpath.values.cell_table",
     "CellTableFacts": "cxpath.values.cell_table",
     "Configuration": "cxpath.runs.configuration",
@@ -27,15 +31,18 @@ _HOME = {
     "Kind": "cxpath.values.cell_table",
     "SlideScore": "cxpath.scores.slide_score",
     "Subkind": "cxpath.values.cell_table",
+    "TherapyReview": "cxpath.therapy.review",
     "load_configuration": "cxpath.runs.configuration",
     "open_slide": "cxpath.slide.open_slide",
     "read_cells": "cxpath.exchange.cells_parquet",
+    "review_therapy": "cxpath.runs.review_profile",
     "score_cells": "cxpath.runs.python_api",
     "score_slide": "cxpath.runs.python_api",
     "write_cells": "cxpath.exchange.cells_parquet",
 }
 
 __all__ = [
+    "BiomarkerProfile",
     "CellTable",
     "CellTableFacts",
     "Configuration",
@@ -43,10 +50,12 @@ __all__ = [
     "Kind",
     "SlideScore",
     "Subkind",
+    "TherapyReview",
     "__version__",
     "load_configuration",
     "open_slide",
     "read_cells",
+    "review_therapy",
     "score_cells",
     "score_slide",
     "write_cells",

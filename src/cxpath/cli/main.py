@@ -22,6 +22,7 @@ from cxpath.cli.models import models
 from cxpath.cli.report import report
 from cxpath.cli.score import score
 from cxpath.cli.synth import synth
+from cxpath.cli.therapy import therapy
 from cxpath.cli.train import train
 from cxpath.values.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
@@ -44,6 +45,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(synth)
 app.add_typer(models, name="models")
+app.add_typer(therapy, name="therapy")
 
 
 def _print_version(asked: bool) -> None:

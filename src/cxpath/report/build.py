@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-from importlib.resources import files
 from pathlib import Path
-
-import jinja2
-from markupsafe import Markup
 
 from cxpath.exchange.whole_file import whole_file
 from cxpath.report.embedding import embedded
 from cxpath.report.page import page_content
+from cxpath.report.page_template import render_page
 from cxpath.report.run_folder import RunFolder, read_run_folder
 
 logger = logging.getLogger(__name__)
@@ -42,7 +39,7 @@ def build_report(folder: Path) -> Path:
     """
     run = read_run_folder(Path(folder))
     pictures = embedded({name: path for name in _picture_names(run) if (path := run.picture(name))})
-    html = _environment().get_template("report.html.j2").render(css=_css(), **page_content(run, pictures))
+    html = render_page("report.html.j2", **page_content(run, pictures))
     report = run.path / "report.html"
     with whole_file(report) as partial:
         partial.write_text(html, encoding="utf-8", newline="\n")
@@ -54,18 +51,3 @@ def _picture_names(run: RunFolder) -> list[str]:
     """Return the names of pictures to show; a gallery entry cannot reach outside its folder."""
     gallery = [f"fields/{Path(entry[key]).name}" for entry in run.fields for key in ("plain", "marked")]
     return [*_OVERVIEWS, *gallery]
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("cxpath.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _css() -> Markup:
-    """Return our own style sheet, which is not escaped."""
-    return Markup((files("cxpath.report") / "templates" / "report.css").read_text(encoding="utf-8"))

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 from PIL import Image
 
 from cxpath.exchange.whole_file import output_error, whole_file
 from cxpath.report.embedding import embedded
 from cxpath.report.evaluation_reliability import SIDE_PX, reliability_diagrams
 from cxpath.report.field_picture import field_picture
+from cxpath.report.page_template import render_page
 from cxpath.report.run_folder import RunFolderError
 from cxpath.values.errors import MissingFileError
 
@@ -47,16 +45,8 @@ def build_evaluation_page(folder: Path) -> Path:
     folder = Path(folder)
     evaluation = read_evaluation(folder)
     sheet = embedded({path.name: path for path in _marked_pictures(folder, evaluation)})
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cxpath.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = (files("cxpath.report") / "templates" / "report.css").read_text(encoding="utf-8")
-    html = environment.get_template("evaluation.html.j2").render(
-        css=Markup(css),
+    html = render_page(
+        "evaluation.html.j2",
         sheet=sheet,
         sections=figure_sections(evaluation),
         plot=_plot(evaluation),

@@ -51,6 +51,18 @@ class CellsFileError(CxpathError, ValueError):
     """A table of cells cannot be read or lacks a column."""
 
 
+class ProfileError(CxpathError, ValueError):
+    """A patient's profile cannot be read, or a field of it says what cannot be."""
+
+
+class CriteriaError(CxpathError, ValueError):
+    """A file of therapy criteria cannot be read, or states a criterion that cannot be judged."""
+
+
+class VariantsFileError(CxpathError, ValueError):
+    """A file of variants or of genome intervals cannot be read, or lacks what was asked of it."""
+
+
 class AssayError(CxpathError, ValueError):
     """An assay is unknown, or does not support the score asked of it."""
 
