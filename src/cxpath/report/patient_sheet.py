@@ -10,9 +10,13 @@ from cxpath.biomarkers.profile import BiomarkerProfile
 from cxpath.report.page_template import render_page
 from cxpath.report.wording import RESEARCH_USE
 from cxpath.therapy.caution import CautionState
+from cxpath.therapy.criterion import Approval
 from cxpath.therapy.judge import CriterionResult
 from cxpath.therapy.review import TherapyReview
 from cxpath.therapy.verdict import Verdict
+
+NO_AGENT = "none: a test"
+"""The agent of a criterion that is for a test."""
 
 _KINDS = {
     "immune_checkpoint": "an immune treatment: it helps the body’s own defences to see the tumour",
@@ -23,6 +27,21 @@ _KINDS = {
     "ntrk_ret_inhibitor": "it blocks one signal inside the tumour’s cells",
 }
 
+_PLAIN_CAUTIONS = {
+    "autoimmune disease": "an illness in which the body’s defences attack the body",
+    "earlier pelvic radiotherapy": "your earlier radiotherapy",
+    "earlier PD-1 or PD-L1 antibody": "your earlier immune treatment",
+    "earlier paclitaxel": "your earlier chemotherapy",
+    "neuropathy grade": "numb or tingling hands and feet",
+    "hypertension": "high blood pressure",
+    "proteinuria": "protein in the urine",
+    "venous thromboembolism": "blood clots",
+    "lung disease": "lung disease",
+    "eye examination done": "your eyes",
+    "ocular surface disease": "your eyes",
+}
+"""By the caution's own words; the others are plain enough."""
+
 _PLAIN_FACTS = {
     "clinical.stage": "the exact stage of the tumour",
     "clinical.histology": "the type of the tumour under the microscope",
@@ -32,7 +51,7 @@ _PLAIN_FACTS = {
     "clinical.progressed": "how the tumour answered to earlier treatments",
     "clinical.progressed_after_chemotherapy": "how the tumour answered to earlier chemotherapy",
     "clinical.unresectable_or_metastatic": "whether the tumour can be taken out",
-    "clinical.no_satisfactory_alternative": "whether other treatments are left",
+    "clinical.no_satisfactory_alternative": "which other treatments could be considered",
     "clinical.age_years": "your age",
     "pdl1.cps": "the PD-L1 test, checked by a pathologist",
     "tmb.value": "the number of changes in the tumour’s genes, by the test that counts for this",
@@ -65,9 +84,8 @@ def patient_sheet(review: TherapyReview, reviewed_on: str) -> str:
     reviewed_on : str
         The day, in words.
     """
-    therapies = [
-        one for one in review.results if one.criterion.approval.can_be_met and one.criterion.cautions
-    ]
+    able = [one for one in review.results if one.criterion.approval.can_be_met]
+    therapies = [one for one in able if one.criterion.agent != NO_AGENT]
     met = [one for one in therapies if one.verdict is Verdict.MET]
     open_ones = [one for one in therapies if one.verdict is Verdict.INDETERMINATE]
     return render_page(
@@ -120,8 +138,11 @@ def _pdl1(profile: BiomarkerProfile) -> str:
 
 def _options(met: Sequence[CriterionResult]) -> list[tuple[str, str]]:
     """Return each regimen once, with what kinds of treatment it holds."""
-    kinds = {one.criterion.regimen: "; ".join(_KINDS[k] for k in one.criterion.cautions) for one in met}
-    return [(regimen, words) for regimen, words in kinds.items() if "NCCN" not in regimen]
+    labels = [one.criterion for one in met if one.criterion.approval is not Approval.GUIDELINE]
+    return [
+        (regimen, "; ".join(_KINDS[kind] for kind in kinds))
+        for regimen, kinds in {one.regimen: one.cautions for one in labels}.items()
+    ]
 
 
 def _agents(open_ones: Sequence[CriterionResult], met: Sequence[CriterionResult]) -> list[str]:
@@ -141,4 +162,4 @@ def _still_to_find_out(open_ones: Sequence[CriterionResult]) -> list[str]:
 
 def _watched(results: Sequence[CriterionResult]) -> list[str]:
     raised = [flag.about for one in results for flag in one.cautions if flag.state is CautionState.RAISED]
-    return list(dict.fromkeys(raised))
+    return list(dict.fromkeys(_PLAIN_CAUTIONS.get(about, about) for about in raised))

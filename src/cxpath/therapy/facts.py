@@ -15,7 +15,7 @@ from cxpath.biomarkers.molecular import Finding, MmrStatus, MsiStatus
 from cxpath.biomarkers.profile import BiomarkerProfile
 from cxpath.therapy.agents import IMMUNE_CHECKPOINT, PACLITAXEL
 from cxpath.therapy.clause import Clause, Scalar
-from cxpath.therapy.found import Found, in_words, unknown
+from cxpath.therapy.found import Found, by_words, in_words, unknown
 
 Look = Callable[[BiomarkerProfile], Scalar | None]
 Read = Callable[[BiomarkerProfile, Clause], Found]
@@ -76,11 +76,11 @@ def _stage(profile: BiomarkerProfile, clause: Clause) -> Found:
 
 def _by_assay(value: Scalar | None, by: str | None, clause: Clause, what: str) -> Found:
     """Look at a result that counts only by the clause's assays."""
-    wanted = " or ".join(name.upper() for name in clause.assay)
+    wanted = " or ".join(map(by_words, clause.assay))
     settle = f"{what} by {wanted}" if wanted else what
     if value is None:
         return unknown("unknown", settle)
-    words = f"{in_words(value)} by {by.upper() if by else 'an assay that is not stated'}"
+    words = f"{in_words(value)} by {by_words(by) if by else 'an assay that is not stated'}"
     if clause.assay and by not in clause.assay:
         return unknown(f"{words}; only {wanted} counts here", settle)
     return Found(value, words)

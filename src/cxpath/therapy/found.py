@@ -34,6 +34,12 @@ def unknown(why: str, settle: str) -> Found:
     return Found(None, why, settle)
 
 
+def by_words(name: str) -> str:
+    """Return an assay, or a scoring system, as a reader says it: "22C3", "gastric criteria"."""
+    is_system = name.isalpha() and not any(letter.isupper() for letter in name)
+    return f"{name} criteria" if is_system else name.upper()
+
+
 def in_words(value: Scalar) -> str:
     """Return a value as a reader says it."""
     if isinstance(value, bool):

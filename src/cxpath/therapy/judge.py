@@ -11,7 +11,7 @@ from cxpath.therapy.caution import Caution, CautionState
 from cxpath.therapy.clause import IN_WORDS, Clause
 from cxpath.therapy.criterion import Approval, Criterion
 from cxpath.therapy.facts import FACTS
-from cxpath.therapy.found import Found, in_words
+from cxpath.therapy.found import Found, by_words, in_words
 from cxpath.therapy.pdl1_fact import PDL1_FACTS, find_pdl1
 from cxpath.therapy.verdict import Verdict, all_of
 
@@ -167,7 +167,7 @@ def label_of(clause: Clause) -> str:
 def condition_in_words(clause: Clause) -> str:
     """Return "CPS ≥ 1 by 22C3"."""
     label = label_of(clause)
-    by = f" by {' or '.join(name.upper() for name in clause.assay)}" if clause.assay else ""
+    by = f" by {' or '.join(map(by_words, clause.assay))}" if clause.assay else ""
     by += f" by {clause.edition}" if clause.edition else ""
     if isinstance(clause.value, bool):
         return f"{label}{by}" if clause.value else f"no {label}{by}"
