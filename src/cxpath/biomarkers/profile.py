@@ -15,7 +15,7 @@ from cxpath.biomarkers.part import ProfilePart
 from cxpath.biomarkers.pdl1 import Pdl1Score
 from cxpath.values.errors import ProfileError
 
-SCHEMA = "cxpath/profile/1"
+SCHEMA: Literal["cxpath/profile/1"] = "cxpath/profile/1"
 HINT = "`cxpath therapy init` writes a template that explains every field"
 
 

@@ -23,6 +23,7 @@ from cxpath.cli.report import report
 from cxpath.cli.score import score
 from cxpath.cli.synth import synth
 from cxpath.cli.therapy import therapy
+from cxpath.cli.tmb import tmb
 from cxpath.cli.train import train
 from cxpath.values.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
@@ -44,6 +45,7 @@ app.command()(doctor)
 app.command()(train)
 app.command()(evaluate)
 app.command()(synth)
+app.command()(tmb)
 app.add_typer(models, name="models")
 app.add_typer(therapy, name="therapy")
 
