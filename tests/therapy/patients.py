@@ -39,7 +39,7 @@ LINE: Fields = {
 def changed(fields: Fields, path: str, value: Any) -> Fields:
     """Return fields with one of them changed; "unknown" takes it away."""
     copy = deepcopy(fields)
-    table = copy
+    table: Any = copy
     *parents, last = path.split(".")
     for key in parents:
         table = table[int(key)] if isinstance(table, list) else table.setdefault(key, {})

@@ -57,6 +57,8 @@ class Pdl1Score(ProfilePart):
     not_evaluable_because: tuple[str, ...] = ()
     slide_digest: str | None = None
     """SHA-256 of the slide file: binds a confirmation to one slide."""
+    model_digest: str | None = None
+    """SHA-256 of the network's weights, of a score that cxpath made."""
     confirmed_by: str | None = Field(default=None, min_length=1)
     confirmed_on: date | None = None
 

@@ -62,8 +62,9 @@ def read_vcf(path: Path, sample: str | None = None) -> SampleVariants:
         with pysam.VariantFile(str(path)) as file:
             samples = _samples(file.header, sample, path)
             annotation = annotation_of(file.header)
+            asked = tuple(name for name in ASKED if name in file.header.info)
             variants = tuple(
-                variant for record in file for variant in _variants(record, samples.tumour, annotation)
+                variant for record in file for variant in _variants(record, samples.tumour, annotation, asked)
             )
             return SampleVariants(
                 sample=samples.tumour or path.name.split(".")[0],
@@ -97,7 +98,9 @@ def _samples(header: Any, wanted: str | None, path: Path) -> _Samples:
     raise VariantsFileError(f"{path}: holds {len(names)} samples", f"pass --sample: {', '.join(names)}")
 
 
-def _variants(record: Any, tumour: str | None, annotation: Annotation | None) -> Iterator[Variant]:
+def _variants(
+    record: Any, tumour: str | None, annotation: Annotation | None, asked: Sequence[str]
+) -> Iterator[Variant]:
     call = record.samples[tumour] if tumour is not None else None
     called = _called(call, len(record.alleles or ()))
     chromosome, passed = plain_chromosome(record.chrom), _passed(record)
@@ -110,7 +113,7 @@ def _variants(record: Any, tumour: str | None, annotation: Annotation | None) ->
         if annotation is not None:
             consequence, named = annotation.read(record, index)
             fields = Fields(named)
-        info = Fields({name: (_text(record.info[name]),) for name in ASKED if name in record.info})
+        info = Fields({name: (_text(record.info[name]),) for name in asked if name in record.info})
         yield Variant(
             chromosome=chromosome,
             position=record.pos,

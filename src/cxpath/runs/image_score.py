@@ -63,6 +63,7 @@ def _pdl1(document: Mapping[str, Any]) -> Pdl1Score:
         clear_at=tuple(cutoff for cutoff, borderline in judged.items() if not borderline),
         not_evaluable_because=tuple(document["not_evaluable_because"]),
         slide_digest=document["slide"]["digest"],
+        model_digest=document["provenance"]["model_digest"],
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from cxpath.biomarkers.profile import BiomarkerProfile, profile_from
 from cxpath.exchange.whole_file import whole_file
 from cxpath.report.board_page import board_page
+from cxpath.report.fhir_bundle import fhir_bundle
 from cxpath.report.patient_sheet import patient_sheet
 from cxpath.report.pdf import require_pdf, write_pdf
 from cxpath.report.wording import RESEARCH_USE
@@ -95,7 +96,7 @@ def review_therapy(
 
 
 def review_profile(request: ReviewRequest) -> dict[str, Any]:
-    """Review a profile and leave `board.html`, `patient.html` and `therapy.json`, the last one last.
+    """Review a profile and leave pages, `fhir.json` and, last, `therapy.json`.
 
     Returns
     -------
@@ -145,6 +146,7 @@ def _write(request: ReviewRequest, review: TherapyReview, document: Mapping[str,
         ("criteria", f"{len(review.results)}, digest {document['provenance']['criteria_digest'][:16]}"),
     ]
     pages = {"board": board_page(review, day, provenance), "patient": patient_sheet(review, day)}
+    write_json(request.out / "fhir.json", fhir_bundle(review, on))
     for name, html in pages.items():
         with whole_file(request.out / f"{name}.html") as partial:
             partial.write_text(html, encoding="utf-8", newline="\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -80,7 +81,7 @@ class Criterion(Settings):
             raise ValueError("stage needs stage_edition: a stage means nothing without it")
         return self
 
-    @property
+    @cached_property
     def clauses(self) -> tuple[Clause, ...]:
         """All conditions, in the order of reading."""
         own = []
