@@ -33,7 +33,7 @@ def test_importing_cxpath_loads_nothing_and_offers_everything() -> None:
 def test_every_command_explains_itself() -> None:
     listed = command("--help")
     assert listed.returncode == 0
-    names = "demo score fields cases report doctor train evaluate synth models"
+    names = "demo score fields cases report doctor train evaluate synth models therapy tmb"
     for name in names.split():
         assert name in listed.stdout
         assert command(name, "--help").returncode == 0

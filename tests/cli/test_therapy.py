@@ -85,5 +85,10 @@ def test_lint_is_clean_and_fails_on_a_criterion_without_a_source(tmp_path: Path)
 @pytest.mark.parametrize("form", ["path", "fields", "profile"])
 def test_the_same_in_python(form: str) -> None:
     fields = {"clinical": {"setting": "recurrent", "histology": "squamous"}}
-    profile = {"path": WORKED, "fields": fields, "profile": api.BiomarkerProfile.model_validate(fields)}[form]
+    forms: dict[str, Path | dict[str, dict[str, str]] | api.BiomarkerProfile] = {
+        "path": WORKED,
+        "fields": fields,
+        "profile": api.BiomarkerProfile.model_validate(fields),
+    }
+    profile = forms[form]
     assert api.review_therapy(profile).by_id("us-bevacizumab-chemotherapy").verdict == "met"

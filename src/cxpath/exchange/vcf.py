@@ -154,16 +154,16 @@ def _support(call: Any, index: int) -> tuple[int | None, int | None, float | Non
     """Return depth, reads of the allele and its fraction, from DP, AD and AF as far as they are there."""
     if call is None:
         return None, None, None
-    counts = call.get("AD") if "AD" in call else None
+    counts: Any = call.get("AD") if "AD" in call else None
     usable = isinstance(counts, tuple) and len(counts) > index and all(isinstance(n, int) for n in counts)
-    depth = call.get("DP") if "DP" in call else None
-    depth = depth if isinstance(depth, int) else (sum(counts) if usable else None)
+    total = sum(counts) if usable else None
+    stated_depth = call.get("DP") if "DP" in call else None
+    depth = stated_depth if isinstance(stated_depth, int) else total
     reads = counts[index] if usable else None
     fraction = call.get("AF") if "AF" in call else None
     stated = fraction[index - 1] if isinstance(fraction, tuple) and len(fraction) >= index else fraction
     if isinstance(stated, int | float):
         return depth, reads, float(stated)
-    total = sum(counts) if usable else 0
     return depth, reads, reads / total if reads is not None and total else None
 
 

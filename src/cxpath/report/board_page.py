@@ -78,6 +78,7 @@ def _card(review: TherapyReview, result: CriterionResult) -> dict[str, Any]:
         "regimen": criterion.regimen,
         "population": criterion.population,
         "place": PLACES[criterion.jurisdiction],
+        "short_place": criterion.jurisdiction.upper(),
         "approval": f"{_APPROVALS[criterion.approval]}{dated}",
         "trial": criterion.trial,
         "clauses": [

@@ -90,7 +90,7 @@ def patient_sheet(review: TherapyReview, reviewed_on: str) -> str:
     open_ones = [one for one in therapies if one.verdict is Verdict.INDETERMINATE]
     return render_page(
         "patient.html.j2",
-        ("report.css", "board.css"),
+        ("report.css", "board.css", "patient.css"),
         research_use=RESEARCH_USE,
         case=review.profile.case or "",
         reviewed_on=reviewed_on,

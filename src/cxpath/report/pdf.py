@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from cxpath.exchange.whole_file import whole_file
@@ -24,6 +25,8 @@ def write_pdf(html: str, path: Path) -> None:
     require_pdf()
     from weasyprint import HTML  # noqa: PLC0415  (an extra)
 
+    # It speaks of every style that is for screens only.
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)
     with whole_file(path) as partial:
         HTML(string=html).write_pdf(partial)
 

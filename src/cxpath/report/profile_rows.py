@@ -11,6 +11,7 @@ from cxpath.biomarkers.pdl1 import Pdl1Score, ScoreOrigin
 from cxpath.biomarkers.profile import BiomarkerProfile
 
 UNKNOWN = "unknown"
+_METHODS = {"dna_pcr": "DNA by PCR", "rna": "RNA", "ish": "in-situ hybridisation"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _others(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
     hpv, tmb, msi, her2 = profile.hpv, profile.tmb, profile.msi, profile.her2
     types = ", ".join(f"HPV{kind}" for kind in hpv.types)
     found = types or (hpv.result.value if hpv.result else UNKNOWN)
-    yield ProfileRow("HPV, direct test", found, (hpv.method or "").replace("_", " "))
+    yield ProfileRow("HPV, direct test", found, _METHODS.get(hpv.method or "", ""))
     yield ProfileRow("p16", profile.p16.result or UNKNOWN, "a surrogate of HPV" if profile.p16.result else "")
     yield ProfileRow("HPV class", profile.hpv_class.derived.value, profile.hpv_class.rule)
     yield ProfileRow("TMB (mutations per Mb)", _number(tmb.value), _tmb_source(profile))
