@@ -35,6 +35,8 @@ def _scores(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name.upper()}      {_estimate(document[name])}"
     if document["h_score"] is not None:
         yield f"H-score  {document['h_score']:.0f}"
+        if shares := document.get("h_score_grades"):
+            yield f"         {', '.join(f'{grade}: {share:.0f} %' for grade, share in shares.items())}"
     for value, cutoff in (document["cps"] or {}).get("cutoffs", {}).items():
         yield f"         CPS >= {value} ({cutoff['basis']}): {_verdict(cutoff)}"
     yield (

@@ -147,7 +147,8 @@ def _other_scores(score: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = entry.get("value") if isinstance(entry, Mapping) else entry
         if value is not None:
             found.append((words, score_number(value)))
-    return found
+    grades = score.get("h_score_grades") or {}
+    return found + [(f"tumour cells {grade} (%)", score_number(share)) for grade, share in grades.items()]
 
 
 def _field(entry: Mapping[str, Any], pictures: Mapping[str, str]) -> Section:

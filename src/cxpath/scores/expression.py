@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cxpath.scores.adequacy import why_inadequate
 from cxpath.scores.counting import count_cells
-from cxpath.scores.h_score import Compartment, h_score
+from cxpath.scores.h_score import Compartment, grade_percentages, h_score
 from cxpath.scores.settings import ScoringSettings
 from cxpath.scores.slide_score import SlideScore
 from cxpath.values.cell_table import CellTable
@@ -63,6 +63,7 @@ def score_expression(
         because,
         counts,
         h_score=None if because else h_score(cells, cuts, COMPARTMENTS[marker]),
+        h_score_grades=None if because else grade_percentages(cells, cuts, COMPARTMENTS[marker]),
         null_because=dict.fromkeys(("ic_area", "ic_cells", "tap"), f"{marker} is not PD-L1"),
         warnings=(f"marker {marker}: positive counts are not PD-L1 calls and are 0",),
     )

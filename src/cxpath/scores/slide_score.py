@@ -82,6 +82,8 @@ class SlideScore:
         None on a slide that is not evaluable: never 0.
     h_score, ic_area, ic_cells, tap : float or None
         None where `null_because` says why.
+    h_score_grades : mapping of str to float, or None
+        Of another marker than PD-L1: percentage of tumour cells that are 0, 1+, 2+ and 3+.
     null_because : mapping of str to str
         Why a score beside CPS and TPS is null, by its name.
     influence : tuple of InfluentialField
@@ -99,6 +101,7 @@ class SlideScore:
     ic_area: float | None = None
     ic_cells: float | None = None
     tap: float | None = None
+    h_score_grades: Mapping[str, float] | None = None
     null_because: Mapping[str, str] = field(default_factory=dict)
     influence: tuple[InfluentialField, ...] = ()
     heterogeneity: Heterogeneity | None = None
@@ -126,6 +129,7 @@ class SlideScore:
             "ic_cells": self.ic_cells,
             "tap": self.tap,
             "h_score": self.h_score,
+            "h_score_grades": dict(self.h_score_grades) if self.h_score_grades else None,
             "null_because": dict(self.null_because),
             "influence": [asdict(one) for one in self.influence],
             "heterogeneity": asdict(self.heterogeneity) if self.heterogeneity else None,
