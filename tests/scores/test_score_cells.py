@@ -131,6 +131,7 @@ def test_score_json_has_every_key_of_the_design() -> None:
         "ic_cells",
         "tap",
         "h_score",
+        "h_score_grades",
         "null_because",
         "influence",
         "heterogeneity",
