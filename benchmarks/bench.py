@@ -2,7 +2,7 @@
 
 Draws its own slide. Rounds alternate (A B A B ...) and medians are compared, since absolute times change
 with the machine and its mood. Mpx are megapixels of RGB at 0.5 µm/px. `make bench ONLY=readers` prints the
-reader table alone.
+reader table alone, `ONLY=scoring` the scoring of two million cells.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import openslide
 import torch
 from benchmarks.reader_table import print_reader_table
+from benchmarks.scoring import print_scoring
 from PIL import Image
 
 import cxpath
@@ -90,6 +91,9 @@ def start_up() -> float:
 def main() -> None:
     """Draw, measure, print."""
     torch.set_num_threads(1)
+    if "scoring" in sys.argv[1:]:
+        print_scoring()
+        return
     with TemporaryDirectory() as folder:
         print_reader_table(Path(folder))
         if "readers" in sys.argv[1:]:
@@ -116,6 +120,7 @@ def main() -> None:
     base = found["read, openslide + box"]
     for name, speed in found.items():
         print(f"{name:32} {speed:7.1f} Mpx/s   {speed / base:5.2f} x openslide + box")
+    print_scoring()
     print(f"{'cxpath --help':32} {start_up():7.2f} s beyond a bare Python")
 
 

@@ -36,7 +36,10 @@ def describe(study: Coverage) -> str:
     flagged = study.flagged()
     of_far = f"{flagged[far].mean():.3f}; with 1,000 tumour cells or more {flagged[far & many].mean():.3f}"
     lines += ["", f"on the other side: {wrong.sum()}, flagged {study.borderline[wrong].mean():.3f}"]
-    lines += [f"more than twofold away: {far.sum()}, flagged {of_far}", f"as estimated: {study.error}"]
+    alone = study.counting_alone.any(axis=1)
+    lines += [f"more than twofold away: {far.sum()}, flagged {of_far}"]
+    lines += [f"the same of flawless calls on even tissue: {alone[far].mean():.3f}"]
+    lines += [f"as estimated: {study.error}"]
     return "\n".join(lines)
 
 

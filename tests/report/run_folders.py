@@ -13,13 +13,41 @@ from numpy.typing import NDArray
 from skimage import data
 
 from cxpath.exchange.tiles_parquet import write_table
-from cxpath.report.fields import FieldView, write_fields
+from cxpath.report.field_map import PlacedField, field_map
+from cxpath.report.fields import INFLUENCE, FieldView, write_fields
 from cxpath.report.heatmap_picture import heatmap_picture
 from cxpath.report.tissue_picture import tissue_picture
 
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 OVERVIEW_MPP = 16.0
 TILE_PX = 1024
+
+
+def _bucket(name: str, fields: int, tumour: float, positive: float) -> dict[str, Any]:
+    shares = {"share_of_tumour_cells": tumour, "share_of_positive_cells": positive}
+    return {"name": name, "fields": fields} | shares
+
+
+HETEROGENEITY: dict[str, Any] = {
+    "fields": 112,
+    "gini": 0.61,
+    "coefficient_of_variation": 1.4,
+    "share_of_hottest_tenth": 0.41,
+    "positive_share_of_hottest": [1 - (1 - step / 20) ** 4 for step in range(1, 21)],
+    "buckets": [
+        _bucket("no positive cell", 20, 0.15, 0.0),
+        _bucket("above 0, below 1", 31, 0.3, 0.01),
+        _bucket("1 to below 10", 31, 0.35, 0.12),
+        _bucket("10 or more", 30, 0.2, 0.87),
+    ],
+    "fewest_tumour_cells": 50,
+    "hottest": {"left_um": 4500.0, "top_um": 5500.0, "tumour_cells": 412, "local_cps": 61.2},
+}  # fmt: skip
+
+
+def _case(choice: str, setting: float, unit: str, cps: float) -> dict[str, Any]:
+    return {"choice": choice, "setting": setting, "unit": unit, "cps": cps, "flips": [], "because": ""}
+
 
 SCORE: dict[str, Any] = {
     "schema": "cxpath/score/1",
@@ -70,6 +98,15 @@ SCORE: dict[str, Any] = {
         "level": 0.95,
         "method": "Poisson on the counts, field bootstrap",
     },
+    "heterogeneity": HETEROGENEITY,
+    "sensitivity": [
+        _case("staining threshold", 0.45, "probability", 13.1),
+        _case("staining threshold", 0.55, "probability", 11.71),
+        _case("membrane completeness", 0.1, "share of outline", 12.01),
+        _case("association distance", 250.0, "µm", 12.29),
+        _case("association distance", 1000.0, "µm", 12.61),
+    ],
+    "scoring": {"stained_threshold": 0.5, "association_distance_um": 500.0},
     "ic_area": None,
     "ic_cells": None,
     "tap": None,
@@ -145,6 +182,8 @@ def borderline_score() -> dict[str, Any]:
             },
         },
     )
+    for case, cps in zip(score["sensitivity"], (1.08, 0.88, 0.93, 0.95, 0.97), strict=True):
+        case.update(cps=cps, flips=[1.0] if cps >= 1 else [])
     score["tps"].update(value=0.6264, interval_slide=[0.55, 0.71], interval_tissue=[0.33, 1.02])
     score["assay"] = "unknown"
     score["warnings"] = ["assay not stated", "model first-light was trained on synthetic tissue"]
@@ -161,6 +200,8 @@ def not_evaluable_score() -> dict[str, Any]:
         ],
         cps=None,
         tps=None,
+        heterogeneity=None,
+        sensitivity=[],
     )
     score["adequacy"]["viable_tumour_cells"] = 37
     score["counts"].update(tumour_positive=2, tumour_negative=35, immune_positive=4)
@@ -197,6 +238,7 @@ def cells_of_field(number: int) -> tuple[NDArray[np.uint8], dict[str, Any]]:
     draws = np.random.default_rng(number).random(len(x))
     kind = np.select([draws < 0.6, draws < 0.8], [0, 1], 2).astype(np.uint8)
     columns = {"x_px": x + 0.5, "y_px": y + 0.5, "kind": kind, "positive": (brown > 15) & (kind < 2)}
+    columns["counted"] = columns["positive"] & ((kind == 0) | (draws < 0.78))
     return rgb, columns
 
 
@@ -249,9 +291,13 @@ def draw_pictures(folder: Path) -> None:
     )
     heatmap.save(folder / "heatmap.png")
     write_table(tiles, folder / "tiles.parquet", {"schema": "cxpath/tiles/1"})
-    captions = ("raises the score most", "lowers the score most", "drawn at random")
+    captions = {
+        "raises the CPS by 1.2": INFLUENCE,
+        "lowers the CPS by 0.4": INFLUENCE,
+        "drawn at random": "1 to below 10",
+    }
     views = []
-    for number, caption in enumerate(captions):
+    for number, (caption, bucket) in enumerate(captions.items()):
         pixels, columns = cells_of_field(number)
         views.append(
             FieldView(
@@ -262,9 +308,12 @@ def draw_pictures(folder: Path) -> None:
                 top_um=5500.0,
                 caption=caption,
                 local_cps=31.5,
+                bucket=bucket,
             )
         )
     write_fields(folder, views)
+    placed = [PlacedField(n, 250 + 31 * n, 340, 31, effect) for n, effect in ((1, 1), (2, -1), (3, 0))]
+    field_map(rgb, placed, OVERVIEW_MPP).save(folder / "fields" / "map.png")
 
 
 def write_run(folder: Path, score: dict[str, Any], *, pictures: bool = True) -> Path:

@@ -63,7 +63,7 @@ def reports(finished_runs: dict[str, Path]) -> dict[str, str]:
 def test_the_page_parses_and_asks_nobody_for_anything(reports: dict[str, str], case: str) -> None:
     html = reports[case]
     page = _Page(html)
-    assert len(page.images) == 2 + 2 * 3
+    assert len(page.images) == 3 + 2 * 3
     assert all((image["src"] or "").startswith("data:image/jpeg;base64,") for image in page.images)
     assert all(image["alt"] for image in page.images)
     linking = {
@@ -111,6 +111,23 @@ def test_every_value_of_a_result_is_shown(reports: dict[str, str]) -> None:
     assert "ear the cut-off: pathologist review" not in text
 
 
+def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
+    text = _Page(reports["normal"]).text
+    shown = [
+        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field of 50 tumour cells",
+        "local CPS 61.2, 412 tumour cells", "Would another choice change it? No cut-off would flip.",
+        "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
+        "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields hold 35 % of the tumour cells",
+        "immune cell, positive, too far from tumour to count",
+    ]  # fmt: skip
+    assert [words for words in shown if words not in text] == []
+    near = _Page(reports["borderline"]).text
+    assert "CPS ≥ 1 would flip: it hangs on a choice" in near
+    without = _Page(reports["not evaluable"]).text
+    assert "How evenly" not in without
+    assert "another choice" not in without
+
+
 def test_a_borderline_score_asks_for_review(reports: dict[str, str]) -> None:
     text = _Page(reports["borderline"]).text
     assert "CPS <1 0.96 before rounding" in text
@@ -134,8 +151,8 @@ def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(rep
 
 def test_the_gallery_shows_counts_and_places(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
-    assert "Field 1 raises the score most" in text
-    assert re.search(r"T⁺ \d+T⁻ \d+I⁺ \d+I⁻ \d+other \d+local CPS 31\.5", text)
+    assert "Field 1 raises the CPS by 1.2" in text
+    assert re.search(r"T⁺ \d+T⁻ \d+I⁺ \d+I⁻ \d+I⁺ not counted \d+other \d+local CPS 31\.5", text)
     assert "250 × 250 µm; 4.00 mm from left, 5.50 mm from top" in text
 
 

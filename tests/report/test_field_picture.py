@@ -8,7 +8,7 @@ import pytest
 
 from cxpath.report.field_picture import field_picture, plain_field_picture
 from cxpath.report.marks import LEGEND
-from cxpath.report.palette import NEGATIVE, OTHER, POSITIVE
+from cxpath.report.palette import NEGATIVE, OTHER, POSITIVE, POSITIVE_EDGE
 from cxpath.values.cell_table import Kind
 
 GREY = np.full((800, 800, 3), 200, np.uint8)
@@ -46,6 +46,22 @@ def test_other_cells_are_small_hollow_and_grey() -> None:
     assert _near(pixels, OTHER).any()
     tumour = _around(Kind.TUMOUR, positive=False)
     assert (pixels != 200).any(axis=-1).sum() < (tumour != 200).any(axis=-1).sum()
+
+
+def test_a_stained_immune_cell_that_does_not_count_is_hollow_and_struck_through() -> None:
+    centre, kind = np.array([400.5]), np.array([Kind.IMMUNE], np.uint8)
+    one = np.array([True])
+    counted, not_counted = (
+        np.asarray(field_picture(GREY, centre, centre, kind, one, 0.5, own))[380:421, 380:421].astype(int)
+        for own in (one, ~one)
+    )
+    assert _near(counted, POSITIVE).any()
+    assert not _near(not_counted, POSITIVE).any()
+    assert _near(not_counted, POSITIVE_EDGE)[20].sum() > 10
+    legends = [
+        np.asarray(field_picture(GREY, centre, centre, kind, one, 0.5, own))[800:] for own in (one, ~one)
+    ]
+    assert (legends[0] != legends[1]).any()
 
 
 def test_positive_cells_lie_on_top() -> None:

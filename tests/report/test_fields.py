@@ -13,10 +13,11 @@ def _view(caption: str = "raises the score most") -> FieldView:
     return FieldView(
         rgb=np.full((200, 300, 3), 220, np.uint8),
         mpp=0.5,
-        x_px=np.array([10.0, 20.0, 30.0, 40.0, 50.0]),
-        y_px=np.array([10.0, 20.0, 30.0, 40.0, 50.0]),
-        kind=np.array([0, 0, 1, 2, 1], np.uint8),
-        positive=np.array([True, False, True, True, False]),
+        x_px=np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]),
+        y_px=np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]),
+        kind=np.array([0, 0, 1, 2, 1, 1], np.uint8),
+        positive=np.array([True, False, True, True, False, True]),
+        counted=np.array([True, False, True, False, False, False]),
         left_um=1234.56,
         top_um=7.0,
         caption=caption,
@@ -30,6 +31,7 @@ def test_counts_are_by_kind_and_stain_and_other_cells_never_count_as_positive() 
         "tumour_negative": 1,
         "immune_positive": 1,
         "immune_negative": 1,
+        "immune_positive_not_associated": 1,
         "other": 1,
     }
 
@@ -41,6 +43,7 @@ def test_pictures_and_list_are_written(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "fields" / "fields.json").read_text(encoding="utf-8"))
     assert document["schema"] == "cxpath/fields/1"
     first, second = document["fields"]
+    assert first["bucket"] == "influence"
     assert first["counts"] == _view().counts()
     assert (first["left_um"], first["top_um"], first["width_um"], first["height_um"]) == (
         1234.6,

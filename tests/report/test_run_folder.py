@@ -56,5 +56,6 @@ def test_the_fake_run_has_the_keys_of_the_design() -> None:
     assert list(json.loads(json.dumps(normal_score()))) == [
         "schema", "research_use", "slide", "assay", "tumour", "warnings", "evaluable",
         "not_evaluable_because", "adequacy", "counts", "cps", "tps",
-        "ic_area", "ic_cells", "tap", "h_score", "tissue", "provenance",
+        "heterogeneity", "sensitivity", "scoring", "ic_area", "ic_cells", "tap", "h_score", "tissue",
+        "provenance",
     ]  # fmt: skip

@@ -26,9 +26,18 @@ def test_a_plain_binomial_interval_covers_far_less(study: Coverage) -> None:
 def test_a_wrong_side_is_nearly_always_flagged_and_a_far_score_of_many_cells_rarely(study: Coverage) -> None:
     wrong = study.other_side()
     assert wrong.any()
-    assert study.borderline[wrong].mean() >= 0.85
+    assert np.count_nonzero(~study.borderline[wrong]) <= 1
     far = study.far() & (study.tumour >= 1_000)
     assert study.flagged()[far].mean() <= 0.08
+
+
+def test_counting_alone_leaves_doubt_only_where_cells_are_few(
+    study: Coverage,
+) -> None:
+    few, far = study.tumour < 1_000, study.far()
+    assert study.counting_alone[few].any()
+    assert study.counting_alone[far & ~few].mean() < 0.02
+    assert study.counting_alone.sum() < study.borderline.sum()
 
 
 def test_the_error_term_is_estimated_and_not_handed_over(study: Coverage) -> None:

@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxpath.scores.cutoffs import Cutoff
@@ -16,8 +16,8 @@ from tests.scores.tissues import FLAWLESS, GOOD, mixed
 CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
 
 
-def score(cells: CellTable, **settings: Any) -> SlideScore:
-    return score_cells(cells, ScoringSettings(**settings), CUTOFFS)
+def score(cells: CellTable, **options: Any) -> SlideScore:
+    return score_cells(cells, ScoringSettings(**options), CUTOFFS)
 
 
 def cps_of(result: SlideScore) -> ScoreEstimate:
@@ -99,6 +99,7 @@ def test_the_h_score_needs_the_labs_own_cuts() -> None:
     assert score(cells, intensity_cuts_od=(0.1, 0.2, 0.5)).h_score == pytest.approx(100.0)
 
 
+@settings(deadline=None)  # thousands of draws each
 @given(
     positive=st.integers(0, 60),
     negative=st.integers(100, 300),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cxpath.scores.field_dispersion import field_dispersion
+from cxpath.scores.field_dispersion import USUAL_UNEVENNESS, USUAL_WEIGHT, field_dispersion
 from cxpath.scores.score_draws import draw_scores
 from cxpath.scores.slide_error import SlideErrorSettings
 from tests.scores.tissues import FLAWLESS, GOOD, even_fields
@@ -11,9 +11,14 @@ from tests.scores.tissues import FLAWLESS, GOOD, even_fields
 def test_counting_noise_alone_gives_the_clinical_briefs_interval(
     fields: int, positive: int, low: float, high: float
 ) -> None:
-    """CPS 1.0 of 1,000 and of 20,000 tumour cells: 0.48 to 1.84 and 0.87 to 1.15 (exact Poisson)."""
+    """CPS 1.0 of 1,000 and of 20,000 tumour cells: 0.48 to 1.84 and 0.87 to 1.15 (exact Poisson).
+
+    The exact interval covers more than 95 %; ours lies within it and is nearly as wide.
+    """
     cps, _ = draw_scores([even_fields(fields, positive, 99)], FLAWLESS)
-    assert cps.interval_tissue(0.95) == pytest.approx((low, high), abs=0.08)
+    own = cps.interval_tissue(0.95)
+    assert low - 0.02 <= own[0] < 1.0 < own[1] <= high + 0.02
+    assert own[1] - own[0] > 0.88 * (high - low)
     assert cps.interval_slide(0.95) == pytest.approx((1.0, 1.0), abs=0.02)
 
 
@@ -68,11 +73,34 @@ def test_draws_are_capped_and_probabilities_fall() -> None:
     assert chances == sorted(chances, reverse=True)
 
 
-def test_even_fields_do_not_differ_and_one_hot_field_leaves_one_degree() -> None:
-    even = field_dispersion(np.full(30, 4), np.full(30, 100))
-    assert (even.variance, even.degrees) == (0.0, 29.0)
+def test_nearly_nothing_is_left_of_what_is_usual_where_many_fields_speak() -> None:
+    """300 even fields of 4: own variance 0 of 299 degrees; usual 1200 + 0.3 x 1200^2 / 300 of 6."""
+    even = field_dispersion(np.full(300, 4), np.full(300, 100))
+    assert even.degrees == 299 + USUAL_WEIGHT
+    assert even.variance == pytest.approx(USUAL_WEIGHT / 305 * (1200 + USUAL_UNEVENNESS * 1200**2 / 300))
+    assert even.variance < 1200
+
+
+def test_one_hot_field_leaves_one_degree_of_its_own() -> None:
     hot = np.zeros(30, dtype=np.int64)
     hot[0] = 120
     spread = field_dispersion(hot, np.full(30, 100))
-    assert spread.variance == pytest.approx(116.0**2 + 29 * 16, rel=0.06)
-    assert spread.degrees == pytest.approx(1.0, abs=0.1)
+    usual = 120 + USUAL_UNEVENNESS * 120**2 / 30
+    own = (spread.variance * spread.degrees - usual * USUAL_WEIGHT) / (spread.degrees - USUAL_WEIGHT)
+    assert own == pytest.approx(116.0**2 + 29 * 16, rel=0.06)
+    assert spread.degrees == pytest.approx(1.0 + USUAL_WEIGHT, abs=0.1)
+
+
+def test_a_single_field_has_the_usual_doubt_and_no_positive_cell_none() -> None:
+    single = field_dispersion(np.array([50]), np.array([400]))
+    assert (single.variance, single.degrees) == (50 + USUAL_UNEVENNESS * 50**2, USUAL_WEIGHT)
+    assert field_dispersion(np.zeros(4, dtype=np.int64), np.full(4, 100)).variance == 0.0
+
+
+def test_few_tumour_cells_without_a_positive_one_leave_doubt_about_1_and_many_leave_none() -> None:
+    """Of 120 cells none: a CPS of 1 cannot be ruled out. Of 1,200 it can."""
+    chances = [
+        draw_scores([even_fields(4, 0, cells)], FLAWLESS)[0].probability_at_least(1.0) for cells in (30, 300)
+    ]
+    assert chances[0] > 0.025
+    assert chances[1] < 0.001

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cxpath.exchange.whole_file import whole_file
 from cxpath.report.embedding import embedded
+from cxpath.report.gallery import MAP
 from cxpath.report.page import page_content
 from cxpath.report.page_template import render_page
 from cxpath.report.run_folder import RunFolder, read_run_folder
@@ -50,4 +51,4 @@ def build_report(folder: Path) -> Path:
 def _picture_names(run: RunFolder) -> list[str]:
     """Return the names of pictures to show; a gallery entry cannot reach outside its folder."""
     gallery = [f"fields/{Path(entry[key]).name}" for entry in run.fields for key in ("plain", "marked")]
-    return [*_OVERVIEWS, *gallery]
+    return [*_OVERVIEWS, MAP, *gallery]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from cxpath.report.lettering import draw_scale_bar, font
-from cxpath.report.marks import LEGEND, draw_mark
+from cxpath.report.marks import LEGEND, UNCOUNTED_WORDS, WHOLE_LEGEND, LegendEntry, draw_mark
 from cxpath.report.palette import INK, PAPER
 from cxpath.values.cell_table import Kind
 
@@ -31,7 +33,7 @@ def plain_field_picture(rgb: NDArray[np.uint8], mpp: float) -> Image.Image:
         Micrometres per pixel of `rgb`.
     """
     picture, factor = _fitted(rgb)
-    return _above_strip(picture, mpp / factor, legend=False)
+    return _above_strip(picture, mpp / factor, ())
 
 
 def field_picture(
@@ -41,6 +43,7 @@ def field_picture(
     kind: NDArray[np.uint8],
     positive: NDArray[np.bool_],
     mpp: float,
+    counted: NDArray[np.bool_] | None = None,
 ) -> Image.Image:
     """Return the field with every cell marked, above a strip with legend and scale bar.
 
@@ -55,9 +58,12 @@ def field_picture(
         Whether the cell counts as PD-L1 positive.
     mpp : float
         Micrometres per pixel of `rgb`.
+    counted : bool array, (N,), optional
+        Which positive cells count; all of them when left out.
     """
-    picture, factor = marked_cells(rgb, x_px, y_px, kind, positive, mpp)
-    return _above_strip(picture, mpp / factor, legend=True)
+    picture, factor = marked_cells(rgb, x_px, y_px, kind, positive, mpp, counted)
+    legend = LEGEND if counted is None or counted[_stained_immune(kind, positive)].all() else WHOLE_LEGEND
+    return _above_strip(picture, mpp / factor, legend)
 
 
 def marked_cells(
@@ -67,6 +73,7 @@ def marked_cells(
     kind: NDArray[np.uint8],
     positive: NDArray[np.bool_],
     mpp: float,
+    counted: NDArray[np.bool_] | None = None,
 ) -> tuple[Image.Image, float]:
     """Return the field at a readable size with every cell marked, and by how much it grew."""
     picture, factor = _fitted(rgb)
@@ -86,6 +93,7 @@ def marked_cells(
             positive=bool(positive[row]),
             radius_px=radius_px,
             line_px=2 * _OVERSAMPLING,
+            counted=counted is None or bool(counted[row]),
         )
     return large.resize(size, Image.Resampling.LANCZOS), factor
 
@@ -106,15 +114,20 @@ def _fitted(rgb: NDArray[np.uint8]) -> tuple[Image.Image, float]:
     return picture, factor
 
 
-def _above_strip(picture: Image.Image, mpp: float, *, legend: bool) -> Image.Image:
+def _stained_immune(kind: NDArray[np.uint8], positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return (kind == Kind.IMMUNE) & positive
+
+
+def _above_strip(picture: Image.Image, mpp: float, legend: Sequence[LegendEntry]) -> Image.Image:
     width, height = picture.size
-    sheet = Image.new("RGB", (width, height + 3 * _STRIP_ROW_PX + 12), PAPER)
+    sheet = Image.new("RGB", (width, height + 4 * _STRIP_ROW_PX + 12), PAPER)
     sheet.paste(picture, (0, 0))
     draw = ImageDraw.Draw(sheet)
-    row_px = [height + 6 + _STRIP_ROW_PX * (row + 0.5) for row in range(3)]
-    draw_scale_bar(draw, width - 8, row_px[2], width, mpp, _LETTER_PX)
-    for index, (kind, positive, words) in enumerate(LEGEND if legend else ()):
+    row_px = [height + 6 + _STRIP_ROW_PX * (row + 0.5) for row in range(4)]
+    draw_scale_bar(draw, width - 8, row_px[3], width, mpp, _LETTER_PX)
+    for index, (kind, positive, words) in enumerate(legend):
         x_px, y_px = 16 + (index % 2) * width * 0.46, row_px[index // 2]
-        draw_mark(draw, x_px, y_px, kind, positive=positive, radius_px=8, line_px=2)
+        counted = words != UNCOUNTED_WORDS
+        draw_mark(draw, x_px, y_px, kind, positive=positive, radius_px=8, line_px=2, counted=counted)
         draw.text((x_px + 18, y_px), words, font=font(_LETTER_PX), fill=INK, anchor="lm")
     return sheet

@@ -17,6 +17,9 @@ from cxpath.values.cell_table import Kind
 
 SCHEMA = "cxpath/fields/1"
 
+INFLUENCE = "influence"
+"""Bucket of the fields that move the score most."""
+
 
 @dataclass(frozen=True, eq=False)
 class FieldView:
@@ -33,13 +36,17 @@ class FieldView:
     kind : uint8 array, (N,)
         As `Kind`.
     positive : bool array, (N,)
-        Whether the cell counts as PD-L1 positive.
+        Whether the cell is PD-L1 positive.
+    counted : bool array, (N,)
+        Whether it enters the numerator; stained immune cells far from tumour do not.
     left_um, top_um : float
         Where the field's top left corner lies on the slide, from the slide's top left.
     caption : str
         Why it is shown, for instance "raises the score most".
     local_cps : float or None
         CPS of the field's own cells; None without tumour cells.
+    bucket : str
+        `INFLUENCE`, or the class of local CPS it was drawn from.
     """
 
     rgb: NDArray[np.uint8]
@@ -48,10 +55,12 @@ class FieldView:
     y_px: NDArray[np.float64]
     kind: NDArray[np.uint8]
     positive: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
     left_um: float
     top_um: float
     caption: str
     local_cps: float | None = None
+    bucket: str = INFLUENCE
 
     def counts(self) -> dict[str, int]:
         """Return the number of cells by the names that `score.json` uses."""
@@ -59,8 +68,9 @@ class FieldView:
         return {
             "tumour_positive": int(np.count_nonzero(tumour & self.positive)),
             "tumour_negative": int(np.count_nonzero(tumour & ~self.positive)),
-            "immune_positive": int(np.count_nonzero(immune & self.positive)),
+            "immune_positive": int(np.count_nonzero(immune & self.positive & self.counted)),
             "immune_negative": int(np.count_nonzero(immune & ~self.positive)),
+            "immune_positive_not_associated": int(np.count_nonzero(immune & self.positive & ~self.counted)),
             "other": int(np.count_nonzero(self.kind == Kind.OTHER)),
         }
 
@@ -79,7 +89,9 @@ def _write_field(target: Path, number: int, field: FieldView) -> dict[str, Any]:
     plain, marked = f"{number:02d}.png", f"{number:02d}_cells.png"
     pictures = {
         plain: plain_field_picture(field.rgb, field.mpp),
-        marked: field_picture(field.rgb, field.x_px, field.y_px, field.kind, field.positive, field.mpp),
+        marked: field_picture(
+            field.rgb, field.x_px, field.y_px, field.kind, field.positive, field.mpp, field.counted
+        ),
     }
     for name, picture in pictures.items():
         with whole_file(target / name) as partial:
@@ -87,6 +99,7 @@ def _write_field(target: Path, number: int, field: FieldView) -> dict[str, Any]:
     height, width = field.rgb.shape[:2]
     return {
         "number": number,
+        "bucket": field.bucket,
         "plain": plain,
         "marked": marked,
         "left_um": round(field.left_um, 1),

@@ -7,7 +7,9 @@ from PIL import ImageDraw
 from cxpath.report.palette import NEGATIVE, OTHER, PAPER, POSITIVE, POSITIVE_EDGE
 from cxpath.values.cell_table import Kind
 
-LEGEND = (
+LegendEntry = tuple[Kind, bool, str]
+
+LEGEND: tuple[LegendEntry, ...] = (
     (Kind.TUMOUR, True, "tumour cell, positive"),
     (Kind.TUMOUR, False, "tumour cell, negative"),
     (Kind.IMMUNE, True, "immune cell, positive"),
@@ -15,6 +17,11 @@ LEGEND = (
     (Kind.OTHER, False, "other cell, not counted"),
 )
 """Kind, positive, words; in the order of legends."""
+
+UNCOUNTED_WORDS = "immune cell, positive, not counted"
+"""Stained but too far from tumour; only a slide's fields know of them."""
+
+WHOLE_LEGEND: tuple[LegendEntry, ...] = (*LEGEND, (Kind.IMMUNE, True, UNCOUNTED_WORDS))
 
 
 def draw_mark(
@@ -26,14 +33,22 @@ def draw_mark(
     positive: bool,
     radius_px: float,
     line_px: int,
+    counted: bool = True,
 ) -> None:
     """Draw one cell: a circle (tumour), a triangle (immune) or a small square (other).
 
     Positive cells are filled orange with a dark edge, negative ones are hollow and blue; both lie on a white
-    casing, so that they show on brown as on blue. Other cells are hollow and grey, whatever their stain.
+    casing, so that they show on brown as on blue. A positive cell that does not count is hollow and orange,
+    struck through. Other cells are hollow and grey, whatever their stain.
     """
     if kind is Kind.OTHER:
         _outline(draw, kind, x_px, y_px, radius_px, OTHER, line_px)
+    elif positive and not counted:
+        _outline(draw, kind, x_px, y_px, radius_px, PAPER, line_px * 2)
+        _outline(draw, kind, x_px, y_px, radius_px, POSITIVE_EDGE, line_px)
+        reach = radius_px * 1.5
+        draw.line((x_px - reach, y_px, x_px + reach, y_px), fill=PAPER, width=line_px * 2)
+        draw.line((x_px - reach, y_px, x_px + reach, y_px), fill=POSITIVE_EDGE, width=line_px)
     elif positive:
         _filled(draw, kind, x_px, y_px, radius_px + line_px * 1.1, PAPER)
         _filled(draw, kind, x_px, y_px, radius_px + line_px * 0.4, POSITIVE_EDGE)

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cxpath.report.advice import advice
+from cxpath.report.gallery import MAP, gallery
 from cxpath.report.number_line import WIDTH, number_line
 from cxpath.report.run_folder import RunFolder
+from cxpath.report.sensitivity_panel import sensitivity_panel
 from cxpath.report.spread import spread_of
+from cxpath.report.unevenness import unevenness
 from cxpath.report.wording import (
     MISSING,
     RESEARCH_USE,
@@ -57,13 +60,16 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> dict[str, An
         "adequacy": _adequacy(score),
         "other_scores": _other_scores(score),
         "spread": [{"name": part.name, "percent": percent(part.share)} for part in spread_of(folder.tiles)],
-        "fields": [_field(entry, pictures) for entry in folder.fields],
+        "unevenness": unevenness(score),
+        "sensitivity": sensitivity_panel(score),
+        "groups": gallery(folder.fields, score, pictures),
         "tissue": _tissue(score),
         "warnings": list(dict.fromkeys([*score["warnings"], *folder.run.get("warnings", [])])),
         "provenance": _provenance(folder),
         "pictures": pictures,
         "tissue_picture": pictures.get("tissue.png"),
         "heatmap": pictures.get("heatmap.png"),
+        "field_map": pictures.get(MAP),
     }
 
 
@@ -149,20 +155,6 @@ def _other_scores(score: Mapping[str, Any]) -> list[tuple[str, str]]:
             found.append((words, score_number(value)))
     grades = score.get("h_score_grades") or {}
     return found + [(f"tumour cells {grade} (%)", score_number(share)) for grade, share in grades.items()]
-
-
-def _field(entry: Mapping[str, Any], pictures: Mapping[str, str]) -> Section:
-    counts = {name: whole(number) for name, number in entry["counts"].items()}
-    return {
-        "number": entry["number"],
-        "caption": entry["caption"],
-        "plain": pictures.get(f"fields/{entry['plain']}"),
-        "marked": pictures.get(f"fields/{entry['marked']}"),
-        "counts": counts,
-        "local_cps": score_number(entry.get("local_cps")),
-        "place": f"{entry['left_um'] / 1000:.2f} mm from left, {entry['top_um'] / 1000:.2f} mm from top",
-        "size": f"{entry['width_um']:.0f} × {entry['height_um']:.0f} µm",
-    }
 
 
 def _tissue(score: Mapping[str, Any]) -> Section:

@@ -26,11 +26,11 @@ from cxpath.values.settings import Settings
 class ReportSettings(Settings):
     """Section `[report]`: what is pictured."""
 
-    fields: int = Field(default=6, ge=0, le=50)
-    """How many of the most influential fields are pictured."""
+    fields: int = Field(default=12, ge=0, le=50)
+    """How many of the most influential fields are pictured; their side is `scoring.field_um`."""
 
-    field_um: float = Field(default=500.0, gt=50)
-    """Side of a field; the slide-wide lattice starts at the top left corner."""
+    bucket_fields: int = Field(default=2, ge=0, le=20)
+    """How many fields of each class of local CPS are pictured beside them, drawn at random."""
 
     field_mpp: float = Field(default=0.5, gt=0.05, le=4)
     """Resolution of the pictures of fields."""
@@ -40,6 +40,13 @@ class ReportSettings(Settings):
 
     heatmap_fewest_tumour_cells: int = Field(default=5, ge=1)
     """A square with fewer shows no local CPS."""
+
+
+class PictureSettings(ReportSettings):
+    """Section `[report]`, and the side of a field as scores know it."""
+
+    field_um: float
+    """As `scoring.field_um`: what is pictured is what was ranked."""
 
 
 class Configuration(Settings):
@@ -58,6 +65,11 @@ class Configuration(Settings):
     def pipeline(self) -> PipelineSettings:
         """The sections that lead from a slide to its cells."""
         return PipelineSettings(tiles=self.tiles, network=self.network, cells=self.cells)
+
+    @property
+    def pictures(self) -> PictureSettings:
+        """What is pictured, in fields of the size that scores use."""
+        return PictureSettings(**self.report.model_dump(), field_um=self.scoring.field_um)
 
     def digest(self) -> str:
         """Return the SHA-256 of all effective values, as JSON with sorted keys."""

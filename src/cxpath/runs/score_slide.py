@@ -79,7 +79,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
         if found:
             threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
-            reach_um, pictures = scoring.association_distance_um, configuration.report
+            reach_um, pictures = scoring.association_distance_um, configuration.pictures
             write_cell_files(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
         warnings = (*slide.warnings, *request.warnings(assay), *of_input, *score.warnings)

@@ -7,9 +7,10 @@ from pathlib import Path
 from cxpath.exchange.cells_geojson import write_cells_geojson
 from cxpath.exchange.cells_parquet import write_cells
 from cxpath.exchange.tiles_parquet import write_table
-from cxpath.runs.configuration import ReportSettings
+from cxpath.runs.configuration import PictureSettings
+from cxpath.runs.field_pictures import write_field_pictures
 from cxpath.runs.obtain_cells import SlideCells
-from cxpath.runs.pictures import write_heatmap, write_influential_fields
+from cxpath.runs.pictures import write_heatmap
 from cxpath.runs.stopwatch import Stopwatch
 from cxpath.runs.tile_rows import tile_rows
 from cxpath.scores.counting import counted_positive
@@ -24,7 +25,7 @@ def write_cell_files(
     found: SlideCells,
     stained_threshold: float,
     association_distance_um: float,
-    settings: ReportSettings,
+    settings: PictureSettings,
     watch: Stopwatch,
 ) -> None:
     """Write `cells.parquet`, `tiles.parquet`, `cells.geojson.gz`, `heatmap.png` and `fields/`."""
@@ -43,4 +44,4 @@ def write_cell_files(
         )
     with watch.stage("pictures"):
         write_heatmap(folder, tissue, cells, stained_threshold, counted, settings)
-        write_influential_fields(folder, slide, cells, stained_threshold, counted, settings)
+        write_field_pictures(folder, slide, tissue, cells, stained_threshold, counted, settings)

@@ -38,6 +38,9 @@ class Coverage:
         Intervals.
     borderline : bool array, (N, 2)
         For each of `CUTOFFS`.
+    counting_alone : bool array, (N, 2)
+        The same of a reader who is never wrong, on tissue without any clusters: what counting noise alone
+        leaves in doubt, and no interval can take away.
     error : SlideErrorSettings
         As estimated on the held-out slides.
     """
@@ -52,6 +55,7 @@ class Coverage:
     binomial: Bounds
     bootstrap: Bounds
     borderline: NDArray[np.bool_]
+    counting_alone: NDArray[np.bool_]
     error: SlideErrorSettings
 
     def other_side(self) -> NDArray[np.bool_]:
@@ -115,7 +119,17 @@ def _slides(number: int, error: SlideErrorSettings, rng: np.random.Generator) ->
 def _score(
     slide: SimulatedSlide, error: SlideErrorSettings, rng: np.random.Generator
 ) -> tuple[
-    int, int, float, float, float, tuple[float, float], tuple[float, float], Bounds, Bounds, list[bool]
+    int,
+    int,
+    float,
+    float,
+    float,
+    tuple[float, float],
+    tuple[float, float],
+    Bounds,
+    Bounds,
+    list[bool],
+    NDArray[np.bool_],
 ]:
     counts = slide.counts
     positive, tumour = int(counts.positive.sum()), int(counts.tumour.sum())
@@ -126,8 +140,16 @@ def _score(
         tumour, len(counts.tumour), called, slide.slide_cps, slide.tissue_cps,
         cps.interval_slide(LEVEL), cps.interval_tissue(LEVEL),
         _binomial(positive, tumour), _bootstrap(counts.positive, counts.tumour, rng),
-        [verdict.borderline for verdict in verdicts],
+        [verdict.borderline for verdict in verdicts], _in_doubt_by_counting(slide, rng),
     )  # fmt: skip
+
+
+def _in_doubt_by_counting(slide: SimulatedSlide, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Say for each cut-off whether it is borderline of flawless calls on even tissue (Jeffreys, Poisson)."""
+    cells = int(slide.table[:2].sum())
+    positive = rng.poisson(slide.tissue_cps / 100.0 * cells)
+    chance = stats.gamma.sf(np.array(CUTOFFS) / 100.0 * cells, positive + 0.5)
+    return np.asarray((chance > TAIL) & (chance < 1.0 - TAIL))
 
 
 def _binomial(positive: int, tumour: int) -> Bounds:

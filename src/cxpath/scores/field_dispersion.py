@@ -1,7 +1,8 @@
 """How unevenly positive cells lie over a slide's fields: the variance a block bootstrap would find.
 
 Drawing whole fields again and again has, for a ratio of sums, a closed form for infinitely many repeats; it
-needs no seed and is finite where few fields are positive. Knows nothing of classification error.
+needs no seed and is finite where few fields are positive. Of three or four fields it says next to nothing,
+so what tissues are like in general stands beside it with a small weight. Knows no classification error.
 """
 
 from __future__ import annotations
@@ -10,6 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+USUAL_UNEVENNESS = 0.3
+"""Squared coefficient of variation of positivity between fields of 500 µm that is assumed beforehand,"""
+
+USUAL_WEIGHT = 6.0
+"""and for how many fields that assumption speaks. Both were chosen on simulated slides: no source states
+them, and a slide of thirty fields hardly feels them."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ def field_dispersion(positive: NDArray[np.int64], tumour: NDArray[np.int64]) -> 
     """Return the spread of `positive` over fields, given the tumour cells each holds.
 
     Residuals are positive - ratio x tumour (the linearised ratio estimator, Cochran 1977, 6.4), and the
-    variance is their sum of squares times F / (F - 1). Degrees of freedom follow Satterthwaite.
+    variance is their sum of squares times F / (F - 1). Degrees of freedom follow Satterthwaite. To it is
+    added, as a scaled inverse chi-squared prior is, the variance that `USUAL_UNEVENNESS` would give.
 
     Parameters
     ----------
@@ -41,10 +50,21 @@ def field_dispersion(positive: NDArray[np.int64], tumour: NDArray[np.int64]) -> 
     """
     holds = (tumour > 0) | (positive > 0)
     y, x = positive[holds].astype(np.float64), tumour[holds].astype(np.float64)
-    fields, total = len(y), float(y.sum())
-    if fields < 2 or total == 0:
-        return FieldDispersion(total, 1.0)
-    squares = (y - total / x.sum() * x) ** 2
+    total = float(y.sum())
+    if total == 0:
+        return FieldDispersion(0.0, 1.0)
+    own = _own_dispersion(y, x)
+    usual = total + USUAL_UNEVENNESS * total**2 / len(y)
+    degrees = own.degrees + USUAL_WEIGHT
+    return FieldDispersion((own.variance * own.degrees + usual * USUAL_WEIGHT) / degrees, degrees)
+
+
+def _own_dispersion(y: NDArray[np.float64], x: NDArray[np.float64]) -> FieldDispersion:
+    """Return what the fields say by themselves; one field says nothing."""
+    fields = len(y)
+    if fields < 2:
+        return FieldDispersion(0.0, 0.0)
+    squares = (y - y.sum() / x.sum() * x) ** 2
     variance = squares.sum() * fields / (fields - 1)
     fourth = float((squares**2).sum())
     degrees = min(fields - 1.0, float(squares.sum()) ** 2 / fourth) if fourth else fields - 1.0

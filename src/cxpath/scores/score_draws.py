@@ -14,9 +14,9 @@ from cxpath.scores.cps import MAXIMUM
 from cxpath.scores.field_dispersion import FieldDispersion, field_dispersion
 from cxpath.scores.grouped_counts import GroupedCounts
 from cxpath.scores.slide_error import SlideErrorSettings
-from cxpath.scores.true_positives import Draws, draw_found, draw_true
+from cxpath.scores.true_positives import KNEE, Draws, draw_found, draw_true
 
-METHOD = "slide: per-slide-error/1; tissue: per-slide-error and field-blocks/1"
+METHOD = "slide: per-slide-error/1; tissue: per-slide-error and field-blocks/2"
 DRAWS = 8_000
 SEED = 20_261_123
 MOST_UNEVEN = 2.0
@@ -80,11 +80,9 @@ def draw_scores(
     counted = np.concatenate([fields.positive for fields in slides])
     true, found = truth.tumour_positive + truth.immune_positive, truth.found_tumour + truth.found_immune
     cps_spread, tps_spread = field_dispersion(counted, tumour), field_dispersion(positive, tumour)
-    cps_tissue = _draw_tissue(true, found, int(counted.sum()), cps_spread, rng)
-    tps_tissue = _draw_tissue(truth.tumour_positive, truth.found_tumour, int(positive.sum()), tps_spread, rng)
     return (
-        ScoreDraws(_ratio(true, truth.tumour), _ratio(cps_tissue, truth.tumour)),
-        ScoreDraws(_ratio(truth.tumour_positive, truth.tumour), _ratio(tps_tissue, truth.tumour)),
+        _draw(true, found, truth.tumour, int(counted.sum()), cps_spread, rng),
+        _draw(truth.tumour_positive, truth.found_tumour, truth.tumour, int(positive.sum()), tps_spread, rng),
     )
 
 
@@ -119,18 +117,23 @@ def _draw_truth(
     return _Truth(tumour, np.minimum(true_tumour, tumour), true_immune, found_tumour, found_immune)
 
 
-def _draw_tissue(
-    true: Draws, found: Draws, called: int, spread: FieldDispersion, rng: np.random.Generator
-) -> Draws:
-    """Draw the positive cells that such a tumour is expected to show on such a slide.
+def _draw(
+    true: Draws, found: Draws, tumour: Draws, called: int, spread: FieldDispersion, rng: np.random.Generator
+) -> ScoreDraws:
+    """Draw the tissue's score beside the slide's, from the positive cells it is expected to show.
 
     A gamma distribution of the true count's mean and of the fields' variance: Jeffreys' interval of a
-    Poisson count where fields differ no more than by chance, wider and skewed where cells cluster.
+    Poisson count where fields differ no more than by chance, wider and skewed where cells cluster. Slide
+    and tissue are then drawn anew together, by a weight that makes each order of magnitude of the tissue's
+    score alike beforehand, as `draw_found` has it.
     """
     drawn = spread.variance * spread.degrees / rng.chisquare(spread.degrees, len(true))
     unevenness = np.minimum(np.maximum(0.0, drawn - called) / (found + 0.5) ** 2, MOST_UNEVEN)
     factor = 1.0 + unevenness * true
-    return np.asarray(rng.gamma(true / factor + 0.5) * factor)
+    expected = rng.gamma(true / factor + 0.5) * factor
+    weight = np.sqrt(expected) / (expected + KNEE * tumour)
+    picked = rng.choice(len(true), len(true), p=weight / weight.sum())
+    return ScoreDraws(_ratio(true[picked], tumour[picked]), _ratio(expected[picked], tumour[picked]))
 
 
 def _ratio(positive: Draws, tumour: Draws) -> Draws:
