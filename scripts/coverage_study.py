@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from cxpath.report.coverage_picture import draw_coverage
 from cxpath.scores.coverage_study import Coverage, run_coverage_study, summary_rows
 from cxpath.scores.slide_error import SlideErrorSettings
@@ -36,7 +38,7 @@ def describe(study: Coverage) -> str:
     flagged = study.flagged()
     of_far = f"{flagged[far].mean():.3f}; with 1,000 tumour cells or more {flagged[far & many].mean():.3f}"
     lines += ["", f"on the other side: {wrong.sum()}, flagged {study.borderline[wrong].mean():.3f}"]
-    alone = study.counting_alone.any(axis=1)
+    alone = np.any(study.counting_alone, axis=1)
     lines += [f"more than twofold away: {far.sum()}, flagged {of_far}"]
     lines += [f"the same of flawless calls on even tissue: {alone[far].mean():.3f}"]
     lines += [f"as estimated: {study.error}"]

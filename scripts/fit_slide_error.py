@@ -1,50 +1,42 @@
 """Estimate how a model's calls go wrong from slide to slide, from what `cxpath evaluate` counted.
 
-Run it as `python scripts/fit_slide_error.py EVALUATION_FOLDER [ARM]`; the folder is the `--out` of `cxpath
-evaluate --set synthetic`, the arm "held_out". Prints the section [scoring.slide_error] of a configuration,
-and the same as metrics of a model card. For Research Use Only. Not for use in diagnostic procedures.
+    python scripts/fit_slide_error.py EVALUATION_FOLDER [--arm held_out] [--record models/small]
+
+The folder is the `--out` of `cxpath evaluate --set synthetic`; an interrupted or limited one will do, but
+only a finished one is recorded. Prints the section [scoring.slide_error] of a configuration, and with
+`--record` writes the same as ten metrics into the model's card, where `cxpath score` finds them. The folder
+must hold results of one model only. For Research Use Only. Not for use in diagnostic procedures.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from cxpath.scores.slide_error import METRIC_PREFIX, RATES
-from cxpath.scores.slide_error_fit import fit_slide_error
-
-FEWEST_SLIDES = 10
-
-
-def tables(folder: Path, arm: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Return truth against call of each slide of an arm, (slides, 6, 6)."""
-    items = [
-        json.loads(path.read_text(encoding="utf-8")) for path in sorted((folder / "items").glob("*.json"))
-    ]
-    return np.array([item["table"] for item in items if item.get("arm") == arm and "table" in item])
+from cxpath.training.judging.slide_error_record import measure_slide_error, record_slide_error
+from cxpath.values.errors import CxpathError
 
 
 def main() -> None:
-    """Print the error term."""
-    if not 2 <= len(sys.argv) <= 3:
-        sys.exit("usage: python fit_slide_error.py EVALUATION_FOLDER [ARM]")
-    folder, arm = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else "held_out"
-    counted = tables(folder, arm)
-    if len(counted) < FEWEST_SLIDES:
-        sys.exit(f"{folder}: {len(counted)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed")
-    error = fit_slide_error(counted)
-    print("[scoring.slide_error]")
-    for name, value in error.model_dump().items():
-        print(f"{name} = {value}")
-    method = f"maximum likelihood over {len(counted)} held-out drawn slides"
-    for name in RATES:
-        value = getattr(error, name)
-        print(
-            f"\n[metrics.{METRIC_PREFIX}{name}]\nvalue = {value}\ncount = {len(counted)}\nmethod = {method!r}"
-        )
+    """Read the options, estimate, print, record."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--arm", default="held_out")
+    parser.add_argument("--record", type=Path, metavar="MODEL_FOLDER")
+    options = parser.parse_args()
+    try:
+        measured = measure_slide_error(options.folder, options.arm)
+        print("[scoring.slide_error]")
+        for name, value in measured.error.model_dump().items():
+            print(f"{name} = {value}")
+        if options.record:
+            record_slide_error(measured, options.record)
+            print(f"recorded in {options.record}", file=sys.stderr)
+    except CxpathError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

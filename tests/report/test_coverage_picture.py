@@ -14,7 +14,9 @@ def study() -> Coverage:
     cps = np.geomspace(0.05, 90, 60)
     bounds = np.column_stack([cps * 0.5, np.where(np.arange(60) % 2, cps * 2, cps * 0.9)])
     many, border = np.full(60, 5_000), np.zeros((60, 2), dtype=bool)
-    return Coverage(many, many, cps, cps, cps, *[bounds] * 4, border, border, SlideErrorSettings())
+    return Coverage(
+        many, many, cps, cps, cps, bounds, bounds, bounds, bounds, border, border, SlideErrorSettings()
+    )
 
 
 def test_the_plot_names_every_interval_and_the_number_of_slides(study: Coverage, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ def test_the_cards_error_term_is_taken_where_it_states_one() -> None:
     error = scoring_of(card, ScoringSettings()).slide_error
     assert error is not None
     assert error.tumour_recall == 0.5
+    assert error.held_out_slides == 30
 
 
 def test_a_laboratorys_own_error_term_wins_over_the_card() -> None:

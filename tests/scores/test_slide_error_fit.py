@@ -47,6 +47,30 @@ def test_a_table_is_read_as_evaluation_writes_it() -> None:
 
 def test_a_model_cards_own_figures_win_when_all_are_there() -> None:
     stated = {METRIC_PREFIX + name: 0.5 for name in RATES}
-    assert SlideErrorSettings().updated(stated).immune_recall == 0.5
+    assert SlideErrorSettings().updated(stated, 90).immune_recall == 0.5
+    assert SlideErrorSettings().updated(stated, 90).held_out_slides == 90
     stated.pop(METRIC_PREFIX + "tumour_found")
-    assert SlideErrorSettings().updated(stated) == SlideErrorSettings()
+    assert SlideErrorSettings().updated(stated, 90) == SlideErrorSettings()
+
+
+def test_errors_that_never_happened_are_rare_and_not_impossible() -> None:
+    """Every cell called right: shares stay below 1, as the settings demand."""
+    table = np.zeros((6, 6), dtype=np.int64)
+    np.fill_diagonal(table, [400, 90_000, 300, 50_000, 900, 0])
+    error = fit_slide_error(np.repeat(table[None], 12, axis=0))
+    for name in ("tumour_recall", "tumour_specificity", "immune_recall", "immune_specificity"):
+        assert 0.99 < getattr(error, name) < 1
+    assert error.tumour_found == pytest.approx(1.0)
+
+
+def test_slides_of_which_nothing_was_called_do_not_break_the_ratio() -> None:
+    table = np.zeros((6, 6), dtype=np.int64)
+    table[0], table[1] = [78, 15, 2, 0, 0, 5], [9, 876, 0, 0, 10, 5]
+    table[2], table[3] = [0, 0, 30, 20, 0, 0], [0, 0, 4, 396, 0, 0]
+    missed = np.zeros((6, 6), dtype=np.int64)
+    missed[:4, 5] = table[:4].sum(axis=1)
+    error = fit_slide_error(np.array([table] * 12 + [missed]))
+    assert error.tumour_found == pytest.approx(0.978, abs=0.001)
+    assert error.held_out_slides == 13
+    with pytest.raises(ValueError, match=r"no held-out slide"):
+        fit_slide_error(np.repeat(missed[None], 12, axis=0))

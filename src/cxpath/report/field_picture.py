@@ -115,7 +115,7 @@ def _fitted(rgb: NDArray[np.uint8]) -> tuple[Image.Image, float]:
 
 
 def _stained_immune(kind: NDArray[np.uint8], positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return (kind == Kind.IMMUNE) & positive
+    return np.asarray((kind == Kind.IMMUNE) & positive)
 
 
 def _above_strip(picture: Image.Image, mpp: float, legend: Sequence[LegendEntry]) -> Image.Image:

@@ -21,7 +21,7 @@ from cxpath.scores.assay import Assay
 from cxpath.scores.expression import NO_CALL, score_expression
 from cxpath.scores.score_cells import score_cells
 from cxpath.scores.settings import ScoringSettings, threshold_of
-from cxpath.scores.slide_error import SlideErrorSettings
+from cxpath.scores.slide_error import METRIC_PREFIX, SlideErrorSettings
 from cxpath.scores.slide_score import SlideScore
 from cxpath.slide.open_slide import open_slide
 from cxpath.tissue.find_tissue import find_tissue
@@ -118,7 +118,10 @@ def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
     """Fill in what the model card knows and the lab has not set: staining threshold, slide error."""
     threshold = scoring.stained_threshold or card.thresholds.stained_threshold
     metrics = {name: metric.value for name, metric in card.metrics.items()}
-    error = scoring.slide_error or SlideErrorSettings().updated(metrics)
+    slides = min(
+        (one.count for name, one in card.metrics.items() if name.startswith(METRIC_PREFIX)), default=0
+    )
+    error = scoring.slide_error or SlideErrorSettings().updated(metrics, slides)
     return scoring.model_copy(update={"stained_threshold": threshold, "slide_error": error})
 
 

@@ -53,16 +53,20 @@ class SlideErrorSettings(Settings):
     held_out_slides: int = Field(default=16, ge=0)
     """How many slides of known truth the ten figures were estimated on."""
 
-    def updated(self, metrics: Mapping[str, float]) -> Self:
+    def updated(self, metrics: Mapping[str, float], held_out_slides: int) -> Self:
         """Return the term that a model card states, where it states all of it; else this one.
 
         Parameters
         ----------
         metrics : mapping of str to float
             Values of the card's metrics by name; others than `slide_error_*` are passed over.
+        held_out_slides : int
+            How many slides they rest on.
         """
         stated = {name: metrics[METRIC_PREFIX + name] for name in RATES if METRIC_PREFIX + name in metrics}
-        return self.model_copy(update=stated) if len(stated) == len(RATES) else self
+        if len(stated) < len(RATES):
+            return self
+        return type(self)(**stated, held_out_slides=held_out_slides)
 
 
 RATES = tuple(name for name in SlideErrorSettings.model_fields if name != "held_out_slides")

@@ -17,6 +17,8 @@ _COUNTED = [TUMOUR_POSITIVE, IMMUNE_POSITIVE]
 _FALSE = [TUMOUR_NEGATIVE, IMMUNE_NEGATIVE, OTHER, NOTHING]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 
+_RAREST = 1e-6
+
 Counts = NDArray[np.int64]
 
 
@@ -32,6 +34,11 @@ def fit_slide_error(tables: Counts) -> SlideErrorSettings:
     Returns
     -------
     SlideErrorSettings
+
+    Raises
+    ------
+    ValueError
+        When no slide holds cells of a kind that is needed.
     """
     tables = np.asarray(tables, dtype=np.int64)
     figures: dict[str, float] = {}
@@ -43,14 +50,30 @@ def fit_slide_error(tables: Counts) -> SlideErrorSettings:
         rest = tables[:, :, first : first + 2].sum(axis=(1, 2)) - tables[:, :, first].sum(axis=1) + false
         median, spread = fit_rates(false, rest)
         figures |= {f"{name}_specificity": 1 - median, f"{name}_specificity_spread": spread}
-    called = tables[:, :, :2].sum(axis=(1, 2))
-    ratio = np.log(called / tables[:, :2].sum(axis=(1, 2)))
-    figures |= {
-        "tumour_found": float(np.exp(np.median(ratio))),
-        "tumour_found_spread": float(np.std(ratio, ddof=1)),
+    median, spread = _found(tables[:, :, :2].sum(axis=(1, 2)), tables[:, :2].sum(axis=(1, 2)))
+    figures |= {"tumour_found": median, "tumour_found_spread": spread}
+    return SlideErrorSettings(**_within(figures), held_out_slides=len(tables))
+
+
+def _found(called: Counts, true: Counts) -> tuple[float, float]:
+    """Return cells called tumour for each true one: the median, and the spread of its logarithm."""
+    known = (called > 0) & (true > 0)
+    if known.sum() < 2:
+        raise ValueError("fewer than two held-out slides hold tumour cells and cells called so")
+    ratio = np.log(called[known] / true[known])
+    return float(np.exp(np.median(ratio))), float(np.std(ratio, ddof=1))
+
+
+def _within(figures: dict[str, float]) -> dict[str, float]:
+    """Round as the settings take it: no share is 0 or 1, however rare an error was."""
+    rounded = {name: round(value, 6) for name, value in figures.items()}
+    shares = {
+        name for name in rounded if not name.startswith("tumour_found") and not name.endswith("_spread")
     }
-    rounded = {name: round(value, 4) for name, value in figures.items()}
-    return SlideErrorSettings(**rounded, held_out_slides=len(tables))
+    return {
+        name: min(max(value, _RAREST), 1 - _RAREST) if name in shares else value
+        for name, value in rounded.items()
+    }
 
 
 def fit_rates(successes: Counts, trials: Counts) -> tuple[float, float]:
