@@ -43,6 +43,12 @@ def test_what_cannot_be_meant_is_named(setting: str, message: str) -> None:
         load_configuration(None, [setting])
 
 
+def test_a_field_has_one_size_for_scores_and_pictures() -> None:
+    assert load_configuration(None, ["scoring.field_um=300"]).pictures.field_um == 300
+    with pytest.raises(ConfigurationError, match=r"report\.field_um: no such setting"):
+        load_configuration(None, ["report.field_um=300"])
+
+
 def test_a_missing_or_broken_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no such configuration file"):
         load_configuration(tmp_path / "none.toml")

@@ -66,6 +66,21 @@ def test_the_score_is_that_of_the_cells_on_disk(scored: Path) -> None:
     assert again.cps.value == document["cps"]["value"]
 
 
+def test_the_gallery_shows_the_fields_that_decide_and_others_on_a_map(scored: Path) -> None:
+    fields, score = read(scored, "fields/fields.json")["fields"], read(scored)
+    leading = [field for field in fields if field["bucket"] == "influence"]
+    assert len(leading) == min(12, len(score["influence"]))
+    assert [field["left_um"] for field in leading] == [
+        pytest.approx(one["left_um"], abs=0.1) for one in score["influence"]
+    ]
+    places = [(field["left_um"], field["top_um"]) for field in fields]
+    assert len(set(places)) == len(places)
+    assert {field["width_um"] for field in fields} == {500.0}
+    assert (scored / "fields" / "map.png").is_file()
+    buckets = score["heterogeneity"]["buckets"]
+    assert sum(bucket["fields"] for bucket in buckets) == score["heterogeneity"]["fields"]
+
+
 def test_tiles_add_up_to_the_slide(scored: Path) -> None:
     columns, _ = read_table(scored / "tiles.parquet")
     counts = read(scored)["counts"]
