@@ -40,7 +40,7 @@ def test_scores_of_cells(picture: str, cps: float, tps: float, ic_cells: float |
     found = score(picture)
     assert found.cps is not None
     assert found.tps is not None
-    assert (found.cps.value, found.tps.value) == (pytest.approx(cps), pytest.approx(tps))
+    assert (found.cps.value, found.tps.value) == pytest.approx((cps, tps))
     assert found.ic_cells == (None if ic_cells is None else pytest.approx(ic_cells))
 
 

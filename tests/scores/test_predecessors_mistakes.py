@@ -40,7 +40,8 @@ def test_without_a_tumour_cell_there_is_no_score_and_no_division(counts: dict[st
 
 def test_0_95_is_not_rounded_to_1() -> None:
     value, printed, met = cps({"T+": 19, "T-": 1981})
-    assert (value, printed, met) == (pytest.approx(0.95), "<1", False)
+    assert value == pytest.approx(0.95)
+    assert (printed, met) == ("<1", False)
 
 
 def test_a_cps_is_never_fed_to_a_rule_of_tps() -> None:
@@ -48,7 +49,7 @@ def test_a_cps_is_never_fed_to_a_rule_of_tps() -> None:
     found = score({"T+": 2, "T-": 198, "L+": 30})
     assert found.cps is not None
     assert found.tps is not None
-    assert (found.cps.value, found.tps.value) == (pytest.approx(16.0), pytest.approx(1.0))
+    assert (found.cps.value, found.tps.value) == pytest.approx((16.0, 1.0))
     assert found.tps.cutoffs == ()
     assert read_assay("22c3").cutoffs("tps", "cervix") == ()
     with pytest.raises(AssayError, match="does not support TPS in cervix"):
