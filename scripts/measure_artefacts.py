@@ -1,6 +1,6 @@
 """Measure how well artefacts are found on drawn tissue: dice per class, and the tissue lost on clean fields.
 
-    python scripts/measure_artefacts.py [--fields 20] [--seed 5000] [--overview-mpp 2]
+    python scripts/measure_artefacts.py [--fields 20] [--seed 5000] [--overview-mpp 2] [--drawn clean fold]
 
 For Research Use Only. Not for use in diagnostic procedures.
 """
@@ -12,7 +12,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from cxpath.runs.artefact_study import FieldResult, interval, measure
+from cxpath.runs.artefact_study import DRAWINGS, FieldResult, interval, measure
 
 
 def line(results: list[FieldResult]) -> str:
@@ -35,9 +35,10 @@ def main() -> None:
     parser.add_argument("--fields", type=int, default=20)
     parser.add_argument("--seed", type=int, default=5000)
     parser.add_argument("--overview-mpp", type=float, default=2.0)
+    parser.add_argument("--drawn", nargs="+", choices=DRAWINGS, default=())
     options = parser.parse_args()
     found: dict[str, list[FieldResult]] = defaultdict(list)
-    for result in measure(options.fields, options.seed, options.overview_mpp):
+    for result in measure(options.fields, options.seed, options.overview_mpp, options.drawn):
         found[result.drawn].append(result)
     print(f"overview at {options.overview_mpp:g} µm per pixel; dice over tissue, mean over fields")
     for drawn, results in found.items():

@@ -6,7 +6,7 @@ training has not, are painted here. Says nothing about real slides beyond what d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,7 +53,9 @@ class FieldResult:
     lost_share: float
 
 
-def measure(fields: int, first_seed: int, overview_mpp: float) -> Iterator[FieldResult]:
+def measure(
+    fields: int, first_seed: int, overview_mpp: float, drawings: Sequence[str] = ()
+) -> Iterator[FieldResult]:
     """Draw `fields` fields, each clean and with every artefact in turn, and find what was drawn.
 
     Parameters
@@ -63,10 +65,13 @@ def measure(fields: int, first_seed: int, overview_mpp: float) -> Iterator[Field
         Field number n is the tissue of seed `first_seed` + n.
     overview_mpp : float
         Micrometres per pixel at which artefacts are looked for; whole slides are looked at with 8.
+    drawings : sequence of str
+        Which of `DRAWINGS`; all of them when left out.
     """
     for seed in range(first_seed, first_seed + fields):
         tissue = draw_tissue(seed)
-        for drawn, spoil in DRAWINGS.items():
+        for drawn in drawings or DRAWINGS:
+            spoil = DRAWINGS[drawn]
             rng = np.random.default_rng((seed, len(drawn)))
             density, truth = spoil(rng, tissue)
             scanner = random_scanner(rng)

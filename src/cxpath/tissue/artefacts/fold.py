@@ -1,43 +1,63 @@
-"""Folds: long narrow ridges where the section lies double, denser in every stain that is there.
+"""Folds: long narrow ridges where the section lies double, denser in every stain than the tissue beside them.
 
-A cord of stained tumour is denser in DAB alone and a trail of lymphocytes in haematoxylin alone; a fold
-doubles both (the idea of Kothari et al. 2013, colour and shape together, in stain amounts). Ridges are found
-by a line detector: a short line against the strips on both sides of it, in many directions, at two widths.
-Faint folds, and short ones, are left in the score.
+A short piece of a fold looks like a cord of tumour; what tells it is that it goes on, whatever tissue it
+crosses. So short lines are compared with the strips on both sides of them, and what they gain is averaged
+along half a millimetre: folds stand out from what the same slide's own structure reaches by chance. A cord
+of stained tumour is denser in DAB alone and a trail of lymphocytes in haematoxylin alone; a fold doubles both
+(the idea of Kothari et al. 2013, colour and shape together). Short and faint folds stay in the score.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
 import cv2
 import numpy as np
 
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching
+from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, within
 from cxpath.tissue.artefacts.settings import ArtefactSettings
 from cxpath.values.stains import StainBasis
 
-DIRECTIONS = 12
-LINE_PX, LONG_PX, BESIDE_PX = 3, 25, 5
-"""Width and length of the line and distance of the strips beside it, in pixels of the resampled picture."""
+STEP_UM = 4.0
+"""Resolution at which folds are looked for; coarser overviews are taken as they are."""
 
-WIDTHS_UM = (18.0, 45.0)
-FLOOR_OD = 0.02
+DIRECTIONS = 16
+WIDTHS_UM = (14.0, 24.0, 38.0)
+PIECE_UM = 60.0
+"""Length of a short line."""
+
+GAP_UM = 5.0
+"""Between a line and the strips beside it."""
+
+WANDERS_UM = 8.0
+"""How far a fold may lie beside a straight line."""
+
+LEAST_GAIN, MOST_GAIN = -0.3, 0.7
+"""Logarithms of density over that beside it are cut off here: one dark clump is no long fold."""
+
+RIDGE_GAIN = 0.2
+"""What a pixel of a fold has gained,"""
+
+RIDGE_REACH_UM = 12.0
+"""this near to the line that was found."""
+
+WEAKER = 0.58
+"""A fold is followed down to this part of what it must stand out by."""
+
+FLOOR_OD = 0.04
 """Added to both sides of a comparison, so that a trace of stain twice as strong is nothing."""
 
-ALIKE = 1.8
-"""A fold gains about as much of one stain as of the other; a cord of tumour gains far more DAB."""
+BOTH_GAIN = 1.15
+"""How much more of each stain a fold holds than the tissue around it,"""
 
 FAINTEST_OD = 0.06
-"""Tissue with less DAB is unstained: there haematoxylin alone decides,"""
+"""DAB being asked only where there is as much of it."""
 
-BLUE_ALONE = 1.25
-"""and must have gained by so much more."""
-
-WEB = 2.0
-"""Mean width, in widths of the line, from which a piece is a web of ridges and no fold."""
-
-CONTINUED = 0.6
-LEAST_OD = 0.06
-"""How much denser in all a fold is at least."""
+BESIDE_UM = 40.0
+FEWEST_PX = 200
+"""Tissue with fewer pixels has no structure of its own to compare with."""
 
 
 def find_folds(look: Look, tissue: Mask, settings: ArtefactSettings) -> Mask:
@@ -50,83 +70,138 @@ def find_folds(look: Look, tissue: Mask, settings: ArtefactSettings) -> Mask:
         Folds lie in it.
     settings : ArtefactSettings
     """
-    narrow, wide = WIDTHS_UM
-    black = tissue & (look.smooth(look.blackness, wide / 4) > settings.fold_wide_black_od)
-    folds = _folds_of_width(look, tissue, narrow, settings)
-    return folds | _folds_of_width(look, black, wide, settings) if black.any() else folds
-
-
-def _folds_of_width(look: Look, tissue: Mask, width_um: float, settings: ArtefactSettings) -> Mask:
-    step = max(width_um / LINE_PX / look.mpp, 1.0)
+    search = _Search(look, tissue, settings)
+    if search.inside.sum() < FEWEST_PX:
+        return np.zeros_like(tissue)
+    folds = _of_both_stains(search.folds(), search)
     height, width = tissue.shape
-    size = (max(1, round(width / step)), max(1, round(height / step)))
-    density = np.asarray(cv2.resize(look.density, size, interpolation=cv2.INTER_AREA), np.float32)
-    inside = np.asarray(cv2.resize(tissue.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST), bool)
-    denser, mpp = _denser(density) * inside, look.mpp * step
-    certain = _long_and_narrow(denser > settings.fold_denser, mpp, settings)
-    continued = denser > 1 + CONTINUED * (settings.fold_denser - 1)
-    folds = _long_and_narrow(touching(continued, certain), mpp, settings) if certain.any() else certain
     whole = cv2.resize(folds.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
-    return look.widened(np.asarray(whole, bool), width_um / 4)
+    return np.asarray(whole, bool)
 
 
-def _denser(density: FloatImage) -> FloatImage:
-    """Return how many times denser a line is, in the best direction and both stains, than on either side.
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """The tissue at the resolution at which folds are looked for."""
 
-    0 where it is not so for both stains alike.
-    """
-    stains = [np.ascontiguousarray(amount) for amount in np.moveaxis(_amounts(density), -1, 0)]
-    best = np.zeros(density.shape[:2], np.float32)
-    for number in range(DIRECTIONS):
-        angle = np.pi * number / DIRECTIONS
-        lines = [np.asarray(cv2.filter2D(amount, -1, _line(angle)), np.float32) for amount in stains]
-        beside = [_beside(line, angle) for line in lines]
-        blue, brown = (
-            (line + FLOOR_OD) / (side + FLOOR_OD) for line, side in zip(lines, beside, strict=True)
-        )
-        least, most = np.minimum(blue, brown), np.maximum(blue, brown)
-        unstained = np.maximum(lines[1], beside[1]) < FAINTEST_OD
-        gained = lines[0] + lines[1] - beside[0] - beside[1] > LEAST_OD
-        denser = np.where(unstained, blue / BLUE_ALONE, np.where(most < ALIKE * least, least, 0))
-        best = np.maximum(best, np.where(gained, denser, 0))
-    return np.asarray(best, np.float32)
+    look: Look
+    tissue: Mask
+    settings: ArtefactSettings
+
+    @cached_property
+    def mpp(self) -> float:
+        return max(STEP_UM, self.look.mpp)
+
+    @cached_property
+    def stains(self) -> FloatImage:
+        """Amounts of haematoxylin and DAB, (height, width, 2)."""
+        density = cv2.resize(self.look.density, self._size, interpolation=cv2.INTER_AREA)
+        unmixed = np.maximum(density.reshape(-1, 3) @ StainBasis().unmixing(), 0)
+        return np.asarray(unmixed.reshape(*density.shape[:2], 2), np.float32)
+
+    @cached_property
+    def inside(self) -> Mask:
+        small = cv2.resize(self.tissue.astype(np.float32), self._size, interpolation=cv2.INTER_AREA)
+        return np.asarray(small > 0.5)
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        height, width = self.tissue.shape
+        step = self.mpp / self.look.mpp
+        return max(1, round(width / step)), max(1, round(height / step))
+
+    def folds(self) -> Mask:
+        """Find what stands out, direction by direction."""
+        gains = np.full(self.inside.shape, LEAST_GAIN, np.float32)
+        reached = []
+        for turn, _, along in self._directions(range(DIRECTIONS)):
+            back = turn.back(along)
+            np.maximum(gains, back, out=gains)
+            reached.append(float(back[self.inside].max()))
+        middle, high = np.quantile(gains[self.inside], [0.5, 0.9])
+        must = self.settings.fold_stands_out * (high - middle)
+        cut = max(float(middle + must), self.settings.fold_least_gain)
+        weaker = cut - (1 - WEAKER) * float(must)
+        found = np.zeros_like(self.inside)
+        for turn, ridge, along in self._directions([n for n in range(DIRECTIONS) if reached[n] > cut]):
+            line, own = turn.back(along), turn.back(ridge)
+            near = within(touching((line > weaker) & self.inside, line > cut), RIDGE_REACH_UM / self.mpp)
+            found |= near & (own > RIDGE_GAIN) & self.inside
+        return found
+
+    def _directions(self, numbers: range | list[int]) -> Iterator[tuple[_Turn, FloatImage, FloatImage]]:
+        """Yield turn, gain of short lines, and its mean along the whole length, in turned pixels."""
+        density = self.stains.sum(axis=2)
+        for number in numbers:
+            turn = _Turn.of(density.shape, np.pi * number / DIRECTIONS)
+            ridge = _gain(turn.there(density), self.mpp)
+            wide = 2 * round(WANDERS_UM / self.mpp) + 1
+            tolerant = cv2.dilate(ridge, np.ones((wide, 1), np.uint8))
+            on_tissue = tolerant * turn.there(self.inside.astype(np.float32))
+            along = _mean(on_tissue, self.settings.fold_line_um / self.mpp, 1)
+            yield turn, ridge, along
 
 
-def _line(angle: float) -> FloatImage:
-    """Return the weights of a short line through the middle of a square."""
-    reach = LONG_PX // 2
-    rows, columns = np.mgrid[-reach : reach + 1, -reach : reach + 1].astype(np.float32)
-    along = columns * np.cos(angle) + rows * np.sin(angle)
-    across = rows * np.cos(angle) - columns * np.sin(angle)
-    weights = np.clip(LINE_PX / 2 + 0.5 - np.abs(across), 0, 1) * np.clip(reach + 0.5 - np.abs(along), 0, 1)
-    return np.asarray(weights / weights.sum(), np.float32)
+@dataclass(frozen=True, eq=False)
+class _Turn:
+    """A turn of a picture that lays one direction along its rows, and the way back."""
+
+    matrix: FloatImage
+    turned: tuple[int, int]
+    original: tuple[int, int]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], angle: float) -> _Turn:
+        height, width = shape[:2]
+        side = int(np.ceil(np.hypot(height, width))) + 2
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(np.degrees(angle)), 1.0)
+        shift = np.array([[0, 0, (side - width) / 2], [0, 0, (side - height) / 2]])
+        return cls(np.asarray(matrix + shift, np.float32), (side, side), (width, height))
+
+    def there(self, image: FloatImage) -> FloatImage:
+        return np.asarray(cv2.warpAffine(image, self.matrix, self.turned, borderValue=0), np.float32)
+
+    def back(self, image: FloatImage) -> FloatImage:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        turned = cv2.warpAffine(image, self.matrix, self.original, flags=flags, borderValue=LEAST_GAIN)
+        return np.asarray(turned, np.float32)
 
 
-def _beside(line: FloatImage, angle: float) -> FloatImage:
-    """Return the denser of the two strips beside each line: the line's own means, moved across."""
-    down, right = round(BESIDE_PX * np.cos(angle)), round(-BESIDE_PX * np.sin(angle))
-    height, width = line.shape
-    framed = np.pad(line, BESIDE_PX, mode="edge")
-
-    def moved(sign: int) -> FloatImage:
-        top, left = BESIDE_PX + sign * down, BESIDE_PX + sign * right
-        return np.asarray(framed[top : top + height, left : left + width], np.float32)
-
-    return np.maximum(moved(1), moved(-1))
-
-
-def _amounts(density: FloatImage) -> FloatImage:
-    unmixed = density.reshape(-1, 3) @ StainBasis().unmixing()
-    return np.asarray(np.maximum(unmixed, 0).reshape(*density.shape[:2], 2), np.float32)
+def _gain(density: FloatImage, mpp: float) -> FloatImage:
+    """Return the logarithm of how much denser a short line along the row is than the denser side of it."""
+    best = np.full(density.shape, LEAST_GAIN, np.float32)
+    for width_um in WIDTHS_UM:
+        strip_um = max(0.6 * width_um, 12.0)
+        line = _mean(density, PIECE_UM / mpp, 0.8 * width_um / mpp)
+        strip = _mean(density, PIECE_UM / mpp, strip_um / mpp)
+        away = max(2, round((width_um / 2 + strip_um / 2 + GAP_UM) / mpp))
+        beside = np.maximum(_moved(strip, away), _moved(strip, -away))
+        np.maximum(best, np.log((line + FLOOR_OD) / (beside + FLOOR_OD)), out=best)
+    return np.asarray(np.clip(best, LEAST_GAIN, MOST_GAIN))
 
 
-def _long_and_narrow(ridge: Mask, mpp: float, settings: ArtefactSettings) -> Mask:
-    """Keep pieces that are long for their mean width, which a web of crossing ridges is not."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(ridge.astype(np.uint8), connectivity=8)
-    length_um = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT]) * mpp
-    width_um = stats[:, cv2.CC_STAT_AREA] * mpp**2 / np.maximum(length_um, mpp)
-    keep = length_um >= settings.fold_least_length_um
-    keep &= length_um >= settings.fold_least_elongation * width_um
-    keep &= width_um <= WEB * LINE_PX * mpp
-    keep[0] = False
-    return np.asarray(keep[labels]) if count > 1 else np.zeros_like(ridge)
+def _mean(image: FloatImage, length_px: float, width_px: float) -> FloatImage:
+    """Average over a box along the rows."""
+    size = (max(1, 2 * round((length_px - 1) / 2) + 1), max(1, 2 * round((width_px - 1) / 2) + 1))
+    return np.asarray(cv2.blur(image, size, borderType=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _moved(image: FloatImage, rows: int) -> FloatImage:
+    framed = np.pad(image, ((abs(rows), abs(rows)), (0, 0)), mode="edge")
+    start = abs(rows) + rows
+    return np.asarray(framed[start : start + image.shape[0]])
+
+
+def _of_both_stains(folds: Mask, search: _Search) -> Mask:
+    """Drop pieces that hold more of one stain only: cords of tumour, trails of lymphocytes."""
+    count, labels = cv2.connectedComponents(within(folds, 2).astype(np.uint8), connectivity=8)
+    kept = np.zeros_like(folds)
+    for number in range(1, count):
+        own = (labels == number) & folds
+        around = within(own, BESIDE_UM / search.mpp) & ~within(own, GAP_UM / search.mpp) & search.inside
+        if not around.any():
+            continue
+        held, beside = search.stains[own].mean(axis=0), search.stains[around].mean(axis=0)
+        enough = held >= BOTH_GAIN * beside
+        if enough[0] and (enough[1] or max(held[1], beside[1]) < FAINTEST_OD):
+            kept |= own
+    return kept

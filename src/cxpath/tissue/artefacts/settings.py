@@ -84,17 +84,14 @@ class ArtefactSettings(Settings):
     blur_least_contrast_od: float = Field(default=0.006, gt=0)
     """Contrast of coarse structure below which focus cannot be judged."""
 
-    fold_least_length_um: float = Field(default=350.0, gt=0)
-    """Shorter ridges are no folds."""
+    fold_line_um: float = Field(default=500.0, gt=100)
+    """Length along which a fold must be denser than the tissue on both its sides."""
 
-    fold_least_elongation: float = Field(default=7.0, gt=1)
-    """Length over mean width."""
+    fold_least_gain: float = Field(default=0.3, gt=0)
+    """Logarithm of how much denser, on average over that length, at least."""
 
-    fold_denser: float = Field(default=1.35, gt=1)
-    """How much denser than the tissue on either side a fold is, in each stain that is there."""
-
-    fold_wide_black_od: float = Field(default=0.4, gt=0)
-    """Optical density in every channel of folds wider than about 30 µm: paler ones may be cords of tumour."""
+    fold_stands_out: float = Field(default=4.2, gt=1)
+    """And how far above the slide's own lines: in steps from their median to their highest tenth."""
 
     bubble_least_radius_um: float = Field(default=30.0, gt=0)
     """Smaller rings are no bubbles."""
