@@ -16,6 +16,9 @@ from cxpath.report.palette import INK, NEGATIVE, OTHER, PAPER, POSITIVE_EDGE, Co
 _ROW_PX = 40
 _STRIP_PX = 2 * _ROW_PX + 12
 _LINE_PX = 4
+_ROOMY_PX, _SMALL_LETTER_PX = 60, 15
+"""Fields narrower than this on the map have smaller numbers, which hide less of their neighbours."""
+
 _LEGEND = ((1, "raises the CPS"), (-1, "lowers the CPS"), (0, "drawn at random"))
 
 
@@ -67,22 +70,21 @@ def _draw_field(draw: ImageDraw.ImageDraw, field: PlacedField, factor: float, of
     colour = _colour(field.effect)
     draw.rectangle((left - 2, top - 2, right + 2, bottom + 2), outline=PAPER, width=_LINE_PX + 4)
     draw.rectangle((left, top, right, bottom), outline=colour, width=_LINE_PX)
-    letters, words = font(LETTER_PX), str(field.number)
-    middle = (left + right) / 2, (top + bottom) / 2
-    wide = draw.textlength(words, font=letters) + (20 if field.effect else 0)
-    box = (middle[0] - wide / 2 - 5, middle[1] - 14, middle[0] + wide / 2 + 5, middle[1] + 14)
-    draw.rounded_rectangle(box, 5, fill=PAPER, outline=colour, width=2)
-    start = middle[0] - wide / 2
+    size_px = LETTER_PX if right - left >= _ROOMY_PX else _SMALL_LETTER_PX
+    letters, words = font(size_px), str(field.number)
+    pointer = size_px * 0.9 if field.effect else 0.0
+    wide = draw.textlength(words, font=letters) + pointer
+    x_px, y_px = (left + right - wide) / 2, (top + bottom) / 2
+    box = (x_px - 4, y_px - size_px * 0.65, x_px + wide + 4, y_px + size_px * 0.65)
+    draw.rounded_rectangle(box, 4, fill=PAPER, outline=colour, width=2)
     if field.effect:
-        _draw_pointer(draw, start + 7, middle[1], field.effect)
-    draw.text((start + (20 if field.effect else 0), middle[1]), words, font=letters, fill=colour, anchor="lm")
+        _draw_pointer(draw, x_px + size_px * 0.35, y_px, field.effect, size_px * 0.32)
+    draw.text((x_px + pointer, y_px), words, font=letters, fill=colour, anchor="lm")
 
 
-def _draw_pointer(draw: ImageDraw.ImageDraw, x_px: float, y_px: float, effect: int) -> None:
-    reach = 7 * effect
-    draw.polygon(
-        [(x_px, y_px - reach), (x_px + 7, y_px + reach), (x_px - 7, y_px + reach)], fill=_colour(effect)
-    )
+def _draw_pointer(draw: ImageDraw.ImageDraw, x_px: float, y_px: float, effect: int, reach_px: float) -> None:
+    tip, base = y_px - reach_px * effect, y_px + reach_px * effect
+    draw.polygon([(x_px, tip), (x_px + reach_px, base), (x_px - reach_px, base)], fill=_colour(effect))
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, effects: set[int], y_px: float) -> None:
@@ -92,7 +94,7 @@ def _draw_legend(draw: ImageDraw.ImageDraw, effects: set[int], y_px: float) -> N
             continue
         draw.rectangle((x_px, y_px - 13, x_px + 26, y_px + 13), outline=_colour(effect), width=3)
         if effect:
-            _draw_pointer(draw, x_px + 13, y_px, effect)
+            _draw_pointer(draw, x_px + 13, y_px, effect, 7)
         draw.text((x_px + 36, y_px), words, font=letters, fill=INK, anchor="lm")
         x_px += 66 + draw.textlength(words, font=letters)
 
