@@ -42,10 +42,8 @@ def _heading(bucket: str, shown: int, score: Mapping[str, Any]) -> Section:
     bounds = next((one for one in known if one["name"] == bucket), None)
     note = "Drawn at random, in proportion to their tumour cells."
     if bounds:
-        share = percent(bounds["share_of_tumour_cells"])
-        held = f"{whole(bounds['fields'])} fields hold {share} of the tumour cells"
-        held = held.replace("1 fields hold", "1 field holds") if bounds["fields"] == 1 else held
-        note = f"{held}. {note}"
+        held = "1 field holds" if bounds["fields"] == 1 else f"{whole(bounds['fields'])} fields hold"
+        note = f"{held} {percent(bounds['share_of_tumour_cells'])} of the tumour cells. {note}"
     return {"name": f"Local CPS: {bucket}", "note": note}
 
 

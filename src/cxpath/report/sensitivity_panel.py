@@ -54,21 +54,24 @@ def _verdict(flipped: list[float]) -> str:
 
 
 def _row(case: Mapping[str, Any], scoring: Mapping[str, Any]) -> Section:
-    chosen = scoring.get(_CHOSEN.get(case["choice"], ""))
     known = case["cps"] is not None
     return {
         "choice": _WORDS.get(case["choice"], case["choice"]),
         "setting": _with_unit(case["setting"], case["unit"]),
-        "instead": "no such limit"
-        if case["choice"] not in _CHOSEN
-        else _with_unit(chosen, case["unit"])
-        if chosen is not None
-        else "",
+        "instead": _chosen(case, scoring),
         "cps": precise(case["cps"]),
         "at": place(case["cps"]) if known else None,
         "flips": ", ".join(f"CPS ≥ {cut:g} flips" for cut in case["flips"]),
         "because": case["because"],
     }
+
+
+def _chosen(case: Mapping[str, Any], scoring: Mapping[str, Any]) -> str:
+    """Return what the score was made with, or nothing where `score.json` does not say."""
+    if case["choice"] not in _CHOSEN:
+        return "no such limit"
+    chosen = scoring.get(_CHOSEN[case["choice"]])
+    return "" if chosen is None else _with_unit(chosen, case["unit"])
 
 
 def _with_unit(value: float, unit: str) -> str:
