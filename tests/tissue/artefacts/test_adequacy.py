@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cxpath.tissue.artefacts.adequacy import why_too_spoiled
@@ -16,6 +16,7 @@ def masks(blurred: int, inked: int) -> tuple[Mask, dict[str, Mask]]:
 
 
 @given(blurred=st.integers(0, 50), inked=st.integers(0, 50))
+@example(blurred=20, inked=40)
 def test_each_limit_gives_its_own_reason(blurred: int, inked: int) -> None:
     reasons = why_too_spoiled(*masks(blurred, inked), SETTINGS)
     assert len(reasons) == (blurred > 40) + (blurred + inked > 60)
