@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cxpath.biomarkers.profile import BiomarkerProfile, profile_from
+from cxpath.report.run_folder import RunFolderError
 from cxpath.runs.image_score import with_image_score
 from cxpath.values.errors import MissingFileError, ProfileError
 from tests.report.run_folders import normal_score
@@ -53,6 +54,13 @@ def test_a_confirmed_number_that_is_not_the_scores_is_refused(tmp_path: Path) ->
         with_image_score(_confirmed(value=77.0), _score(tmp_path))
 
 
+def test_who_confirms_may_state_the_assay_but_not_another_one(tmp_path: Path) -> None:
+    (score,) = with_image_score(_confirmed(assay="22c3"), _score(tmp_path, assay="unknown")).pdl1
+    assert score.assay == "22c3"
+    with pytest.raises(ProfileError, match="assay is sp263"):
+        with_image_score(_confirmed(assay="22c3"), _score(tmp_path, assay="SP263"))
+
+
 def test_an_unstated_assay_stays_unknown(tmp_path: Path) -> None:
     assert with_image_score(BiomarkerProfile(), _score(tmp_path, assay="unknown")).pdl1[0].assay is None
 
@@ -75,5 +83,5 @@ def test_what_is_no_score_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         with_image_score(BiomarkerProfile(), tmp_path / "none.json")
     (tmp_path / "other.json").write_text('{"schema": "cxpath/run/1"}', encoding="utf-8")
-    with pytest.raises(ProfileError, match="schema"):
+    with pytest.raises(RunFolderError, match="schema"):
         with_image_score(BiomarkerProfile(), tmp_path / "other.json")

@@ -63,15 +63,22 @@ def read_run_folder(path: Path) -> RunFolder:
     """
     if not path.is_dir():
         raise MissingFileError(f"{path}: no such folder", _HINT)
-    score = _read_json(path / "score.json", SCORE_SCHEMA)
-    run = _read_json(path / "run.json", RUN_SCHEMA)
+    score = read_json(path / "score.json", SCORE_SCHEMA)
+    run = read_json(path / "run.json", RUN_SCHEMA)
     tiles_path, fields_path = path / "tiles.parquet", path / "fields" / "fields.json"
     tiles = read_table(tiles_path)[0] if tiles_path.is_file() else None
-    fields = _read_json(fields_path, "cxpath/fields/1")["fields"] if fields_path.is_file() else ()
+    fields = read_json(fields_path, "cxpath/fields/1")["fields"] if fields_path.is_file() else ()
     return RunFolder(path, score, run, tiles, tuple(fields))
 
 
-def _read_json(path: Path, schema: str) -> dict[str, Any]:
+def read_json(path: Path, schema: str) -> dict[str, Any]:
+    """Return a document of that schema.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        When there is no such file, or it is none of that schema.
+    """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file", _HINT)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 from cxpath.biomarkers.molecular import Expression, Her2
 from cxpath.biomarkers.pdl1 import Pdl1Score, ScoreOrigin
 from cxpath.biomarkers.profile import BiomarkerProfile
-from cxpath.report.run_folder import SCORE_SCHEMA
-from cxpath.values.errors import MissingFileError, ProfileError
+from cxpath.report.run_folder import SCORE_SCHEMA, read_json
+from cxpath.values.errors import ProfileError
 
 _HINT = "give the score.json of a folder that cxpath score wrote"
 
@@ -31,10 +30,12 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
 
     Raises
     ------
-    MissingFileError, ProfileError
-        When the file is no score, or an entry of this slide contradicts it.
+    MissingFileError, RunFolderError
+        When the file is no score.
+    ProfileError
+        When an entry of this slide contradicts it.
     """
-    document = _read(path)
+    document = read_json(path, SCORE_SCHEMA)
     marker = str(document.get("marker", "pdl1"))
     if marker != "pdl1":
         return _with_expression(profile, marker, document, path)
@@ -71,13 +72,14 @@ def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
     """Take the person's words from the entry and the numbers from the score; they must not disagree."""
     for name in ("value", "assay"):
         stated, made = getattr(entry, name), getattr(found, name)
-        if stated is not None and stated != made:
+        if None not in {stated, made} and stated != made:
             raise ProfileError(
                 f"{path}: {name} is {made}, but the profile's entry of this slide states {stated}",
                 "confirm the score anew, or leave the number out of the entry",
             )
     kept = ("near_cutoff", "confirmed_by", "confirmed_on")
-    return found.model_copy(update={name: getattr(entry, name) for name in kept})
+    words = {name: getattr(entry, name) for name in kept}
+    return found.model_copy(update=words | {"assay": found.assay or entry.assay})
 
 
 def _with_expression(
@@ -93,16 +95,3 @@ def _with_expression(
     if marker not in updated:
         raise ProfileError(f"{path}: holds marker {marker!r}, which no profile knows", _HINT)
     return profile.model_copy(update={marker: updated[marker]})
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file", _HINT)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ProfileError(f"{path}: not readable JSON", _HINT) from error
-    found = document.get("schema") if isinstance(document, dict) else None
-    if found != SCORE_SCHEMA:
-        raise ProfileError(f"{path}: schema is {found!r}, not {SCORE_SCHEMA!r}", _HINT)
-    return dict(document)

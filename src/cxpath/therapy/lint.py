@@ -105,7 +105,7 @@ def _entry(
         return
     if isinstance(parsed, Criterion | Caution | Advice):
         if parsed.as_of > today:
-            yield Severity.ERROR, f"as_of {parsed.as_of} lies in the future"
+            yield Severity.WARNING, f"as_of {parsed.as_of} lies in the future"
         if today - parsed.as_of > STALE_AFTER:
             yield Severity.WARNING, f"as_of {parsed.as_of} is older than a year: verify it again"
     if isinstance(parsed, Criterion):
