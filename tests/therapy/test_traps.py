@@ -99,6 +99,16 @@ def test_a_doubtful_pdl1_score_decides_nothing(score: dict[str, Any], missing: s
         assert missing in found.missing[0]
 
 
+def test_every_doubt_about_a_score_is_named_and_the_least_doubtful_score_speaks() -> None:
+    poor = of.PDL1 | {"assay": "unknown", "confirmed_by": "unknown", "value": 1.0}
+    found = judged(changed(of.FIRST_LINE, "pdl1", [poor]), "us-pembrolizumab-chemotherapy")
+    for words in ("which assay", "confirmation", "second read"):
+        assert words in found.missing[0]
+    better = of.PDL1 | {"confirmed_by": "unknown"}
+    found = judged(changed(of.FIRST_LINE, "pdl1", [poor, better]), "us-pembrolizumab-chemotherapy")
+    assert found.missing == ("a pathologist's confirmation of this CPS, with date",)
+
+
 def test_a_score_below_the_cutoff_by_the_readers_word_is_not_met() -> None:
     patient = changed(of.FIRST_LINE, "pdl1", [of.PDL1 | {"value": "<1", "near_cutoff": False}])
     found = judged(patient, "us-pembrolizumab-chemotherapy")

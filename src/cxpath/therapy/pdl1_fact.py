@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from cxpath.biomarkers.pdl1 import REQUIRED_TUMOUR_CELLS, Pdl1Score
 from cxpath.biomarkers.profile import BiomarkerProfile
@@ -31,38 +32,46 @@ def find_pdl1(profile: BiomarkerProfile, clause: Clause) -> Found:
     by = " or ".join(name.upper() for name in clause.assay) or "a stated assay"
     if not scores:
         return unknown("unknown", f"{kind.upper()} by {by}, confirmed by a pathologist")
-    doubts = [(score, doubt) for score in scores if (doubt := _first_doubt(score, clause, by))]
-    usable = [score for score in scores if all(score is not doubtful for doubtful, _ in doubts)]
+    doubted = [(score, list(_doubts(score, clause, by))) for score in scores]
+    usable = [score for score, doubts in doubted if not doubts]
     if usable:
-        return _agreed(usable, [score for score, doubt in doubts if doubt[2]], clause)
-    score, (why, settle, _) = doubts[0]
-    return unknown(f"{score.words}; {why}", settle)
+        near = [score for score, doubts in doubted if doubts and all(doubt.is_near for doubt in doubts)]
+        return _agreed(usable, near, clause)
+    score, doubts = min(doubted, key=lambda one: len(one[1]))
+    why = "; ".join(doubt.why for doubt in doubts)
+    return unknown(f"{score.words}; {why}", "; ".join(doubt.settle for doubt in doubts))
 
 
-def _first_doubt(score: Pdl1Score, clause: Clause, by: str) -> tuple[str, str, bool] | None:
-    """Return why the score does not count, what would settle it, and whether it speaks against others."""
-    return next(_doubts(score, clause, by), None)
+@dataclass(frozen=True)
+class _Doubt:
+    """Why a score does not count, and what would settle it; a near one speaks against other scores, too."""
+
+    why: str
+    settle: str
+    is_near: bool = False
 
 
-def _doubts(score: Pdl1Score, clause: Clause, by: str) -> Iterator[tuple[str, str, bool]]:
+def _doubts(score: Pdl1Score, clause: Clause, by: str) -> Iterator[_Doubt]:
     name = score.score.upper()
     if score.assay is None:
-        yield "its assay is not stated", "which assay stained the slide", False
+        yield _Doubt("its assay is not stated", "which assay stained the slide")
     elif clause.assay and score.assay not in clause.assay:
-        yield f"only {by} counts here", f"{name} by {by}, confirmed by a pathologist", False
+        yield _Doubt(f"only {by} counts here", f"{name} by {by}, confirmed by a pathologist")
     if score.not_evaluable_because:
-        yield f"not evaluable: {score.not_evaluable_because[0]}", f"{name} by {by} on another block", False
+        yield _Doubt(f"not evaluable: {score.not_evaluable_because[0]}", f"{name} by {by} on another block")
     if score.value is None and score.below is None:
-        yield "no value is stated", f"the {name} as read", False
+        yield _Doubt("no value is stated", f"the {name} as read")
     if score.below is not None and score.below > _cutoff(clause):
-        yield f"<{score.below:g} does not say on which side it lies", f"the {name} as a number", False
+        yield _Doubt(f"<{score.below:g} does not say on which side it lies", f"the {name} as a number")
     if not score.adequate:
         cells = f"{score.viable_tumour_cells} viable tumour cells, {REQUIRED_TUMOUR_CELLS} are required"
-        yield f"only {cells}", f"{name} by {by} on another block", False
+        yield _Doubt(f"only {cells}", f"{name} by {by} on another block")
     if not score.confirmed:
-        yield "no person has confirmed it", f"a pathologist's confirmation of this {name}, with date", False
+        yield _Doubt("no person has confirmed it", f"a pathologist's confirmation of this {name}, with date")
     if near := score.why_near(_cutoff(clause)):
-        yield f"near the cut-off: {near}", "a second read near the cut-off (set near_cutoff)", True
+        yield _Doubt(
+            f"near the cut-off: {near}", "a second read near the cut-off (set near_cutoff)", is_near=True
+        )
 
 
 def _agreed(usable: list[Pdl1Score], near: list[Pdl1Score], clause: Clause) -> Found:
