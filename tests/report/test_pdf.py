@@ -30,6 +30,6 @@ def test_a_page_is_printed(tmp_path: Path) -> None:
 def test_the_patients_sheet_is_one_page() -> None:
     reason = "the extra cxpath[pdf]"
     weasyprint = pytest.importorskip("weasyprint", exc_type=(ImportError, OSError), reason=reason)  # type: ignore[arg-type]
-    for fields in (of.FIRST_LINE, of.LATER_LINE, {}):
+    for fields in (of.FIRST_LINE, of.LATER_LINE, of.MSI, {}):
         sheet = patient_sheet(reviewed(fields), "25 November 2026")
         assert len(weasyprint.HTML(string=sheet).render().pages) == 1
