@@ -58,3 +58,15 @@ def test_colours_move_only_a_little() -> None:
     assert abs(moved.mean() - 120) < 3
     still = CropSettings(gain_spread=0.0, brightness_spread=0.0)
     assert np.array_equal(recoloured(rgb, still, rng), rgb)
+
+
+def test_scaled_crops_keep_their_size_and_their_cells_on_the_blobs(fields: FieldCache) -> None:
+    settings = CropSettings(batch=12, crop_px=64, scale_spread=0.4, brightness_spread=0.0, gain_spread=0.0)
+    crops = draw_crops(fields, settings, 3, 1)
+    assert {crop.rgb.shape for crop in crops} == {(64, 64, 3)}
+    assert {crop.region.shape for crop in crops} == {(8, 8)}
+    mpp = np.array([crop.mpp for crop in crops])
+    assert mpp.min() < 0.9 * mpp.max()
+    for crop in crops:
+        row, column = crop.cells.y_px.astype(int), crop.cells.x_px.astype(int)
+        assert (crop.rgb[row, column].astype(int).sum(axis=1) < 600).all()

@@ -52,6 +52,7 @@ LATER_KEYS = (
     ("schedule", "tensorboard"),
     ("slide_cut", "trapped_slides"),
     ("crops", "poor_share"),
+    ("crops", "scale_spread"),
 )
 
 

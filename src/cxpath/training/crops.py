@@ -1,4 +1,4 @@
-"""Random crops of drawn fields: turned, mirrored and slightly recoloured, with their cells.
+"""Random crops of drawn fields: turned, mirrored, scaled and slightly recoloured, with their cells.
 
 Every step's crops depend on the seed and the step alone, so a resumed run sees what an unbroken one would.
 """
@@ -15,6 +15,7 @@ from cxpath.training.field_cache import FieldCache
 from cxpath.training.poor_scans import as_poor_scan
 from cxpath.training.settings import CropSettings
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnField
+from cxpath.training.synthetic.scanned_field import brought_to
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,20 @@ def recoloured(rgb: NDArray[np.uint8], settings: CropSettings, rng: np.random.Ge
 
 
 def _random_crop(field: DrawnField, settings: CropSettings, rng: np.random.Generator) -> DrawnField:
-    room = (field.rgb.shape[0] - settings.crop_px) // REGION_STRIDE_PX + 1
+    side_px = _side_before_scaling(field.rgb.shape[0], settings, rng)
+    room = (field.rgb.shape[0] - side_px) // REGION_STRIDE_PX + 1
     left, top = (REGION_STRIDE_PX * int(value) for value in rng.integers(0, room, size=2))
-    crop = turned(cut(field, left, top, settings.crop_px), random_turn(rng))
+    crop = brought_to(turned(cut(field, left, top, side_px), random_turn(rng)), settings.crop_px)
     rgb = recoloured(crop.rgb, settings, rng)
     if settings.poor_share > 0 and rng.random() < settings.poor_share:
         rgb = as_poor_scan(rgb, rng)
     return replace(crop, rgb=rgb)
+
+
+def _side_before_scaling(field_px: int, settings: CropSettings, rng: np.random.Generator) -> int:
+    """Draw the side of the square to cut, a multiple of 8 px that the field holds."""
+    if settings.scale_spread == 0:
+        return settings.crop_px
+    most = np.log1p(settings.scale_spread)
+    squares = settings.crop_px * np.exp(rng.uniform(-most, most)) / REGION_STRIDE_PX
+    return REGION_STRIDE_PX * int(np.clip(np.rint(squares), 1, field_px // REGION_STRIDE_PX))

@@ -37,6 +37,9 @@ class CropSettings(Settings):
     """Spread of a random shift of all channels, in levels of 255."""
     poor_share: float = Field(default=0.0, ge=0, le=1)
     """Share of crops shown as a poor scan would: softer, paler, noisier, compressed harder."""
+    scale_spread: float = Field(default=0.0, ge=0, lt=1)
+    """Crops are shrunk or enlarged by up to this share, evenly on a logarithmic scale: cells of different
+    tumours, fixed and cut differently, differ in size, so size alone must not name them."""
 
 
 class LossSettings(Settings):
@@ -108,7 +111,7 @@ class SlideCutSettings(Settings):
     training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
 
 
-_ADDED_LATER = (("schedule", "precision"), ("crops", "poor_share"))
+_ADDED_LATER = (("schedule", "precision"), ("crops", "poor_share"), ("crops", "scale_spread"))
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""
 

@@ -47,7 +47,7 @@ def rich_recipe(plain_recipe: FieldRecipe, rich_mix: TissueMix) -> FieldRecipe:
 
 @pytest.fixture(scope="session")
 def rich_world(rich_recipe: FieldRecipe) -> World:
-    return build_world(np.random.default_rng(4), 400.0, 360.0, rich_recipe)
+    return build_world(np.random.default_rng(14), 400.0, 360.0, rich_recipe)
 
 
 @pytest.fixture(scope="session")

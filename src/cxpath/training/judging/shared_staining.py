@@ -80,8 +80,9 @@ def _restained(rng: np.random.Generator, world: World, tumour: int, immune: int)
         tumour_positive_share=tumour / max(1, _visible_tumour(cells)),
         immune_positive_share=immune / max(1, _immune(cells)),
     )
+    developed = as_developed(staining, world.recipe.stains, world.recipe.scanner)
     clear_stain(cells)
-    stain_cells(rng, cells, world.layout, as_developed(staining, world.recipe.stains), world.recipe.traps)
+    stain_cells(rng, cells, world.layout, developed, world.recipe.traps)
     return cells
 
 

@@ -55,7 +55,7 @@ def _lymphocytes(rng: np.random.Generator, x: Floats, y: Floats, look: NuclearLo
         nucleus_angle=rng.uniform(0, np.pi, n),
         wobble=rng.uniform(0.02, 0.07, n),
         blur=rng.uniform(0.6, 1.1, n),
-        haematoxylin_od=look.haematoxylin_od * rng.uniform(1.0, 1.65) * np.exp(rng.normal(0, 0.15, n)),
+        haematoxylin_od=look.haematoxylin_od * rng.uniform(1.15, 1.8) * np.exp(rng.normal(0, 0.15, n)),
         vesicular=rng.uniform(0.3, 0.8) * look.vesicular,
         chromatin=rng.uniform(0.1, 0.4, n),
         cytoplasm_od=0.6 * look.cytoplasm_od,

@@ -156,8 +156,9 @@ class Staining:
     intensity_spread : float
         Logarithmic spread between cells.
     visible_od : float
-        Least DAB on a membrane that counts as convincing, as the slide shows it: in a thin or weakly
-        developed section more must be there, and more where only part of the outline is stained.
+        Least DAB on a membrane that counts as convincing, as the picture shows it: in a thin or weakly
+        developed section or a soft scan more must be there, and more where only part of the outline is
+        stained.
     complete_share : float
         Share of positive tumour cells whose whole outline is stained; the others are partial.
     membrane_width_um : float
@@ -179,7 +180,7 @@ class Staining:
     border_preference: float = 0.8
     membrane_od: float = 0.3
     intensity_spread: float = 0.35
-    visible_od: float = 0.09
+    visible_od: float = 0.12
     complete_share: float = 0.5
     membrane_width_um: float = 1.3
     blush: float = 0.15
@@ -350,8 +351,8 @@ def random_tissue(rng: np.random.Generator) -> TissueMix:
         else _sometimes(rng, 0.3, 0.05, 0.4),
         border_inflammation=float(rng.uniform(1.0, 3.0)),
         intratumour_immune_share=float(rng.choice([0.0, 0.03, 0.08, 0.2]) * rng.uniform(0.5, 1.5)),
-        macrophage_sheet_share=_sometimes(rng, 0.2, 0.05, 0.5),
-        macrophage_share=float(rng.uniform(0.05, 0.5)),
+        macrophage_sheet_share=_sometimes(rng, 0.13, 0.05, 0.4),
+        macrophage_share=float(rng.uniform(0.03, 0.35)),
         plasma_share=float(rng.choice([0.03, 0.15, 0.4]) * rng.uniform(0.4, 1.4)),
         neutrophil_share=float(rng.choice([0.01, 0.08, 0.3]) * rng.uniform(0.3, 1.4)),
         eosinophil_share=float(rng.choice([0.005, 0.03, 0.12]) * rng.uniform(0.3, 1.4)),
@@ -362,10 +363,14 @@ def random_tissue(rng: np.random.Generator) -> TissueMix:
 
 
 def random_nuclei(rng: np.random.Generator) -> NuclearLook:
-    """Draw the look of nuclei, pale and vesicular to small and dark."""
+    """Draw the look of nuclei, pale and vesicular to small and dark.
+
+    Lymphocytes are smaller than the tumour cells of their own slide, but not than those of every other.
+    """
+    tumour_radius_um = float(rng.uniform(3.0, 6.6))
     return NuclearLook(
-        tumour_radius_um=float(rng.uniform(3.2, 6.6)),
-        lymphocyte_radius_um=float(rng.uniform(2.6, 3.5)),
+        tumour_radius_um=tumour_radius_um,
+        lymphocyte_radius_um=float(rng.uniform(2.3, min(3.5, 0.8 * tumour_radius_um))),
         pleomorphism=float(rng.uniform(0.06, 0.32)),
         tumour_elongation=float(rng.choice([0.15, 0.35, 0.8], p=[0.4, 0.4, 0.2]) * rng.uniform(0.6, 1.3)),
         tumour_alignment=float(rng.uniform(0.0, 1.0)),
@@ -395,14 +400,14 @@ def random_staining(rng: np.random.Generator) -> Staining:
     return Staining(
         tumour_positive_share=tumour,
         immune_positive_share=immune,
-        patchiness=float(rng.uniform(0.0, 1.0)),
+        patchiness=float(rng.uniform(0.35, 1.0) if rng.random() < 0.8 else rng.uniform(0.0, 0.35)),
         patch_scale_um=float(rng.uniform(40, 250)),
         border_preference=float(rng.uniform(0, 1.5)),
         membrane_od=float(np.exp(rng.uniform(np.log(0.12), np.log(1.0)))),
         intensity_spread=float(rng.uniform(0.15, 0.5)),
         complete_share=float(rng.uniform(0.15, 0.95)),
         membrane_width_um=float(rng.uniform(1.0, 2.0)),
-        blush=float(rng.choice([0.05, 0.2, 0.45]) * rng.uniform(0.5, 1.3)),
+        blush=float(rng.choice([0.05, 0.2, 0.35]) * rng.uniform(0.5, 1.3)),
         granularity=float(rng.uniform(0.0, 0.9)),
         immune_od=float(np.exp(rng.uniform(np.log(0.18), np.log(1.3)))),
         immune_clumping=float(rng.uniform(0.0, 1.0)),
@@ -418,8 +423,8 @@ def random_traps(rng: np.random.Generator) -> HardNegatives:
         punctate_share=_sometimes(rng, 0.4, 0.02, 0.4),
         nuclear_brown_immune_share=_sometimes(rng, 0.1, 0.03, 0.4),
         subvisible_share=_sometimes(rng, 0.3, 0.02, 0.2),
-        excluded_stained_share=_sometimes(rng, 0.5, 0.03, 0.5),
-        benign_stained_share=_sometimes(rng, 0.4, 0.1, 1.0),
+        excluded_stained_share=_sometimes(rng, 0.5, 0.03, 0.3),
+        benign_stained_share=_sometimes(rng, 0.4, 0.1, 0.6),
         benign_stained_od=float(rng.uniform(0.1, 0.5)),
         necrosis_dab_od=float(rng.choice([0.0, 0.05, 0.2]) * rng.uniform(0.5, 1.5)),
         granules_mm2=float(

@@ -24,5 +24,6 @@ def stain_to_cps(rng: np.random.Generator, world: World, cps: float) -> None:
         tumour_positive_share=(wanted - from_immune) / max(1, tumour),
         immune_positive_share=from_immune / max(1, immune),
     )
+    developed = as_developed(staining, world.recipe.stains, world.recipe.scanner)
     clear_stain(cells)
-    stain_cells(rng, cells, world.layout, as_developed(staining, world.recipe.stains), world.recipe.traps)
+    stain_cells(rng, cells, world.layout, developed, world.recipe.traps)

@@ -50,7 +50,8 @@ def build_world(
     """Draw a world: ground plan, cells, their staining, clutter."""
     layout = lay_out(rng, width_um, height_um, recipe.tissue, islands=islands)
     cells = populate(rng, layout, recipe)
-    stain_cells(rng, cells, layout, as_developed(recipe.staining, recipe.stains), recipe.traps)
+    staining = as_developed(recipe.staining, recipe.stains, recipe.scanner)
+    stain_cells(rng, cells, layout, staining, recipe.traps)
     clutter = scatter_clutter(rng, layout, recipe)
     texture = (float(rng.uniform(0, 128)), float(rng.uniform(0, 128)))
     return World(layout, cells, cell_borders(cells), clutter, recipe, texture)
