@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,7 +17,7 @@ from cxpath.training.observation import Decision, Observation
 from cxpath.training.packing import describe, pack, refuse_other_things
 from cxpath.training.reliability import measure_reliability
 from cxpath.training.settings import TrainingSettings
-from cxpath.training.slide_cut import choose_cut, drawn_scores, trapped_scores
+from cxpath.training.slide_cut import choose_cuts, cut_at, drawn_scores, trapped_scores
 from cxpath.version import __version__
 
 HELD_OUT = "held-out drawn fields"
@@ -102,7 +101,7 @@ def judge_and_pack(
         model = Model(draft, trained.network)
         slides = drawn_scores(model, device, settings.slide_cut)
         slides += trapped_scores(model, device, settings.slide_cut)
-        decision = replace(decision, stained_threshold=choose_cut(slides))
+        decision = cut_at(decision, choose_cuts(slides))
     metrics = _measured(seen[1::2] or seen, decision, settings)
     card = describe(trained.network, settings, decision, record, data, metrics)
     if seen[1::2]:
