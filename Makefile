@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench evaluate wheel clean
+.PHONY: demo test check docs bench peers evaluate wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -24,8 +24,14 @@ check: $(VENV)/installed-test
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
 
-bench: $(VENV)/installed
+bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.bench $(ONLY)
+
+# Other readers, to be measured beside cxpath by `make bench`; what does not install here is left out.
+peers:
+	$(PYTHON) -m venv .venv-peers
+	for peer in openslide-python openslide-bin opencv-python-headless tiffslide cucim-cu12 fastslide; do \
+	  .venv-peers/bin/python -m pip install --quiet --only-binary :all: $$peer || echo "$$peer does not install here"; done
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
 evaluate: $(VENV)/installed
@@ -50,6 +56,10 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --group test
+	touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable ".[openvino]"
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

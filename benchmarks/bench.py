@@ -1,127 +1,102 @@
 """`make bench`: how fast cxpath is, as ratios measured side by side in one run.
 
-Draws its own slide. Rounds alternate (A B A B ...) and medians are compared, since absolute times change
-with the machine and its mood. Mpx are megapixels of RGB at 0.5 µm/px. `make bench ONLY=readers` prints the
-reader table alone, `ONLY=scoring` the scoring of two million cells.
+Draws its own slides. Jobs take turns (A B A B ...) and medians are compared, since absolute times change with
+the machine and its mood. Mpx are megapixels of RGB at 0.5 µm per pixel. `make bench ONLY=readers` runs one
+part: readers, forward, slides, threads, memory, gpu. All figures are kept in cxpath-out/bench.json, of which
+`python -m benchmarks.plot` makes the picture of docs/performance.md.
 """
 
 from __future__ import annotations
 
-import subprocess
+import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from typing import Any
 
-import numpy as np
-import openslide
 import torch
+from benchmarks.end_to_end import print_end_to_end, print_threads, start_up_s
+from benchmarks.forward import print_forward
+from benchmarks.memory import print_memory
 from benchmarks.reader_table import print_reader_table
+from benchmarks.repeated_slide import drawn_slide, repeat_slide
 from benchmarks.scoring import print_scoring
-from PIL import Image
 
-import cxpath
-from cxpath.network.detector import Detector
-from cxpath.network.device import choose_device
-from cxpath.network.model_store import load_model
-from cxpath.slide.slide import Slide
-from cxpath.training.synthetic.slide import draw_slide
-from cxpath.values.stains import StainBasis
-
-ROUNDS = 5
-SIDE_PX = 512
-MPP = 0.5
+OUT = Path("cxpath-out/bench.json")
+SLIDE_PX = 16_384
+GPU_SLIDE_PX = 40_960
+ON_PROCESSORS = (("torch", "auto"), ("openvino", "auto"), ("openvino", "int8"))
 
 
-def interleaved(work: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Run each job once a round, in turn; return the median of what it gives (Mpx per second)."""
-    seen: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(ROUNDS):
-        for name, job in work.items():
-            seen[name].append(job())
-    return {name: median(values) for name, values in seen.items()}
+def readers(folder: Path) -> Any:
+    """Measure readers side by side."""
+    return print_reader_table(folder)
 
 
-def rate(job: Callable[[], object], megapixels: float) -> float:
-    """Return megapixels per second of one run."""
-    started = perf_counter()
-    job()
-    return megapixels / (perf_counter() - started)
+def forward(_: Path) -> Any:
+    """Measure the network alone, engine by engine."""
+    print("the network alone, one thread, tiles of 1152 px, halo counted:")
+    return print_forward(ON_PROCESSORS)
 
 
-def patches(slide: Slide) -> list[tuple[int, int]]:
-    """Level-0 corners of patches that cover the slide."""
-    step = int(SIDE_PX * MPP / slide.mpp)
-    return [
-        (x_px, y_px)
-        for y_px in range(0, slide.height_px - step + 1, step)
-        for x_px in range(0, slide.width_px - step + 1, step)
-    ]
+def slides(folder: Path) -> Any:
+    """Measure a whole slide, from file to report."""
+    print("whole slides, one thread, processor time:")
+    path = repeat_slide(drawn_slide(folder), folder / "slide.svs", SLIDE_PX)
+    figures = print_end_to_end(path, folder, ON_PROCESSORS)
+    seconds = start_up_s(path, folder)
+    print(f"  start to first tile {seconds:.2f} s (wanted: 3)")
+    return figures | {"start_up_s": seconds}
 
 
-def read_with_cxpath(slide: Slide) -> None:
-    """Read all patches through `Slide.read`."""
-    for x_px, y_px in patches(slide):
-        slide.read(x_px, y_px, SIDE_PX, SIDE_PX, MPP)
+def threads(folder: Path) -> Any:
+    """Measure the same with more threads."""
+    print("whole slides, threads, by the clock:")
+    return print_threads(repeat_slide(drawn_slide(folder), folder / "slide.svs", SLIDE_PX), folder)
 
 
-def read_with_openslide(path: Path, slide: Slide) -> None:
-    """Read all patches as most tools do: openslide, RGB, Pillow's box filter."""
-    factor = int(MPP / slide.mpp)
-    with openslide.OpenSlide(path) as plain:
-        for where in patches(slide):
-            region = plain.read_region(where, 0, (SIDE_PX * factor, SIDE_PX * factor)).convert("RGB")
-            region.resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
+def scoring(_: Path) -> Any:
+    """Score two million cells."""
+    print_scoring()
 
 
-def start_up() -> float:
-    """Return the seconds that `cxpath --help` takes beyond a bare Python."""
+def memory(folder: Path) -> Any:
+    """Measure peak memory against slide size."""
+    print("peak memory (wanted: 1500 MB above the libraries at most):")
+    return print_memory(drawn_slide(folder), folder)
 
-    def seconds(*words: str) -> float:
-        started = perf_counter()
-        subprocess.run([sys.executable, *words], check=True, capture_output=True)
-        return perf_counter() - started
 
-    own = median(seconds("-m", "cxpath", "--help") for _ in range(ROUNDS))
-    return own - median(seconds("-c", "pass") for _ in range(ROUNDS))
+def gpu(folder: Path) -> Any:
+    """Measure a whole slide on a CUDA device."""
+    if not torch.cuda.is_available():
+        print("GPU: not measured, there is none here (the command is ready: make bench ONLY=gpu)")
+        return None
+    print(f"whole slide on {torch.cuda.get_device_name()}, by the clock (wanted: 10 s for 400 Mpx):")
+    path = repeat_slide(drawn_slide(folder), folder / "slide.svs", GPU_SLIDE_PX)
+    return print_end_to_end(path, folder, (("torch", "auto"),), "cuda")
+
+
+PARTS: dict[str, Callable[[Path], Any]] = {
+    part.__name__: part for part in (readers, forward, scoring, slides, threads, memory, gpu)
+}
 
 
 def main() -> None:
-    """Draw, measure, print."""
-    torch.set_num_threads(1)
-    if "scoring" in sys.argv[1:]:
-        print_scoring()
-        return
-    with TemporaryDirectory() as folder:
-        print_reader_table(Path(folder))
-        if "readers" in sys.argv[1:]:
-            return
-        path = Path(folder) / "bench.svs"
-        draw_slide(path, seed=11, cps=5.0)
-        with cxpath.open_slide(path) as slide:
-            megapixels = len(patches(slide)) * SIDE_PX**2 / 1e6
-            detector = Detector(load_model("small"), choose_device("cpu", threads=1), StainBasis())
-            tiles = np.stack([slide.read(x, y, SIDE_PX, SIDE_PX, MPP) for x, y in patches(slide)[20:28]])
-            found = interleaved(
-                {
-                    "read, openslide + box": lambda: rate(
-                        lambda: read_with_openslide(path, slide), megapixels
-                    ),
-                    "read, cxpath": lambda: rate(lambda: read_with_cxpath(slide), megapixels),
-                    "detect, one thread": lambda: rate(lambda: detector.detect(tiles), tiles.size / 3e6),
-                    "score, everything, one thread": lambda: rate(
-                        lambda: cxpath.score_slide(path, Path(folder) / "out", overwrite=True, device="cpu"),
-                        megapixels,
-                    ),
-                }
-            )
-    base = found["read, openslide + box"]
-    for name, speed in found.items():
-        print(f"{name:32} {speed:7.1f} Mpx/s   {speed / base:5.2f} x openslide + box")
-    print_scoring()
-    print(f"{'cxpath --help':32} {start_up():7.2f} s beyond a bare Python")
+    """Run the parts that were asked for, or all."""
+    wanted = sys.argv[1:] or list(PARTS)
+    unknown = [name for name in wanted if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    figures = json.loads(OUT.read_text()) if OUT.exists() else {}
+    for name in wanted:
+        load = os.getloadavg()[0]
+        print(f"\n== {name} (load before it {load:.1f}, {len(os.sched_getaffinity(0))} cores)")
+        with TemporaryDirectory() as folder:
+            figures[name] = {"load": load, "figures": PARTS[name](Path(folder))}
+        OUT.parent.mkdir(parents=True, exist_ok=True)
+        OUT.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

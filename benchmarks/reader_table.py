@@ -8,28 +8,25 @@ the same tiles at half size from memory into memory that it is given.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from importlib.util import find_spec
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from time import perf_counter, process_time
+from time import process_time
 from typing import Any
 
-import cv2
-import numpy as np
 import openslide
 import tifffile
+from benchmarks.peers import ENVIRONMENT, NAMES, Peer, environment_there
 from benchmarks.reader_slides import KINDS, MPP, SIDE_PX, TILE_PX, draw, write_slide
+from benchmarks.rounds import ROUNDS, Job, Speeds, ratio, take_turns
 from PIL import Image
 
 import cxpath
 from cxpath.slide.jpeg_decoder import decode, memory_for
 from cxpath.slide.jpeg_stream import read_head
 
-ROUNDS = 5
 PATCH_PX = 512
 HALO_PX = 64
 SHIFT_PX = 100
@@ -38,31 +35,12 @@ CORNERS = [(x, y) for y in range(0, SIDE_PX, STEP_PX) for x in range(0, SIDE_PX,
 FLOOR, BASE = "bare half-scale decode", "openslide + box"
 MEGAPIXELS = len(CORNERS) * PATCH_PX**2 / 1e6
 
-Job = Callable[[], float]
-"""Does its work once; returns the megapixels of patch cores it gave."""
 Opened = Callable[[], Job]
 """Opens afresh, so that nothing is remembered from round to round; not part of the time."""
 
 
 Read = Callable[[int, int, int], object]
 """Reads a patch: x, y in level-0 pixels, side in pixels of the patch."""
-
-
-def speeds(jobs: dict[str, Opened], clock: Callable[[], float]) -> dict[str, list[float]]:
-    """Run each job once a round, in turn; return Mpx per second of every round."""
-    found: dict[str, list[float]] = {name: [] for name in jobs}
-    for _ in range(ROUNDS):
-        for name, opened in jobs.items():
-            job = opened()
-            started = clock()
-            megapixels = job()
-            found[name].append(megapixels / (clock() - started))
-    return found
-
-
-def ratio(found: dict[str, list[float]], name: str, base: str) -> float:
-    """Return the median over rounds of one job's speed over another's in the same round."""
-    return median(one / other for one, other in zip(found[name], found[base], strict=True))
 
 
 def standing_streams(path: Path) -> list[bytes]:
@@ -124,27 +102,6 @@ def openslide_reader(path: Path) -> Read:
     )
 
 
-def cucim_reader(path: Path) -> Read:
-    """Read through cuCIM on the CPU and OpenCV's area resize."""
-    slide = importlib.import_module("cucim").CuImage(str(path))
-    return lambda x, y, side: _halved(slide.read_region((x, y), size=(2 * side, 2 * side), level=0))
-
-
-def tiffslide_reader(path: Path) -> Read:
-    """Read through tiffslide and OpenCV's area resize."""
-    slide = importlib.import_module("tiffslide").TiffSlide(path)
-    return lambda x, y, side: _halved(slide.read_region((x, y), 0, (2 * side, 2 * side), as_array=True))
-
-
-def _halved(region: Any) -> Any:
-    height, width = region.shape[:2]
-    return cv2.resize(np.asarray(region), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-
-
-PEERS = {"cucim": cucim_reader, "tiffslide": tiffslide_reader}
-"""Measured where they are installed beside cxpath."""
-
-
 def in_threads(path: Path, threads: int) -> Opened:
     """Read all patches with a number of threads, as the pipeline does."""
 
@@ -161,19 +118,41 @@ def in_threads(path: Path, threads: int) -> Opened:
     return fresh
 
 
-def print_reader_table(folder: Path) -> None:
-    """Draw the slides, measure, print."""
+def print_reader_table(folder: Path) -> dict[str, dict[str, float]]:
+    """Draw the slides, measure, print; return the medians of every kind of slide in Mpx/s."""
     picture = draw()
+    if not environment_there():
+        print(f"no peers in {ENVIRONMENT}: run make peers to measure them beside cxpath")
     print(f"{'reading, one thread':28} {'Mpx/s':>9} {'x openslide + box':>18} {'of bare decoding':>18}")
+    figures = {}
     for kind in KINDS:
         path = write_slide(folder / f"{kind.replace(' ', '-').replace(':', '')}.svs", picture, kind)
         with cxpath.open_slide(path) as slide:
             if slide.reader_path.fast_levels != (0,):
                 raise SystemExit(f"{kind}: not read by the fast path: {slide.reader_path.because}")
-        _print_kind(kind, path)
+        figures[kind] = _print_kind(kind, path)
+    return figures
 
 
-def _print_kind(kind: str, path: Path) -> None:
+def _print_kind(kind: str, path: Path) -> dict[str, float]:
+    found = _measured(path)
+    print(kind)
+    for name in found:
+        base = f"{BASE}, off grid" if name.endswith("off grid") else BASE
+        print(
+            f"  {name:26} {median(found[name]):9.1f} {ratio(found, name, base):18.1f} "
+            f"{ratio(found, name, FLOOR):18.2f}"
+        )
+    if "cucim" in found:
+        print(f"  {'cxpath over cucim':26} {ratio(found, 'cxpath', 'cucim'):28.2f}    (wanted: 1.25)")
+    threads = take_turns({"one": in_threads(path, 1), "two": in_threads(path, 2)})
+    print(f"  {'cxpath, two threads':26} {median(threads['two']):9.1f}", end="")
+    print(f"   {ratio(threads, 'two', 'one'):.2f} x one thread")
+    return {name: median(rounds) for name, rounds in found.items()}
+
+
+def _measured(path: Path) -> Speeds:
+    """Let all readers take turns; peers are asked in their own process and answer with their own time."""
     off = [(x + SHIFT_PX, y + SHIFT_PX) for x, y in CORNERS]
     some = slice(None, None, 4)
     jobs = {
@@ -183,19 +162,16 @@ def _print_kind(kind: str, path: Path) -> None:
         f"{BASE}, off grid": reading(lambda: openslide_reader(path), off[some], HALO_PX),
         "cxpath, off grid": reading(lambda: cxpath_reader(path), off, HALO_PX),
     }
-    for name, opened in PEERS.items():
-        if find_spec(name):
-            jobs[name] = reading(partial(opened, path), CORNERS, 0)
-    found = speeds(jobs, process_time)
-    print(kind)
-    for name in found:
-        base = f"{BASE}, off grid" if name.endswith("off grid") else BASE
-        print(
-            f"  {name:26} {median(found[name]):9.1f} {ratio(found, name, base):18.1f} "
-            f"{ratio(found, name, FLOOR):18.2f}"
-        )
-    for name in PEERS.keys() - found.keys():
-        print(f"  {name:26} not installed here")
-    threads = speeds({"one": in_threads(path, 1), "two": in_threads(path, 2)}, perf_counter)
-    print(f"  {'cxpath, two threads':26} {median(threads['two']):9.1f}", end="")
-    print(f"   {ratio(threads, 'two', 'one'):.2f} x one thread")
+    with ExitStack() as stack:
+        peers = {}
+        for name in NAMES if environment_there() else ():
+            peer = stack.enter_context(Peer(name, path, CORNERS, PATCH_PX))
+            if peer.works:
+                peers[name] = peer
+            else:
+                print(f"  {name}: does not run here")
+        rounds = []
+        for _ in range(ROUNDS):
+            found = take_turns(jobs, process_time, rounds=1)
+            rounds.append(found | {name: [MEGAPIXELS / peer.seconds()] for name, peer in peers.items()})
+    return {name: [speeds[name][0] for speeds in rounds] for name in rounds[0]}

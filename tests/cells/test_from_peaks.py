@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cxpath.cells.from_peaks import cells_from_peaks
-from cxpath.cells.seams import without_seam_doubles
 from cxpath.values.calibration import Calibration
 from cxpath.values.cell_peaks import CellPeaks
 from cxpath.values.cell_table import CellTable, CellTableFacts
@@ -51,25 +50,6 @@ def test_every_centre_belongs_to_exactly_one_tile(x_px: float, y_px: float) -> N
             peaks = peaks_at(np.array([x_px - here.x_px / SCALE]), np.array([y_px - here.y_px / SCALE]))
             owners += len(cells_from_peaks(peaks, here, FACTS, Calibration()))
     assert owners == 1
-
-
-def table(places: list[tuple[float, float, int]]) -> CellTable:
-    x_px, y_px, tile = zip(*places, strict=True)
-    return CellTable.from_columns(FACTS, x_px=np.array(x_px), y_px=np.array(y_px), tile=np.array(tile))
-
-
-def test_a_double_across_a_seam_goes_and_the_first_stays() -> None:
-    cells = table([(100.0, 10.0, 0), (200.0, 10.0, 0), (100.2, 10.0, 1)])
-    assert without_seam_doubles(cells, min_distance_um=3.0).x_px.tolist() == [100.0, 200.0]
-
-
-def test_near_cells_of_one_tile_both_stay() -> None:
-    assert len(without_seam_doubles(table([(100.0, 10.0, 0), (101.0, 10.0, 0)]), 3.0)) == 2
-
-
-def test_of_a_chain_across_seams_only_true_doubles_go() -> None:
-    chain = table([(0.0, 0.0, 0), (10.0, 0.0, 1), (20.0, 0.0, 2)])
-    assert without_seam_doubles(chain, min_distance_um=3.0).x_px.tolist() == [0.0, 20.0]
 
 
 def test_columns_of_different_length_are_refused() -> None:

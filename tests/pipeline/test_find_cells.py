@@ -35,7 +35,7 @@ def find(drawn_slide: DrawnSlide) -> Iterator[FindCells]:
                 tiles=TileSettings(**tiles), network=NetworkSettings(batch_size=batch_size)
             )
             plan = plan_slide(slide, tissue, detector, settings)
-            return find_cells(slide, tissue, plan, detector, settings, regions)
+            return find_cells(slide, tissue, plan, detector, settings, regions).cells
 
         yield found
 

@@ -111,6 +111,17 @@ def test_run_json_says_how_it_came_about(scored: Path) -> None:
     assert {"open", "tissue", "detect", "score", "write", "pictures", "total"} <= set(run["timings_s"])
     assert run["configuration"]["tiles"]["core_px"] == 1024
     assert run["versions"]["torch"]
+    assert (run["engine"], run["options"]["mode"]) == ("torch", "whole")
+
+
+def test_run_json_names_the_stage_that_held_up_the_others(scored: Path) -> None:
+    run = read(scored, "run.json")
+    assert list(run["stages"]) == ["read", "network", "cells", "write"]
+    assert run["bottleneck"] == max(run["stages"], key=lambda name: run["stages"][name]["busy_share"])
+    for times in run["stages"].values():
+        spent = times["busy_s"] + times["waited_for_input_s"] + times["waited_for_room_s"]
+        assert spent == pytest.approx(times["workers"] * times["elapsed_s"], rel=0.1, abs=0.05)
+    assert f"{run['bottleneck']}, at work" in (scored / "report.html").read_text()
 
 
 def test_a_second_run_gives_the_same_numbers(scored: Path, drawn_slide: DrawnSlide, tmp_path: Path) -> None:

@@ -40,3 +40,9 @@ def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, t
     assert "| all | 12 |" in ended.stdout
     assert "on the other side:" in ended.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"coverage-careful.svg", "coverage-default.svg"}
+
+
+def test_the_sampling_study_prints_its_table(run_script: RunScript) -> None:
+    ended = run_script("sampling_study.py", "6")
+    assert ended.returncode == 0, ended.stderr
+    assert "| 0 to 100 | 6 |" in ended.stdout

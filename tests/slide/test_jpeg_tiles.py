@@ -379,3 +379,31 @@ def test_closed(tmp_path: Path) -> None:
     slide.close()
     with pytest.raises(ValueError, match="closed"):
         slide.read(0, 0, 4, 4, 0.5)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    size=st.tuples(st.integers(150, 420), st.integers(150, 420)),
+    tile=st.sampled_from([(64, 64), (48, 128), (96, 32), (240, 240)]),
+    subsampling=st.sampled_from(["420", "422", "444"]),
+    place=st.tuples(st.integers(-30, 120), st.integers(-30, 120)),
+    step=st.sampled_from([1.0, 2.0, 2.0, 4.0, 1.37, 2.6]),
+)
+def test_any_geometry_reads_as_openslide_shows_it(
+    tmp_path: Path,
+    size: tuple[int, int],
+    tile: tuple[int, int],
+    subsampling: str,
+    place: tuple[int, int],
+    step: float,
+) -> None:
+    """Levels that no tile divides, tiles that are no squares, regions over every edge."""
+    path = write_jpeg_tiff(tmp_path / "a.tif", [tissue(*size)], Storage(subsampling, tile=tile))
+    with open_slide(path) as fast, by_library(path) as slow:
+        assert fast.reader_path.fast_levels == (0,)
+        where = (*place, 60, 50, step * fast.mpp)
+        one, other = fast.read(*where), slow.read(*where)
+        if step == 1.0:
+            np.testing.assert_array_equal(one, other)
+        else:
+            assert np.abs(one.astype(float) - other).mean() <= (1.5 if step in {2.0, 4.0} else 2.5)

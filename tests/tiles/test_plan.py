@@ -75,3 +75,16 @@ def test_tiles_without_tissue_stay_in_the_plan_but_are_not_read() -> None:
 def test_a_single_tissue_pixel_is_enough() -> None:
     only_last = plan(2048, 2048, core_px=256, rows=slice(127, 128))
     assert [tile.frame.index for tile in only_last.with_tissue] == [12, 13, 14, 15]
+
+
+def test_wide_slides_are_read_in_bands_of_columns() -> None:
+    tiles = plan(10_240, 1024, core_px=256)  # 20 by 2 tiles
+    order = [tile.frame.index for tile in tiles.with_tissue]
+    assert order == [*range(8), *range(20, 28), *range(8, 16), *range(28, 36), *range(16, 20), *range(36, 40)]
+
+
+def test_a_plan_limited_to_some_tiles_says_why_the_others_are_not_read() -> None:
+    limited = plan(2048, 2048, rows=slice(0, 32)).limited_to([1, 5], "not drawn")
+    assert [tile.frame.index for tile in limited.with_tissue] == [1]
+    assert limited.tiles[0].excluded == "not drawn"
+    assert limited.tiles[5].excluded == "glass"

@@ -27,6 +27,13 @@ class Marker(StrEnum):
     VEGF = "vegf"
 
 
+class Mode(StrEnum):
+    """Choices of `--mode`."""
+
+    WHOLE = "whole"
+    ADAPTIVE = "adaptive"
+
+
 def score(
     slide: Annotated[Path, typer.Argument(help="A whole-slide file, or a picture with --mpp.")],
     out: Annotated[
@@ -52,6 +59,9 @@ def score(
         Path | None,
         typer.Option(help="What the cells' class names mean (TOML); see configs/cells/qupath.toml."),
     ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="adaptive reads only as many fields as the score needs.")
+    ] = Mode.WHOLE,
     marker: Annotated[Marker, typer.Option(help="Other markers give an H-score.")] = Marker.PDL1,
     model: Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")] = "small",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -87,6 +97,7 @@ def score(
         cells=cells,
         cell_classes=cell_classes,
         marker=marker.value,
+        mode=mode.value,
         model=model,
         device=device,
         pseudonym=pseudonym,

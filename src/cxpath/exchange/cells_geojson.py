@@ -43,7 +43,9 @@ COLOURS = {
 MEASUREMENTS = tuple(name for name, element in COLUMNS.items() if element is np.float32)
 
 NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
-_COMPRESSION = 4
+_COMPRESSION = 1
+"""zlib's quickest: a sixth larger than 4, in half the time, while the network wants the processor."""
+
 _JSON: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
 
 

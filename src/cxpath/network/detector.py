@@ -5,8 +5,7 @@ Drops no peak for lying in a tile's halo: which tile a cell belongs to is decide
 
 from __future__ import annotations
 
-import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,12 +15,19 @@ from torch import Tensor
 from cxpath.network.architecture import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, NetworkOutput
 from cxpath.network.card import ModelCard
 from cxpath.network.device import Device
-from cxpath.network.folding import fold_norms
+from cxpath.network.engine import Engine, TorchEngine
 from cxpath.network.model_store import Model
 from cxpath.network.peaks import GridPeaks, find_peaks, not_doubled, peak_positions
 from cxpath.network.stain_rings import RADII_UM, StainRings
 from cxpath.values.cell_peaks import CellPeaks
 from cxpath.values.stains import StainBasis
+
+
+class Launched(NamedTuple):
+    """A batch on the device, (B, 3, H, W), and what the network makes of it."""
+
+    light: Tensor
+    output: NetworkOutput
 
 
 class Detector:
@@ -30,13 +36,15 @@ class Detector:
     Parameters
     ----------
     model : Model
-        Left untouched; the detector folds and moves a copy.
+        Left untouched.
     device : Device
     stain : StainBasis
         White point and stain directions of the slide, for the optical-density samples only: the
         network sees the colours as they are.
     centre_threshold : float, optional
         Instead of the card's.
+    engine : Engine, optional
+        What runs the network; torch when left out.
 
     Attributes
     ----------
@@ -45,7 +53,13 @@ class Detector:
     """
 
     def __init__(
-        self, model: Model, device: Device, stain: StainBasis, *, centre_threshold: float | None = None
+        self,
+        model: Model,
+        device: Device,
+        stain: StainBasis,
+        *,
+        centre_threshold: float | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.card: ModelCard = model.card
         self.device = device
@@ -53,11 +67,7 @@ class Detector:
         self._threshold = thresholds.centre_threshold if centre_threshold is None else centre_threshold
         self._min_distance_px = thresholds.min_distance_um / self.mpp
         self._window_radius = max(1, int(self._min_distance_px / OUTPUT_STRIDE_PX))
-        network = copy.deepcopy(model.network).eval()
-        fold_norms(network)
-        network.lower_precision(device.number_type)
-        # Channels last: the layout in which convolutions run fastest on processors and GPUs alike.
-        self._network = network.to(device.torch_device).to(memory_format=torch.channels_last)
+        self._engine: Engine = engine or TorchEngine(model, device)
         self._rings = StainRings(stain, self.mpp, device.torch_device)
 
     @property
@@ -75,9 +85,15 @@ class Detector:
         """Tile origins must be multiples of this for a cell to be the same in every tile."""
         return self.card.stride_px
 
-    @torch.inference_mode()
     def detect(self, batch: NDArray[np.uint8]) -> list[CellPeaks]:
-        """Find the cells of every tile of a batch.
+        """Find the cells of every tile of a batch: `launch` and `collect` in one."""
+        return self.collect(self.launch(batch))
+
+    @torch.inference_mode()
+    def launch(self, batch: NDArray[np.uint8]) -> Launched:
+        """Bring a batch to the device and run the network on it.
+
+        On a GPU this returns while it computes, so that the next batch can be launched meanwhile.
 
         Parameters
         ----------
@@ -86,8 +102,8 @@ class Detector:
 
         Returns
         -------
-        list of CellPeaks
-            One for each tile, peaks in reading order.
+        Launched
+            For `collect`, which any thread may call.
 
         Raises
         ------
@@ -95,11 +111,20 @@ class Detector:
             When the batch has another shape or type.
         """
         _check(batch)
-        light = torch.from_numpy(np.require(batch, requirements=("C", "W"))).to(self.device.torch_device)
-        light = light.permute(0, 3, 1, 2)
-        output = self._network(light)
+        return Launched(*self._engine.run(np.require(batch, requirements=("C", "W"))))
+
+    @torch.inference_mode()
+    def collect(self, launched: Launched) -> list[CellPeaks]:
+        """Find the peaks of a launched batch, on the device, and measure them.
+
+        Returns
+        -------
+        list of CellPeaks
+            One for each tile, peaks in reading order.
+        """
+        light, output = launched
         peaks = find_peaks(output.centre, self._threshold, self._window_radius)
-        return [self._tile_peaks(light, output, _of_tile(peaks, tile)) for tile in range(len(batch))]
+        return [self._tile_peaks(light, output, _of_tile(peaks, tile)) for tile in range(len(light))]
 
     def _tile_peaks(self, light: Tensor, output: NetworkOutput, peaks: GridPeaks) -> CellPeaks:
         positions = peak_positions(peaks, output.offset)

@@ -10,7 +10,7 @@ import torch
 
 from cxpath.values.errors import ConfigurationError, DeviceError
 
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
 
 _logger = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ def choose_device(name: str = "auto", *, precision: Precision = "auto", threads:
     name : str
         "auto" takes a CUDA GPU if there is one, else the processor.
     precision : str
-        "auto" takes bfloat16 where the hardware computes it, else float32.
+        "auto" takes bfloat16 where the hardware computes it, else float32; "int8" does the same for what is
+        not quantised.
     threads : int, optional
         Threads on the processor; torch's own choice when left out.
 
@@ -97,6 +98,6 @@ def computes_bfloat16(name: str) -> bool:
 
 
 def _number_type(name: str, precision: Precision) -> torch.dtype:
-    if precision == "auto":
+    if precision in ("auto", "int8"):
         return torch.bfloat16 if computes_bfloat16(name) else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cxpath.values.settings import Settings
 
@@ -12,11 +12,14 @@ from cxpath.values.settings import Settings
 class NetworkSettings(Settings):
     """Section `[network]` of the configuration."""
 
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """auto takes bfloat16 where the hardware computes it, else float32."""
+    engine: Literal["torch", "openvino"] = "torch"
+    """What runs the network. OpenVINO is for processors and comes with `cxpath[openvino]`."""
+
+    precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
+    """auto takes bfloat16 where the hardware computes it, else float32. int8 needs OpenVINO."""
 
     batch_size: int = Field(default=0, ge=0)
-    """Tiles per forward pass; 0 takes 2 on a processor and 16 on a GPU."""
+    """Tiles per forward pass; 0 takes 1 on a processor and 16 on a GPU."""
 
     threads: int = Field(default=0, ge=0)
     """Threads on the processor; 0 leaves the choice to torch."""
@@ -24,6 +27,12 @@ class NetworkSettings(Settings):
     centre_threshold: float | None = Field(default=None, gt=0, lt=1)
     """A centre less likely than this is no cell; unset takes the model card's."""
 
+    @model_validator(mode="after")
+    def _int8_is_openvinos(self) -> Self:
+        if self.precision == "int8" and self.engine != "openvino":
+            raise ValueError("precision int8 needs engine openvino")
+        return self
+
     def effective_batch_size(self, device: str) -> int:
         """Return the batch size after 0 has been resolved for a device ("cpu" or "cuda")."""
-        return self.batch_size or (16 if device == "cuda" else 2)
+        return self.batch_size or (16 if device == "cuda" else 1)

@@ -1,25 +1,45 @@
-"""From a slide and its tissue to the cells on it: plan, read ahead, detect, one cell once."""
+"""From a slide and its tissue to the cells on it: plan, read ahead, detect, one cell once.
+
+Four stages run beside each other, each in its own threads: reading, the network, cells, writing. Each is at
+most a few results ahead of the next, so memory does not grow with the slide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
 from cxpath.cells.from_peaks import cells_from_peaks
-from cxpath.cells.seams import without_seam_doubles
-from cxpath.network.detector import Detector
+from cxpath.cells.seams import SeamFilter
+from cxpath.network.detector import Detector, Launched
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.slide.slide import Slide
-from cxpath.tiles.plan import TilePlan, plan_tiles
-from cxpath.tiles.reading import Tile, read_tiles
+from cxpath.tiles.plan import PlannedTile, TilePlan, plan_tiles
+from cxpath.tiles.reading import Tile, read_tiles, reading_clock
+from cxpath.tiles.stage_clock import StageClock, StageTimes, side_by_side
+from cxpath.tiles.work_ahead import work_ahead
 from cxpath.tissue.tissue import Tissue
 from cxpath.values.cell_table import CellTable, CellTableFacts
 from cxpath.values.regions import Regions
+from cxpath.values.tile_frame import TileFrame
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
+
+Keep = Callable[[CellTable], object]
+"""Called with the cells of every tile, in a thread of its own, as they come."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCells:
+    """The cells of a slide, and how long each stage took to find them, in the order of the stages."""
+
+    cells: CellTable
+    stages: tuple[StageTimes, ...]
 
 
 def plan_slide(slide: Slide, tissue: Tissue, detector: Detector, settings: PipelineSettings) -> TilePlan:
@@ -35,7 +55,9 @@ def find_cells(
     settings: PipelineSettings,
     regions: Regions | None = None,
     progress: Progress | None = None,
-) -> CellTable:
+    keep: Keep | None = None,
+    seams: SeamFilter | None = None,
+) -> FoundCells:
     """Find the cells of a slide.
 
     Parameters
@@ -49,22 +71,35 @@ def find_cells(
     regions : Regions, optional
         Cells outside the drawn regions are dropped, by the exact outline.
     progress : callable, optional
+    keep : callable, optional
+        Writes the cells of each tile while the network works on the next.
+    seams : SeamFilter, optional
+        What tiles read earlier have claimed, where a slide is read in several goes.
 
     Returns
     -------
-    CellTable
-        In the order of the plan. A cell off the tissue mask is dropped even where a tile reaches over
-        the tissue's edge, so that the count does not depend on how the lattice fell.
+    FoundCells
+        In the order of reading, as `keep` got them. A cell off the tissue mask is dropped even where a tile
+        reaches over the tissue's edge, so that the count does not depend on how the lattice fell.
     """
     facts = cell_facts(slide, tissue, detector.card.digest)
     planned = plan.with_tissue
-    tiles = read_tiles(slide, planned, plan.mpp, settings.tiles)
+    clocks = (reading_clock(settings.tiles), *(StageClock(name) for name in ("network", "cells", "write")))
+    seams = seams or seam_filter(slide, plan, detector)
+    tile_cells = _TileCells(slide, tissue, seams, detector, facts, settings, regions)
     found = [CellTable.from_columns(facts, x_px=np.zeros(0), y_px=np.zeros(0))]
-    for done, cells in enumerate(_detect(tiles, detector, facts, settings), start=1):
-        found.append(_where_to_score(cells, slide, tissue, regions))
-        if progress:
-            progress(done, len(planned))
-    return without_seam_doubles(CellTable.concatenate(found), detector.card.thresholds.min_distance_um)
+    with closing(_stages(slide, planned, plan.mpp, detector, settings, tile_cells, keep, clocks)) as tables:
+        for done, cells in enumerate((cells for batch in tables for cells in batch), start=1):
+            found.append(cells)
+            if progress:
+                progress(done, len(planned))
+    stages = side_by_side([clock.times() for clock in clocks])
+    return FoundCells(CellTable.concatenate(found), stages)
+
+
+def seam_filter(slide: Slide, plan: TilePlan, detector: Detector) -> SeamFilter:
+    """Return what makes one cell of two that neighbouring tiles each claim."""
+    return SeamFilter(plan.columns, detector.card.thresholds.min_distance_um / slide.info.mpp)
 
 
 def cell_facts(slide: Slide, tissue: Tissue, model_digest: str) -> CellTableFacts:
@@ -80,21 +115,78 @@ def cell_facts(slide: Slide, tissue: Tissue, model_digest: str) -> CellTableFact
     )
 
 
-def _detect(
-    tiles: Iterable[Tile], detector: Detector, facts: CellTableFacts, settings: PipelineSettings
-) -> Iterator[CellTable]:
+@dataclass(frozen=True, eq=False)
+class _LaunchedTiles:
+    """A batch that the network has run on, and where its tiles lie."""
+
+    frames: tuple[TileFrame, ...]
+    launched: Launched
+
+
+class _TileCells:
+    """From what the network saw to the cells of each tile; the third stage."""
+
+    def __init__(
+        self,
+        slide: Slide,
+        tissue: Tissue,
+        seams: SeamFilter,
+        detector: Detector,
+        facts: CellTableFacts,
+        settings: PipelineSettings,
+        regions: Regions | None,
+    ) -> None:
+        self._slide, self._tissue, self._regions, self._seams = slide, tissue, regions, seams
+        self._detector, self._facts, self._settings = detector, facts, settings
+        self._calibration = detector.card.calibration.as_value()
+
+    def __call__(self, batch: _LaunchedTiles) -> list[CellTable]:
+        peaks_of_tiles = self._detector.collect(batch.launched)
+        found = []
+        for frame, peaks in zip(batch.frames, peaks_of_tiles, strict=True):
+            cells = cells_from_peaks(peaks, frame, self._facts, self._calibration, self._settings.cells)
+            found.append(self._seams.keep(self._where_to_score(cells), frame))
+        return found
+
+    def _where_to_score(self, cells: CellTable) -> CellTable:
+        inside = self._tissue.contains(cells.x_px, cells.y_px)
+        if self._regions:
+            info = self._slide.info
+            inside &= self._regions.contains(cells.x_px, cells.y_px, info.width_px, info.height_px)
+        return cells.take(inside)
+
+
+def _stages(
+    slide: Slide,
+    planned: tuple[PlannedTile, ...],
+    mpp: float,
+    detector: Detector,
+    settings: PipelineSettings,
+    tile_cells: _TileCells,
+    keep: Keep | None,
+    clocks: tuple[StageClock, ...],
+) -> Generator[list[CellTable], None, None]:
+    """Chain the stages; each pulls from the one before it."""
+    reading, network, cells, write = clocks
     size = settings.network.effective_batch_size(detector.device.name)
-    calibration = detector.card.calibration.as_value()
-    remaining = iter(tiles)
-    while batch := list(islice(remaining, size)):
-        peaks_of_tiles = detector.detect(np.stack([tile.rgb for tile in batch]))
-        for tile, peaks in zip(batch, peaks_of_tiles, strict=True):
-            yield cells_from_peaks(peaks, tile.frame, facts, calibration, settings.cells)
+
+    def launch(batch: tuple[Tile, ...]) -> _LaunchedTiles:
+        frames = tuple(tile.frame for tile in batch)
+        return _LaunchedTiles(frames, detector.launch(np.stack([tile.rgb for tile in batch])))
+
+    def written(tables: list[CellTable]) -> list[CellTable]:
+        for table in tables:
+            if keep:
+                keep(table)
+        return tables
+
+    tiles = _batches(read_tiles(slide, planned, mpp, settings.tiles, reading), size)
+    found = work_ahead(work_ahead(tiles, launch, network), tile_cells, cells)
+    return work_ahead(found, written, write)
 
 
-def _where_to_score(cells: CellTable, slide: Slide, tissue: Tissue, regions: Regions | None) -> CellTable:
-    inside = tissue.contains(cells.x_px, cells.y_px)
-    if regions:
-        info = slide.info
-        inside &= regions.contains(cells.x_px, cells.y_px, info.width_px, info.height_px)
-    return cells.take(inside)
+def _batches(tiles: Generator[Tile, None, None], size: int) -> Iterator[tuple[Tile, ...]]:
+    with closing(tiles):
+        remaining: Iterable[Tile] = iter(tiles)
+        while batch := tuple(islice(remaining, size)):
+            yield batch

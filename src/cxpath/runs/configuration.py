@@ -15,6 +15,7 @@ from cxpath.cells.settings import CellSettings
 from cxpath.exchange.region_classes import RegionClasses
 from cxpath.network.settings import NetworkSettings
 from cxpath.pipeline.settings import PipelineSettings
+from cxpath.scores.sampling_settings import SamplingSettings
 from cxpath.scores.settings import ScoringSettings
 from cxpath.tiles.settings import TileSettings
 from cxpath.tissue.control_settings import ControlSettings
@@ -59,6 +60,7 @@ class Configuration(Settings):
     network: NetworkSettings = NetworkSettings()
     cells: CellSettings = CellSettings()
     scoring: ScoringSettings = ScoringSettings()
+    adaptive: SamplingSettings = SamplingSettings()
     report: ReportSettings = ReportSettings()
 
     @property

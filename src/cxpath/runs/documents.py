@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -20,10 +21,14 @@ from cxpath.runs.score_request import ScoreRequest
 from cxpath.scores.settings import ScoringSettings
 from cxpath.scores.slide_score import SlideScore
 from cxpath.slide.reader_path import ReaderPath
+from cxpath.tiles.stage_clock import bottleneck
 from cxpath.tissue.tissue import Tissue
 from cxpath.values.regions import Regions
 from cxpath.values.slide_info import SlideInfo
 from cxpath.version import __version__
+
+OPTIONAL_PACKAGES = ("openvino", "nncf")
+"""Named where they are installed."""
 
 SCORE_SCHEMA = "cxpath/score/1"
 RUN_SCHEMA = "cxpath/run/1"
@@ -76,6 +81,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
         "marker": facts.request.marker,
         "warnings": list(facts.warnings),
         **score.as_dict(),
+        "sampling": facts.found.sample.as_dict() if facts.found and facts.found.sample else None,
         "scoring": facts.scoring.model_dump(mode="json") if facts.scoring else None,
         "tissue": {
             "scored_mm2": areas.scored_mm2,
@@ -96,6 +102,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
 def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, Any]:
     """Return `run.json`: enough to repeat the run, and nothing that names a patient or a folder."""
     stains, request = facts.tissue.stains, facts.request
+    network = request.configuration.network
     return {
         "schema": RUN_SCHEMA,
         "started": facts.started.isoformat(timespec="seconds"),
@@ -111,6 +118,7 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, A
             "assay": request.assay,
             "tumour": request.tumour,
             "marker": request.marker,
+            "mode": request.mode,
             "research": request.research,
             "mpp": request.mpp,
             "regions_drawn": request.roi is not None,
@@ -122,7 +130,8 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, A
         "configuration": request.configuration.model_dump(mode="json"),
         "configuration_digest": request.configuration.digest(),
         "device": facts.device.hardware,
-        "precision": facts.device.precision,
+        "engine": network.engine,
+        "precision": "int8" if network.precision == "int8" else facts.device.precision,
         "reader": facts.info.reader,
         "reader_path": facts.reader_path.as_dict() if facts.reader_path else None,
         "stains": {
@@ -132,6 +141,7 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, A
         },
         "tiles": _tiles(facts.found),
         "timings_s": dict(timings_s),
+        **_pipeline(facts.found),
         "warnings": list(facts.warnings),
     }
 
@@ -154,6 +164,16 @@ def _tiles(found: SlideCells | None) -> dict[str, int]:
     return {"planned": len(plan.tiles) if plan else 0, "read": found.tiles_read if found else 0}
 
 
+def _pipeline(found: SlideCells | None) -> dict[str, Any]:
+    """Return how long each stage of finding cells worked and waited, and which held up the others."""
+    stages = found.stages if found else ()
+    slowest = bottleneck(stages)
+    return {
+        "stages": {stage.name: stage.as_dict() for stage in stages},
+        "bottleneck": slowest.name if slowest else None,
+    }
+
+
 def _versions() -> dict[str, str]:
     found = {"cxpath": __version__, "python": platform.python_version()}
     for package in PACKAGES:
@@ -161,4 +181,7 @@ def _versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not installed"
+    for package in OPTIONAL_PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
     return found

@@ -11,10 +11,14 @@ from cxpath.network.card import ModelCard
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
 from cxpath.network.model_store import load_model
-from cxpath.pipeline.find_cells import Progress, find_cells, plan_slide
-from cxpath.runs.score_request import PDL1, ScoreRequest
+from cxpath.pipeline.find_cells import Keep, Progress, cell_facts, find_cells, plan_slide
+from cxpath.runs.adaptive_reading import ALL_WAS_READ, DrawnSample, read_adaptively
+from cxpath.runs.engines import choose_engine
+from cxpath.runs.score_request import ADAPTIVE, PDL1, ScoreRequest
+from cxpath.scores.settings import ScoringSettings
 from cxpath.slide.slide import Slide
 from cxpath.tiles.plan import TilePlan
+from cxpath.tiles.stage_clock import StageTimes
 from cxpath.tissue.tissue import Tissue
 from cxpath.values.cell_table import CellTable
 from cxpath.values.regions import Regions
@@ -35,6 +39,10 @@ class SlideCells:
         Of the file that the user brought the cells in; empty when the network found them.
     warnings : tuple of str
         What a reader of the score must know about the cells that the user brought.
+    stages : tuple of StageTimes
+        How long each stage worked and waited; empty for cells that the user brought.
+    sample : DrawnSample or None
+        Which tiles were drawn, where `--mode adaptive` did not read all.
     """
 
     cells: CellTable
@@ -42,6 +50,8 @@ class SlideCells:
     tiles_read: int
     form: str = ""
     warnings: tuple[str, ...] = ()
+    stages: tuple[StageTimes, ...] = ()
+    sample: DrawnSample | None = None
 
 
 def obtain_cells(
@@ -51,8 +61,13 @@ def obtain_cells(
     device: Device,
     regions: Regions | None = None,
     progress: Progress | None = None,
+    keep: Keep = lambda _: None,
+    scoring: ScoringSettings | None = None,
 ) -> SlideCells:
     """Run the network over the tissue, or read the cells that the request names.
+
+    `keep` gets all cells, part by part, as they are found; `scoring`, what the card filled in included, tells
+    `--mode adaptive` when it has read enough.
 
     Raises
     ------
@@ -62,12 +77,27 @@ def obtain_cells(
     settings = request.configuration.pipeline
     model = load_model(request.model)
     threshold = settings.network.centre_threshold
-    detector = Detector(model, device, tissue.stains, centre_threshold=threshold)
+    engine = None if request.cells else choose_engine(model, device, settings.network)
+    detector = Detector(model, device, tissue.stains, centre_threshold=threshold, engine=engine)
     plan = plan_slide(slide, tissue, detector, settings)
     if request.cells:
-        return _given(request.cells, request, model.card, slide, tissue, plan, regions)
-    cells = find_cells(slide, tissue, plan, detector, settings, regions, progress)
-    return SlideCells(cells, plan, tiles_read=len(plan.with_tissue))
+        given = _given(request.cells, request, model.card, slide, tissue, plan, regions)
+        keep(given.cells)
+        return given
+    keep(CellTable.from_columns(cell_facts(slide, tissue, model.card.digest), x_px=(), y_px=()))
+    if request.mode == ADAPTIVE and plan.with_tissue:
+        scoring = scoring or request.configuration.scoring
+        read = read_adaptively(request, slide, tissue, plan, detector, scoring, regions, progress, keep)
+        return SlideCells(
+            read.cells,
+            read.plan,
+            len(read.plan.with_tissue),
+            warnings=(ALL_WAS_READ if read.whole else read.sample.warning,),
+            stages=read.stages,
+            sample=None if read.whole else read.sample,
+        )
+    found = find_cells(slide, tissue, plan, detector, settings, regions, progress, keep)
+    return SlideCells(found.cells, plan, tiles_read=len(plan.with_tissue), stages=found.stages)
 
 
 def _given(

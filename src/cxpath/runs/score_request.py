@@ -15,6 +15,7 @@ from cxpath.slide.pseudonym import pseudonym, pseudonym_key
 from cxpath.values.errors import ConfigurationError
 
 PDL1 = "pdl1"
+WHOLE, ADAPTIVE = "whole", "adaptive"
 CERVIX = "cervix"
 REFERENCE_ASSAY = "22c3"
 """Whose cut-offs are shown for an unstated assay, with a warning."""
@@ -47,6 +48,8 @@ class ScoreRequest:
         What the class names of those cells mean (TOML); the bundled map by default.
     marker : str
         "pdl1", "her2", "egfr" or "vegf".
+    mode : str
+        "whole" reads all tissue; "adaptive" only so many fields that the score is narrow or clear enough.
     model : str
         Name of a bundled model, or a folder.
     device : str
@@ -67,6 +70,7 @@ class ScoreRequest:
     cells: Path | None = None
     cell_classes: Path | None = None
     marker: str = PDL1
+    mode: str = WHOLE
     model: str = "small"
     device: str = "auto"
     pseudonym: bool = False
@@ -93,12 +97,13 @@ class ScoreRequest:
         AssayError
             Unknown assay, or one that does not support the score asked of it.
         ConfigurationError
-            Unknown marker or tumour, or a marker without the lab's intensity cuts.
+            Unknown marker, mode or tumour, or a marker without the lab's intensity cuts.
         """
         if self.cell_classes and not self.cells:
             raise ConfigurationError(
                 "--cell-classes without --cells", "pass the cells whose classes it explains"
             )
+        self._check_mode()
         if self.marker != PDL1:
             if self.marker not in COMPARTMENTS:
                 known = ", ".join((PDL1, *COMPARTMENTS))
@@ -115,6 +120,14 @@ class ScoreRequest:
         if not self.research and self.marker == PDL1:
             assay.require("cps", self.tumour)
         return assay
+
+    def _check_mode(self) -> None:
+        if self.mode not in (WHOLE, ADAPTIVE):
+            raise ConfigurationError(f"mode {self.mode!r} is unknown", f"known modes: {WHOLE}, {ADAPTIVE}")
+        if self.mode == ADAPTIVE and (self.cells or self.marker != PDL1):
+            raise ConfigurationError(
+                "--mode adaptive decides what cxpath reads for a CPS", "drop --mode, or --cells and --marker"
+            )
 
     def cutoffs(self, assay: Assay | None) -> tuple[Cutoff, ...]:
         """Return what to compare the CPS with: the assay's cut-offs, 22C3's for an unstated one."""

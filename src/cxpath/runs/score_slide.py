@@ -16,9 +16,10 @@ from cxpath.runs.pictures import write_tissue_picture
 from cxpath.runs.results_folder import ResultsFolder
 from cxpath.runs.score_request import PDL1, ScoreRequest
 from cxpath.runs.stopwatch import Stopwatch
-from cxpath.runs.write_cells import write_cell_files
+from cxpath.runs.write_cells import CellFiles, write_cell_pictures
 from cxpath.scores.assay import Assay
 from cxpath.scores.expression import NO_CALL, score_expression
+from cxpath.scores.sampled_score import score_sample
 from cxpath.scores.score_cells import score_cells
 from cxpath.scores.settings import ScoringSettings, threshold_of
 from cxpath.scores.slide_error import METRIC_PREFIX, SlideErrorSettings
@@ -68,19 +69,23 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
         # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
         out_of_range = () if request.cells else why_out_of_range(info, card)
         blocked = (*tissue.refused_because, *out_of_range)
-        with watch.stage("detect"):
+        threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
+        with watch.stage("detect"), CellFiles(results.partial, slide, threshold) as files:
             network = configuration.network
             device = choose_device(
                 request.device, precision=network.precision, threads=network.threads or None
             )
-            found = None if blocked else obtain_cells(request, slide, tissue, device, regions, progress)
+            found = (
+                None
+                if blocked
+                else obtain_cells(request, slide, tissue, device, regions, progress, files.keep, scoring)
+            )
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
             score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
         if found:
-            threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
             reach_um, pictures = scoring.association_distance_um, configuration.pictures
-            write_cell_files(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
+            write_cell_pictures(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
         warnings = (*slide.warnings, *request.warnings(assay), *of_input, *score.warnings)
         facts = RunFacts(
@@ -138,4 +143,6 @@ def _score(
     if request.marker != PDL1:
         return score_expression(found.cells, request.marker, scoring, because)
     cutoffs, refused = request.cutoffs(assay), request.refused_scores(assay)
+    if found.sample:
+        return score_sample(found.cells, found.sample.tiles, scoring, cutoffs, because)
     return score_cells(found.cells, scoring, cutoffs, because, areas, refused)

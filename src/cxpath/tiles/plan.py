@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -12,6 +13,10 @@ from cxpath.tiles.settings import TileSettings
 from cxpath.tissue.tissue import Tissue
 from cxpath.values.slide_info import SlideInfo
 from cxpath.values.tile_frame import TileFrame
+
+BAND_TILES = 8
+"""Width of the bands that tiles are read in. Neighbours share the slide's own tiles; down a narrow band these
+are still remembered when the next row wants them, however wide the slide."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,24 @@ class TilePlan:
 
     @property
     def with_tissue(self) -> tuple[PlannedTile, ...]:
-        """The tiles to read, in reading order."""
-        return tuple(tile for tile in self.tiles if tile.tissue_share > 0)
+        """The tiles to read, in reading order: down one band of columns after the other, row by row."""
+        wanted = (tile for tile in self.tiles if tile.tissue_share > 0 and not tile.excluded)
+        return tuple(sorted(wanted, key=self._reading_place))
+
+    def limited_to(self, numbers: Iterable[int], why_not_others: str) -> TilePlan:
+        """Return the plan with only some of its tiles to read; the others say why they are left out."""
+        wanted = set(numbers)
+        tiles = tuple(
+            tile
+            if tile.excluded or tile.tissue_share == 0 or tile.frame.index in wanted
+            else replace(tile, excluded=why_not_others)
+            for tile in self.tiles
+        )
+        return replace(self, tiles=tiles)
+
+    def _reading_place(self, tile: PlannedTile) -> tuple[int, int, int]:
+        row, column = divmod(tile.frame.index, self.columns)
+        return column // BAND_TILES, row, column
 
     def tile_at(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> NDArray[np.int32]:
         """Return the number of the tile whose core holds each level-0 point of the slide."""

@@ -122,7 +122,7 @@ def _drawn_score(
         tissue = find_tissue(slide)
         detector = Detector(model, device, tissue.stains)
         plan = plan_slide(slide, tissue, detector, PipelineSettings())
-        cells = find_cells(slide, tissue, plan, detector, PipelineSettings())
+        cells = find_cells(slide, tissue, plan, detector, PipelineSettings()).cells
     path.unlink()
     return DrawnScore(cells.kind, cells.stained, truth.cps)
 

@@ -1,0 +1,159 @@
+"""Whole slides: `cxpath score` against bare reading and forward on the same tiles; start-up; threads.
+
+Speed is megapixels of scored tile cores (at 0.5 µm per pixel) a second; everything a run writes is included,
+start-up is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+import torch
+from benchmarks.rounds import Job, ratio, take_turns
+
+import cxpath
+from cxpath.network.device import choose_device
+from cxpath.network.model_store import load_model
+from cxpath.runs.configuration import Configuration, load_configuration
+from cxpath.runs.engines import choose_engine
+from cxpath.tiles.plan import TilePlan, plan_tiles
+from cxpath.tissue.find_tissue import find_tissue
+
+ROUNDS = 3
+BARE, WHOLE = "bare reading and forward", "cxpath score, everything"
+
+
+def settings_of(engine: str, precision: str, threads: int) -> Configuration:
+    """Return the configuration of a run on one engine with a number of threads."""
+    return load_configuration(
+        None,
+        [
+            f"network.engine={engine}",
+            f"network.precision={precision}",
+            f"network.threads={threads}",
+            f"tiles.reader_threads={threads}",
+        ],
+    )
+
+
+def plan_of(path: Path, configuration: Configuration) -> TilePlan:
+    """Return the tiles that a run would read."""
+    card = load_model("small").card
+    with cxpath.open_slide(path) as slide:
+        tissue = find_tissue(slide, configuration.tissue)
+        tiles = configuration.tiles
+        return plan_tiles(slide.info, tissue, card.mpp, card.halo_px, card.stride_px, tiles)
+
+
+def megapixels(plan: TilePlan) -> float:
+    """Return the size of the tile cores that are read."""
+    return sum(tile.frame.core_px**2 for tile in plan.with_tissue) / 1e6
+
+
+def bare(path: Path, plan: TilePlan, configuration: Configuration, device: str) -> Callable[[], Job]:
+    """Read every tile with its halo and run the network on it, one after the other; nothing else."""
+    network = configuration.network
+    chosen = choose_device(device, precision=network.precision, threads=network.threads)
+    engine = choose_engine(load_model("small"), chosen, network)
+
+    def job() -> float:
+        with cxpath.open_slide(path) as slide:
+            for tile in plan.with_tissue:
+                frame = tile.frame
+                rgb = slide.read(frame.x_px, frame.y_px, frame.side_px, frame.side_px, plan.mpp)
+                engine.run(rgb[None])
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return megapixels(plan)
+
+    return lambda: job
+
+
+def whole(
+    path: Path, out: Path, plan: TilePlan, configuration: Configuration, device: str
+) -> Callable[[], Job]:
+    """Score the slide and leave every file."""
+
+    def job() -> float:
+        cxpath.score_slide(path, out, overwrite=True, device=device, configuration=configuration)
+        return megapixels(plan)
+
+    return lambda: job
+
+
+def print_end_to_end(
+    path: Path, folder: Path, engines: Sequence[tuple[str, str]], device: str = "cpu"
+) -> dict[str, Any]:
+    """Measure with one thread, processor time on a CPU; print and return the figures."""
+    clock = process_time if device == "cpu" else perf_counter
+    figures: dict[str, Any] = {}
+    for engine, precision in engines:
+        configuration = settings_of(engine, precision, 1)
+        plan = plan_of(path, configuration)
+        out = folder / f"out-{engine}-{precision}"
+        jobs = {
+            BARE: bare(path, plan, configuration, device),
+            WHOLE: whole(path, out, plan, configuration, device),
+        }
+        found = take_turns(jobs, clock, ROUNDS)
+        speed = {name: float(np.median(rounds)) for name, rounds in found.items()}
+        share = ratio(found, WHOLE, BARE)
+        run = json.loads((out / "run.json").read_text())
+        print(f"{engine} {run['precision']}, {device}: {megapixels(plan):.0f} Mpx")
+        for name, value in speed.items():
+            print(f"  {name:28} {value:7.2f} Mpx/s")
+        print(f"  {'of bare':28} {share:7.2f}    (wanted: 0.80)")
+        print(f"  seconds: {run['timings_s']}; slowest stage: {run['bottleneck']}")
+        for name, times in run["stages"].items():
+            print(
+                f"    {name:8} at work {times['busy_share']:6.1%}, "
+                f"waited for input {times['waited_for_input_s']} s"
+            )
+        figures[f"{engine} {run['precision']}"] = speed | {"of bare": share, "run": run["timings_s"]}
+    return figures
+
+
+def print_threads(path: Path, folder: Path) -> dict[int, float]:
+    """Score with one thread, two, ... by the clock."""
+    counts = [count for count in (1, 2, 4, 8) if count <= len(os.sched_getaffinity(0))]
+    plan = plan_of(path, settings_of("torch", "auto", 1))
+    jobs = {
+        str(count): whole(path, folder / "out", plan, settings_of("torch", "auto", count), "cpu")
+        for count in counts
+    }
+    found = take_turns(jobs, perf_counter, ROUNDS)
+    gains = {count: ratio(found, str(count), "1") for count in counts}
+    for count, gain in gains.items():
+        print(f"  {count} threads: {float(np.median(found[str(count)])):6.2f} Mpx/s, {gain:.2f} x one")
+    return gains
+
+
+_TO_FIRST_TILE = """
+import sys, time
+import cxpath
+class Done(Exception): pass
+def tell(done, of): raise Done
+try:
+    cxpath.score_slide(sys.argv[1], sys.argv[2], overwrite=True, device="cpu", progress=tell)
+except Done:
+    pass
+"""
+
+
+def start_up_s(path: Path, folder: Path) -> float:
+    """Return the seconds from starting Python to the first tile done, the digest cached; median of five."""
+    command = [sys.executable, "-c", _TO_FIRST_TILE, str(path), str(folder / "started")]
+    seconds = []
+    for _ in range(5):
+        started = perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        seconds.append(perf_counter() - started)
+    return float(np.median(seconds))
