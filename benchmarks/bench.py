@@ -18,6 +18,7 @@ from time import perf_counter
 import numpy as np
 import openslide
 import torch
+from benchmarks.agreement_bench import print_agreement_time
 from benchmarks.reader_table import print_reader_table
 from benchmarks.scoring import print_scoring
 from PIL import Image
@@ -95,9 +96,13 @@ def main() -> None:
         print_scoring()
         return
     with TemporaryDirectory() as folder:
+        if "agreement" in sys.argv[1:]:
+            print_agreement_time(Path(folder))
+            return
         print_reader_table(Path(folder))
         if "readers" in sys.argv[1:]:
             return
+        print_agreement_time(Path(folder))
         path = Path(folder) / "bench.svs"
         draw_slide(path, seed=11, cps=5.0)
         with cxpath.open_slide(path) as slide:
