@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from benchmarks.agreement_bench import print_agreement_time
 from benchmarks.end_to_end import print_end_to_end, print_threads, start_up_s
 from benchmarks.forward import print_forward
 from benchmarks.memory import print_memory
@@ -62,6 +63,11 @@ def scoring(_: Path) -> Any:
     print_scoring()
 
 
+def agreement(folder: Path) -> Any:
+    """Study many manual reads."""
+    print_agreement_time(folder)
+
+
 def memory(folder: Path) -> Any:
     """Measure peak memory against slide size."""
     print("peak memory (wanted: 1500 MB above the libraries at most):")
@@ -79,7 +85,7 @@ def gpu(folder: Path) -> Any:
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {
-    part.__name__: part for part in (readers, forward, scoring, slides, threads, memory, gpu)
+    part.__name__: part for part in (readers, forward, scoring, agreement, slides, threads, memory, gpu)
 }
 
 

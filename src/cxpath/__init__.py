@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from cxpath.version import __version__
 
 if TYPE_CHECKING:
+    from cxpath.agreement.study import AgreementStudy
     from cxpath.biomarkers.profile import BiomarkerProfile
     from cxpath.exchange.cells_parquet import read_cells, write_cells
     from cxpath.runs.configuration import Configuration, load_configuration
-    from cxpath.runs.python_api import score_cells, score_slide
+    from cxpath.runs.python_api import compare_reads, score_cells, score_slide
     from cxpath.runs.review_profile import review_therapy
     from cxpath.scores.slide_score import SlideScore
     from cxpath.slide.open_slide import open_slide
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cxpath.values.errors import CxpathError
 
 _HOME = {
+    "AgreementStudy": "cxpath.agreement.study",
     "BiomarkerProfile": "cxpath.biomarkers.profile",
     "CellTable": "cxpath.values.cell_table",
     "CellTableFacts": "cxpath.values.cell_table",
@@ -32,6 +34,7 @@ _HOME = {
     "SlideScore": "cxpath.scores.slide_score",
     "Subkind": "cxpath.values.cell_table",
     "TherapyReview": "cxpath.therapy.review",
+    "compare_reads": "cxpath.runs.python_api",
     "load_configuration": "cxpath.runs.configuration",
     "open_slide": "cxpath.slide.open_slide",
     "read_cells": "cxpath.exchange.cells_parquet",
@@ -42,6 +45,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AgreementStudy",
     "BiomarkerProfile",
     "CellTable",
     "CellTableFacts",
@@ -52,6 +56,7 @@ __all__ = [
     "Subkind",
     "TherapyReview",
     "__version__",
+    "compare_reads",
     "load_configuration",
     "open_slide",
     "read_cells",

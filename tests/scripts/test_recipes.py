@@ -21,7 +21,14 @@ def test_a_recipe_has_at_most_sixty_lines(recipe: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["score_one_slide.py", "score_folder.py", "cells_to_table.py", "contact_sheet.py"]
+    "name",
+    [
+        "score_one_slide.py",
+        "score_folder.py",
+        "cells_to_table.py",
+        "contact_sheet.py",
+        "compare_with_manual_reads.py",
+    ],
 )
 def test_without_arguments_a_recipe_says_how_it_is_run(name: str, run_script: RunScript) -> None:
     ended = run_script(name)

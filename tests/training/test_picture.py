@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
+from cxpath.agreement.matching import match_points
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model_store import load_model
 from cxpath.training.judging.label_forms import LabelFiles, read_labels
-from cxpath.training.matching import match_points
 from cxpath.training.picture import detect_in_picture, rescaled
 from cxpath.values.cell_peaks import CellPeaks
 from cxpath.values.stains import StainBasis

@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from cxpath.cli.agree import agree
+from cxpath.cli.calibrate import calibrate
 from cxpath.cli.cases import cases
 from cxpath.cli.demo import demo
 from cxpath.cli.doctor import doctor
@@ -40,12 +42,14 @@ app.command()(demo)
 app.command()(score)
 app.command()(fields)
 app.command()(cases)
+app.command()(calibrate)
 app.command()(report)
 app.command()(doctor)
 app.command()(train)
 app.command()(evaluate)
 app.command()(synth)
 app.command()(tmb)
+app.add_typer(agree, name="agree")
 app.add_typer(models, name="models")
 app.add_typer(therapy, name="therapy")
 

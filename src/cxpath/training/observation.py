@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.agreement.matching import match_points
 from cxpath.cells.probabilities import name_cells, stained_probability
 from cxpath.network.detector import Detector
 from cxpath.training.confusion import score_class, tally
-from cxpath.training.matching import match_points
 from cxpath.training.settings import JudgingSettings
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
 from cxpath.values.calibration import Calibration

@@ -63,6 +63,14 @@ class VariantsFileError(CxpathError, ValueError):
     """A file of variants or of genome intervals cannot be read, or lacks what was asked of it."""
 
 
+class ReadsFileError(CxpathError, ValueError):
+    """A table of manual reads cannot be read, or holds an impossible or a double read."""
+
+
+class StudyError(CxpathError, ValueError):
+    """Reads that allow no study: too few cases or readers, or a reader who is not there."""
+
+
 class AssayError(CxpathError, ValueError):
     """An assay is unknown, or does not support the score asked of it."""
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cxpath.agreement.concordance import lins_concordance
 from cxpath.training.judging.concordance import (
     falsely_reaching,
-    lins_concordance,
     right_side,
     score_concordance,
 )

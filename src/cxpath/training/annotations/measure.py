@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.agreement.matching import match_points
 from cxpath.network.card import Metric, ModelCard
 from cxpath.training.annotations.annotated_field import STAIN_UNKNOWN
 from cxpath.training.annotations.seen_windows import Seen
 from cxpath.training.fine_labels import ANY_IMMUNE, MEMBERS, TUMOUR, UNLABELLED
 from cxpath.training.judging.bootstrap import BootstrapSettings, Rows, bootstrap_interval
-from cxpath.training.matching import match_points
 from cxpath.values.cell_table import Kind
 
 _IS_IMMUNE = (MEMBERS & MEMBERS[ANY_IMMUNE]).any(axis=1)

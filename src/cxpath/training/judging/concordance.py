@@ -5,26 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-
-def lins_concordance(truth: NDArray[np.float64], found: NDArray[np.float64]) -> float:
-    """Return Lin's concordance correlation coefficient.
-
-    2 s_xy / (s_x² + s_y² + (mean x − mean y)²) with variances over n (Lin 1989, Biometrics 45:255).
-
-    Parameters
-    ----------
-    truth, found : float64 array, (N,)
-
-    Returns
-    -------
-    float
-        1 when all are equal; NaN with fewer than two pairs or when nothing varies.
-    """
-    if len(truth) < 2:
-        return float("nan")
-    covariance = float(np.mean((truth - truth.mean()) * (found - found.mean())))
-    apart = float(truth.var() + found.var() + (truth.mean() - found.mean()) ** 2)
-    return 2 * covariance / apart if apart else float("nan")
+from cxpath.agreement.concordance import lins_concordance
 
 
 def score_concordance(true_cps: NDArray[np.float64], called_cps: NDArray[np.float64]) -> float:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.agreement.matching import match_points
 from cxpath.training.judging.blocks import BlockGrid
 from cxpath.training.judging.calls import Calls, CellCaller
 from cxpath.training.judging.label_forms import LabelFiles, LabelledImage, read_labels
 from cxpath.training.judging.real_settings import LabelledSet, RealSettings
-from cxpath.training.matching import match_points
 from cxpath.values.cell_table import Kind
 
 COLUMNS = (

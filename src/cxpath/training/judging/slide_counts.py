@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.agreement.matching import match_points
 from cxpath.training.confusion import score_class, tally
 from cxpath.training.judging.calls import Calls, CellCaller
 from cxpath.training.judging.slide_drawing import JudgedField, JudgedSlide
 from cxpath.training.judging.slide_plan import PlannedSlide
-from cxpath.training.matching import match_points
 from cxpath.training.reliability import binned
 from cxpath.values.cell_table import Kind
 

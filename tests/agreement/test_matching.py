@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cxpath.training.matching import match_points
+from cxpath.agreement.matching import match_points
 
 FEW = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=5, unique=True)
 

@@ -1,0 +1,192 @@
+"""`cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from cxpath.agreement.study import AgreementStudy
+
+agree = typer.Typer(
+    help="Agreement of manual reads and software: study, template, sample size.", no_args_is_help=True
+)
+
+
+class Target(StrEnum):
+    """Choices of `agree plan`."""
+
+    KAPPA = "kappa"
+    ICC = "icc"
+    PPA = "ppa"
+
+
+@agree.command()
+def run(
+    reads: Annotated[list[Path], typer.Argument(help="Tables of manual reads, CSV or XLSX.")],
+    out: Annotated[Path, typer.Option(help="Folder for agreement.json, report, tables and figures.")],
+    results: Annotated[
+        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that holds some.")
+    ] = None,
+    software: Annotated[str, typer.Option(help="The reader in the table that is software.")] = "",
+    reference: Annotated[
+        str, typer.Option(help="The reader that is the reference.", show_default="the readers' median")
+    ] = "",
+    score: Annotated[str, typer.Option(help="Which score.")] = "CPS",
+    cutoffs: Annotated[str, typer.Option(help="Cut-offs, rising, with commas between.")] = "1,10",
+    by: Annotated[list[str] | None, typer.Option(help="A further column to group cases by.")] = None,
+    margin: Annotated[float, typer.Option(help="Non-inferiority margin; fix it beforehand.")] = 0.05,
+    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap draws of patients.")] = 2000,
+    level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier study.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
+) -> None:
+    """Study the agreement of readers, and of the software with them."""
+    from cxpath.runs.agree import AgreementRequest, agreement_settings, run_agreement
+
+    settings = agreement_settings(
+        cutoffs=cutoffs.split(","), margin=margin, replicates=replicates, level=level, seed=seed
+    )
+    request = AgreementRequest(
+        reads=tuple(reads),
+        results=tuple(results or ()),
+        score=score,
+        software=software,
+        reference=reference,
+        groups=tuple(by or ()),
+        settings=settings,
+    )
+    study = run_agreement(request, out, overwrite=overwrite)
+    if as_json:
+        print((out / "agreement.json").read_text(encoding="utf-8").rstrip())
+        return
+    print("\n".join(_lines(study)))
+    print(f"report   {out / 'report.html'}")
+
+
+@agree.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The table to write: .csv or .xlsx.")] = Path("reads.csv"),
+    cases: Annotated[int, typer.Option(min=1, help="Rows for so many cases.")] = 3,
+    readers: Annotated[int, typer.Option(min=1, help="And so many readers.")] = 2,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Write a table of reads to fill in."""
+    from cxpath.runs.agree import write_template
+
+    write_template(path, cases, readers, overwrite=overwrite)
+    print(json.dumps({"template": str(path)}) if as_json else f"template {path}")
+
+
+@agree.command()
+def plan(
+    figure: Annotated[Target, typer.Argument(help="What the study is planned for.")],
+    value: Annotated[float, typer.Option(help="Expected of cases that are not near a cut-off.")],
+    width: Annotated[float | None, typer.Option(help="The interval shall be no wider.")] = None,
+    at_least: Annotated[float | None, typer.Option(help="Its lower bound shall be no lower.")] = None,
+    prevalence: Annotated[float, typer.Option(help="Share of cases that reach the cut-off.")] = 0.5,
+    near: Annotated[float, typer.Option(help="Share of cases near the cut-off.")] = 0.0,
+    near_value: Annotated[float, typer.Option(help="Expected of those.")] = 0.0,
+    readers: Annotated[int, typer.Option(help="For the ICC.")] = 2,
+    assurance: Annotated[float, typer.Option(help="Share of studies that shall end so.")] = 0.8,
+    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
+    studies: Annotated[int, typer.Option(help="Simulated at each number of cases.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say how many cases a study needs, and of which kind, by simulation."""
+    from dataclasses import asdict
+
+    from cxpath.agreement.plan import Plan, Planned, plan_study
+
+    wished = Plan(
+        figure=Planned(figure.value),
+        value=value,
+        width=width,
+        at_least=at_least,
+        prevalence=prevalence,
+        near=near,
+        near_value=near_value,
+        readers=readers,
+        assurance=assurance,
+        level=level,
+        studies=studies,
+        seed=seed,
+    )
+    found = plan_study(wished)
+    if as_json:
+        print(json.dumps({"plan": asdict(wished), "study": asdict(found)}, indent=2))
+        return
+    print(f"cases    {found.cases}  ({found.reached:.0%} of {studies:,} simulated studies end as wished)")
+    print(f"         {found.below} or more below the cut-off, {found.near} or more near it")
+    print(f"expected {figure.value} {wished.expected:.3f}, prevalence {prevalence:g}; seed {seed}")
+
+
+@agree.command()
+def cells(
+    truth: Annotated[list[Path], typer.Option(help="GeoJSON of marked cells; once for each image.")],
+    found: Annotated[
+        list[Path], typer.Option(help="GeoJSON or results folder to compare, in the same order.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Write the JSON to this file.")] = None,
+    mpp: Annotated[float | None, typer.Option(help="µm per pixel, where no results folder says it.")] = None,
+    cell_classes: Annotated[Path | None, typer.Option(help="TOML: what class names mean.")] = None,
+    radius_um: Annotated[float, typer.Option(min=1, help="At which classes are compared.")] = 6.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
+) -> None:
+    """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
+    from cxpath.runs.agree_cells import CellsRequest, cell_lines, compare_cells
+    from cxpath.runs.documents import write_json
+
+    request = CellsRequest(
+        reference=tuple(truth),
+        compared=tuple(found),
+        mpp=mpp,
+        cell_classes=cell_classes,
+        radius_um=radius_um,
+    )
+    document = compare_cells(request)
+    if out:
+        write_json(out, document)
+    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(cell_lines(document)))
+
+
+def _lines(study: AgreementStudy) -> Iterator[str]:
+    from cxpath.runs.documents import RESEARCH_USE
+
+    for number, roles in study.rounds.items():
+        readers = roles.readers
+        yield f"round {number}  {len(readers.units)} cases, {len(readers.readers)} readers; {roles.why}"
+        for analysis, key, label in _SHOWN:
+            for one in study.statistics:
+                context = one.context
+                if (context.get("analysis"), one.key, context.get("round")) != (analysis, key, str(number)):
+                    continue
+                where = context.get("cutoff") or context.get("scale", "")
+                interval = one.intervals[0] if one.intervals else None
+                edges = f"{interval.low:.3f} to {interval.high:.3f}" if interval else ""
+                yield f"  {label:34} {where:24} {one.value:7.3f}  {edges}"
+    yield from (f"warning  {warning}" for warning in study.warnings)
+    yield RESEARCH_USE
+
+
+_SHOWN = (
+    ("between readers", "icc_a1", "readers: ICC(A,1)"),
+    ("between readers", "pairwise_opa", "readers: mean pairwise agreement"),
+    ("between readers", "fleiss_kappa", "readers: Fleiss' kappa"),
+    ("between readers", "ac1", "readers: AC1"),
+    ("comparison", "icc_a1", "compared: ICC(A,1)"),
+    ("comparison", "opa", "compared: OPA"),
+    ("comparison", "ppa", "compared: PPA"),
+    ("comparison", "npa", "compared: NPA"),
+    ("comparison", "kappa", "compared: kappa"),
+    ("software against readers", "difference_opa_consensus", "software less readers: OPA"),
+    ("software against readers", "difference_ccc_consensus", "software less readers: CCC"),
+)

@@ -1,0 +1,1 @@
+"""The report of an agreement study: page, tables and figures, all from `agreement.json`."""

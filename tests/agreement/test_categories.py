@@ -1,0 +1,154 @@
+"""Agreement on categories against published examples, statsmodels and scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
+from statsmodels.stats.inter_rater import cohens_kappa as their_kappa
+from statsmodels.stats.inter_rater import fleiss_kappa
+from statsmodels.stats.proportion import proportion_confint
+
+from cxpath.agreement.alpha import Metric, krippendorff_alpha
+from cxpath.agreement.binary_agreement import binary_agreement
+from cxpath.agreement.bootstrap import Draws
+from cxpath.agreement.category_weights import Weighting
+from cxpath.agreement.chance_corrected import Chance, category_counts, chance_corrected
+from cxpath.agreement.kappa import cohens_kappa
+from cxpath.agreement.measure import Pair, pair_up
+from cxpath.agreement.onest import Missing, onest_curve
+from cxpath.agreement.proportions import wilson_interval
+from tests.agreement.published import KRIPPENDORFF, categories, table
+
+SKLEARN = {Weighting.NONE: None, Weighting.LINEAR: "linear", Weighting.QUADRATIC: "quadratic"}
+
+
+@pytest.fixture(scope="module")
+def three_levels() -> Pair:
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 3, 150)
+    y = np.where(rng.random(150) < 0.7, x, rng.integers(0, 3, 150))
+    return pair_up(x.astype(float), y.astype(float))
+
+
+def test_fleiss_1971(stats_dir: Path) -> None:
+    counts = category_counts(categories(stats_dir / "irr_diagnoses.csv"), 5)
+    found = chance_corrected(counts, Chance.FLEISS)
+    assert found.value == pytest.approx(0.430, abs=0.0005)
+    assert found.value == pytest.approx(fleiss_kappa(counts))
+
+
+def test_gwets_ac1_of_irrcac(stats_dir: Path) -> None:
+    """irrCAC, cac.raw4raters: AC1 .775 (.461 to 1), Fleiss' kappa .761 (.424 to 1)."""
+    codes = table(stats_dir / "irrcac" / "cac.raw4raters.csv", first_column=1) - 1
+    for chance, value, low in ((Chance.GWET, 0.775, 0.461), (Chance.FLEISS, 0.761, 0.424)):
+        found = chance_corrected(category_counts(codes, 5), chance)
+        assert found.value == pytest.approx(value, abs=0.0005)
+        interval = found.intervals[0]
+        assert (interval.low, interval.high) == pytest.approx((low, 1), abs=0.0005)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value"),
+    [(Metric.NOMINAL, 0.743), (Metric.ORDINAL, 0.815), (Metric.INTERVAL, 0.849), (Metric.RATIO, 0.797)],
+)
+def test_krippendorff_2011(metric: Metric, value: float) -> None:
+    found = krippendorff_alpha(KRIPPENDORFF, metric)
+    assert found.value == pytest.approx(value, abs=0.0005)
+    assert "1 cases with fewer than two reads" in found.note
+
+
+@pytest.mark.parametrize(
+    ("missing", "agreeing", "cases"), [(Missing.IGNORED, 26, 68), (Missing.COMPLETE, 24, 61)]
+)
+def test_onest_in_both_conventions(stats_dir: Path, missing: Missing, agreeing: int, cases: int) -> None:
+    curve = onest_curve(table(stats_dir / "onest" / "sp142_bin.csv"), missing)
+    assert curve is not None
+    assert (curve.cases, curve.all_readers) == (cases, pytest.approx(agreeing / cases))
+    assert missing.value in curve.statistics()[0].label
+
+
+def test_the_onest_curve_is_the_mean_over_all_sets_of_readers() -> None:
+    reads = np.array([[1, 1, 0, np.nan], [1, 1, 1, 1], [0, 0, np.nan, 0], [0, 1, 0, 1.0]])
+    curve = onest_curve(reads, Missing.IGNORED)
+    assert curve is not None
+    for place, size in enumerate(curve.readers):
+        sets = [reads[:, list(chosen)] for chosen in combinations(range(4), int(size))]
+        agree = [np.nanmax(one, axis=1) == np.nanmin(one, axis=1) for one in sets]
+        assert curve.mean[place] == pytest.approx(np.mean(agree))
+    assert np.all(np.diff(curve.mean) <= 1e-12)
+
+
+@pytest.mark.parametrize("weighting", Weighting)
+def test_kappa_is_that_of_statsmodels_and_scikit_learn(three_levels: Pair, weighting: Weighting) -> None:
+    crossed = np.zeros((3, 3))
+    np.add.at(crossed, (three_levels.x.astype(int), three_levels.y.astype(int)), 1)
+    found = cohens_kappa(three_levels, 3, weighting)
+    theirs = their_kappa(crossed, wt=SKLEARN[weighting])
+    assert found.value == pytest.approx(theirs.kappa)
+    assert found.value == pytest.approx(
+        cohen_kappa_score(three_levels.x, three_levels.y, weights=SKLEARN[weighting])
+    )
+    assert found.intervals[0].low == pytest.approx(theirs.kappa_low, abs=1e-6)
+
+
+def test_a_category_that_nobody_used_keeps_its_distance() -> None:
+    """Levels 0 and 2 alone: scikit-learn is right only when told of the middle one."""
+    x, y = np.array([0, 0, 2, 2, 0, 2, 0, 0.0]), np.array([0, 0, 2, 2, 0, 0, 0, 2.0])
+    found = cohens_kappa(pair_up(x, y), 3, Weighting.LINEAR)
+    assert found.value == pytest.approx(cohen_kappa_score(x, y, labels=[0, 1, 2], weights="linear"))
+
+
+def test_prevalence_moves_kappa_and_not_ac1_as_the_warning_says() -> None:
+    """PPA = NPA = 0.90: kappa 0.80 at 50 % and 0.61 at 89 %; AC1 0.80 and 0.87."""
+    for prevalence, kappa, ac1 in ((0.5, 0.80, 0.80), (0.89, 0.61, 0.87)):
+        yes, no = round(prevalence * 10_000), round((1 - prevalence) * 10_000)
+        x = np.repeat([1.0, 0.0], [yes, no])
+        y = np.repeat([1.0, 0.0, 1.0, 0.0], [yes * 9 // 10, yes - yes * 9 // 10, no // 10, no - no // 10])
+        counts = category_counts(np.stack([x, y], axis=1), 2)
+        assert cohens_kappa(pair_up(x, y), 2, Weighting.NONE).value == pytest.approx(kappa, abs=0.005)
+        assert chance_corrected(counts, Chance.GWET).value == pytest.approx(ac1, abs=0.005)
+
+
+def test_shares_of_two_readers_by_hand(few_draws: Callable[[int], Draws]) -> None:
+    x = np.repeat([1.0, 1, 0, 0], [40, 10, 5, 45])
+    y = np.repeat([1.0, 0, 1, 0], [40, 10, 5, 45])
+    found = {one.key: one for one in binary_agreement(pair_up(x, y, few_draws(100)))}
+    values = {key: round(found[key].value, 4) for key in ("opa", "ppa", "npa", "apa", "ana", "prevalence")}
+    assert values == {
+        "opa": 0.85, "ppa": 0.8, "npa": 0.9, "apa": 0.8421, "ana": 0.8571, "prevalence": 0.475
+    }  # fmt: skip
+    theirs = their_mcnemar(np.array([[40, 10], [5, 45]]), exact=True)
+    assert found["mcnemar"].p_value == pytest.approx(theirs.pvalue)
+    assert found["ppa"].intervals[0].method == "Wilson"
+    assert "bootstrap" in found["apa"].intervals[0].method
+
+
+def test_full_agreement_still_has_a_width() -> None:
+    x = np.repeat([1.0, 0], [20, 20])
+    found = {one.key: one for one in binary_agreement(pair_up(x, x))}
+    assert found["apa"].intervals[0].low == pytest.approx(proportion_confint(20, 20, method="wilson")[0])
+    assert found["mcnemar"].p_value is None
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 10), (7, 10), (10, 10), (81, 263)])
+def test_wilson_is_that_of_statsmodels(hits: int, total: int) -> None:
+    found = wilson_interval(hits, total)
+    assert found
+    assert (found.low, found.high) == pytest.approx(proportion_confint(hits, total, method="wilson"))
+    assert wilson_interval(0, 0) is None
+
+
+def test_one_category_leaves_kappa_and_alpha_undefined_and_ac1_at_one() -> None:
+    ones = np.ones((10, 3))
+    counts = category_counts(ones, 2)
+    assert np.isnan(chance_corrected(counts, Chance.FLEISS).value)
+    assert chance_corrected(counts, Chance.GWET).value == 1
+    alpha = krippendorff_alpha(ones, Metric.NOMINAL)
+    assert np.isnan(alpha.value)
+    assert "all values are equal" in alpha.note

@@ -1,0 +1,158 @@
+"""Concordance, Bland-Altman, Deming and Passing-Bablok against published examples and other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm, spearmanr
+
+from cxpath.agreement.bland_altman import Scale, bland_altman, limits_of_agreement
+from cxpath.agreement.bootstrap import Draws, value_of
+from cxpath.agreement.concordance import (
+    concordance,
+    deviation_quantile,
+    lins_concordance,
+    spearman,
+    spearman_statistic,
+    total_deviation,
+)
+from cxpath.agreement.deming import deming
+from cxpath.agreement.measure import pair_up
+from cxpath.agreement.passing_bablok import cusum_p, passing_bablok, passing_bablok_line
+from tests.agreement.published import DEMING_X, DEMING_Y, MINI_WRIGHT, WRIGHT, table
+
+
+def test_bland_and_altman_1986_peak_flow() -> None:
+    """Lancet 1:307: mean −2.1 l/min, standard deviation 38.8, interval of the mean −22.0 to 17.8."""
+    limits = limits_of_agreement(WRIGHT - MINI_WRIGHT)
+    assert (limits.bias, limits.spread) == pytest.approx((-2.1, 38.8), abs=0.05)
+    assert (limits.bias_interval.low, limits.bias_interval.high) == pytest.approx((-22.0, 17.8), abs=0.1)
+
+
+def test_giavarina_2015(stats_dir: Path) -> None:
+    """Biochemia Medica 25:141: bias −27.17, limits −95.39 to 41.05."""
+    limits = limits_of_agreement(_giavarina(stats_dir))
+    assert (limits.bias, limits.low, limits.high) == pytest.approx((-27.17, -95.39, 41.05), abs=0.01)
+
+
+def _giavarina(stats_dir: Path) -> np.ndarray:
+    rows = (stats_dir / "giavarina2015.csv").read_text(encoding="utf-8").splitlines()[1:]
+    return np.array([float(row.split(",")[0]) - float(row.split(",")[1]) for row in rows])
+
+
+def test_exact_limits_hold_the_true_limit_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(4)
+    true_high = norm.ppf(0.975)
+    held = [
+        one.high_interval.low <= true_high <= one.high_interval.high
+        for one in (limits_of_agreement(rng.normal(size=12)) for _ in range(400))
+    ]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.035)
+
+
+def test_ratio_limits_of_a_doubling_reader() -> None:
+    x = np.array([0.0, 1, 3, 9, 20, 50])
+    found = {one.key: one.value for one in bland_altman(pair_up(x, 2 * x + 1), Scale.LOG)}
+    assert found["bland_altman_ratio_bias"] == pytest.approx(2)
+    assert found["bland_altman_ratio_limit_low"] == pytest.approx(2)
+
+
+def test_deming_of_ncss() -> None:
+    """NCSS chapter 303: slope 1.001194, intercept −0.0897448."""
+    slope, intercept = deming(pair_up(DEMING_X, DEMING_Y), error_ratio=0.25)
+    assert slope.value == pytest.approx(1.001194, abs=1e-6)
+    assert intercept.value == pytest.approx(-0.0897448, abs=1e-6)
+
+
+def test_deming_of_equal_errors_does_not_care_which_is_x() -> None:
+    forth, back = (deming(pair_up(*one))[0].value for one in ((DEMING_X, DEMING_Y), (DEMING_Y, DEMING_X)))
+    assert forth == pytest.approx(1 / back)
+
+
+def test_passing_bablok_of_mcr_creatinine(stats_dir: Path) -> None:
+    """R package mcr, analytical intervals: slope 1.0880089 (1.0 to 1.173005), intercept −0.1171729
+    (−0.2001149 to −0.02).
+    """
+    scores = table(stats_dir / "mcr_creatinine.csv")
+    pair = pair_up(scores[:, 0], scores[:, 1])
+    line = passing_bablok_line(pair.x, pair.y)
+    assert line is not None
+    assert (line.slope, line.intercept) == pytest.approx((1.0880089, -0.1171729), abs=1e-7)
+    assert line.slope_interval == pytest.approx((1.0, 1.173005), abs=1e-6)
+    assert line.intercept_interval == pytest.approx((-0.2001149, -0.02), abs=1e-6)
+    assert pair.left_out == 2
+
+
+def test_passing_bablok_finds_a_line_and_ignores_an_outlier() -> None:
+    x = np.arange(1.0, 31)
+    y = 2 * x + 3
+    y[5] = 500
+    line = passing_bablok_line(x, y)
+    assert line is not None
+    assert (line.slope, line.intercept) == pytest.approx((2, 3))
+
+
+def test_cusum_doubts_a_curve_but_not_a_line() -> None:
+    rng = np.random.default_rng(2)
+    x = np.linspace(1, 50, 60)
+    noise = rng.normal(0, 0.3, 60)
+    straight, curved = x + noise, x**2 / 50 + noise
+    for y, bent in ((straight, False), (curved, True)):
+        line = passing_bablok_line(x, y)
+        assert line is not None
+        assert (line.cusum_p < 0.05) == bent
+    assert np.isnan(cusum_p(x, x + 1, 1, 0))
+
+
+def test_heaped_scores_are_said_to_be_heaped_and_constant_ones_give_no_line() -> None:
+    x = np.array([0, 0, 0, 1, 1, 5, 5, 10, 10.0, 10])
+    found = passing_bablok(pair_up(x, np.roll(x, 1)))
+    assert all("share a score" in one.note for one in found)
+    assert passing_bablok(pair_up(np.ones(6), np.arange(6.0))) == []
+
+
+def test_concordance_of_a_shifted_reader_by_hand() -> None:
+    x = np.array([1.0, 2, 3, 4])
+    assert lins_concordance(x, x) == 1
+    assert lins_concordance(x, x + 1) == pytest.approx(2 * 1.25 / (2 * 1.25 + 1))
+    assert np.isnan(lins_concordance(np.ones(4), np.ones(4)))
+
+
+def test_concordance_intervals_by_formula_and_by_bootstrap_agree(
+    few_draws: Callable[[int], Draws],
+) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=120)
+    found = concordance(pair_up(x, x + rng.normal(0, 0.4, 120), few_draws(120)))
+    boot, formula = found.intervals
+    assert (boot.low, boot.high) == pytest.approx((formula.low, formula.high), abs=0.03)
+
+
+def test_spearman_is_scipys_with_ties_and_under_weights() -> None:
+    rng = np.random.default_rng(5)
+    x, y = rng.integers(0, 6, 40).astype(float), rng.integers(0, 6, 40).astype(float)
+    assert spearman(pair_up(x, y)).value == pytest.approx(spearmanr(x, y).statistic)
+    weights = rng.integers(0, 3, 40)
+    repeated = np.repeat(x, weights), np.repeat(y, weights)
+    of_weights = spearman_statistic(x, y)(weights[None, :].astype(float))[0]
+    assert of_weights == pytest.approx(spearmanr(*repeated).statistic)
+
+
+def test_the_deviation_index_holds_its_share_of_normal_differences() -> None:
+    difference = norm.ppf((np.arange(2000) + 0.5) / 2000) + 1
+    pair = pair_up(np.zeros(2000), difference)
+    by_formula, by_rank = total_deviation(pair), deviation_quantile(pair)
+    assert np.mean(np.abs(difference) <= by_formula.value) == pytest.approx(0.9, abs=0.002)
+    assert by_rank.value == pytest.approx(by_formula.value, abs=0.02)
+    assert total_deviation(pair_up(np.zeros(5), np.full(5, 2.0))).value == 2
+
+
+def test_missing_reads_are_left_out_and_counted() -> None:
+    x, y = np.array([1, 2, np.nan, 4, 5.0]), np.array([1, np.nan, 3, 4, 6.0])
+    found = concordance(pair_up(x, y))
+    assert found.n == 3
+    assert "2 cases lack a read" in found.note
+    assert value_of(lambda weights: weights.sum(axis=1), 3) == 3

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cxpath.agreement.bland_altman import Scale
+from cxpath.agreement.likeness import Likeness, all_pairs, likeness, likeness_matrix, mean_likeness
+from cxpath.agreement.read_matrix import read_matrix
+from cxpath.agreement.settings import AgreementSettings
+from cxpath.agreement.study import AgreementStudy, study_reads
+from cxpath.agreement.variance_components import mivque0, variance_components
+from cxpath.values.errors import StudyError
+from cxpath.values.reads import Read, ReadValue, exactly
+from tests.agreement.drawn_reads import drawn_reads
+
+FEW = AgreementSettings(replicates=200, orders=20)
+
+
+@pytest.fixture(scope="module")
+def study() -> AgreementStudy:
+    return study_reads(drawn_reads(rounds=2), FEW, software="AI")
+
+
+def test_every_part_of_the_study_is_there(study: AgreementStudy) -> None:
+    assert {one.context["analysis"] for one in study.statistics} == {
+        "between readers", "each reader", "comparison", "software against readers", "within readers",
+        "subgroup",
+    }  # fmt: skip
+    assert all(one.method and one.source for one in study.statistics)
+    assert {one.context["round"] for one in study.statistics} == {"1", "2", "1 and 2"}
+
+
+def test_every_interval_holds_its_estimate(study: AgreementStudy) -> None:
+    for one in study.statistics:
+        for interval in one.intervals:
+            assert interval.low - 1e-9 <= one.value <= interval.high + 1e-9, (one.key, one.context, one)
+
+
+def test_indeterminate_reads_are_counted_both_ways(study: AgreementStudy) -> None:
+    found = {
+        one.context["indeterminate"]: one.n
+        for one in study.statistics
+        if one.key == "opa" and one.context["analysis"] == "comparison" and "indeterminate" in one.context
+    }
+    assert found == {
+        "indeterminate left out": 39, "indeterminate as reaching": 40, "indeterminate as below": 40
+    }  # fmt: skip
+
+
+def test_good_software_is_not_inferior_and_bad_software_is_not_shown_to_be_so() -> None:
+    verdicts = {}
+    for error in (0.05, 3.0):
+        found = study_reads(drawn_reads(cases=80, software_error=error), FEW, software="AI")
+        one = found.find("difference_ccc_consensus")
+        assert one
+        verdicts[error] = one.note
+    assert verdicts[0.05].endswith(": shown")
+    assert verdicts[3.0].endswith("not shown")
+
+
+def test_software_that_is_a_reader_agrees_as_readers_do() -> None:
+    """A copy of the consensus of all others agrees perfectly; identical readers give 1 everywhere."""
+    same = [replace(read, value=exactly(float(int(read.case[4:]) % 15))) for read in drawn_reads()]
+    found = study_reads(same, FEW, software="AI")
+    for key in ("icc_a1", "ccc", "opa", "kappa", "ac1", "alpha_nominal", "spearman", "pairwise_opa"):
+        one = found.find(key)
+        assert one
+        assert one.value == pytest.approx(1), key
+    difference = found.find("difference_opa_consensus")
+    assert difference
+    assert difference.value == 0
+
+
+def test_the_order_of_rows_changes_nothing(study: AgreementStudy) -> None:
+    rng = np.random.default_rng(2)
+    reads = drawn_reads(rounds=2)
+    shuffled = [reads[place] for place in rng.permutation(len(reads))]
+    other = study_reads(shuffled, FEW, software="AI")
+    for one in study.statistics:
+        if one.context["analysis"] in {"between readers", "comparison"} and not one.key.startswith("onest"):
+            same = other.find(one.key, **dict(one.context))
+            assert same
+            assert same.value == pytest.approx(one.value, nan_ok=True), one.key
+
+
+def test_two_readers_and_one_reader_and_a_named_reference() -> None:
+    two = study_reads(drawn_reads(readers=("Ann", "Bob"), software_error=None), FEW)
+    one = two.find("ccc", analysis="comparison")
+    assert one
+    assert (one.context["reference"], one.context["compared"]) == ("Ann", "Bob")
+    named = study_reads(drawn_reads(software_error=None), FEW, reference="Cem")
+    assert named.rounds[1].readers.readers == ("Ann", "Bob")
+    with pytest.raises(StudyError, match="one reader only"):
+        study_reads(drawn_reads(readers=("Ann",), software_error=None), FEW)
+    with pytest.raises(StudyError, match="no reader named 'Eve'"):
+        study_reads(drawn_reads(), FEW, software="Eve")
+    with pytest.raises(StudyError, match="no reads of score"):
+        study_reads(drawn_reads(), FEW, score="TPS")
+
+
+def test_warnings_name_skewed_prevalence_skewed_scores_and_thin_case_mixes(study: AgreementStudy) -> None:
+    together = " ".join(study.warnings)
+    assert "F-based interval" in together
+    assert "40 cases" in together
+    skewed = [replace(r, value=exactly(r.value.number + 1)) for r in drawn_reads(software_error=None)]
+    found = study_reads(skewed, FEW)
+    assert any("At ≥ 1 the prevalence is 100%" in warning for warning in found.warnings)
+
+
+def test_patients_with_several_slides_are_one_cluster_and_contradictions_are_refused() -> None:
+    reads = [replace(read, patient=f"p{int(read.case[4:]) // 2}") for read in drawn_reads()]
+    assert len(set(read_matrix(reads, 1).cluster.tolist())) == 20
+    wrong = [*reads, replace(reads[0], reader="Dan", patient="p9")]
+    with pytest.raises(StudyError, match="of patient 'p0' and of 'p9'"):
+        read_matrix(wrong, 1)
+
+
+def test_a_bound_across_the_cutoff_is_indeterminate() -> None:
+    reads = [
+        Read(case="a", reader="Ann", value=ReadValue(5, 0, 10, high_excluded=True)),
+        Read(case="a", reader="Bob", value=exactly(3)),
+    ]
+    matrix = read_matrix(reads, 1)
+    assert np.isnan(matrix.reaches(1)[0, 0])
+    assert matrix.indeterminate(1).tolist() == [[True, False]]
+    assert matrix.reaches(10)[0].tolist() == [0, 0]
+
+
+def test_mivque0_is_the_analysis_of_variance_of_a_full_table() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(30, 1)) * 2 + rng.normal(size=(1, 5)) + rng.normal(size=(30, 5)) * 0.5
+    unit, reader = np.nonzero(np.isfinite(scores))
+    found = mivque0(scores.ravel(), {"case": unit, "reader": reader})
+    n, k = scores.shape
+    case = k * np.var(scores.mean(axis=1), ddof=1)
+    by_reader = n * np.var(scores.mean(axis=0), ddof=1)
+    rest = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0) + scores.mean()
+    residual = (rest**2).sum() / ((n - 1) * (k - 1))
+    assert found["residual"] == pytest.approx(residual)
+    assert found["case"] == pytest.approx((case - residual) / k)
+    assert found["reader"] == pytest.approx((by_reader - residual) / n)
+
+
+def test_a_site_that_shifts_scores_is_found_and_shares_sum_to_one() -> None:
+    rng = np.random.default_rng(4)
+    site = np.repeat(np.arange(8), 10)
+    scores = rng.normal(size=8)[site][:, None] * 3 + rng.normal(size=(80, 1)) + rng.normal(size=(80, 4)) * 0.3
+    found = variance_components(scores, np.arange(80), {"site": [f"s{one}" for one in site]})
+    shares = {one.key: one.value for one in found}
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares["variance_site"] > shares["variance_case"] > shares["variance_residual"]
+
+
+def test_mean_likeness_leaves_out_gaps_pair_by_pair() -> None:
+    reads = np.array([[1, 1, np.nan], [0, 0, 0], [1, 0, 1], [0, 0, 0.0]])
+    values = likeness(all_pairs(reads), Likeness.OPA)(np.ones((1, 4)))[0]
+    assert values.tolist() == pytest.approx([3 / 4, 1, 2 / 3])
+    assert mean_likeness(all_pairs(reads), Likeness.OPA)(np.ones((1, 4)))[0] == pytest.approx(values.mean())
+    matrix = likeness_matrix(reads, Likeness.KAPPA)
+    np.testing.assert_allclose(matrix, matrix.T)
+
+
+def test_the_log_scale() -> None:
+    assert Scale.LOG.of(np.array([0.0, 9, 99])).tolist() == [0, 1, 2]
