@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from cxpath.cli.batch import batch
 from cxpath.cli.cases import cases
 from cxpath.cli.demo import demo
 from cxpath.cli.doctor import doctor
@@ -46,6 +47,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(synth)
 app.command()(tmb)
+app.add_typer(batch, name="batch")
 app.add_typer(models, name="models")
 app.add_typer(therapy, name="therapy")
 

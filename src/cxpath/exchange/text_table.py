@@ -36,9 +36,9 @@ def read_text_table(content: bytes, file: object) -> pa.Table:
     CellsFileError
         When rows differ in length, or a column name stands twice.
     """
-    text = _decoded(content)
+    text = decoded(content)
     header = text.lstrip().partition("\n")[0]
-    separator = max(_SEPARATORS, key=header.count)
+    separator = separator_of(text)
     names = [name.strip().strip('"') for name in header.rstrip("\r").split(separator)]
     if len(set(names)) < len(names):
         raise CellsFileError(f"{file}: a column name stands twice", _AGAIN)
@@ -56,7 +56,13 @@ def read_text_table(content: bytes, file: object) -> pa.Table:
         raise CellsFileError(f"{file}: not readable as a table: {first_line}", _AGAIN) from error
 
 
-def _decoded(content: bytes) -> str:
+def separator_of(text: str) -> str:
+    """Return the one of tab, semicolon and comma that the first line holds most of."""
+    return max(_SEPARATORS, key=text.lstrip().partition("\n")[0].count)
+
+
+def decoded(content: bytes) -> str:
+    """Return text that may be in UTF-8, in UTF-16 with byte order mark, or else in Windows-1252."""
     if content[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return content.decode("utf-16", errors="replace")
     try:
