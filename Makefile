@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench evaluate wheel clean
+.PHONY: demo test check docs bench soak evaluate wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -26,6 +26,10 @@ docs: $(VENV)/installed-docs
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks.bench $(ONLY)
+
+# Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
+soak: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak $(ONLY)
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
 evaluate: $(VENV)/installed

@@ -23,7 +23,10 @@ OUTPUTS = Path(__file__).resolve().parents[3] / "docs" / "reference" / "outputs.
 @pytest.fixture
 def batch(tmp_path: Path) -> Path:
     """A batch of four slides: two scored, one not evaluable, one failed."""
-    slides, out = write_slides(tmp_path / "slides", a="fine", b="damaged", c="not-evaluable", d="fine"), tmp_path / "out"
+    slides, out = (
+        write_slides(tmp_path / "slides", a="fine", b="damaged", c="not-evaluable", d="fine"),
+        tmp_path / "out",
+    )
     result, tasks = run(slides, out), tasks_of(slides, out)
     save_worklist(StateFolder(out), tasks)
     fill_database(out, write_cohort(out, tasks, result.outcomes))
@@ -86,7 +89,10 @@ def test_a_folder_without_a_batch_is_said(tmp_path: Path) -> None:
 
 
 def test_one_slide_under_two_names_is_noticed() -> None:
-    rows = [{"id": name, "slide_digest": digest} for name, digest in [("a", "1"), ("b", "2"), ("c", "1"), ("d", None)]]
+    rows = [
+        {"id": name, "slide_digest": digest}
+        for name, digest in [("a", "1"), ("b", "2"), ("c", "1"), ("d", None)]
+    ]
     assert same_content(rows) == [["a", "c"]]
 
 

@@ -48,7 +48,7 @@ def test_a_lost_worker_s_slides_go_to_another(cluster: Cluster, tmp_path: Path) 
 
 def test_a_scheduler_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cxpath.runs.batch.dask_cluster._PATIENCE_S", 0.2)
-    with pytest.raises(BatchError, match="no Dask scheduler answers at tcp://127.0.0.1:1"):
+    with pytest.raises(BatchError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
         connected("tcp://127.0.0.1:1", QueueSettings()).__enter__()
 
 

@@ -24,7 +24,7 @@ def test_every_slide_is_tried_and_failed_is_not_skipped(tmp_path: Path) -> None:
         assert outcome.reason
         assert outcome.hint
         assert outcome.error
-    assert found["no_mpp"].reason.endswith("the file does not say its µm per pixel")
+    assert found["no_mpp"].reason == "no_mpp.fake: the file does not say its µm per pixel"
     assert found["memory"].hint.startswith("use fewer --workers")
 
 

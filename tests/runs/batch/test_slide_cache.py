@@ -38,9 +38,9 @@ def test_the_oldest_copies_go_when_room_is_needed(tmp_path: Path) -> None:
 
 def test_a_copy_in_use_stays(tmp_path: Path) -> None:
     cache = SlideCache(tmp_path / "cache", 150)
-    with cache.local_copy(slide(tmp_path / "share", "a.svs")) as held:
-        with cache.local_copy(slide(tmp_path / "share", "b.svs")):
-            assert held.exists()
+    one, other = slide(tmp_path / "share", "a.svs"), slide(tmp_path / "share", "b.svs")
+    with cache.local_copy(one) as held, cache.local_copy(other):
+        assert held.exists()
 
 
 def test_a_slide_larger_than_the_cache_is_read_where_it_lies(tmp_path: Path) -> None:

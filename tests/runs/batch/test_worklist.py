@@ -41,7 +41,7 @@ def test_a_pattern_takes_whatever_it_matches(tmp_path: Path) -> None:
 
 
 def test_a_table_says_how_each_slide_is_scored(tmp_path: Path) -> None:
-    path = table(tmp_path, "a.svs,first,K1,B2,night 1,22c3,\"0,25\",a.geojson,K. M.", "sub/b.svs,,,,,,,,")
+    path = table(tmp_path, 'a.svs,first,K1,B2,night 1,22c3,"0,25",a.geojson,K. M.', "sub/b.svs,,,,,,,,")
     first, second = read(path, tmp_path / "out")
     assert (first.id, first.request.assay, first.request.mpp) == ("first", "22c3", 0.25)
     assert first.request.slide == tmp_path / "a.svs"
@@ -99,7 +99,9 @@ def test_what_contradicts_itself_is_found_before_anything_starts(tmp_path: Path)
 def test_slides_that_would_fail_are_found_by_opening_them(tmp_path: Path) -> None:
     touch(tmp_path, "text.svs")
     (tmp_path / "empty.svs").touch()
-    rows = [f"{name}.svs,,,,,,,{regions}," for name, regions in [("text", ""), ("empty", ""), ("gone", "r.json")]]
+    rows = [
+        f"{name}.svs,,,,,,,{regions}," for name, regions in [("text", ""), ("empty", ""), ("gone", "r.json")]
+    ]
     found = [str(problem) for problem in unreadable(read(table(tmp_path, *rows)))]
     assert "not a slide or a picture" in found[0]
     assert "the file is empty" in found[1]

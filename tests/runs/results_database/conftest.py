@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def _skip(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of an empty PostgreSQL, from Debian's package, installed as root when it is missing."""
     if os.getuid() != 0:
         _skip("only root can install and start PostgreSQL from Debian's packages")
@@ -29,10 +30,8 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if programs is None:
         _skip("PostgreSQL is not installed and apt-get could not install it")
     assert programs is not None
-    home = tmp_path_factory.mktemp("postgresql")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)  # the server refuses to run as root
-    shutil.chown(home, "postgres", "postgres")
+    home = Path(tempfile.mkdtemp(prefix="cxpath-postgresql-"))  # pytest's folders are root's alone
+    shutil.chown(home, "postgres", "postgres")  # the server refuses to run as root
     port = _free_port()
 
     def run(*words: str) -> None:
@@ -47,6 +46,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
     finally:
         run("pg_ctl", "stop", "--pgdata", data, "--mode=immediate")
+        shutil.rmtree(home)
 
 
 def _programs() -> Path | None:

@@ -122,7 +122,7 @@ class Attempt:
                 _refuse_full_disk(error)
                 wait_s = next(waits, None) if _may_pass(error) else None
                 if wait_s is None:
-                    return failed(_ended(begun, before), error)
+                    return _without_paths(failed(_ended(begun, before), error), task)
                 _log.info("%s: %s; trying again in %g s", task.shown_name, error, wait_s)
                 sleep(wait_s)
 
@@ -147,6 +147,12 @@ def failed(outcome: Outcome, error: Exception) -> Outcome:
         hint=error.hint if isinstance(error, CxpathError) else _hint_for(error),
         error=type(error).__name__,
     )
+
+
+def _without_paths(outcome: Outcome, task: SlideTask) -> Outcome:
+    """Name the slide and its folder as results may name them: the way to them often tells a person's name."""
+    reason = outcome.reason.replace(str(task.folder), task.id)
+    return replace(outcome, reason=reason.replace(str(task.request.slide), task.shown_name))
 
 
 def died(state: StateFolder, task: SlideTask, worker: str, how: str) -> Outcome:
