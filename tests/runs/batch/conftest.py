@@ -1,8 +1,9 @@
-"""A Dask cluster of the tests' own: a scheduler and two workers, each a process that can be killed."""
+"""Clusters of the tests' own: Dask with two workers that can be killed, and a Slurm queue of one machine."""
 
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.debian_packages import free_port, require_program, skip
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 180.0
@@ -31,9 +34,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
+    port = free_port()
     scheduler = _start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
@@ -51,6 +52,72 @@ def cluster() -> Iterator[Cluster]:
         for process in (*found_cluster.workers, scheduler):
             process.kill()
             process.wait()
+
+
+SLURM = """
+ClusterName=cxpath
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/none
+CredType=cred/none
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+SlurmctldPidFile={home}/slurmctld.pid
+SlurmdPidFile={home}/slurmd.pid
+StateSaveLocation={home}
+SlurmdSpoolDir={home}/spool
+SlurmctldLogFile={home}/slurmctld.log
+SlurmdLogFile={home}/slurmd.log
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=8000 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Slurm queue of this machine alone, from Debian's packages; nobody is asked who he is."""
+    controller = require_program("slurmctld", "slurmctld", "slurmd", "slurm-client")
+    node, home, host = (
+        require_program("slurmd", "slurmd"),
+        tmp_path / "slurm",
+        platform.node().partition(".")[0],
+    )
+    (home / "spool").mkdir(parents=True)
+    text = SLURM.format(
+        host=host, home=home, cores=os.cpu_count(), controller_port=free_port(), node_port=free_port()
+    )
+    (home / "slurm.conf").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("SLURM_CONF", str(home / "slurm.conf"))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    daemons = [subprocess.Popen([controller, "-D"], **quiet)]  # type: ignore[call-overload]
+    daemons.append(subprocess.Popen([node, "-D", "-N", host], **quiet))  # type: ignore[call-overload]
+    try:
+        _wait_for_idle_node()
+        yield
+    finally:
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            daemon.wait()
+
+
+def _wait_for_idle_node() -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        state = subprocess.run(
+            ["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, check=False
+        )
+        if state.stdout.strip() == "idle":
+            return
+        time.sleep(0.5)
+    skip("slurmctld and slurmd do not come up here")
 
 
 def _start(*words: str) -> subprocess.Popen[bytes]:

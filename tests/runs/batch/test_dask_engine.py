@@ -14,7 +14,7 @@ from cxpath.runs.batch.run_batch import BatchResult, run_batch
 from cxpath.runs.batch.state_folder import StateFolder
 from cxpath.runs.batch.tally import Tally
 from cxpath.values.errors import BatchError, ConfigurationError
-from tests.runs.batch.conftest import Cluster
+from tests.runs.batch.conftest import ROOT, Cluster
 from tests.runs.batch.fake_batches import attempt_of, by_id, tasks_of, write_slides
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -44,6 +44,25 @@ def test_a_lost_worker_s_slides_go_to_another(cluster: Cluster, tmp_path: Path) 
     assert found["t"].reason.endswith("is damaged at tile 7")
     assert found["u"].status is Status.NOT_EVALUABLE
     assert run_on(cluster, slides, tmp_path / "out").kept == 9
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_slides_are_scored_by_jobs_of_a_slurm_queue(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="damaged", c="fine"), tmp_path / "out"
+    settings = QueueSettings(
+        cores=1,
+        memory="2GB",
+        walltime="00:10:00",
+        most_jobs=1,
+        job_prologue=(f"export PYTHONPATH={ROOT / 'src'}:{ROOT}", f"cd {ROOT}"),
+        log_folder=str(tmp_path),
+    )
+    StateFolder(out).create()
+    engine = DaskEngine(attempt_of(out), connected("slurm", settings), address="slurm")
+    found = by_id(run_batch(tasks_of(slides, out), out, engine))
+    assert [found[name].status for name in "abc"] == [Status.SCORED, Status.FAILED, Status.SCORED]
+    assert list(tmp_path.glob("*.out")), "a job of the queue wrote its log"
 
 
 def test_a_scheduler_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

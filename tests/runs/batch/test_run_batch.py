@@ -1,5 +1,6 @@
 """The contract: every slide is tried, what stands is kept, what changed or is half-written is redone."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -106,6 +107,33 @@ def test_a_slide_deleted_while_queued_fails_alone(tmp_path: Path) -> None:
     found = by_id(fake_batches.run_batch(tasks, tmp_path / "out", engine))
     assert found["a"].reason.endswith("no such file")
     assert found["b"].status is Status.SCORED
+
+
+def test_a_clock_that_jumps_back_changes_no_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="fine"), tmp_path / "out"
+    stamps = iter(f"{year}-01-01T00:00:00+00:00" for year in range(2030, 1990, -10))
+    monkeypatch.setattr("cxpath.runs.batch.attempt._now", lambda: next(stamps))
+    found = by_id(run(slides, out))
+    assert all(outcome.seconds >= 0 for outcome in found.values())
+    assert found["a"].finished < found["a"].started
+    assert run(slides, out).kept == 2
+
+
+def test_state_that_cannot_be_written_stops_the_batch_with_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="fine"), tmp_path / "out"
+    run(slides, out)
+    (slides / "b.fake").write_text("fine\nchanged", encoding="utf-8")
+    monkeypatch.setattr(Path, "replace", _read_only)
+    with pytest.raises(OutputError, match=r"Read-only file system"):
+        run(slides, out)
+    monkeypatch.undo()
+    assert run(slides, out).kept == 1
+
+
+def _read_only(_self: Path, _target: Path) -> Path:
+    raise OSError(errno.EROFS, "Read-only file system")
 
 
 def test_a_second_run_on_the_folder_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Local copies: made once, whole or not at all, removed when room is needed, never while in use."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,16 @@ def test_all_files_of_a_slide_are_copied(tmp_path: Path) -> None:
 def test_a_slide_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError), SlideCache(tmp_path / "cache", 1000).local_copy(tmp_path / "a.svs"):
         pass
+
+
+def test_a_cache_that_cannot_take_the_copy_only_costs_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_paths: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cxpath.runs.batch.slide_cache.shutil.copyfile", full)
+    original = slide(tmp_path / "share", "a.svs")
+    with SlideCache(tmp_path / "cache", 1000).local_copy(original) as found:
+        assert found == original
+    assert "No space left on device" in caplog.text

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -12,27 +10,17 @@ from pathlib import Path
 
 import pytest
 
-SERVER_FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-
-
-def _skip(reason: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+from tests.debian_packages import free_port, require_program
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of an empty PostgreSQL, from Debian's package, installed as root when it is missing."""
-    if os.getuid() != 0:
-        _skip("only root can install and start PostgreSQL from Debian's packages")
-    programs = _programs()
-    if programs is None:
-        _skip("PostgreSQL is not installed and apt-get could not install it")
-    assert programs is not None
+    require_program("pg_lsclusters", "postgresql")  # comes with the server, whatever its version
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
     home = Path(tempfile.mkdtemp(prefix="cxpath-postgresql-"))  # pytest's folders are root's alone
     shutil.chown(home, "postgres", "postgres")  # the server refuses to run as root
-    port = _free_port()
+    port = free_port()
 
     def run(*words: str) -> None:
         command = ["runuser", "-u", "postgres", "--", str(programs / words[0]), *words[1:]]
@@ -47,21 +35,6 @@ def postgresql() -> Iterator[str]:
     finally:
         run("pg_ctl", "stop", "--pgdata", data, "--mode=immediate")
         shutil.rmtree(home)
-
-
-def _programs() -> Path | None:
-    if not SERVER_FOLDERS:
-        install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "postgresql"]
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["apt-get", "update", "--quiet"], install):
-            subprocess.run(words, env=quiet, stdout=subprocess.DEVNULL, check=False, timeout=600)
-    return next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -20,6 +20,8 @@ from cxpath.runs.batch.slide_task import SlideTask
 from cxpath.runs.batch.state_folder import StateFolder
 from cxpath.values.errors import BatchError, CxpathError, OutputError
 
+_LISTEN_S = 10.0
+_GONE = "look at the scheduler's log, then run the same command again"
 _ONE_AT_A_TIME = threading.Lock()
 """A worker with several threads still scores one slide at a time: the network fills the machine."""
 
@@ -58,7 +60,8 @@ class DaskEngine:
             try:
                 yield from self._follow(client, tasks, topic, events)
             finally:
-                client.unsubscribe_topic(topic)
+                if client.status == "running":
+                    client.unsubscribe_topic(topic)
 
     def _follow(
         self,
@@ -73,7 +76,7 @@ class DaskEngine:
             future.add_done_callback(lambda done: events.put(self._answer(done, by_key[done.key])))
         waiting = len(futures)
         while waiting:
-            event = events.get()
+            event = _next_event(client, events)
             if isinstance(event, Exception):
                 client.cancel(futures)
                 raise event
@@ -92,10 +95,18 @@ class DaskEngine:
         if isinstance(error, OutputError):
             return error
         if error is None:
-            return BatchError(
-                "the Dask cluster dropped its work", "look at the scheduler's log, then run again"
-            )
+            return BatchError("the Dask cluster dropped its work", _GONE)
         return Finished(_lost(StateFolder(self.attempt.batch), task, error))
+
+
+def _next_event(client: Any, events: queue.SimpleQueue[Event | Exception]) -> Event | Exception:
+    """Wait for what happens next; a scheduler that is gone will never say anything."""
+    while True:
+        try:
+            return events.get(timeout=_LISTEN_S)
+        except queue.Empty:
+            if client.status in {"closing", "closed"}:
+                raise BatchError("the Dask scheduler is gone", _GONE) from None
 
 
 def _started(message: Mapping[str, str]) -> Started:

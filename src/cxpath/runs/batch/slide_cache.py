@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from cxpath.values.errors import CxpathError, MissingFileError
 
 _DONE = ".whole"
 _LOCK = ".lock"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,14 @@ class SlideCache:
 
     @contextmanager
     def local_copy(self, slide: Path) -> Iterator[Path]:
-        """Give the path of a copy while a block runs; the slide itself when it is too large for the cache.
+        """Give the path of a copy while a block runs; the slide itself when no copy of it can be made.
 
         Raises
         ------
         MissingFileError
             When there is no such slide.
         OutputError
-            When the copy cannot be written.
+            When the cache's folder cannot be made.
         """
         files = _files(slide)
         size = sum(file.stat().st_size for file in files)
@@ -50,26 +52,34 @@ class SlideCache:
             yield slide
             return
         entry = self.folder / _key(slide)
-        self._make(self.folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.folder, error) from error
         with FileLock(f"{entry}{_LOCK}"):  # held while in use, so that nobody removes it
+            yield entry / slide.name if self._holds(slide, files, entry, size) else slide
+
+    def _holds(self, slide: Path, files: tuple[Path, ...], entry: Path, size: int) -> bool:
+        """Make the copy unless it is there; a cache that cannot take it only costs time."""
+        try:
             if not (entry / _DONE).exists():
                 self._copy(slide, files, entry, size)
             (entry / _DONE).touch()
-            yield entry / slide.name
+        except OSError as error:
+            shutil.rmtree(entry, ignore_errors=True)
+            _log.warning("%s: no copy could be made in %s: %s", slide.name, self.folder, error)
+            return False
+        return True
 
     def _copy(self, slide: Path, files: tuple[Path, ...], entry: Path, size: int) -> None:
         shutil.rmtree(entry, ignore_errors=True)
         with FileLock(self.folder / _LOCK):
             self._make_room(size, entry)
-            self._make(entry)
-        try:
-            for file in files:
-                target = entry / file.relative_to(slide.parent)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
-        except OSError as error:
-            shutil.rmtree(entry, ignore_errors=True)
-            raise output_error(entry, error) from error
+            entry.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            target = entry / file.relative_to(slide.parent)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
 
     def _make_room(self, size: int, mine: Path) -> None:
         entries = sorted(
@@ -86,12 +96,6 @@ class SlideCache:
                     held[entry] = 0
             except TimeoutError:
                 continue  # in use
-
-    def _make(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(folder, error) from error
 
 
 def _files(slide: Path) -> tuple[Path, ...]:

@@ -83,7 +83,7 @@ class StateFolder:
         """Hold the batch's folder; raises `BatchError` when another run holds it."""
         lock = FileLock(self.folder / "run.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=1.0)  # `is_running` holds it for a moment
         except Timeout as error:
             hint = "wait for it (cxpath batch status shows it), or choose another --out"
             raise BatchError(f"{self.batch}: another cxpath batch run is at work here", hint) from error
