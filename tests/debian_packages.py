@@ -17,7 +17,16 @@ def require_program(program: str, *packages: str) -> str:
         skip(f"only root can install and start {program} from Debian's packages")
     if shutil.which(program, path=path) is None:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+        install = [
+            "apt-get",
+            "-o",
+            "DPkg::Lock::Timeout=600",
+            "install",
+            "--yes",
+            "--quiet",
+            "--no-install-recommends",
+            *packages,
+        ]
         for words in (["apt-get", "update", "--quiet"], install):
             try:
                 subprocess.run(words, env=quiet, stdout=subprocess.DEVNULL, check=False, timeout=600)

@@ -146,6 +146,20 @@ def test_a_second_run_on_the_folder_is_refused(tmp_path: Path) -> None:
     assert run(slides, out).count(Status.SCORED) == 1
 
 
+def test_a_slide_that_another_worker_holds_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="fine"), tmp_path / "out"
+    monkeypatch.setattr("cxpath.runs.batch.state_folder.LOCK_PATIENCE_S", 0.01)
+    state = StateFolder(out)
+    state.create()
+    with state.slide_lock("a"):
+        found = by_id(run(slides, out))
+    assert found["a"].reason == "a: another worker has been scoring it for long"
+    assert found["b"].status is Status.SCORED
+    assert run(slides, out).count(Status.SCORED) == 2
+
+
 def test_a_damaged_record_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     slides, out = write_slides(tmp_path / "slides", a="fine"), tmp_path / "out"
     run(slides, out)

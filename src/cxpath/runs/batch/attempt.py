@@ -21,7 +21,7 @@ from cxpath.runs.batch.slide_task import SlideTask
 from cxpath.runs.batch.state_folder import StateFolder
 from cxpath.runs.results_folder import COMMIT_MARK
 from cxpath.runs.score_request import ScoreRequest
-from cxpath.values.errors import CxpathError, OutputError
+from cxpath.values.errors import BatchError, CxpathError, OutputError
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
@@ -96,20 +96,30 @@ class Attempt:
             When the disk is full or cannot be written: no further slide could be kept either.
         """
         state = StateFolder(self.batch)
-        with state.slide_lock(task.id):
-            earlier = state.read(task.id)
-            if earlier and is_untouched(task, earlier):
-                return earlier
-            if earlier and is_same_content(task, earlier):
-                kept = replace(earlier, slide_stamp=slide_stamp(task.request.slide))
-                state.write(kept)
-                return kept
-            state.clear_leftovers(task.folder)
-            begun = _begun(task, worker, earlier)
-            state.write(begun)  # from here on, what stands in the folder counts as half-written
-            outcome = self._try(task, begun, progress)
+        try:
+            with state.slide_lock(task.id):
+                return self._settle_held(state, task, worker, progress)
+        except BatchError as error:  # somebody else has been at it for long; the other slides go on
+            outcome = failed(_begun(task, worker, None), error)
             state.write(outcome)
             return outcome
+
+    def _settle_held(
+        self, state: StateFolder, task: SlideTask, worker: str, progress: Progress | None
+    ) -> Outcome:
+        earlier = state.read(task.id)
+        if earlier and is_untouched(task, earlier):
+            return earlier
+        if earlier and is_same_content(task, earlier):
+            kept = replace(earlier, slide_stamp=slide_stamp(task.request.slide))
+            state.write(kept)
+            return kept
+        state.clear_leftovers(task.folder)
+        begun = _begun(task, worker, earlier)
+        state.write(begun)  # from here on, what stands in the folder counts as half-written
+        outcome = self._try(task, begun, progress)
+        state.write(outcome)
+        return outcome
 
     def _try(self, task: SlideTask, begun: Outcome, progress: Progress | None) -> Outcome:
         waits, before = self.patience.waits_s(), monotonic()
