@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from cxpath.runs.batch.check_worklist import Problem
 
 GIB = 1024**3
+BaselineOption = Annotated[
+    Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is judged against.")
+]
+DatabaseOption = Annotated[
+    str | None, typer.Option(envvar="CXPATH_DATABASE", help="Shared database, postgresql://…")
+]
 _SHOWN = 20
 
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
@@ -36,12 +42,8 @@ def run(
     retries: Annotated[int, typer.Option(help="Further tries after errors of disk or network.", min=0)] = 3,
     cache: Annotated[Path | None, typer.Option(help="Local folder for copies of remote slides.")] = None,
     cache_gib: Annotated[float, typer.Option(help="Most that it may hold, in GiB.", min=0.0)] = 100.0,
-    baseline: Annotated[
-        Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is judged against.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option(envvar="CXPATH_DATABASE", help="Shared database, postgresql://…")
-    ] = None,
+    baseline: BaselineOption = None,
+    database: DatabaseOption = None,
     progress: Annotated[
         ProgressForm, typer.Option(help="json: one event a line on stderr.")
     ] = ProgressForm.AUTO,
@@ -133,12 +135,8 @@ def status(
 @batch.command()
 def rebuild(
     folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
-    baseline: Annotated[
-        Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is judged against.")
-    ] = None,
-    database: Annotated[
-        str | None, typer.Option(envvar="CXPATH_DATABASE", help="Shared database, postgresql://…")
-    ] = None,
+    baseline: BaselineOption = None,
+    database: DatabaseOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")] = False,
 ) -> None:
     """Make a batch's tables, page and database anew from its slides' folders."""

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 from markupsafe import Markup
 
 from cxpath.exchange.whole_file import whole_file
@@ -18,6 +17,7 @@ from cxpath.report.cohort.control_chart import HEIGHT, WIDTH, ControlChart, draw
 from cxpath.report.cohort.cps_distribution import BAR_HEIGHT, cps_distribution
 from cxpath.report.embedding import data_uri
 from cxpath.report.number_line import WIDTH as LINE_WIDTH
+from cxpath.report.page_template import render_page
 from cxpath.report.wording import MISSING, RESEARCH_USE, area, interval, seconds, whole
 
 NAME = "cohort.html"
@@ -46,18 +46,12 @@ def build_cohort_page(
     OutputError
         When the page cannot be written.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cxpath.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["printed"] = printed
     scored = [row for row in rows if row["status"] == "scored"]
-    html = environment.get_template("cohort.html.j2").render(
-        css=_source("report.css") + _source("cohort.css"),
-        script=_source("cohort.js"),
+    html = render_page(
+        "cohort.html.j2",
+        styles=("report.css", "cohort.css"),
+        script=_script(),
+        printed=printed,
         research_use=RESEARCH_USE,
         title=folder.absolute().name,
         counts=Counter(row["status"] for row in rows),
@@ -80,8 +74,8 @@ def build_cohort_page(
     return page
 
 
-def _source(name: str) -> Markup:
-    return Markup((files("cxpath.report") / "templates" / name).read_text(encoding="utf-8"))
+def _script() -> Markup:
+    return Markup((files("cxpath.report") / "templates" / "cohort.js").read_text(encoding="utf-8"))
 
 
 def _facts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
