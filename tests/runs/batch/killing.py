@@ -50,7 +50,7 @@ def table(slides: Path, batch: Path, outcomes: tuple[Outcome, ...]) -> list[dict
 
 def _start(slides: Path, batch: Path, workers: int) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
-    command = [sys.executable, "-m", "tests.runs.batch.fake_batches", slides, batch, str(workers)]
+    command = [sys.executable, "-m", "tests.runs.batch.fake_batches", str(slides), str(batch), str(workers)]
     return subprocess.Popen(command, cwd=ROOT, env=environment)
 
 

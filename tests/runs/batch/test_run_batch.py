@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cxpath.runs.batch.in_process import InProcess
 from cxpath.runs.batch.outcome import Outcome, Status
+from cxpath.runs.batch.run_batch import run_batch
 from cxpath.runs.batch.state_folder import StateFolder
 from cxpath.values.errors import BatchError, OutputError
-from tests.runs.batch.fake_batches import by_id, run, write_slides
+from tests.runs.batch.fake_batches import attempt_of, by_id, run, tasks_of, write_slides
 from tests.runs.batch.fake_scoring import BROKEN, FAULTS, attempts
 
 
@@ -98,13 +100,11 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None
 
 def test_a_slide_deleted_while_queued_fails_alone(tmp_path: Path) -> None:
     slides = write_slides(tmp_path / "slides", a="fine", b="fine")
-    from tests.runs.batch import fake_batches  # noqa: PLC0415
-
-    tasks = fake_batches.tasks_of(slides, tmp_path / "out")
+    tasks = tasks_of(slides, tmp_path / "out")
     (slides / "a.fake").unlink()
     StateFolder(tmp_path / "out").create()
-    engine = fake_batches.InProcess(fake_batches.attempt_of(tmp_path / "out"))
-    found = by_id(fake_batches.run_batch(tasks, tmp_path / "out", engine))
+    engine = InProcess(attempt_of(tmp_path / "out"))
+    found = by_id(run_batch(tasks, tmp_path / "out", engine))
     assert found["a"].reason.endswith("no such file")
     assert found["b"].status is Status.SCORED
 
