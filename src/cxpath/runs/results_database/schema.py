@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Integer, MetaData, Table, Text
+from sqlalchemy.types import TypeEngine
 
 from cxpath.runs.batch.cohort_columns import COLUMNS, Kind
 
-_TYPES: dict[Kind, type[Text] | type[Float] | type[Integer] | type[Boolean]] = {
+_TYPES: dict[Kind, type[TypeEngine[Any]]] = {
     "text": Text,
     "number": Float,
     "whole": Integer,
