@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench peers evaluate wheel clean
+.PHONY: demo test check docs bench peers soak evaluate wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -32,6 +32,10 @@ peers:
 	$(PYTHON) -m venv .venv-peers
 	for peer in openslide-python openslide-bin opencv-python-headless tiffslide cucim-cu12 fastslide; do \
 	  .venv-peers/bin/python -m pip install --quiet --only-binary :all: $$peer || echo "$$peer does not install here"; done
+
+# Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
+soak: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak $(ONLY)
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
 evaluate: $(VENV)/installed

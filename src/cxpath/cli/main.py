@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cxpath.cli.agree import agree
+from cxpath.cli.batch import batch
 from cxpath.cli.calibrate import calibrate
 from cxpath.cli.cases import cases
 from cxpath.cli.demo import demo
@@ -50,6 +51,7 @@ app.command()(evaluate)
 app.command()(synth)
 app.command()(tmb)
 app.add_typer(agree, name="agree")
+app.add_typer(batch, name="batch")
 app.add_typer(models, name="models")
 app.add_typer(therapy, name="therapy")
 

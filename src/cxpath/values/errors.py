@@ -81,3 +81,19 @@ class OutputError(CxpathError, OSError):
 
 class DeviceError(CxpathError, RuntimeError):
     """The device that was asked for is not there."""
+
+
+class ReadsFileError(CxpathError, ValueError):
+    """A table of manual reads cannot be read, lacks a column or contradicts itself."""
+
+
+class WorklistError(CxpathError, ValueError):
+    """A worklist cannot be read, or its rows contradict each other."""
+
+
+class BatchError(CxpathError, RuntimeError):
+    """A batch cannot go on: its folder is in use, its workers do not start, its cluster is out of reach."""
+
+
+class DatabaseError(CxpathError, RuntimeError):
+    """The results database cannot be reached or written."""

@@ -1,0 +1,138 @@
+"""The long tests of batches: `make soak`. Prints the figures of docs/cohorts.md and asserts no time.
+
+contract    500 slides of which 5 % are broken in ten ways; the parent killed ten times, workers at random
+throughput  one worker against two on real drawn slides, where two cores are free
+memory      resident memory of a worker over 200 slides, and its slope
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+import psutil
+
+from cxpath.runs.batch.attempt import Attempt
+from cxpath.runs.batch.engine import Event, Finished
+from cxpath.runs.batch.local_workers import LocalWorkers
+from cxpath.runs.batch.outcome import Status
+from cxpath.runs.batch.run_batch import BatchResult, Listener, run_batch
+from cxpath.runs.batch.slide_task import SlideTask
+from cxpath.runs.batch.state_folder import StateFolder
+from cxpath.runs.batch.tally import Tally
+from cxpath.runs.score_request import ScoreRequest
+from cxpath.runs.score_slide import score_slide
+from cxpath.training.synthetic.slide import draw_slide
+from tests.runs.batch.fake_batches import run, write_slides
+from tests.runs.batch.killing import run_killed, table
+
+BROKEN = (
+    "missing",
+    "empty",
+    "damaged",
+    "no-mpp",
+    "locked",
+    "in-the-way",
+    "divides",
+    "memory",
+    "odd",
+    "crash",
+)
+SIDE_PX = 2048
+
+
+def contract(folder: Path, slides: int) -> None:
+    """Kill a large batch ten times and compare it with an undisturbed one."""
+    broken = slides // 20
+    kinds = {f"s{number:04d}": "fine 0.02" for number in range(slides - broken)}
+    kinds |= {f"t{number:04d}": BROKEN[number % len(BROKEN)] for number in range(broken)}
+    source, chance = write_slides(folder / "fake", **kinds), random.Random(11)
+    undisturbed = run(source, folder / "undisturbed", workers=2)
+    killed = run_killed(source, folder / "killed", 2, kills=10, chance=chance)
+    same = table(source, folder / "killed", killed.outcomes) == table(
+        source, folder / "undisturbed", undisturbed.outcomes
+    )
+    failures, reasons = killed.count(Status.FAILED), {one.reason for one in killed.outcomes if one.reason}
+    print(f"contract: {slides} slides, {failures} failed of {broken} broken, {len(reasons)} reasons")
+    print(f"contract: after ten kills of the parent and random kills of workers, the same: {same}")
+
+
+def throughput(folder: Path, slides: int) -> None:
+    """Score the same slides with one worker and with two."""
+    tasks = _drawn(folder, slides)
+    hours = {}
+    for workers in (1, 2):
+        before = monotonic()
+        _score(tasks, folder / f"workers-{workers}", workers, None)
+        hours[workers] = (monotonic() - before) / 3600
+        print(f"throughput: {workers} worker(s): {slides / hours[workers]:.0f} slides/h")
+    print(f"throughput: two against one: {hours[1] / hours[2]:.2f} ({os.cpu_count()} cores)")
+
+
+def memory(folder: Path, slides: int) -> None:
+    """Watch the memory of one worker over many slides."""
+    tasks, seen_mib = _drawn(folder, slides), list[float]()
+
+    def watch(event: Event | None, _tally: Tally) -> None:
+        if isinstance(event, Finished):
+            children = psutil.Process().children()
+            seen_mib.append(max(child.memory_info().rss for child in children) / 2**20)
+
+    _score(tasks, folder / "memory", 1, watch)
+    settled = seen_mib[len(seen_mib) // 10 :]
+    slope = float(np.polyfit(np.arange(len(settled)), settled, 1)[0])
+    print(f"memory: {slides} slides: {settled[0]:.0f} to {settled[-1]:.0f} MiB, {slope:+.3f} MiB a slide")
+
+
+def _drawn(folder: Path, number: int) -> list[SlideTask]:
+    """Draw one slide a ten; the others are the same under other names: only time and memory are asked for."""
+    home, tasks = folder / "drawn", []
+    home.mkdir(exist_ok=True)
+    for place in range(number):
+        path = home / f"d{place:03d}.svs"
+        if not path.exists() and place < 10:
+            draw_slide(path, seed=place, cps=10.0, width_px=SIDE_PX, height_px=SIDE_PX, workers=1)
+        elif not path.exists():
+            shutil.copy(home / f"d{place % 10:03d}.svs", path)
+        tasks.append(SlideTask(path.stem, ScoreRequest(path, device="cpu"), request_digest="soak"))
+    return tasks
+
+
+def _score(tasks: list[SlideTask], batch: Path, workers: int, listen: Listener | None) -> BatchResult:
+    state = StateFolder(batch)
+    state.create()
+    placed = [
+        SlideTask(task.id, ScoreRequest(task.request.slide, batch / task.id, device="cpu"), {}, "soak")
+        for task in tasks
+    ]
+    return run_batch(placed, batch, LocalWorkers(Attempt(batch, score_slide), workers), listen)
+
+
+PARTS: dict[str, tuple[Callable[[Path, int], None], int]] = {
+    "contract": (contract, 500),
+    "throughput": (throughput, 20),
+    "memory": (memory, 200),
+}
+
+
+def main() -> None:
+    """Run the parts named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[*PARTS, []])
+    parser.add_argument("--slides", type=int, help="fewer or more slides than the part asks for")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in chosen.parts:
+            part, slides = PARTS[name]
+            part(Path(folder), chosen.slides or slides)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A database of cohorts, SQLite or PostgreSQL. A copy for asking questions: the files remain the truth."""

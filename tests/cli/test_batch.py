@@ -1,0 +1,97 @@
+"""`cxpath batch` on real files: a slide, a broken one, one that is not evaluable."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Done, cxpath
+from tests.conftest import DrawnSlide
+
+QUICK = ("--set", "tiles.core_px=512", "--device", "cpu", "--progress", "plain")
+
+
+@pytest.fixture(scope="module")
+def slides(drawn_slide: DrawnSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("slides")
+    shutil.copy(drawn_slide.path, folder / "good.svs")
+    (folder / "text.svs").write_text("no slide")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def night(slides: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Path]:
+    """A finished batch, in one worker process, and what its command left."""
+    out = tmp_path_factory.mktemp("batch") / "night"
+    return cxpath("batch", "run", slides, "--out", out, "--assay", "22c3", *QUICK), out
+
+
+def test_a_batch_ends_with_3_and_says_what_failed(night: tuple[Done, Path]) -> None:
+    done, out = night
+    assert done.returncode == 3
+    assert "failed   1\n         text: text.svs: not a slide or a picture" in done.stdout
+    assert "cxpath: will fail: text: " in done.stderr
+    assert "[2/2]" in done.stderr
+    assert {path.name for path in out.iterdir()} == {
+        "batch-state",
+        "batch.json",
+        "cohort.csv",
+        "cohort.html",
+        "cohort.parquet",
+        "good",
+        "results.db",
+    }
+    assert (out / "good" / "report.html").is_file()
+
+
+def test_the_same_command_keeps_what_is_done(night: tuple[Done, Path], slides: Path) -> None:
+    _, out = night
+    before = (out / "good" / "score.json").stat().st_mtime_ns
+    again = cxpath(
+        "batch", "run", slides, "--out", out, "--assay", "22c3", "--json", "--workers", "0", *QUICK
+    )
+    document = json.loads(again.stdout)
+    assert (again.returncode, document["kept"], document["scored"], document["failed"]) == (3, 1, 1, 1)
+    assert document["failures"][0]["error"] == "UnreadableSlideError"
+    assert (out / "good" / "score.json").stat().st_mtime_ns == before
+
+
+def test_status_and_rebuild_work_from_the_folder_alone(night: tuple[Done, Path]) -> None:
+    _, out = night
+    assert "done     not running, nothing left" in cxpath("batch", "status", out).stdout
+    assert json.loads(cxpath("batch", "status", out, "--json").stdout)["failed"] == 1
+    assert "(2 slides)" in cxpath("batch", "rebuild", out).stdout
+
+
+def test_check_says_what_would_fail_and_starts_nothing(slides: Path, tmp_path: Path) -> None:
+    done = cxpath("batch", "run", slides, "--out", tmp_path / "out", "--check")
+    assert done.returncode == 3
+    assert "fails    text: " in done.stdout
+    assert "verdict  can be run; 1 slides would fail" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_worklist_that_contradicts_itself_does_not_start(slides: Path, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text(f"slide\n{slides / 'good.svs'}\n{slides / 'good.svs'}\n")
+    done = cxpath("batch", "run", tmp_path / "list.csv", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "wrong    good: 'good' would name the results of 2 slides" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_events_are_json_on_request(night: tuple[Done, Path], slides: Path) -> None:
+    _, out = night
+    words = ("batch", "run", slides, "--out", out, "--assay", "22c3", "--workers", "0", *QUICK)
+    done = cxpath(*words, "--progress", "json")
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    assert [line["event"] for line in lines] == ["begun", "started", "finished"]
+    assert lines[-1]["progress"]["failed"] == 1
+
+
+def test_a_result_that_no_batch_made_is_not_overwritten(slides: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "good").mkdir(parents=True)
+    (tmp_path / "out" / "good" / "score.json").write_text("{}")
+    done = cxpath("batch", "run", slides, "--out", tmp_path / "out", *QUICK)
+    assert done.returncode == 1
+    assert "holds a result that this batch did not make" in done.stderr

@@ -1,0 +1,47 @@
+"""What is asked of a Slurm queue: the job script, checked line by line."""
+
+from pathlib import Path
+
+import pytest
+
+from cxpath.runs.batch.dask_cluster import QueueSettings, read_queue_settings, slurm_cluster
+from cxpath.values.errors import ConfigurationError, MissingFileError
+
+QUEUE = """
+queue = "gpu"
+account = "pathology"
+cores = 8
+memory = "32GB"
+walltime = "08:00:00"
+gpus = 1
+most_jobs = 6
+job_directives = ["--constraint=a100"]
+job_prologue = ["source /shared/cxpath/bin/activate"]
+"""
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_the_job_script_asks_for_what_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "queue.toml"
+    path.write_text(QUEUE, encoding="utf-8")
+    with slurm_cluster(read_queue_settings(path)) as cluster:
+        lines = cluster.job_script().splitlines()
+    directives = {line.removeprefix("#SBATCH ") for line in lines if line.startswith("#SBATCH")}
+    assert {"-p gpu", "-A pathology", "--cpus-per-task=8", "--mem=30G", "-t 08:00:00", "-n 1"} <= directives
+    assert {"--gres=gpu:1", "--constraint=a100"} <= directives
+    assert lines.index("export OMP_NUM_THREADS=8") < lines.index("source /shared/cxpath/bin/activate")
+    (worker,) = [line for line in lines if "dask_worker" in line or "dask worker" in line]
+    assert "--nthreads=1" in worker
+    assert "--resources=GPU=1" in worker
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    assert read_queue_settings(None) == QueueSettings()
+
+
+def test_what_the_file_may_not_say_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "queue.toml").write_text("nodes = 3")
+    with pytest.raises(ConfigurationError, match=r"queue\.toml: nodes: "):
+        read_queue_settings(tmp_path / "queue.toml")
+    with pytest.raises(MissingFileError):
+        read_queue_settings(tmp_path / "gone.toml")
