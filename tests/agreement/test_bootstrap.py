@@ -30,7 +30,7 @@ def test_clustered_cases_widen_the_interval() -> None:
     values = np.repeat(rng.normal(size=20), 5)
 
     def mean(weights: np.ndarray) -> np.ndarray:
-        return weights @ values / weights.sum(axis=1)
+        return np.asarray(weights @ values / weights.sum(axis=1))
 
     alone, together = (
         bootstrap_interval(mean, draw_cases(cluster, 500, 0.95, 1))
@@ -56,7 +56,8 @@ def test_coverage_of_the_bootstrap_icc_on_log_scores() -> None:
 
     def study(cases: int) -> np.ndarray:
         true = np.where(rng.random(cases) < 0.3, 0, np.exp(rng.normal(1.5, 1.5, cases)))
-        return np.log10(np.minimum(true[:, None] * np.exp(rng.normal(0, 0.5, (cases, 2))), 100) + 1)
+        read = np.minimum(true[:, None] * np.exp(rng.normal(0, 0.5, (cases, 2))), 100)
+        return np.asarray(np.log10(read + 1))
 
     truth = icc_statistic(study(200_000), Form.AGREEMENT)(np.ones((1, 200_000)))[0]
     held = 0

@@ -64,7 +64,7 @@ class VariantsFileError(CxpathError, ValueError):
 
 
 class ReadsFileError(CxpathError, ValueError):
-    """A table of manual reads cannot be read, or holds an impossible or a double read."""
+    """A table of manual reads cannot be read, lacks a column, or holds an impossible or a double read."""
 
 
 class StudyError(CxpathError, ValueError):
@@ -81,10 +81,6 @@ class OutputError(CxpathError, OSError):
 
 class DeviceError(CxpathError, RuntimeError):
     """The device that was asked for is not there."""
-
-
-class ReadsFileError(CxpathError, ValueError):
-    """A table of manual reads cannot be read, lacks a column or contradicts itself."""
 
 
 class WorklistError(CxpathError, ValueError):
