@@ -46,6 +46,13 @@ def test_wrong_words_are_usage_errors(tmp_path: Path) -> None:
     assert command("evaluate").returncode == 2
     assert command("evaluate", "--out", tmp_path, "--set", "some").returncode == 2
     assert command("evaluate", "--out", tmp_path, "--limit", "0").returncode == 2
+
+
+def test_a_limited_record_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    ended = command("evaluate", "--out", tmp_path / "out", "--limit", "1", "--record")
+    assert ended.returncode == 2
+    assert "--limit" in ended.stderr
+    assert not (tmp_path / "out").exists()
     missing = command("evaluate", "--out", tmp_path, "--model", "huge")
     assert missing.returncode == 1
     assert "model 'huge' is unknown" in missing.only_line

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxpath.values.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from cxpath.training.judging.evaluation_document import Evaluation
     from cxpath.training.judging.figure import Figure
@@ -53,6 +55,8 @@ def evaluate(
     from cxpath.training.judging.card_record import record_in_card
     from cxpath.training.judging.evaluate_model import EvaluationRequest, evaluate_model
 
+    if record and limit is not None:  # said before hours of measuring, not after
+        raise ConfigurationError("a limited evaluation is not recorded in a card", "leave out --limit")
     request = EvaluationRequest(
         model=model,
         sets=sets.value,
