@@ -18,6 +18,7 @@ from cxpath.report.embedding import embedded
 from cxpath.report.evaluation_reliability import SIDE_PX, reliability_diagrams
 from cxpath.report.field_picture import field_picture
 from cxpath.report.page_template import render_page
+from cxpath.report.png_file import write_png
 from cxpath.report.run_folder import RunFolderError
 from cxpath.values.errors import MissingFileError
 
@@ -114,9 +115,7 @@ def _marked_pictures(folder: Path, evaluation: Mapping[str, Any]) -> Iterator[Pa
         raise output_error(sheet, error) from error
     for entry in evaluation["pictures"]:
         path = sheet / f"{entry['set_name']}-{entry['title']}.png"
-        marked = _marked(folder, entry)
-        with whole_file(path) as partial:
-            marked.save(partial, format="PNG")
+        write_png(_marked(folder, entry), path)
         yield path
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cxpath.exchange.whole_file import whole_file
 from cxpath.report.field_picture import field_picture, plain_field_picture
+from cxpath.report.png_file import write_png
 from cxpath.values.cell_table import Kind
 
 SCHEMA = "cxpath/fields/1"
@@ -94,8 +95,7 @@ def _write_field(target: Path, number: int, field: FieldView) -> dict[str, Any]:
         ),
     }
     for name, picture in pictures.items():
-        with whole_file(target / name) as partial:
-            picture.save(partial, format="PNG", compress_level=3)
+        write_png(picture, target / name)
     height, width = field.rgb.shape[:2]
     return {
         "number": number,

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.exchange.whole_file import whole_file
 from cxpath.report.field_map import PlacedField, field_map
 from cxpath.report.fields import INFLUENCE, FieldView, write_fields
+from cxpath.report.png_file import write_png
 from cxpath.runs.configuration import PictureSettings
 from cxpath.scores.countable import countable_kind
 from cxpath.scores.field_buckets import draw_fields
@@ -66,8 +66,7 @@ def write_field_pictures(
             )
             for number, (bucket, row) in enumerate(chosen, start=1)
         ]
-        with whole_file(folder / "fields" / MAP) as partial:
-            field_map(tissue.overview, placed, tissue.overview_mpp).save(partial, format="PNG")
+        write_png(field_map(tissue.overview, placed, tissue.overview_mpp), folder / "fields" / MAP)
 
 
 def _chosen(lattice: FieldLattice, settings: PictureSettings) -> Iterator[tuple[str, int]]:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from cxpath.exchange.whole_file import whole_file
 from cxpath.report.heatmap_picture import heatmap_picture
+from cxpath.report.png_file import write_png
 from cxpath.report.tissue_picture import tissue_picture
 from cxpath.runs.configuration import ReportSettings
 from cxpath.scores.fields import lay_fields
@@ -28,7 +27,7 @@ def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None =
         regions.areas if regions else (),
         tissue.slide_mpp,
     )
-    _save(picture, folder / "tissue.png")
+    write_png(picture, folder / "tissue.png")
 
 
 def write_heatmap(
@@ -51,9 +50,4 @@ def write_heatmap(
         np.where(enough, squares.counts.cps(), np.nan),
         tissue.overview_mpp,
     )
-    _save(picture, folder / "heatmap.png")
-
-
-def _save(picture: Image.Image, path: Path) -> None:
-    with whole_file(path) as partial:
-        picture.save(partial, format="PNG")
+    write_png(picture, folder / "heatmap.png")
