@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cxpath.cli.batch_progress import ProgressForm, batch_progress, duration
-from cxpath.cli.exits import FAILED, SOME_FAILED
-from cxpath.cli.score import Marker, StainCheck
-
-if TYPE_CHECKING:
-    from cxpath.runs.batch.check_worklist import Problem
+from cxpath.cli.batch_check import end_with_check, slides_that_would_fail, warn
+from cxpath.cli.batch_lines import status_lines, summary_lines
+from cxpath.cli.batch_progress import ProgressForm, batch_progress
+from cxpath.cli.exits import SOME_FAILED
+from cxpath.cli.printing import JsonNotSummary, JsonOption, print_document
+from cxpath.cli.scoring_options import (
+    AssayOption,
+    ConfigOption,
+    DeviceOption,
+    Marker,
+    MarkerOption,
+    ModelOption,
+    MppOption,
+    PseudonymOption,
+    ResearchOption,
+    SettingsOption,
+    StainCheckOption,
+    TumourOption,
+    effective_configuration,
+)
 
 GIB = 1024**3
 BaselineOption = Annotated[
@@ -24,7 +35,6 @@ BaselineOption = Annotated[
 DatabaseOption = Annotated[
     str | None, typer.Option(envvar="CXPATH_DATABASE", help="Shared database, postgresql://…")
 ]
-_SHOWN = 20
 
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
 
@@ -47,26 +57,18 @@ def run(
     progress: Annotated[
         ProgressForm, typer.Option(help="json: one event a line on stderr.")
     ] = ProgressForm.AUTO,
-    mpp: Annotated[
-        float | None, typer.Option(help="Micrometres per pixel of slides that do not say.")
-    ] = None,
-    assay: Annotated[str, typer.Option(help="22c3, 28-8, sp142, sp263 or unknown.")] = "unknown",
-    tumour: Annotated[str, typer.Option(help="Tumour site.")] = "cervix",
-    research: Annotated[
-        bool, typer.Option("--research", help="Compute scores the assay does not support.")
-    ] = False,
-    marker: Annotated[Marker, typer.Option(help="Other markers give an H-score.")] = Marker.PDL1,
-    model: Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")] = "small",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    config: Annotated[Path | None, typer.Option(help="Settings (TOML); see configs/default.toml.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="One setting: section.key=VALUE. Repeatable.")
-    ] = None,
-    stain_check: Annotated[StainCheck | None, typer.Option(help="off scores whatever the colours.")] = None,
-    pseudonym: Annotated[
-        bool, typer.Option("--pseudonym", help="Replace slides' names by keyed hashes.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print batch.json instead of a summary.")] = False,
+    mpp: MppOption = None,
+    assay: AssayOption = "unknown",
+    tumour: TumourOption = "cervix",
+    research: ResearchOption = False,
+    marker: MarkerOption = Marker.PDL1,
+    model: ModelOption = "small",
+    device: DeviceOption = "auto",
+    config: ConfigOption = None,
+    settings: SettingsOption = None,
+    stain_check: StainCheckOption = None,
+    pseudonym: PseudonymOption = False,
+    as_json: JsonNotSummary = False,
 ) -> None:
     """Score every slide of a worklist; the same command again goes on where it was left.
 
@@ -76,10 +78,8 @@ def run(
     from cxpath.runs.batch.attempt import Patience
     from cxpath.runs.batch.conduct import BatchRequest, conduct_batch, plan_batch
     from cxpath.runs.batch.slide_cache import SlideCache
-    from cxpath.runs.configuration import load_configuration
     from cxpath.runs.score_request import ScoreRequest
 
-    checks = [f"tissue.stain_check={stain_check.value}"] if stain_check else []
     template = ScoreRequest(
         slide=Path(source),
         mpp=mpp,
@@ -90,7 +90,7 @@ def run(
         model=model,
         device=device,
         pseudonym=pseudonym,
-        configuration=load_configuration(config, [*(settings or []), *checks]),
+        configuration=effective_configuration(config, settings, stain_check),
     )
     request = BatchRequest(
         source=source,
@@ -105,17 +105,13 @@ def run(
         database=database,
     )
     tasks, contradictions = plan_batch(request)
+    unreadable = slides_that_would_fail(tasks, contradictions)
     if check or contradictions:
-        _check(len(tasks), contradictions, _unreadable(tasks, contradictions), as_json=as_json)
-        return
-    _warn(_unreadable(tasks, ()))
+        end_with_check(len(tasks), contradictions, unreadable, as_json=as_json)
+    warn(unreadable)
     with batch_progress(progress) as listen:
         manifest = conduct_batch(request, tasks, listen)
-    print(
-        json.dumps(manifest, indent=2, ensure_ascii=False)
-        if as_json
-        else "\n".join(_summary(manifest, request.out))
-    )
+    print_document(manifest, summary_lines(manifest, request.out), as_json=as_json)
     if manifest["failed"]:
         raise typer.Exit(SOME_FAILED)
 
@@ -123,13 +119,13 @@ def run(
 @batch.command()
 def status(
     folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say how a batch stands, from any terminal that sees its folder."""
     from cxpath.runs.batch.batch_status import batch_status
 
     found = batch_status(folder)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(_status_lines(found)))
+    print_document(found, status_lines(found), as_json=as_json)
 
 
 @batch.command()
@@ -137,95 +133,12 @@ def rebuild(
     folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
     baseline: BaselineOption = None,
     database: DatabaseOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a batch's tables, page and database anew from its slides' folders."""
     from cxpath.runs.batch.cohort import rebuild_cohort
     from cxpath.runs.batch.drift import read_baseline
 
     rows = rebuild_cohort(folder, read_baseline(baseline) if baseline else None, database)
-    print(
-        json.dumps({"slides": len(rows)})
-        if as_json
-        else f"cohort   {folder / 'cohort.html'}  ({len(rows)} slides)"
-    )
-
-
-def _unreadable(tasks: Sequence[Any], contradictions: Sequence[Problem]) -> list[Problem]:
-    from cxpath.runs.batch.check_worklist import unreadable
-
-    known = {problem.id for problem in contradictions}
-    return [problem for problem in unreadable(tasks) if problem.id not in known]
-
-
-def _check(
-    slides: int, contradictions: Sequence[Problem], unreadable: Sequence[Problem], *, as_json: bool
-) -> None:
-    """Print all that is wrong with a worklist; 1 when it cannot be run, 3 when some slides would fail."""
-    if as_json:
-        document = {
-            "slides": slides,
-            "contradictions": [vars(problem) for problem in contradictions],
-            "unreadable": [vars(problem) for problem in unreadable],
-        }
-        print(json.dumps(document, indent=2, ensure_ascii=False))
-    else:
-        print(f"slides   {slides}")
-        for problem in contradictions:
-            print(f"wrong    {problem.id}: {problem}")
-        for problem in unreadable:
-            print(f"fails    {problem.id}: {problem}")
-        print("verdict  " + _verdict(contradictions, unreadable))
-    if contradictions:
-        raise typer.Exit(FAILED)
-    if unreadable:
-        raise typer.Exit(SOME_FAILED)
-
-
-def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -> str:
-    if contradictions:
-        return f"cannot be run: {len(contradictions)} to be mended in the worklist"
-    if unreadable:
-        return f"can be run; {len(unreadable)} slides would fail"
-    return "can be run"
-
-
-def _warn(problems: Sequence[Problem]) -> None:
-    for problem in problems[:_SHOWN]:
-        print(f"cxpath: will fail: {problem.id}: {problem}", file=sys.stderr)
-    if len(problems) > _SHOWN:
-        print(f"cxpath: will fail: {len(problems) - _SHOWN} more slides", file=sys.stderr)
-
-
-def _summary(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    yield f"slides   {manifest['slides']}  ({manifest['kept']} done before)"
-    yield f"scored   {manifest['scored']}"
-    yield f"not evaluable  {manifest['not_evaluable']}"
-    yield f"failed   {manifest['failed']}"
-    yield from (f"         {one['id']}: {one['reason']}" for one in manifest["failures"][:_SHOWN])
-    if len(manifest["failures"]) > _SHOWN:
-        yield f"         and {len(manifest['failures']) - _SHOWN} more: see cohort.csv"
-    for same in manifest["same_content"]:
-        yield f"warning  the same slide under different names: {', '.join(same)}"
-    yield f"cohort   {folder / 'cohort.html'}"
-    yield str(manifest["research_use"])
-
-
-def _status_lines(found: Mapping[str, Any]) -> Iterator[str]:
-    done = found["slides"] - found["left"]
-    if found["running"]:
-        yield f"running  {found['engine']} on {found['host']}, since {found['started']}"
-    elif found["left"]:
-        yield "stopped  not running; the same cxpath batch run goes on where it was left"
-    else:
-        yield "done     not running, nothing left"
-    yield f"slides   {done} of {found['slides']}"
-    yield f"scored   {found['scored']}"
-    yield f"not evaluable  {found['not_evaluable']}"
-    yield f"failed   {found['failed']}"
-    yield from (f"         {one['id']}: {one['reason']}" for one in found["failures"][-_SHOWN:])
-    if found["slides_per_hour"]:
-        yield f"speed    {found['slides_per_hour']:.0f} slides/h, {duration(found['seconds_left'])} left"
-    for held in found["in_hand"]:
-        tiles = f"  {held['tiles_done']}/{held['tiles']} tiles" if held["tiles"] else ""
-        yield f"in hand  {held['worker']}: {held['id']}{tiles}  {duration(held['seconds'])}"
+    line = f"cohort   {folder / 'cohort.html'}  ({len(rows)} slides)"
+    print_document({"slides": len(rows)}, [line], as_json=as_json)

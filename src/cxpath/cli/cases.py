@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cxpath.cli.exits import NOT_EVALUABLE
+from cxpath.cli.printing import JsonNotSummary, print_document
 
 
 class Rule(StrEnum):
@@ -24,7 +24,7 @@ def cases(
     folders: Annotated[list[Path], typer.Argument(help="Results folders of cxpath score, one a slide.")],
     rule: Annotated[Rule, typer.Option(help="Add all counts up, or take the highest block.")] = Rule.POOLED,
     out: Annotated[Path | None, typer.Option(help="Write the case's JSON to this file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
+    as_json: JsonNotSummary = False,
 ) -> None:
     """Combine the slides or blocks of one patient; the rule is stated and each slide's part is shown.
 
@@ -37,7 +37,7 @@ def cases(
     document = case_document(folders, CaseRule(rule.value))
     if out:
         write_json(out, document)
-    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(document)))
+    print_document(document, _lines(document), as_json=as_json)
     if not document["evaluable"]:
         raise typer.Exit(NOT_EVALUABLE)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cxpath.cli.printing import JsonOption, print_json
+from cxpath.cli.scoring_options import DeviceOption
 
 
 def demo(
@@ -15,8 +17,8 @@ def demo(
     ),
     seed: Annotated[int, typer.Option(help="Another seed draws another slide.")] = 1,
     cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to draw.")] = 5.0,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
 ) -> None:
     """Draw a slide of several mm² with known counts, score it, and compare with the truth."""
     from cxpath.cli.progress import tile_progress
@@ -31,7 +33,7 @@ def demo(
     truth = drawn.truth
     if as_json:
         value = result.cps.value if result.cps else None
-        print(json.dumps({"cps": value, "true_cps": truth.cps, "report": str(out / "report.html")}))
+        print_json({"cps": value, "true_cps": truth.cps, "report": str(out / "report.html")})
         return
     print_result(out, as_json=False)
     print(f"truth    CPS {truth.cps:.2f}, {truth.tumour_cells} tumour cells (drawn, seed {seed})")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated
-
 import typer
 
 from cxpath.cli.exits import FAILED
+from cxpath.cli.printing import JsonOption, print_document
+from cxpath.cli.scoring_options import DeviceOption
 
 
 def doctor(
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
 ) -> None:
     """Check versions, device, OpenSlide and models, and detect the cells of one drawn tile."""
     from dataclasses import asdict
@@ -20,11 +19,8 @@ def doctor(
     from cxpath.runs.doctor import examine
 
     findings = list(examine(device))
-    if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
-    else:
-        width = max(len(finding.what) for finding in findings)
-        for finding in findings:
-            print(f"{'ok  ' if finding.fine else 'FAIL'}  {finding.what:{width}}  {finding.found}")
+    width = max(len(finding.what) for finding in findings)
+    lines = (f"{'ok  ' if one.fine else 'FAIL'}  {one.what:{width}}  {one.found}" for one in findings)
+    print_document([asdict(one) for one in findings], lines, as_json=as_json)
     if not all(finding.fine for finding in findings):
         raise typer.Exit(FAILED)

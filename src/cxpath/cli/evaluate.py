@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxpath.cli.printing import print_json_file
+from cxpath.cli.scoring_options import DeviceOption, ModelOption
 from cxpath.values.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Sets(StrEnum):
 
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
-    model: Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")] = "small",
+    model: ModelOption = "small",
     sets: Annotated[Sets, typer.Option("--set", help="Real images, the drawn test set, or all.")] = Sets.ALL,
     data: Annotated[
         Path | None, typer.Option(envvar="CXPATH_DATA", help="Folder of real labelled images.")
@@ -35,7 +37,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many images a set, so many drawn slides.")
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the network, on a processor.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
@@ -74,7 +76,7 @@ def evaluate(
     if record:
         record_in_card(evaluation, model_folder(model))
     if as_json:
-        print((out / "evaluation.json").read_text(encoding="utf-8").rstrip())
+        print_json_file(out / "evaluation.json")
         return
     print("\n".join(_lines(evaluation)))
     print(f"report   {page}")

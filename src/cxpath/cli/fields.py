@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cxpath.cli.printing import print_json
 
 
 def fields(
@@ -28,7 +29,7 @@ def fields(
         with whole_file(out) as partial:
             partial.write_text(field_csv(rows), encoding="utf-8")
     if as_json:
-        print(json.dumps(field_document(rows), indent=2))
+        print_json(field_document(rows))
     elif out:
         print(f"fields   {out}  ({len(rows)} with viable tumour cells)")
     else:

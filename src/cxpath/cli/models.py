@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
+from cxpath.cli.printing import JsonOption, print_json
+
 models = typer.Typer(help="List models, show their cards, pack a training.", no_args_is_help=True)
 
 
 @models.command(name="list")
 def list_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the models that travel with cxpath."""
-    import json
-
     from cxpath.network.model_store import list_models
 
     cards = list_models()
     if as_json:
-        print(json.dumps([card.model_dump(mode="json", by_alias=True) for card in cards], indent=2))
+        print_json([card.model_dump(mode="json", by_alias=True) for card in cards])
         return
     for card in cards:
         print(f"{card.name}  {card.version}  {card.digest[:12]}  {card.description}")
@@ -30,7 +30,7 @@ def list_command(
 @models.command()
 def show(
     name: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show a model's card."""
     from cxpath.network.model_store import load_card, model_folder

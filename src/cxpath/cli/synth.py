@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cxpath.cli.printing import JsonOption, print_document
 
 
 def synth(
@@ -14,16 +15,12 @@ def synth(
     seed: Annotated[int, typer.Option(help="Another seed draws another slide.")] = 1,
     cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to draw.")] = 5.0,
     side_px: Annotated[int, typer.Option(min=1024, help="Side of the slide in pixels.")] = 8192,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Draw a pyramidal slide at 0.25 µm/px whose every cell is known."""
     from cxpath.training.synthetic.slide import draw_slide
 
     truth = draw_slide(slide, seed=seed, cps=cps, width_px=side_px, height_px=side_px)
     counts = {name: value for name, value in vars(truth).items() if isinstance(value, int | float)}
-    if as_json:
-        print(json.dumps({"slide": str(slide), "seed": seed, **counts}))
-        return
-    print(f"slide    {slide}")
-    for name, value in counts.items():
-        print(f"{name:16} {value:g}")
+    lines = [f"slide    {slide}", *(f"{name:16} {value:g}" for name, value in counts.items())]
+    print_document({"slide": str(slide), "seed": seed, **counts}, lines, as_json=as_json)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cxpath.cli.exits import FAILED
+from cxpath.cli.printing import JsonNotSummary, JsonOption, print_document
 
 therapy = typer.Typer(
     help="Biomarkers against cited therapy criteria, for the tumour board. Recommends nothing.",
@@ -20,13 +20,13 @@ therapy = typer.Typer(
 @therapy.command()
 def init(
     profile: Annotated[Path, typer.Argument(help="File to write.")] = Path("profile.toml"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a commented template of a patient's profile; every field in it is unknown."""
     from cxpath.runs.profile_file import write_template
 
     write_template(profile)
-    print(json.dumps({"profile": str(profile)}) if as_json else f"profile  {profile}")
+    print_document({"profile": str(profile)}, [f"profile  {profile}"], as_json=as_json)
 
 
 @therapy.command()
@@ -42,7 +42,7 @@ def review(
     criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print both pages to PDF, too (cxpath[pdf]).")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier review.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print therapy.json instead of a summary.")] = False,
+    as_json: JsonNotSummary = False,
 ) -> None:
     """Say which cited criteria are met, not met or indeterminate, with reasons; never a recommendation."""
     from cxpath.runs.review_profile import ReviewRequest, review_profile
@@ -58,8 +58,7 @@ def review(
             overwrite=overwrite,
         )
     )
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    print(text if as_json else "\n".join(_lines(document, out)))
+    print_document(document, _lines(document, out), as_json=as_json)
 
 
 @therapy.command()
@@ -67,7 +66,7 @@ def lint(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Files or folders of criteria; cxpath's own by default.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check criteria: source, date, certainty, known facts; warns of what is older than a year.
 
@@ -78,14 +77,11 @@ def lint(
     from cxpath.runs.therapy_criteria import lint_files
 
     found = lint_files(files or [], date.today())
-    if as_json:
-        print(json.dumps([one.as_dict() for one in found], indent=2, ensure_ascii=False))
-    else:
-        for one in found:
-            print(f"{one.severity.value:8} {one.file}: {one.entry}: {one.what}")
-        errors = sum(one.severity == "error" for one in found)
-        print(f"{errors} errors, {len(found) - errors} warnings")
-    if any(one.severity == "error" for one in found):
+    errors = sum(one.severity == "error" for one in found)
+    lines = [f"{one.severity.value:8} {one.file}: {one.entry}: {one.what}" for one in found]
+    lines.append(f"{errors} errors, {len(found) - errors} warnings")
+    print_document([one.as_dict() for one in found], lines, as_json=as_json)
+    if errors:
         raise typer.Exit(FAILED)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from cxpath.cli.printing import JsonNotSummary, print_document
 
 
 class Normal(StrEnum):
@@ -34,7 +35,7 @@ def tmb(
         float | None, typer.Option(min=0.0, max=1.0, help="Share of tumour cells, 0 to 1.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tmb.json.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
+    as_json: JsonNotSummary = False,
 ) -> None:
     """Count what a preset counts, over the megabases, with an exact interval and every filter's part.
 
@@ -57,7 +58,7 @@ def tmb(
     )
     if out is not None:
         write_tmb(out, document)
-    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(document)))
+    print_document(document, _lines(document), as_json=as_json)
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
