@@ -38,3 +38,14 @@ def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
     ):
         partial.write_text("x")
     assert "\n" not in str(caught.value)
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    with whole_file(path) as first:
+        first.write_text("first, still writing")
+        with whole_file(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first, still writing"
+    assert list(tmp_path.iterdir()) == [path]

@@ -39,6 +39,17 @@ def test_nothing_is_left_when_the_work_fails(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_runs_of_one_process_into_one_folder_do_not_mix(tmp_path: Path) -> None:
+    with ResultsFolder(tmp_path / "out", overwrite=False) as slow:
+        fill(slow.partial, "slow")
+        leave(tmp_path / "out", "quick")
+        with pytest.raises(OutputError, match="cannot be written"):
+            slow.commit()
+    assert (tmp_path / "out" / "score.json").read_text() == "quick"
+    assert [path.name for path in (tmp_path / "out" / "fields").iterdir()] == ["quick.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_an_existing_result_is_refused_and_kept(tmp_path: Path) -> None:
     leave(tmp_path / "out", "a")
     with pytest.raises(OutputError, match="--overwrite"):

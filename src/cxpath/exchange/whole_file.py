@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,8 +40,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def partial_path(path: Path) -> Path:
-    """Return the temporary name, unique to this process, that stands for `path` while it is written."""
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Return a temporary name, another at every call, that stands for `path` while it is written.
+
+    A process number would not do: threads share it, and machines that write to one disk may.
+    """
+    return path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
 
 
 def output_error(path: Path, error: OSError) -> OutputError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cxpath.exchange.whole_file import partial_path
 from cxpath.values.errors import OutputError
 
 COMMIT_MARK = "score.json"
@@ -47,7 +47,7 @@ class ResultsFolder:
         self.final = final.absolute()
         self._existed = self.final.is_dir()
         home = self.final if self._existed else self.final.parent
-        self.partial = home / f".{self.final.name}.{os.getpid()}.partial"
+        self.partial = partial_path(home / self.final.name)
         if final.exists() and not self._existed:
             raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
         if (final / COMMIT_MARK).exists() and not overwrite:
