@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from cxpath.values.variants import Known
+from cxpath.values.variants import Known, Variant
 
 GERMLINE_FREQUENCY = ("MAX_AF", "gnomAD_AF", "gnomADe_AF", "gnomADg_AF", "ExAC_AF", "EXAC_AF")
 GERMLINE_COUNT = ("gnomAD_AC", "gnomADe_AC", "gnomADg_AC", "ExAC_AC", "EXAC_AC")
@@ -29,7 +30,22 @@ def known_by(names: Iterable[str]) -> frozenset[Known]:
     return frozenset(what for what, candidates in NAMES.items() if present & frozenset(candidates))
 
 
-def largest(entries: Iterable[str]) -> float | None:
+def with_databases(variant: Variant, named: Mapping[str, Sequence[str]]) -> Variant:
+    """Return a variant with what databases say of it, read from all entries that stand under each name."""
+
+    def under(names: Sequence[str]) -> list[str]:
+        return [entry for name in names for entry in named.get(name, ())]
+
+    return replace(
+        variant,
+        germline_frequency=_largest(under(GERMLINE_FREQUENCY)),
+        germline_count=_whole(_largest(under(GERMLINE_COUNT))),
+        cosmic_count=_whole(_largest(under(COSMIC_COUNT))),
+        driver=_is_driver(under(DRIVER)),
+    )
+
+
+def _largest(entries: Iterable[str]) -> float | None:
     """Return the largest number among entries such as "0.001&0.0002"; None where there is none."""
     numbers = []
     for entry in entries:
@@ -41,12 +57,12 @@ def largest(entries: Iterable[str]) -> float | None:
     return max(numbers, default=None)
 
 
-def whole(number: float | None) -> int | None:
+def _whole(number: float | None) -> int | None:
     """Return a count."""
     return None if number is None else int(number)
 
 
-def is_driver(entries: Iterable[str]) -> bool | None:
+def _is_driver(entries: Iterable[str]) -> bool | None:
     """Say whether an entry calls the variant a driver; None where nothing is said."""
     said = [entry.strip().lower() for entry in entries if entry.strip().lower() not in _NOTHING]
     return any(entry in _YES for entry in said) if said else None

@@ -7,17 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cxpath.exchange.annotation_names import (
-    ASKED,
-    COSMIC_COUNT,
-    DRIVER,
-    GERMLINE_COUNT,
-    GERMLINE_FREQUENCY,
-    is_driver,
-    known_by,
-    largest,
-    whole,
-)
+from cxpath.exchange.annotation_names import ASKED, known_by, with_databases
 from cxpath.exchange.assembly import assembly_in
 from cxpath.exchange.consequence_terms import consequence_of_class
 from cxpath.exchange.file_content import read_content
@@ -80,11 +70,10 @@ def _variant(row: Row, path: Path) -> Variant:
         raise VariantsFileError(
             f"{path}: Start_Position {row['Start_Position']!r} of {row[SAMPLE]} is no position", _HINT
         ) from error
-    asked = {name: row[name] for name in ASKED if name in row}
     depth, reads = _count(row.get("t_depth")), _count(row.get("t_alt_count"))
     if depth is None and reads is not None and (others := _count(row.get("t_ref_count"))) is not None:
         depth = reads + others
-    return Variant(
+    variant = Variant(
         chromosome=plain_chromosome(row["Chromosome"]),
         position=position,
         reference=row["Reference_Allele"],
@@ -94,15 +83,8 @@ def _variant(row: Row, path: Path) -> Variant:
         depth=depth,
         alternate_reads=reads,
         allele_fraction=reads / depth if reads is not None and depth else None,
-        germline_frequency=largest(_entries(asked, GERMLINE_FREQUENCY)),
-        germline_count=whole(largest(_entries(asked, GERMLINE_COUNT))),
-        cosmic_count=whole(largest(_entries(asked, COSMIC_COUNT))),
-        driver=is_driver(_entries(asked, DRIVER)),
     )
-
-
-def _entries(row: Row, names: Sequence[str]) -> list[str]:
-    return [row[name] for name in names if name in row]
+    return with_databases(variant, {name: (row[name],) for name in ASKED if name in row})
 
 
 def _count(entry: str | None) -> int | None:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pysam
 
-from cxpath.exchange.annotation_names import (
-    ASKED,
-    COSMIC_COUNT,
-    DRIVER,
-    GERMLINE_COUNT,
-    GERMLINE_FREQUENCY,
-    is_driver,
-    known_by,
-    largest,
-    whole,
-)
+from cxpath.exchange.annotation_names import ASKED, known_by, with_databases
 from cxpath.exchange.assembly import assembly_in, assembly_of
 from cxpath.exchange.vcf_annotation import Annotation, annotation_of
 from cxpath.values.errors import MissingFileError, VariantsFileError
@@ -103,18 +93,15 @@ def _variants(
 ) -> Iterator[Variant]:
     call = record.samples[tumour] if tumour is not None else None
     called = _called(call, len(record.alleles or ()))
+    info = {name: (_text(record.info[name]),) for name in asked if name in record.info}
     chromosome, passed = plain_chromosome(record.chrom), _passed(record)
     for index in called:
         alternate = str(record.alleles[index])
         if alternate in {"*", "<*>", "<NON_REF>"}:
             continue
         depth, reads, fraction = _support(call, index)
-        consequence, fields = None, Fields({})
-        if annotation is not None:
-            consequence, named = annotation.read(record, index)
-            fields = Fields(named)
-        info = Fields({name: (_text(record.info[name]),) for name in asked if name in record.info})
-        yield Variant(
+        consequence, named = annotation.read(record, index) if annotation is not None else (None, {})
+        variant = Variant(
             chromosome=chromosome,
             position=record.pos,
             reference=str(record.ref),
@@ -124,22 +111,9 @@ def _variants(
             depth=depth,
             alternate_reads=reads,
             allele_fraction=fraction,
-            germline_frequency=largest(fields.of(GERMLINE_FREQUENCY) + info.of(GERMLINE_FREQUENCY)),
-            germline_count=whole(largest(fields.of(GERMLINE_COUNT) + info.of(GERMLINE_COUNT))),
-            cosmic_count=whole(largest(fields.of(COSMIC_COUNT) + info.of(COSMIC_COUNT))),
-            driver=is_driver(fields.of(DRIVER) + info.of(DRIVER)),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """Annotation fields of one allele, by name."""
-
-    named: Mapping[str, Sequence[str]]
-
-    def of(self, names: Sequence[str]) -> list[str]:
-        """Return the entries of all these fields."""
-        return [entry for name in names for entry in self.named.get(name, ())]
+        entries = {name: (*named.get(name, ()), *info.get(name, ())) for name in ASKED}
+        yield with_databases(variant, entries)
 
 
 def _called(call: Any, alleles: int) -> list[int]:
