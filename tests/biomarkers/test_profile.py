@@ -34,6 +34,10 @@ def test_an_empty_list_of_therapies_is_known_and_differs_from_an_unknown_one() -
         ({"clinical": {"stage": {"stage": "V"}}}, "clinical.stage.stage"),
         ({"her2": {"grade": "3+"}}, "her2.grade"),
         ({"pdl1": [{"value": 101}]}, "pdl1.0.value"),
+        ({"pdl1": [{"interval": [9, 4]}]}, "pdl1.0.interval"),
+        ({"tmb": {"value": 7, "interval": [9, 4]}}, "tmb.interval"),
+        ({"her2": {"h_score": 301}}, "her2.h_score"),
+        ({"egfr": {"h_score": -1}}, "egfr.h_score"),
         ({"tumour": "lung"}, "tumour"),
         ({"hpv": {"result": "negative", "types": [16]}}, "hpv"),
         ({"clinical": {"stage": {"edition": "FIGO 2014", "stage": "IIIC1"}}}, "clinical.stage"),
@@ -43,6 +47,17 @@ def test_an_error_names_the_file_and_the_path_of_the_field(stated: dict[str, obj
     with pytest.raises(ProfileError, match=rf"^case.toml: {re.escape(where)}: ") as caught:
         profile_from(stated, "case.toml")
     assert "cxpath therapy init" in caught.value.hint
+
+
+def test_names_compare_however_they_were_typed() -> None:
+    stated = {
+        "tmb": {"value": 9, "assay": " F1CDx "},
+        "her2": {"scoring": "Gastric"},
+        "pdl1": [{"assay": "22C3"}],
+    }
+    profile = profile_from(stated)
+    assert (profile.tmb.assay, profile.her2.scoring, profile.pdl1[0].assay) == ("f1cdx", "gastric", "22c3")
+    assert profile_from({"tmb": {"assay": "  "}}).tmb.assay is None
 
 
 def test_the_template_knows_nothing_and_its_examples_are_all_valid() -> None:

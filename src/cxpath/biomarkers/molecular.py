@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from cxpath.biomarkers.part import ProfilePart
+from cxpath.biomarkers.part import HScore, Interval, PlainName, ProfilePart
 
 
 class Finding(StrEnum):
@@ -21,15 +21,10 @@ class Tmb(ProfilePart):
 
     value: float | None = Field(default=None, ge=0)
     """Mutations per megabase."""
-    assay: str | None = None
+    assay: PlainName = None
     """Such as f1cdx, msk-impact, tso500, or a cxpath preset (f1cdx_like)."""
-    interval: tuple[float, float] | None = None
+    interval: Interval = None
     megabases: float | None = Field(default=None, gt=0)
-
-    @field_validator("assay")
-    @classmethod
-    def _plain_assay(cls, assay: str | None) -> str | None:
-        return assay.strip().lower() if assay else None
 
 
 class MsiStatus(StrEnum):
@@ -83,20 +78,15 @@ class Her2(ProfilePart):
 
     ihc: Her2Grade | None = None
     specimen: Specimen | None = None
-    scoring: str | None = None
+    scoring: PlainName = None
     """The scoring system: gastric (Hofmann, ASCO-CAP), endometrial, breast."""
-    h_score: float | None = Field(default=None, ge=0, le=300)
-
-    @field_validator("scoring")
-    @classmethod
-    def _plain_scoring(cls, scoring: str | None) -> str | None:
-        return scoring.strip().lower() if scoring else None
+    h_score: HScore = None
 
 
 class Expression(ProfilePart):
     """EGFR or VEGF: reported, and no therapy follows."""
 
-    h_score: float | None = Field(default=None, ge=0, le=300)
+    h_score: HScore = None
     percent: float | None = Field(default=None, ge=0, le=100)
     method: str | None = None
 

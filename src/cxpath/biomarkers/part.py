@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from cxpath.values.settings import Settings
 
@@ -20,6 +20,26 @@ class TestResult(StrEnum):
 
     POSITIVE = "positive"
     NEGATIVE = "negative"
+
+
+def _plain(name: str | None) -> str | None:
+    return (name.strip().lower() or None) if name else None
+
+
+def _rising(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    if interval is not None and not 0 <= interval[0] <= interval[1]:
+        raise ValueError("must be two rising numbers, not below 0")
+    return interval
+
+
+PlainName = Annotated[str | None, AfterValidator(_plain)]
+"""A name, such as of an assay, in lower case and without outer blanks: however it was typed, it compares."""
+
+Interval = Annotated[tuple[float, float] | None, AfterValidator(_rising)]
+"""Lower and upper bound of what is never negative."""
+
+HScore = Annotated[float | None, Field(ge=0, le=300)]
+"""Share of cells by intensity, weighted: 0 to 300."""
 
 
 class ProfilePart(Settings):

@@ -9,9 +9,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from cxpath.biomarkers.part import ProfilePart
+from cxpath.biomarkers.part import Interval, PlainName, ProfilePart
 from cxpath.biomarkers.poisson import exact_count_interval
 
 ASSUMED_TUMOUR_CELLS = 1000
@@ -38,7 +38,7 @@ class Pdl1Score(ProfilePart):
     """One PD-L1 score; several may stand side by side."""
 
     score: ScoreKind = ScoreKind.CPS
-    assay: str | None = None
+    assay: PlainName = None
     """22c3, 28-8, sp142, sp263; a score by one assay is unknown by another."""
     value: float | None = Field(default=None, ge=0, le=100)
     """0 to 100, not rounded."""
@@ -46,7 +46,7 @@ class Pdl1Score(ProfilePart):
     """Set by `value = "<1"`: only that it lies below is known."""
     origin: ScoreOrigin | None = None
     viable_tumour_cells: int | None = Field(default=None, ge=0)
-    interval: tuple[float, float] | None = None
+    interval: Interval = None
     """95 % interval, where one is known."""
     near_cutoff: bool | None = None
     """The reader's own word, after a recount or a second reader: wins over every computed one."""
@@ -71,18 +71,6 @@ class Pdl1Score(ProfilePart):
             rest = {key: entry for key, entry in stated.items() if key != "value"}
             return rest | {"below": value.strip().removeprefix("<").replace(",", ".")}
         return stated
-
-    @field_validator("assay")
-    @classmethod
-    def _plain_assay(cls, assay: str | None) -> str | None:
-        return assay.strip().lower() if assay else None
-
-    @field_validator("interval")
-    @classmethod
-    def _rising(cls, interval: tuple[float, float] | None) -> tuple[float, float] | None:
-        if interval is not None and not 0 <= interval[0] <= interval[1]:
-            raise ValueError("must be two rising numbers, not below 0")
-        return interval
 
     @property
     def confirmed(self) -> bool:
