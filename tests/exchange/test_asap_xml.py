@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxpath.exchange.asap_xml import drawn_in_asap
-from cxpath.exchange.region_classes import UNCLASSIFIED
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.values.errors import RegionsFileError
 
 GOLDEN = Path(__file__).parent / "golden" / "asap.xml"

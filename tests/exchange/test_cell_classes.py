@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.exchange.cell_classes import default_cell_classes, fits, plain, read_cell_classes
+from cxpath.exchange.cell_classes import default_cell_classes, fits, read_cell_classes
 from cxpath.exchange.cells_geojson import CLASS_NAMES
 from cxpath.values.cell_table import Kind, Subkind
 from cxpath.values.errors import ConfigurationError, MissingFileError
@@ -41,10 +41,6 @@ def test_the_bundled_map_counts_by_the_rules_of_the_cps() -> None:
 )
 def test_which_subkinds_a_kind_has(kind: Kind, subkind: Subkind, possible: bool) -> None:
     assert fits(kind, subkind) is possible
-
-
-def test_what_does_not_matter_in_a_name() -> None:
-    assert plain(" Tumor :Positive* ") == plain("tumor: positive") == "tumor: positive"
 
 
 @pytest.mark.parametrize(

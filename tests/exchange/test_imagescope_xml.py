@@ -6,8 +6,8 @@ from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.exchange.imagescope_xml import drawn_in_imagescope
-from cxpath.exchange.region_classes import UNCLASSIFIED
 from cxpath.values.errors import RegionsFileError
 
 GOLDEN = Path(__file__).parent / "golden" / "imagescope.xml"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.exchange.qupath_geojson import (
     FeatureShapeError,
     class_name,
@@ -14,7 +15,6 @@ from cxpath.exchange.qupath_geojson import (
     parse_features,
     shape_of,
 )
-from cxpath.exchange.region_classes import UNCLASSIFIED
 from cxpath.values.errors import CellsFileError, RegionsFileError
 
 

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from cxpath.exchange.region_classes import UNCLASSIFIED, RegionClasses
+from cxpath.exchange.class_names import UNCLASSIFIED
+from cxpath.exchange.region_classes import RegionClasses
 from cxpath.values.regions import RegionMeaning, RegionUse
 
 

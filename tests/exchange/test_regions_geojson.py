@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.exchange.region_classes import UNCLASSIFIED
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.exchange.regions_geojson import drawn_in_geojson
 from cxpath.values.errors import RegionsFileError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.exchange.drawn_area import DrawnArea, Ring, closed_outline, coordinate, drawn_area
-from cxpath.exchange.region_classes import UNCLASSIFIED
 
 FORM = "ASAP XML"
 ROOT = "ASAP_Annotations"

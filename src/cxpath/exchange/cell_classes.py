@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cxpath.exchange.class_names import refuse_repeats
 from cxpath.values.bundled import bundled
 from cxpath.values.cell_table import COLUMNS, IMMUNE_SUBKINDS, Kind, Subkind
 from cxpath.values.settings import Settings
@@ -71,10 +71,7 @@ class CellClasses(Settings):
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:
-        names = Counter(plain(name) for name in (*self.cells, *self.ignored))
-        twice = [name for name, number in names.items() if number > 1]
-        if twice:
-            raise ValueError(f"class {twice[0]!r} has two meanings")
+        refuse_repeats((*self.cells, *self.ignored))
         return self
 
     def measurement(self, column: str) -> str:
@@ -87,12 +84,6 @@ def fits(kind: int, subkind: int) -> bool:
     if subkind == Subkind.UNKNOWN:
         return True
     return kind == (Kind.IMMUNE if subkind in IMMUNE_SUBKINDS else Kind.OTHER)
-
-
-def plain(name: str) -> str:
-    """Return a class name without what does not matter: case, spaces outside and at colons, last star."""
-    parts = name.strip().rstrip("*").split(":")
-    return ": ".join(part.strip() for part in parts).casefold()
 
 
 def default_cell_classes() -> Path:

@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cxpath.exchange.cell_classes import MEASURED, CellClasses
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.exchange.classified_cells import REGION_CODE, SUBKIND_CODE, ClassifiedCells
 from cxpath.exchange.qupath_frame import from_qupath_frame
-from cxpath.exchange.region_classes import UNCLASSIFIED
 from cxpath.exchange.text_table import numbers, texts
 from cxpath.values.errors import CellsFileError
 from cxpath.values.slide_info import SlideInfo

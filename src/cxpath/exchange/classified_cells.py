@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.exchange.cell_classes import CellClasses, CellMeaning, fits, plain
+from cxpath.exchange.cell_classes import CellClasses, CellMeaning, fits
+from cxpath.exchange.class_names import plain
 from cxpath.values.cell_table import CellTable, CellTableFacts, Subkind, TissueRegion
 from cxpath.values.errors import CellsFileError
 

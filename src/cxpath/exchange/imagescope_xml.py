@@ -9,8 +9,8 @@ import shapely
 from shapely.affinity import scale
 from shapely.geometry import Point, Polygon
 
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.exchange.drawn_area import DrawnArea, Ring, closed_outline, coordinate, drawn_area
-from cxpath.exchange.region_classes import UNCLASSIFIED
 
 FORM = "ImageScope XML"
 ROOT = "Annotations"

@@ -16,7 +16,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.exchange.region_classes import UNCLASSIFIED
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.values.errors import CxpathError
 
 Feature = dict[str, Any]

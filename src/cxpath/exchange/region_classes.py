@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Self
 
 from pydantic import model_validator
 
+from cxpath.exchange.class_names import UNCLASSIFIED, plain, refuse_repeats
 from cxpath.values.regions import RegionMeaning
 from cxpath.values.settings import Settings
-
-UNCLASSIFIED = "(no class)"
-"""How an area without a class is named; it is included, for whoever draws one area means that one."""
 
 
 class RegionClasses(Settings):
@@ -51,10 +48,7 @@ class RegionClasses(Settings):
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:
-        names = [plain(name) for listed in self.model_dump().values() for name in listed]
-        twice = [name for name, number in Counter(names).items() if number > 1]
-        if twice:
-            raise ValueError(f"class {twice[0]!r} has two meanings")
+        refuse_repeats(name for listed in self.model_dump().values() for name in listed)
         return self
 
     def meanings(self) -> dict[str, RegionMeaning]:
@@ -64,7 +58,7 @@ class RegionClasses(Settings):
     def meaning(self, name: str) -> RegionMeaning | None:
         """Return what a class means, or None for one that is not in the table."""
         if name == UNCLASSIFIED:
-            return RegionMeaning.INCLUDE
+            return RegionMeaning.INCLUDE  # whoever draws one area means that one
         plain_meanings = {plain(known): meaning for known, meaning in self.meanings().items()}
         return plain_meanings.get(plain(name))
 
@@ -89,8 +83,3 @@ _MEANING_OF_KEY = {
     "artefact": RegionMeaning.ARTEFACT,
     "control": RegionMeaning.CONTROL,
 }
-
-
-def plain(name: str) -> str:
-    """Return a class name without what does not matter: case, outer spaces, QuPath's star."""
-    return name.strip().rstrip("*").strip().casefold()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.exchange.cell_classes import plain
+from cxpath.exchange.class_names import plain
 from cxpath.training.annotations.class_map import FINE_LABEL_OF_KIND, default_class_map, read_class_map
 from cxpath.training.fine_labels import ANY_IMMUNE, ANY_OTHER, TUMOUR, UNLABELLED
 from cxpath.values.cell_peaks import FINE_CLASSES

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.training.annotations.class_map import UNCLASSIFIED
+from cxpath.exchange.class_names import UNCLASSIFIED
 from cxpath.training.annotations.qupath_objects import AnnotationsError, read_objects
 from tests.training.annotations.annotated_pictures import feature, point, rectangle, write_geojson
 

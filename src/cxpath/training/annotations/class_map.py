@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cxpath.exchange.cell_classes import plain
+from cxpath.exchange.class_names import plain, refuse_repeats
 from cxpath.training.fine_labels import ANY_IMMUNE, ANY_OTHER, UNLABELLED
 from cxpath.values.bundled import bundled
 from cxpath.values.cell_peaks import FINE_CLASSES, REGION_CLASSES
@@ -22,9 +21,6 @@ FINE_LABEL_OF_KIND = {
     "other": ANY_OTHER,
 }
 """Every word that `kind` takes, and the fine label it means."""
-
-UNCLASSIFIED = "(no class)"
-"""How a map names objects to which QuPath gave no class."""
 
 
 class Taught(Settings):
@@ -82,10 +78,10 @@ class ClassMap(Settings):
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:
         for names in (self.cells, self.regions):
-            _refuse_repeats([plain(name) for name in names])
-        exclusive = [plain(name) for name in (*self.complete_areas, *self.ignored)]
+            refuse_repeats(names)
+        exclusive = (*self.complete_areas, *self.ignored)
         # A class may be both cell and region: points and detections are cells then, outlines are tissue.
-        _refuse_repeats([*exclusive, *{plain(name) for name in (*self.cells, *self.regions)}])
+        refuse_repeats((*exclusive, *{plain(name) for name in (*self.cells, *self.regions)}))
         return self
 
     @property
@@ -110,9 +106,3 @@ def read_class_map(path: Path) -> ClassMap:
         When it is no TOML, a key is unknown, a value is not allowed or a class has two meanings.
     """
     return read_settings(ClassMap, path, "see configs/annotations/qupath_pdl1.toml")
-
-
-def _refuse_repeats(names: list[str]) -> None:
-    twice = [name for name, number in Counter(names).items() if number > 1]
-    if twice:
-        raise ValueError(f"class {twice[0]!r} has two meanings")

@@ -10,9 +10,9 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.exchange.cell_classes import plain
+from cxpath.exchange.class_names import UNCLASSIFIED, plain
 from cxpath.training.annotations.annotated_field import AnnotatedCells
-from cxpath.training.annotations.class_map import UNCLASSIFIED, ClassMap, Taught
+from cxpath.training.annotations.class_map import ClassMap, Taught
 from cxpath.training.annotations.qupath_objects import AnnotationsError, MarkedObject
 from cxpath.values.cell_table import TissueRegion
 
