@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cxpath.agreement.bootstrap import bootstrap_interval, draw_cases, expanded_tail, interval_of
-from cxpath.agreement.icc import Form, icc_statistic
 
 
 def test_patients_are_drawn_whole() -> None:
@@ -47,23 +46,3 @@ def test_no_interval_without_enough_patients_or_values() -> None:
     assert interval_of(np.ones(100), draws) is None
     many = draw_cases(np.arange(5), 100, 0.95, 1)
     assert interval_of(np.full(100, np.nan), many) is None
-
-
-@pytest.mark.slow
-def test_coverage_of_the_bootstrap_icc_on_log_scores() -> None:
-    """Of 400 zero-heavy studies of 60 cases, at least 91 % of intervals hold the truth; see scripts/."""
-    rng = np.random.default_rng(11)
-
-    def study(cases: int) -> np.ndarray:
-        true = np.where(rng.random(cases) < 0.3, 0, np.exp(rng.normal(1.5, 1.5, cases)))
-        read = np.minimum(true[:, None] * np.exp(rng.normal(0, 0.5, (cases, 2))), 100)
-        return np.asarray(np.log10(read + 1))
-
-    truth = icc_statistic(study(200_000), Form.AGREEMENT)(np.ones((1, 200_000)))[0]
-    held = 0
-    for number in range(400):
-        interval = bootstrap_interval(
-            icc_statistic(study(60), Form.AGREEMENT), draw_cases(np.arange(60), 400, 0.95, number)
-        )
-        held += bool(interval and interval.low <= truth <= interval.high)
-    assert held / 400 >= 0.91

@@ -11,19 +11,47 @@ from PIL import Image
 
 import cxpath
 from cxpath.exchange.tiles_parquet import read_table
+from cxpath.network.model_store import load_card
+from cxpath.runs.configuration import Configuration
 from cxpath.runs.documents import RESEARCH_USE
 from cxpath.runs.results_folder import OWN_NAMES
+from cxpath.scores.laboratory_map import LaboratoryMapSettings
+from cxpath.scores.settings import ScoringSettings
+from cxpath.values.errors import ConfigurationError
 from tests.conftest import DrawnSlide
 from tests.slide.drawn_slides import block_mean, write_tiff
 
 
+def with_map(**changes: Any) -> Configuration:
+    """Return the configuration of a laboratory whose readers say twice the CPS of the bundled model."""
+    card = load_card("small")
+    facts = {
+        "scores": (0.0, 49.0),
+        "reads": (1.0, 99.0),
+        "cases": 64,
+        "concordance": 0.9,
+        "concordance_unmapped": 0.8,
+        "model_digest": card.digest,
+        "assay": "22C3",
+        "stained_threshold": card.thresholds.stained_threshold,
+        "association_distance_um": 500.0,
+    }
+    own = LaboratoryMapSettings.model_validate(facts | changes)
+    return Configuration(scoring=ScoringSettings(laboratory_map=own))
+
+
 @pytest.fixture(scope="module")
 def scored(drawn_slide: DrawnSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results folder of the drawn slide."""
+    """The results folder of the drawn slide, scored in a laboratory that has its own map."""
     out = tmp_path_factory.mktemp("scored") / "out"
     steps: list[tuple[int, int]] = []
     result = cxpath.score_slide(
-        drawn_slide.path, out, assay="22c3", device="cpu", progress=lambda *at: steps.append(at)
+        drawn_slide.path,
+        out,
+        assay="22c3",
+        device="cpu",
+        configuration=with_map(),
+        progress=lambda *at: steps.append(at),
     )
     assert result.evaluable
     assert steps == [(done, len(steps)) for done in range(1, len(steps) + 1)]
@@ -64,6 +92,29 @@ def test_the_score_is_that_of_the_cells_on_disk(scored: Path) -> None:
     assert again.as_dict()["counts"] == document["counts"]
     assert again.cps is not None
     assert again.cps.value == document["cps"]["value"]
+
+
+def test_the_laboratorys_scale_stands_beside_the_cps_and_moves_nothing(scored: Path) -> None:
+    """That the CPS is that of the cells, whatever the map, is shown above."""
+    document = read(scored)
+    own, cps = document["laboratory_map"], document["cps"]["value"]
+    assert own["value"] == pytest.approx(2 * cps + 1)
+    assert own["cases"] == 64
+    assert document["cps"]["cutoffs"]["10"]["met"] == (cps >= 10)
+    page = (scored / "report.html").read_text(encoding="utf-8")
+    assert "Laboratory's own scale" in page
+    assert "every cut-off above is decided on the CPS" in page
+
+
+def test_a_map_of_other_scores_is_refused_before_the_slide_is_opened(tmp_path: Path) -> None:
+    nowhere = tmp_path / "no.svs"
+    for changes, words in (({"assay": "sp263"}, "assay"), ({"model_digest": "0" * 64}, "model")):
+        with pytest.raises(ConfigurationError, match=f"fitted to scores of {words}"):
+            cxpath.score_slide(nowhere, tmp_path / "out", assay="22c3", configuration=with_map(**changes))
+    with pytest.raises(ConfigurationError, match="not of cells from a file"):
+        cxpath.score_slide(
+            nowhere, tmp_path / "out", assay="22c3", cells=tmp_path / "c.csv", configuration=with_map()
+        )
 
 
 def test_the_gallery_shows_the_fields_that_decide_and_others_on_a_map(scored: Path) -> None:
@@ -125,7 +176,8 @@ def test_run_json_names_the_stage_that_held_up_the_others(scored: Path) -> None:
 
 
 def test_a_second_run_gives_the_same_numbers(scored: Path, drawn_slide: DrawnSlide, tmp_path: Path) -> None:
-    cxpath.score_slide(drawn_slide.path, tmp_path / "again", assay="22c3", device="cpu")
+    again = tmp_path / "again"
+    cxpath.score_slide(drawn_slide.path, again, assay="22c3", device="cpu", configuration=with_map())
     assert read(tmp_path / "again") == read(scored)
 
 

@@ -89,7 +89,7 @@ def choose_threshold(
     log = Scale.LOG
     y, x = log.of(scores), log.of(reference)
     now = int(np.argmin(np.abs(thresholds - present)))
-    fold = _folds(cluster, seed)
+    fold = deal_folds(cluster, seed)
     chosen = [_best(y[fold != one], x[fold != one], now) for one in range(FOLDS)]
     held_out = np.array([y[case, chosen[fold[case]]] for case in range(len(x))])
     best = _best(y, x, now)
@@ -114,8 +114,15 @@ def _best(y: Floats, x: Floats, now: int) -> int:
     return int(equal[np.argmin(np.abs(equal - now))])
 
 
-def _folds(cluster: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Return the fold of each case; all cases of a patient lie in one."""
+def deal_folds(cluster: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the fold of each case, (N,); all cases of a patient lie in one.
+
+    Parameters
+    ----------
+    cluster : int64 array, (N,)
+        Patient of each case, numbered from 0 without gaps.
+    seed : int
+    """
     patients = int(cluster.max()) + 1
     order = np.random.default_rng(seed).permutation(patients)
     dealt = np.empty(patients, dtype=np.int64)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+_NO_CPS = "no CPS, decides no cut-off"
+
 
 def summary_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yield the lines for one slide.
@@ -33,6 +35,8 @@ def _scores(document: Mapping[str, Any]) -> Iterator[str]:
     for name in ("cps", "tps"):
         if document[name]:
             yield f"{name.upper()}      {_estimate(document[name])}"
+    if own := document.get("laboratory_map"):
+        yield f"         laboratory's scale {own['value']:.2f}, by its map of {own['cases']} cases: {_NO_CPS}"
     if document["h_score"] is not None:
         yield f"H-score  {document['h_score']:.0f}"
         if shares := document.get("h_score_grades"):

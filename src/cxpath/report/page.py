@@ -105,6 +105,20 @@ def _result(score: Mapping[str, Any]) -> Section | None:
         "line": number_line(cps),
         "line_width": WIDTH,
         "tps": _tps(score.get("tps")),
+        "laboratory": _laboratory(score.get("laboratory_map")),
+    }
+
+
+def _laboratory(own: Mapping[str, Any] | None) -> Section | None:
+    """Return the score on the laboratory's own scale, where it has one."""
+    if not own:
+        return None
+    return {
+        "value": precise(own["value"]),
+        "cases": own["cases"],
+        "beyond": own["beyond_its_cases"],
+        "concordance": f"{own['concordance']:.2f}",
+        "without": f"{own['concordance_unmapped']:.2f}",
     }
 
 

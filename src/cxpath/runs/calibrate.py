@@ -1,10 +1,11 @@
-"""A laboratory's own staining threshold: from its reads and cxpath's results to a configuration file."""
+"""A laboratory's own staining threshold, and its own scale: found from its reads and cxpath's results."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +13,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement.consensus import RULE, median_of
-from cxpath.agreement.read_matrix import read_matrix
+from cxpath.agreement.monotone_map import MapChoice, choose_map
+from cxpath.agreement.read_matrix import ReadMatrix, read_matrix
 from cxpath.agreement.threshold_choice import ThresholdChoice, choose_threshold
 from cxpath.exchange.reads_table import read_reads
-from cxpath.exchange.whole_file import whole_file
+from cxpath.report.run_folder import RUN_SCHEMA, read_json
 from cxpath.runs.documents import RESEARCH_USE
 from cxpath.runs.joined_reads import results_by_name, slide_names
 from cxpath.runs.scored_folder import ScoredFolder, read_scored_folder
 from cxpath.scores.counting import count_cells
 from cxpath.scores.cps import combined_positive_score
 from cxpath.scores.settings import threshold_of
-from cxpath.values.errors import OutputError, StudyError
+from cxpath.values.errors import StudyError
 from cxpath.version import __version__
 
 Floats = NDArray[np.float64]
 STEPS = np.round(np.arange(0.05, 0.96, 0.025), 3)
 """Thresholds that are tried, beside the present one."""
+
+
+class Fit(StrEnum):
+    """What is fitted to the reads."""
+
+    THRESHOLD = "threshold"
+    THRESHOLD_AND_MAP = "threshold and map"
 
 
 @dataclass(frozen=True)
@@ -40,14 +49,21 @@ class Calibration:
     present : float
     cases : int
     model_digest : str
+    assay : str
+    association_distance_um : float
     reads_digest : str
+    map_choice : MapChoice or None
+        None where no map was asked for.
     """
 
     choice: ThresholdChoice
     present: float
     cases: int
     model_digest: str
+    assay: str
+    association_distance_um: float
     reads_digest: str
+    map_choice: MapChoice | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -64,14 +80,29 @@ class Calibration:
             "agreement_at_1": choice.honest_agreement,
             "agreement_at_1_present": choice.present_agreement,
             "thresholds_of_folds": list(choice.of_folds),
+            "map": _map_document(self.map_choice) if self.map_choice else None,
             "consensus": RULE,
             "model_digest": self.model_digest,
+            "assay": self.assay,
+            "association_distance_um": self.association_distance_um,
             "reads_digest": self.reads_digest,
             "cxpath": __version__,
         }
 
 
-def calibrate(reads: Path, results: Sequence[Path], seed: int = 1) -> Calibration:
+def _map_document(found: MapChoice) -> dict[str, Any]:
+    return {
+        "helps": found.helps,
+        "scores": list(found.score_map.scores),
+        "reads": list(found.score_map.reads),
+        "concordance": found.honest.as_dict(),
+        "concordance_without": found.unmapped.as_dict(),
+        "gain": found.gain.as_dict(),
+        "concordance_on_the_cases_it_was_fitted_to": found.apparent,
+    }
+
+
+def calibrate(reads: Path, results: Sequence[Path], seed: int = 1, fit: Fit = Fit.THRESHOLD) -> Calibration:
     """Choose the staining threshold that agrees best with the readers' consensus of the CPS.
 
     Parameters
@@ -82,6 +113,8 @@ def calibrate(reads: Path, results: Sequence[Path], seed: int = 1) -> Calibratio
         Results folders of `cxpath score`, or folders that hold some.
     seed : int
         Of the folds.
+    fit : Fit
+        Whether a rising map from the score to the reads is fitted, too.
 
     Raises
     ------
@@ -96,6 +129,33 @@ def calibrate(reads: Path, results: Sequence[Path], seed: int = 1) -> Calibratio
     medians = median_of(matrix.values)
     found = {name: read_scored_folder(path) for name, path in results_by_name(results).items()}
     _require_one_kind(list(found.values()))
+    kept, folders = _with_results(matrix, medians, found)
+    first = folders[0]
+    present = threshold_of(first.scoring)
+    thresholds = np.unique(np.append(STEPS, present))
+    scores = np.array([_scores(folder, thresholds) for folder in folders])
+    cluster = np.unique(matrix.cluster[kept], return_inverse=True)[1].astype(np.int64)
+    choice = choose_threshold(scores, thresholds, medians[kept], cluster, present, seed=seed)
+    map_choice = None
+    if fit is Fit.THRESHOLD_AND_MAP:
+        _require_own_cells(folders)
+        map_choice = choose_map(scores, thresholds, medians[kept], cluster, choice, seed)
+    return Calibration(
+        choice=choice,
+        present=present,
+        cases=len(folders),
+        model_digest=str(first.score["provenance"]["model_digest"]),
+        assay=str(first.score["assay"]),
+        association_distance_um=first.scoring.association_distance_um,
+        reads_digest=hashlib.sha256(reads.read_bytes()).hexdigest(),
+        map_choice=map_choice,
+    )
+
+
+def _with_results(
+    matrix: ReadMatrix, medians: Floats, found: Mapping[str, ScoredFolder]
+) -> tuple[list[int], list[ScoredFolder]]:
+    """Return the places of cases that have both a consensus and an evaluable result, and these results."""
     kept, folders = [], []
     for place, (case, slide) in enumerate(matrix.units):
         folder = next((found[name] for name in slide_names(slide, case) if name in found), None)
@@ -106,17 +166,7 @@ def calibrate(reads: Path, results: Sequence[Path], seed: int = 1) -> Calibratio
         raise StudyError(
             "no case has both reads and an evaluable result", "name slides as their files are called"
         )
-    present = threshold_of(folders[0].scoring)
-    thresholds = np.unique(np.append(STEPS, present))
-    scores = np.array([_scores(folder, thresholds) for folder in folders])
-    cluster = np.unique(matrix.cluster[kept], return_inverse=True)[1].astype(np.int64)
-    return Calibration(
-        choice=choose_threshold(scores, thresholds, medians[kept], cluster, present, seed=seed),
-        present=present,
-        cases=len(folders),
-        model_digest=str(folders[0].score["provenance"]["model_digest"]),
-        reads_digest=hashlib.sha256(reads.read_bytes()).hexdigest(),
-    )
+    return kept, folders
 
 
 def _scores(folder: ScoredFolder, thresholds: Floats) -> list[float]:
@@ -137,27 +187,10 @@ def _require_one_kind(folders: Sequence[ScoredFolder]) -> None:
             raise StudyError(f"the results come from {len(values)} {what}", "score all slides alike")
 
 
-def write_configuration(found: Calibration, path: Path, *, overwrite: bool = False) -> None:
-    """Write the threshold as a configuration file that says where it comes from.
-
-    Raises
-    ------
-    OutputError
-        When the file is there already, or cannot be written.
-    """
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path}: is there already", "pass --overwrite or choose another --out")
-    choice = found.choice
-    interval = choice.honest.intervals[0] if choice.honest.intervals else None
-    edges = f" ({interval.low:.3f} to {interval.high:.3f})" if interval else ""
-    text = (
-        f"# Staining threshold chosen by cxpath {__version__} calibrate. {RESEARCH_USE}\n"
-        f"# {found.cases} cases; reads SHA-256 {found.reads_digest}\n"
-        f"# model SHA-256 {found.model_digest}: not for another model\n"
-        f"# Concordance (CCC of log10(CPS + 1)) with the readers, nested cross-validation: "
-        f"{choice.honest.value:.3f}{edges};\n"
-        f"# with the threshold before, {found.present:g}: {choice.present:.3f}\n\n"
-        f"[scoring]\nstained_threshold = {choice.threshold:g}\n"
-    )
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+def _require_own_cells(folders: Sequence[ScoredFolder]) -> None:
+    """Refuse scores of cells from files: a map belongs to the model that found the cells."""
+    for folder in folders:
+        if read_json(folder.path / "run.json", RUN_SCHEMA).get("given_cells"):
+            raise StudyError(
+                f"{folder.path}: its cells were read from a file", "fit a map to slides that cxpath read"
+            )

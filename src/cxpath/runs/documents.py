@@ -82,6 +82,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
         "warnings": list(facts.warnings),
         **score.as_dict(),
         "sampling": facts.found.sample.as_dict() if facts.found and facts.found.sample else None,
+        "laboratory_map": _laboratory_map(facts.scoring, score),
         "scoring": facts.scoring.model_dump(mode="json") if facts.scoring else None,
         "tissue": {
             "scored_mm2": areas.scored_mm2,
@@ -151,6 +152,12 @@ def write_json(path: Path, document: Mapping[str, Any] | Sequence[Any]) -> None:
     with whole_file(path) as partial:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         partial.write_text(text + "\n", encoding="utf-8")
+
+
+def _laboratory_map(scoring: ScoringSettings | None, score: SlideScore) -> dict[str, Any] | None:
+    if scoring is None or scoring.laboratory_map is None or score.cps is None:
+        return None
+    return scoring.laboratory_map.value_of(score.cps.value)
 
 
 def _given_cells(found: SlideCells | None) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from cxpath.scores.slide_error import METRIC_PREFIX, SlideErrorSettings
 from cxpath.scores.slide_score import SlideScore
 from cxpath.slide.open_slide import open_slide
 from cxpath.tissue.find_tissue import find_tissue
+from cxpath.values.errors import ConfigurationError
 from cxpath.values.slide_info import SlideInfo
 from cxpath.values.tissue_areas import TissueAreas
 
@@ -57,6 +58,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
     results = ResultsFolder(request.folder, overwrite=request.overwrite)
     card = load_card(request.model)
     scoring = scoring_of(card, configuration.scoring)
+    require_own_map(request, card, scoring)
     with watch.stage("open"):
         slide = open_slide(request.slide, request.mpp, name=request.shown_name)
     with slide, results:
@@ -117,6 +119,29 @@ def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[str, ...]:
         f"{info.mpp:g} µm per pixel lies outside the {low:g} to {high:g} that model {card.name} was made for"
     )
     return (f"{found}: scan the slide again within that range",)
+
+
+def require_own_map(request: ScoreRequest, card: ModelCard, scoring: ScoringSettings) -> None:
+    """Refuse a laboratory's map that was fitted to other scores than these.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming what differs: model, assay, staining threshold, association distance, or whose cells.
+    """
+    own = scoring.laboratory_map
+    if own is None or request.marker != PDL1:
+        return
+    why = own.why_not(
+        model_digest=card.digest,
+        assay=request.assay,
+        stained_threshold=threshold_of(scoring),
+        association_distance_um=scoring.association_distance_um,
+    )
+    if request.cells:
+        why = "the laboratory's map was fitted to scores of cxpath's own cells, not of cells from a file"
+    if why:
+        raise ConfigurationError(why, "score as the map's cases were scored, or leave out its section")
 
 
 def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:

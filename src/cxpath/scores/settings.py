@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cxpath.scores.laboratory_map import LaboratoryMapSettings
 from cxpath.scores.slide_error import SlideErrorSettings
 from cxpath.values.settings import Settings
 
@@ -40,6 +41,9 @@ class ScoringSettings(Settings):
 
     slide_error: SlideErrorSettings | None = None
     """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
+
+    laboratory_map: LaboratoryMapSettings | None = None
+    """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
 
 
 def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
