@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,23 @@ KRIPPENDORFF = np.array(
     ]
 ).T
 """Twelve units, four observers: Krippendorff 2011, section C."""
+
+
+_SURGEONS = (
+    "1111 0000 1000 0000 0101 1011 0100 1101 1101 0000 1111 1111 1101 1111 0101 0000 "
+    "1000 1000 0000 0000 1111 0000 1111 1100 0011 0010 0000 1111 0010 0000 0000 1011 "
+    "0100 1111 0011 1111 1111 0000 0000 0110 0001 1111 1111 1111 0111 1111 0101 0111 "
+    "0100 1111"
+)
+SURGEONS = np.array([[float(read) for read in row] for row in _SURGEONS.split()])
+"""Fifty photographs, four surgeons, 1 for satisfied: de Vet, Dikmans & Eekhout 2017, as in R AGREL."""
+
+
+def crossed(cells: Sequence[Sequence[int]]) -> tuple[Floats, Floats]:
+    """Return the codes of two readers, from 0, of a cross table: rows the first, columns the second."""
+    places = np.array([(row, column) for row, line in enumerate(cells) for column, _ in enumerate(line)])
+    repeated = np.repeat(places, [count for line in cells for count in line], axis=0).astype(np.float64)
+    return repeated[:, 0], repeated[:, 1]
 
 
 def table(path: Path, first_column: int = 0) -> Floats:

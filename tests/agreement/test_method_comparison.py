@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm, spearmanr
 
 from cxpath.agreement.bland_altman import Scale, bland_altman, limits_of_agreement
-from cxpath.agreement.bootstrap import Draws, value_of
+from cxpath.agreement.bootstrap import Draws, draw_cases, value_of
 from cxpath.agreement.concordance import (
     concordance,
     deviation_quantile,
@@ -22,6 +22,7 @@ from cxpath.agreement.concordance import (
 from cxpath.agreement.deming import deming
 from cxpath.agreement.measure import pair_up
 from cxpath.agreement.passing_bablok import cusum_p, passing_bablok, passing_bablok_line
+from cxpath.agreement.passing_bablok_weighted import weighted_lines
 from tests.agreement.published import DEMING_X, DEMING_Y, MINI_WRIGHT, WRIGHT, table
 
 
@@ -93,6 +94,44 @@ def test_passing_bablok_finds_a_line_and_ignores_an_outlier() -> None:
     line = passing_bablok_line(x, y)
     assert line is not None
     assert (line.slope, line.intercept) == pytest.approx((2, 3))
+
+
+def test_weighted_lines_are_those_of_the_cases_so_repeated(stats_dir: Path) -> None:
+    scores = table(stats_dir / "mcr_creatinine.csv")
+    pair = pair_up(scores[:60, 0], scores[:60, 1])
+    heaped = np.random.default_rng(6).integers(0, 5, (2, 30)).astype(float)
+    for x, y in ((pair.x, pair.y), heaped, (pair.x[:20], -pair.y[:20])):
+        weights = draw_cases(np.arange(len(x)), 40, 0.95, 3).weights
+        weights[0] = 1
+        slopes, intercepts = weighted_lines(x, y, weights)
+        for row, slope, intercept in zip(weights.astype(int), slopes, intercepts, strict=True):
+            line = passing_bablok_line(np.repeat(x, row), np.repeat(y, row))
+            expected = (line.slope, line.intercept) if line else (np.nan, np.nan)
+            assert (slope, intercept) == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_bias_at_a_cutoff_has_an_interval_that_holds_it_as_often_as_it_says() -> None:
+    """Of 120 studies of 50 cases whose true bias at 10 is 1.5, at least 90 % of 95 % intervals hold it."""
+    rng = np.random.default_rng(8)
+    held = []
+    for number in range(120):
+        x = rng.uniform(0, 40, 50)
+        y = 1.1 * x + 0.5 + rng.normal(0, 1, 50)
+        pair = pair_up(x + rng.normal(0, 1, 50), y, draw_cases(np.arange(50), 300, 0.95, number))
+        (interval,) = passing_bablok(pair, (10.0,))[-1].intervals
+        held.append(interval.low <= 1.5 <= interval.high)
+    assert np.mean(held) >= 0.9
+
+
+def test_slope_and_intercept_have_a_second_interval_by_bootstrap(few_draws: Callable[[int], Draws]) -> None:
+    rng = np.random.default_rng(9)
+    x = rng.uniform(0, 20, 80)
+    slope, intercept = passing_bablok(pair_up(x, x + rng.normal(0, 1, 80), few_draws(80)))
+    for one in (slope, intercept):
+        ranks, boot = one.intervals
+        assert "bootstrap" in boot.method
+        assert boot.high - boot.low == pytest.approx(ranks.high - ranks.low, rel=0.5)
+    assert passing_bablok(pair_up(x, x + 1), (1.0,))[-1].intervals == ()
 
 
 def test_cusum_doubts_a_curve_but_not_a_line() -> None:

@@ -102,11 +102,13 @@ def test_two_readers_and_one_reader_and_a_named_reference() -> None:
 
 def test_warnings_name_skewed_prevalence_skewed_scores_and_thin_case_mixes(study: AgreementStudy) -> None:
     together = " ".join(study.warnings)
+    assert "Rounds 1 and 2: 40 cases" in together
+    assert together.count("a validation should hold") == 1
     assert "F-based interval" in together
     assert "40 cases" in together
     skewed = [replace(r, value=exactly(r.value.number + 1)) for r in drawn_reads(software_error=None)]
     found = study_reads(skewed, FEW)
-    assert any("At ≥ 1 the prevalence is 100%" in warning for warning in found.warnings)
+    assert any("At ≥ 1 the prevalence is 100 %" in warning for warning in found.warnings)
 
 
 def test_patients_with_several_slides_are_one_cluster_and_contradictions_are_refused() -> None:

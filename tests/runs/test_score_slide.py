@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import cxpath
+from cxpath.cli.summary import summary_lines
 from cxpath.exchange.tiles_parquet import read_table
 from cxpath.network.model_store import load_card
 from cxpath.runs.configuration import Configuration
@@ -101,6 +102,8 @@ def test_the_laboratorys_scale_stands_beside_the_cps_and_moves_nothing(scored: P
     assert own["value"] == pytest.approx(2 * cps + 1)
     assert own["cases"] == 64
     assert document["cps"]["cutoffs"]["10"]["met"] == (cps >= 10)
+    printed = "\n".join(summary_lines(document, scored))
+    assert f"laboratory's scale {own['value']:.2f}, by its map of 64 cases: no CPS" in printed
     page = (scored / "report.html").read_text(encoding="utf-8")
     assert "Laboratory's own scale" in page
     assert "every cut-off above is decided on the CPS" in page

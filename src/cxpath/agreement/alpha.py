@@ -45,6 +45,7 @@ def alpha_statistic(reads: Floats, metric: Metric) -> Weighted:
     counts = np.stack([(reads == value).sum(axis=1) for value in values], axis=1) if len(values) else None
 
     def undefined(weights: Floats) -> Floats:
+        """Return no value for any replicate: nobody read anything."""
         return np.full(len(weights), np.nan)
 
     if counts is None:

@@ -82,14 +82,20 @@ def _measured(share: _Share, pair: Pair) -> Statistic:
 
 
 def mcnemar(pair: Pair) -> Statistic:
-    """Return how many more cases y calls yes than x, with the exact test that neither leans."""
+    """Return how many more cases y calls yes than x, with the exact test that neither leans.
+
+    Parameters
+    ----------
+    pair : Pair
+        1 for yes, 0 for no.
+    """
     only_y = int(np.count_nonzero((pair.y == 1) & (pair.x == 0)))
     only_x = int(np.count_nonzero((pair.x == 1) & (pair.y == 0)))
     split = only_x + only_y
     difference = pair.y - pair.x
     found = measured(
         "mcnemar",
-        "Yes by the compared only, less by the reference only",
+        "Share of yes, compared less reference (McNemar)",
         lambda weights: weights @ difference / weights.sum(axis=1),
         len(pair),
         pair.draws,

@@ -81,7 +81,21 @@ def limits_of_agreement(difference: Floats, level: float = 0.95) -> Limits:
 
 
 def bland_altman(pair: Pair, scale: Scale, level: float = 0.95) -> list[Statistic]:
-    """Return bias and both limits of y − x; as ratios of (score + 1) on the log scale."""
+    """Return bias and both limits of y − x; as ratios of (score + 1) on the log scale.
+
+    Parameters
+    ----------
+    pair : Pair
+        Scores as they are; the log is taken here.
+    scale : Scale
+    level : float
+        Of the exact intervals.
+
+    Returns
+    -------
+    list of Statistic
+        Empty with fewer than three cases.
+    """
     if len(pair) < 3:
         return []
     difference = scale.of(pair.y) - scale.of(pair.x)

@@ -81,7 +81,14 @@ def value_of(statistic: Weighted, cases: int) -> float:
 
 
 def bootstrap_interval(statistic: Weighted, draws: Draws) -> Interval | None:
-    """Return the expanded percentile interval of a statistic; see `interval_of`."""
+    """Return the expanded percentile interval of a statistic; see `interval_of`.
+
+    Parameters
+    ----------
+    statistic : callable
+        Weights, (B, N), to values, (B,).
+    draws : Draws
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         return interval_of(statistic(draws.weights), draws)
 
@@ -91,6 +98,12 @@ def interval_of(values: Floats, draws: Draws) -> Interval | None:
 
     Replicates without a value (one without positives, say) are left out; None with fewer than three
     patients, or when more than half of the replicates have none.
+
+    Parameters
+    ----------
+    values : float64 array, (B,)
+    draws : Draws
+        That they were made with.
     """
     known = values[np.isfinite(values)]
     patients = draws.patients

@@ -81,7 +81,20 @@ def _expected(prevalence: Floats, scheme: Floats, chance: Chance) -> Floats:
 
 
 def chance_corrected_statistic(counts: Floats, weighting: Weighting, chance: Chance) -> Weighted:
-    """Return the coefficient as a function of case weights."""
+    """Return the coefficient as a function of case weights.
+
+    Parameters
+    ----------
+    counts : float64 array, (N, Q)
+        How many readers put each case into each category.
+    weighting : Weighting
+    chance : Chance
+
+    Returns
+    -------
+    callable
+        From weights, (B, N), to values, (B,).
+    """
     scheme = weighting.matrix(counts.shape[1])
     sums = _sums(counts, scheme)
 

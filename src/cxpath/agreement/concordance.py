@@ -36,7 +36,18 @@ def lins_concordance(x: Floats, y: Floats) -> float:
 
 
 def concordance_statistic(x: Floats, y: Floats) -> Weighted:
-    """Return Lin's coefficient as a function of case weights."""
+    """Return Lin's coefficient as a function of case weights.
+
+    Parameters
+    ----------
+    x, y : float64 array, (N,)
+        No NaN.
+
+    Returns
+    -------
+    callable
+        From weights, (B, N), to values, (B,); NaN where nothing varies.
+    """
 
     def of(weights: Floats) -> Floats:
         s_x, s_y, s_xy, apart = _moments(x, y, weights)
@@ -57,7 +68,14 @@ def _moments(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats, Flo
 
 
 def concordance(pair: Pair, level: float = 0.95) -> Statistic:
-    """Return Lin's concordance; by formula through Fisher's z (Lin 1989, corrected in Lin 2000)."""
+    """Return Lin's concordance; by formula through Fisher's z (Lin 1989, corrected in Lin 2000).
+
+    Parameters
+    ----------
+    pair : Pair
+    level : float
+        Of the interval by formula.
+    """
     return measured(
         "ccc",
         "Lin's CCC",
@@ -94,7 +112,18 @@ def _lins_interval(pair: Pair, level: float) -> Interval | None:
 
 
 def spearman_statistic(x: Floats, y: Floats) -> Weighted:
-    """Return the rank correlation as a function of case weights; ties share the mean of their ranks."""
+    """Return the rank correlation as a function of case weights; ties share the mean of their ranks.
+
+    Parameters
+    ----------
+    x, y : float64 array, (N,)
+        No NaN.
+
+    Returns
+    -------
+    callable
+        From weights, (B, N), to values, (B,); NaN where nothing varies.
+    """
     of_x, of_y = _rank_groups(x), _rank_groups(y)
 
     def of(weights: Floats) -> Floats:
@@ -122,7 +151,14 @@ def _ranks(weights: Floats, member: Floats, group: NDArray[np.int64]) -> Floats:
 
 
 def spearman(pair: Pair, level: float = 0.95) -> Statistic:
-    """Return Spearman's rank correlation; by formula after Bonett & Wright 2000."""
+    """Return Spearman's rank correlation; by formula after Bonett & Wright 2000.
+
+    Parameters
+    ----------
+    pair : Pair
+    level : float
+        Of the interval by formula.
+    """
     statistic, n = spearman_statistic(pair.x, pair.y), len(pair)
     analytic = None
     if n > 3 and abs(r := value_of(statistic, n)) < 1:
@@ -147,6 +183,12 @@ def total_deviation(pair: Pair, share: float = 0.9) -> Statistic:
     """Return the total deviation index: the distance within which `share` of the differences lie.
 
     For normal differences of mean m and standard deviation s: s √χ²(share; 1, m²/s²) (Lin 2000).
+
+    Parameters
+    ----------
+    pair : Pair
+    share : float
+        Between 0 and 1.
     """
     difference = pair.y - pair.x
 
@@ -165,14 +207,21 @@ def total_deviation(pair: Pair, share: float = 0.9) -> Statistic:
         of,
         len(pair),
         pair.draws,
-        method=f"distance that holds {share:.0%} of differences, taken as normal",
+        method=f"distance that holds {100 * share:g} % of differences, taken as normal",
         source="Lin 2000, Statistics in Medicine 19:255",
         note=pair.note,
     )
 
 
 def deviation_quantile(pair: Pair, share: float = 0.9) -> Statistic:
-    """Return the same distance without assuming a distribution: the quantile of absolute differences."""
+    """Return the same distance without assuming a distribution: the quantile of absolute differences.
+
+    Parameters
+    ----------
+    pair : Pair
+    share : float
+        Between 0 and 1.
+    """
     size = np.abs(pair.y - pair.x)
     order = np.argsort(size)
 
@@ -183,7 +232,7 @@ def deviation_quantile(pair: Pair, share: float = 0.9) -> Statistic:
 
     return measured(
         f"deviation_quantile_{share * 100:.0f}",
-        f"{share:.0%} of differences within",
+        f"{100 * share:g} % of differences within",
         of,
         len(pair),
         pair.draws,

@@ -87,7 +87,14 @@ def mean_squares(ratings: Floats, weights: Floats) -> MeanSquares:
 
 
 def icc_values(squares: MeanSquares, form: Form) -> Floats:
-    """Return one form from mean squares; NaN where nothing varies."""
+    """Return one form from mean squares; NaN where nothing varies.
+
+    Parameters
+    ----------
+    squares : MeanSquares
+        Each of shape (B,).
+    form : Form
+    """
     b, j, e, w, n, k = (
         squares.cases,
         squares.readers,
@@ -110,7 +117,19 @@ def icc_values(squares: MeanSquares, form: Form) -> Floats:
 
 
 def icc_statistic(ratings: Floats, form: Form) -> Weighted:
-    """Return the form as a function of case weights."""
+    """Return the form as a function of case weights.
+
+    Parameters
+    ----------
+    ratings : float64 array, (N, K)
+        Cases by readers, no NaN.
+    form : Form
+
+    Returns
+    -------
+    callable
+        From weights, (B, N), to values, (B,).
+    """
     return lambda weights: icc_values(mean_squares(ratings, weights), form)
 
 
@@ -118,6 +137,13 @@ def f_interval(ratings: Floats, form: Form, level: float = 0.95) -> Interval:
     """Return the interval that rests on F-distributed mean squares: normal cases, readers and errors.
 
     On skewed scores it covers far less than it says; see the bootstrap beside it.
+
+    Parameters
+    ----------
+    ratings : float64 array, (N, K)
+        Cases by readers, no NaN.
+    form : Form
+    level : float
     """
     squares = mean_squares(ratings, np.ones((1, len(ratings))))
     b, j, e, w = (float(x[0]) for x in (squares.cases, squares.readers, squares.residual, squares.within))

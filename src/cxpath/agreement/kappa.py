@@ -42,7 +42,20 @@ def kappa_of_tables(tables: Floats, weights: Floats) -> Floats:
 
 
 def kappa_statistic(x: Floats, y: Floats, categories: int, weighting: Weighting) -> Weighted:
-    """Return kappa as a function of case weights."""
+    """Return kappa as a function of case weights.
+
+    Parameters
+    ----------
+    x, y : float64 array, (N,)
+        Categories as numbers from 0.
+    categories : int
+    weighting : Weighting
+
+    Returns
+    -------
+    callable
+        From weights, (B, N), to values, (B,).
+    """
     cell = np.eye(categories**2)[(x * categories + y).astype(np.int64)]
     scheme = weighting.matrix(categories)
     return lambda weights: kappa_of_tables((weights @ cell).reshape(-1, categories, categories), scheme)
@@ -84,7 +97,18 @@ def _asymptotic(pair: Pair, categories: int, weighting: Weighting) -> Interval:
 
 
 def kappa_error(share: Floats, scheme: Floats, n: int, kappa: float) -> float:
-    """Return the standard error of kappa (Fleiss, Cohen & Everitt 1969), given shares of the cross table."""
+    """Return the standard error of kappa (Fleiss, Cohen & Everitt 1969), given shares of the cross table.
+
+    Parameters
+    ----------
+    share : float64 array, (Q, Q)
+        Of all cases, in each cell of the cross table.
+    scheme : float64 array, (Q, Q)
+        Weights of agreement, 1 on the diagonal.
+    n : int
+        Cases.
+    kappa : float
+    """
     rows, columns = share.sum(axis=1), share.sum(axis=0)
     mean_row, mean_column = scheme @ columns, rows @ scheme
     chance = float(rows @ scheme @ columns)

@@ -52,7 +52,14 @@ def all_pairs(reads: Floats) -> ReaderPairs:
 
 
 def likeness(pairs: ReaderPairs, measure: Likeness) -> Callable[[Floats], Floats]:
-    """Return the measure as a function from case weights, (B, N), to values of all pairs, (B, P)."""
+    """Return the measure as a function from case weights, (B, N), to values of all pairs, (B, P).
+
+    Parameters
+    ----------
+    pairs : ReaderPairs
+    measure : Likeness
+        Codes are 0 and 1 for all but Lin's concordance.
+    """
     both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
     a, b = np.where(both, pairs.a, 0.0), np.where(both, pairs.b, 0.0)
     present = both.astype(np.float64)
@@ -119,7 +126,13 @@ def of_pair(of: Callable[[Floats], Floats], place: int) -> Weighted:
 
 
 def mean_likeness(pairs: ReaderPairs, measure: Likeness) -> Weighted:
-    """Return the mean of the measure over pairs, as a function of case weights."""
+    """Return the mean of the measure over pairs, as a function of case weights.
+
+    Parameters
+    ----------
+    pairs : ReaderPairs
+    measure : Likeness
+    """
     of = likeness(pairs, measure)
     return lambda weights: mean_over_pairs(of(weights))
 

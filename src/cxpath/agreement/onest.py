@@ -92,7 +92,7 @@ class OnestCurve:
             ),
             Statistic(
                 key=f"{key}_enough",
-                label=f"Readers from which on one more costs less than 1 point ({self.missing.value})",
+                label=f"Readers after whom one more costs under 1 point ({self.missing.value})",
                 value=float(self.enough_readers),
                 intervals=(),
                 n=n,

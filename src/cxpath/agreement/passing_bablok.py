@@ -12,19 +12,24 @@ Passing & Bablok 1983, J Clin Chem Clin Biochem 21:709.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import kolmogorov, ndtri
 
+from cxpath.agreement.bootstrap import interval_of
 from cxpath.agreement.measure import Pair
+from cxpath.agreement.passing_bablok_weighted import sorted_slopes, weighted_lines
 from cxpath.agreement.statistic import Interval, Statistic
 
 Floats = NDArray[np.float64]
 SOURCE = "Passing & Bablok 1983, J Clin Chem Clin Biochem 21:709"
 TIED_TOO_OFTEN = 0.25
 """From this share of tied slopes on the note warns."""
+MOST_SLOPES = 4_000_000_000
+"""Draws × cases²: beyond it (1,400 cases at 2,000 draws) the bootstrap would take minutes."""
+TOO_MANY = "no bootstrap interval: no draws, or too many cases; see the Deming bias"
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def passing_bablok_line(x: Floats, y: Floats, level: float = 0.95) -> PassingBab
         None when too few slopes are left.
     """
     n = len(x)
-    slopes, tied_share = _slopes(x, y)
+    slopes = sorted_slopes(x, y)[2]
     number = len(slopes)
     if n < 3 or number < 2:
         return None
@@ -80,18 +85,14 @@ def passing_bablok_line(x: Floats, y: Floats, level: float = 0.95) -> PassingBab
         slope_interval=(low, high),
         intercept_interval=(_intercept(x, y, high), _intercept(x, y, low)),
         cusum_p=cusum_p(x, y, slope, intercept),
-        tied_share=tied_share,
+        tied_share=_tied_share(x, y),
     )
 
 
-def _slopes(x: Floats, y: Floats) -> tuple[Floats, float]:
-    """Return all slopes that count, in rising order, and the share of pairs tied in x or y."""
+def _tied_share(x: Floats, y: Floats) -> float:
+    """Return the share of pairs of points that share x or y."""
     i, j = np.triu_indices(len(x), k=1)
-    d_x, d_y = x[j] - x[i], y[j] - y[i]
-    tied = (d_x == 0) | (d_y == 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slopes = np.where(d_x == 0, np.where(d_y == 0, np.nan, np.copysign(np.inf, d_y)), d_y / d_x)
-    return np.sort(slopes[~np.isnan(slopes)]), float(tied.mean()) if len(tied) else 1.0
+    return float(np.mean((x[i] == x[j]) | (y[i] == y[j]))) if len(i) else 1.0
 
 
 def _ranked(slopes: Floats, rank: float) -> float:
@@ -111,6 +112,17 @@ def cusum_p(x: Floats, y: Floats, slope: float, intercept: float) -> float:
 
     Points above the line score √(l⁻/l⁺), points below −√(l⁺/l⁻), in order along the line; the largest
     sum over √(l⁻ + 1) is judged by Kolmogorov and Smirnov's distribution.
+
+    Parameters
+    ----------
+    x, y : float64 array, (N,)
+    slope, intercept : float
+        Of the line that is tested.
+
+    Returns
+    -------
+    float
+        NaN when all points lie on one side of the line.
     """
     side = np.sign(np.round(y - intercept - slope * x, 12))
     above, below = int(np.count_nonzero(side > 0)), int(np.count_nonzero(side < 0))
@@ -123,43 +135,97 @@ def cusum_p(x: Floats, y: Floats, slope: float, intercept: float) -> float:
 
 
 def passing_bablok(pair: Pair, bias_at: tuple[float, ...] = (), level: float = 0.95) -> list[Statistic]:
-    """Return slope, intercept, and the bias that the line says at some scores."""
+    """Return slope, intercept, and the bias that the line says at some scores.
+
+    Parameters
+    ----------
+    pair : Pair
+        With draws, all have a bootstrap interval: the first of the bias, the second of slope and intercept.
+    bias_at : tuple of float
+        Scores, such as the cut-offs.
+    level : float
+        Of the intervals by rank.
+
+    Returns
+    -------
+    list of Statistic
+        Empty when there is no line.
+    """
     line = passing_bablok_line(pair.x, pair.y, level)
     if line is None:
         return []
     notes = [pair.note] if pair.note else []
     if line.tied_share >= TIED_TOO_OFTEN:
-        notes.append(f"{line.tied_share:.0%} of pairs share a score: heaped reads, read the line with care")
-    method = "shifted median of all slopes"
-    rows = [
-        ("slope", "Passing-Bablok slope", line.slope, line.slope_interval),
-        ("intercept", "Passing-Bablok intercept", line.intercept, line.intercept_interval),
-    ]
-    found = [
-        Statistic(
-            key=f"passing_bablok_{name}",
-            label=label,
-            value=value,
-            intervals=(Interval(*edges, "ranks of slopes (Kendall's variance)"),),
-            n=len(pair),
-            method=method,
-            source=SOURCE,
-            p_value=line.cusum_p if name == "slope" and np.isfinite(line.cusum_p) else None,
-            note="; ".join([*notes, "p: CUSUM test of linearity"] if name == "slope" else notes),
+        tied = f"{100 * line.tied_share:.0f} % of pairs share a score"
+        notes.append(f"{tied}: heaped reads, read the line with care")
+    again = _drawn_again(pair)
+    ranks = "ranks of slopes (Kendall's variance)"
+    slope = _statistic(
+        "slope",
+        "slope",
+        line.slope,
+        (Interval(*line.slope_interval, ranks), _boot(pair, again, 1, 0)),
+        pair,
+        [*notes, "p: CUSUM test of linearity"],
+    )
+    intercept = _statistic(
+        "intercept",
+        "intercept",
+        line.intercept,
+        (Interval(*line.intercept_interval, ranks), _boot(pair, again, 0, 1)),
+        pair,
+        notes,
+    )
+    biases = [
+        _statistic(
+            f"bias_at_{at:g}",
+            f"bias at {at:g}",
+            line.intercept + line.slope * at - at,
+            (_boot(pair, again, at, 1, at),),
+            pair,
+            notes if again else [*notes, TOO_MANY],
         )
-        for name, label, value, edges in rows
+        for at in bias_at
     ]
-    return found + [_bias(line, pair, at, notes) for at in bias_at]
+    p_value = line.cusum_p if np.isfinite(line.cusum_p) else None
+    return [replace(slope, p_value=p_value), intercept, *biases]
 
 
-def _bias(line: PassingBablok, pair: Pair, at: float, notes: list[str]) -> Statistic:
+def _drawn_again(pair: Pair) -> tuple[Floats, Floats] | None:
+    """Return slope and intercept of every draw of patients; None without draws, or with too many slopes."""
+    n = len(pair)
+    if pair.draws is None or len(pair.draws.weights) * n * n > MOST_SLOPES:
+        return None
+    return weighted_lines(pair.x, pair.y, pair.draws.weights)
+
+
+def _boot(
+    pair: Pair, again: tuple[Floats, Floats] | None, times: float, plus: float, less: float = 0.0
+) -> Interval | None:
+    """Return the bootstrap interval of times × slope + plus × intercept − less."""
+    if again is None or pair.draws is None:
+        return None
+    return interval_of(times * again[0] + plus * again[1] - less, pair.draws)
+
+
+def _statistic(
+    name: str,
+    label: str,
+    value: float,
+    intervals: tuple[Interval | None, ...],
+    pair: Pair,
+    notes: list[str],
+) -> Statistic:
+    of_bias = name.startswith("bias")
     return Statistic(
-        key=f"passing_bablok_bias_at_{at:g}",
-        label=f"Passing-Bablok bias at {at:g}",
-        value=line.intercept + line.slope * at - at,
-        intervals=(),
+        key=f"passing_bablok_{name}",
+        label=f"Passing-Bablok {label}",
+        value=value,
+        intervals=tuple(one for one in intervals if one),
         n=len(pair),
-        method="what the line says at this score, less the score",
+        method="what the line says at this score, less the score"
+        if of_bias
+        else "shifted median of all slopes",
         source=SOURCE,
-        note="; ".join([*notes, "no interval: see the Deming bias"]),
+        note="; ".join(notes),
     )

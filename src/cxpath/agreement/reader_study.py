@@ -68,8 +68,17 @@ def _of_scores(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) ->
         yield from (one.within(scale=scale.value) for one in of_scale)
 
 
-def mean_pairwise(reads: Floats, measure: Likeness, draws: Draws) -> Statistic:
-    """Return the mean of a measure over all pairs of readers."""
+def mean_pairwise(reads: Floats, measure: Likeness, draws: Draws | None) -> Statistic:
+    """Return the mean of a measure over all pairs of readers.
+
+    Parameters
+    ----------
+    reads : float64 array, (N, R)
+        NaN where there is no read.
+    measure : Likeness
+    draws : Draws or None
+        None for no interval.
+    """
     pairs = all_pairs(reads)
     return measured(
         KEYS[measure],
@@ -137,7 +146,15 @@ def _average_agreement(counts: Floats, draws: Draws) -> Iterator[Statistic]:
 
 
 def onest_curves(sides: Floats, draws: Draws, settings: AgreementSettings) -> list[OnestCurve]:
-    """Return the curve in one convention, or in both where reads are missing."""
+    """Return the curve in one convention, or in both where reads are missing.
+
+    Parameters
+    ----------
+    sides : float64 array, (N, R)
+        1 where a read reaches the cut-off, 0 where not, NaN without a read.
+    draws : Draws
+    settings : AgreementSettings
+    """
     ways = list(Missing) if np.isnan(sides).any() else [Missing.COMPLETE]
     curves = (onest_curve(sides, way, draws, settings.orders, settings.seed) for way in ways)
     return [curve for curve in curves if curve]

@@ -41,7 +41,14 @@ SOURCE = "leave-one-reader-out; Walker & Nowacki 2011, J Gen Intern Med 26:192"
 
 
 def each_reader(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -> list[Statistic]:
-    """Return for each reader how alike that reader and the consensus of the others are."""
+    """Return for each reader how alike that reader and the consensus of the others are.
+
+    Parameters
+    ----------
+    matrix : ReadMatrix
+    draws : Draws
+    settings : AgreementSettings
+    """
     found: list[Statistic] = []
     for context, measure, reads, references in _footings(matrix, settings):
         of = remembered(likeness(ReaderPairs(reads, references), measure))

@@ -105,19 +105,30 @@ def study_reads(
     draws = draw_cases(matrices[numbers[0]].cluster, settings.replicates, settings.level, settings.seed)
     rounds: dict[int, Roles] = {}
     found: list[Statistic] = []
-    warnings: list[str] = []
+    remarks: dict[int, list[str]] = {}
     for number, matrix in matrices.items():
         roles = choose_roles(matrix, settings, software, reference)
         if roles.compared is None:
             raise StudyError("the reads hold one reader only", "add a second reader or cxpath results")
-        statistics, remarks = _study_round(roles, draws, settings)
+        statistics, remarks[number] = _study_round(roles, draws, settings)
         rounds[number] = roles
         found += [one.within(round=str(number)) for one in statistics]
-        warnings += [f"Round {number}: {remark}" if len(numbers) > 1 else remark for remark in remarks]
     for first, second in pairwise(numbers):
         over = within_readers(rounds[first].readers, rounds[second].readers, draws, settings)
         found += [one.within(round=f"{first} and {second}") for one in over]
-    return AgreementStudy(score, settings, software, reference, rounds, tuple(found), tuple(warnings))
+    warnings = _with_their_rounds(remarks)
+    return AgreementStudy(score, settings, software, reference, rounds, tuple(found), warnings)
+
+
+def _with_their_rounds(remarks: dict[int, list[str]]) -> tuple[str, ...]:
+    """Return each remark once, after the rounds it holds for; without them where there is one round."""
+    every = dict.fromkeys(remark for of_round in remarks.values() for remark in of_round)
+    if len(remarks) == 1:
+        return tuple(every)
+    rounds = {text: [str(number) for number, own in remarks.items() if text in own] for text in every}
+    return tuple(
+        f"Round{'s' if len(of) > 1 else ''} {' and '.join(of)}: {text}" for text, of in rounds.items()
+    )
 
 
 def _of_round(reads: Sequence[Read], number: int, software: str) -> list[Read]:

@@ -50,7 +50,7 @@ def _scores(document: Mapping[str, Any]) -> Iterator[str]:
         f"{settings['error_ratio']:g}, with jackknife "
         "intervals; Passing-Bablok regression (1983) was tested for linearity by CUSUM. The total "
         "deviation index "
-        f"(Lin 2000) holds {settings['deviation_share']:.0%} of differences. Variance components are "
+        f"(Lin 2000) holds {100 * settings['deviation_share']:g} % of differences. Variance components are "
         "MIVQUE(0) "
         "estimates of random effects (Rao 1971; Hartley, Rao and LaMotte 1978)."
     )
@@ -83,8 +83,8 @@ def _categories(document: Mapping[str, Any]) -> Iterator[str]:
 def _intervals(document: Mapping[str, Any]) -> Iterator[str]:
     settings, versions = document["settings"], document["provenance"]
     yield (
-        f"{settings['level']:.0%} intervals are expanded percentile bootstrap intervals (Hesterberg 2015) of "
-        f"{settings['replicates']:,} draws of patients, with all cases of a patient together (seed "
+        f"{100 * settings['level']:g} % intervals are expanded percentile bootstrap intervals (Hesterberg "
+        f"2015) of {settings['replicates']:,} draws of patients, with all cases of a patient together (seed "
         f"{settings['seed']}), unless a formula is named; proportions have Wilson intervals (1927). "
         "Readers were "
         "not drawn: intervals are for these readers."

@@ -130,7 +130,7 @@ def headline(document: Mapping[str, Any]) -> list[dict[str, str]]:
         edges = one["interval"]
         found.append(
             {
-                "part": one["analysis"],
+                "part": _part(one),
                 "round": one["round"],
                 "label": f"{one['label']}, {one.get('cutoff') or one.get('scale', '')}",
                 "estimate": number(one["estimate"], one["key"]),
@@ -139,6 +139,12 @@ def headline(document: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         )
     return found
+
+
+def _part(one: Mapping[str, Any]) -> str:
+    if one["analysis"] != "comparison":
+        return str(one["analysis"])
+    return f"{one['compared']} against {one['reference']}"
 
 
 def _round_parts(
@@ -168,14 +174,15 @@ def _figures(
     own = [s for s in document["statistics"] if s["round"] == str(one["round"])]
     pair = _compared(document, one, own)
     if pair is not None:
-        what = f"{pair.compared[:1].upper()}{pair.compared[1:]} against {pair.reference}"
+        what = f"{pair.compared} against {pair.reference}"
+        start = f"{what[:1].upper()}{what[1:]}"
         yield Drawn(
             scatter_figure(pair, folder, f"scatter{ending}"),
-            f"{what}. Dashed: cut-offs; triangles: on different sides of one. Axes: log10(score + 1).",
+            f"{start}. Dashed: cut-offs; triangles: on different sides of one. Axes: log10(score + 1).",
         )
         yield Drawn(
             confusion_figure(pair, folder, f"confusion{ending}"),
-            f"{what}: cases, and their share of the reference's level.",
+            f"{start}: cases, and their share of the reference's level.",
         )
         yield Drawn(
             bland_altman_figure(pair, folder, f"bland-altman{ending}", ratio=False),

@@ -162,7 +162,7 @@ def scatter_figure(pair: Compared, folder: Path, name: str) -> Path:
             label="other side of a cut-off",
         )
         _names(axes, pair)
-        axes.legend(frameon=False, loc="lower right", handletextpad=0.2)
+        axes.legend(loc="lower right", handletextpad=0.2, edgecolor="none", framealpha=0.9, borderpad=0.2)
         return save(figure, folder, name)
 
 
@@ -178,7 +178,7 @@ def confusion_figure(pair: Compared, folder: Path, name: str) -> Path:
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1.15)
         for row, column in np.ndindex(q, q):
             dark = share[row, column] > 0.6
-            text = f"{table[row, column]}\n{share[row, column]:.0%}"
+            text = f"{table[row, column]}\n{100 * share[row, column]:.0f} %"
             axes.text(column, row, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
         axes.set_xticks(range(q), levels)
         axes.set_yticks(range(q), levels)

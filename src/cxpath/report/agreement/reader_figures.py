@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,17 @@ def heat_map_figure(pairwise: Mapping[str, Any], folder: Path, name: str) -> Pat
     np.fill_diagonal(values, np.nan)
     order = np.argsort(-np.nanmean(np.where(np.isnan(values).all(axis=1)[:, None], 0, values), axis=1))
     values = values[np.ix_(order, order)]
-    names = [_short(pairwise["readers"][place]) for place in order]
-    side = min(max(2.8, 0.9 + readers * (0.26 if readers <= 12 else 0.14)), 7.2)
+    what, all_names = short_names(pairwise["readers"])
+    names = [all_names[place] for place in order]
+    side = min(max(2.8, 0.9 + readers * (0.26 if readers <= 12 else 0.11)), 7.2)
     with drawing(width=side + 0.9, height=side) as (figure, axes):
         low = min(np.floor(np.nanmin(values) * 10) / 10, 0.9) if np.isfinite(values).any() else 0
         picture = axes.imshow(values, cmap="cividis", vmin=low, vmax=1)
-        size = 7.5 if readers <= 12 else 6
-        axes.set_xticks(range(readers), names, rotation=90, fontsize=size)
+        size = 7.5 if readers <= 12 else 6.5
+        upright = 0 if readers <= 12 and max(map(len, names)) <= 3 else 90
+        axes.set_xticks(range(readers), names, rotation=upright, fontsize=size)
         axes.set_yticks(range(readers), names, fontsize=size)
+        axes.set(xlabel=what, ylabel=what)
         axes.tick_params(length=0)
         for one in axes.spines.values():
             one.set_visible(False)
@@ -51,8 +55,24 @@ def heat_map_figure(pairwise: Mapping[str, Any], folder: Path, name: str) -> Pat
         return save(figure, folder, name)
 
 
-def _short(reader: str) -> str:
-    return reader if len(reader) <= _NAME_LENGTH else f"{reader[: _NAME_LENGTH - 1]}…"
+def short_names(readers: Sequence[str]) -> tuple[str, list[str]]:
+    """Return what all names begin with, for the axis, and the rest of each: "reader" and "1", "2", ...
+
+    Parameters
+    ----------
+    readers : sequence of str
+        Where one is the beginning of all others, or nothing is shared, names stay whole.
+    """
+    alike = takewhile(lambda signs: len(set(signs)) == 1, zip(*readers, strict=False))
+    common = "".join(signs[0] for signs in alike).rstrip("0123456789")
+    rest = [reader[len(common) :] for reader in readers]
+    if not common or not all(rest):
+        common, rest = "", list(readers)
+    return common.strip(" _-"), [_short(name) for name in rest]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
 def onest_figure(curves: Sequence[Mapping[str, Any]], folder: Path, name: str) -> Path:
@@ -77,7 +97,7 @@ def onest_figure(curves: Sequence[Mapping[str, Any]], folder: Path, name: str) -
                 )
         axes.set(ylim=(0, 1.02), xlabel="number of readers", ylabel="cases on which all agree")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
         axes.legend(frameon=False, title="cut-off", title_fontsize=7.5)
         return save(figure, folder, name)
 

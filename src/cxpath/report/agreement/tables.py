@@ -56,8 +56,9 @@ def _tables(statistics: Sequence[Entry], many_rounds: bool, level: float) -> Ite
         own = [one for one in statistics if one["round"] == number]
         for analysis, key, title in _ANALYSES:
             rows = [one for one in own if one["analysis"] == analysis and not one.get("reader")]
-            if rows:
+            if rows and not _only_all(rows):
                 heading = title.format(**rows[0]) if analysis == "comparison" else title
+                heading = heading[:1].upper() + heading[1:]
                 yield _listing(f"{key}{ending}", heading + where, rows, level)
         for analysis in _PIVOTED:
             rows = [one for one in own if one["analysis"] == analysis and one.get("reader")]
@@ -66,14 +67,24 @@ def _tables(statistics: Sequence[Entry], many_rounds: bool, level: float) -> Ite
                 yield _by_reader(f"{analysis.replace(' ', '-')}-by-reader{ending}", against, where, rows)
 
 
+def _only_all(rows: Sequence[Entry]) -> bool:
+    """Say whether subgroups are asked for and there is none: all cases stand elsewhere already."""
+    return all(one.get("grouping") == "all" for one in rows)
+
+
+def _group(one: Entry) -> str:
+    parts = ("subgroup",) if one.get("grouping") == "all" else ("grouping", "subgroup")
+    return " ".join(one[part] for part in parts if one.get(part))
+
+
 def _listing(key: str, title: str, rows: Sequence[Entry], level: float) -> Table:
     """Return one statistic a row; columns that nobody fills are left out."""
     columns: dict[str, list[str]] = {
-        "Group": [" ".join(one[k] for k in ("grouping", "subgroup") if one.get(k)) for one in rows],
+        "Group": [_group(one) for one in rows],
         "Scale or cut-off": [_where(one) for one in rows],
         "Statistic": [one["label"] for one in rows],
         "Estimate": [number(one["estimate"], one["key"]) for one in rows],
-        f"{level:.0%} interval": [_interval(one["interval"], one["key"]) for one in rows],
+        f"{100 * level:g} % interval": [_interval(one["interval"], one["key"]) for one in rows],
         "By": [_short(one["interval_method"]) for one in rows],
         "Other interval": [_others(one) for one in rows],
         "p": [p_value(one["p_value"]) for one in rows],
@@ -134,7 +145,7 @@ def _interval(edges: Sequence[float | None] | None, key: str) -> str:
 def _short(method: str | None) -> str:
     if not method:
         return ""
-    return "bootstrap" if "bootstrap" in method else method.partition(",")[0]
+    return "bootstrap" if "bootstrap" in method else re.split(r",| over | of ", method)[0]
 
 
 def _others(one: Entry) -> str:
