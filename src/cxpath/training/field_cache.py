@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from cxpath.exchange.whole_file import whole_file
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
 from cxpath.training.synthetic.scanned_field import draw_scanned_field
+from cxpath.training.worker_processes import worker_processes
 
 _NOTE = "drawn.json"
 _logger = logging.getLogger(__name__)
@@ -150,8 +149,7 @@ def _drawn(draw: Callable[[int], DrawnField], number: int, workers: int) -> Iter
     if workers == 1:
         yield from map(draw, range(number))
         return
-    # Spawned, not forked: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with worker_processes(workers) as pool:
         yield from pool.map(draw, range(number), chunksize=4)
 
 

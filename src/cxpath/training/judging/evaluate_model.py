@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from cxpath.training.judging.settings_file import bundled_settings, evaluation_s
 from cxpath.training.judging.slide_reliability import slide_reliability
 from cxpath.training.judging.synthetic_figures import score_rows, synthetic_figures
 from cxpath.training.judging.synthetic_settings import SyntheticSettings
+from cxpath.training.worker_processes import default_workers
 from cxpath.values.errors import MissingFileError
 from cxpath.version import __version__
 
@@ -92,7 +92,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
         SyntheticSettings, request.synthetic or bundled_settings("synthetic")
     )
     if request.sets in {"synthetic", "all"}:
-        workers = request.workers or len(os.sched_getaffinity(0))
+        workers = request.workers or default_workers()
         slides = SyntheticJudge(caller, drawn_settings, cache, request.limit, workers, watch).judge()
     if not findings.figures and not slides:
         reasons = "; ".join(skipped.reason for skipped in findings.skipped) or "no slides were asked for"

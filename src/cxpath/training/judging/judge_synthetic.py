@@ -5,9 +5,8 @@ from __future__ import annotations
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 import cv2
@@ -20,6 +19,7 @@ from cxpath.training.judging.slide_counts import count_slide
 from cxpath.training.judging.slide_drawing import JudgedSlide, draw_test_slide
 from cxpath.training.judging.slide_plan import PlannedSlide, plan_slides
 from cxpath.training.judging.synthetic_settings import SyntheticSettings
+from cxpath.training.worker_processes import worker_processes
 
 SET_NAME = "synthetic"
 
@@ -84,8 +84,7 @@ class SyntheticJudge:
         if self.workers == 1 or len(slides) < 2:
             yield from ((slide, draw_test_slide(slide, tissue, mpp)) for slide in slides)
             return
-        # Spawned, not forked: torch's threads do not survive a fork.
-        with ProcessPoolExecutor(self.workers, get_context("spawn"), _start_worker) as pool:
+        with worker_processes(self.workers, _start_worker) as pool:
             ahead: deque[tuple[PlannedSlide, Future[JudgedSlide]]] = deque()
             waiting = iter(slides)
             try:

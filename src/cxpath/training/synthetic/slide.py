@@ -5,9 +5,7 @@ The world is drawn once; blocks of it are painted by worker processes, each the 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from cxpath.training.synthetic.stains import optical_density, random_stain_look
 from cxpath.training.synthetic.svs_writer import SvsCanvas, encode_block
 from cxpath.training.synthetic.window import Window
 from cxpath.training.synthetic.world import World, build_world
+from cxpath.training.worker_processes import default_workers, worker_processes
 from cxpath.values.cell_table import Kind
 from cxpath.values.errors import OutputError
 
@@ -92,7 +91,8 @@ def draw_slide(
     mpp : float
         Micrometres per level-0 pixel.
     workers : int, optional
-        Processes that paint; all usable cores when None, none but this one when 1.
+        Processes that paint; none but this one when 1. When None, one for each usable core, but this one
+        alone where Python reads its program from standard input.
 
     Raises
     ------
@@ -100,6 +100,8 @@ def draw_slide(
         When `cps` is not between 0 and 100.
     OutputError
         When the folder does not exist or cannot be written.
+    WorkersError
+        When several workers were asked for and cannot begin.
     """
     if not 0 <= cps <= 100:
         raise ValueError(f"a combined positive score lies between 0 and 100, not {cps}")
@@ -108,7 +110,7 @@ def draw_slide(
         raise OutputError(f"{path}: its folder does not exist", "make it first")
     world = slide_world(seed, cps, width_px * mpp, height_px * mpp, mpp)
     cells = true_cells(world, Window(0, 0, height_px, width_px, mpp))
-    _paint_slide(world, path, width_px, height_px, mpp, workers or len(os.sched_getaffinity(0)))
+    _paint_slide(world, path, width_px, height_px, mpp, workers or default_workers())
     return slide_truth(cells, mpp)
 
 
@@ -201,8 +203,7 @@ def _paint_slide(world: World, path: Path, width_px: int, height_px: int, mpp: f
                 block.row, block.column, *encode_block(_picture(world, block), block.row, block.column)
             )
     else:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(workers, context, _start_worker, (world,)) as pool:
+        with worker_processes(workers, _start_worker, (world,)) as pool:
             for block, painted in zip(blocks, _submit(pool, blocks), strict=True):
                 canvas.add(block.row, block.column, *painted.result())
     canvas.write(path, mpp)

@@ -1,0 +1,52 @@
+"""Worker processes of whole programs, as a person would start them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+DOUBLE = """
+from cxpath.training.worker_processes import worker_processes
+
+def double():
+    with worker_processes(2, print, (b"x" * 5_000_000,) if LARGE else ("begun",)) as pool:
+        print(list(pool.map(abs, [-1, 2])))
+"""
+"""A program whose workers take more than a pipe holds, where `LARGE` is true."""
+
+
+def python(*words: str | Path, program: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, words)], input=program, capture_output=True, text=True, check=False
+    )
+
+
+def complaint(done: subprocess.CompletedProcess[str]) -> str:
+    return "".join(line for line in done.stderr.splitlines() if "WorkersError: " in line)
+
+
+def test_a_guarded_script_has_workers(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(f"LARGE = False\n{DOUBLE}\nif __name__ == '__main__':\n    double()")
+    done = python(tmp_path / "script.py")
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines())[0] == "[1, 2]"
+    assert "begun" in done.stdout
+
+
+def test_an_unguarded_script_ends_and_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(f"LARGE = True\n{DOUBLE}\ndouble()")
+    done = python(tmp_path / "script.py")
+    assert done.returncode == 1
+    assert 'save the program as a file and call this below `if __name__ == "__main__":`' in complaint(done)
+
+
+def test_a_program_from_standard_input_does_without_workers_or_says_so() -> None:
+    counted = python("-", program="from cxpath.training.worker_processes import *\nprint(default_workers())")
+    assert counted.stdout.strip() == "1", counted.stderr
+    refused = python("-", program=f"LARGE = True\n{DOUBLE}\ndouble()")
+    assert "a program from standard input cannot have worker processes" in complaint(refused)
+
+
+def test_else_there_is_a_worker_for_each_core() -> None:
+    counted = python("-c", "from cxpath.training.worker_processes import *\nprint(default_workers())")
+    assert int(counted.stdout) == len(os.sched_getaffinity(0)) >= 1
