@@ -19,7 +19,7 @@ from cxpath.report.evaluation_reliability import SIDE_PX, reliability_diagrams
 from cxpath.report.field_picture import field_picture
 from cxpath.report.page_template import render_page
 from cxpath.report.png_file import write_png
-from cxpath.report.run_folder import RunFolderError
+from cxpath.report.run_folder import read_json
 from cxpath.values.errors import MissingFileError
 
 SCHEMA = "cxpath/evaluation/1"
@@ -63,16 +63,7 @@ def build_evaluation_page(folder: Path) -> Path:
 
 def read_evaluation(folder: Path) -> dict[str, Any]:
     """Read `evaluation.json` of a folder; raises as `build_evaluation_page` does."""
-    path = folder / "evaluation.json"
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", _HINT) from error
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: not readable JSON", _HINT) from error
-    if document.get("schema") != SCHEMA:
-        raise RunFolderError(f"{path}: schema is {document.get('schema')!r}, not {SCHEMA!r}", _HINT)
-    return document
+    return read_json(folder / "evaluation.json", SCHEMA, _HINT)
 
 
 def figure_sections(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:

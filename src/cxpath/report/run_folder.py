@@ -71,8 +71,8 @@ def read_run_folder(path: Path) -> RunFolder:
     return RunFolder(path, score, run, tiles, tuple(fields))
 
 
-def read_json(path: Path, schema: str) -> dict[str, Any]:
-    """Return a document of that schema.
+def read_json(path: Path, schema: str, hint: str = _HINT) -> dict[str, Any]:
+    """Return a document of that schema; `hint` says what to do when there is none.
 
     Raises
     ------
@@ -80,12 +80,12 @@ def read_json(path: Path, schema: str) -> dict[str, Any]:
         When there is no such file, or it is none of that schema.
     """
     if not path.is_file():
-        raise MissingFileError(f"{path}: no such file", _HINT)
+        raise MissingFileError(f"{path}: no such file", hint)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: not readable JSON", _HINT) from error
+        raise RunFolderError(f"{path}: not readable JSON", hint) from error
     found = document.get("schema") if isinstance(document, dict) else None
     if found != schema:
-        raise RunFolderError(f"{path}: schema is {found!r}, not {schema!r}", _HINT)
+        raise RunFolderError(f"{path}: schema is {found!r}, not {schema!r}", hint)
     return dict(document)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from cxpath.exchange.whole_file import output_error, whole_file
 from cxpath.report.agreement.methods import methods_paragraphs
@@ -25,8 +21,8 @@ from cxpath.report.agreement.pair_figures import (
 )
 from cxpath.report.agreement.reader_figures import forest_figure, heat_map_figure, onest_figure
 from cxpath.report.agreement.tables import Table, number, study_tables, write_tables
-from cxpath.report.run_folder import RunFolderError
-from cxpath.values.errors import MissingFileError
+from cxpath.report.page_template import render_page
+from cxpath.report.run_folder import read_json
 
 DOCUMENT = "agreement.json"
 SCHEMA = "cxpath/agreement/1"
@@ -66,16 +62,8 @@ def build_agreement_report(folder: Path) -> Path:
             raise output_error(folder / name, error) from error
     tables = study_tables(document)
     write_tables(tables, folder / "tables")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("cxpath.report", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    css = (files("cxpath.report") / "templates" / "report.css").read_text(encoding="utf-8")
-    html = environment.get_template("agreement.html.j2").render(
-        css=Markup(css),
+    html = render_page(
+        "agreement.html.j2",
         document=document,
         headline=headline(document),
         rounds=[_round_parts(document, one, folder / "figures", tables) for one in document["rounds"]],
@@ -90,16 +78,7 @@ def build_agreement_report(folder: Path) -> Path:
 
 def read_agreement(folder: Path) -> dict[str, Any]:
     """Read `agreement.json` of a folder; raises as `build_agreement_report` does."""
-    path = Path(folder) / DOCUMENT
-    try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", _HINT) from error
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: not readable JSON", _HINT) from error
-    if document.get("schema") != SCHEMA:
-        raise RunFolderError(f"{path}: schema is {document.get('schema')!r}, not {SCHEMA!r}", _HINT)
-    return document
+    return read_json(folder / DOCUMENT, SCHEMA, _HINT)
 
 
 _HEADLINE = (
