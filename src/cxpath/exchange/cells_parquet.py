@@ -18,7 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.exchange.tiles_parquet import METADATA_KEY, TableFileError, open_parquet, schema_facts
+from cxpath.exchange.tiles_parquet import (
+    METADATA_KEY,
+    TableFileError,
+    open_parquet,
+    read_columns,
+    schema_facts,
+)
 from cxpath.exchange.whole_file import output_error, partial_path
 from cxpath.values.cell_table import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.values.errors import CellsFileError
@@ -127,17 +133,12 @@ def read_cells(path: Path | str) -> CellTable:
     try:
         file = open_parquet(path)
         facts = _facts(schema_facts(file.schema_arrow, path), path)
+        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
+        if missing:
+            raise CellsFileError(f"{path}: columns missing: {', '.join(missing)}", _HINT)
+        table = read_columns(file, path, list(COLUMNS))
     except TableFileError as error:
         raise CellsFileError(error.message, error.hint) from error
-    missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
-    if missing:
-        raise CellsFileError(f"{path}: columns missing: {', '.join(missing)}", _HINT)
-    try:
-        table = file.read(columns=list(COLUMNS))
-    except (pa.ArrowException, OSError) as error:
-        raise CellsFileError(
-            f"{path}: the Parquet file breaks off or is damaged", "write it again"
-        ) from error
     return CellTable(facts, **{name: _to_numpy(name, table.column(name), path) for name in COLUMNS})
 
 
@@ -170,7 +171,7 @@ def _to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[Any]:
         array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
         raise
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+    except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
         raise CellsFileError(f"{path}: column {name} holds {column.type}, not numbers", _HINT) from error
     if name in REQUIRED_VALUES and not np.isfinite(array).all():
         raise CellsFileError(f"{path}: column {name} holds values that are no positions", _HINT)

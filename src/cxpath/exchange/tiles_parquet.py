@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,12 @@ def read_table(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     MissingFileError, TableFileError
         When there is no such file, or it is not such a table.
     """
-    table = open_parquet(path).read()
+    table = read_columns(open_parquet(path), path)
     metadata = schema_facts(table.schema, path)
-    return {name: _to_numpy(table.column(name)) for name in table.column_names}, metadata
+    try:
+        return {name: _to_numpy(table.column(name)) for name in table.column_names}, metadata
+    except (pa.ArrowException, ValueError) as error:
+        raise TableFileError(f"{path}: a column of it is damaged", "write it again") from error
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:
@@ -77,6 +80,16 @@ def open_parquet(path: Path) -> pq.ParquetFile:
         return pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as error:
         raise TableFileError(f"{path}: not a Parquet file", "give a file that cxpath wrote") from error
+
+
+def read_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read some columns, or all, or say in one line why not."""
+    try:
+        return file.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise TableFileError(
+            f"{path}: the Parquet file breaks off or is damaged", "write it again"
+        ) from error
 
 
 def schema_facts(schema: pa.Schema, path: Path) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def read_vcf(path: Path, sample: str | None = None) -> SampleVariants:
                 assembly=_assembly(file.header, path),
                 chromosome_lengths=_lengths(file.header),
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, IndexError) as error:  # IndexError: a line without the sample's column
         if isinstance(error, VariantsFileError):
             raise
         raise VariantsFileError(f"{path}: not readable as VCF: {error}", _HINT) from error
