@@ -1,6 +1,6 @@
 """Put the tables of evaluations into a page, between lines `<!-- SET: begin -->` and `<!-- SET: end -->`.
 
-Run it as `python scripts/write_accuracy_tables.py PAGE FOLDER...`; each FOLDER is what `cxpath evaluate --out`
+Run it as `python scripts/write_accuracy_tables.py PAGE FOLDER...`; each FOLDER is what `cxpath evaluate`
 left, and its name is the set's. For Research Use Only. Not for use in diagnostic procedures.
 """
 
