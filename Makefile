@@ -37,11 +37,13 @@ peers:
 soak: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak $(ONLY)
 
-# Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation; goes on where it was left.
+# Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
+# goes on where it was left.
 evaluate: $(VENV)/installed
 	$(BIN)/cxpath evaluate --record --set real --out cxpath-out/evaluation/real
 	$(BIN)/python scripts/compare_drawn_with_real.py --out cxpath-out/evaluation/likeness
 	$(BIN)/cxpath evaluate --record --set synthetic --out cxpath-out/evaluation/synthetic
+	$(BIN)/python scripts/write_accuracy_tables.py docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

@@ -20,7 +20,9 @@ import torch
 from benchmarks.agreement_bench import print_agreement_time
 from benchmarks.end_to_end import print_end_to_end, print_threads, start_up_s
 from benchmarks.forward import print_forward
+from benchmarks.gpu_decoding import print_gpu_decoding
 from benchmarks.memory import print_memory
+from benchmarks.reader_slides import draw, write_slide
 from benchmarks.reader_table import print_reader_table
 from benchmarks.repeated_slide import drawn_slide, repeat_slide
 from benchmarks.scoring import print_scoring
@@ -75,13 +77,15 @@ def memory(folder: Path) -> Any:
 
 
 def gpu(folder: Path) -> Any:
-    """Measure a whole slide on a CUDA device."""
+    """Measure a whole slide on a CUDA device, and decoding there."""
     if not torch.cuda.is_available():
         print("GPU: not measured, there is none here (the command is ready: make bench ONLY=gpu)")
         return None
     print(f"whole slide on {torch.cuda.get_device_name()}, by the clock (wanted: 10 s for 400 Mpx):")
     path = repeat_slide(drawn_slide(folder), folder / "slide.svs", GPU_SLIDE_PX)
-    return print_end_to_end(path, folder, (("torch", "auto"),), "cuda")
+    figures = print_end_to_end(path, folder, (("torch", "auto"),), "cuda")
+    tiles = write_slide(folder / "tiles.svs", draw(), "Q70 4:2:0")
+    return figures | {"decoding": print_gpu_decoding(tiles, torch.device("cuda"))}
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {

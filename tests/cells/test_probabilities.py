@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 
-from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.cells.probabilities import name_cells, positive_probability, stained_probability
 from cxpath.values.calibration import Calibration
 from cxpath.values.cell_peaks import FINE_CLASSES
 from cxpath.values.cell_table import Kind, Subkind
@@ -83,3 +85,22 @@ def test_no_cells_are_fine() -> None:
     empty = np.zeros((0, 10), dtype=np.float32)
     assert len(name_cells(empty, PLAIN).kind) == 0
     assert len(stained_probability(empty[:, :2], np.zeros(0, np.uint8), PLAIN)) == 0
+
+
+def test_doubt_about_the_kind_is_doubt_about_the_positive_cell() -> None:
+    sure, doubtful = logits(lymphocyte=9.0), logits(lymphocyte=1.0, plasma=0.9)
+    brown = np.array([[0.0, 6.0]], dtype=np.float32)
+    of_sure, of_doubtful = (
+        positive_probability(brown, name_cells(one, PLAIN), PLAIN)[0] for one in (sure, doubtful)
+    )
+    assert of_sure > 0.95
+    assert of_doubtful < 0.6
+
+
+@given(arrays(np.float32, (5, 12), elements=st.floats(-20, 20, width=32)))
+def test_it_is_never_more_than_either_alone(values: NDArray[np.float32]) -> None:
+    names = name_cells(values[:, 2:], PLAIN)
+    both = positive_probability(values[:, :2], names, PLAIN)
+    stained = stained_probability(values[:, :2], names.kind, PLAIN)
+    assert (both <= stained + 1e-6).all()
+    assert (both <= names.certainty + 1e-6).all()

@@ -88,3 +88,16 @@ def test_rare_classes_weigh_more_and_the_mean_stays_one() -> None:
     assert balanced[1] / balanced[0] == pytest.approx(3.0)
     assert 0.9 * balanced[0] + 0.1 * balanced[1] == pytest.approx(1.0)
     assert balanced[5] == 1.0
+
+
+def test_the_kind_of_stained_cells_can_weigh_more() -> None:
+    truth = targets()
+    good = perfect(truth)
+    stained = (truth.stain[:, 1] > 0) & (truth.fine >= 0)
+    assert bool(stained.any())
+    assert not bool(stained[truth.fine >= 0].all())
+    wrong = good._replace(kind=torch.where(stained[:, None], 0.0, good.kind))
+    plain = float(all_losses(wrong, truth, EVEN).kind)
+    weighed = float(all_losses(wrong, truth, EVEN, stained_kind_weight=3.0).kind)
+    share = float(stained.sum() / (truth.fine >= 0).sum())
+    assert weighed == pytest.approx(plain * 3 / (1 + 2 * share), rel=1e-4)

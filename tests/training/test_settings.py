@@ -53,6 +53,7 @@ LATER_KEYS = (
     ("slide_cut", "trapped_slides"),
     ("crops", "poor_share"),
     ("crops", "scale_spread"),
+    ("loss", "stained_kind_weight"),
 )
 
 

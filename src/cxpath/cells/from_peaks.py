@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cxpath.cells.measurements import measure_cells
-from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.cells.probabilities import name_cells, positive_probability
 from cxpath.cells.settings import CellSettings
 from cxpath.values.calibration import Calibration
 from cxpath.values.cell_peaks import CellPeaks
@@ -45,7 +45,7 @@ def cells_from_peaks(
         y_px=frame.y_px + peaks.y_px[own] * frame.scale,
         **vars(names),
         **vars(measured),
-        stained=stained_probability(peaks.stain_logits[own], names.kind, calibration),
+        stained=positive_probability(peaks.stain_logits[own], names, calibration),
         region=peaks.region[own],
         tile=np.full(int(own.sum()), frame.index, dtype=np.int32),
     )

@@ -65,7 +65,7 @@ def calibrated_logits(kind_logits: NDArray[np.float32], calibration: Calibration
 def stained_probability(
     stain_logits: NDArray[np.float32], kind: NDArray[np.uint8], calibration: Calibration
 ) -> NDArray[np.float32]:
-    """Return the calibrated probability of being PD-L1 positive by the rule of each cell's kind.
+    """Return the calibrated probability of being PD-L1 positive by the rule of the kind named.
 
     Tumour cells need linear membrane staining; immune cells, and others for display, membrane and/or
     cytoplasm (clinical brief 1.1).
@@ -83,6 +83,24 @@ def stained_probability(
     either = any_logit / calibration.any_temperature + calibration.any_bias
     logit = np.where(kind == Kind.TUMOUR, membrane, either).astype(np.float64)
     return (1.0 / (1.0 + np.exp(-np.clip(logit, -60.0, 60.0)))).astype(np.float32)
+
+
+def positive_probability(
+    stain_logits: NDArray[np.float32], names: CellNames, calibration: Calibration
+) -> NDArray[np.float32]:
+    """Return the calibrated probability that each cell is what it is called, and PD-L1 positive.
+
+    A stained cell that may as well be a plasma cell is a doubtful positive lymphocyte, however brown. Without
+    the doubt about its kind, such cells carry slides of low CPS over a cut-off.
+
+    Parameters
+    ----------
+    stain_logits : float32 array, (N, 2)
+        In the order of `STAIN_CLASSES`.
+    names : CellNames
+    calibration : Calibration
+    """
+    return names.certainty * stained_probability(stain_logits, names.kind, calibration)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

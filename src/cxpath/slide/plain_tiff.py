@@ -11,6 +11,7 @@ from cxpath.slide.level import Level
 from cxpath.slide.picture_slide import MOST_PICTURE_PX, too_large
 from cxpath.slide.resolution import resolve
 from cxpath.slide.slide import SlideFacts
+from cxpath.slide.tiff_chain import leaves_the_file
 from cxpath.slide.tiff_slide import StoredPlanes, TiffSlide, opened_tiff, stated_in_page, tile_grid
 from cxpath.values.errors import UnreadableSlideError
 
@@ -29,6 +30,11 @@ def open_plain_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlid
         See `resolve`.
     """
     shown = name or str(path)
+    if leaves_the_file(path):
+        raise UnreadableSlideError(
+            f"{shown}: damaged: the file ends before all of its pages",
+            "copy the file again from the scanner or the archive",
+        )
     with opened_tiff(path, shown) as tiff:
         page = tiff.pages.first
         stored = _stored(page, shown)

@@ -113,7 +113,8 @@ def train(
         event_writer_class()  # before minutes of drawing
     fields = training_fields(settings, out_dir, source)
     balance = balanced_weights(fields.cells, settings.loss.class_balance)
-    lesson = Lesson(partial(_batch, settings, fields), balance, settings.digest())
+    losses = partial(all_losses, stained_kind_weight=settings.loss.stained_kind_weight)
+    lesson = Lesson(partial(_batch, settings, fields), balance, settings.digest(), losses)
     return learn(settings, lesson, out_dir, watch=watch)
 
 

@@ -15,7 +15,7 @@ from cxpath.training.fine_labels import MEMBERS, UNLABELLED, fine_labels
 from cxpath.training.settings import LossSettings
 from cxpath.training.synthetic.drawn_field import DrawnCells
 from cxpath.training.targets import UNLABELLED_REGION, Targets
-from cxpath.values.cell_peaks import FINE_CLASSES
+from cxpath.values.cell_peaks import FINE_CLASSES, STAIN_CLASSES
 
 
 class Losses(NamedTuple):
@@ -38,7 +38,9 @@ class Losses(NamedTuple):
         )
 
 
-def all_losses(output: NetworkOutput, targets: Targets, class_weights: Tensor) -> Losses:
+def all_losses(
+    output: NetworkOutput, targets: Targets, class_weights: Tensor, *, stained_kind_weight: float = 1.0
+) -> Losses:
     """Compare a batch of outputs with its targets.
 
     Parameters
@@ -48,14 +50,19 @@ def all_losses(output: NetworkOutput, targets: Targets, class_weights: Tensor) -
         Stacked, on the same device.
     class_weights : Tensor, (10,)
         See `balanced_weights`.
+    stained_kind_weight : float
+        Weight of the kind of a cell with any staining; that of the others is 1.
     """
     placed = targets.placed[:, None].float()
     offset = functional.smooth_l1_loss(output.offset.float(), targets.offset, reduction="none")
+    stained = targets.stain[:, STAIN_CLASSES.index("any")]
     stain = functional.binary_cross_entropy_with_logits(output.stain.float(), targets.stain, reduction="none")
     return Losses(
         centre=centre_loss(output.centre.float()[:, 0], targets.centre, targets.judged),
         offset=_mean(offset, placed.expand_as(offset)),
-        kind=_kind_loss(output.kind.float(), targets.fine, class_weights),
+        kind=_kind_loss(
+            output.kind.float(), targets.fine, class_weights, 1 + (stained_kind_weight - 1) * stained
+        ),
         stain=_mean(stain, targets.stain_weight),
         region=_region_loss(output.region.float(), targets.region),
     )
@@ -91,27 +98,30 @@ def balanced_weights(cells: DrawnCells, class_balance: float) -> NDArray[np.floa
     return np.where(count > 0, weight / mean, 1.0).astype(np.float32)
 
 
-def _kind_loss(logits: Tensor, fine: Tensor, class_weights: Tensor) -> Tensor:
-    largest = int(fine.max())
-    if largest == UNLABELLED:
+def _kind_loss(logits: Tensor, fine: Tensor, class_weights: Tensor, cell_weights: Tensor) -> Tensor:
+    """Weighted cross-entropy over the labelled places; weights (10,) by class, (B, h, w) by place."""
+    known = fine != UNLABELLED
+    if not bool(known.any()):
         return logits.sum() * 0.0
-    if largest < len(FINE_CLASSES):
-        return functional.cross_entropy(logits, fine, weight=class_weights, ignore_index=UNLABELLED)
-    return _set_loss(logits, fine, class_weights)
+    if int(fine.max()) < len(FINE_CLASSES):
+        each = functional.cross_entropy(logits, fine, ignore_index=UNLABELLED, reduction="none")[known]
+        weights = class_weights[fine[known]]
+    else:
+        each, weights = _set_loss(logits, fine, known, class_weights)
+    weights = weights * cell_weights[known]
+    return (weights * each).sum() / weights.sum()
 
 
-def _set_loss(logits: Tensor, fine: Tensor, class_weights: Tensor) -> Tensor:
-    """Cross-entropy of the summed probability of each label's classes, weighted by their mean weight.
+def _set_loss(logits: Tensor, fine: Tensor, known: Tensor, class_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of the summed probability of each label's classes, and the mean of their weights.
 
-    For a label of one class this is the common weighted cross-entropy.
+    For a label of one class this is the common cross-entropy.
     """
     members = torch.from_numpy(MEMBERS).to(logits.device)
     weights = (members * class_weights).sum(dim=1) / members.sum(dim=1)
-    known = fine != UNLABELLED
     label = fine[known]
     log_share = functional.log_softmax(logits, dim=1).movedim(1, -1)[known]
-    log_sum = log_share.masked_fill(~members[label], -torch.inf).logsumexp(dim=1)
-    return -(weights[label] * log_sum).sum() / weights[label].sum()
+    return -log_share.masked_fill(~members[label], -torch.inf).logsumexp(dim=1), weights[label]
 
 
 def _region_loss(logits: Tensor, region: Tensor) -> Tensor:

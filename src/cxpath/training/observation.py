@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement.matching import match_points
-from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.cells.probabilities import name_cells, positive_probability
 from cxpath.network.detector import Detector
 from cxpath.training.confusion import score_class, tally
 from cxpath.training.settings import JudgingSettings
@@ -83,11 +83,11 @@ def table_of(
 ) -> NDArray[np.int64]:
     """Return the (6, 6) counts of one field under hard calls, as scores make them."""
     peaks, truth = observation.peaks, observation.truth
-    kind = name_cells(peaks.kind_logits, calibration).kind
-    stained = stained_probability(peaks.stain_logits, kind, calibration) >= stained_threshold
+    names = name_cells(peaks.kind_logits, calibration)
+    stained = positive_probability(peaks.stain_logits, names, calibration) >= stained_threshold
     return tally(
         score_class(truth.kind, truth.positive),
-        score_class(kind, stained),
+        score_class(names.kind, stained),
         observation.pairs,
         observation.judged_truth,
         observation.judged_peaks,

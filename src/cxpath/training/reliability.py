@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.cells.probabilities import name_cells, positive_probability
 from cxpath.network.card import Metric, Reliability, ReliabilityCurve
 from cxpath.training.judging.bootstrap import BootstrapSettings, Rows, bootstrap_interval
 from cxpath.training.observation import Decision, Observation, above
@@ -99,12 +99,12 @@ def _field_bins(seen: Observation, decision: Decision) -> tuple[NDArray[np.float
     pairs = seen.pairs[seen.judged_truth[seen.pairs[:, 0]]]
     truth, rows = pairs.T
     names = name_cells(seen.peaks.kind_logits, decision.calibration)
-    stained = stained_probability(seen.peaks.stain_logits, names.kind, decision.calibration)
+    stained = positive_probability(seen.peaks.stain_logits, names, decision.calibration)
     scored = names.kind[rows] != Kind.OTHER
     right = names.kind[rows] == seen.truth.kind[truth]
     return (
         binned(names.certainty[rows], right),
-        binned(stained[rows[scored]], seen.truth.positive[truth[scored]]),
+        binned(stained[rows[scored]], (right & seen.truth.positive[truth])[scored]),
     )
 
 

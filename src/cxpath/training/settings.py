@@ -56,6 +56,8 @@ class LossSettings(Settings):
     """Output cells within this distance of a centre learn its kind, stain and offset."""
     class_balance: float = Field(default=0.5, ge=0, le=1)
     """0: every cell counts alike; 1: every kind counts alike."""
+    stained_kind_weight: float = Field(default=1.0, gt=0)
+    """Weight of a stained cell's kind: whether it counts hangs on it, and few cells are stained."""
     other_rule_weight: float = Field(default=0.25, ge=0)
     """Weight of a stain label that does not decide this cell (membrane of an immune cell, say)."""
     low_prevalence: float = Field(default=0.05, ge=0, le=1)
@@ -111,7 +113,12 @@ class SlideCutSettings(Settings):
     training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
 
 
-_ADDED_LATER = (("schedule", "precision"), ("crops", "poor_share"), ("crops", "scale_spread"))
+_ADDED_LATER = (
+    ("schedule", "precision"),
+    ("crops", "poor_share"),
+    ("crops", "scale_spread"),
+    ("loss", "stained_kind_weight"),
+)
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""
 

@@ -4,9 +4,9 @@ Some are as `cxpath synth` draws them. Others are crowded with traps and their s
 drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is rare
 and traps are many, one chosen on fields of training calls too little on slides.
 
-Tumour and immune cells have a cut each. Stained immune cells are far rarer on slides than on the fields that
-calibration is fitted on, and more things look like them, so theirs lies higher; one cut for both would miss
-tumour cells for their sake.
+Stained immune cells are far rarer on slides than on the fields that calibration is fitted on, and more things
+look like them. The logit of their staining is therefore moved before the cut that serves both kinds; without
+that, tumour cells would be missed for their sake.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
@@ -41,14 +41,22 @@ from cxpath.training.settings import SlideCutSettings
 from cxpath.training.synthetic.slide import draw_slide
 from cxpath.values.cell_table import Kind
 
-CUTS = np.array([*np.round(np.arange(0.30, 0.96, 0.025), 3), 0.965, 0.975, 0.985])
+CUTS = np.round(np.arange(0.25, 0.96, 0.025), 3)
+IMMUNE_SHIFTS = np.arange(-4.0, 1.01, 0.25)
 
 
 class Cuts(NamedTuple):
-    """Probabilities from which a cell of each kind is called PD-L1 positive."""
+    """From which probability on a cell is called PD-L1 positive.
 
-    tumour: float
-    immune: float
+    Attributes
+    ----------
+    stained : float
+    immune_shift : float
+        What is added before to the logit of an immune cell's staining.
+    """
+
+    stained: float
+    immune_shift: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,40 +66,45 @@ class DrawnScore:
     Parameters
     ----------
     kind : uint8 array, (N,)
+    certainty : float32 array, (N,)
+        Probability of that kind.
     stained : float32 array, (N,)
-        Probability of being PD-L1 positive by the rule of the cell's kind.
+        Probability of being of that kind and PD-L1 positive.
     true_cps : float
     """
 
     kind: NDArray[np.uint8]
+    certainty: NDArray[np.float32]
     stained: NDArray[np.float32]
     true_cps: float
 
     def called_cps(self, cuts: Cuts) -> float:
-        """Return the CPS of the cells at two cuts; every drawn stained immune cell is near tumour."""
+        """Return the CPS of the cells; every drawn stained immune cell is near tumour."""
         tumour, immune = (self.kind == kind for kind in (Kind.TUMOUR, Kind.IMMUNE))
-        counted = (tumour & (self.stained >= cuts.tumour)) | (immune & (self.stained >= cuts.immune))
-        return min(100.0, 100.0 * int(counted.sum()) / max(1, int(tumour.sum())))
+        of_immune = moved(self.stained[immune], self.certainty[immune], cuts.immune_shift)
+        counted = (self.stained[tumour] >= cuts.stained).sum() + (of_immune >= cuts.stained).sum()
+        return min(100.0, 100.0 * int(counted) / max(1, int(tumour.sum())))
+
+
+def moved(stained: NDArray[np.float32], certainty: NDArray[np.float32], shift: float) -> NDArray[np.floating]:
+    """Return the probabilities after a shift of the staining's logit; that of the kind stays."""
+    staining = np.clip(stained.astype(np.float64) / certainty, 1e-9, 1 - 1e-9)
+    return certainty * expit(logit(staining) + shift)
 
 
 def choose_cuts(scores: Sequence[DrawnScore]) -> Cuts:
-    """Return the two cuts with the smallest mean error of log10(CPS + 1) over the slides."""
+    """Return cut and shift with the smallest mean error of log10(CPS + 1) over the slides."""
 
     def error(cuts: Cuts) -> float:
         return float(np.mean([abs(np.log10((s.called_cps(cuts) + 1) / (s.true_cps + 1))) for s in scores]))
 
-    return min((Cuts(float(tumour), float(immune)) for tumour, immune in product(CUTS, CUTS)), key=error)
+    return min((Cuts(float(cut), float(shift)) for cut, shift in product(CUTS, IMMUNE_SHIFTS)), key=error)
 
 
 def cut_at(decision: Decision, cuts: Cuts) -> Decision:
-    """Return the decision that cuts so.
-
-    A card has one cut. It is the tumour cells'; the immune cells' probability is moved, by a bias to its
-    logit, so that the same cut serves them.
-    """
-    bias = decision.calibration.any_bias + float(logit(cuts.tumour) - logit(cuts.immune))
-    calibration = replace(decision.calibration, any_bias=bias)
-    return replace(decision, calibration=calibration, stained_threshold=cuts.tumour)
+    """Return the decision that cuts so."""
+    calibration = replace(decision.calibration, any_bias=decision.calibration.any_bias + cuts.immune_shift)
+    return replace(decision, calibration=calibration, stained_threshold=cuts.stained)
 
 
 def drawn_scores(model: Model, device: Device, settings: SlideCutSettings) -> list[DrawnScore]:
@@ -124,7 +137,7 @@ def _drawn_score(
         plan = plan_slide(slide, tissue, detector, PipelineSettings())
         cells = find_cells(slide, tissue, plan, detector, PipelineSettings()).cells
     path.unlink()
-    return DrawnScore(cells.kind, cells.stained, truth.cps)
+    return DrawnScore(cells.kind, cells.certainty, cells.stained, truth.cps)
 
 
 def trapped_scores(model: Model, device: Device, settings: SlideCutSettings) -> list[DrawnScore]:
@@ -152,11 +165,12 @@ def trapped_recipe(settings: SlideCutSettings) -> SyntheticSettings:
 
 def _trapped_score(planned: PlannedSlide, recipe: SyntheticSettings, caller: CellCaller) -> DrawnScore:
     drawn = draw_test_slide(planned, recipe.tissue, caller.mpp)
-    kind, stained, tables = [], [], []
+    calls, tables = [], []
     for field in drawn.fields:
-        calls = caller.calls(field.rgb)
-        tables.append(field_counts(field, calls, recipe.match_radius_um)[0])
-        judged = calls.take(field.area.holds(calls.points_um))
-        kind.append(judged.kind)
-        stained.append(judged.stained)
-    return DrawnScore(np.concatenate(kind), np.concatenate(stained), true_cps(np.sum(tables, axis=0)))
+        seen = caller.calls(field.rgb)
+        tables.append(field_counts(field, seen, recipe.match_radius_um)[0])
+        calls.append(seen.take(field.area.holds(seen.points_um)))
+    kind, sure, stained = (
+        np.concatenate([getattr(seen, name) for seen in calls]) for name in ("kind", "certainty", "stained")
+    )
+    return DrawnScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))

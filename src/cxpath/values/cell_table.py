@@ -129,6 +129,11 @@ class CellTable:
     def __len__(self) -> int:
         return len(self.x_px)
 
+    @property
+    def certainty(self) -> NDArray[np.float32]:
+        """Probability of the kind that each cell is called; NaN where foreign cells leave it unknown."""
+        return np.maximum(self.p_tumour, np.maximum(self.p_immune, self.p_other))
+
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by column name, in the order of `COLUMNS`."""
         return {name: getattr(self, name) for name in COLUMNS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -34,19 +35,27 @@ def mixed_lesson(
     digest : str
         See `Lesson`.
     """
+    judged = partial(all_losses, stained_kind_weight=settings.loss.stained_kind_weight)
     if drawn is None:
         even = np.ones(len(FINE_CLASSES), dtype=np.float32)
-        return Lesson(partial(_annotated_batch, annotated, settings, settings.crops.batch), even, digest)
+        batch = partial(_annotated_batch, annotated, settings, settings.crops.batch)
+        return Lesson(batch, even, digest, judged)
     return Lesson(
         batch=partial(_mixed_batch, drawn, annotated, settings),
         class_weights=balanced_weights(drawn.cells, settings.loss.class_balance),
         digest=digest,
-        losses=partial(mixed_losses, drawn=settings.drawn_crops, share=settings.drawn_share),
+        losses=partial(mixed_losses, judged=judged, drawn=settings.drawn_crops, share=settings.drawn_share),
     )
 
 
 def mixed_losses(
-    output: NetworkOutput, targets: Targets, class_weights: Tensor, *, drawn: int, share: float
+    output: NetworkOutput,
+    targets: Targets,
+    class_weights: Tensor,
+    *,
+    drawn: int,
+    share: float,
+    judged: Callable[[NetworkOutput, Targets, Tensor], Losses] = all_losses,
 ) -> Losses:
     """Judge the first `drawn` crops and the others apart, and weigh them by `share` and the rest.
 
@@ -54,7 +63,7 @@ def mixed_losses(
     the hundreds of a drawn crop.
     """
     parts = [
-        all_losses(NetworkOutput(*(part[rows] for part in output)), _rows(targets, rows), class_weights)
+        judged(NetworkOutput(*(part[rows] for part in output)), _rows(targets, rows), class_weights)
         for rows in (slice(0, drawn), slice(drawn, None))
     ]
     return Losses(*(share * first + (1 - share) * second for first, second in zip(*parts, strict=True)))

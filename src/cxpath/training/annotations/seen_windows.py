@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.cells.probabilities import name_cells, positive_probability
 from cxpath.network.architecture import LATTICE_STRIDE_PX
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
@@ -85,13 +85,13 @@ def _found(
     mine = inside & np.array([place not in elsewhere for place in zip(row, column, strict=True)], dtype=bool)
     kept = take_peaks(peaks, mine)
     calibration = detector.card.calibration.as_value()
-    kind = name_cells(kept.kind_logits, calibration).kind
-    stained = stained_probability(kept.stain_logits, kind, calibration)
+    names = name_cells(kept.kind_logits, calibration)
+    stained = positive_probability(kept.stain_logits, names, calibration)
     complete = window.field.complete[output_cells(kept.x_px, kept.y_px, window.field.complete.shape)]
     return (
         places[mine],
         complete,
-        kind.astype(np.int64),
+        names.kind.astype(np.int64),
         stained >= detector.card.thresholds.stained_threshold,
     )
 

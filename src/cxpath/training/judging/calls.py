@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.cells.probabilities import name_cells, stained_probability
+from cxpath.cells.probabilities import name_cells, positive_probability
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
 from cxpath.network.model_store import Model
@@ -28,7 +28,7 @@ class Calls:
         x, y in micrometres from the picture's top left.
     kind : uint8 array, (N,)
     stained : float32 array, (N,)
-        Calibrated probability of being PD-L1 positive by the rule of the cell's kind.
+        Calibrated probability of being what it is called and PD-L1 positive by that kind's rule.
     positive : bool array, (N,)
     certainty : float32 array, (N,)
         Calibrated probability of the kind that the cell is called.
@@ -88,7 +88,7 @@ class CellCaller:
         """Find the cells of a picture at `mpp`, uint8 (H, W, 3)."""
         peaks = detect_in_picture(self._detector, rgb)
         names = name_cells(peaks.kind_logits, self._decision.calibration)
-        stained = stained_probability(peaks.stain_logits, names.kind, self._decision.calibration)
+        stained = positive_probability(peaks.stain_logits, names, self._decision.calibration)
         points = np.column_stack([peaks.x_px, peaks.y_px]) * self.mpp
         positive = stained >= self._decision.stained_threshold
         return Calls(points, names.kind, stained, positive, names.certainty)

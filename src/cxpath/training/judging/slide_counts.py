@@ -61,9 +61,10 @@ def field_counts(
     table = tally(truth, calls.places, pairs, judged, field.area.holds(calls.points_um))
     found = pairs[judged[pairs[:, 0]]]
     right = calls.kind[found[:, 1]] == field.cells.kind[found[:, 0]]
-    scored = found[calls.kind[found[:, 1]] != Kind.OTHER]
+    counted = calls.kind[found[:, 1]] != Kind.OTHER
+    scored = found[counted]
     return (
         table,
-        binned(calls.stained[scored[:, 1]], field.cells.positive[scored[:, 0]]),
+        binned(calls.stained[scored[:, 1]], (right & field.cells.positive[found[:, 0]])[counted]),
         binned(calls.certainty[found[:, 1]], right),
     )

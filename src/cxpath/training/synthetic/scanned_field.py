@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnField
 from cxpath.training.synthetic.field import draw_field
 from cxpath.training.synthetic.recipe import random_recipe
+from cxpath.training.synthetic.scarce_looks import with_scarce_looks
 
 NETWORK_MPP = (0.45, 0.55)
 """Range of what fields are brought to: 0.5 with some jitter, as nuclei differ in size between tumours."""
@@ -30,7 +31,7 @@ def draw_scanned_field(rng: np.random.Generator, side_px: int) -> DrawnField:
     scanned_mpp = _scanned_mpp(rng, mpp)
     scanned_px = int(np.ceil(side_px * mpp / scanned_mpp / REGION_STRIDE_PX)) * REGION_STRIDE_PX
     recipe = random_recipe(rng, size_px=(scanned_px, scanned_px), mpp=scanned_mpp)
-    return brought_to(draw_field(recipe, rng), side_px)
+    return brought_to(draw_field(with_scarce_looks(recipe, rng), rng), side_px)
 
 
 def brought_to(field: DrawnField, side_px: int) -> DrawnField:

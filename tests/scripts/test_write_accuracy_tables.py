@@ -1,0 +1,47 @@
+"""The tables of an evaluation go where the page marks it, and nothing else of the page changes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.report.test_evaluation_page import evaluation
+from tests.scripts.conftest import SCRIPTS, RunScript
+
+NAME = "write_accuracy_tables.py"
+PAGE = "# Accuracy\n\n<!-- real: begin -->\nyesterday\n<!-- real: end -->\nkept\n"
+
+
+def evaluated(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "evaluation.json").write_text(json.dumps(evaluation()), encoding="utf-8")
+    return folder
+
+
+def test_what_stands_between_the_marks_is_replaced(tmp_path: Path, run_script: RunScript) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    folder = evaluated(tmp_path / "real")
+    for _ in range(2):  # a second time changes nothing
+        ended = run_script(NAME, page, folder)
+        assert ended.returncode == 0, ended.stderr
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Accuracy\n\n<!-- real: begin -->\n\nModel `trial`")
+    assert text.endswith("<!-- real: end -->\nkept\n")
+    assert "yesterday" not in text
+    assert text.count("centre threshold") == 1
+
+
+def test_a_page_without_the_marks_is_left_alone(tmp_path: Path, run_script: RunScript) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Accuracy\n", encoding="utf-8")
+    ended = run_script(NAME, page, evaluated(tmp_path / "real"))
+    assert ended.returncode == 1
+    assert "<!-- real: begin -->" in ended.stderr
+    assert page.read_text(encoding="utf-8") == "# Accuracy\n"
+
+
+def test_the_shipped_page_has_the_marks_that_make_evaluate_needs() -> None:
+    page = (SCRIPTS.parent / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    for name in ("real", "synthetic"):
+        assert page.index(f"<!-- {name}: begin -->") < page.index(f"<!-- {name}: end -->")
