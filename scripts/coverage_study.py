@@ -1,58 +1,58 @@
-"""Simulate slides of known truth, count how often the intervals hold it, and draw the plot of docs/scores.md.
+"""Simulate slides of known truth, count how often the intervals hold it, and draw it for docs/scores.md.
 
-Run it as `python scripts/coverage_study.py [SLIDES] [FOLDER]`; by default 2,000 slides into docs/images.
+    python scripts/coverage_study.py [SLIDES] [FOLDER] [--seed 2027] [--reader careful bundled]
+
+By default 2,000 slides into docs/images, of calls as a careful reader's and as the bundled model's.
 For Research Use Only. Not for use in diagnostic procedures.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
-import numpy as np
-
+from cxpath.network.model_store import load_card
 from cxpath.report.coverage_picture import draw_coverage
-from cxpath.scores.coverage_study import Coverage, run_coverage_study, summary_rows
-from cxpath.scores.slide_error import SlideErrorSettings
+from cxpath.runs.score_slide import scoring_of
+from cxpath.scores.coverage import Coverage, flag_rows, summary_rows
+from cxpath.scores.coverage_study import CAREFUL, run_coverage_study
+from cxpath.scores.settings import ScoringSettings, slide_error_of
 
-READERS = {
-    "careful": SlideErrorSettings(
-        tumour_recall=0.9, tumour_recall_spread=0.3, tumour_specificity=0.9995,
-        tumour_specificity_spread=0.7, immune_recall=0.85, immune_recall_spread=0.3,
-        immune_specificity=0.997, immune_specificity_spread=0.7, tumour_found=1.0, tumour_found_spread=0.05,
-    ),
-    "default": SlideErrorSettings(),
-}  # fmt: skip
-"""How calls go wrong: as a careful reader's might, and as the settings' defaults say."""
+BUNDLED = slide_error_of(scoring_of(load_card("small"), ScoringSettings()))
+READERS = {"careful": CAREFUL, "bundled": BUNDLED}
+TAILS_BEYOND = (0.025, 0.05, 0.07, 0.1, 0.12, 0.15)
 
 
 def describe(study: Coverage) -> str:
     """Return the tables of a study as Markdown."""
-    lines = ["| slides | n | slide | tissue | binomial | bootstrap | width, slide | width, tissue |"]
+    lines = [_row("slides", "n", "slide", "tissue", "binomial", "bootstrap", "width, slide", "width, tissue")]
     lines += ["|---|" + "---:|" * 7]
-    lines += [
-        f"| {row[0]} | {row[1]} | " + " | ".join(f"{x:.3f}" for x in row[2:]) + " |"
-        for row in summary_rows(study)
-    ]
-    wrong, far, many = study.other_side(), study.far(), study.tumour >= 1_000
-    flagged = study.flagged()
-    of_far = f"{flagged[far].mean():.3f}; with 1,000 tumour cells or more {flagged[far & many].mean():.3f}"
-    lines += ["", f"on the other side: {wrong.sum()}, flagged {study.borderline[wrong].mean():.3f}"]
-    alone = np.any(study.counting_alone, axis=1)
-    lines += [f"more than twofold away: {far.sum()}, flagged {of_far}"]
-    lines += [f"the same of flawless calls on even tissue: {alone[far].mean():.3f}"]
-    lines += [f"as estimated: {study.error}"]
-    return "\n".join(lines)
+    lines += [_row(name, f"{n:d}", *(f"{x:.3f}" for x in rest)) for name, n, *rest in summary_rows(study)]
+    wrong, far = study.other_side(), study.far()
+    lines += ["", f"on the other side: {wrong.sum()}; more than twofold away: {far.sum()}", ""]
+    lines += [_row("tail beyond", "wrong side flagged", "far flagged", "of many cells"), "|" + "---:|" * 4]
+    lines += [_row(*(f"{x:.3f}" for x in row)) for row in flag_rows(study, TAILS_BEYOND)]
+    alone = study.flagged_by_counting_alone()[far].mean()
+    lines += ["", f"far, flagged of flawless calls on even tissue: {alone:.3f}"]
+    return "\n".join([*lines, f"as estimated: {study.error}"])
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
-    """Run the study for each reader and draw the careful one's."""
-    slides = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
-    folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("docs/images")
-    for name, error in READERS.items():
-        study = run_coverage_study(slides, error, seed=2026)
-        print(f"\n## {name}\n\n{describe(study)}")
-        draw_coverage(study, folder / f"coverage-{name}.svg")
+    """Run the study for each reader and draw it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("slides", nargs="?", type=int, default=2_000)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs/images"))
+    parser.add_argument("--seed", type=int, default=2027)
+    parser.add_argument("--reader", nargs="+", choices=READERS, default=tuple(READERS))
+    options = parser.parse_args()
+    for name in options.reader:
+        study = run_coverage_study(options.slides, READERS[name], seed=options.seed)
+        print(f"\n## {name}\n\n{describe(study)}", flush=True)
+        draw_coverage(study, options.folder / f"coverage-{name}.svg")
 
 
 if __name__ == "__main__":

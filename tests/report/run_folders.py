@@ -139,7 +139,14 @@ RUN: dict[str, Any] = {
         "properties": {"openslide.objective-power": "40"},
     },
     "model": {"name": "first-light", "version": "1", "digest": "77ab0e19" * 8},
-    "configuration": {"scoring": {"stained_threshold": 0.5}},
+    "configuration": {
+        "scoring": {
+            "stained_threshold": 0.5,
+            "borderline_tail": 0.025,
+            "borderline_fold": 2.0,
+            "borderline_tail_beyond": 0.12,
+        }
+    },
     "configuration_digest": "e01d55aa" * 8,
     "command": {"out": "out/case-0417"},
     "device": "cuda (bfloat16)",

@@ -133,6 +133,7 @@ def test_a_borderline_score_asks_for_review(reports: dict[str, str]) -> None:
     assert "CPS <1 0.96 before rounding" in text
     assert "Near the cut-off: pathologist review" in text
     assert "CPS ≥ 1 (label cut-off): not met, probability 0.412; borderline" in text
+    assert "above 0.025 where it lies within 2 times the count, and above 0.12 where it lies farther" in text
     assert "Assay: not stated" in text
     assert "model first-light was trained on synthetic tissue" in text
 

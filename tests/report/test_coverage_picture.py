@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cxpath.report.coverage_picture import draw_coverage
-from cxpath.scores.coverage_study import Coverage
+from cxpath.scores.coverage import Coverage
 from cxpath.scores.slide_error import SlideErrorSettings
 
 
@@ -13,9 +13,9 @@ def study() -> Coverage:
     """Sixty slides of CPS 0.05 to 90, half of them covered by each interval."""
     cps = np.geomspace(0.05, 90, 60)
     bounds = np.column_stack([cps * 0.5, np.where(np.arange(60) % 2, cps * 2, cps * 0.9)])
-    many, border = np.full(60, 5_000), np.zeros((60, 2), dtype=bool)
+    many, sure, even = np.full(60, 5_000), np.ones((60, 2)), np.zeros((60, 2), dtype=bool)
     return Coverage(
-        many, many, cps, cps, cps, bounds, bounds, bounds, bounds, border, border, SlideErrorSettings()
+        many, many, cps, cps, cps, bounds, bounds, bounds, bounds, sure, even, SlideErrorSettings()
     )
 
 

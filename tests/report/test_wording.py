@@ -103,6 +103,33 @@ def test_a_borderline_cutoff_asks_for_review_and_has_its_own_shape() -> None:
     assert line.symbol == "half"
 
 
+@pytest.mark.parametrize(
+    ("met", "chance", "borderline", "interval", "words"),
+    [
+        (True, 0.999, False, (3.0, 8.0), ""),
+        (True, 0.6, True, (0.6, 8.0), ""),
+        (
+            True,
+            0.955,
+            False,
+            (0.9, 8.0),
+            "inside the interval, but far away and unlikely to be crossed (0.045)",
+        ),
+        (False, 0.98, True, (1.2, 8.0), "rather lies at or above 1"),
+        (True, 0.2, True, (0.2, 1.4), "rather lies below 1"),
+        (False, 0.02, True, (0.1, 0.9), "outside the interval, but near and not unlikely enough (0.02)"),
+        (False, 0.02, False, None, ""),
+    ],
+)
+def test_where_interval_and_flag_seem_to_differ_a_note_says_why(
+    met: bool, chance: float, borderline: bool, interval: tuple[float, float] | None, words: str
+) -> None:
+    entry = {"basis": "label", "met": met, "probability": chance, "borderline": borderline}
+    (line,) = cutoff_lines({"1": entry}, interval)
+    assert words in line.note
+    assert bool(words) == bool(line.note)
+
+
 def test_an_undecided_cutoff_is_neither_met_nor_not() -> None:
     (line,) = cutoff_lines({"1": {"basis": "label", "met": None}})
     assert line.verdict == "not decided"

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from cxpath.scores.coverage_study import Coverage, covered, run_coverage_study, summary_rows
+from cxpath.scores.coverage import CUTOFFS, RULE, Coverage, covered, flag_rows, summary_rows
+from cxpath.scores.coverage_study import CAREFUL, run_coverage_study
+from cxpath.scores.cutoffs import Cutoff, judge
 from cxpath.scores.simulated_slides import SlidePlan, draw_slide
-from tests.scores.tissues import FLAWLESS, GOOD
+from tests.scores.tissues import FLAWLESS
 
 
 @pytest.fixture(scope="module")
 def study() -> Coverage:
-    return run_coverage_study(150, GOOD, held_out=60, seed=7)
+    return run_coverage_study(150, CAREFUL, held_out=60, seed=7)
 
 
 def test_each_interval_covers_its_own_truth(study: Coverage) -> None:
@@ -26,9 +28,21 @@ def test_a_plain_binomial_interval_covers_far_less(study: Coverage) -> None:
 def test_a_wrong_side_is_nearly_always_flagged_and_a_far_score_of_many_cells_rarely(study: Coverage) -> None:
     wrong = study.other_side()
     assert wrong.any()
-    assert np.count_nonzero(~study.borderline[wrong]) <= 1
+    assert np.count_nonzero(~study.borderline()[wrong]) <= 1
     far = study.far() & (study.tumour >= 1_000)
     assert study.flagged()[far].mean() <= 0.08
+
+
+def test_flags_are_those_of_the_product_and_fall_with_the_tail(study: Coverage) -> None:
+    cutoffs = [Cutoff(at, "") for at in CUTOFFS]
+    product = [
+        [judge(called, chance, cutoff, RULE).borderline for chance, cutoff in zip(row, cutoffs, strict=True)]
+        for called, row in zip(study.called, study.chance, strict=True)
+    ]
+    assert (study.borderline() == np.array(product)).all()
+    strict, lax = flag_rows(study, (0.025, 0.2))
+    assert all(more >= fewer for more, fewer in zip(strict[1:], lax[1:], strict=True))
+    assert strict[2] > lax[2]
 
 
 def test_counting_alone_leaves_doubt_only_where_cells_are_few(
@@ -37,12 +51,12 @@ def test_counting_alone_leaves_doubt_only_where_cells_are_few(
     few, far = study.tumour < 1_000, study.far()
     assert study.counting_alone[few].any()
     assert study.counting_alone[far & ~few].mean() < 0.02
-    assert study.counting_alone.sum() < study.borderline.sum()
+    assert study.counting_alone.sum() < study.borderline().sum()
 
 
 def test_the_error_term_is_estimated_and_not_handed_over(study: Coverage) -> None:
-    assert study.error != GOOD
-    assert study.error.tumour_recall == pytest.approx(GOOD.tumour_recall, abs=0.05)
+    assert study.error != CAREFUL
+    assert study.error.tumour_recall == pytest.approx(CAREFUL.tumour_recall, abs=0.05)
     assert study.error.held_out_slides == 60
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cxpath.scores.coverage_study import CAREFUL
 from cxpath.scores.grouped_counts import GroupedCounts
 from cxpath.scores.slide_error import SlideErrorSettings
 from cxpath.values.cell_table import CellTable
@@ -18,11 +19,7 @@ FLAWLESS = SlideErrorSettings(
 )  # fmt: skip
 """Calls that are never wrong: what is left is the sampling of fields."""
 
-GOOD = SlideErrorSettings(
-    tumour_recall=0.9, tumour_recall_spread=0.3, tumour_specificity=0.9995, tumour_specificity_spread=0.7,
-    immune_recall=0.85, immune_recall_spread=0.3, immune_specificity=0.997, immune_specificity_spread=0.7,
-    tumour_found=1.0, tumour_found_spread=0.05,
-)  # fmt: skip
+GOOD = CAREFUL
 """About as good as a careful reader."""
 
 

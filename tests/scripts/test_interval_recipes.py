@@ -39,7 +39,8 @@ def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, t
     assert ended.returncode == 0, ended.stderr
     assert "| all | 12 |" in ended.stdout
     assert "on the other side:" in ended.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"coverage-careful.svg", "coverage-default.svg"}
+    assert "| 0.120 |" in ended.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"coverage-careful.svg", "coverage-bundled.svg"}
 
 
 def test_the_sampling_study_prints_its_table(run_script: RunScript) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cxpath.exchange.whole_file import whole_file
-from cxpath.scores.coverage_study import CUTOFFS, Coverage, covered
+from cxpath.scores.coverage import CUTOFFS, Coverage, covered
 
 EDGES = (0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 10.0, 25.0, 100.001)
 _SHOWN = (

@@ -19,6 +19,8 @@ SMALLEST_MARK_PX, LARGEST_MARK_PX = 5.0, 8.0
 """Radius of a mark: a nucleus's, but neither a dot nor so large that it hides its cell."""
 
 _OVERSAMPLING = 2
+"""Marks are drawn so much larger and averaged; pixels doubled and averaged are what they were."""
+
 _STRIP_ROW_PX = 30
 _LETTER_PX = 17
 
@@ -78,7 +80,7 @@ def marked_cells(
     """Return the field at a readable size with every cell marked, and by how much it grew."""
     picture, factor = _fitted(rgb)
     size = picture.size
-    large = picture.resize((size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), Image.Resampling.BILINEAR)
+    large = picture.resize((size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), Image.Resampling.NEAREST)
     draw, zoom = ImageDraw.Draw(large), factor * _OVERSAMPLING
     radius_px = (
         float(np.clip(MARK_RADIUS_UM / mpp * factor, SMALLEST_MARK_PX, LARGEST_MARK_PX)) * _OVERSAMPLING
@@ -95,7 +97,7 @@ def marked_cells(
             line_px=2 * _OVERSAMPLING,
             counted=counted is None or bool(counted[row]),
         )
-    return large.resize(size, Image.Resampling.LANCZOS), factor
+    return large.reduce(_OVERSAMPLING), factor
 
 
 def _drawn_last(kind: NDArray[np.uint8], positive: NDArray[np.bool_]) -> NDArray[np.int64]:

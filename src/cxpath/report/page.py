@@ -55,6 +55,7 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> dict[str, An
         "marker": score.get("marker", PDL1),
         "scored_on": _moment(folder.run.get("started")),
         "result": _result(score),
+        "rule": folder.run.get("configuration", {}).get("scoring", {}),
         "reasons": [{"reason": text, "advice": advice(text)} for text in score["not_evaluable_because"]],
         "counts": _counts(score),
         "adequacy": _adequacy(score),
@@ -92,7 +93,7 @@ def _result(score: Mapping[str, Any]) -> Section | None:
     cps = score.get("cps")
     if not score["evaluable"] or not cps or cps.get("value") is None:
         return None
-    lines = cutoff_lines(cps.get("cutoffs"))
+    lines = cutoff_lines(cps.get("cutoffs"), cps.get("interval_tissue"))
     return {
         "reported": cps["reported"],
         "value": precise(cps["value"]),

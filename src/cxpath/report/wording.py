@@ -85,6 +85,8 @@ class CutoffLine:
     borderline : bool
     symbol : str
         Filled (met), hollow (not met) or half (borderline, not decided): the verdict's shape.
+    note : str
+        Why a cut-off inside the interval is not borderline, or one outside it is; mostly empty.
     """
 
     threshold: str
@@ -93,6 +95,7 @@ class CutoffLine:
     chance: str
     borderline: bool
     symbol: str
+    note: str = ""
 
     @property
     def sentence(self) -> str:
@@ -101,24 +104,44 @@ class CutoffLine:
         return f"{self.threshold} ({self.basis}): {self.verdict}, {self.chance}{review}"
 
 
-def cutoff_lines(cutoffs: Mapping[str, Mapping[str, Any]] | None) -> list[CutoffLine]:
-    """Return the cut-offs in rising order."""
+def cutoff_lines(
+    cutoffs: Mapping[str, Mapping[str, Any]] | None, interval_tissue: Sequence[float | None] | None = None
+) -> list[CutoffLine]:
+    """Return the cut-offs in rising order, each with a note where the interval seems to say otherwise."""
     ordered = sorted((cutoffs or {}).items(), key=lambda item: float(item[0]))
-    return [_cutoff_line(cutoff, entry) for cutoff, entry in ordered]
+    return [_cutoff_line(float(cutoff), entry, interval_tissue) for cutoff, entry in ordered]
 
 
-def _cutoff_line(cutoff: str, entry: Mapping[str, Any]) -> CutoffLine:
+def _cutoff_line(
+    cutoff: float, entry: Mapping[str, Any], interval_tissue: Sequence[float | None] | None
+) -> CutoffLine:
     basis = str(entry.get("basis", ""))
     met, borderline = entry.get("met"), bool(entry.get("borderline"))
     verdict = {True: "met", False: "not met"}.get(met, "not decided")  # type: ignore[arg-type]
     return CutoffLine(
-        threshold=f"CPS ≥ {float(cutoff):g}",
+        threshold=f"CPS ≥ {cutoff:g}",
         basis="label cut-off" if basis == "label" else basis,
         verdict=verdict,
         chance=probability(entry.get("probability")),
         borderline=borderline,
         symbol="half" if borderline or met is None else ("full" if met else "hollow"),
+        note=_note(cutoff, entry, interval_tissue),
     )
+
+
+def _note(cutoff: float, entry: Mapping[str, Any], interval_tissue: Sequence[float | None] | None) -> str:
+    met, chance = entry.get("met"), entry.get("probability")
+    known = [bound for bound in interval_tissue or () if bound is not None]
+    if met is None or chance is None or len(known) != 2:
+        return ""
+    crosses, other = known[0] < cutoff <= known[1], 1 - chance if met else chance
+    if not entry.get("borderline"):
+        unlikely = f"inside the interval, but far away and unlikely to be crossed ({other:.2g})"
+        return unlikely if crosses else ""
+    if other > 0.5:
+        side = "below" if met else "at or above"
+        return f"with the errors that are known, the tumour’s CPS rather lies {side} {cutoff:g}"
+    return "" if crosses else f"outside the interval, but near and not unlikely enough ({other:.2g})"
 
 
 def seconds(duration: float) -> str:

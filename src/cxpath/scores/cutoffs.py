@@ -36,7 +36,30 @@ class CutoffVerdict:
     borderline: bool
 
 
-def judge(score: float, probability: float, cutoff: Cutoff, borderline_tail: float) -> CutoffVerdict:
+@dataclass(frozen=True)
+class BorderlineRule:
+    """How likely the other side of a cut-off must be to ask for review.
+
+    Parameters
+    ----------
+    tail : float
+        Probability of the other side above which a cut-off is borderline that lies near the counted score:
+        at most `fold` times above or below it.
+    fold : float
+    tail_beyond : float
+        The same of a cut-off farther away, where few cells leave a doubt that a second look cannot take.
+    """
+
+    tail: float
+    fold: float
+    tail_beyond: float
+
+    def tail_at(self, score: float, cutoff: float) -> float:
+        """Return the probability that counts for a score and a cut-off."""
+        return self.tail if cutoff / self.fold <= score <= cutoff * self.fold else self.tail_beyond
+
+
+def judge(score: float, probability: float, cutoff: Cutoff, borderline: BorderlineRule) -> CutoffVerdict:
     """Compare an unrounded score with a cut-off.
 
     Parameters
@@ -46,10 +69,11 @@ def judge(score: float, probability: float, cutoff: Cutoff, borderline_tail: flo
     probability : float
         P(score >= cutoff).
     cutoff : Cutoff
-    borderline_tail : float
-        Borderline means borderline_tail < probability < 1 - borderline_tail, or a counted score on the side
-        that the probability speaks against: where calls are known to go wrong, both can be sure and differ.
+    borderline : BorderlineRule
+        When the truth is likely enough to lie on the other side of the cut-off than the counted score. Where
+        calls are known to go wrong, that side may even be the likelier one.
     """
     met = score >= cutoff.value
-    unsure = borderline_tail < probability < 1.0 - borderline_tail
-    return CutoffVerdict(cutoff, met, probability, borderline=unsure or met != (probability >= 0.5))
+    other_side = 1.0 - probability if met else probability
+    asks = other_side > borderline.tail_at(score, cutoff.value)
+    return CutoffVerdict(cutoff, met, probability, borderline=asks)

@@ -21,7 +21,7 @@ from cxpath.scores.other_scores import immune_negative_associated, other_scores
 from cxpath.scores.printed_form import printed_form
 from cxpath.scores.score_draws import METHOD, ScoreDraws, draw_scores
 from cxpath.scores.sensitivity import DISTANCE_CHANGE, sensitivity_panel
-from cxpath.scores.settings import ScoringSettings, slide_error_of, threshold_of
+from cxpath.scores.settings import ScoringSettings, borderline_rule, slide_error_of, threshold_of
 from cxpath.scores.slide_score import ScoreEstimate, SlideScore
 from cxpath.scores.tumour_association import distance_to_tumour_um
 from cxpath.values.cell_table import CellTable, Kind
@@ -126,7 +126,7 @@ def estimate_cps(
     value = cps.combined_positive_score(counts)
     if value is None:
         return None
-    judged = partial(judge, borderline_tail=settings.borderline_tail)
+    judged = partial(judge, borderline=borderline_rule(settings))
     verdicts = (
         judged(score=value, probability=draws.probability_at_least(cut.value), cutoff=cut) for cut in cutoffs
     )

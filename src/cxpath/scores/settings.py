@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from cxpath.scores.cutoffs import BorderlineRule
 from cxpath.scores.laboratory_map import LaboratoryMapSettings
 from cxpath.scores.slide_error import SlideErrorSettings
 from cxpath.values.settings import Settings
@@ -26,7 +27,15 @@ class ScoringSettings(Settings):
     """Coverage that the intervals aim at."""
 
     borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
-    """A cut-off is borderline while its probability lies between this and one minus this."""
+    """A cut-off near the counted score is borderline when the tumour's score lies on its other side with a
+    probability above this. The default flags whatever lies inside the 95 % interval."""
+
+    borderline_fold: float = Field(default=2.0, ge=1)
+    """Near is at most so many times above or below the counted score."""
+
+    borderline_tail_beyond: float = Field(default=0.12, gt=0, lt=0.5)
+    """As `borderline_tail`, of a cut-off farther away. Chosen on simulated slides
+    (`scripts/coverage_study.py`, docs/scores.md): lower, and biopsies far from every cut-off are flagged."""
 
     field_um: float = Field(default=500.0, gt=50)
     """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
@@ -44,6 +53,11 @@ class ScoringSettings(Settings):
 
     laboratory_map: LaboratoryMapSettings | None = None
     """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
+
+
+def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
+    """Return when a cut-off is borderline."""
+    return BorderlineRule(settings.borderline_tail, settings.borderline_fold, settings.borderline_tail_beyond)
 
 
 def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
