@@ -14,7 +14,7 @@ class _Form(NamedTuple):
 
     order: str
     first: int
-    count: str
+    entries: str
     entry_bytes: int
     offset: str
 
@@ -41,10 +41,10 @@ def leaves_the_file(path: Path) -> bool:
         for _ in range(_MOST_PAGES):
             if not place:
                 return place is None
-            entries = number(place, form.count) if place < size else None
+            entries = number(place, form.entries) if place < size else None
             if entries is None:
                 return True
-            place = number(place + struct.calcsize(form.count) + entries * form.entry_bytes, form.offset)
+            place = number(place + struct.calcsize(form.entries) + entries * form.entry_bytes, form.offset)
     return False
 
 

@@ -89,7 +89,7 @@ class DrawnScore:
 def moved(stained: NDArray[np.float32], certainty: NDArray[np.float32], shift: float) -> NDArray[np.floating]:
     """Return the probabilities after a shift of the staining's logit; that of the kind stays."""
     staining = np.clip(stained.astype(np.float64) / certainty, 1e-9, 1 - 1e-9)
-    return certainty * expit(logit(staining) + shift)
+    return np.asarray(certainty * expit(logit(staining) + shift))
 
 
 def choose_cuts(scores: Sequence[DrawnScore]) -> Cuts:
