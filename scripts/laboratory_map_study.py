@@ -30,15 +30,12 @@ LEANINGS: dict[str, Callable[[Floats], Floats]] = {
 
 def draw(cases: int, leaning: Callable[[Floats], Floats], rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Return the software's scores and the readers' consensus, each (cases,)."""
-    scores = np.where(rng.random(cases) < ZEROS, 0, np.exp(rng.normal(1.5, SPREAD, cases)))
-    scores = np.minimum(scores, 100)
+    scores = np.minimum(np.where(rng.random(cases) < ZEROS, 0, np.exp(rng.normal(1.5, SPREAD, cases))), 100)
     return scores, np.minimum(leaning(scores) * np.exp(rng.normal(0, ERROR, cases)), 100)
 
 
-def main() -> None:
-    """Simulate and print a table."""
-    studies = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    cases = int(sys.argv[2]) if len(sys.argv) > 2 else 60
+if __name__ == "__main__":
+    studies, cases = (int(number) for number in (*sys.argv[1:], *("200", "60")[len(sys.argv) - 1 :]))
     print(f"{studies:,} studies of {cases} cases, seed {SEED}\n")
     print("| readers' leaning | map written | CCC quoted | on new cases | without, on new cases |")
     print("|---|---:|---:|---:|---:|")
@@ -58,9 +55,5 @@ def main() -> None:
             quoted.append(found.honest.value)
             true.append(lins_concordance(log.of(new_reads), log.of(found.score_map.of(new_scores))))
         plain = lins_concordance(log.of(new_reads), log.of(new_scores))
-        share = helped / len(true)
-        print(f"| {name} | {share:.1%} | {np.mean(quoted):.3f} | {np.mean(true):.3f} | {plain:.3f} |")
-
-
-if __name__ == "__main__":
-    main()
+        means = f"{np.mean(quoted):.3f} | {np.mean(true):.3f}"
+        print(f"| {name} | {helped / len(true):.1%} | {means} | {plain:.3f} |")

@@ -11,6 +11,9 @@ from cxpath.values.errors import VariantsFileError
 from cxpath.values.genome_intervals import GenomeIntervals
 
 _HEADERS = ("#", "track", "browser")
+_LAST_BASE = 2**31 - 1
+"""No human chromosome is an eighth as long."""
+
 _HINT = "BED has a chromosome, a start and an end in each line, separated by tabs, 0-based"
 
 
@@ -42,6 +45,6 @@ def _intervals(lines: list[str], path: Path) -> Iterator[tuple[str, int, int]]:
             first, last = int(start), int(end)
         except ValueError as error:
             raise VariantsFileError(f"{path}: line {number} is no interval", _HINT) from error
-        if not 0 <= first < last:
+        if not 0 <= first < last <= _LAST_BASE:
             raise VariantsFileError(f"{path}: line {number}: {first} to {last} is no interval", _HINT)
         yield name, first, last
