@@ -32,7 +32,9 @@ def test_a_gzipped_bed_is_read(tmp_path: Path) -> None:
     assert read_bed(path).bases == 10
 
 
-@pytest.mark.parametrize("line", ["chr1\t100", "chr1\ta\tb", "chr1\t9\t9", "chr1\t-5\t9", f"chr1\t5\t{10**30}"])
+@pytest.mark.parametrize(
+    "line", ["chr1\t100", "chr1\ta\tb", "chr1\t9\t9", "chr1\t-5\t9", f"chr1\t5\t{10**30}"]
+)
 def test_a_line_that_is_no_interval_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(VariantsFileError, match="line 2"):
         read_bed(bed(tmp_path, f"chr1\t0\t10\n{line}\n"))
