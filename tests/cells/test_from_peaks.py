@@ -52,6 +52,16 @@ def test_every_centre_belongs_to_exactly_one_tile(x_px: float, y_px: float) -> N
     assert owners == 1
 
 
+def test_a_brown_cell_of_doubtful_kind_is_a_doubtful_positive_cell() -> None:
+    peaks = peaks_at(np.array([40.0, 60.0]), np.array([50.0, 50.0]))
+    peaks.kind_logits[0, 0] = 9.0  # surely tumour; the other may be any of ten
+    peaks.stain_logits[:] = 9.0
+    cells = cells_from_peaks(peaks, frame(0, 0), FACTS, Calibration())
+    assert cells.stained[0] > 0.95
+    assert (cells.stained <= cells.certainty).all()
+    assert cells.stained[1] < 0.9
+
+
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="differ in length"):
         CellTable.from_columns(FACTS, x_px=np.zeros(2), y_px=np.zeros(3))

@@ -17,6 +17,7 @@ from cxpath.training.settings import (
     CropSettings,
     DrawingSettings,
     JudgingSettings,
+    LossSettings,
     ScheduleSettings,
     TrainingSettings,
 )
@@ -122,6 +123,13 @@ def test_the_packed_network_is_the_averaged_one_in_evaluation_mode(tmp_path: Pat
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     first = train(tiny(2), tmp_path / "a", source=blob_field)
     second = train(tiny(2, seed=2), tmp_path / "b", source=blob_field)
+    assert not same_weights(first.network, second.network)
+
+
+def test_the_weight_of_stained_cells_reaches_the_weights(tmp_path: Path) -> None:
+    heavy = tiny(2).model_copy(update={"loss": LossSettings(stained_kind_weight=5.0)})
+    first = train(tiny(2), tmp_path / "a", source=blob_field)
+    second = train(heavy, tmp_path / "b", source=blob_field)
     assert not same_weights(first.network, second.network)
 
 

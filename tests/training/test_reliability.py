@@ -99,6 +99,15 @@ def test_a_kind_is_right_or_wrong_against_the_truth() -> None:
     assert curve.expected_error.low < curve.expected_error.value < curve.expected_error.high
 
 
+def test_a_positive_cell_of_the_wrong_kind_did_not_come_true() -> None:
+    seen = fields(1.0)
+    for one in seen:
+        one.truth.kind[:] = 1 - one.truth.kind
+    curve = measure_reliability(seen, PLAIN, JUDGING, 0.5, "trial").stained
+    assert curve is not None
+    assert set(curve.observed_share) == {0.0}
+
+
 def test_faint_peaks_below_the_cards_threshold_are_not_counted() -> None:
     strict = Decision(Calibration(), 0.95, 0.5)
     assert measure_reliability(fields(1.0), strict, JUDGING, 0.5, "trial").kind is None
