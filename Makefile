@@ -35,7 +35,7 @@ peers:
 
 # Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
 soak: $(VENV)/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak $(ONLY)
+	$(BIN)/python -m benchmarks.soak $(ONLY)
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
 # goes on where it was left.

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
     from cxpath.biomarkers.profile import BiomarkerProfile
     from cxpath.exchange.cells_parquet import read_cells, write_cells
+    from cxpath.runs.compare_reads import compare_reads
     from cxpath.runs.configuration import Configuration, load_configuration
-    from cxpath.runs.python_api import compare_reads, score_cells, score_slide
+    from cxpath.runs.python_api import score_cells, score_slide
     from cxpath.runs.review_profile import review_therapy
     from cxpath.scores.slide_score import SlideScore
     from cxpath.slide.open_slide import open_slide
@@ -34,7 +35,7 @@ _HOME = {
     "SlideScore": "cxpath.scores.slide_score",
     "Subkind": "cxpath.values.cell_table",
     "TherapyReview": "cxpath.therapy.review",
-    "compare_reads": "cxpath.runs.python_api",
+    "compare_reads": "cxpath.runs.compare_reads",
     "load_configuration": "cxpath.runs.configuration",
     "open_slide": "cxpath.slide.open_slide",
     "read_cells": "cxpath.exchange.cells_parquet",

@@ -45,13 +45,14 @@ def find_peaks(centre_logit: Tensor, threshold: float, radius: int) -> GridPeaks
     radius : int
         A peak is the largest within a window of 2 radius + 1 output cells.
     """
-    logit = centre_logit.float()
-    score = torch.sigmoid(logit)
+    logit = centre_logit[:, 0].float()
     # Logits are compared, not probabilities: those of two sure neighbours round to the same number.
     highest = functional.max_pool2d(logit, 2 * radius + 1, stride=1, padding=radius)
-    candidate = (logit == highest) & (score >= threshold)
-    tile, _, row, column = (candidate & _first_of_plateau(candidate, radius)).nonzero(as_tuple=True)
-    return GridPeaks(tile, row, column, score[tile, 0, row, column])
+    candidate = logit == highest
+    tile, row, column = candidate.nonzero(as_tuple=True)
+    score = torch.sigmoid(logit[tile, row, column])
+    peak = (score >= threshold) & _first_of_plateau(candidate, tile, row, column, radius)
+    return GridPeaks(tile[peak], row[peak], column[peak], score[peak])
 
 
 def peak_positions(peaks: GridPeaks, offset: Tensor) -> Tensor:
@@ -84,9 +85,14 @@ def not_doubled(
     return keep
 
 
-def _first_of_plateau(candidate: Tensor, radius: int) -> Tensor:
-    """Among candidates within one window, which are equal, mark the first in reading order."""
-    height, width = candidate.shape[-2:]
-    order = torch.arange(height * width, 0, -1, device=candidate.device, dtype=torch.float32)
-    ranked = torch.where(candidate, order.view(1, 1, height, width), 0.0)
-    return ranked == functional.max_pool2d(ranked, 2 * radius + 1, stride=1, padding=radius)
+def _first_of_plateau(candidate: Tensor, tile: Tensor, row: Tensor, column: Tensor, radius: int) -> Tensor:
+    """Say which candidates have no other before them, in reading order, within their window: equals all.
+
+    Looks beside the few candidates, not everywhere.
+    """
+    framed = functional.pad(candidate, (radius, radius, radius, 0))
+    first = torch.ones_like(tile, dtype=torch.bool)
+    for down in range(radius + 1):
+        for right in range(2 * radius + 1 if down < radius else radius):
+            first &= ~framed[tile, row + down, column + right]
+    return first

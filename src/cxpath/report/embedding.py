@@ -26,8 +26,10 @@ def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> 
     budget_bytes : int
         For all URIs together.
     """
+    # Once each: unpacking takes most of the time.
+    opened = {name: _opened(path) for name, path in pictures.items()}
     for side_px, quality in _STEPS:
-        uris = {name: data_uri(path, side_px, quality) for name, path in pictures.items()}
+        uris = {name: _jpeg_uri(picture, side_px, quality) for name, picture in opened.items()}
         if sum(map(len, uris.values())) <= budget_bytes:
             return uris
     logger.warning("%d pictures do not fit the page and were left out", len(pictures))
@@ -39,9 +41,18 @@ def data_uri(path: Path, side_px: int, quality: int) -> str:
 
     Only pixels are kept: whatever else the file says about itself stays behind.
     """
-    with Image.open(path) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
+    return _jpeg_uri(_opened(path), side_px, quality)
+
+
+def _jpeg_uri(picture: Image.Image, side_px: int, quality: int) -> str:
+    if max(picture.size) > side_px:
+        picture = picture.copy()
+        picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=quality, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _opened(path: Path) -> Image.Image:
+    with Image.open(path) as picture:
+        return picture.convert("RGB")

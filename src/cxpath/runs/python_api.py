@@ -1,14 +1,10 @@
-"""What `import cxpath` offers beside values: the calls of the command line, for notebooks and scripts."""
+"""What `import cxpath` offers for slides and cells: calls of the command line, for notebooks and scripts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cxpath.agreement.settings import AgreementSettings
-from cxpath.agreement.study import AgreementStudy
-from cxpath.runs.agree import AgreementRequest, compare, run_agreement
 from cxpath.runs.assays import read_assay
 from cxpath.runs.configuration import Configuration
 from cxpath.runs.score_request import CERVIX, REFERENCE_ASSAY, ScoreRequest
@@ -70,44 +66,3 @@ def score_cells(
     settings, assay = (configuration or Configuration()).scoring, read_assay(REFERENCE_ASSAY)
     refused = {} if research else assay.refusals(ASSAY_BOUND, CERVIX)
     return score_table(cells, settings, assay.cutoffs("cps", CERVIX), areas=areas, refused=refused)
-
-
-def compare_reads(
-    reads: str | Path | Sequence[str | Path],
-    out: str | Path | None = None,
-    *,
-    results: Sequence[str | Path] = (),
-    settings: AgreementSettings | None = None,
-    overwrite: bool = False,
-    **options: Any,
-) -> AgreementStudy:
-    """Study the agreement of manual reads and software: the same as `cxpath agree run`.
-
-    Parameters
-    ----------
-    reads : path or sequence of paths
-        Tables of reads, CSV or XLSX.
-    out : str or Path, optional
-        Folder for `agreement.json`, report, tables and figures; nothing is written without it.
-    results : sequence of paths
-        Results folders of `cxpath score`, or folders that hold some.
-    settings : AgreementSettings, optional
-    overwrite : bool
-        Replace an earlier study in `out`.
-    **options
-        The other fields of `AgreementRequest`: `score`, `software`, `reference`, `groups`.
-
-    Returns
-    -------
-    AgreementStudy
-    """
-    tables = [reads] if isinstance(reads, str | Path) else reads
-    request = AgreementRequest(
-        reads=tuple(Path(table) for table in tables),
-        results=tuple(Path(folder) for folder in results),
-        settings=settings or AgreementSettings(),
-        **options,
-    )
-    if out is None:
-        return compare(request)[0]
-    return run_agreement(request, Path(out), overwrite=overwrite)

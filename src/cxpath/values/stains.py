@@ -67,4 +67,7 @@ def optical_density(rgb: NDArray[np.uint8], white_point: tuple[float, float, flo
     """
     levels = (np.arange(256, dtype=np.float64) + 0.5)[:, None] / np.maximum(np.asarray(white_point), 1.0)
     table = np.maximum(-np.log10(levels), 0.0).astype(np.float32)
-    return np.stack([table[rgb[..., channel], channel] for channel in range(3)], axis=-1)
+    density = np.empty(rgb.shape, np.float32)
+    for channel in range(3):
+        density[..., channel] = table[:, channel][rgb[..., channel]]
+    return density

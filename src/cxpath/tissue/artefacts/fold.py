@@ -168,15 +168,15 @@ class _Turn:
 
 def _gain(density: FloatImage, mpp: float) -> FloatImage:
     """Return the logarithm of how much denser a short line along the row is than the denser side of it."""
-    best = np.full(density.shape, LEAST_GAIN, np.float32)
+    best = np.full(density.shape, np.exp(LEAST_GAIN), np.float32)
     for width_um in WIDTHS_UM:
         strip_um = max(0.6 * width_um, 12.0)
         line = _mean(density, PIECE_UM / mpp, 0.8 * width_um / mpp)
         strip = _mean(density, PIECE_UM / mpp, strip_um / mpp)
         away = max(2, round((width_um / 2 + strip_um / 2 + GAP_UM) / mpp))
         beside = np.maximum(_moved(strip, away), _moved(strip, -away))
-        np.maximum(best, np.log((line + FLOOR_OD) / (beside + FLOOR_OD)), out=best)
-    return np.asarray(np.clip(best, LEAST_GAIN, MOST_GAIN))
+        np.maximum(best, (line + FLOOR_OD) / (beside + FLOOR_OD), out=best)
+    return np.asarray(np.clip(np.log(best), LEAST_GAIN, MOST_GAIN))
 
 
 def _mean(image: FloatImage, length_px: float, width_px: float) -> FloatImage:

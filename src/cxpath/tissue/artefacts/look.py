@@ -31,7 +31,7 @@ class Look:
     @cached_property
     def mean(self) -> FloatImage:
         """Mean optical density: what any dye takes away."""
-        return np.asarray(self.density.mean(axis=2), np.float32)
+        return mean_density(self.density)
 
     @cached_property
     def blackness(self) -> FloatImage:
@@ -58,6 +58,11 @@ class Look:
         keep = stats[:, cv2.CC_STAT_AREA] * (self.mpp / 1000.0) ** 2 >= least_mm2
         keep[0] = False
         return np.asarray(keep[labels]) if count > 1 else np.zeros_like(mask)
+
+
+def mean_density(density: FloatImage) -> FloatImage:
+    """Return the mean of the three channels, (height, width); many times quicker than NumPy's."""
+    return np.asarray(cv2.transform(density, np.full((1, 3), 1 / 3)), np.float32)
 
 
 def distance_inside(mask: Mask) -> FloatImage:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, distance_inside, touching
+from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, distance_inside, mean_density, touching
 from cxpath.tissue.artefacts.settings import ArtefactSettings
 from cxpath.tissue.stain_hue import stain_hue
 
@@ -54,7 +54,7 @@ def find_pen(look: Look, settings: ArtefactSettings, contrast: Contrast) -> Mask
 def _coloured(look: Look, settings: ArtefactSettings) -> Mask:
     density = np.stack([look.smooth(look.density[..., c], SMOOTHING_UM) for c in range(3)], axis=-1)
     strangeness = _strangeness(density, settings)
-    mean = density.mean(axis=2)
+    mean = mean_density(density)
     plain = look.opened((strangeness > 1) & (mean > settings.pen_least_od), settings.pen_least_width_um)
     plain = look.pieces(plain, settings.pen_least_mm2 / 2)
     faint = (strangeness > WEAKER) & (mean > settings.pen_least_od / 2)
@@ -64,7 +64,7 @@ def _coloured(look: Look, settings: ArtefactSettings) -> Mask:
 
 def _strangeness(density: FloatImage, settings: ArtefactSettings) -> NDArray[np.float32]:
     """Return how far a hue lies from the stains' in units of the limits; above 1 it is ink's."""
-    visible = density.mean(axis=2) > VISIBLE_OD
+    visible = mean_density(density) > VISIBLE_OD
     strangeness = np.zeros(visible.shape, np.float32)
     hue = stain_hue(density[visible])
     blue = hue.brownness / settings.pen_bluest
@@ -100,6 +100,8 @@ def _even(
 
 def _continued(look: Look, marks: Mask, settings: ArtefactSettings) -> Mask:
     """Follow each mark to where it is as dense and of the same hue, though it lies over grainy tissue."""
+    if not marks.any():
+        return marks
     density = np.stack([look.smooth(look.density[..., c], SMOOTHING_UM / 2) for c in range(3)], axis=-1)
     length = np.linalg.norm(density, axis=2)
     direction = density / np.maximum(length, 1e-3)[..., None]

@@ -40,10 +40,16 @@ def measure_sharpness(density: NDArray[np.float32], mpp: float) -> Sharpness:
     """Measure a patch of mean optical density, (height, width), at about 1 µm/px or finer."""
     widths = (FINE_UM, MIDDLE_UM, COARSE_UM, COARSEST_UM)
     blurred = [cv2.GaussianBlur(density, (0, 0), width / mpp) for width in widths]
-    fine, middle, coarse = (float(np.std(one - other)) for one, other in pairwise(blurred))
-    mean = float(density.mean())
+    fine, middle, coarse = (_mean_and_spread(one - other)[1] for one, other in pairwise(blurred))
+    mean, spread = _mean_and_spread(density)
     return Sharpness(
         sharpness=fine / middle if middle > 0 else 1.0,
         contrast_od=coarse,
-        relative_contrast=float(density.std()) / mean if mean > 0 else np.inf,
+        relative_contrast=spread / mean if mean > 0 else np.inf,
     )
+
+
+def _mean_and_spread(image: NDArray[np.float32]) -> tuple[float, float]:
+    """Return mean and standard deviation; OpenCV needs one pass where NumPy needs three."""
+    mean, spread = cv2.meanStdDev(image)
+    return float(mean[0, 0]), float(spread[0, 0])
