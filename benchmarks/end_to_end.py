@@ -90,7 +90,7 @@ def whole(
 
 
 def print_end_to_end(
-    path: Path, folder: Path, engines: Sequence[tuple[str, str]], device: str = "cpu"
+    path: Path, folder: Path, engines: Sequence[tuple[str, str]], device: str = "cpu", rounds: int = ROUNDS
 ) -> dict[str, Any]:
     """Measure with one thread, processor time on a CPU; print and return the figures."""
     clock = process_time if device == "cpu" else perf_counter
@@ -103,8 +103,8 @@ def print_end_to_end(
             BARE: bare(path, plan, configuration, device),
             WHOLE: whole(path, out, plan, configuration, device),
         }
-        found = take_turns(jobs, clock, ROUNDS)
-        speed = {name: float(np.median(rounds)) for name, rounds in found.items()}
+        found = take_turns(jobs, clock, rounds)
+        speed = {name: float(np.median(values)) for name, values in found.items()}
         share = ratio(found, WHOLE, BARE)
         run = json.loads((out / "run.json").read_text())
         print(f"{engine} {run['precision']}, {device}: {megapixels(plan):.0f} Mpx")
@@ -117,7 +117,11 @@ def print_end_to_end(
                 f"    {name:8} at work {times['busy_share']:6.1%}, "
                 f"waited for input {times['waited_for_input_s']} s"
             )
-        figures[f"{engine} {run['precision']}"] = speed | {"of bare": share, "run": run["timings_s"]}
+        figures[f"{engine} {run['precision']}"] = speed | {
+            "of bare": share,
+            "megapixels": megapixels(plan),
+            "run": run["timings_s"],
+        }
     return figures
 
 

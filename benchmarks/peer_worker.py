@@ -41,7 +41,7 @@ def tiffslide(path: str) -> Read:
 def fastslide(path: str) -> Read:
     """Read through fastslide."""
     slide = importlib.import_module("fastslide").FastSlide.from_file_path(path)
-    return lambda x, y, side: halved(np.asarray(slide.read_region((x, y), 0, (2 * side, 2 * side))))
+    return lambda x, y, side: halved(slide.read_region((x, y), 0, (2 * side, 2 * side)).numpy())
 
 
 PEERS = {"cucim": cucim, "tiffslide": tiffslide, "fastslide": fastslide}
