@@ -6,6 +6,8 @@ import base64
 import io
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +17,8 @@ logger = logging.getLogger(__name__)
 BUDGET_BYTES = 14_000_000
 _STEPS = ((1800, 86), (1300, 84), (1000, 80), (800, 76), (640, 72), (480, 68), (320, 60), (200, 50))
 """Longest side in pixels and JPEG quality, from best to smallest."""
+
+_AT_ONCE = 4
 
 
 def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> dict[str, str]:
@@ -26,12 +30,12 @@ def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> 
     budget_bytes : int
         For all URIs together.
     """
-    # Once each: unpacking takes most of the time.
-    opened = {name: _opened(path) for name, path in pictures.items()}
-    for side_px, quality in _STEPS:
-        uris = {name: _jpeg_uri(picture, side_px, quality) for name, picture in opened.items()}
-        if sum(map(len, uris.values())) <= budget_bytes:
-            return uris
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        opened = list(pool.map(_opened, pictures.values()))  # once each: unpacking takes most of the time
+        for side_px, quality in _STEPS:
+            uris = list(pool.map(_jpeg_uri, opened, repeat(side_px), repeat(quality)))
+            if sum(map(len, uris)) <= budget_bytes:
+                return dict(zip(pictures, uris, strict=True))
     logger.warning("%d pictures do not fit the page and were left out", len(pictures))
     return {}
 

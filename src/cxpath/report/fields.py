@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from cxpath.report.png_file import write_png
 from cxpath.values.cell_table import Kind
 
 SCHEMA = "cxpath/fields/1"
+
+_AT_ONCE = 4
+"""Pictures are drawn and packed side by side: both are done outside Python."""
 
 INFLUENCE = "influence"
 """Bucket of the fields that move the score most."""
@@ -80,7 +84,9 @@ def write_fields(folder: Path, fields: Sequence[FieldView]) -> None:
     """Write `fields/NN.png`, `fields/NN_cells.png` and `fields/fields.json` into a run's folder."""
     target = folder / "fields"
     target.mkdir(parents=True, exist_ok=True)
-    entries = [_write_field(target, number, field) for number, field in enumerate(fields, start=1)]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        numbers = range(1, len(fields) + 1)
+        entries = list(pool.map(lambda number, field: _write_field(target, number, field), numbers, fields))
     with whole_file(target / "fields.json") as partial:
         document = {"schema": SCHEMA, "fields": entries}
         partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
