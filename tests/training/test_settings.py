@@ -54,7 +54,6 @@ LATER_KEYS = (
     ("crops", "poor_share"),
     ("crops", "scale_spread"),
     ("loss", "stained_kind_weight"),
-    ("loss", "stained_membrane_weight"),
 )
 
 

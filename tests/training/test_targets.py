@@ -62,13 +62,6 @@ def test_the_rule_of_the_kind_weighs_most() -> None:
     assert weight[:, 10, 12].tolist() == [0.25, 1.0]
 
 
-def test_the_membrane_of_a_stained_cell_can_weigh_more() -> None:
-    plain = field_targets(two_cells(), SETTINGS).stain_weight
-    heavy = field_targets(two_cells(), LossSettings(stained_membrane_weight=3.0)).stain_weight
-    assert (heavy[:, 2, 3] / plain[:, 2, 3]).tolist() == [3, 1]
-    assert (heavy[:, 10, 12] / plain[:, 10, 12]).tolist() == [1, 1]
-
-
 def test_a_crop_with_hardly_any_positive_cell_weighs_more() -> None:
     field = two_cells()
     negative = replace(field.cells, membrane=np.zeros(2, bool), any_stain=np.zeros(2, bool))

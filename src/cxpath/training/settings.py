@@ -58,9 +58,6 @@ class LossSettings(Settings):
     """0: every cell counts alike; 1: every kind counts alike."""
     stained_kind_weight: float = Field(default=1.0, gt=0)
     """Weight of a stained cell's kind: whether it counts hangs on it, and few cells are stained."""
-    stained_membrane_weight: float = Field(default=1.0, gt=0)
-    """Weight of whether a stained cell is so on its membrane: cytoplasm alone does not count, and most cells
-    are plainly unstained."""
     other_rule_weight: float = Field(default=0.25, ge=0)
     """Weight of a stain label that does not decide this cell (membrane of an immune cell, say)."""
     low_prevalence: float = Field(default=0.05, ge=0, le=1)
@@ -121,7 +118,6 @@ _ADDED_LATER = (
     ("crops", "poor_share"),
     ("crops", "scale_spread"),
     ("loss", "stained_kind_weight"),
-    ("loss", "stained_membrane_weight"),
 )
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""

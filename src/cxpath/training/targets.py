@@ -161,7 +161,6 @@ def _stain_weights(cells: DrawnCells, settings: LossSettings) -> NDArray[np.floa
     """Weights of the membrane and any labels of each cell, (2, N)."""
     tumour = cells.kind == Kind.TUMOUR
     weight = np.where(np.stack([tumour, ~tumour]), 1.0, settings.other_rule_weight)
-    weight[0] *= np.where(cells.any_stain > 0, settings.stained_membrane_weight, 1.0)
     counted = cells.kind != Kind.OTHER
     share = cells.positive[counted].mean() if counted.any() else 0.0
     return weight * (settings.low_prevalence_weight if share < settings.low_prevalence else 1.0)
