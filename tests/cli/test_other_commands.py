@@ -30,6 +30,15 @@ def test_importing_cxpath_loads_nothing_and_offers_everything() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
+def test_scoring_in_python_loads_no_statistics_of_reads_and_no_plots() -> None:
+    code = (
+        "import sys, cxpath; cxpath.score_slide\n"
+        "print([name for name in ('cxpath.agreement', 'matplotlib', 'scipy.stats') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_every_command_explains_itself() -> None:
     listed = command("--help")
     assert listed.returncode == 0

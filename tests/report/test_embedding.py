@@ -42,6 +42,17 @@ def test_pictures_shrink_until_they_fit(noise: Path) -> None:
     assert sum(map(len, small.values())) <= 400_000 < sum(map(len, large.values()))
 
 
+def test_each_name_keeps_its_picture(tmp_path: Path) -> None:
+    shades = {f"p{shade}": shade for shade in range(0, 250, 10)}
+    for name, shade in shades.items():
+        Image.new("RGB", (40, 30), (shade, shade, shade)).save(tmp_path / name, format="PNG")
+    found = embedded({name: tmp_path / name for name in shades})
+    assert list(found) == list(shades)
+    for name, shade in shades.items():
+        with Image.open(io.BytesIO(_decoded(found[name]))) as picture:
+            assert np.abs(np.asarray(picture).astype(int) - shade).max() <= 1
+
+
 def test_what_cannot_fit_is_left_out_aloud(noise: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert embedded({"a": noise}, budget_bytes=100) == {}
