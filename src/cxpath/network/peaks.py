@@ -86,7 +86,7 @@ def not_doubled(
 
 
 def _first_of_plateau(candidate: Tensor, tile: Tensor, row: Tensor, column: Tensor, radius: int) -> Tensor:
-    """Say which candidates have no other before them, in reading order, within their window: equals all.
+    """Say which candidates come first, in reading order, among those within their window, which are equal.
 
     Looks beside the few candidates, not everywhere.
     """
