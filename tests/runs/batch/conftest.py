@@ -35,7 +35,9 @@ class Cluster:
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     port = free_port()
-    scheduler = _start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    scheduler = _start(
+        "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--dashboard-address", ":0"
+    )
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import dask
 import pytest
 
 from cxpath.runs.batch.dask_cluster import QueueSettings, read_queue_settings, slurm_cluster
 from cxpath.values.errors import ConfigurationError, MissingFileError
+from tests.debian_packages import free_port
 
 QUEUE = """
 queue = "gpu"
@@ -33,6 +35,23 @@ def test_the_job_script_asks_for_what_the_file_says(tmp_path: Path) -> None:
     (worker,) = [line for line in lines if "dask_worker" in line or "dask worker" in line]
     assert "--nthreads=1" in worker
     assert "--resources=GPU=1" in worker
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_two_batches_share_a_login_machine_without_a_quarrel_over_ports() -> None:
+    with slurm_cluster(QueueSettings()) as one, slurm_cluster(QueueSettings()) as two:
+        assert one.scheduler_address != two.scheduler_address
+        assert one.scheduler.http_server.port != two.scheduler.http_server.port
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_site_may_fix_the_dashboards_address() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    with (
+        dask.config.set({"jobqueue.slurm.scheduler-options": {"dashboard_address": address}}),
+        slurm_cluster(QueueSettings()) as cluster,
+    ):
+        assert cluster.scheduler.http_server.port == int(address.partition(":")[2])
 
 
 def test_without_a_file_the_defaults_hold() -> None:

@@ -65,6 +65,7 @@ def read_queue_settings(path: Path | None) -> QueueSettings:
 def slurm_cluster(settings: QueueSettings) -> Any:
     """Return a `dask_jobqueue.SLURMCluster` that has asked for no job yet."""
     jobqueue = _library("dask_jobqueue")
+    dask = _library("dask")
     offers = [f"--resources=GPU={settings.gpus}"] if settings.gpus else []
     gpus = [f"--gres=gpu:{settings.gpus}"] if settings.gpus else []
     return jobqueue.SLURMCluster(
@@ -78,6 +79,11 @@ def slurm_cluster(settings: QueueSettings) -> Any:
         job_script_prologue=[f"export OMP_NUM_THREADS={settings.cores}", *settings.job_prologue],
         worker_extra_args=["--nthreads=1", *offers],
         log_directory=settings.log_folder,
+        # A login machine is shared: Dask's fixed port for the dashboard may be another batch's.
+        scheduler_options={
+            "dashboard_address": ":0",
+            **dask.config.get("jobqueue.slurm.scheduler-options", {}),
+        },
     )
 
 
