@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 DOUBLE = """
@@ -14,11 +15,39 @@ def double():
 """
 """A program whose workers take more than a pipe holds, where `LARGE` is true."""
 
+WORK_ON = """
+import os, time
+from concurrent.futures import wait
+from cxpath.training.worker_processes import worker_processes
+
+def number_of_process(pause_s):
+    time.sleep(pause_s)
+    return os.getpid()
+
+def work_on():
+    with worker_processes(2) as pool:
+        first = [pool.submit(number_of_process, 1) for _ in range(2)]
+        print(*(done.result() for done in first), flush=True)
+        wait([pool.submit(number_of_process, 600)])
+"""
+"""A program that prints the process numbers of its two workers, of which one then works and one waits."""
+
+PATIENCE_S = 60.0
+
 
 def python(*words: str | Path, program: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *map(str, words)], input=program, capture_output=True, text=True, check=False
     )
+
+
+def runs(process: int) -> bool:
+    """Say whether a process is there and no mere entry of one that has ended."""
+    status = Path(f"/proc/{process}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def complaint(done: subprocess.CompletedProcess[str]) -> str:
@@ -45,6 +74,22 @@ def test_a_program_from_standard_input_does_without_workers_or_says_so() -> None
     assert counted.stdout.strip() == "1", counted.stderr
     refused = python("-", program=f"LARGE = True\n{DOUBLE}\ndouble()")
     assert "a program from standard input cannot have worker processes" in complaint(refused)
+
+
+def test_workers_end_with_the_program_that_began_them_even_when_it_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(f"{WORK_ON}\n\nif __name__ == '__main__':\n    work_on()")
+    program = subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    workers = [int(number) for number in program.stdout.readline().split()]
+    assert len(set(workers)) == 2
+    assert all(runs(worker) for worker in workers)
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    deadline = time.monotonic() + PATIENCE_S
+    while any(runs(worker) for worker in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(runs(worker) for worker in workers)
 
 
 def test_else_there_is_a_worker_for_each_core() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from pydantic import Field
 
+from cxpath.values.processor_cores import usable_cores
 from cxpath.values.settings import Settings
 
 
@@ -16,7 +15,7 @@ class TileSettings(Settings):
     """Side of a tile's core in pixels at the network's µm/px; rounded down to its stride."""
 
     reader_threads: int = Field(default=0, ge=0)
-    """Threads that read ahead; 0 takes one for each processor, at most eight."""
+    """Threads that read ahead; 0 takes one for each core that cxpath may use, at most eight."""
 
     read_ahead: int = Field(default=8, ge=1)
     """Tiles that may wait, read, for the network."""
@@ -27,4 +26,4 @@ class TileSettings(Settings):
     @property
     def effective_reader_threads(self) -> int:
         """The number of threads after 0 has been resolved."""
-        return self.reader_threads or min(8, os.cpu_count() or 1)
+        return self.reader_threads or min(8, len(usable_cores()))

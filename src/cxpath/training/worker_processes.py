@@ -6,7 +6,6 @@ main program anew, which needs a main program that can be imported.
 
 from __future__ import annotations
 
-import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cxpath.values.child_process import end_with_parent
 from cxpath.values.errors import CxpathError
+from cxpath.values.processor_cores import usable_cores
 
 _HINT = 'save the program as a file and call this below `if __name__ == "__main__":`, or ask for 1 worker'
 
@@ -29,7 +30,7 @@ class WorkersError(CxpathError, RuntimeError):
 
 def default_workers() -> int:
     """Return one for each core that this process may use; 1, this process alone, where none can begin."""
-    return len(os.sched_getaffinity(0)) if _main_can_be_imported() else 1
+    return len(usable_cores()) if _main_can_be_imported() else 1
 
 
 @contextmanager
@@ -65,6 +66,7 @@ def worker_processes(
 
 
 def _begin(parcel: Path) -> None:
+    end_with_parent()
     begin, arguments = pickle.loads(parcel.read_bytes())
     if begin is not None:
         begin(*arguments)

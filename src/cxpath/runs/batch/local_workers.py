@@ -20,6 +20,7 @@ from cxpath.runs.batch.slide_task import SlideTask
 from cxpath.runs.batch.state_folder import StateFolder
 from cxpath.runs.batch.worker_process import BROKEN, MOVED, READY, SETTLED, serve
 from cxpath.values.errors import BatchError
+from cxpath.values.processor_cores import usable_cores
 
 _MOST_FALSE_STARTS = 3
 _GRACE_S = 20.0
@@ -65,7 +66,7 @@ class LocalWorkers:
 
     def environment(self, number: int) -> dict[str, str]:
         """Return what a worker's environment shall say: its share of the processors, its GPU."""
-        threads = max(1, (len(_processors()) or 1) // self.workers)
+        threads = max(1, len(usable_cores()) // self.workers)
         found = {name: str(threads) for name in _THREAD_VARIABLES if name not in os.environ}
         if self.gpus:
             found["CUDA_VISIBLE_DEVICES"] = self.gpus[number % len(self.gpus)]
@@ -186,11 +187,6 @@ def _say_goodbye(pipe: Connection) -> None:
         pipe.send(None)
     except OSError:
         return  # it is gone already
-
-
-def _processors() -> set[int]:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return affinity(0) if affinity else set(range(os.cpu_count() or 1))
 
 
 @contextmanager

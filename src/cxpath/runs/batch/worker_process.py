@@ -5,13 +5,11 @@ It never outlives its parent: were it to go on, a second run would meet results 
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
-import threading
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 
 from cxpath.runs.batch.attempt import Attempt, worker_name
+from cxpath.values.child_process import end_with_parent
 from cxpath.values.errors import CxpathError
 
 READY, MOVED, SETTLED, BROKEN = "ready", "moved", "settled", "broken"
@@ -20,7 +18,7 @@ READY, MOVED, SETTLED, BROKEN = "ready", "moved", "settled", "broken"
 
 def serve(pipe: Connection, attempt: Attempt) -> None:
     """Settle tasks until None comes, or the parent is gone."""
-    _end_with_parent()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pipe.send((READY,))
     try:
@@ -38,15 +36,3 @@ def serve(pipe: Connection, attempt: Attempt) -> None:
 def _move(pipe: Connection, done: int, total: int) -> None:
     if done == total or done % 16 == 0:
         pipe.send((MOVED, done, total))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
