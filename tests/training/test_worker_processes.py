@@ -15,6 +15,19 @@ def double():
 """
 """A program whose workers take more than a pipe holds, where `LARGE` is true."""
 
+DIE = """
+import os, signal
+from cxpath.training.worker_processes import worker_processes
+
+def kill_myself(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die():
+    with worker_processes(2) as pool:
+        list(pool.map(kill_myself, range(2)))
+"""
+"""A program whose workers are killed at their work, as a system without memory does."""
+
 WORK_ON = """
 import os, time
 from concurrent.futures import wait
@@ -66,7 +79,16 @@ def test_an_unguarded_script_ends_and_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(f"LARGE = True\n{DOUBLE}\ndouble()")
     done = python(tmp_path / "script.py")
     assert done.returncode == 1
+    assert "no worker process could begin" in complaint(done)
     assert 'save the program as a file and call this below `if __name__ == "__main__":`' in complaint(done)
+
+
+def test_a_worker_that_dies_at_its_work_is_not_laid_to_the_program(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(f"{DIE}\n\nif __name__ == '__main__':\n    die()")
+    done = python(tmp_path / "script.py")
+    assert done.returncode == 1
+    assert "a worker process died at its work" in complaint(done)
+    assert "__main__" not in complaint(done)
 
 
 def test_a_program_from_standard_input_does_without_workers_or_says_so() -> None:

@@ -22,6 +22,7 @@ from cxpath.values.errors import CxpathError
 from cxpath.values.processor_cores import usable_cores
 
 _HINT = 'save the program as a file and call this below `if __name__ == "__main__":`, or ask for 1 worker'
+_DIED_HINT = "often the system ended it for want of memory: free some, or ask for fewer workers"
 
 
 class WorkersError(CxpathError, RuntimeError):
@@ -62,11 +63,18 @@ def worker_processes(
             with ProcessPoolExecutor(number, get_context("spawn"), _begin, (parcel,)) as pool:
                 yield pool
         except BrokenProcessPool as error:
-            raise WorkersError("a worker process died, or could not begin", _HINT) from error
+            if _begun(parcel).exists():
+                raise WorkersError("a worker process died at its work", _DIED_HINT) from error
+            raise WorkersError("no worker process could begin", _HINT) from error
+
+
+def _begun(parcel: Path) -> Path:
+    return parcel.with_name("begun")
 
 
 def _begin(parcel: Path) -> None:
     end_with_parent()
+    _begun(parcel).touch()
     begin, arguments = pickle.loads(parcel.read_bytes())
     if begin is not None:
         begin(*arguments)
