@@ -27,6 +27,8 @@ from benchmarks.reader_table import print_reader_table
 from benchmarks.repeated_slide import DRAWN_PX, drawn_slide, repeat_slide
 from benchmarks.scoring import print_scoring
 
+from cxpath.values.processor_cores import usable_cores
+
 OUT = Path("cxpath-out/bench.json")
 SLIDE_PX = 16_384
 LARGE_SLIDE_PX = 32_768
@@ -108,7 +110,7 @@ def main() -> None:
     figures = json.loads(OUT.read_text()) if OUT.exists() else {}
     for name in wanted:
         load = os.getloadavg()[0]
-        print(f"\n== {name} (load before it {load:.1f}, {len(os.sched_getaffinity(0))} cores)")
+        print(f"\n== {name} (load before it {load:.1f}, {len(usable_cores())} cores)")
         with TemporaryDirectory() as folder:
             figures[name] = {"load": load, "figures": PARTS[name](Path(folder))}
         OUT.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ start-up is not.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from cxpath.runs.configuration import Configuration, load_configuration
 from cxpath.runs.engines import choose_engine
 from cxpath.tiles.plan import TilePlan, plan_tiles
 from cxpath.tissue.find_tissue import find_tissue
+from cxpath.values.processor_cores import usable_cores
 
 ROUNDS = 3
 BARE, WHOLE = "bare reading and forward", "cxpath score, everything"
@@ -127,7 +127,7 @@ def print_end_to_end(
 
 def print_threads(path: Path, folder: Path) -> dict[int, float]:
     """Score with one thread, two, ... by the clock."""
-    counts = [count for count in (1, 2, 4, 8) if count <= len(os.sched_getaffinity(0))]
+    counts = [count for count in (1, 2, 4, 8) if count <= len(usable_cores())]
     plan = plan_of(path, settings_of("torch", "auto", 1))
     jobs = {
         str(count): whole(path, folder / "out", plan, settings_of("torch", "auto", count), "cpu")
