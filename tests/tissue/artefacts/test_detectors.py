@@ -127,6 +127,19 @@ def test_a_cord_of_stained_tumour_is_no_fold() -> None:
     assert not FINDERS["fold"](np.asarray(cord, np.float32)).any()
 
 
+def test_a_strand_with_glass_beside_it_is_no_fold() -> None:
+    tissue = stroke(30.0, 0.3)
+    tissue[:, :200] = True
+    short = ArtefactSettings(fold_line_um=200.0)
+    assert not find_folds(look_at(2 * CLEAN["pale"] * softly(tissue)), tissue, short).any()
+
+
+def test_a_dense_strip_that_the_picture_cuts_is_no_fold() -> None:
+    density = TISSUE.copy()
+    density[:10] *= 3
+    assert not FINDERS["fold"](density).any()
+
+
 PAINTED = {
     "pen": np.asarray(TISSUE + 0.9 * softly(stroke()) * np.array(INKS["brown"], np.float32), np.float32),
     "dark": np.asarray(TISSUE + 1.6 * softly(distance_um() < 40), np.float32),

@@ -20,8 +20,8 @@ from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, withi
 from cxpath.tissue.artefacts.settings import ArtefactSettings
 from cxpath.values.stains import StainBasis
 
-STEP_UM = 4.0
-"""Resolution at which folds are looked for; coarser overviews are taken as they are."""
+STEP_UM = 8.0
+"""Resolution at which folds are looked for; finer, cells and glands make lines of their own."""
 
 DIRECTIONS = 16
 WIDTHS_UM = (14.0, 24.0, 38.0)
@@ -46,11 +46,17 @@ RIDGE_REACH_UM = 12.0
 WEAKER = 0.58
 """A fold is followed down to this part of what it must stand out by."""
 
+TISSUE_BESIDE = 0.5
+"""Share of the strips beside a line that is tissue, at least."""
+
 FLOOR_OD = 0.04
 """Added to both sides of a comparison, so that a trace of stain twice as strong is nothing."""
 
-BOTH_GAIN = 1.15
-"""How much more of each stain a fold holds than the tissue around it,"""
+BOTH_GAIN = 1.3
+"""How many times as much of each stain a fold holds as the tissue around it,"""
+
+EVEN_GAIN = 0.3
+"""the stain that gains less at least this part of what the other gains,"""
 
 FAINTEST_OD = 0.06
 """DAB being asked only where there is as much of it."""
@@ -133,10 +139,11 @@ class _Search:
         density = self.stains.sum(axis=2)
         for number in numbers:
             turn = _Turn.of(density.shape, np.pi * number / DIRECTIONS)
-            ridge = _gain(turn.there(density), self.mpp)
+            tissue = turn.there(self.inside.astype(np.float32))
+            ridge = _gain(turn.there(density), tissue, self.mpp)
             wide = 2 * round(WANDERS_UM / self.mpp) + 1
             tolerant = cv2.dilate(ridge, np.ones((wide, 1), np.uint8))
-            on_tissue = tolerant * turn.there(self.inside.astype(np.float32))
+            on_tissue = tolerant * tissue
             along = _mean(on_tissue, self.settings.fold_line_um / self.mpp, 1)
             yield turn, ridge, along
 
@@ -166,16 +173,21 @@ class _Turn:
         return np.asarray(turned, np.float32)
 
 
-def _gain(density: FloatImage, mpp: float) -> FloatImage:
-    """Return the logarithm of how much denser a short line along the row is than the denser side of it."""
+def _gain(density: FloatImage, tissue: FloatImage, mpp: float) -> FloatImage:
+    """Return the logarithm of how much denser a short line along the row is than the denser side of it.
+
+    Both sides must hold tissue: a strand with glass beside it is no fold.
+    """
     best = np.full(density.shape, np.exp(LEAST_GAIN), np.float32)
     for width_um in WIDTHS_UM:
         strip_um = max(0.6 * width_um, 12.0)
         line = _mean(density, PIECE_UM / mpp, 0.8 * width_um / mpp)
-        strip = _mean(density, PIECE_UM / mpp, strip_um / mpp)
+        covered = _mean(tissue, PIECE_UM / mpp, strip_um / mpp)
+        strip = _mean(density * tissue, PIECE_UM / mpp, strip_um / mpp) / np.maximum(covered, TISSUE_BESIDE)
         away = max(2, round((width_um / 2 + strip_um / 2 + GAP_UM) / mpp))
         beside = np.maximum(_moved(strip, away), _moved(strip, -away))
-        np.maximum(best, (line + FLOOR_OD) / (beside + FLOOR_OD), out=best)
+        between = np.minimum(_moved(covered, away), _moved(covered, -away)) >= TISSUE_BESIDE
+        np.maximum(best, (line + FLOOR_OD) / (beside + FLOOR_OD), out=best, where=between)
     return np.asarray(np.clip(np.log(best), LEAST_GAIN, MOST_GAIN))
 
 
@@ -186,7 +198,7 @@ def _mean(image: FloatImage, length_px: float, width_px: float) -> FloatImage:
 
 
 def _moved(image: FloatImage, rows: int) -> FloatImage:
-    framed = np.pad(image, ((abs(rows), abs(rows)), (0, 0)), mode="edge")
+    framed = np.pad(image, ((abs(rows), abs(rows)), (0, 0)))
     start = abs(rows) + rows
     return np.asarray(framed[start : start + image.shape[0]])
 
@@ -200,8 +212,16 @@ def _of_both_stains(folds: Mask, search: _Search) -> Mask:
         around = within(own, BESIDE_UM / search.mpp) & ~within(own, GAP_UM / search.mpp) & search.inside
         if not around.any():
             continue
-        held, beside = search.stains[own].mean(axis=0), search.stains[around].mean(axis=0)
-        enough = held >= BOTH_GAIN * beside
-        if enough[0] and (enough[1] or max(held[1], beside[1]) < FAINTEST_OD):
+        if _doubled(search.stains[own].mean(axis=0), search.stains[around].mean(axis=0)):
             kept |= own
     return kept
+
+
+def _doubled(held: FloatImage, beside: FloatImage) -> bool:
+    """Say whether a piece gained as a fold does, from its stains and those around it, (haematoxylin, DAB)."""
+    if held[0] < BOTH_GAIN * beside[0]:
+        return False
+    if max(held[1], beside[1]) < FAINTEST_OD:
+        return True
+    parts = (held - beside) / np.maximum(beside, 1e-6)
+    return bool(held[1] >= BOTH_GAIN * beside[1] and parts.min() >= EVEN_GAIN * parts.max())

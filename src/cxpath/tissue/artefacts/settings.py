@@ -90,7 +90,7 @@ class ArtefactSettings(Settings):
     fold_least_gain: float = Field(default=0.3, gt=0)
     """Logarithm of how much denser, on average over that length, at least."""
 
-    fold_stands_out: float = Field(default=4.2, gt=1)
+    fold_stands_out: float = Field(default=3.2, gt=1)
     """And how far above the slide's own lines: in steps from their median to their highest tenth."""
 
     bubble_least_radius_um: float = Field(default=30.0, gt=0)
