@@ -19,6 +19,14 @@ def test_a_card_comes_back_as_it_was_written(card: ModelCard, tmp_path: Path) ->
     assert read_card(tmp_path) == card
 
 
+def test_a_card_whose_threshold_meant_another_probability_is_refused(card: ModelCard, tmp_path: Path) -> None:
+    earlier = card_text(card).replace("cxpath/model/2", "cxpath/model/1")
+    (tmp_path / CARD_NAME).write_text(earlier, encoding="utf-8")
+    with pytest.raises(ModelError, match="packed by an earlier cxpath") as caught:
+        read_card(tmp_path)
+    assert "cxpath models pack" in str(caught.value.hint)
+
+
 def test_a_measured_reliability_comes_back(card: ModelCard, tmp_path: Path) -> None:
     curve = ReliabilityCurve(
         method="trial", from_probability=(0.9,), count=(7,), mean_probability=(0.97,), observed_share=(1.0,),

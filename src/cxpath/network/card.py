@@ -143,7 +143,7 @@ class TrainingRecord(Settings):
 class ModelCard(Settings):
     """Everything `card.toml` holds."""
 
-    schema_name: Literal["cxpath/model/1"] = Field(default="cxpath/model/1", alias="schema")
+    schema_name: Literal["cxpath/model/2"] = Field(default="cxpath/model/2", alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     version: str
     description: str

@@ -14,6 +14,9 @@ from cxpath.values.errors import ModelError
 
 CARD_NAME = "card.toml"
 
+EARLIER_SCHEMA = "cxpath/model/1"
+"""Its staining threshold is for a probability that left out the doubt about the kind."""
+
 
 def read_card(folder: Path) -> ModelCard:
     """Read the card of the model in `folder`.
@@ -25,7 +28,13 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = folder / CARD_NAME
     try:
-        return ModelCard.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        if content.get("schema") == EARLIER_SCHEMA:
+            raise ModelError(
+                f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
+                "pack its training again: cxpath models pack",
+            )
+        return ModelCard.model_validate(content)
     except FileNotFoundError as error:
         raise ModelError(
             f"{path}: no model card there", "give a folder that `cxpath models list` names"

@@ -61,6 +61,9 @@ EVEN_GAIN = 0.3
 FAINTEST_OD = 0.06
 """DAB being asked only where there is as much of it."""
 
+SHORTEST_UM = 200.0
+"""A piece that is left when all else is done is no shorter."""
+
 BESIDE_UM = 40.0
 FEWEST_PX = 200
 """Tissue with fewer pixels has no structure of its own to compare with."""
@@ -183,7 +186,8 @@ def _gain(density: FloatImage, tissue: FloatImage, mpp: float) -> FloatImage:
         strip_um = max(0.6 * width_um, 12.0)
         line = _mean(density, PIECE_UM / mpp, 0.8 * width_um / mpp)
         covered = _mean(tissue, PIECE_UM / mpp, strip_um / mpp)
-        strip = _mean(density * tissue, PIECE_UM / mpp, strip_um / mpp) / np.maximum(covered, TISSUE_BESIDE)
+        held = _mean(density * tissue, PIECE_UM / mpp, strip_um / mpp)
+        strip = np.asarray(held / np.maximum(covered, TISSUE_BESIDE), np.float32)
         away = max(2, round((width_um / 2 + strip_um / 2 + GAP_UM) / mpp))
         beside = np.maximum(_moved(strip, away), _moved(strip, -away))
         between = np.minimum(_moved(covered, away), _moved(covered, -away)) >= TISSUE_BESIDE
@@ -204,17 +208,23 @@ def _moved(image: FloatImage, rows: int) -> FloatImage:
 
 
 def _of_both_stains(folds: Mask, search: _Search) -> Mask:
-    """Drop pieces that hold more of one stain only: cords of tumour, trails of lymphocytes."""
+    """Drop short pieces, and those of one stain alone: cords of tumour, trails of lymphocytes."""
     count, labels = cv2.connectedComponents(within(folds, 2).astype(np.uint8), connectivity=8)
     kept = np.zeros_like(folds)
     for number in range(1, count):
         own = (labels == number) & folds
         around = within(own, BESIDE_UM / search.mpp) & ~within(own, GAP_UM / search.mpp) & search.inside
-        if not around.any():
+        if _extent_px(own) * search.mpp < SHORTEST_UM or not around.any():
             continue
         if _doubled(search.stains[own].mean(axis=0), search.stains[around].mean(axis=0)):
             kept |= own
     return kept
+
+
+def _extent_px(mask: Mask) -> float:
+    """Return the diagonal of the box around a mask."""
+    rows, columns = np.nonzero(mask)
+    return float(np.hypot(np.ptp(rows), np.ptp(columns)))
 
 
 def _doubled(held: FloatImage, beside: FloatImage) -> bool:
