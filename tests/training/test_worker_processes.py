@@ -29,19 +29,20 @@ def die():
 """A program whose workers are killed at their work, as a system without memory does."""
 
 WORK_ON = """
-import os, time
-from concurrent.futures import wait
+import os, sys, time
+from pathlib import Path
 from cxpath.training.worker_processes import worker_processes
 
-def number_of_process(pause_s):
-    time.sleep(pause_s)
+def number_of_process(folder):
+    (Path(folder) / str(os.getpid())).touch()
+    while len(list(Path(folder).iterdir())) < 2:
+        time.sleep(0.05)
     return os.getpid()
 
 def work_on():
     with worker_processes(2) as pool:
-        first = [pool.submit(number_of_process, 1) for _ in range(2)]
-        print(*(done.result() for done in first), flush=True)
-        wait([pool.submit(number_of_process, 600)])
+        print(*pool.map(number_of_process, 2 * [sys.argv[1]]), flush=True)
+        pool.submit(time.sleep, 600).result()
 """
 """A program that prints the process numbers of its two workers, of which one then works and one waits."""
 
@@ -100,7 +101,10 @@ def test_a_program_from_standard_input_does_without_workers_or_says_so() -> None
 
 def test_workers_end_with_the_program_that_began_them_even_when_it_is_killed(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(f"{WORK_ON}\n\nif __name__ == '__main__':\n    work_on()")
-    program = subprocess.Popen([sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, text=True)
+    (tmp_path / "begun").mkdir()
+    program = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", tmp_path / "begun"], stdout=subprocess.PIPE, text=True
+    )
     assert program.stdout is not None
     workers = [int(number) for number in program.stdout.readline().split()]
     assert len(set(workers)) == 2
