@@ -40,16 +40,6 @@ def test_scores_may_be_written_in_many_ways(text: str, number: float, low: float
     assert (value.number, value.low, value.high) == (number, low, high)
 
 
-def test_a_bound_reaches_a_cutoff_only_where_that_is_certain() -> None:
-    assert read_value("<1").reaches(1) is False
-    assert read_value("<=1").reaches(1) is None
-    assert read_value("<10").reaches(1) is None
-    assert read_value(">50").reaches(10) is True
-    assert read_value("1").reaches(1) is True
-    assert read_value("0,96").reaches(1) is False
-    assert read_value("NE").reaches(1) is None
-
-
 @pytest.mark.parametrize("text", ["", "NA", "n/a", "-", "  "])
 def test_no_read_is_missing(text: str) -> None:
     assert read_value(text).state is ReadState.MISSING

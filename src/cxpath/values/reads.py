@@ -43,16 +43,6 @@ class ReadValue:
         """Whether only a bound was stated."""
         return self.state is ReadState.SCORED and self.low != self.high
 
-    def reaches(self, cutoff: float) -> bool | None:
-        """Say whether the score is at least the cut-off; None when that cannot be known."""
-        if self.state is not ReadState.SCORED:
-            return None
-        if self.low >= cutoff:
-            return True
-        if self.high < cutoff or (self.high == cutoff and self.high_excluded):
-            return False
-        return None
-
 
 NO_READ = ReadValue(math.nan, math.nan, math.nan, state=ReadState.MISSING)
 NOT_EVALUABLE = ReadValue(math.nan, math.nan, math.nan, state=ReadState.NOT_EVALUABLE)
