@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import dask
+import dask_jobqueue  # noqa: F401  # its defaults must stand before one of them is changed for a while
 import pytest
 
 from cxpath.runs.batch.dask_cluster import QueueSettings, read_queue_settings, slurm_cluster
