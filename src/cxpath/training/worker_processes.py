@@ -74,10 +74,10 @@ def _begun(parcel: Path) -> Path:
 
 def _begin(parcel: Path) -> None:
     end_with_parent()
-    _begun(parcel).touch()
     begin, arguments = pickle.loads(parcel.read_bytes())
     if begin is not None:
         begin(*arguments)
+    _begun(parcel).touch()
 
 
 def _main_can_be_imported() -> bool:
