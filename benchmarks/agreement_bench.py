@@ -1,6 +1,6 @@
 """The agreement part of `make bench`: 31 readers, 109 cases, 2 rounds, everything, 2,000 bootstrap draws.
 
-Drawn scores of the size of the published ring studies. `make bench ONLY=agreement` prints this alone.
+FigureMarkup scores of the size of the published ring studies. `make bench ONLY=agreement` prints this alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from cxpath.exchange.safe_rows import write_rows
-from cxpath.runs.agree import AgreementRequest, run_agreement
+from cxpath.app.agree import AgreementRequest, run_agreement
+from cxpath.io.tables import write_rows
 
 READERS, CASES, ROUNDS = 31, 109, 2
 

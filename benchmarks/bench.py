@@ -24,10 +24,10 @@ from benchmarks.gpu_decoding import print_gpu_decoding
 from benchmarks.memory import print_memory
 from benchmarks.reader_slides import draw, write_slide
 from benchmarks.reader_table import print_reader_table
-from benchmarks.repeated_slide import DRAWN_PX, drawn_slide, repeat_slide
+from benchmarks.repeated_slide import SYNTHETIC_PX, repeat_slide, synthetic_slide
 from benchmarks.scoring import print_scoring
 
-from cxpath.values.processor_cores import usable_cores
+from cxpath.data.settings import usable_cores
 
 OUT = Path("cxpath-out/bench.json")
 SLIDE_PX = 16_384
@@ -50,13 +50,13 @@ def forward(_: Path) -> Any:
 def slides(folder: Path) -> Any:
     """Measure a whole slide, from file to report."""
     print("whole slides, one thread, processor time:")
-    drawn = drawn_slide(folder)
+    drawn = synthetic_slide(folder)
     path = repeat_slide(drawn, folder / "slide.svs", SLIDE_PX)
     figures = print_end_to_end(path, folder, ON_PROCESSORS)
     print("a larger one, once, on which what every slide costs weighs less:")
     large = repeat_slide(drawn, folder / "large.svs", LARGE_SLIDE_PX)
     figures["large"] = print_end_to_end(large, folder, ON_PROCESSORS[:1], rounds=1)
-    seconds = {side_px: start_up_s(one, folder) for side_px, one in ((DRAWN_PX, drawn), (SLIDE_PX, path))}
+    seconds = {side_px: start_up_s(one, folder) for side_px, one in ((SYNTHETIC_PX, drawn), (SLIDE_PX, path))}
     for side_px, found in seconds.items():
         print(f"  start to first tile, {side_px} px a side: {found:.2f} s (wanted: 3)")
     return figures | {"start_up_s": seconds}
@@ -65,7 +65,7 @@ def slides(folder: Path) -> Any:
 def threads(folder: Path) -> Any:
     """Measure the same with more threads."""
     print("whole slides, threads, by the clock:")
-    return print_threads(repeat_slide(drawn_slide(folder), folder / "slide.svs", SLIDE_PX), folder)
+    return print_threads(repeat_slide(synthetic_slide(folder), folder / "slide.svs", SLIDE_PX), folder)
 
 
 def scoring(_: Path) -> Any:
@@ -81,7 +81,7 @@ def agreement(folder: Path) -> Any:
 def memory(folder: Path) -> Any:
     """Measure peak memory against slide size."""
     print("peak memory (wanted: 1500 MB above the libraries at most):")
-    return print_memory(drawn_slide(folder), folder)
+    return print_memory(synthetic_slide(folder), folder)
 
 
 def gpu(folder: Path) -> Any:
@@ -90,7 +90,7 @@ def gpu(folder: Path) -> Any:
         print("GPU: not measured, there is none here (the command is ready: make bench ONLY=gpu)")
         return None
     print(f"whole slide on {torch.cuda.get_device_name()}, by the clock (wanted: 10 s for 400 Mpx):")
-    path = repeat_slide(drawn_slide(folder), folder / "slide.svs", GPU_SLIDE_PX)
+    path = repeat_slide(synthetic_slide(folder), folder / "slide.svs", GPU_SLIDE_PX)
     figures = print_end_to_end(path, folder, (("torch", "auto"),), "cuda")
     tiles = write_slide(folder / "tiles.svs", draw(), "Q70 4:2:0")
     return figures | {"decoding": print_gpu_decoding(tiles, torch.device("cuda"))}

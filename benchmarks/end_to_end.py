@@ -19,13 +19,13 @@ import torch
 from benchmarks.rounds import Job, ratio, take_turns
 
 import cxpath
+from cxpath.app.configuration import Configuration, load_configuration
+from cxpath.app.quantise import choose_engine
+from cxpath.data.settings import usable_cores
 from cxpath.network.device import choose_device
-from cxpath.network.model_store import load_model
-from cxpath.runs.configuration import Configuration, load_configuration
-from cxpath.runs.engines import choose_engine
-from cxpath.tiles.plan import TilePlan, plan_tiles
-from cxpath.tissue.find_tissue import find_tissue
-from cxpath.values.processor_cores import usable_cores
+from cxpath.network.model import load_model
+from cxpath.pipeline.tiles import TilePlan, plan_tiles
+from cxpath.tissue.tissue import find_tissue
 
 ROUNDS = 3
 BARE, WHOLE = "bare reading and forward", "cxpath score, everything"

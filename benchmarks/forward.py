@@ -12,13 +12,13 @@ from benchmarks.end_to_end import settings_of
 from benchmarks.rounds import Job, ratio, take_turns
 from numpy.typing import NDArray
 
+from cxpath.app.quantise import choose_engine
+from cxpath.errors import DeviceError
 from cxpath.network.device import choose_device
-from cxpath.network.engine import Engine
-from cxpath.network.model_store import load_model
-from cxpath.runs.engines import choose_engine
-from cxpath.training.synthetic.field import draw_field
-from cxpath.training.synthetic.recipe import random_recipe
-from cxpath.values.errors import DeviceError
+from cxpath.network.engines import Engine
+from cxpath.network.model import load_model
+from cxpath.synth.field import make_field
+from cxpath.synth.recipe import random_recipe
 
 SIDE_PX = 1152
 TILES = 4
@@ -56,6 +56,6 @@ def _job(engine: Engine, tiles: NDArray[np.uint8]) -> Job:
 
 def _tiles() -> NDArray[np.uint8]:
     rng = np.random.default_rng(4)
-    field = draw_field(random_recipe(rng, size_px=(SIDE_PX // 2, SIDE_PX // 2), mpp=0.5), rng).rgb
+    field = make_field(random_recipe(rng, size_px=(SIDE_PX // 2, SIDE_PX // 2), mpp=0.5), rng).rgb
     tile = np.tile(field, (2, 2, 1))
     return np.ascontiguousarray(np.broadcast_to(tile, (TILES, *tile.shape)))

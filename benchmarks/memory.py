@@ -17,10 +17,10 @@ import cxpath
 import torch
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
-from cxpath.network.model_store import load_model
+from cxpath.network.model import load_model
 from cxpath.report import build
 from cxpath.runs import score_slide
-from cxpath.values.stains import StainBasis
+from cxpath.data.slide_info import StainBasis
 import numpy as np
 Detector(load_model("small"), choose_device("cpu"), StainBasis()).detect(np.zeros((1, 64, 64, 3), np.uint8))
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

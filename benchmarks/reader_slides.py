@@ -10,8 +10,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from cxpath.training.synthetic.field import draw_field
-from cxpath.training.synthetic.recipe import FieldRecipe
+from cxpath.synth.field import make_field
+from cxpath.synth.recipe import FieldRecipe
 
 TILE_PX = 256
 SIDE_PX = 4096
@@ -29,7 +29,7 @@ KINDS: dict[str, tuple[int, str, str]] = {
 def draw() -> NDArray[np.uint8]:
     """Draw a picture of SIDE_PX a side: one field, mirrored so that it continues."""
     half = SIDE_PX // 2
-    field = draw_field(FieldRecipe(size_px=(half, half), mpp=MPP), np.random.default_rng(11)).rgb
+    field = make_field(FieldRecipe(size_px=(half, half), mpp=MPP), np.random.default_rng(11)).rgb
     upper = np.concatenate([field, field[:, ::-1]], axis=1)
     return np.concatenate([upper, upper[::-1]], axis=0)
 

@@ -24,8 +24,7 @@ from benchmarks.rounds import ROUNDS, Job, Speeds, ratio, take_turns
 from PIL import Image
 
 import cxpath
-from cxpath.slide.jpeg_decoder import decode, memory_for
-from cxpath.slide.jpeg_stream import read_head
+from cxpath.slide.jpeg import decode, memory_for, read_head
 
 PATCH_PX = 512
 HALO_PX = 64

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from cxpath.training.synthetic.slide import draw_slide
+from cxpath.synth.slide import write_synthetic_slide
 
 TILE_PX = 256
 MPP = 0.25
-DRAWN_PX = 4096
+SYNTHETIC_PX = 4096
 
 
-def drawn_slide(folder: Path) -> Path:
+def synthetic_slide(folder: Path) -> Path:
     """Draw the slide that the others repeat: tissue with 5 positive cells for 100 tumour cells."""
     path = folder / "drawn.svs"
-    draw_slide(path, seed=11, cps=5.0, width_px=DRAWN_PX, height_px=DRAWN_PX, mpp=MPP)
+    write_synthetic_slide(path, seed=11, cps=5.0, width_px=SYNTHETIC_PX, height_px=SYNTHETIC_PX, mpp=MPP)
     return path
 
 

@@ -14,11 +14,11 @@ from time import perf_counter, process_time
 
 import numpy as np
 
-from cxpath.runs.assays import read_assay
-from cxpath.scores.score_cells import score_cells
+from cxpath.app.configuration import read_assay
+from cxpath.data.cells import CellTable, CellTableFacts
+from cxpath.data.slide_info import TissueAreas
+from cxpath.scores.score import score_cells
 from cxpath.scores.settings import ScoringSettings
-from cxpath.values.cell_table import CellTable, CellTableFacts
-from cxpath.values.tissue_areas import TissueAreas
 
 CELLS = 2_000_000
 ROUNDS = 3
@@ -51,7 +51,7 @@ def large_slide(cells: int = CELLS, seed: int = 5) -> CellTable:
 def measure() -> tuple[float, float, float]:
     """Return median seconds to score, on the clock and of the processor, and the process's peak megabytes."""
     cells = large_slide()
-    settings = ScoringSettings(intensity_cuts_od=(0.1, 0.25, 0.5))
+    settings = ScoringSettings(intensity_thresholds_od=(0.1, 0.25, 0.5))
     cutoffs = read_assay("22c3").cutoffs("cps", "cervix")
     clock, processor = [], []
     for _ in range(ROUNDS):

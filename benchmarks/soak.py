@@ -18,21 +18,18 @@ from time import monotonic
 
 import numpy as np
 import psutil
-from benchmarks.repeated_slide import drawn_slide, repeat_slide
+from benchmarks.repeated_slide import repeat_slide, synthetic_slide
 
-from cxpath.runs.batch.attempt import Attempt
-from cxpath.runs.batch.engine import Event, Finished
-from cxpath.runs.batch.local_workers import LocalWorkers
-from cxpath.runs.batch.outcome import Status
-from cxpath.runs.batch.run_batch import BatchResult, Listener, run_batch
-from cxpath.runs.batch.slide_task import SlideTask
-from cxpath.runs.batch.state_folder import StateFolder
-from cxpath.runs.batch.tally import Tally
-from cxpath.runs.score_request import ScoreRequest
-from cxpath.runs.score_slide import score_slide
-from cxpath.training.synthetic.slide import draw_slide
-from tests.runs.batch.fake_batches import run, write_slides
-from tests.runs.batch.killing import run_killed, table
+from cxpath.app.request import ScoreRequest
+from cxpath.app.score_slide import score_slide
+from cxpath.batch.attempt import Attempt
+from cxpath.batch.run import BatchResult, Listener, Tally, run_batch
+from cxpath.batch.state import StateFolder
+from cxpath.batch.task import Event, Finished, SlideTask, Status
+from cxpath.batch.workers import LocalWorkers
+from cxpath.synth.slide import write_synthetic_slide
+from tests.batch.fake_batches import run, write_slides
+from tests.batch.killing import run_killed, table
 
 BROKEN = (
     "missing",
@@ -110,7 +107,7 @@ def _drawn(folder: Path, number: int) -> list[SlideTask]:
     for place in range(number):
         path = home / f"d{place:03d}.svs"
         if not path.exists() and place < 10:
-            draw_slide(path, seed=place, cps=10.0, width_px=SIDE_PX, height_px=SIDE_PX, workers=1)
+            write_synthetic_slide(path, seed=place, cps=10.0, width_px=SIDE_PX, height_px=SIDE_PX, workers=1)
         elif not path.exists():
             shutil.copy(home / f"d{place % 10:03d}.svs", path)
         tasks.append(SlideTask(path.stem, ScoreRequest(path, device="cpu"), request_digest="soak"))
@@ -121,7 +118,7 @@ def _resections(folder: Path, number: int) -> list[SlideTask]:
     """Repeat one drawn slide to the size of a piece of tissue, 4 mm², under several names."""
     home = folder / "resections"
     home.mkdir(exist_ok=True)
-    first = repeat_slide(drawn_slide(folder), home / "r000.svs", RESECTION_PX)
+    first = repeat_slide(synthetic_slide(folder), home / "r000.svs", RESECTION_PX)
     paths = [first, *(home / f"r{place:03d}.svs" for place in range(1, number))]
     for path in paths[1:]:
         shutil.copy(first, path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from cxpath.training.synthetic.slide import SlideTruth, draw_slide
+from cxpath.synth.slide import SlideTruth, write_synthetic_slide
 
 # A busy machine must fail no test: whoever wants times asks `make bench`.
 settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,7 +18,7 @@ settings.load_profile("unhurried")
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnSlide:
+class SyntheticSlide:
     """A drawn slide file and what it truly holds."""
 
     path: Path
@@ -49,8 +49,8 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def drawn_slide(tmp_path_factory: pytest.TempPathFactory) -> DrawnSlide:
+def synthetic_slide(tmp_path_factory: pytest.TempPathFactory) -> SyntheticSlide:
     """A small real SVS of drawn tissue (1 mm², about 2,500 cells, true CPS 20) and its truth."""
     path = tmp_path_factory.mktemp("drawn") / "drawn.svs"
-    truth = draw_slide(path, seed=3, cps=20.0, width_px=4096, height_px=4096, workers=1)
-    return DrawnSlide(path, truth)
+    truth = write_synthetic_slide(path, seed=3, cps=20.0, width_px=4096, height_px=4096, workers=1)
+    return SyntheticSlide(path, truth)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DrawnSlide
+from tests.conftest import SyntheticSlide
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_scores_a_slide_outside_the_checkout(
-    installed: Path, drawn_slide: DrawnSlide, tmp_path: Path
+    installed: Path, synthetic_slide: SyntheticSlide, tmp_path: Path
 ) -> None:
     code = (
         "import cxpath, sys\n"
@@ -33,7 +33,7 @@ def test_the_wheel_scores_a_slide_outside_the_checkout(
         "print(cxpath.score_slide(sys.argv[1], 'out', assay='22c3', device='cpu').evaluable)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(drawn_slide.path)],
+        [sys.executable, "-c", code, str(synthetic_slide.path)],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(installed)},
         capture_output=True,

@@ -12,37 +12,37 @@ from cxpath.version import __version__
 
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
-    from cxpath.biomarkers.profile import BiomarkerProfile
-    from cxpath.exchange.cells_parquet import read_cells, write_cells
-    from cxpath.runs.compare_reads import compare_reads
-    from cxpath.runs.configuration import Configuration, load_configuration
-    from cxpath.runs.python_api import score_cells, score_slide
-    from cxpath.runs.review_profile import review_therapy
-    from cxpath.scores.slide_score import SlideScore
-    from cxpath.slide.open_slide import open_slide
-    from cxpath.therapy.review import TherapyReview
-    from cxpath.values.cell_table import CellTable, CellTableFacts, Kind, Subkind
-    from cxpath.values.errors import CxpathError
+    from cxpath.app.agree import compare_reads
+    from cxpath.app.api import score_cells, score_slide
+    from cxpath.app.configuration import Configuration, load_configuration
+    from cxpath.app.review import review_therapy
+    from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind
+    from cxpath.errors import CxpathError
+    from cxpath.io.cells import read_cells, write_cells
+    from cxpath.patient.profile import BiomarkerProfile
+    from cxpath.patient.review import TherapyReview
+    from cxpath.scores.score import SlideScore
+    from cxpath.slide.open import open_slide
 
 _HOME = {
     "AgreementStudy": "cxpath.agreement.study",
-    "BiomarkerProfile": "cxpath.biomarkers.profile",
-    "CellTable": "cxpath.values.cell_table",
-    "CellTableFacts": "cxpath.values.cell_table",
-    "Configuration": "cxpath.runs.configuration",
-    "CxpathError": "cxpath.values.errors",
-    "Kind": "cxpath.values.cell_table",
-    "SlideScore": "cxpath.scores.slide_score",
-    "Subkind": "cxpath.values.cell_table",
-    "TherapyReview": "cxpath.therapy.review",
-    "compare_reads": "cxpath.runs.compare_reads",
-    "load_configuration": "cxpath.runs.configuration",
-    "open_slide": "cxpath.slide.open_slide",
-    "read_cells": "cxpath.exchange.cells_parquet",
-    "review_therapy": "cxpath.runs.review_profile",
-    "score_cells": "cxpath.runs.python_api",
-    "score_slide": "cxpath.runs.python_api",
-    "write_cells": "cxpath.exchange.cells_parquet",
+    "BiomarkerProfile": "cxpath.patient.profile",
+    "CellTable": "cxpath.data.cells",
+    "CellTableFacts": "cxpath.data.cells",
+    "Configuration": "cxpath.app.configuration",
+    "CxpathError": "cxpath.errors",
+    "Kind": "cxpath.data.cells",
+    "SlideScore": "cxpath.scores.score",
+    "Subkind": "cxpath.data.cells",
+    "TherapyReview": "cxpath.patient.review",
+    "compare_reads": "cxpath.app.agree",
+    "load_configuration": "cxpath.app.configuration",
+    "open_slide": "cxpath.slide.open",
+    "read_cells": "cxpath.io.cells",
+    "review_therapy": "cxpath.app.review",
+    "score_cells": "cxpath.app.api",
+    "score_slide": "cxpath.app.api",
+    "write_cells": "cxpath.io.cells",
 }
 
 __all__ = [

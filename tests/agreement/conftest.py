@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxpath.agreement.bootstrap import Draws, draw_cases
+from cxpath.agreement.base import Draws, draw_cases
 
 
 @pytest.fixture(scope="session")

@@ -14,15 +14,17 @@ from statsmodels.stats.inter_rater import cohens_kappa as their_kappa
 from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
-from cxpath.agreement.alpha import Metric, krippendorff_alpha
-from cxpath.agreement.binary_agreement import binary_agreement
-from cxpath.agreement.bootstrap import Draws
-from cxpath.agreement.category_weights import Weighting
-from cxpath.agreement.chance_corrected import Chance, category_counts, chance_corrected
-from cxpath.agreement.kappa import cohens_kappa
-from cxpath.agreement.measure import Pair, pair_up
+from cxpath.agreement.base import Draws, Pair, Weighting, pair_up, wilson_interval
+from cxpath.agreement.categorical import (
+    Chance,
+    Metric,
+    binary_agreement,
+    category_counts,
+    chance_corrected,
+    cohens_kappa,
+    krippendorff_alpha,
+)
 from cxpath.agreement.onest import Missing, onest_curve
-from cxpath.agreement.proportions import wilson_interval
 from tests.agreement.published import KRIPPENDORFF, categories, table
 
 SKLEARN = {Weighting.NONE: None, Weighting.LINEAR: "linear", Weighting.QUADRATIC: "quadratic"}

@@ -11,15 +11,18 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import t as student
 
-from cxpath.agreement.alpha import Metric, krippendorff_alpha
-from cxpath.agreement.binary_agreement import binary_agreement
-from cxpath.agreement.category_weights import Weighting
-from cxpath.agreement.chance_corrected import Chance, category_counts, chance_corrected
-from cxpath.agreement.concordance import total_deviation
-from cxpath.agreement.kappa import cohens_kappa
-from cxpath.agreement.likeness import Likeness
-from cxpath.agreement.measure import pair_up
-from cxpath.agreement.reader_study import mean_pairwise
+from cxpath.agreement.base import Weighting, pair_up
+from cxpath.agreement.categorical import (
+    Chance,
+    Metric,
+    binary_agreement,
+    category_counts,
+    chance_corrected,
+    cohens_kappa,
+    krippendorff_alpha,
+)
+from cxpath.agreement.continuous import total_deviation
+from cxpath.agreement.readers import PairwiseMeasure, mean_pairwise
 from tests.agreement.published import SURGEONS, crossed, table
 
 
@@ -34,7 +37,7 @@ def test_specific_agreement_of_four_surgeons() -> None:
     assert found["opa"] == pytest.approx(0.7466667, abs=1e-7)
     assert found["apa"] == pytest.approx(0.7564103, abs=1e-7)
     assert found["ana"] == pytest.approx(0.7361111, abs=1e-7)
-    assert mean_pairwise(SURGEONS, Likeness.OPA, None).value == pytest.approx(0.7466667, abs=1e-7)
+    assert mean_pairwise(SURGEONS, PairwiseMeasure.OPA, None).value == pytest.approx(0.7466667, abs=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 from scipy.stats import norm, spearmanr
 
-from cxpath.agreement.bland_altman import Scale, bland_altman, limits_of_agreement
-from cxpath.agreement.bootstrap import Draws, draw_cases, value_of
-from cxpath.agreement.concordance import (
+from cxpath.agreement.base import Draws, draw_cases, pair_up, value_of
+from cxpath.agreement.continuous import (
+    Scale,
+    bland_altman,
     concordance,
     deviation_quantile,
+    limits_of_agreement,
     lins_concordance,
     spearman,
     spearman_statistic,
     total_deviation,
 )
-from cxpath.agreement.deming import deming
-from cxpath.agreement.measure import pair_up
-from cxpath.agreement.passing_bablok import cusum_p, passing_bablok, passing_bablok_line
-from cxpath.agreement.passing_bablok_weighted import weighted_lines
+from cxpath.agreement.regression import cusum_p, deming, passing_bablok, passing_bablok_line, weighted_lines
 from tests.agreement.published import DEMING_X, DEMING_Y, MINI_WRIGHT, WRIGHT, table
 
 

@@ -1,3 +1,5 @@
+"""What a reader of the report is told of numbers that mislead, and what sound studies are not told."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,22 +7,102 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cxpath.agreement.bland_altman import Scale
-from cxpath.agreement.likeness import Likeness, all_pairs, likeness, likeness_matrix, mean_likeness
-from cxpath.agreement.read_matrix import read_matrix
-from cxpath.agreement.settings import AgreementSettings
-from cxpath.agreement.study import AgreementStudy, study_reads
-from cxpath.agreement.variance_components import mivque0, variance_components
-from cxpath.values.errors import StudyError
-from cxpath.values.reads import Read, ReadValue, exactly
-from tests.agreement.drawn_reads import drawn_reads
+from cxpath.agreement.base import AgreementSettings, Statistic
+from cxpath.agreement.continuous import Scale
+from cxpath.agreement.readers import (
+    PairwiseMeasure,
+    ReadMatrix,
+    all_pairs,
+    mean_pairwise_measure,
+    mivque0,
+    pairwise_matrix,
+    pairwise_measure,
+    read_matrix,
+    variance_components,
+)
+from cxpath.agreement.study import AgreementStudy, caveats, scored, study_reads
+from cxpath.data.reads import Read, ReadValue, exactly
+from cxpath.errors import StudyError
+from tests.agreement.simulated_reads import simulated_reads
+
+SETTINGS = AgreementSettings()
+BALANCED = np.concatenate([np.linspace(0, 0.9, 40), np.linspace(1, 9, 40), np.linspace(10, 20, 40)])
+GROWING = np.where(np.arange(120) % 2 == 0, 1.4, 1 / 1.4)
+STEADY = np.where(np.arange(120) % 2 == 0, 0.3, -0.3)
+
+
+def matrix(**columns: np.ndarray) -> ReadMatrix:
+    sites = [{"site": "north" if case % 2 else "south"} for case in range(len(BALANCED))]
+    return read_matrix(
+        (
+            Read(case=str(case), reader=reader, value=exactly(float(score)), groups=sites[case])
+            for reader, scores in columns.items()
+            for case, score in enumerate(scores)
+        ),
+        round_number=1,
+    )
+
+
+def named(reads: ReadMatrix, *statistics: Statistic) -> str:
+    reference, compared = (scored(reads, name, SETTINGS) for name in reads.readers[:2])
+    return "\n".join(caveats(reads, reference, compared, statistics, SETTINGS))
+
+
+def statistic(key: str, value: float, p_value: float | None = None, **context: str) -> Statistic:
+    return Statistic(key, key, value, (), 120, "", "", p_value=p_value, context=context)
+
+
+def sound() -> ReadMatrix:
+    return matrix(Ann=BALANCED, Bob=BALANCED + STEADY + 0.3, Cem=BALANCED)
+
+
+def test_a_sound_study_is_told_nothing() -> None:
+    straight = statistic("passing_bablok_slope", 1.0, p_value=0.4)
+    even = statistic("prevalence", 0.6, analysis="comparison", cutoff="≥ 1")
+    assert named(sound(), straight, even) == ""
+
+
+def test_differences_that_grow_with_the_score_ask_for_ratio_limits() -> None:
+    assert "Quote the ratio limits" in named(matrix(Ann=BALANCED, Bob=BALANCED * GROWING, Cem=BALANCED))
+
+
+@pytest.mark.parametrize(("p_value", "said"), [(0.03, "p = 0.030"), (0.0002, "p < 0.001")])
+def test_a_bent_line_is_doubted(p_value: float, said: str) -> None:
+    assert said in named(sound(), statistic("passing_bablok_slope", 1.0, p_value=p_value))
+
+
+@pytest.mark.parametrize("prevalence", [0.05, 0.93])
+def test_kappa_is_doubted_at_either_end_of_prevalence(prevalence: float) -> None:
+    one = statistic("prevalence", prevalence, analysis="comparison", cutoff="≥ 10")
+    assert "At ≥ 10 the prevalence is" in named(sound(), one)
+
+
+def test_many_zeros_doubt_the_interval_of_the_icc() -> None:
+    zeros = np.where(np.arange(120) < 60, 0, BALANCED)
+    assert "Quote the bootstrap interval" in named(matrix(Ann=zeros, Bob=zeros, Cem=zeros))
+
+
+def test_one_site_two_readers_and_few_low_cases_are_named() -> None:
+    high = BALANCED + 5
+    reads = read_matrix(
+        (
+            Read(case=str(case), reader=reader, value=exactly(float(score)), groups={"site": "north"})
+            for reader in ("Ann", "Bob")
+            for case, score in enumerate(high[:50])
+        ),
+        round_number=1,
+    )
+    text = named(reads)
+    for said in ("50 cases:", "Only 0 cases lie below 1", "2 readers:", "Cases of one site"):
+        assert said in text
+
 
 FEW = AgreementSettings(replicates=200, orders=20)
 
 
 @pytest.fixture(scope="module")
 def study() -> AgreementStudy:
-    return study_reads(drawn_reads(rounds=2), FEW, software="AI")
+    return study_reads(simulated_reads(rounds=2), FEW, software="AI")
 
 
 def test_every_part_of_the_study_is_there(study: AgreementStudy) -> None:
@@ -52,7 +134,7 @@ def test_indeterminate_reads_are_counted_both_ways(study: AgreementStudy) -> Non
 def test_good_software_is_not_inferior_and_bad_software_is_not_shown_to_be_so() -> None:
     verdicts = {}
     for error in (0.05, 3.0):
-        found = study_reads(drawn_reads(cases=80, software_error=error), FEW, software="AI")
+        found = study_reads(simulated_reads(cases=80, software_error=error), FEW, software="AI")
         one = found.find("difference_ccc_consensus")
         assert one
         verdicts[error] = one.note
@@ -62,7 +144,7 @@ def test_good_software_is_not_inferior_and_bad_software_is_not_shown_to_be_so() 
 
 def test_software_that_is_a_reader_agrees_as_readers_do() -> None:
     """A copy of the consensus of all others agrees perfectly; identical readers give 1 everywhere."""
-    same = [replace(read, value=exactly(float(int(read.case[4:]) % 15))) for read in drawn_reads()]
+    same = [replace(read, value=exactly(float(int(read.case[4:]) % 15))) for read in simulated_reads()]
     found = study_reads(same, FEW, software="AI")
     for key in ("icc_a1", "ccc", "opa", "kappa", "ac1", "alpha_nominal", "spearman", "pairwise_opa"):
         one = found.find(key)
@@ -75,7 +157,7 @@ def test_software_that_is_a_reader_agrees_as_readers_do() -> None:
 
 def test_the_order_of_rows_changes_nothing(study: AgreementStudy) -> None:
     rng = np.random.default_rng(2)
-    reads = drawn_reads(rounds=2)
+    reads = simulated_reads(rounds=2)
     shuffled = [reads[place] for place in rng.permutation(len(reads))]
     other = study_reads(shuffled, FEW, software="AI")
     for one in study.statistics:
@@ -86,18 +168,18 @@ def test_the_order_of_rows_changes_nothing(study: AgreementStudy) -> None:
 
 
 def test_two_readers_and_one_reader_and_a_named_reference() -> None:
-    two = study_reads(drawn_reads(readers=("Ann", "Bob"), software_error=None), FEW)
+    two = study_reads(simulated_reads(readers=("Ann", "Bob"), software_error=None), FEW)
     one = two.find("ccc", analysis="comparison")
     assert one
     assert (one.context["reference"], one.context["compared"]) == ("Ann", "Bob")
-    named = study_reads(drawn_reads(software_error=None), FEW, reference="Cem")
+    named = study_reads(simulated_reads(software_error=None), FEW, reference="Cem")
     assert named.rounds[1].readers.readers == ("Ann", "Bob")
     with pytest.raises(StudyError, match="one reader only"):
-        study_reads(drawn_reads(readers=("Ann",), software_error=None), FEW)
+        study_reads(simulated_reads(readers=("Ann",), software_error=None), FEW)
     with pytest.raises(StudyError, match="no reader named 'Eve'"):
-        study_reads(drawn_reads(), FEW, software="Eve")
+        study_reads(simulated_reads(), FEW, software="Eve")
     with pytest.raises(StudyError, match="no reads of score"):
-        study_reads(drawn_reads(), FEW, score="TPS")
+        study_reads(simulated_reads(), FEW, score="TPS")
 
 
 def test_warnings_name_skewed_prevalence_skewed_scores_and_thin_case_mixes(study: AgreementStudy) -> None:
@@ -106,13 +188,13 @@ def test_warnings_name_skewed_prevalence_skewed_scores_and_thin_case_mixes(study
     assert together.count("a validation should hold") == 1
     assert "F-based interval" in together
     assert "40 cases" in together
-    skewed = [replace(r, value=exactly(r.value.number + 1)) for r in drawn_reads(software_error=None)]
+    skewed = [replace(r, value=exactly(r.value.number + 1)) for r in simulated_reads(software_error=None)]
     found = study_reads(skewed, FEW)
     assert any("At ≥ 1 the prevalence is 100 %" in warning for warning in found.warnings)
 
 
 def test_patients_with_several_slides_are_one_cluster_and_contradictions_are_refused() -> None:
-    reads = [replace(read, patient=f"p{int(read.case[4:]) // 2}") for read in drawn_reads()]
+    reads = [replace(read, patient=f"p{int(read.case[4:]) // 2}") for read in simulated_reads()]
     assert len(set(read_matrix(reads, 1).cluster.tolist())) == 20
     wrong = [*reads, replace(reads[0], reader="Dan", patient="p9")]
     with pytest.raises(StudyError, match="of patient 'p0' and of 'p9'"):
@@ -157,10 +239,12 @@ def test_a_site_that_shifts_scores_is_found_and_shares_sum_to_one() -> None:
 
 def test_mean_likeness_leaves_out_gaps_pair_by_pair() -> None:
     reads = np.array([[1, 1, np.nan], [0, 0, 0], [1, 0, 1], [0, 0, 0.0]])
-    values = likeness(all_pairs(reads), Likeness.OPA)(np.ones((1, 4)))[0]
+    values = pairwise_measure(all_pairs(reads), PairwiseMeasure.OPA)(np.ones((1, 4)))[0]
     assert values.tolist() == pytest.approx([3 / 4, 1, 2 / 3])
-    assert mean_likeness(all_pairs(reads), Likeness.OPA)(np.ones((1, 4)))[0] == pytest.approx(values.mean())
-    matrix = likeness_matrix(reads, Likeness.KAPPA)
+    assert mean_pairwise_measure(all_pairs(reads), PairwiseMeasure.OPA)(np.ones((1, 4)))[0] == pytest.approx(
+        values.mean()
+    )
+    matrix = pairwise_matrix(reads, PairwiseMeasure.KAPPA)
     np.testing.assert_allclose(matrix, matrix.T)
 
 

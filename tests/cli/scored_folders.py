@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cxpath.exchange.cells_parquet import write_cells
-from cxpath.scores.cutoffs import Cutoff
-from cxpath.scores.score_cells import score_cells
-from cxpath.scores.settings import ScoringSettings
-from cxpath.values.cell_table import CellTable
+from cxpath.data.cells import CellTable
+from cxpath.io.cells import write_cells
+from cxpath.scores.score import score_cells
+from cxpath.scores.settings import Cutoff, ScoringSettings
 from tests.report.run_folders import RUN, normal_score
 
 CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))

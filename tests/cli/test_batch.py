@@ -1,21 +1,29 @@
-"""`cxpath batch` on real files: a slide, a broken one, one that is not evaluable."""
+"""`cxpath batch` on real files: a slide, a broken one, one that is not evaluable.
+Progress of a batch: a picture on a terminal, lines elsewhere."""
 
+from __future__ import annotations
+
+import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from cxpath.batch.run import Tally
+from cxpath.batch.task import Finished, Moved, Outcome, Started, Status
+from cxpath.cli.batch import ProgressForm, _picture, batch_progress, duration
 from tests.cli.command import Done, cxpath
-from tests.conftest import DrawnSlide
+from tests.conftest import SyntheticSlide
 
 QUICK = ("--set", "tiles.core_px=512", "--device", "cpu", "--progress", "plain")
 
 
 @pytest.fixture(scope="module")
-def slides(drawn_slide: DrawnSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def slides(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("slides")
-    shutil.copy(drawn_slide.path, folder / "good.svs")
+    shutil.copy(synthetic_slide.path, folder / "good.svs")
     (folder / "text.svs").write_text("no slide")
     return folder
 
@@ -95,3 +103,42 @@ def test_a_result_that_no_batch_made_is_not_overwritten(slides: Path, tmp_path: 
     done = cxpath("batch", "run", slides, "--out", tmp_path / "out", *QUICK)
     assert done.returncode == 1
     assert "holds a result that this batch did not make" in done.stderr
+
+
+def half_done() -> Tally:
+    tally = Tally(total=4, kept=1)
+    tally.take(Started("case-1", "worker 1"), 0.0)
+    tally.take(Finished(Outcome("case-1", Status.FAILED, reason="is damaged")), 30.0)
+    tally.take(Started("case-2", "worker 1"), 30.0)
+    tally.take(Moved("worker 1", 12, 80), 40.0)
+    return tally
+
+
+def test_the_picture_shows_share_workers_and_failures() -> None:
+    page = io.StringIO()
+    Console(file=page, width=100).print(_picture(half_done()))
+    text = page.getvalue()
+    assert "2 of 4 slides  50 %   1 failed" in text
+    assert "worker 1" in text
+    assert "case-2" in text
+    assert "12/80 tiles" in text
+    assert "failed  case-1: is damaged" in text
+
+
+def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    tally, outcome = half_done(), Outcome("case-2", Status.RUNNING, crashes=1)
+    with batch_progress(ProgressForm.AUTO) as listen:
+        listen(None, tally)
+        listen(Finished(outcome), tally)
+        listen(Finished(Outcome("case-3", Status.FAILED, reason="no such file")), tally)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "4 slides, 1 of them done before"
+    assert lines[1].startswith("[2/4] case-2  its worker died, attempt 1; it will be tried again")
+    assert lines[2].startswith("[2/4] case-3  failed: no such file")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, "–"), (41.2, "41 s"), (200, "3 min"), (18_720, "5 h 12 min")]
+)
+def test_durations_in_words(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words

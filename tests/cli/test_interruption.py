@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.conftest import DrawnSlide
+from tests.conftest import SyntheticSlide
 
 PATIENCE_S = 120.0
 LISTENING = (
@@ -16,8 +16,8 @@ LISTENING = (
 """The command as on a terminal: whoever runs the tests in the background has SIGINT ignored for them."""
 
 
-def test_ctrl_c_leaves_no_partial_result(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
-    words = ["score", str(drawn_slide.path), "--out", str(tmp_path / "out")]
+def test_ctrl_c_leaves_no_partial_result(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
+    words = ["score", str(synthetic_slide.path), "--out", str(tmp_path / "out")]
     command = [sys.executable, "-c", LISTENING, *words]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + PATIENCE_S

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.network.model_store import load_model
+from cxpath.network.model import load_model
 from cxpath.training.settings import read_training_settings
 from tests.cli.command import cxpath
 from tests.training.tiny_work import interrupt, write_settings

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from tests.cli.command import cxpath
-from tests.conftest import DrawnSlide
+from tests.conftest import SyntheticSlide
 
 
-def test_a_slide_is_scored_and_summarised(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
-    done = cxpath("score", drawn_slide.path, "--out", tmp_path / "out", "--device", "cpu")
+def test_a_slide_is_scored_and_summarised(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
+    done = cxpath("score", synthetic_slide.path, "--out", tmp_path / "out", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     words = done.stdout
     assert "CPS >= 1 (label)" in words
@@ -21,7 +21,7 @@ def test_a_slide_is_scored_and_summarised(drawn_slide: DrawnSlide, tmp_path: Pat
     assert str(tmp_path / "out" / "report.html") in words
     assert "For Research Use Only. Not for use in diagnostic procedures." in words
 
-    refused = cxpath("score", drawn_slide.path, "--out", tmp_path / "out")
+    refused = cxpath("score", synthetic_slide.path, "--out", tmp_path / "out")
     assert refused.returncode == 1
     assert "holds a result already (pass --overwrite" in refused.only_line
 
@@ -30,7 +30,7 @@ def test_a_slide_is_scored_and_summarised(drawn_slide: DrawnSlide, tmp_path: Pat
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
 
-    again = cxpath("score", drawn_slide.path, "--out", tmp_path / "out", "--overwrite", "--json")
+    again = cxpath("score", synthetic_slide.path, "--out", tmp_path / "out", "--overwrite", "--json")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == json.loads((tmp_path / "out" / "score.json").read_text())
 
@@ -105,7 +105,7 @@ def test_a_picture_needs_its_resolution(picture: Path, tmp_path: Path) -> None:
         (["--assay", "e1l3n"], "known assays: 22c3"),
         (["--assay", "sp142"], "does not support CPS in cervix"),
         (["--set", "scoring.levle=1"], "no such setting"),
-        (["--marker", "her2"], "intensity_cuts_od"),
+        (["--marker", "her2"], "intensity_thresholds_od"),
         (["--tumour", "lung"], "--research"),
         (["--device", "tpu"], "use auto, cpu or cuda"),
         (["--no-such-option"], "No such option"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.values.cell_table import CellTable
+from cxpath.data.cells import CellTable
 from tests.cli.command import Done, cxpath
 from tests.cli.given_cells import (
     as_csv,
@@ -20,7 +20,7 @@ from tests.cli.given_cells import (
     as_qupath_table,
     countable_cells,
 )
-from tests.conftest import DrawnSlide
+from tests.conftest import SyntheticSlide
 
 FORMS: dict[str, Callable[[CellTable, Path], None]] = {
     "Parquet": as_parquet,
@@ -31,7 +31,7 @@ FORMS: dict[str, Callable[[CellTable, Path], None]] = {
 }
 
 
-def score(slide: DrawnSlide, cells: Path, out: Path, *options: str | Path) -> Done:
+def score(slide: SyntheticSlide, cells: Path, out: Path, *options: str | Path) -> Done:
     return cxpath("score", slide.path, "--cells", cells, "--out", out, "--device", "cpu", *options)
 
 
@@ -42,10 +42,10 @@ def read(folder: Path, name: str = "score.json") -> dict[str, Any]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_score_and_the_report(
-    form: str, drawn_slide: DrawnSlide, tmp_path: Path
+    form: str, synthetic_slide: SyntheticSlide, tmp_path: Path
 ) -> None:
     FORMS[form](countable_cells(), tmp_path / "cells.dat")
-    done = score(drawn_slide, tmp_path / "cells.dat", tmp_path / "out")
+    done = score(synthetic_slide, tmp_path / "cells.dat", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     document, run = read(tmp_path / "out"), read(tmp_path / "out", "run.json")
     assert document["counts"]["tumour_positive"] == 30
@@ -64,22 +64,24 @@ def test_every_form_gives_the_score_and_the_report(
     assert "CPS" in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_what_a_run_leaves_for_qupath_scores_the_same_again(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+def test_what_a_run_leaves_for_qupath_scores_the_same_again(
+    synthetic_slide: SyntheticSlide, tmp_path: Path
+) -> None:
     as_parquet(countable_cells(), tmp_path / "cells.parquet")
-    assert score(drawn_slide, tmp_path / "cells.parquet", tmp_path / "first").returncode == 0
+    assert score(synthetic_slide, tmp_path / "cells.parquet", tmp_path / "first").returncode == 0
     exported = tmp_path / "first" / "cells.geojson.gz"
-    assert score(drawn_slide, exported, tmp_path / "again").returncode == 0
+    assert score(synthetic_slide, exported, tmp_path / "again").returncode == 0
     first, again = read(tmp_path / "first"), read(tmp_path / "again")
     assert {key: first[key] for key in ("counts", "cps", "tps")} == {
         key: again[key] for key in ("counts", "cps", "tps")
     }
 
 
-def test_a_labs_own_class_names(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+def test_a_labs_own_class_names(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
     as_qupath_table(countable_cells(), tmp_path / "cells.csv")
     text = (tmp_path / "cells.csv").read_text().replace("Tumor: ", "Karzinom ")
     (tmp_path / "cells.csv").write_text(text)
-    refused = score(drawn_slide, tmp_path / "cells.csv", tmp_path / "out")
+    refused = score(synthetic_slide, tmp_path / "cells.csv", tmp_path / "out")
     assert refused.returncode == 1
     assert "unknown classes: 'Karzinom Negative' (90), 'Karzinom Positive' (30)" in refused.only_line
     assert "--cell-classes" in refused.only_line
@@ -94,32 +96,34 @@ def test_a_labs_own_class_names(drawn_slide: DrawnSlide, tmp_path: Path) -> None
         """
     )
     mapped = score(
-        drawn_slide, tmp_path / "cells.csv", tmp_path / "out", "--cell-classes", tmp_path / "ours.toml"
+        synthetic_slide, tmp_path / "cells.csv", tmp_path / "out", "--cell-classes", tmp_path / "ours.toml"
     )
     assert mapped.returncode == 0, mapped.stderr
     counts = read(tmp_path / "out")["counts"]
     assert (counts["tumour_positive"], counts["tumour_negative"], counts["other"]) == (30, 90, 0)
 
 
-def test_cells_without_a_sign_are_refused(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+def test_cells_without_a_sign_are_refused(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
     as_csv(countable_cells(), tmp_path / "cells.csv")
     text = (tmp_path / "cells.csv").read_text().replace("tumour,1", "tumour,")
     (tmp_path / "cells.csv").write_text(text)
-    done = score(drawn_slide, tmp_path / "cells.csv", tmp_path / "out")
+    done = score(synthetic_slide, tmp_path / "cells.csv", tmp_path / "out")
     assert done.returncode == 1
     assert "30 tumour cells without staining" in done.only_line
     assert not (tmp_path / "out").exists()
 
 
-def test_cells_of_another_slide_are_refused(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
+def test_cells_of_another_slide_are_refused(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
     cells = countable_cells()
     as_csv(replace(cells, x_px=cells.x_px + 10_000), tmp_path / "cells.csv")
-    done = score(drawn_slide, tmp_path / "cells.csv", tmp_path / "out")
+    done = score(synthetic_slide, tmp_path / "cells.csv", tmp_path / "out")
     assert done.returncode == 1
     assert "200 of 200 cells lie outside the slide" in done.only_line
 
 
-def test_a_class_map_without_cells_is_wrong_usage(drawn_slide: DrawnSlide, tmp_path: Path) -> None:
-    done = cxpath("score", drawn_slide.path, "--cell-classes", tmp_path / "a.toml", "--out", tmp_path / "out")
+def test_a_class_map_without_cells_is_wrong_usage(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
+    done = cxpath(
+        "score", synthetic_slide.path, "--cell-classes", tmp_path / "a.toml", "--out", tmp_path / "out"
+    )
     assert done.returncode == 2
     assert "--cell-classes without --cells" in done.only_line

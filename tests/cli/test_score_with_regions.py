@@ -10,8 +10,8 @@ import pytest
 
 from tests.cli.command import cxpath
 from tests.cli.given_cells import as_csv, countable_cells
-from tests.conftest import DrawnSlide
-from tests.exchange.test_regions_file import FORMS, Place
+from tests.conftest import SyntheticSlide
+from tests.io.test_regions import FORMS, Place
 
 BED: list[Place] = [(0, 0), (2048, 0), (2048, 4096), (0, 4096)]
 NECROSIS: list[Place] = [(0, 0), (2048, 0), (2048, 1024), (0, 1024)]
@@ -24,7 +24,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def score(slide: DrawnSlide, cells: Path, roi: Path, out: Path, *options: str) -> dict[str, Any]:
+def score(slide: SyntheticSlide, cells: Path, roi: Path, out: Path, *options: str) -> dict[str, Any]:
     done = cxpath(
         "score", slide.path, "--cells", cells, "--roi", roi, "--out", out, "--device", "cpu", *options
     )
@@ -33,13 +33,13 @@ def score(slide: DrawnSlide, cells: Path, roi: Path, out: Path, *options: str) -
     return document
 
 
-def test_three_tools_one_score(drawn_slide: DrawnSlide, cells: Path, tmp_path: Path) -> None:
+def test_three_tools_one_score(synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path) -> None:
     found = {}
     for form, written in FORMS.items():
         roi = tmp_path / "drawn.dat"
         roi.write_text(written([("Tumor bed", BED), ("Necrosis", NECROSIS)]))
         out = tmp_path / form.replace(" ", "_")
-        found[form] = score(drawn_slide, cells, roi, out)
+        found[form] = score(synthetic_slide, cells, roi, out)
         run = json.loads((out / "run.json").read_text())
         assert run["regions"]["form"] == form
         assert [(area["name"], area["meaning"], area["use"]) for area in run["regions"]["areas"]] == [
@@ -54,15 +54,19 @@ def test_three_tools_one_score(drawn_slide: DrawnSlide, cells: Path, tmp_path: P
     tissue = qupath["tissue"]
     assert tissue == asap["tissue"] == imagescope["tissue"]
     assert tissue["tumour_bed_mm2"] == pytest.approx(tissue["scored_mm2"])
-    assert 0 < tissue["drawn_mm2"]["necrosis"] < tissue["drawn_mm2"]["tumour bed"]
+    assert 0 < tissue["annotated_mm2"]["necrosis"] < tissue["annotated_mm2"]["tumour bed"]
 
 
-def test_only_cells_in_the_drawn_area_count(drawn_slide: DrawnSlide, cells: Path, tmp_path: Path) -> None:
+def test_only_cells_in_the_drawn_area_count(
+    synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path
+) -> None:
     """The drawing holds the left half of the cells' block: columns 0 to 9 of 20."""
     roi = tmp_path / "left.xml"
     half: list[Place] = [(0, 0), (1400, 0), (1400, 4096), (0, 4096)]
     roi.write_text(FORMS["ASAP XML"]([("ROI", half)]))
-    document = score(drawn_slide, cells, roi, tmp_path / "out", "--set", "scoring.minimum_tumour_cells=10")
+    document = score(
+        synthetic_slide, cells, roi, tmp_path / "out", "--set", "scoring.minimum_tumour_cells=10"
+    )
     expected = countable_cells()
     inside = expected.x_px < 1400
     assert 0 < inside.sum() < len(expected)
@@ -70,13 +74,15 @@ def test_only_cells_in_the_drawn_area_count(drawn_slide: DrawnSlide, cells: Path
     assert document["adequacy"]["viable_tumour_cells"] == int((inside & (expected.kind == 0)).sum())
 
 
-def test_repairs_stand_among_the_warnings(drawn_slide: DrawnSlide, cells: Path, tmp_path: Path) -> None:
+def test_repairs_stand_among_the_warnings(
+    synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path
+) -> None:
     roi = tmp_path / "bow.xml"
     bow_tie: list[Place] = [(0, 0), (4096, 0), (0, 5000), (4096, 5000)]
     roi.write_text(FORMS["ImageScope XML"]([("Tumor", bow_tie), ("Stroma", NECROSIS)]))
     settings = ('regions.pass_over=["Stroma"]', "scoring.minimum_tumour_cells=1")
     warnings = score(
-        drawn_slide, cells, roi, tmp_path / "out", *(word for one in settings for word in ("--set", one))
+        synthetic_slide, cells, roi, tmp_path / "out", *(word for one in settings for word in ("--set", one))
     )["warnings"]
     assert any(
         "layer 1, region 1 (Tumor): its outline crosses or touches itself" in said for said in warnings
@@ -87,11 +93,11 @@ def test_repairs_stand_among_the_warnings(drawn_slide: DrawnSlide, cells: Path, 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_unknown_class_ends_in_one_line(
-    form: str, drawn_slide: DrawnSlide, cells: Path, tmp_path: Path
+    form: str, synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path
 ) -> None:
     roi = tmp_path / "drawn.dat"
     roi.write_text(FORMS[form]([("Nekrose", NECROSIS)]))
-    done = cxpath("score", drawn_slide.path, "--roi", roi, "--cells", cells, "--out", tmp_path / "out")
+    done = cxpath("score", synthetic_slide.path, "--roi", roi, "--cells", cells, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "areas of unknown classes: 'Nekrose' (1)" in done.only_line
     assert not (tmp_path / "out").exists()

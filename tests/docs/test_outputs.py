@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import cxpath
-from tests.conftest import DrawnSlide
+from tests.conftest import SyntheticSlide
 from tests.docs.pages import REFERENCE, quoted, section
 
 PAGE = REFERENCE / "outputs.md"
 NAMED_BY_THE_DATA = {
-    "cutoffs", "excluded_mm2", "drawn_mm2", "null_because", "timings_s", "versions", "stages", "properties",
+    "cutoffs", "excluded_mm2", "annotated_mm2", "null_because", "timings_s", "versions", "stages", "properties",
     "h_score_grades",
 }  # fmt: skip
 """Objects whose keys are cut-offs, reasons, packages and the like; only what lies in them is looked at."""
@@ -27,9 +27,9 @@ SETTINGS = {"configuration", "scoring"}
 
 
 @pytest.fixture(scope="module")
-def run(drawn_slide: DrawnSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("documented") / "out"
-    cxpath.score_slide(drawn_slide.path, out, assay="22c3", device="cpu")
+    cxpath.score_slide(synthetic_slide.path, out, assay="22c3", device="cpu")
     return out
 
 
@@ -45,7 +45,7 @@ def keys(document: Any) -> Iterator[str]:
             yield from keys(one)
 
 
-def told(heading: str) -> set[str]:
+def named(heading: str) -> set[str]:
     """Return the names that a section explains, `a.b` as `a` and `b`."""
     words = quoted(section(PAGE, heading))
     return {part.removesuffix("[]") for word in words for part in word.split(".")}
@@ -58,7 +58,7 @@ def columns(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", ["score.json", "run.json"])
 def test_every_key_of_a_document_is_explained(name: str, run: Path) -> None:
     document = json.loads((run / name).read_text(encoding="utf-8"))
-    assert set(keys(document)) - told(f"## {name}") == set()
+    assert set(keys(document)) - named(f"## {name}") == set()
 
 
 @pytest.mark.parametrize("name", ["cells.parquet", "tiles.parquet"])
@@ -73,14 +73,14 @@ def test_every_column_is_explained_and_no_other(name: str, run: Path) -> None:
 def test_every_key_of_the_gallery_is_explained(run: Path) -> None:
     fields = json.loads((run / "fields" / "fields.json").read_text(encoding="utf-8"))["fields"]
     assert fields
-    assert set(keys(fields)) - told("## fields/") == set()
+    assert set(keys(fields)) - named("## fields/") == set()
 
 
 def test_every_member_of_the_export_for_qupath_is_explained(run: Path) -> None:
     with gzip.open(run / "cells.geojson.gz", "rt", encoding="utf-8") as file:
         export = json.load(file)
     text = section(PAGE, "## cells.geojson.gz")
-    assert set(export["cxpath"]) <= told("## cells.geojson.gz")
+    assert set(export["cxpath"]) <= named("## cells.geojson.gz")
     measured = {name for one in export["features"] for name in one["properties"]["measurements"]}
     assert measured - quoted(text) <= columns(run / "cells.parquet")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.runs.configuration import Configuration
+from cxpath.app.configuration import Configuration
 from tests.docs.pages import REFERENCE, quoted, section
 
 PAGE = REFERENCE / "configuration.md"

@@ -6,11 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from cxpath.network.architecture import ArchitectureSettings, PlainUNet
-from cxpath.network.card import CardCalibration, DataSource, Metric, ModelCard, Thresholds, TrainingRecord
+from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.network.device import Device
-from cxpath.network.model_store import Model
-from cxpath.values.cell_peaks import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.network.model import (
+    CardCalibration,
+    DataSource,
+    Metric,
+    Model,
+    ModelCard,
+    Thresholds,
+    TrainingRecord,
+)
+from cxpath.network.unet import ArchitectureSettings, PlainUNet
 
 
 @pytest.fixture

@@ -1,15 +1,27 @@
+""""""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from cxpath.network.detector import Detector
+from cxpath.data.cells import CellPeaks
+from cxpath.data.slide_info import StainBasis, optical_density, unit
+from cxpath.network.detector import (
+    ANGLES,
+    RADII_UM,
+    Detector,
+    StainRings,
+    find_peaks,
+    non_maximum_suppression,
+    peak_positions,
+)
 from cxpath.network.device import Device
-from cxpath.network.model_store import Model
-from cxpath.values.cell_peaks import CellPeaks
-from cxpath.values.stains import StainBasis
+from cxpath.network.model import Model
 
 
 @pytest.fixture
@@ -27,7 +39,7 @@ def batch() -> NDArray[np.uint8]:
 def same(a: CellPeaks, b: CellPeaks) -> bool:
     return len(a) == len(b) and all(
         np.allclose(getattr(a, name), getattr(b, name), atol=2e-3)
-        for name in ("x_px", "y_px", "score", "kind_logits", "stain_logits", "dab_od", "hematoxylin_od")
+        for name in ("x_px", "y_px", "score", "class_logits", "stain_logits", "dab_od", "hematoxylin_od")
     )
 
 
@@ -36,7 +48,7 @@ def test_peaks_have_every_measurement(detector: Detector, batch: NDArray[np.uint
     assert len(peaks) == 3
     number = len(peaks[0])
     assert number > 5
-    assert peaks[0].kind_logits.shape == (number, 10)
+    assert peaks[0].class_logits.shape == (number, 10)
     assert peaks[0].stain_logits.shape == (number, 2)
     assert peaks[0].dab_od.shape == peaks[0].hematoxylin_od.shape == (number, 11, 16)
     assert peaks[0].x_px.dtype == np.float64
@@ -62,7 +74,7 @@ def test_a_cell_is_the_same_in_every_tile_that_has_its_halo(
     expected = first.x_px > shift + margin
     assert own.sum() == expected.sum() > 3
     np.testing.assert_allclose(alone.x_px[own] + shift, first.x_px[expected], atol=1e-3)
-    np.testing.assert_allclose(alone.kind_logits[own], first.kind_logits[expected], atol=2e-3)
+    np.testing.assert_allclose(alone.class_logits[own], first.class_logits[expected], atol=2e-3)
 
 
 def test_peaks_in_the_halo_are_kept(detector: Detector, batch: NDArray[np.uint8]) -> None:
@@ -118,3 +130,151 @@ def test_facts_come_from_the_card(detector: Detector, model: Model) -> None:
 def test_other_shapes_and_types_are_refused(detector: Detector, wrong: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match=r"multiples of 16|must be uint8"):
         detector.detect(wrong)
+
+
+def centre_map(height: int = 12, width: int = 12) -> torch.Tensor:
+    return torch.full((1, 1, height, width), -9.0)
+
+
+def places(logits: torch.Tensor, threshold: float = 0.3, radius: int = 1) -> list[tuple[int, ...]]:
+    found = find_peaks(logits, threshold, radius)
+    return list(zip(found.tile.tolist(), found.row.tolist(), found.column.tolist(), strict=True))
+
+
+def test_only_the_highest_of_a_hill_is_a_peak() -> None:
+    logits = centre_map()
+    logits[0, 0, 5, 4:7] = torch.tensor([1.0, 2.0, 1.5])
+    assert places(logits) == [(0, 5, 5)]
+
+
+def test_a_plateau_gives_one_peak() -> None:
+    logits = centre_map()
+    logits[0, 0, 3:6, 3:5] = 2.0
+    assert places(logits) == [(0, 3, 3)]
+
+
+def test_the_surer_of_two_sure_neighbours_is_the_peak() -> None:
+    logits = centre_map()
+    logits[0, 0, 5, 4:6] = torch.tensor([20.0, 21.0])
+    assert places(logits) == [(0, 5, 5)]
+
+
+def test_a_plateau_touching_nothing_high_enough_gives_none() -> None:
+    assert places(centre_map()) == []
+
+
+def test_two_hills_far_enough_apart_are_two_cells() -> None:
+    logits = centre_map()
+    logits[0, 0, 5, 3] = logits[0, 0, 5, 5] = 2.0
+    assert places(logits, radius=1) == [(0, 5, 3), (0, 5, 5)]
+    assert places(logits, radius=2) == [(0, 5, 3)]
+
+
+def test_tiles_do_not_see_each_other() -> None:
+    logits = torch.cat([centre_map(), centre_map()])
+    logits[0, 0, 11, 11] = logits[1, 0, 0, 0] = 1.0
+    assert places(logits) == [(0, 11, 11), (1, 0, 0)]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2]))
+def test_peaks_never_lie_within_one_window(seed: int, radius: int) -> None:
+    levels = torch.randint(-3, 4, (1, 1, 16, 16), generator=torch.Generator().manual_seed(seed))
+    found = find_peaks(levels.float(), 0.5, radius)
+    apart = torch.stack((found.row, found.column), dim=1).unsqueeze(0)
+    gap = (apart - apart.transpose(0, 1)).abs().amax(dim=2) + 99 * torch.eye(len(found.row), dtype=torch.long)
+    assert len(found.row) == 0 or int(gap.min()) > radius
+
+
+def test_positions_are_pixels_with_centres_at_a_half() -> None:
+    logits = centre_map()
+    logits[0, 0, 2, 3] = 3.0
+    offset = torch.zeros(1, 2, 12, 12)
+    offset[0, :, 2, 3] = torch.tensor([0.25, -9.0])
+    found = find_peaks(logits, 0.3, 1)
+    assert peak_positions(found, offset).tolist() == [[4 * 3.75, 4 * (2.5 - 1.5)]]
+
+
+def test_of_two_near_peaks_the_stronger_stays() -> None:
+    place = np.array([[10.0, 10.0], [12.0, 10.0], [30.0, 10.0]])
+    score = np.array([0.4, 0.9, 0.5], dtype=np.float32)
+    assert non_maximum_suppression(place, score, 6.0).tolist() == [False, True, True]
+    assert non_maximum_suppression(place, score, 1.0).all()
+
+
+def test_of_two_equal_near_peaks_the_first_stays() -> None:
+    place = np.array([[12.0, 10.0], [10.0, 10.0]])
+    assert non_maximum_suppression(place, np.array([0.5, 0.5], dtype=np.float32), 6.0).tolist() == [
+        True,
+        False,
+    ]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_whether_a_peak_stays_depends_on_its_neighbours_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    place: NDArray[np.float64] = rng.uniform(0, 60, (40, 2))
+    score = (rng.integers(1, 5, 40) / 5).astype(np.float32)
+    keep = non_maximum_suppression(place, score, 6.0)
+    near = np.hypot(*(place - place[0]).T) <= 6.0
+    assert keep[0] == non_maximum_suppression(place[near], score[near], 6.0)[0]
+    assert non_maximum_suppression(place[keep], score[keep], 6.0).all()
+
+
+STAIN = StainBasis(white_point=(230.0, 225.0, 220.0))
+
+
+def picture_of(hematoxylin: torch.Tensor, dab: torch.Tensor) -> torch.Tensor:
+    """Light (3, H, W) through given amounts of the two stains."""
+    directions = torch.tensor(np.array([unit(STAIN.hematoxylin), unit(STAIN.dab)]), dtype=torch.float32)
+    density = torch.stack((hematoxylin, dab), dim=-1) @ directions
+    light = torch.tensor(STAIN.white_point) * 10.0**-density - 0.5
+    return light.permute(2, 0, 1)
+
+
+@pytest.fixture
+def rings() -> StainRings:
+    return StainRings(STAIN, 0.5, torch.device("cpu"))
+
+
+def test_even_tissue_gives_its_amounts_everywhere(rings: StainRings) -> None:
+    light = picture_of(torch.full((64, 64), 0.3), torch.full((64, 64), 0.7))
+    amounts = rings.sample(light, torch.tensor([[32.0, 32.0], [1.0, 60.0]]))
+    assert amounts.shape == (2, len(RADII_UM), ANGLES, 2)
+    torch.testing.assert_close(amounts[..., 0], torch.full((2, 11, 16), 0.3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(amounts[..., 1], torch.full((2, 11, 16), 0.7), atol=1e-3, rtol=0)
+
+
+def test_a_brown_ring_is_seen_at_its_radius(rings: StainRings) -> None:
+    row, column = torch.meshgrid(torch.arange(80) + 0.5, torch.arange(80) + 0.5, indexing="ij")
+    radius_um = 0.5 * torch.hypot(column - 40.25, row - 38.5)
+    dab = 0.8 * torch.exp(-0.5 * ((radius_um - 6.0) / 0.7) ** 2)
+    amounts = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.25, 38.5]]))
+    profile = amounts[0, :, :, 1].mean(dim=1)
+    assert int(profile.argmax()) == 6
+    assert profile[6] > 0.6
+    assert profile[0] < 0.02
+
+
+def test_angles_run_from_the_right_downwards(rings: StainRings) -> None:
+    dab = torch.zeros(80, 80)
+    dab[:, 40:] = 0.5
+    toward_right = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.0, 40.0]]))[
+        0, 8, :, 1
+    ]
+    assert toward_right[0] > 0.45
+    assert toward_right[ANGLES // 2] < 0.05
+    dab = torch.zeros(80, 80)
+    dab[40:] = 0.5
+    downward = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.0, 40.0]]))[0, 8, :, 1]
+    assert downward[ANGLES // 4] > 0.45
+
+
+def test_a_pixel_centre_gives_that_pixel_as_the_values_room_measures_it(rings: StainRings) -> None:
+    rgb = np.random.default_rng(1).integers(20, 240, (9, 9, 3)).astype(np.uint8)
+    amounts = rings.sample(torch.from_numpy(rgb).permute(2, 0, 1), torch.tensor([[5.5, 3.5]]))[0, 0, 0]
+    expected = optical_density(rgb[3, 5], STAIN.white_point) @ STAIN.unmixing()
+    np.testing.assert_allclose(amounts.numpy(), expected, atol=1e-4)
+
+
+def test_no_points_give_no_samples(rings: StainRings) -> None:
+    assert rings.sample(torch.zeros(3, 32, 32), torch.zeros(0, 2)).shape == (0, 11, 16, 2)

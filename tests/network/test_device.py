@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from cxpath.errors import ConfigurationError, DeviceError
 from cxpath.network import device as device_module
 from cxpath.network.device import choose_device, computes_bfloat16
-from cxpath.values.errors import ConfigurationError, DeviceError
 
 
 @pytest.fixture(autouse=True)

@@ -7,26 +7,25 @@ import pytest
 from scipy.spatial import cKDTree
 from shapely.geometry import Point
 
+from cxpath.data.cells import CellTable, Kind
+from cxpath.data.regions import Region, Regions, RegionUse
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
-from cxpath.network.model_store import load_model
+from cxpath.network.model import load_model
 from cxpath.network.settings import NetworkSettings
 from cxpath.pipeline.find_cells import find_cells, plan_slide
-from cxpath.pipeline.settings import PipelineSettings
-from cxpath.slide.open_slide import open_slide
-from cxpath.tiles.settings import TileSettings
-from cxpath.tissue.find_tissue import find_tissue
-from cxpath.values.cell_table import CellTable, Kind
-from cxpath.values.regions import Region, Regions, RegionUse
-from tests.conftest import DrawnSlide
+from cxpath.pipeline.settings import PipelineSettings, TileSettings
+from cxpath.slide.open import open_slide
+from cxpath.tissue.tissue import find_tissue
+from tests.conftest import SyntheticSlide
 
 FindCells = Callable[..., CellTable]
 
 
 @pytest.fixture(scope="module")
-def find(drawn_slide: DrawnSlide) -> Iterator[FindCells]:
+def find(synthetic_slide: SyntheticSlide) -> Iterator[FindCells]:
     """Find the drawn slide's cells with some settings, and perhaps regions."""
-    with open_slide(drawn_slide.path) as slide:
+    with open_slide(synthetic_slide.path) as slide:
         tissue = find_tissue(slide)
         detector = Detector(load_model("small"), choose_device("cpu"), tissue.stains)
 
@@ -77,8 +76,8 @@ def test_moving_the_lattice_changes_the_count_by_half_a_percent_at_most(
     assert abs(len(find(lattice_offset_px=offset_px)) - len(usual)) <= 0.005 * len(usual)
 
 
-def test_cells_are_found_where_they_were_drawn(usual: CellTable, drawn_slide: DrawnSlide) -> None:
-    truth = drawn_slide.truth.cells
+def test_cells_are_found_where_they_were_drawn(usual: CellTable, synthetic_slide: SyntheticSlide) -> None:
+    truth = synthetic_slide.truth.cells
     reach_px = 6.0 / 0.25
     distances, _ = cKDTree(np.column_stack([usual.x_px, usual.y_px])).query(
         np.column_stack([truth.x_px, truth.y_px])

@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from cxpath.exchange.tiles_parquet import write_table
-from cxpath.report.field_map import PlacedField, field_map
-from cxpath.report.fields import INFLUENCE, FieldView, write_fields
-from cxpath.report.heatmap_picture import heatmap_picture
-from cxpath.report.tissue_picture import tissue_picture
+from cxpath.io.cells import write_table
+from cxpath.report.cell_pictures import INFLUENCE, FieldView, write_fields
+from cxpath.report.slide_pictures import PlacedField, field_map, heatmap_picture, tissue_picture
 
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 OVERVIEW_MPP = 16.0

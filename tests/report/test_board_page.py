@@ -5,10 +5,9 @@ import re
 
 import pytest
 
-from cxpath.report.board_page import board_page
-from cxpath.report.patient_sheet import patient_sheet
-from tests.therapy import patients as of
-from tests.therapy.patients import Fields, changed, reviewed
+from cxpath.report.board_page import board_page, patient_sheet
+from tests.patient import patients as of
+from tests.patient.patients import Fields, changed, reviewed
 
 PATIENTS = [of.FIRST_LINE, of.LATER_LINE, of.HER2, of.TMB, of.MSI, of.NTRK, of.BRAF, of.LOCALLY_ADVANCED, {}]
 

@@ -1,3 +1,5 @@
+""""""
+
 from __future__ import annotations
 
 import json
@@ -8,9 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from cxpath.report.evaluation_page import PLOT_PX, build_evaluation_page
-from cxpath.report.run_folder import RunFolderError
-from cxpath.values.errors import MissingFileError
+from cxpath.documents.run import RunFolderError
+from cxpath.errors import MissingFileError
+from cxpath.report.evaluation_page import (
+    PLOT_PX,
+    SIDE_PX,
+    build_evaluation_page,
+    error_in_words,
+    reliability_diagrams,
+    write_evaluation_table,
+)
 
 FIGURE = {
     "set_name": "bcdata", "name": "f1", "label": "labelled cells found, F1", "value": 0.785, "low": 0.759,
@@ -36,7 +45,7 @@ def evaluation(**changes: Any) -> dict[str, Any]:
                       "target": None, "met": None},
         ],
         "composition": [],
-        "trap_shares": {},
+        "hard_negative_shares": {},
         "slides": [],
         "pictures": [],
         "skipped": [],
@@ -82,8 +91,8 @@ def test_pictures_lie_in_the_file_with_their_cells(tmp_path: Path) -> None:
 
 
 def test_scores_are_plotted_true_across_called_up(tmp_path: Path) -> None:
-    slide = {"name": "a", "arm": "held_out", "stratum": "low", "true_cps": 0.0, "called_cps": 100.0}
-    other = slide | {"arm": "training_stains", "true_cps": 9.05, "called_cps": 0.0}
+    slide = {"name": "a", "arm": "held_out", "stratum": "low", "true_cps": 0.0, "predicted_cps": 100.0}
+    other = slide | {"arm": "training_stains", "true_cps": 9.05, "predicted_cps": 0.0}
     html = page(tmp_path, evaluation(slides=[slide, other]))
     assert '<circle cx="0.0" cy="0.0"' in html
     assert f'y="{PLOT_PX - 3.0}"' in html
@@ -92,7 +101,7 @@ def test_scores_are_plotted_true_across_called_up(tmp_path: Path) -> None:
 
 def test_what_the_set_holds_is_told(tmp_path: Path) -> None:
     item = {"arm": "held_out", "label": "slides", "value": 4, "required": 300, "met": False}
-    html = page(tmp_path, evaluation(composition=[item], trap_shares={"pen": 0.08, "fold": 0.071}))
+    html = page(tmp_path, evaluation(composition=[item], hard_negative_shares={"pen": 0.08, "fold": 0.071}))
     assert "≥ 300" in html
     assert "pen 8 %, fold 7 %." in html
 
@@ -112,3 +121,75 @@ def test_a_picture_that_is_gone_is_one_line(tmp_path: Path) -> None:
     entry = {"set_name": "bcdata", "title": "0", "picture": "a.png", "cells": "a.json", "mpp": 0.5}
     with pytest.raises(MissingFileError, match=r"a\.png: not readable"):
         page(tmp_path, evaluation(pictures=[entry]))
+
+
+CURVE = {
+    "method": "found cells",
+    "bin_width": 0.1,
+    "from_probability": [0.0, 0.5, 0.9],
+    "count": [100, 25, 1],
+    "mean_probability": [0.0, 0.5, 1.0],
+    "observed_share": [0.1, 0.4, 1.0],
+    "expected_error": {"value": 0.0991, "low": 0.081, "high": 0.12, "level": 0.95, "count": 3, "method": ""},
+}
+
+
+def judged(**changes: Any) -> dict[str, Any]:
+    return evaluation(
+        reliability=[{"set_name": "synthetic_held_out", "of": "stained", "curve": CURVE | changes}]
+    )
+
+
+def test_stated_runs_across_and_true_runs_up() -> None:
+    (diagram,) = reliability_diagrams(judged())
+    places = [(point["x"], point["y"]) for point in diagram["points"]]
+    assert places == [(0.0, 0.9 * SIDE_PX), (0.5 * SIDE_PX, 0.6 * SIDE_PX), (SIDE_PX, 0.0)]
+    radii = [point["radius"] for point in diagram["points"]]
+    assert radii[0] == pytest.approx(2 * radii[1]), "four times the cells, four times the area"
+    assert radii[2] > 2, "one cell can still be seen"
+    assert "25 cells: stated 0.500, true 0.400" in diagram["points"][1]["words"]
+
+
+def test_an_error_without_an_interval_is_a_number_alone() -> None:
+    assert error_in_words(CURVE["expected_error"]) == "0.099 (0.081 to 0.120)"  # type: ignore[arg-type]
+    assert error_in_words({"value": 0.5}) == "0.500"
+
+
+def test_the_page_shows_the_diagram_and_its_error(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text(json.dumps(judged()), encoding="utf-8")
+    html = build_evaluation_page(tmp_path).read_text(encoding="utf-8")
+    assert html.count("<circle") == 3
+    assert "Error 0.099 (0.081 to 0.120); 126 found cells." in html
+    assert "synthetic held out" in html
+
+
+def test_an_evaluation_of_an_older_version_has_no_diagrams(tmp_path: Path) -> None:
+    document = evaluation()
+    document.pop("reliability", None)
+    assert reliability_diagrams(document) == []
+    (tmp_path / "evaluation.json").write_text(json.dumps(document), encoding="utf-8")
+    assert "May the probabilities" not in build_evaluation_page(tmp_path).read_text(encoding="utf-8")
+
+
+def table(folder: Path, **changes: object) -> list[str]:
+    (folder / "evaluation.json").write_text(json.dumps(evaluation(**changes)), encoding="utf-8")
+    return write_evaluation_table(folder).read_text(encoding="utf-8").splitlines()
+
+
+def test_a_line_a_figure_with_target_and_verdict(tmp_path: Path) -> None:
+    lines = table(tmp_path)
+    assert lines[0].startswith("Model `trial` 1, weights `abababababab`")
+    assert "**BCData <sample>** (13 measured, 0.25 µm/px assumed)" in lines
+    expected = "| labelled cells found, F1 | ≥ 0.82 **missed** | 0.785 | 0.759 to 0.808 | 1305 labels |"
+    assert expected in lines
+    assert "| brown |  | none |  | 1305 labels |" in lines
+
+
+def test_met_targets_and_ingredients(tmp_path: Path) -> None:
+    met = FIGURE | {"met": True, "value": 0.83, "target": {"at_least": None, "at_most": 0.9}}
+    item = {"arm": "held_out", "label": "slides", "value": 300, "required": 300, "met": True}
+    lines = table(tmp_path, figures=[met], composition=[item])
+    assert any("≤ 0.9 **met** | 0.830" in line for line in lines)
+    assert lines[-1] == "| slides | ≥ 300 | 300 |"
+    columns = {line.count("|") for line in lines if line.startswith("| labelled")}
+    assert columns == {6}

@@ -1,6 +1,6 @@
 from typing import Any
 
-from cxpath.report.page import slowest_stage
+from cxpath.report.slide_page import slowest_stage
 
 STAGES: dict[str, Any] = {
     "read": {"busy_share": 0.124},

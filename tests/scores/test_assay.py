@@ -1,7 +1,7 @@
 import pytest
 
-from cxpath.runs.assays import list_assays, read_assay
-from cxpath.values.errors import AssayError
+from cxpath.app.configuration import list_assays, read_assay
+from cxpath.errors import AssayError
 
 
 @pytest.mark.parametrize("name", ["28-8", "288", " 28-8 "])

@@ -1,10 +1,65 @@
+""""""
+
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
-from cxpath.scores.counting import counted_positive
-from cxpath.scores.fields import FieldLattice, lay_fields
-from cxpath.values.cell_table import CellTable
-from tests.drawn_cells import drawn_cells
+from cxpath.data.cells import CellTable
+from cxpath.scores.counts import counted_positive
+from cxpath.scores.fields import (
+    FieldLattice,
+    heterogeneity,
+    influential_fields,
+    lay_fields,
+    sample_fields,
+    sort_fields,
+)
+from tests.synthetic_cells import MPP, synthetic_cells
+
+PICTURE = "T+ T+ T- T+ T- T- T- T- T- T- .. .. L+ L-"
+"""Six fields of two places: local CPS 100, 50, 0, 0, 0; an empty place; and one that holds no tumour."""
+
+
+def lattice(picture: str = PICTURE) -> FieldLattice:
+    cells = synthetic_cells(picture)
+    return lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), 24.0)
+
+
+def test_every_field_with_tumour_lies_in_one_bucket() -> None:
+    none, low, middle, high = sort_fields(lattice())
+    assert [bucket.fields for bucket in (none, low, middle, high)] == [3, 0, 0, 2]
+    assert [none.share_of_tumour_cells, high.share_of_tumour_cells] == [0.6, 0.4]
+
+
+def test_positive_cells_of_fields_without_tumour_are_not_lost() -> None:
+    """Three positive tumour cells and a lymphocyte in a field of its own: all in the highest bucket."""
+    assert [bucket.share_of_positive_cells for bucket in sort_fields(lattice())] == [0.0, 0.0, 0.0, 1.0]
+    assert sort_fields(lattice("T- T-"))[0].share_of_positive_cells is None
+
+
+@pytest.mark.parametrize(("positive", "expected"), [(0, 0), (1, 1), (2, 2), (19, 2), (20, 3)])
+def test_a_local_cps_of_1_or_10_opens_the_next_bucket(positive: int, expected: int) -> None:
+    """200 tumour cells in one field: 1 positive is 0.5, 2 are 1, 19 are 9.5 and 20 are 10."""
+    words = ["T+"] * positive + ["T-"] * (200 - positive)
+    cells = synthetic_cells(" ".join(words), spacing_um=1.0)
+    held = sort_fields(lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), 500.0))
+    assert [bucket.fields for bucket in held] == [int(number == expected) for number in range(4)]
+
+
+def test_fields_are_drawn_once_from_every_bucket_and_never_those_that_are_shown() -> None:
+    drawn = sample_fields(lattice(), 2, besides=[0])
+    assert [bucket for bucket, _ in drawn] == ["10 or more", "no positive cell", "no positive cell"]
+    rows = [row for _, row in drawn]
+    assert rows[0] == 1
+    assert len(set(rows)) == 3
+    assert drawn == sample_fields(lattice(), 2, besides=[0])
+    assert sample_fields(lattice(), 0, besides=[]) == ()
+
+
+def test_fields_without_tumour_are_not_drawn() -> None:
+    all_rows = {row for _, row in sample_fields(lattice(), 9, besides=[])}
+    assert all_rows == set(np.flatnonzero(lattice().counts.tumour > 0))
 
 
 def fields(cells: CellTable, field_um: float) -> FieldLattice:
@@ -12,7 +67,7 @@ def fields(cells: CellTable, field_um: float) -> FieldLattice:
 
 
 def test_counts_of_fields_add_up_to_the_slide() -> None:
-    lattice = fields(drawn_cells("T+ T- L+\nT- P+ L-\nT+ T+ .."), 24.0)
+    lattice = fields(synthetic_cells("T+ T- L+\nT- P+ L-\nT+ T+ .."), 24.0)
     assert lattice.counts.tumour_positive.sum() == 3
     assert lattice.counts.tumour_negative.sum() == 2
     assert lattice.counts.immune_positive.sum() == 1
@@ -21,15 +76,59 @@ def test_counts_of_fields_add_up_to_the_slide() -> None:
 
 
 def test_influence_is_the_score_less_the_score_without_the_field() -> None:
-    lattice = fields(drawn_cells("T+ T+\nT- T-"), 12.0)
+    lattice = fields(synthetic_cells("T+ T+\nT- T-"), 12.0)
     assert lattice.influence() == pytest.approx([50 - 100 / 3, 50 - 100 / 3, 50 - 200 / 3, 50 - 200 / 3])
 
 
 def test_the_only_field_has_no_influence_to_speak_of() -> None:
-    assert np.isnan(fields(drawn_cells("T+ T-"), 1000.0).influence()).all()
+    assert np.isnan(fields(synthetic_cells("T+ T-"), 1000.0).influence()).all()
 
 
 def test_a_field_without_tumour_has_no_local_cps() -> None:
-    lattice = fields(drawn_cells("T+ T- .. .. L+"), 24.0)
+    lattice = fields(synthetic_cells("T+ T- .. .. L+"), 24.0)
     assert lattice.counts.cps()[0] == 50.0
     assert np.isnan(lattice.counts.cps()[1])
+
+
+def lattice_of_heterogeneity(picture: str, field_um: float) -> FieldLattice:
+    cells = synthetic_cells(picture)
+    return lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), field_um)
+
+
+def test_even_positivity_has_no_gini() -> None:
+    found = heterogeneity(lattice_of_heterogeneity("T+ T-\nT+ T-\nT+ T-", 24.0), MPP)
+    assert found.fields == 2
+    assert found.gini == pytest.approx(0)
+    assert found.coefficient_of_variation == pytest.approx(0)
+
+
+def test_all_in_one_of_four_fields() -> None:
+    found = heterogeneity(lattice_of_heterogeneity("T+ T+ T- T- T- T- T- T-", 24.0), MPP)
+    assert found.gini == pytest.approx(0.75)
+    assert found.coefficient_of_variation == pytest.approx(np.sqrt(3))
+    assert found.share_of_hottest_tenth == pytest.approx(0.4)
+
+
+def test_without_positive_cells_there_is_nothing_to_spread() -> None:
+    found = heterogeneity(lattice_of_heterogeneity("T- T-", 24.0), MPP)
+    assert (found.gini, found.hottest) == (None, None)
+
+
+def test_the_hottest_field_needs_enough_tumour_cells() -> None:
+    rows = "\n".join("T+ " + "T- " * 9 + "T+" for _ in range(10))
+    found = heterogeneity(lattice_of_heterogeneity(rows, 120.0), MPP)
+    assert found.hottest is not None
+    assert (found.hottest.left_um, found.hottest.tumour_cells, found.hottest.local_cps) == (0.0, 100, 10.0)
+
+
+def test_the_most_influential_field_comes_first_with_its_place() -> None:
+    fields = influential_fields(lattice_of_heterogeneity("T- T- T- T+ .. T-", 24.0), MPP)
+    first = fields[0]
+    assert (first.left_um, first.left_px, first.tumour_cells, first.positive_cells) == (24.0, 48.0, 2, 1)
+    assert first.influence == pytest.approx(100 * (1 / 5 - 0 / 3))
+    assert first.local_cps == 50.0
+    assert len(influential_fields(lattice_of_heterogeneity("T- T- T- T+ .. T-", 24.0), MPP, fields=2)) == 2
+
+
+def test_one_field_has_no_influence_to_speak_of() -> None:
+    assert influential_fields(lattice_of_heterogeneity("T+ T-", 500.0), MPP)[0].influence is None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cxpath.scores.cutoffs import Cutoff
-from cxpath.scores.score_cells import score_cells
-from cxpath.scores.settings import ScoringSettings
-from cxpath.scores.slide_score import SlideScore
-from cxpath.values.cell_table import TissueRegion
-from cxpath.values.tissue_areas import TissueAreas
-from tests.drawn_cells import drawn_cells
+from cxpath.data.cells import TissueRegion
+from cxpath.data.slide_info import TissueAreas
+from cxpath.scores.score import SlideScore, score_cells
+from cxpath.scores.settings import Cutoff, ScoringSettings
+from tests.synthetic_cells import synthetic_cells
 
 FAR = " .." * 50
 """Fifty places of 12 µm: 600 µm of nothing, beyond the association distance."""
@@ -19,7 +17,7 @@ FAR = " .." * 50
 def score(picture: str) -> SlideScore:
     settings = ScoringSettings(minimum_tumour_cells=1)
     cutoffs = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
-    return score_cells(drawn_cells(picture), settings, cutoffs, areas=TissueAreas(99.0))
+    return score_cells(synthetic_cells(picture), settings, cutoffs, areas=TissueAreas(99.0))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +61,7 @@ def test_scores_of_area(picture: str, ic_area: float, tap: float) -> None:
 def test_the_share_of_every_cell_in_one_story() -> None:
     """Row 1 a nest, row 2 stroma beside it, row 3 necrosis, row 4 benign glands, then far lymphocytes."""
     rows = ["T+ T+ T- T- T- T- T- T- T- T-", "L+ M+ L- P+ N+ F+ .. .. .. ..", "T+ T+ L+ X+", "B+ T- M+"]
-    cells = drawn_cells("\n".join(rows) + FAR + " L+ L+ M+")
+    cells = synthetic_cells("\n".join(rows) + FAR + " L+ L+ M+")
     cells.region[16:20] = TissueRegion.NECROSIS
     cells.region[20:23] = TissueRegion.BENIGN
     found = score_cells(cells, ScoringSettings(minimum_tumour_cells=1))

@@ -4,21 +4,22 @@ from typing import Any
 
 import pytest
 
-from cxpath.runs.assays import read_assay
+from cxpath.app.configuration import read_assay
+from cxpath.data.cells import TissueRegion
+from cxpath.data.slide_info import TissueAreas
 from cxpath.scores.other_scores import ASSAY_BOUND
-from cxpath.scores.score_cells import score_cells
+from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import ScoringSettings
-from cxpath.scores.slide_score import SlideScore
-from cxpath.values.cell_table import TissueRegion
-from cxpath.values.tissue_areas import TissueAreas
-from tests.drawn_cells import drawn_cells
+from tests.synthetic_cells import synthetic_cells
 
 TISSUE = "T+ T- L+ L-\nM+ M- P+ T-"
 """One square of 50 µm (cells 12 µm apart): 8 cells, of which 1 T+, 2 I+ counted, 2 I- with them, 1 P+."""
 
 
 def score(picture: str, areas: TissueAreas | None = TissueAreas(9.9), **options: Any) -> SlideScore:  # noqa: B008
-    return score_cells(drawn_cells(picture), ScoringSettings(minimum_tumour_cells=1), areas=areas, **options)
+    return score_cells(
+        synthetic_cells(picture), ScoringSettings(minimum_tumour_cells=1), areas=areas, **options
+    )
 
 
 def test_ic_of_cells_is_the_share_of_the_tumours_immune_cells_that_are_stained() -> None:
@@ -53,7 +54,7 @@ def test_a_drawn_tumour_bed_is_the_area() -> None:
 
 
 def test_a_square_of_necrosis_alone_is_no_tumour_area() -> None:
-    cells = drawn_cells("T+ L+ T- T-  X+ T+ T+ T+")
+    cells = synthetic_cells("T+ L+ T- T-  X+ T+ T+ T+")
     cells.region[4:] = TissueRegion.NECROSIS
     result = score_cells(cells, ScoringSettings(minimum_tumour_cells=1), areas=TissueAreas(9.9))
     assert result.tap == pytest.approx(100 * 2 / 4)
@@ -75,10 +76,12 @@ def test_an_assay_that_does_not_support_them_leaves_them_null_with_the_reason() 
 
 
 def test_the_h_score_of_a_hand_countable_tissue() -> None:
-    cells = drawn_cells("T+ T+ T+ T- L+")
+    cells = synthetic_cells("T+ T+ T+ T- L+")
     cells.dab_membrane_od[:] = [0.15, 0.3, 0.6, 0.0, 0.9]
-    result = score_cells(cells, ScoringSettings(minimum_tumour_cells=1, intensity_cuts_od=(0.1, 0.2, 0.5)))
+    result = score_cells(
+        cells, ScoringSettings(minimum_tumour_cells=1, intensity_thresholds_od=(0.1, 0.2, 0.5))
+    )
     assert result.h_score == pytest.approx((1 * 25) + (2 * 25) + (3 * 25))
     cells.dab_membrane_od[:] = float("nan")
-    settings = ScoringSettings(minimum_tumour_cells=1, intensity_cuts_od=(0.1, 0.2, 0.5))
+    settings = ScoringSettings(minimum_tumour_cells=1, intensity_thresholds_od=(0.1, 0.2, 0.5))
     assert "no membrane" in score_cells(cells, settings).null_because["h_score"]

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cxpath.runs.assays import read_assay
-from cxpath.scores.case_score import CaseRule, CaseSlide, score_case
-from cxpath.scores.counting import CellCounts
-from cxpath.scores.score_cells import score_cells
+from cxpath.app.configuration import read_assay
+from cxpath.errors import AssayError
+from cxpath.scores.case import CaseRule, CaseSlide, score_case
+from cxpath.scores.counts import CellCounts
+from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import ScoringSettings
-from cxpath.scores.slide_score import SlideScore
-from cxpath.values.errors import AssayError
-from tests.drawn_cells import many
 from tests.scores.tissues import GOOD, even_fields
+from tests.synthetic_cells import many
 
 
 def score(counts: dict[str, int]) -> SlideScore:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scripts.studies.coverage import CAREFUL
 
-from cxpath.scores.coverage_study import CAREFUL
-from cxpath.scores.grouped_counts import GroupedCounts
-from cxpath.scores.slide_error import SlideErrorSettings
-from cxpath.values.cell_table import CellTable
-from tests.drawn_cells import drawn_cells
+from cxpath.data.cells import CellTable
+from cxpath.scores.counts import GroupedCounts
+from cxpath.scores.settings import SlideErrorSettings
+from tests.synthetic_cells import synthetic_cells
 
 SURE = 0.999999
 
@@ -29,7 +29,7 @@ def mixed(counts: dict[str, int], spacing_um: float = 60.0, seed: int = 3) -> Ce
     np.random.default_rng(seed).shuffle(words)
     side = int(np.ceil(np.sqrt(len(words))))
     rows = [" ".join(words[start : start + side]) for start in range(0, len(words), side)]
-    return drawn_cells("\n".join(rows), spacing_um)
+    return synthetic_cells("\n".join(rows), spacing_um)
 
 
 def even_fields(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.training.synthetic.slide import SlideTruth, draw_slide
+from cxpath.synth.slide import SlideTruth, write_synthetic_slide
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 RunScript = Callable[..., subprocess.CompletedProcess[str]]
@@ -27,7 +27,7 @@ def run_script() -> RunScript:
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SlideTruth]:
     path = tmp_path_factory.mktemp("slides") / "case.svs"
-    return path, draw_slide(path, seed=1, cps=20.0, width_px=2048, height_px=2048)
+    return path, write_synthetic_slide(path, seed=1, cps=20.0, width_px=2048, height_px=2048)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.exchange.cells_parquet import read_cells
+from cxpath.io.cells import read_cells
 from tests.scripts.conftest import RunScript
 
 pytestmark = pytest.mark.xdist_group("scripts")

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxpath.exchange.safe_rows import write_rows
+from cxpath.io.tables import write_rows
 from tests.cli.scored_folders import scored_folder
-from tests.drawn_cells import many
 from tests.scripts.conftest import RunScript
+from tests.synthetic_cells import many
 
 
 def test_the_recipe_leaves_a_study_and_prints_what_a_paper_quotes(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.training.synthetic.slide import SlideTruth
+from cxpath.synth.slide import SlideTruth
 from tests.scripts.conftest import RunScript
 
 pytestmark = pytest.mark.xdist_group("scripts")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.slide.open_slide import open_slide
+from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
-from tests.slide.drawn_slides import block_mean, disc, speckle, write_aperio, write_tiff
+from tests.slide.synthetic_slides import block_mean, disc, speckle, write_aperio, write_tiff
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import imagecodecs
 import numpy as np
 import tifffile
 
-from cxpath.slide.jpeg_stream import read_head
-from tests.slide.drawn_slides import RGB
+from cxpath.slide.jpeg import read_head
+from tests.slide.synthetic_slides import RGB
 
 _JPEG_TABLES = 347
 

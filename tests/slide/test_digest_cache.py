@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.slide import digest_cache
-from cxpath.slide.digest_cache import cache_path, key_of, recall, remember
+from cxpath.slide import identity as digest_cache
+from cxpath.slide.identity import cache_path, key_of, recall, remember
 
 DIGEST = "ab" * 32
 

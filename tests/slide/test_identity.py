@@ -1,65 +1,80 @@
 from __future__ import annotations
 
-import hashlib
-import os
+import struct
 from pathlib import Path
 
 import pytest
 
-from cxpath.slide import identity
-from cxpath.slide.identity import slide_digest
-from cxpath.values.errors import UnreadableSlideError
+from cxpath.slide.identity import files_of, series_instance_uid
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+def _element(group: int, element: int, kind: bytes, value: bytes) -> bytes:
+    head = struct.pack("<HH2s", group, element, kind)
+    long = kind in {b"SQ", b"UN", b"OB"}
+    return head + (struct.pack("<HI", 0, len(value)) if long else struct.pack("<H", len(value))) + value
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def _sequence(group: int, element: int, content: bytes) -> bytes:
+    """A sequence and an item of undefined length, as DICOM writers like them."""
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + content + struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+    head = struct.pack("<HH2sHI", group, element, b"SQ", 0, 0xFFFFFFFF)
+    return head + item + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 
 
-def test_one_file_has_its_sha256(tmp_path: Path) -> None:
-    path = tmp_path / "a.svs"
-    path.write_bytes(b"abc")
-    assert slide_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+def _dicom(uid: str, *before: bytes) -> bytes:
+    meta = _element(2, 0x10, b"UI", b"1.2.840.10008.1.2.1\0")
+    series = _element(0x20, 0x0E, b"UI", (uid + "\0" * (len(uid) % 2)).encode())
+    pixels = _element(0x7FE0, 0x10, b"OB", b"\1\2")
+    return b"\0" * 128 + b"DICM" + meta + b"".join(before) + series + pixels
 
 
-def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.svs"
-    path.write_bytes(b"abc")
-    first = slide_digest(path)
-    plain = identity._file_digest
-    hashed: list[Path] = []
-
-    def counted(file: Path) -> str:
-        hashed.append(file)
-        return plain(file)
-
-    monkeypatch.setattr(identity, "_file_digest", counted)
-    assert slide_digest(path) == first
-    assert not hashed
-    path.write_bytes(b"abd")
-    os.utime(path, ns=(1, 1))
-    assert slide_digest(path) == _sha256(b"abd")
-    assert hashed == [path]
+def test_the_series_of_a_real_file(data_dir: Path) -> None:
+    uid = series_instance_uid(data_dir / "wsi" / "boxes_0.dcm")
+    assert uid is not None
+    assert uid.replace(".", "").isdigit()
+    assert files_of(data_dir / "wsi" / "boxes_0.dcm", "dicom") == (data_dir / "wsi" / "boxes_0.dcm",)
 
 
-def test_an_mrxs_is_hashed_with_its_folder_whatever_its_name(tmp_path: Path) -> None:
-    digests = set()
-    for name in ("case", "renamed"):
-        (tmp_path / name).mkdir()
-        (tmp_path / f"{name}.mrxs").write_bytes(b"index")
-        for part in ("Slidedat.ini", "Data0000.dat"):
-            (tmp_path / name / part).write_bytes(part.encode())
-        digests.add(slide_digest(tmp_path / f"{name}.mrxs", "mirax"))
-    parts = sorted(_sha256(part) for part in (b"index", b"Slidedat.ini", b"Data0000.dat"))
-    assert digests == {_sha256("".join(f"{part}\n" for part in parts).encode())}
-    (tmp_path / "case" / "Data0000.dat").write_bytes(b"changed")
-    assert slide_digest(tmp_path / "case.mrxs", "mirax") not in digests
+def test_a_series_that_is_only_referred_to_is_not_its_own(tmp_path: Path) -> None:
+    other = _element(0x20, 0x0E, b"UI", b"9.9\0")
+    path = tmp_path / "a.dcm"
+    path.write_bytes(_dicom("1.2.3", _sequence(8, 0x1115, other), _element(8, 0x1140, b"SQ", b"")))
+    assert series_instance_uid(path) == "1.2.3"
 
 
-def test_a_file_that_went_away(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableSlideError, match="cannot be read"):
-        slide_digest(tmp_path / "gone.svs")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 200,
+        b"\0" * 128 + b"DICM",
+        b"\0" * 128 + b"DICM" + _element(0x28, 0x10, b"US", b"\1\0"),
+        b"\0" * 128 + b"DICM\x08\0\x05\0\x04\0\0\0abcd",  # implicit VR
+    ],
+)
+def test_other_files_belong_to_no_series(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.dcm").write_bytes(content)
+    assert series_instance_uid(tmp_path / "a.dcm") is None
+
+
+def test_a_dicom_slide_is_the_files_of_its_series(tmp_path: Path) -> None:
+    for name, uid in {"b.dcm": "1.2.3", "a.dcm": "1.2.3", "c.dcm": "1.2.4"}.items():
+        (tmp_path / name).write_bytes(_dicom(uid))
+    (tmp_path / "notes.txt").write_text("not DICOM")
+    expected = (tmp_path / "a.dcm", tmp_path / "b.dcm")
+    assert files_of(tmp_path / "b.dcm", "dicom") == files_of(tmp_path / "a.dcm", "dicom") == expected
+
+
+def test_a_vms_slide_is_its_index_and_pictures_without_the_macro(tmp_path: Path) -> None:
+    index = tmp_path / "a.vms"
+    index.write_text(
+        "[Virtual Microscope Specimen]\nImageFile=a.jpg\nMapFile=m.jpg\nMacroImage=macro.jpg\nX=../b\n"
+    )
+    for name in ("a.jpg", "m.jpg", "macro.jpg", "other.jpg"):
+        (tmp_path / name).write_bytes(b"x")
+    assert files_of(index, "hamamatsu") == (index, tmp_path / "a.jpg", tmp_path / "m.jpg")
+
+
+def test_most_slides_are_one_file(tmp_path: Path) -> None:
+    assert files_of(tmp_path / "a.svs", "aperio") == (tmp_path / "a.svs",)
+    assert files_of(tmp_path / "a.ndpi", "hamamatsu") == (tmp_path / "a.ndpi",)

@@ -16,14 +16,17 @@ import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from cxpath.errors import CxpathError, UnreadableSlideError
 from cxpath.slide import jpeg_tiles
-from cxpath.slide.jpeg_decoder import decode
-from cxpath.slide.open_slide import open_slide
+from cxpath.slide import jpeg_tiles as open_file
+from cxpath.slide.jpeg import decode
+from cxpath.slide.jpeg_tiles import OpenFile, TileCache
+from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
-from cxpath.values.errors import CxpathError, UnreadableSlideError
-from tests.slide.drawn_slides import RGB, block_mean, disc, write_aperio, write_tiff
 from tests.slide.jpeg_slides import Storage, aperio_description, encoded, tissue, write_jpeg_tiff
+from tests.slide.synthetic_slides import RGB, block_mean, disc, write_aperio, write_tiff
 
 PICTURE = tissue(523, 781)
 LEVELS = [PICTURE, cv2.GaussianBlur(block_mean(PICTURE, 4), (0, 0), 1.5).astype(np.uint8)]
@@ -407,3 +410,67 @@ def test_any_geometry_reads_as_openslide_shows_it(
             np.testing.assert_array_equal(one, other)
         else:
             assert np.abs(one.astype(float) - other).mean() <= (1.5 if step in {2.0, 4.0} else 2.5)
+
+
+BYTES = bytes(range(256)) * 40
+
+
+@pytest.mark.parametrize("positional", [True, False])
+def test_threads_read_any_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, positional: bool) -> None:
+    monkeypatch.setattr(open_file, "_POSITIONAL", positional)
+    (tmp_path / "a").write_bytes(BYTES)
+    file = OpenFile(tmp_path / "a")
+    places = [(place * 37) % 10_000 for place in range(500)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda place: file.read(100, place), places))
+    assert found == [BYTES[place : place + 100] for place in places]
+
+
+def test_the_end_of_the_file_cuts(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(BYTES)
+    file = OpenFile(tmp_path / "a")
+    assert file.read(100, len(BYTES) - 7) == BYTES[-7:]
+    assert file.read(100, len(BYTES) + 7) == b""
+
+
+def test_shares_that_give_less_than_asked_are_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(BYTES)
+    file = OpenFile(tmp_path / "a")
+    whole = os.pread
+    monkeypatch.setattr(os, "pread", lambda number, length, place: whole(number, min(length, 33), place))
+    assert file.read(200, 11) == BYTES[11:211]
+
+
+def test_let_go_of_it_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(BYTES)
+    file = OpenFile(tmp_path / "a")
+    number = file._number
+    del file
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(number)
+    with pytest.raises(FileNotFoundError):
+        OpenFile(tmp_path / "none")
+
+
+def test_it_decodes_once_and_forgets_the_least_recently_used() -> None:
+    decoded: list[str] = []
+    cache = TileCache(most_bytes=250)
+
+    def get(key: str) -> NDArray[np.uint8]:
+        def decode() -> NDArray[np.uint8]:
+            decoded.append(key)
+            return np.full(100, ord(key), dtype=np.uint8)
+
+        return cache.get(key, decode)
+
+    for key in "abacab":
+        assert (get(key) == ord(key)).all()
+    assert decoded == ["a", "b", "c", "b"]
+
+
+def test_a_tile_larger_than_the_budget_is_kept_alone() -> None:
+    cache = TileCache(most_bytes=10)
+    first = cache.get("a", lambda: np.zeros(100, dtype=np.uint8))
+    assert cache.get("a", lambda: np.ones(1, dtype=np.uint8)) is first

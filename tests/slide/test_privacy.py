@@ -1,13 +1,19 @@
+""""""
+
 from __future__ import annotations
 
+import hashlib
+import hmac
+import stat
 from pathlib import Path
 
 import pytest
 import tifffile
 
-from cxpath.slide.open_slide import open_slide
-from cxpath.slide.privacy import allowed_properties, pseudonym, pseudonym_key
-from tests.slide.drawn_slides import PLANTED
+from cxpath.errors import ConfigurationError
+from cxpath.slide.open import open_slide
+from cxpath.slide.privacy import allowed_properties, key_path, pseudonym, pseudonym_key
+from tests.slide.synthetic_slides import PLANTED
 
 
 def test_planted_identifiers_are_in_the_file_and_not_in_info(aperio: Path) -> None:
@@ -67,3 +73,49 @@ def test_listed_properties_stay_when_they_do_not_look_technical(name: str, value
 )
 def test_compression_is_picked_out_of_the_description(description: str, compression: str | None) -> None:
     assert allowed_properties({"tiff.ImageDescription": description}).get("compression") == compression
+
+
+KEY = b"0123456789abcdef"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def test_a_pseudonym_is_a_keyed_hash() -> None:
+    expected = hmac.new(KEY, b"DOE.svs", hashlib.sha256).hexdigest()[:12]
+    assert pseudonym("DOE.svs", KEY) == f"slide-{expected}"
+    assert pseudonym("DOE.svs", KEY[::-1]) != pseudonym("DOE.svs", KEY) != pseudonym("DOF.svs", KEY)
+
+
+def test_rfc_4231_vector() -> None:
+    assert pseudonym("what do ya want for nothing?", b"Jefe") == "slide-5bdcc146bf60"
+
+
+def test_a_key_is_made_once_and_is_private(config: Path) -> None:
+    first = pseudonym_key()
+    assert pseudonym_key() == first
+    assert len(first) == 64
+    assert key_path() == config / "cxpath" / "pseudonym.key"
+    assert stat.S_IMODE(key_path().stat().st_mode) == 0o600
+    assert [file.name for file in key_path().parent.iterdir()] == ["pseudonym.key"]
+
+
+def test_the_environment_wins(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXPATH_PSEUDONYM_KEY", KEY.decode())
+    assert pseudonym_key() == KEY
+    assert not config.exists()
+
+
+def test_a_short_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXPATH_PSEUDONYM_KEY", "short")
+    with pytest.raises(ConfigurationError, match="shorter than 16"):
+        pseudonym_key()
+
+
+def test_a_place_that_cannot_be_written_says_what_to_do(config: Path) -> None:
+    config.write_text("a file where a folder should be")
+    with pytest.raises(ConfigurationError, match="CXPATH_PSEUDONYM_KEY"):
+        pseudonym_key()

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from cxpath.slide.open_slide import open_slide
+from cxpath.data.slide_info import unit
+from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
-from cxpath.values.stains import unit
 
 GLASS = (236.0, 233.0, 228.0)
 SIDE_PX = 600

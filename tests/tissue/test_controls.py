@@ -3,17 +3,20 @@ import pytest
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from cxpath.tissue.control_settings import ControlKind, ControlRule, ControlSettings, OnFailure
+from cxpath.data.regions import Region, RegionMeaning
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, StainBasis, unit
 from cxpath.tissue.controls import (
+    ControlKind,
+    ControlRule,
+    ControlSettings,
     ControlTissue,
+    OnFailure,
     Verdict,
+    annotated_control,
     check_control,
     control_by_rule,
     control_troubles,
-    drawn_control,
 )
-from cxpath.values.regions import Region, RegionMeaning
-from cxpath.values.stains import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, StainBasis, unit
 
 MPP = 100.0
 """Coarse, so that a small array is a whole slide."""
@@ -60,7 +63,7 @@ def test_without_a_rule_there_is_no_control_and_in_one_piece_none_is_found() -> 
 def test_a_drawn_controls_name_says_its_kind(name: str, kind: str) -> None:
     region = Region.meaning_of(name, RegionMeaning.CONTROL, box(0, 0, 1, 1))
     settings = ControlSettings(unnamed=ControlKind.NEGATIVE)
-    assert drawn_control(region, np.ones((1, 1), bool), settings).kind == kind
+    assert annotated_control(region, np.ones((1, 1), bool), settings).kind == kind
 
 
 def density(dab_od: float, pixels: int = 500) -> NDArray[np.float32]:

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import box
 
-from cxpath.slide.open_slide import open_slide
+from cxpath.data.regions import Region, RegionMeaning, Regions
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN
+from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
-from cxpath.tissue.control_settings import ControlRule, ControlSettings, OnFailure
-from cxpath.tissue.find_tissue import find_tissue
+from cxpath.tissue.controls import ControlRule, ControlSettings, OnFailure
 from cxpath.tissue.settings import TissueSettings
-from cxpath.tissue.tissue import OUTSIDE_REGIONS
-from cxpath.values.regions import Region, RegionMeaning, Regions
-from cxpath.values.stains import DEFAULT_DAB, DEFAULT_HEMATOXYLIN
+from cxpath.tissue.tissue import OUTSIDE_REGIONS, find_tissue
 from tests.tissue.conftest import GLASS, MPP, SIDE_PX, stained_picture
 
 OpenInked = Callable[..., AbstractContextManager[Slide]]

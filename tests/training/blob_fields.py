@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
-from cxpath.values.cell_table import Kind, Subkind, TissueRegion
+from cxpath.data.cells import Kind, Subkind, TissueRegion
+from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
 
 GLASS, PALE_BLUE, DARK_BLUE, BROWN = (235, 232, 228), (150, 160, 205), (70, 75, 150), (150, 95, 45)
 PITCH_PX = 24
@@ -20,12 +20,12 @@ def cells_at(
     y_px: NDArray[np.float64],
     kind: NDArray[np.uint8],
     positive: NDArray[np.bool_],
-) -> DrawnCells:
+) -> SyntheticCells:
     """True cells; every immune cell a lymphocyte, every other one a fibroblast."""
     subkind = np.select(
         [kind == Kind.TUMOUR, kind == Kind.IMMUNE], [Subkind.UNKNOWN, Subkind.LYMPHOCYTE], Subkind.FIBROBLAST
     )
-    return DrawnCells(
+    return SyntheticCells(
         x_px=x_px,
         y_px=y_px,
         kind=kind.astype(np.uint8),
@@ -37,7 +37,7 @@ def cells_at(
     )
 
 
-def blob_field(seed: int, index: int, side_px: int) -> DrawnField:
+def blob_field(seed: int, index: int, side_px: int) -> SyntheticField:
     """Return field `index` of the sequence `seed`: left half nest, right half stroma."""
     rng = np.random.default_rng([seed, index])
     grid = np.arange(PITCH_PX / 2, side_px, PITCH_PX)
@@ -46,10 +46,12 @@ def blob_field(seed: int, index: int, side_px: int) -> DrawnField:
     cells = cells_at(x_px, y_px, kind, rng.random(x_px.size) < 0.4)
     region = np.full((side_px // REGION_STRIDE_PX,) * 2, TissueRegion.STROMA, dtype=np.uint8)
     region[:, : region.shape[1] // 2] = TissueRegion.NEST
-    return DrawnField(_painted(cells, side_px, rng), 0.5, cells, region, np.zeros(region.shape, dtype=bool))
+    return SyntheticField(
+        _painted(cells, side_px, rng), 0.5, cells, region, np.zeros(region.shape, dtype=bool)
+    )
 
 
-def _painted(cells: DrawnCells, side_px: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _painted(cells: SyntheticCells, side_px: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     light = np.empty((side_px, side_px, 3))
     light[:] = GLASS
     row, column = np.mgrid[:side_px, :side_px] + 0.5

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.training.observation import Observation
-from cxpath.values.cell_peaks import FINE_CLASSES, CellPeaks
-from cxpath.values.cell_table import Kind
+from cxpath.data.cells import FINE_CLASSES, CellPeaks, Kind
+from cxpath.metrics.cells import Observation
 from tests.training.blob_fields import cells_at
 
 
@@ -21,13 +20,13 @@ def peaks_at(
     """Peaks that are sure of their kind (tumour, lymphocyte, fibroblast)."""
     number = len(x_px)
     fine = np.array([0, FINE_CLASSES.index("lymphocyte"), FINE_CLASSES.index("fibroblast")])[kind]
-    kind_logits = np.zeros((number, 10), np.float32)
-    kind_logits[np.arange(number), fine] = 6.0
+    class_logits = np.zeros((number, 10), np.float32)
+    class_logits[np.arange(number), fine] = 6.0
     return CellPeaks(
         x_px=x_px,
         y_px=y_px,
         score=score.astype(np.float32),
-        kind_logits=kind_logits,
+        class_logits=class_logits,
         stain_logits=np.repeat(stain_logit[:, None], 2, axis=1).astype(np.float32),
         region=np.zeros(number, np.uint8),
         radii_um=np.arange(11, dtype=np.float32),
@@ -51,8 +50,8 @@ def observed(
     return Observation(
         peaks=peaks_at(x_px, y_px, kind, slope * logit, np.full(number, 0.9)),
         truth=cells_at(x_px, y_px, kind, positive),
-        judged_peaks=np.ones(number, bool),
-        judged_truth=np.ones(number, bool),
+        scored_peaks=np.ones(number, bool),
+        scored_truth=np.ones(number, bool),
         pairs=np.column_stack([np.arange(number), np.arange(number)]),
     )
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from cxpath.network.architecture import NetworkOutput
+from cxpath.data.cells import FINE_CLASSES, Kind
+from cxpath.network.unet import NetworkOutput
 from cxpath.training.losses import all_losses, balanced_weights, centre_loss
 from cxpath.training.settings import LossSettings
 from cxpath.training.targets import Targets, batch_targets
-from cxpath.values.cell_peaks import FINE_CLASSES
-from cxpath.values.cell_table import Kind
 from tests.training.blob_fields import blob_field, cells_at
 
 EVEN = torch.ones(len(FINE_CLASSES))
@@ -53,9 +52,9 @@ def test_unjudged_places_cost_nothing() -> None:
     centre[0, 1, 1] = 1.0
     logit = torch.full((1, 4, 4), 5.0)
     judged = torch.ones(1, 4, 4, dtype=torch.bool)
-    all_judged = centre_loss(logit, centre, judged)
+    all_evaluated = centre_loss(logit, centre, judged)
     judged[0, 2:] = False
-    assert 0 < centre_loss(logit, centre, judged) < all_judged
+    assert 0 < centre_loss(logit, centre, judged) < all_evaluated
     assert centre_loss(logit, centre, torch.zeros_like(judged)) == 0
 
 
@@ -98,6 +97,6 @@ def test_the_kind_of_stained_cells_can_weigh_more() -> None:
     assert not bool(stained[truth.fine >= 0].all())
     wrong = good._replace(kind=torch.where(stained[:, None], 0.0, good.kind))
     plain = float(all_losses(wrong, truth, EVEN).kind)
-    weighed = float(all_losses(wrong, truth, EVEN, stained_kind_weight=3.0).kind)
+    weighed = float(all_losses(wrong, truth, EVEN, stained_class_weight=3.0).kind)
     share = float(stained.sum() / (truth.fine >= 0).sum())
     assert weighed == pytest.approx(plain * 3 / (1 + 2 * share), rel=1e-4)

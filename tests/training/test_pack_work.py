@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from cxpath.network.model_store import load_model
+from cxpath.app.train_model import make_model, pack_work
+from cxpath.errors import ConfigurationError, MissingFileError, ModelError, OutputError
+from cxpath.network.model import load_model
 from cxpath.training.loop import CHECKPOINT_NAME, load_trained
-from cxpath.training.make_model import make_model, pack_work
 from cxpath.training.settings import read_training_settings
-from cxpath.values.errors import ConfigurationError, MissingFileError, ModelError, OutputError
 from tests.training.blob_fields import blob_field
 from tests.training.tiny_work import interrupt, write_settings
 

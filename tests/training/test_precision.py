@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
+from cxpath.app.train_model import pack_work
 from cxpath.network.device import Precision
-from cxpath.network.model_store import load_model
+from cxpath.network.model import load_model
 from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train
-from cxpath.training.make_model import pack_work
 from cxpath.training.settings import TrainingSettings
+from tests.app.test_train_model import tiny
 from tests.training.blob_fields import blob_field
-from tests.training.test_make_model import tiny
 
 
 def in_precision(precision: Precision, steps: int) -> TrainingSettings:

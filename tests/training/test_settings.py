@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cxpath.data.settings import bundled
+from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.training.settings import TrainingSettings, read_training_settings
-from cxpath.values.bundled import bundled
-from cxpath.values.errors import ConfigurationError, MissingFileError
 
 
 def test_the_shipped_configuration_reads() -> None:
@@ -50,10 +50,10 @@ def scheduled(**changes: object) -> TrainingSettings:
 LATER_KEYS = (
     ("schedule", "precision"),
     ("schedule", "tensorboard"),
-    ("slide_cut", "trapped_slides"),
-    ("crops", "poor_share"),
+    ("slide_threshold", "hard_negative_slides"),
+    ("crops", "scanner_share"),
     ("crops", "scale_spread"),
-    ("loss", "stained_kind_weight"),
+    ("loss", "stained_class_weight"),
 )
 
 

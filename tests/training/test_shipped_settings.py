@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.network.architecture import PlainUNet
-from cxpath.training.evaluation import FIRST_DECISION
-from cxpath.training.judging.settings_file import bundled_settings, evaluation_settings
-from cxpath.training.judging.synthetic_settings import SyntheticSettings
-from cxpath.training.packing import describe
+from cxpath.data.settings import bundled
+from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
+from cxpath.network.unet import PlainUNet
+from cxpath.training.pack import describe
 from cxpath.training.settings import TrainingSettings, read_training_settings
-from cxpath.values.bundled import bundled
-from tests.training.test_packing import RECORD
+from cxpath.training.thresholds import FIRST_DECISION
+from tests.training.test_pack import RECORD
 
 SHIPPED = sorted((bundled("configs") / "training").glob("*.toml"))
 
@@ -38,7 +37,7 @@ def test_a_tile_of_1024_px_costs_at_most_1_3_times_its_core(settings: TrainingSe
 def test_nobody_learns_from_what_judges(settings: TrainingSettings) -> None:
     test_seed = evaluation_settings(SyntheticSettings, bundled_settings("synthetic")).seed
     seeds = {settings.drawing.train_seed, settings.drawing.validation_seed, test_seed}
-    assert len(seeds | {settings.slide_cut.first_seed}) == 4
+    assert len(seeds | {settings.slide_threshold.first_seed}) == 4
     assert settings.crops.crop_px <= settings.drawing.field_px
 
 

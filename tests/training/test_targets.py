@@ -1,3 +1,5 @@
+""""""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -6,23 +8,52 @@ import numpy as np
 import pytest
 import torch
 
-from cxpath.training.fine_labels import UNLABELLED
+from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind, TissueRegion
+from cxpath.synth.field import SyntheticCells, SyntheticField
 from cxpath.training.settings import LossSettings
-from cxpath.training.synthetic.drawn_field import DrawnCells, DrawnField
-from cxpath.training.targets import batch_targets, field_targets
-from cxpath.values.cell_peaks import FINE_CLASSES
-from cxpath.values.cell_table import Kind, TissueRegion
+from cxpath.training.targets import (
+    ANY_IMMUNE,
+    ANY_OTHER,
+    MEMBERS,
+    UNLABELLED,
+    batch_targets,
+    field_targets,
+    fine_labels,
+)
 from tests.training.blob_fields import blob_field, cells_at
+
+
+def test_every_cell_gets_the_class_of_its_name() -> None:
+    subkinds = [subkind for subkind in Subkind if subkind]
+    found = fine_labels(np.full(len(subkinds), Kind.OTHER, np.uint8), np.array(subkinds, np.uint8))
+    assert [FINE_CLASSES[i] for i in found] == [subkind.name.lower() for subkind in subkinds]
+
+
+def test_tumour_needs_no_subkind_and_an_unnamed_other_cell_teaches_no_kind() -> None:
+    kind = np.array([Kind.TUMOUR, Kind.OTHER], np.uint8)
+    assert fine_labels(kind, np.zeros(2, np.uint8)).tolist() == [FINE_CLASSES.index("tumour"), UNLABELLED]
+
+
+def test_sets_of_classes_follow_the_kinds() -> None:
+    named = {
+        label: {FINE_CLASSES[column] for column in np.flatnonzero(MEMBERS[label])}
+        for label in (ANY_IMMUNE, ANY_OTHER, 0)
+    }
+    assert named[ANY_IMMUNE] == {subkind.name.lower() for subkind in IMMUNE_SUBKINDS}
+    assert named[ANY_OTHER] == set(FINE_CLASSES) - named[ANY_IMMUNE] - {"tumour"}
+    assert named[0] == {"tumour"}
+    assert MEMBERS.shape == (len(FINE_CLASSES) + 2, len(FINE_CLASSES))
+
 
 SETTINGS = LossSettings()
 
 
-def field_of(cells: DrawnCells) -> DrawnField:
+def field_of(cells: SyntheticCells) -> SyntheticField:
     region = np.full((8, 8), TissueRegion.STROMA, np.uint8)
-    return DrawnField(np.zeros((64, 64, 3), np.uint8), 0.5, cells, region, np.zeros((8, 8), bool))
+    return SyntheticField(np.zeros((64, 64, 3), np.uint8), 0.5, cells, region, np.zeros((8, 8), bool))
 
 
-def two_cells() -> DrawnField:
+def two_cells() -> SyntheticField:
     """A stained tumour cell in output cell (2, 3) and an unstained lymphocyte in (10, 12)."""
     return field_of(
         cells_at(

@@ -1,1 +1,1 @@
-"""Manual reads against the software and against each other: pure numbers, no files, no slides."""
+"""Agreement between readers and with the software: statistics, studies, planning and calibration. Pure."""

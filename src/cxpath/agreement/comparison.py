@@ -10,20 +10,27 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.agreement.alpha import Metric, krippendorff_alpha
-from cxpath.agreement.binary_agreement import binary_agreement
-from cxpath.agreement.bland_altman import Scale, bland_altman
-from cxpath.agreement.bootstrap import Draws
-from cxpath.agreement.category_weights import Weighting
-from cxpath.agreement.chance_corrected import Chance, category_counts, chance_corrected
-from cxpath.agreement.concordance import concordance, deviation_quantile, spearman, total_deviation
-from cxpath.agreement.deming import deming
-from cxpath.agreement.icc import Form, icc
-from cxpath.agreement.kappa import cohens_kappa
-from cxpath.agreement.measure import Pair, pair_up
-from cxpath.agreement.passing_bablok import passing_bablok
-from cxpath.agreement.settings import AgreementSettings
-from cxpath.agreement.statistic import Statistic
+from cxpath.agreement.base import AgreementSettings, Draws, Pair, Statistic, Weighting, pair_up
+from cxpath.agreement.categorical import (
+    Chance,
+    Metric,
+    binary_agreement,
+    category_counts,
+    chance_corrected,
+    cohens_kappa,
+    krippendorff_alpha,
+)
+from cxpath.agreement.continuous import (
+    Form,
+    Scale,
+    bland_altman,
+    concordance,
+    deviation_quantile,
+    icc,
+    spearman,
+    total_deviation,
+)
+from cxpath.agreement.regression import deming, passing_bablok
 
 Floats = NDArray[np.float64]
 

@@ -20,8 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from cxpath.agreement.bootstrap import Draws, interval_of
-from cxpath.agreement.statistic import Interval, Statistic
+from cxpath.agreement.base import Draws, Interval, Statistic, interval_of
 
 Floats = NDArray[np.float64]
 SOURCE = "Reisenbichler et al. 2020, Mod Pathol 33:1746; mean over all sets of readers exact"

@@ -1,1 +1,1 @@
-"""One small file per command: parse, call, print."""
+"""The command line: one module a group of commands; prints, and knows no science."""

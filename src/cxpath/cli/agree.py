@@ -1,4 +1,4 @@
-"""`cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other."""
+"""`cxpath agree` and `cxpath calibrate`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ import typer
 
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
+    from cxpath.app.calibrate import Calibration
+
+# `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
+
 
 agree = typer.Typer(
     help="Agreement of manual reads and software: study, template, sample size.", no_args_is_help=True
@@ -48,7 +52,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
 ) -> None:
     """Study the agreement of readers, and of the software with them."""
-    from cxpath.runs.agree import AgreementRequest, agreement_settings, run_agreement
+    from cxpath.app.agree import AgreementRequest, agreement_settings, run_agreement
 
     settings = agreement_settings(
         cutoffs=cutoffs.split(","), margin=margin, replicates=replicates, level=level, seed=seed
@@ -79,7 +83,7 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a table of reads to fill in."""
-    from cxpath.runs.agree import write_template
+    from cxpath.app.agree import write_template
 
     write_template(path, cases, readers, overwrite=overwrite)
     print(json.dumps({"template": str(path)}) if as_json else f"template {path}")
@@ -104,7 +108,7 @@ def plan(
     """Say how many cases a study needs, and of which kind, by simulation."""
     from dataclasses import asdict
 
-    from cxpath.agreement.plan import Plan, Planned, plan_study
+    from cxpath.agreement.planning import Plan, Planned, plan_study
 
     wished = Plan(
         figure=Planned(figure.value),
@@ -142,8 +146,8 @@ def cells(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
-    from cxpath.runs.agree_cells import CellsRequest, cell_lines, compare_cells
-    from cxpath.runs.documents import write_json
+    from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
+    from cxpath.app.documents import write_json
 
     request = CellsRequest(
         reference=tuple(truth),
@@ -159,7 +163,7 @@ def cells(
 
 
 def _lines(study: AgreementStudy) -> Iterator[str]:
-    from cxpath.runs.documents import RESEARCH_USE
+    from cxpath.app.documents import RESEARCH_USE
 
     for number, roles in study.rounds.items():
         readers = roles.readers
@@ -190,3 +194,47 @@ _SHOWN = (
     ("software against readers", "difference_opa_consensus", "software less readers: OPA"),
     ("software against readers", "difference_ccc_consensus", "software less readers: CCC"),
 )
+
+
+# `cxpath calibrate`: the staining threshold that agrees best with a laboratory's reads; its own scale.
+
+
+def calibrate(
+    reads: Annotated[Path, typer.Argument(help="Table of manual CPS reads, CSV or XLSX.")],
+    results: Annotated[list[Path], typer.Argument(help="Results of cxpath score, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="The configuration file to write.")] = Path("calibrated.toml"),
+    with_map: Annotated[
+        bool, typer.Option("--map", help="Fit a rising map from the CPS to your reads, too.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
+) -> None:
+    """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""
+    from cxpath.app.calibrate import Fit, write_configuration
+    from cxpath.app.calibrate import calibrate as run_calibration
+
+    found = run_calibration(reads, results, seed, Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD)
+    write_configuration(found, out, overwrite=overwrite)
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(_calibration_lines(found, out)))
+
+
+def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
+    from cxpath.app.calibrate import with_interval
+    from cxpath.app.documents import RESEARCH_USE
+
+    choice, chosen = found.choice, found.map_choice
+    yield f"threshold {choice.threshold:g}, before {found.present:g}; {found.cases} cases"
+    yield f"  concordance {with_interval(choice.honest)} by nested cross-validation"
+    yield f"  before      {choice.present:.3f}; on the cases it was chosen on {choice.apparent:.3f}"
+    yield f"  agreement at CPS >= 1: {choice.honest_agreement:.1%}, before {choice.present_agreement:.1%}"
+    if chosen:
+        verdict = "written" if chosen.helps else "not written: the interval of the difference holds 0"
+        yield f"map       {len(chosen.score_map.scores)} points, {verdict}"
+        yield f"  concordance {with_interval(chosen.honest)} by nested cross-validation"
+        yield f"  without     {with_interval(chosen.unmapped)}; difference {with_interval(chosen.gain, '+')}"
+    yield f"written  {out}  (use it with cxpath score --config {out})"
+    yield RESEARCH_USE

@@ -1,21 +1,27 @@
-"""`cxpath batch`: many slides to a cohort; how it stands; its tables anew."""
+"""`cxpath batch`: run, status, rebuild, and the check of a worklist."""
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from cxpath.cli.batch_check import end_with_check, slides_that_would_fail, warn
-from cxpath.cli.batch_lines import status_lines, summary_lines
-from cxpath.cli.batch_progress import ProgressForm, batch_progress
-from cxpath.cli.exits import SOME_FAILED
-from cxpath.cli.printing import JsonNotSummary, JsonOption, print_document
-from cxpath.cli.scoring_options import (
+from cxpath.cli.output import (
+    FAILED,
+    SOME_FAILED,
     AssayOption,
     ConfigOption,
     DeviceOption,
+    JsonNotSummary,
+    JsonOption,
     Marker,
     MarkerOption,
     ModelOption,
@@ -26,7 +32,217 @@ from cxpath.cli.scoring_options import (
     StainCheckOption,
     TumourOption,
     effective_configuration,
+    print_document,
 )
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from cxpath.batch.run import Tally
+    from cxpath.batch.task import Event, SlideTask
+    from cxpath.batch.worklist import Problem
+
+# How a batch is shown while it runs: live on a terminal, plain lines elsewhere, JSON on request.
+
+
+class ProgressForm(StrEnum):
+    """Choices of `--progress`."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    JSON = "json"
+
+
+@contextmanager
+def batch_progress(form: ProgressForm) -> Iterator[Callable[[Event | None, Tally], None]]:
+    """Show progress on stderr while a block runs; gives the function to call with every event."""
+    if form is ProgressForm.JSON:
+        yield _print_json
+    elif form is ProgressForm.AUTO and sys.stderr.isatty():
+        with _live() as listen:
+            yield listen
+    else:
+        yield _print_plain
+
+
+def duration(seconds: float | None) -> str:
+    """Return "5 h 12 min", "3 min", "41 s"; a dash for what is not known."""
+    if seconds is None:
+        return "–"
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _print_json(event: Event | None, tally: Tally) -> None:
+    from cxpath.batch.task import Finished
+
+    about: dict[str, Any] = {"event": "begun" if event is None else type(event).__name__.lower()}
+    if isinstance(event, Finished):
+        about["outcome"] = event.outcome.as_dict()
+    elif event is not None:
+        about |= asdict(event)
+    print(json.dumps(about | {"progress": tally.as_dict(monotonic())}, ensure_ascii=False), file=sys.stderr)
+
+
+def _print_plain(event: Event | None, tally: Tally) -> None:
+    from cxpath.batch.task import Finished, Status
+
+    if event is None:
+        print(f"{tally.total} slides, {tally.kept} of them done before", file=sys.stderr)
+    if not isinstance(event, Finished):
+        return
+    outcome = event.outcome
+    again = outcome.status is Status.RUNNING
+    what = f"its worker died, attempt {outcome.crashes}; it will be tried again" if again else outcome.status
+    why = f": {outcome.reason}" if outcome.reason else ""
+    place = f"[{tally.done}/{tally.total}]"
+    print(
+        f"{place} {outcome.id}  {what}{why}  ({speed_line(tally, monotonic())})", file=sys.stderr, flush=True
+    )
+
+
+def speed_line(tally: Tally, now_s: float) -> str:
+    """Return failures so far, speed and time left, in words."""
+    speed, left = tally.slides_per_hour(now_s), tally.seconds_left(now_s)
+    pace = f"{speed:.0f} slides/h, {duration(left)} left" if speed else "speed not known yet"
+    return f"{tally.failed} failed, {pace}"
+
+
+@contextmanager
+def _live() -> Iterator[Callable[[Event | None, Tally], None]]:
+    from rich.console import Console
+    from rich.live import Live
+
+    latest: list[Tally] = []
+
+    def render() -> RenderableType:
+        return _picture(latest[0]) if latest else ""
+
+    with Live(get_renderable=render, console=Console(stderr=True), refresh_per_second=2, transient=True):
+        yield lambda event, tally: latest.__setitem__(slice(None), [tally])
+
+
+def _picture(tally: Tally) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    now_s = monotonic()
+    share = 100 * tally.done / max(tally.total, 1)
+    head = Text(
+        f"{tally.done} of {tally.total} slides  {share:.0f} %   {speed_line(tally, now_s)}", style="bold"
+    )
+    workers = Table.grid(padding=(0, 2))
+    for worker, held in sorted(tally.in_hand.items()):
+        tiles = f"{held.tiles_done}/{held.tiles} tiles" if held.tiles else ""
+        workers.add_row(worker, held.id, tiles, duration(now_s - held.since_s))
+    failures = [Text(f"failed  {one.id}: {one.reason}", style="red") for one in tally.failures[-5:]]
+    return Group(head, ProgressBar(total=tally.total, completed=tally.done), workers, *failures)
+
+
+# What `cxpath batch` prints for a person: what a batch left, and how one stands.
+
+
+SHOWN = 20
+"""Slides that are named at most; a batch of thousands must not flood a terminal."""
+
+
+def summary_lines(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """Yield the lines for a finished batch: `batch.json` in short."""
+    yield f"slides   {manifest['slides']}  ({manifest['kept']} done before)"
+    yield from _counts(manifest)
+    yield from _failures(manifest["failures"][:SHOWN])
+    if len(manifest["failures"]) > SHOWN:
+        yield f"         and {len(manifest['failures']) - SHOWN} more: see cohort.csv"
+    for same in manifest["same_content"]:
+        yield f"warning  the same slide under different names: {', '.join(same)}"
+    yield f"cohort   {folder / 'cohort.html'}"
+    yield str(manifest["research_use"])
+
+
+def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines for a batch that is running or was left: `cxpath/batch-status/1` in short."""
+    done = found["slides"] - found["left"]
+    if found["running"]:
+        yield f"running  {found['engine']} on {found['host']}, since {found['started']}"
+    elif found["left"]:
+        yield "stopped  not running; the same cxpath batch run goes on where it was left"
+    else:
+        yield "done     not running, nothing left"
+    yield f"slides   {done} of {found['slides']}"
+    yield from _counts(found)
+    yield from _failures(found["failures"][-SHOWN:])
+    if found["slides_per_hour"]:
+        yield f"speed    {found['slides_per_hour']:.0f} slides/h, {duration(found['seconds_left'])} left"
+    for held in found["in_hand"]:
+        tiles = f"  {held['tiles_done']}/{held['tiles']} tiles" if held["tiles"] else ""
+        yield f"in hand  {held['worker']}: {held['id']}{tiles}  {duration(held['seconds'])}"
+
+
+def _counts(document: Mapping[str, Any]) -> Iterator[str]:
+    yield f"scored   {document['scored']}"
+    yield f"not evaluable  {document['not_evaluable']}"
+    yield f"failed   {document['failed']}"
+
+
+def _failures(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield from (f"         {one['id']}: {one['reason']}" for one in failures)
+
+
+# What `cxpath batch run` says of a worklist before anything starts, and how `--check` ends.
+
+
+def slides_that_would_fail(tasks: Sequence[SlideTask], contradictions: Sequence[Problem]) -> list[Problem]:
+    """Return the slides that cannot be read, without those that contradict something already."""
+    from cxpath.batch.worklist import unreadable
+
+    known = {problem.id for problem in contradictions}
+    return [problem for problem in unreadable(tasks) if problem.id not in known]
+
+
+def end_with_check(
+    slides: int, contradictions: Sequence[Problem], unreadable: Sequence[Problem], *, as_json: bool
+) -> NoReturn:
+    """Print all that is wrong with a worklist and end: 1 it cannot be run, 3 some slides would fail, 0."""
+    document = {
+        "slides": slides,
+        "contradictions": [vars(problem) for problem in contradictions],
+        "unreadable": [vars(problem) for problem in unreadable],
+    }
+    print_document(document, _lines(slides, contradictions, unreadable), as_json=as_json)
+    if contradictions:
+        raise typer.Exit(FAILED)
+    raise typer.Exit(SOME_FAILED if unreadable else 0)
+
+
+def warn(problems: Sequence[Problem]) -> None:
+    """Say on stderr which slides will fail; the others are scored all the same."""
+    for problem in problems[:SHOWN]:
+        print(f"cxpath: will fail: {problem.id}: {problem}", file=sys.stderr)
+    if len(problems) > SHOWN:
+        print(f"cxpath: will fail: {len(problems) - SHOWN} more slides", file=sys.stderr)
+
+
+def _lines(slides: int, contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -> Iterator[str]:
+    yield f"slides   {slides}"
+    yield from (f"wrong    {problem.id}: {problem}" for problem in contradictions)
+    yield from (f"fails    {problem.id}: {problem}" for problem in unreadable)
+    yield "verdict  " + _verdict(contradictions, unreadable)
+
+
+def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -> str:
+    if contradictions:
+        return f"cannot be run: {len(contradictions)} to be mended in the worklist"
+    if unreadable:
+        return f"can be run; {len(unreadable)} slides would fail"
+    return "can be run"
+
+
+# `cxpath batch`: many slides to a cohort; how it stands; its tables anew.
+
 
 GIB = 1024**3
 BaselineOption = Annotated[
@@ -75,10 +291,9 @@ def run(
     Ends with 0 when all slides were scored or are not evaluable, 3 when some failed, 1 when the batch could
     not run.
     """
-    from cxpath.runs.batch.attempt import Patience
-    from cxpath.runs.batch.conduct import BatchRequest, conduct_batch, plan_batch
-    from cxpath.runs.batch.slide_cache import SlideCache
-    from cxpath.runs.score_request import ScoreRequest
+    from cxpath.app.request import ScoreRequest
+    from cxpath.batch.attempt import Patience, SlideCache
+    from cxpath.batch.run import BatchRequest, plan_batch, run_tasks
 
     template = ScoreRequest(
         slide=Path(source),
@@ -110,7 +325,7 @@ def run(
         end_with_check(len(tasks), contradictions, unreadable, as_json=as_json)
     warn(unreadable)
     with batch_progress(progress) as listen:
-        manifest = conduct_batch(request, tasks, listen)
+        manifest = run_tasks(request, tasks, listen)
     print_document(manifest, summary_lines(manifest, request.out), as_json=as_json)
     if manifest["failed"]:
         raise typer.Exit(SOME_FAILED)
@@ -122,7 +337,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say how a batch stands, from any terminal that sees its folder."""
-    from cxpath.runs.batch.batch_status import batch_status
+    from cxpath.batch.run import batch_status
 
     found = batch_status(folder)
     print_document(found, status_lines(found), as_json=as_json)
@@ -136,8 +351,7 @@ def rebuild(
     as_json: JsonOption = False,
 ) -> None:
     """Make a batch's tables, page and database anew from its slides' folders."""
-    from cxpath.runs.batch.cohort import rebuild_cohort
-    from cxpath.runs.batch.drift import read_baseline
+    from cxpath.batch.cohort import read_baseline, rebuild_cohort
 
     rows = rebuild_cohort(folder, read_baseline(baseline) if baseline else None, database)
     line = f"cohort   {folder / 'cohort.html'}  ({len(rows)} slides)"

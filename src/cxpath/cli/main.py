@@ -12,23 +12,13 @@ from typing import Annotated
 
 import typer
 
-from cxpath.cli.agree import agree
+from cxpath.cli.agree import agree, calibrate
 from cxpath.cli.batch import batch
-from cxpath.cli.calibrate import calibrate
-from cxpath.cli.cases import cases
-from cxpath.cli.demo import demo
-from cxpath.cli.doctor import doctor
-from cxpath.cli.evaluate import evaluate
-from cxpath.cli.exits import FAILED, USAGE
-from cxpath.cli.fields import fields
-from cxpath.cli.models import models
-from cxpath.cli.report import report
-from cxpath.cli.score import score
-from cxpath.cli.synth import synth
-from cxpath.cli.therapy import therapy
-from cxpath.cli.tmb import tmb
-from cxpath.cli.train import train
-from cxpath.values.errors import AssayError, ConfigurationError, CxpathError
+from cxpath.cli.models import evaluate, models, synth, train
+from cxpath.cli.output import FAILED, USAGE
+from cxpath.cli.patient import therapy, tmb
+from cxpath.cli.score import cases, demo, doctor, fields, report, score
+from cxpath.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
 
 app = typer.Typer(

@@ -1,13 +1,154 @@
-"""`cxpath models`: what models there are, what their cards say, and packing what a training left."""
+"""`cxpath models`, `train`, `evaluate` and `synth`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.printing import JsonOption, print_json
+from cxpath.cli.output import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    print_document,
+    print_json,
+    print_json_file,
+)
+from cxpath.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cxpath.app.fine_tune import Comparison, FineTuned, FineTuneRequest
+    from cxpath.evaluation.document import Evaluation
+    from cxpath.metrics.figures import Figure
+    from cxpath.network.model import Metric, ModelCard
+
+# `cxpath evaluate`: measures a model on real and drawn images it never learned from.
+
+
+class Sets(StrEnum):
+    """Choices of `--set`."""
+
+    REAL = "real"
+    SYNTHETIC = "synthetic"
+    ALL = "all"
+
+
+def evaluate(
+    out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
+    model: ModelOption = "small",
+    sets: Annotated[Sets, typer.Option("--set", help="Real images, the drawn test set, or all.")] = Sets.ALL,
+    data: Annotated[
+        Path | None, typer.Option(envvar="CXPATH_DATA", help="Folder of real labelled images.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many images a set, so many drawn slides.")
+    ] = None,
+    device: DeviceOption = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the network, on a processor.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write figures that have targets into the model's card.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
+) -> None:
+    """Measure a model: figures with 95 % bootstrap intervals, beside the targets they must reach.
+
+    Interrupt with Ctrl-C and call again: what was measured is not measured anew.
+    """
+    from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model, record_in_card
+    from cxpath.network.model import model_folder
+    from cxpath.report.evaluation_page import build_evaluation_page, write_evaluation_table
+
+    if record and limit is not None:  # said before hours of measuring, not after
+        raise ConfigurationError("a limited evaluation is not recorded in a card", "leave out --limit")
+    request = EvaluationRequest(
+        model=model,
+        sets=sets.value,
+        out=out,
+        data=data,
+        limit=limit,
+        device=device,
+        threads=threads,
+        workers=workers,
+    )
+    with _progress() as watch:
+        evaluation = evaluate_model(request, watch)
+    page = build_evaluation_page(out)
+    write_evaluation_table(out)
+    if record:
+        record_in_card(evaluation, model_folder(model))
+    if as_json:
+        print_json_file(out / "evaluation.json")
+        return
+    print("\n".join(_lines(evaluation)))
+    print(f"report   {page}")
+    print(evaluation.research_use)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show on stderr which set is being measured and how far it is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks = {"": progress.add_task("loading the model", total=None)}
+
+        def watch(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                progress.update(tasks[""], visible=False)
+                tasks[name] = progress.add_task(name, total=total)
+            progress.update(tasks[name], completed=done, total=total)
+
+        yield watch
+
+
+def _lines(evaluation: Evaluation) -> Iterator[str]:
+    model = evaluation.model
+    yield f"model    {model.name} {model.version}  {model.digest[:12]}  ({model.device}, {model.precision})"
+    for one in evaluation.sets:
+        mpp = f"{one.mpp:g} µm/px, {one.mpp_source}" if one.mpp else f"µm/px: {one.mpp_source}"
+        yield ""
+        yield f"{one.title} ({one.items}; {mpp})"
+        yield from (_line(figure) for figure in evaluation.figures if figure.set_name == one.name)
+    pooled = {figure.set_name for figure in evaluation.figures} - {one.name for one in evaluation.sets}
+    for name in sorted(pooled):
+        yield ""
+        yield name.replace("_", " ")
+        yield from (_line(figure) for figure in evaluation.figures if figure.set_name == name)
+    if evaluation.composition:
+        yield ""
+        yield "what the drawn test set holds"
+        for item in evaluation.composition:
+            yield f"  {item.label:58} {item.value:8g}  ≥ {item.required:g}: {_verdict(met=item.met)}"
+    yield ""
+    yield from (f"skipped  {skipped.item}: {skipped.reason}" for skipped in evaluation.skipped)
+
+
+def _line(figure: Figure) -> str:
+    if figure.value is None:
+        return f"  {figure.label:58} {'none':>8}"
+    interval = f"{figure.low:.3f} to {figure.high:.3f}" if figure.low is not None else ""
+    target = (
+        f"{figure.target}: {_verdict(met=figure.met)}" if figure.target and figure.met is not None else ""
+    )
+    return f"  {figure.label:58} {figure.value:8.3f}  {interval:18} {target:16} n {figure.n} {figure.n_of}"
+
+
+def _verdict(*, met: bool | None) -> str:
+    return "met" if met else "missed"
+
+
+# `cxpath models`: what models there are, what their cards say, and packing what a training left.
+
 
 models = typer.Typer(help="List models, show their cards, pack a training.", no_args_is_help=True)
 
@@ -17,7 +158,7 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """List the models that travel with cxpath."""
-    from cxpath.network.model_store import list_models
+    from cxpath.network.model import list_models
 
     cards = list_models()
     if as_json:
@@ -33,7 +174,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's card."""
-    from cxpath.network.model_store import load_card, model_folder
+    from cxpath.network.model import load_card, model_folder
 
     if as_json:
         print(load_card(name).model_dump_json(indent=2, by_alias=True))
@@ -53,7 +194,7 @@ def pack(
 
     The end of `cxpath train`, for one that was interrupted or is still running.
     """
-    from cxpath.training.make_model import pack_work
+    from cxpath.app.train_model import pack_work
     from cxpath.training.settings import read_training_settings
 
     command = f"cxpath models pack --config {config.name}"
@@ -64,3 +205,147 @@ def pack(
     print(f"model    {out}  {card.digest[:12]}  ({card.training.steps} steps)")
     for name, metric in card.metrics.items():
         print(f"         {name}: {metric.value:.3f}")
+
+
+# `cxpath synth`: draw a slide with exact truth.
+
+
+def synth(
+    slide: Annotated[Path, typer.Argument(help="The slide to write, .svs.")],
+    seed: Annotated[int, typer.Option(help="Another seed draws another slide.")] = 1,
+    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to draw.")] = 5.0,
+    side_px: Annotated[int, typer.Option(min=1024, help="Side of the slide in pixels.")] = 8192,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw a pyramidal slide at 0.25 µm/px whose every cell is known."""
+    from cxpath.synth.slide import write_synthetic_slide
+
+    truth = write_synthetic_slide(slide, seed=seed, cps=cps, width_px=side_px, height_px=side_px)
+    counts = {name: value for name, value in vars(truth).items() if isinstance(value, int | float)}
+    lines = [f"slide    {slide}", *(f"{name:16} {value:g}" for name, value in counts.items())]
+    print_document({"slide": str(slide), "seed": seed, **counts}, lines, as_json=as_json)
+
+
+# `cxpath train`: from a configuration, or from a model and a lab's annotations, to a packed model.
+
+
+def train(
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings (TOML), as configs/training/small.toml; optional with --annotations."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Model that fine-tuning starts from: a name or a folder.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Folder of images with QuPath GeoJSON of the same names.")
+    ] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(help="What their class names teach (TOML).", show_default="qupath_pdl1.toml"),
+    ] = None,
+    mpp: Annotated[float | None, typer.Option(help="µm per pixel of images that do not say it.")] = None,
+    work: Annotated[
+        Path, typer.Option(help="FigureMarkup fields and the checkpoint; a second call resumes.")
+    ] = Path("cxpath-out/training"),
+    out: Annotated[Path | None, typer.Option(help="Model folder.", show_default="WORK/model")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
+) -> None:
+    """Train a network on drawn tissue, or fine-tune a model on annotated images of your own.
+
+    `--config FILE` draws tissue, trains, measures on held-out drawings and packs the model.
+    `--from MODEL --annotations DIR` goes on from a model, measures it before and after on held-out images.
+    Interrupt with Ctrl-C and call again: training goes on from its checkpoint.
+    """
+    folder = out or work / "model"
+    if annotations is None:
+        _refuse_without_annotations(start, classes, mpp)
+        card = _from_configuration(config, work, folder)
+        lines = [f"{name}: {metric.value:.3f}" for name, metric in card.metrics.items()]
+    else:
+        tuned = _fine_tuned(_request(config, start, annotations, classes, mpp, work, folder))
+        card, lines = tuned.card, list(_table(tuned))
+    if as_json:
+        print(card.model_dump_json(indent=2, by_alias=True))
+        return
+    print(f"model    {folder}  {card.digest[:12]}")
+    for line in lines:
+        print(f"         {line}".rstrip())
+
+
+def _refuse_without_annotations(start: str | None, classes: Path | None, mpp: float | None) -> None:
+    for name, value in (("--from", start), ("--classes", classes), ("--mpp", mpp)):
+        if value is not None:
+            raise ConfigurationError(
+                f"{name} goes with --annotations DIR",
+                "to go on from a model with drawn tissue alone, set start_from in the configuration",
+            )
+
+
+def _from_configuration(config: Path | None, work: Path, folder: Path) -> ModelCard:
+    from rich.console import Console
+
+    from cxpath.app.train_model import make_model
+    from cxpath.training.loop import training_bar
+    from cxpath.training.settings import read_training_settings
+
+    if config is None:
+        raise ConfigurationError("nothing to train", "give --config FILE, or --from MODEL --annotations DIR")
+    settings = read_training_settings(config)
+    with training_bar(Console(stderr=True)) as watch:
+        return make_model(settings, work, folder, command=f"cxpath train --config {config.name}", watch=watch)
+
+
+def _request(
+    config: Path | None,
+    start: str | None,
+    annotations: Path,
+    classes: Path | None,
+    mpp: float | None,
+    work: Path,
+    folder: Path,
+) -> FineTuneRequest:
+    from cxpath.app.fine_tune import FineTuneRequest
+    from cxpath.training.annotations import default_class_map, read_class_map
+    from cxpath.training.fine_tune_settings import FineTuneSettings, read_fine_tune_settings
+
+    if start is None:
+        raise ConfigurationError("--annotations needs a model to start from", "add --from small")
+    return FineTuneRequest(
+        model=start,
+        annotations=annotations,
+        class_map=read_class_map(classes or default_class_map()),
+        settings=read_fine_tune_settings(config) if config else FineTuneSettings(),
+        work=work,
+        out=folder,
+        mpp=mpp,
+    )
+
+
+def _fine_tuned(request: FineTuneRequest) -> FineTuned:
+    from rich.console import Console
+
+    from cxpath.app.fine_tune import fine_tune
+    from cxpath.training.loop import training_bar
+
+    with training_bar(Console(stderr=True)) as watch:
+        return fine_tune(request, watch=watch)
+
+
+def _table(tuned: FineTuned) -> Iterator[str]:
+    yield f"judged on {tuned.evaluated_on}"
+    yield f"{'':40}{'before':>22}{'after':>22}{'of':>8}"
+    for one in tuned.comparisons:
+        yield f"{one.label:40}{_figure(one.before):>22}{_figure(one.after):>22}{_rests_on(one):>8}"
+
+
+def _figure(metric: Metric | None) -> str:
+    if metric is None:
+        return "not known"
+    interval = f" ({metric.low:.2f} to {metric.high:.2f})" if metric.low is not None else ""
+    return f"{metric.value:.3f}{interval}"
+
+
+def _rests_on(one: Comparison) -> str:
+    metric = one.after or one.before
+    return "" if metric is None else str(metric.count)

@@ -1,1 +1,1 @@
-"""The CNN: its card and weights, device, batched forward, peaks. Knows nothing of slide files."""
+"""The convolutional network: architecture, model card and store, detector, engines."""

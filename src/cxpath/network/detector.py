@@ -1,26 +1,164 @@
-"""Detector: tiles in, peaks out. Holds a network on a device and the stains of one slide.
-
-Drops no peak for lying in a tile's halo: which tile a cell belongs to is decided in `cells/`.
-"""
+"""From the network's maps to cells: peaks, staining rings and probabilities."""
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from torch import Tensor
+from torch.nn import functional
 
-from cxpath.network.architecture import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, NetworkOutput
-from cxpath.network.card import ModelCard
+from cxpath.data.cells import CellPeaks
+from cxpath.data.slide_info import StainBasis
 from cxpath.network.device import Device
-from cxpath.network.engine import Engine, TorchEngine
-from cxpath.network.model_store import Model
-from cxpath.network.peaks import GridPeaks, find_peaks, not_doubled, peak_positions
-from cxpath.network.stain_rings import RADII_UM, StainRings
-from cxpath.values.cell_peaks import CellPeaks
-from cxpath.values.stains import StainBasis
+from cxpath.network.engines import Engine, TorchEngine
+from cxpath.network.model import Model, ModelCard
+from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, NetworkOutput
+
+# Peaks of the centre map, found on the device: where the network sees a cell.
+#
+# A plateau gives one peak, the first in reading order, so that equal inputs give equal cells.
+
+
+class GridPeaks(NamedTuple):
+    """Peaks of a batch; K peaks in reading order, tile by tile.
+
+    Attributes
+    ----------
+    tile, row, column : Tensor of int64, (K,)
+        Which output cell of which tile.
+    score : Tensor of float32, (K,)
+        Centre probability.
+    """
+
+    tile: Tensor
+    row: Tensor
+    column: Tensor
+    score: Tensor
+
+
+def find_peaks(centre_logit: Tensor, threshold: float, radius: int) -> GridPeaks:
+    """Find local maxima.
+
+    Parameters
+    ----------
+    centre_logit : Tensor, (B, 1, h, w)
+    threshold : float
+        Least probability of a peak.
+    radius : int
+        A peak is the largest within a window of 2 radius + 1 output cells.
+    """
+    logit = centre_logit[:, 0].float()
+    # Logits are compared, not probabilities: those of two sure neighbours round to the same number.
+    highest = functional.max_pool2d(logit, 2 * radius + 1, stride=1, padding=radius)
+    candidate = logit == highest
+    tile, row, column = candidate.nonzero(as_tuple=True)
+    score = torch.sigmoid(logit[tile, row, column])
+    peak = (score >= threshold) & _first_of_plateau(candidate, tile, row, column, radius)
+    return GridPeaks(tile[peak], row[peak], column[peak], score[peak])
+
+
+def peak_positions(peaks: GridPeaks, offset: Tensor) -> Tensor:
+    """Return x, y of each peak in tile pixels (pixel centres at .5), (K, 2).
+
+    Parameters
+    ----------
+    offset : Tensor, (B, 2, h, w)
+        Held to one cell and a half: further out another cell would have peaked.
+    """
+    shift = offset.float()[peaks.tile, :, peaks.row, peaks.column].clamp(-1.5, 1.5)
+    middle = torch.stack((peaks.column, peaks.row), dim=1) + 0.5
+    return (middle + shift) * OUTPUT_STRIDE_PX
+
+
+def non_maximum_suppression(
+    positions_px: NDArray[np.float64], score: NDArray[np.float32], min_distance_px: float
+) -> NDArray[np.bool_]:
+    """Say which peaks of one tile have no stronger peak nearer than `min_distance_px`.
+
+    A peak falls even if the stronger one falls to a third: so the answer depends on near neighbours
+    alone and is the same in every tile that sees them.
+    """
+    keep = np.ones(len(score), dtype=bool)
+    if len(score) < 2:
+        return keep
+    pairs = cKDTree(positions_px).query_pairs(min_distance_px, output_type="ndarray")
+    first, second = pairs[:, 0], pairs[:, 1]
+    keep[np.where(score[first] >= score[second], second, first)] = False
+    return keep
+
+
+def _first_of_plateau(candidate: Tensor, tile: Tensor, row: Tensor, column: Tensor, radius: int) -> Tensor:
+    """Say which candidates come first, in reading order, among those within their window, which are equal.
+
+    Looks beside the few candidates, not everywhere.
+    """
+    framed = functional.pad(candidate, (radius, radius, radius, 0))
+    first = torch.ones_like(tile, dtype=torch.bool)
+    for down in range(radius + 1):
+        for right in range(2 * radius + 1 if down < radius else radius):
+            first &= ~framed[tile, row + down, column + right]
+    return first
+
+
+# Stain amounts on rings around each peak, sampled on the device from the light itself.
+
+
+RADII_UM: tuple[float, ...] = tuple(float(radius) for radius in range(11))
+ANGLES = 16
+
+
+class StainRings:
+    """Samples haematoxylin and DAB at 11 radii (0 to 10 µm) by 16 angles around points.
+
+    Light is interpolated between pixels first and turned into optical density then, as a lens would;
+    what lies beyond the tile repeats its edge.
+
+    Parameters
+    ----------
+    stain : StainBasis
+        White point and stain directions of the slide.
+    mpp : float
+        Micrometres per pixel of the tiles.
+    device : torch.device
+    """
+
+    def __init__(self, stain: StainBasis, mpp: float, device: torch.device) -> None:
+        angle = torch.arange(ANGLES) * (2.0 * math.pi / ANGLES)
+        radius_px = torch.tensor(RADII_UM)[:, None] / mpp
+        rings = torch.stack((radius_px * angle.cos(), radius_px * angle.sin()), dim=-1)
+        self._rings_px = rings.to(device)
+        self._white = torch.tensor(stain.white_point, dtype=torch.float32, device=device).clamp(min=1.0)
+        self._unmixing = torch.tensor(stain.unmixing(), dtype=torch.float32, device=device)
+
+    def sample(self, light: Tensor, positions_px: Tensor) -> Tensor:
+        """Return stain amounts, (N, 11, 16, 2): haematoxylin and DAB, in optical density.
+
+        Parameters
+        ----------
+        light : Tensor, (3, H, W)
+            One tile, 0-255.
+        positions_px : Tensor, (N, 2)
+            x, y in tile pixels, pixel centres at .5.
+        """
+        points = positions_px.float()[:, None, None, :] + self._rings_px
+        size = torch.tensor((light.shape[2], light.shape[1]), device=light.device)
+        grid = (points / size * 2.0 - 1.0).flatten(1, 2)[None]
+        seen = functional.grid_sample(
+            light.float()[None], grid, mode="bilinear", padding_mode="border", align_corners=False
+        )
+        seen = seen[0].permute(1, 2, 0)
+        density = -torch.log10((seen + 0.5) / self._white)
+        return (density.clamp(min=0.0) @ self._unmixing).view(*points.shape[:3], 2)
+
+
+# Detector: tiles in, peaks out. Holds a network on a device and the stains of one slide.
+#
+# Drops no peak for lying in a tile's halo: which tile a cell belongs to is decided in `cells/`.
 
 
 class Launched(NamedTuple):
@@ -128,7 +266,9 @@ class Detector:
 
     def _tile_peaks(self, light: Tensor, output: NetworkOutput, peaks: GridPeaks) -> CellPeaks:
         positions = peak_positions(peaks, output.offset)
-        keep = not_doubled(_array(positions, np.float64), _array(peaks.score), self._min_distance_px)
+        keep = non_maximum_suppression(
+            _array(positions, np.float64), _array(peaks.score), self._min_distance_px
+        )
         rows = torch.from_numpy(np.flatnonzero(keep)).to(light.device)
         positions, peaks = positions[rows], GridPeaks(*(part[rows] for part in peaks))
         where = (peaks.tile, slice(None), peaks.row, peaks.column)
@@ -139,7 +279,7 @@ class Detector:
             x_px=place[:, 0],
             y_px=place[:, 1],
             score=_array(peaks.score),
-            kind_logits=_array(output.kind[where]),
+            class_logits=_array(output.kind[where]),
             stain_logits=_array(output.stain[where]),
             region=_array(output.region[where].argmax(dim=1), np.uint8),
             radii_um=np.array(RADII_UM, dtype=np.float32),

@@ -1,14 +1,18 @@
-"""Where and how exactly the network computes: processor or GPU, number type, threads."""
+"""The device a network runs on, its precision and its memory."""
 
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
-from cxpath.values.errors import ConfigurationError, DeviceError
+from cxpath.errors import ConfigurationError, DeviceError
+
+# Where and how exactly the network computes: processor or GPU, number type, threads.
+
 
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
 
@@ -101,3 +105,15 @@ def _number_type(name: str, precision: Precision) -> torch.dtype:
     if precision in ("auto", "int8"):
         return torch.bfloat16 if computes_bfloat16(name) else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+# Which GPUs this process may use, named so that another process can be given just one of them.
+
+
+def visible_gpus() -> tuple[str, ...]:
+    """Return what to set `CUDA_VISIBLE_DEVICES` to for each GPU in turn; empty without one."""
+    number = torch.cuda.device_count()
+    named = [
+        entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry.strip()
+    ]
+    return tuple(named[:number] if named else map(str, range(number)))

@@ -1,1 +1,1 @@
-"""Slide to cells: opens, masks, plans, streams, detects. Does not score or report."""
+"""From a slide to its cells: tiles, stages, measurements."""

@@ -13,19 +13,16 @@ from itertools import islice
 
 import numpy as np
 
-from cxpath.cells.from_peaks import cells_from_peaks
-from cxpath.cells.seams import SeamFilter
+from cxpath.data.cells import CellTable, CellTableFacts
+from cxpath.data.regions import Regions
+from cxpath.data.slide_info import TileFrame
 from cxpath.network.detector import Detector, Launched
+from cxpath.pipeline.cells import Deduplicator, cells_from_peaks
 from cxpath.pipeline.settings import PipelineSettings
+from cxpath.pipeline.stages import StageProfiler, StageTimes, prefetch, side_by_side
+from cxpath.pipeline.tiles import PlannedTile, Tile, TilePlan, plan_tiles, read_tiles, reading_profiler
 from cxpath.slide.slide import Slide
-from cxpath.tiles.plan import PlannedTile, TilePlan, plan_tiles
-from cxpath.tiles.reading import Tile, read_tiles, reading_clock
-from cxpath.tiles.stage_clock import StageClock, StageTimes, side_by_side
-from cxpath.tiles.work_ahead import work_ahead
 from cxpath.tissue.tissue import Tissue
-from cxpath.values.cell_table import CellTable, CellTableFacts
-from cxpath.values.regions import Regions
-from cxpath.values.tile_frame import TileFrame
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
@@ -56,7 +53,7 @@ def find_cells(
     regions: Regions | None = None,
     progress: Progress | None = None,
     keep: Keep | None = None,
-    seams: SeamFilter | None = None,
+    duplicates: Deduplicator | None = None,
 ) -> FoundCells:
     """Find the cells of a slide.
 
@@ -73,7 +70,7 @@ def find_cells(
     progress : callable, optional
     keep : callable, optional
         Writes the cells of each tile while the network works on the next.
-    seams : SeamFilter, optional
+    seams : Deduplicator, optional
         What tiles read earlier have claimed, where a slide is read in several goes.
 
     Returns
@@ -84,22 +81,27 @@ def find_cells(
     """
     facts = cell_facts(slide, tissue, detector.card.digest)
     planned = plan.with_tissue
-    clocks = (reading_clock(settings.tiles), *(StageClock(name) for name in ("network", "cells", "write")))
-    seams = seams or seam_filter(slide, plan, detector)
-    tile_cells = _TileCells(slide, tissue, seams, detector, facts, settings, regions)
+    profilers = (
+        reading_profiler(settings.tiles),
+        *(StageProfiler(name) for name in ("network", "cells", "write")),
+    )
+    duplicates = duplicates or deduplicator(slide, plan, detector)
+    tile_cells = _TileCells(slide, tissue, duplicates, detector, facts, settings, regions)
     found = [CellTable.from_columns(facts, x_px=np.zeros(0), y_px=np.zeros(0))]
-    with closing(_stages(slide, planned, plan.mpp, detector, settings, tile_cells, keep, clocks)) as tables:
+    with closing(
+        _stages(slide, planned, plan.mpp, detector, settings, tile_cells, keep, profilers)
+    ) as tables:
         for done, cells in enumerate((cells for batch in tables for cells in batch), start=1):
             found.append(cells)
             if progress:
                 progress(done, len(planned))
-    stages = side_by_side([clock.times() for clock in clocks])
+    stages = side_by_side([profiler.times() for profiler in profilers])
     return FoundCells(CellTable.concatenate(found), stages)
 
 
-def seam_filter(slide: Slide, plan: TilePlan, detector: Detector) -> SeamFilter:
+def deduplicator(slide: Slide, plan: TilePlan, detector: Detector) -> Deduplicator:
     """Return what makes one cell of two that neighbouring tiles each claim."""
-    return SeamFilter(plan.columns, detector.card.thresholds.min_distance_um / slide.info.mpp)
+    return Deduplicator(plan.columns, detector.card.thresholds.min_distance_um / slide.info.mpp)
 
 
 def cell_facts(slide: Slide, tissue: Tissue, model_digest: str) -> CellTableFacts:
@@ -130,13 +132,13 @@ class _TileCells:
         self,
         slide: Slide,
         tissue: Tissue,
-        seams: SeamFilter,
+        duplicates: Deduplicator,
         detector: Detector,
         facts: CellTableFacts,
         settings: PipelineSettings,
         regions: Regions | None,
     ) -> None:
-        self._slide, self._tissue, self._regions, self._seams = slide, tissue, regions, seams
+        self._slide, self._tissue, self._regions, self._duplicates = slide, tissue, regions, duplicates
         self._detector, self._facts, self._settings = detector, facts, settings
         self._calibration = detector.card.calibration.as_value()
 
@@ -145,7 +147,7 @@ class _TileCells:
         found = []
         for frame, peaks in zip(batch.frames, peaks_of_tiles, strict=True):
             cells = cells_from_peaks(peaks, frame, self._facts, self._calibration, self._settings.cells)
-            found.append(self._seams.keep(self._where_to_score(cells), frame))
+            found.append(self._duplicates.keep(self._where_to_score(cells), frame))
         return found
 
     def _where_to_score(self, cells: CellTable) -> CellTable:
@@ -164,10 +166,10 @@ def _stages(
     settings: PipelineSettings,
     tile_cells: _TileCells,
     keep: Keep | None,
-    clocks: tuple[StageClock, ...],
+    profilers: tuple[StageProfiler, ...],
 ) -> Generator[list[CellTable], None, None]:
     """Chain the stages; each pulls from the one before it."""
-    reading, network, cells, write = clocks
+    reading, network, cells, write = profilers
     size = settings.network.effective_batch_size(detector.device.name)
 
     def launch(batch: tuple[Tile, ...]) -> _LaunchedTiles:
@@ -181,8 +183,8 @@ def _stages(
         return tables
 
     tiles = _batches(read_tiles(slide, planned, mpp, settings.tiles, reading), size)
-    found = work_ahead(work_ahead(tiles, launch, network), tile_cells, cells)
-    return work_ahead(found, written, write)
+    found = prefetch(prefetch(tiles, launch, network), tile_cells, cells)
+    return prefetch(found, written, write)
 
 
 def _batches(tiles: Generator[Tile, None, None], size: int) -> Iterator[tuple[Tile, ...]]:

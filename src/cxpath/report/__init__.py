@@ -1,1 +1,1 @@
-"""HTML, pictures and export files. Does not know how anything was computed."""
+"""Pages and pictures: slide report, board page, cohort, agreement, evaluation, FHIR."""

@@ -1,18 +1,318 @@
-"""The page for the tumour board: everything that a review says, put in order for reading; never a ranking."""
+"""The page for the tumour board and the sheet for the patient."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from cxpath.report.page_template import render_page
-from cxpath.report.profile_rows import profile_rows
-from cxpath.report.wording import RESEARCH_USE
-from cxpath.therapy.caution import CautionState
-from cxpath.therapy.criterion import Approval
-from cxpath.therapy.judge import CautionResult, CriterionResult
-from cxpath.therapy.review import WORDING, TherapyReview
-from cxpath.therapy.verdict import Verdict
+from cxpath.patient.clinical import Clinical, Therapy
+from cxpath.patient.criteria import Approval, CautionState, Verdict
+from cxpath.patient.hpv import HpvClass
+from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
+from cxpath.patient.profile import BiomarkerProfile, Expression
+from cxpath.patient.review import WORDING, CautionResult, CriterionResult, TherapyReview
+from cxpath.report.html import RESEARCH_USE, render_page
+
+# The sheet for the conversation with the patient: one page, plain words, no promise and no choice.
+
+
+NO_AGENT = "none: a test"
+"""The agent of a criterion that is for a test."""
+
+_KINDS = {
+    "immune_checkpoint": "an immune treatment: it helps the body’s own defences to see the tumour",
+    "bevacizumab": "it hinders the tumour from growing blood vessels",
+    "platinum": "chemotherapy: it harms cells that divide fast",
+    "tisotumab": "an antibody that carries chemotherapy to the tumour",
+    "trastuzumab_deruxtecan": "an antibody that carries chemotherapy to the tumour",
+    "ntrk_ret_inhibitor": "it blocks one signal inside the tumour’s cells",
+}
+
+_PLAIN_CAUTIONS = {
+    "autoimmune disease": "an illness in which the body’s defences attack the body",
+    "earlier pelvic radiotherapy": "your earlier radiotherapy",
+    "earlier PD-1 or PD-L1 antibody": "your earlier immune treatment",
+    "earlier paclitaxel": "your earlier chemotherapy",
+    "neuropathy grade": "numb or tingling hands and feet",
+    "hypertension": "high blood pressure",
+    "proteinuria": "protein in the urine",
+    "venous thromboembolism": "blood clots",
+    "lung disease": "lung disease",
+    "eye examination done": "your eyes",
+    "ocular surface disease": "your eyes",
+}
+"""By the caution's own words; the others are plain enough."""
+
+_PLAIN_FACTS = {
+    "clinical.stage": "the exact stage of the tumour",
+    "clinical.histology": "the type of the tumour under the microscope",
+    "clinical.setting": "where the disease stands now",
+    "clinical.lines": "which treatments you had before",
+    "clinical.prior_definitive_therapy": "which treatments you had before",
+    "clinical.progressed": "how the tumour answered to earlier treatments",
+    "clinical.progressed_after_chemotherapy": "how the tumour answered to earlier chemotherapy",
+    "clinical.unresectable_or_metastatic": "whether the tumour can be taken out",
+    "clinical.no_satisfactory_alternative": "which other treatments could be considered",
+    "clinical.age_years": "your age",
+    "pdl1.cps": "the PD-L1 test, checked by a pathologist",
+    "tmb.value": "the number of changes in the tumour’s genes, by the test that counts for this",
+    "msi.high_or_mmr_deficient": "the test of how the tumour repairs its genes",
+    "msi.mmr_deficient": "the test of how the tumour repairs its genes",
+    "msi.fda_approved_test": "the test of how the tumour repairs its genes",
+    "her2.ihc": "the HER2 test",
+    "alterations.ntrk_fusion": "a search for rare changes in the tumour’s genes",
+    "alterations.ntrk_resistance_mutation": "a search for rare changes in the tumour’s genes",
+    "alterations.ret_fusion": "a search for rare changes in the tumour’s genes",
+    "alterations.braf_v600e": "a search for rare changes in the tumour’s genes",
+}
+
+
+@dataclass(frozen=True)
+class PlainTest:
+    """A test in plain words."""
+
+    name: str
+    meaning: str
+    result: str
+
+
+def patient_sheet(review: TherapyReview, reviewed_on: str) -> str:
+    """Return the sheet's HTML.
+
+    Parameters
+    ----------
+    review : TherapyReview
+    reviewed_on : str
+        The day, in words.
+    """
+    able = [one for one in review.results if one.criterion.approval.can_be_met]
+    therapies = [one for one in able if one.criterion.agent != NO_AGENT]
+    met = [one for one in therapies if one.verdict is Verdict.MET]
+    open_ones = [one for one in therapies if one.verdict is Verdict.INDETERMINATE]
+    return render_page(
+        "patient.html.j2",
+        ("report.css", "board.css", "patient.css"),
+        research_use=RESEARCH_USE,
+        case=review.profile.case or "",
+        reviewed_on=reviewed_on,
+        tests=list(_tests(review.profile)),
+        options=_options(met),
+        open_agents=_agents(open_ones, met),
+        still_to_find_out=_still_to_find_out(open_ones),
+        watched=_watched([*met, *open_ones]),
+    )
+
+
+def _tests(profile: BiomarkerProfile) -> Iterator[PlainTest]:
+    yield PlainTest(
+        "PD-L1", "a protein that can help a tumour to hide from the body’s defences", _pdl1(profile)
+    )
+    derived = profile.hpv_class.derived
+    types = " and ".join(f"HPV{kind}" for kind in profile.hpv.types)
+    hpv = f"{types} was found" if types else f"the tumour is {derived}"
+    yield PlainTest(
+        "HPV",
+        "a virus behind most cervical cancers; no medicine is chosen by it today",
+        "not known" if derived is HpvClass.UNKNOWN and not types else hpv,
+    )
+    burden = profile.tmb.value
+    yield PlainTest(
+        "TMB",
+        "how many changes there are in the tumour’s genes",
+        "not known" if burden is None else f"{burden:g} in every million letters",
+    )
+    yield PlainTest("HER2", "a protein on some tumour cells", profile.her2.ihc or "not known")
+
+
+def _pdl1(profile: BiomarkerProfile) -> str:
+    known = [one for one in profile.pdl1 if one.value is not None or one.below is not None]
+    if not known:
+        return "not known"
+    score = known[0]
+    number = f"{score.value:.3g}" if score.value is not None else f"below {score.below:g}"
+    if not score.confirmed:
+        return f"{number}, still to be checked by a pathologist"
+    if score.why_near(1.0):
+        return f"{number}, close to the line of 1 that matters for some treatments: a second look is needed"
+    return f"{number}, checked by a pathologist"
+
+
+def _options(met: Sequence[CriterionResult]) -> list[tuple[str, str]]:
+    """Return each regimen once, with what kinds of treatment it holds."""
+    labels = [one.criterion for one in met if one.criterion.approval is not Approval.GUIDELINE]
+    return [
+        (regimen, "; ".join(_KINDS[kind] for kind in kinds))
+        for regimen, kinds in {one.regimen: one.cautions for one in labels}.items()
+    ]
+
+
+def _agents(open_ones: Sequence[CriterionResult], met: Sequence[CriterionResult]) -> list[str]:
+    named = {one.criterion.agent for one in met}
+    return list(dict.fromkeys(one.criterion.agent for one in open_ones if one.criterion.agent not in named))
+
+
+def _still_to_find_out(open_ones: Sequence[CriterionResult]) -> list[str]:
+    facts = [
+        clause.clause.fact
+        for one in open_ones
+        for clause in one.clauses
+        if clause.verdict is Verdict.INDETERMINATE
+    ]
+    return list(dict.fromkeys(_PLAIN_FACTS[fact] for fact in facts))
+
+
+def _watched(results: Sequence[CriterionResult]) -> list[str]:
+    raised = [flag.about for one in results for flag in one.cautions if flag.state is CautionState.RAISED]
+    return list(dict.fromkeys(_PLAIN_CAUTIONS.get(about, about) for about in raised))
+
+
+# A profile in rows: what is known, by which test, and what is not.
+
+
+UNKNOWN = "unknown"
+_METHODS = {"dna_pcr": "DNA by PCR", "rna": "RNA", "ish": "in-situ hybridisation"}
+
+
+@dataclass(frozen=True)
+class ProfileRow:
+    """One line of the profile.
+
+    Parameters
+    ----------
+    name, value : str
+    source : str
+        The test, the assay, who confirmed it.
+    """
+
+    name: str
+    value: str
+    source: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known."""
+        return self.value != UNKNOWN
+
+
+def profile_rows(profile: BiomarkerProfile) -> list[ProfileRow]:
+    """Return the rows, biomarkers first."""
+    return [*_pdl1_row(profile), *_others(profile), *_clinical(profile.clinical)]
+
+
+def _pdl1_row(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
+    if not profile.pdl1:
+        yield ProfileRow("PD-L1", UNKNOWN)
+    for score in profile.pdl1:
+        yield ProfileRow(f"PD-L1 {score.score.upper()}", _score(score), _score_source(score))
+
+
+def _score(score: Pdl1Score) -> str:
+    if score.not_evaluable_because:
+        return "not evaluable"
+    if score.value is None:
+        return f"<{score.below:g}" if score.below is not None else UNKNOWN
+    interval = (
+        f" (95 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f})" if score.interval else ""
+    )
+    return f"{score.value:.4g}{interval}"
+
+
+def _score_source(score: Pdl1Score) -> str:
+    by = score.assay.upper() if score.assay else "assay not stated"
+    origin = {ScoreOrigin.CXPATH: "image score by cxpath", ScoreOrigin.READER: "read by eye"}
+    made = origin[score.origin] if score.origin else "origin not stated"
+    who = f"confirmed by {score.confirmed_by}, {score.confirmed_on}" if score.confirmed else "not confirmed"
+    return f"{by}; {made}; {who}"
+
+
+def _others(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
+    hpv, tmb, msi, her2 = profile.hpv, profile.tmb, profile.msi, profile.her2
+    types = ", ".join(f"HPV{kind}" for kind in hpv.types)
+    found = types or (hpv.result.value if hpv.result else UNKNOWN)
+    yield ProfileRow("HPV, direct test", found, _METHODS.get(hpv.method or "", ""))
+    yield ProfileRow("p16", profile.p16.result or UNKNOWN, "a surrogate of HPV" if profile.p16.result else "")
+    yield ProfileRow("HPV class", profile.hpv_class.derived.value, profile.hpv_class.rule)
+    yield ProfileRow("TMB (mutations per Mb)", _number(tmb.value), _tmb_source(profile))
+    yield ProfileRow(
+        "Microsatellites", (msi.msi or UNKNOWN).upper() if msi.msi else UNKNOWN, _approved(profile)
+    )
+    yield ProfileRow("Mismatch repair", msi.mmr or UNKNOWN, _approved(profile) if msi.mmr else "")
+    graded = f"graded by {her2.scoring or 'unstated'} criteria, {her2.specimen or 'specimen not stated'}"
+    yield ProfileRow("HER2 immunohistochemistry", her2.ihc or UNKNOWN, graded if her2.ihc else "")
+    if her2.h_score is not None:
+        yield ProfileRow("HER2 H-score", f"{her2.h_score:g}", "is no grade")
+    for name, expression in (("EGFR", profile.egfr), ("VEGF", profile.vegf)):
+        yield ProfileRow(f"{name} expression", _expression(expression), expression.method or "")
+    method = profile.alterations.method or ""
+    for label, state in (
+        ("NTRK fusion", profile.alterations.ntrk_fusion),
+        ("NTRK resistance mutation", profile.alterations.ntrk_resistance_mutation),
+        ("RET fusion", profile.alterations.ret_fusion),
+        ("BRAF V600E", profile.alterations.braf_v600e),
+    ):
+        yield ProfileRow(label, state or UNKNOWN, method if state else "")
+
+
+def _number(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:g}"
+
+
+def _tmb_source(profile: BiomarkerProfile) -> str:
+    tmb = profile.tmb
+    if tmb.value is None:
+        return ""
+    parts = [tmb.assay.upper().replace("_LIKE", "-like") if tmb.assay else "assay not stated"]
+    if tmb.interval:
+        parts.append(f"95 % interval {tmb.interval[0]:g} to {tmb.interval[1]:g}")
+    if tmb.megabases:
+        parts.append(f"{tmb.megabases:g} Mb")
+    return "; ".join(parts)
+
+
+def _approved(profile: BiomarkerProfile) -> str:
+    words = {True: "FDA-approved test", False: "test not FDA-approved", None: ""}
+    return words[profile.msi.fda_approved_test]
+
+
+def _expression(expression: Expression) -> str:
+    parts = []
+    if expression.h_score is not None:
+        parts.append(f"H-score {expression.h_score:g}")
+    if expression.percent is not None:
+        parts.append(f"{expression.percent:g} %")
+    return ", ".join(parts) or UNKNOWN
+
+
+def _clinical(clinical: Clinical) -> Iterator[ProfileRow]:
+    stage = clinical.stage
+    yield ProfileRow("Histology", _words(clinical.histology))
+    yield ProfileRow(
+        "Stage", stage.stage or UNKNOWN, stage.edition or ("edition not stated" if stage.stage else "")
+    )
+    yield ProfileRow("Setting", _words(clinical.setting))
+    yield ProfileRow("Age (years)", _number(clinical.age_years))
+    if clinical.therapies is None:
+        yield ProfileRow("Earlier therapies", UNKNOWN)
+    elif not clinical.therapies:
+        yield ProfileRow("Earlier therapies", "none")
+    for number, therapy in enumerate(clinical.therapies or (), start=1):
+        yield ProfileRow(f"Earlier therapy {number}", _words(therapy.purpose), _therapy(therapy))
+    if clinical.metastatic_lines is not None:
+        yield ProfileRow("Lines for recurrent or metastatic disease", str(clinical.metastatic_lines))
+
+
+def _therapy(therapy: Therapy) -> str:
+    outcome = {True: "progressed", False: "no progression", None: "progression unknown"}
+    return "; ".join([", ".join(therapy.agents) or "agents not stated", outcome[therapy.progressed]])
+
+
+def _words(value: str | None) -> str:
+    return value.replace("_", " ") if value else UNKNOWN
+
+
+# The page for the tumour board: everything that a review says, put in order for reading; never a ranking.
+
 
 PLACES = {
     "us": "United States",

@@ -1,7 +1,4 @@
-"""From an evaluation's folder to `evaluation.html`: one file with every figure and a contact sheet.
-
-Reads `evaluation.json` and the pictures it names; knows nothing of how they were measured.
-"""
+"""The page of a model's evaluation: figures, reliability and tables."""
 
 from __future__ import annotations
 
@@ -13,14 +10,71 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cxpath.exchange.whole_file import output_error, whole_file
-from cxpath.report.embedding import embedded
-from cxpath.report.evaluation_reliability import SIDE_PX, reliability_diagrams
-from cxpath.report.field_picture import field_picture
-from cxpath.report.page_template import render_page
-from cxpath.report.png_file import write_png
-from cxpath.report.run_folder import read_json
-from cxpath.values.errors import MissingFileError
+from cxpath.documents.run import read_json
+from cxpath.errors import MissingFileError
+from cxpath.io.atomic import atomic_write, output_error
+from cxpath.report.cell_pictures import field_picture
+from cxpath.report.drawing import write_png
+from cxpath.report.html import embedded, render_page
+
+# Reliability diagrams of an evaluation: places to draw, and words to read beside them.
+
+
+SIDE_PX = 260
+"""Side of one diagram."""
+
+_SMALLEST_RADIUS, _LARGEST_RADIUS = 2.5, 9.0
+_TITLES = {
+    "stained": "PD-L1 positive by the cell's rule",
+    "kind": "the kind a cell is called",
+}
+
+
+def reliability_diagrams(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the page draws, one entry a curve; empty for an evaluation without any.
+
+    Returns
+    -------
+    list of dict
+        `title`, `set_name`, `error` in words, `cells`, and `points`: place and radius of each bin (its
+        area grows with the cells in it), with the words that a pointer shows.
+    """
+    return [_diagram(one) for one in evaluation.get("reliability", ())]
+
+
+def _diagram(one: Mapping[str, Any]) -> dict[str, Any]:
+    curve = one["curve"]
+    largest = max(curve["count"])
+    columns = zip(curve["mean_probability"], curve["observed_share"], curve["count"], strict=True)
+    return {
+        "title": _TITLES[one["of"]],
+        "set_name": one["set_name"].replace("_", " "),
+        "error": error_in_words(curve["expected_error"]),
+        "cells": f"{sum(curve['count'])} {curve['method']}",
+        "points": [_point(stated, seen, count, largest) for stated, seen, count in columns],
+    }
+
+
+def error_in_words(error: Mapping[str, Any]) -> str:
+    """Return "0.021 (0.018 to 0.025)", or the value alone."""
+    interval = f" ({error['low']:.3f} to {error['high']:.3f})" if error.get("low") is not None else ""
+    return f"{error['value']:.3f}{interval}"
+
+
+def _point(stated: float, seen: float, count: int, largest: int) -> dict[str, Any]:
+    radius = max(_SMALLEST_RADIUS, _LARGEST_RADIUS * (count / largest) ** 0.5)
+    return {
+        "x": round(stated * SIDE_PX, 1),
+        "y": round((1 - seen) * SIDE_PX, 1),
+        "radius": round(radius, 1),
+        "words": f"{count} cells: stated {stated:.3f}, true {seen:.3f}",
+    }
+
+
+# From an evaluation's folder to `evaluation.html`: one file with every figure and a contact sheet.
+#
+# Reads `evaluation.json` and the pictures it names; knows nothing of how they were measured.
+
 
 SCHEMA = "cxpath/evaluation/1"
 _HINT = "run cxpath evaluate again, or give a folder that it wrote"
@@ -56,7 +110,7 @@ def build_evaluation_page(folder: Path) -> Path:
         **evaluation,
     )
     page = folder / "evaluation.html"
-    with whole_file(page) as partial:
+    with atomic_write(page) as partial:
         partial.write_text(html, encoding="utf-8", newline="\n")
     return page
 
@@ -132,7 +186,7 @@ def _plot(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
     if not evaluation["slides"]:
         return None
     points = [
-        {"x": _place(one["true_cps"]), "y": PLOT_PX - _place(one["called_cps"]), "arm": one["arm"]}
+        {"x": _place(one["true_cps"]), "y": PLOT_PX - _place(one["predicted_cps"]), "arm": one["arm"]}
         for one in evaluation["slides"]
     ]
     first = evaluation["slides"][0]["arm"]
@@ -146,3 +200,57 @@ def _plot(evaluation: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _place(cps: float) -> float:
     return round(float(np.log10(cps + 1) / np.log10(_LARGEST_CPS + 1)) * PLOT_PX, 1)
+
+
+# From an evaluation's folder to `evaluation.md`: tables of figures to paste into a document.
+
+
+_HEAD = ("| figure | target | result | 95 % interval | of |", "|---|---:|---:|---:|---|")
+
+
+def write_evaluation_table(folder: Path) -> Path:
+    """Write `evaluation.md` beside `evaluation.json`; returns its path.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        When `evaluation.json` is not there, or not what its name says.
+    OutputError
+        When the table cannot be written.
+    """
+    folder = Path(folder)
+    path = folder / "evaluation.md"
+    text = "\n".join(table_lines(read_evaluation(folder)))
+    with atomic_write(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def table_lines(evaluation: Mapping[str, Any]) -> Iterator[str]:
+    """Yield one table a set, and what the drawn test set held."""
+    model = evaluation["model"]
+    yield (
+        f"Model `{model['name']}` {model['version']}, weights `{model['digest'][:12]}`, "
+        f"centre threshold {model['centre_threshold']:g}, stained threshold {model['stained_threshold']:g}; "
+        f"cxpath {model['cxpath']}, {model['device']}, {model['precision']}."
+    )
+    for section in figure_sections(evaluation):
+        yield from ("", f"**{section['title']}**{_facts(section['facts'])}", "", *_HEAD)
+        yield from (_figure_row(row) for row in section["figures"])
+    if evaluation["composition"]:
+        yield from ("", "**What the drawn test set holds**", "", "| ingredient | required | found |")
+        yield "|---|---:|---:|"
+        for one in evaluation["composition"]:
+            yield f"| {one['label']} | ≥ {one['required']:g} | {one['value']:g} |"
+
+
+def _facts(facts: Mapping[str, Any] | None) -> str:
+    if facts is None:
+        return ""
+    mpp = f"{facts['mpp']:g} µm/px {facts['mpp_source']}" if facts["mpp"] else f"µm/px {facts['mpp_source']}"
+    return f" ({facts['items']} measured, {mpp})"
+
+
+def _figure_row(row: Mapping[str, str]) -> str:
+    target = f"{row['target']} **{row['verdict']}**" if row["verdict"] else row["target"]
+    return f"| {row['label']} | {target} | {row['value']} | {row['interval']} | {row['n']} |"

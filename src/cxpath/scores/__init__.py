@@ -1,1 +1,1 @@
-"""From cells to CPS and TPS, with intervals. Pure: no torch, no files, no drugs."""
+"""CPS and the other scores, their intervals, fields and samples. Pure."""

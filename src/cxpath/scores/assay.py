@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from cxpath.scores.cutoffs import Cutoff
-from cxpath.values.errors import AssayError
-from cxpath.values.settings import Settings
+from cxpath.data.settings import Settings
+from cxpath.errors import AssayError
+from cxpath.scores.settings import Cutoff
 
 _SHOWN = {
     "cps": "CPS",

@@ -1,28 +1,212 @@
-"""The scores beside CPS and TPS: each with its value, or with the reason why it has none."""
+"""IC, TAP and H-score."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from cxpath.scores.area_scores import TumourArea, tumour_area
-from cxpath.scores.countable import countable_kind
-from cxpath.scores.h_score import h_score
-from cxpath.scores.ic_area import immune_area_share
-from cxpath.scores.ic_cells import immune_cell_share
+from cxpath.data.cells import CellTable, Kind
+from cxpath.data.slide_info import TissueAreas
+from cxpath.scores.counts import countable_kind, in_uncounted_region
+from cxpath.scores.fields import FieldLattice, lay_fields
 from cxpath.scores.settings import ScoringSettings, threshold_of
-from cxpath.scores.tap import tumour_area_positivity
-from cxpath.values.cell_table import CellTable, Kind
-from cxpath.values.tissue_areas import TissueAreas
+
+# Tumour area in squares, and which share of it stained cells take: the ground of `ic_area` and TAP.
+#
+# A reader judges by eye which part of the tumour area is brown. Here every cell takes an equal share of the
+# small square it lies in, and the tumour area is the squares that hold cells and lie with the tumour. So the
+# numbers follow from cells alone, whatever measured them; no cell outline is needed.
+
+
+SQUARE_UM = 50.0
+"""Side of a square: some ten cells wide enough to mean a share, fine enough to follow nests."""
+
+
+@dataclass(frozen=True)
+class TumourArea:
+    """The tumour area and what stained cells take of it.
+
+    Parameters
+    ----------
+    area_mm2 : float
+        Squares with cells, not of necrosis or benign epithelium alone, within the association distance of
+        a viable tumour cell.
+    immune_positive_mm2, tumour_positive_mm2 : float
+        Area that counted stained immune cells, and stained tumour cells, take.
+    """
+
+    area_mm2: float
+    immune_positive_mm2: float
+    tumour_positive_mm2: float
+
+
+def tumour_area(
+    cells: CellTable,
+    stained_threshold: float,
+    counted: NDArray[np.bool_],
+    association_distance_um: float,
+    square_um: float = SQUARE_UM,
+) -> TumourArea:
+    """Measure the tumour area in squares.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+    counted : bool array, (N,)
+        Which cells count as positive (see `counted_positive`).
+    association_distance_um : float
+        Squares whose centre lies this near to a square with tumour belong to the tumour area.
+    square_um : float
+    """
+    squares = lay_fields(cells, stained_threshold, counted, square_um)
+    apart = in_uncounted_region(cells)
+    in_square = np.bincount(squares.field_of_cell[~apart], minlength=len(squares.left_px))
+    holds = squares.counts.tumour > 0
+    if not holds.any():
+        return TumourArea(0.0, 0.0, 0.0)
+    near = _within_reach(squares, holds, association_distance_um / square_um)
+    near &= in_square > 0
+    one_mm2 = (square_um / 1000.0) ** 2
+
+    def taken(positive: NDArray[np.int64]) -> float:
+        return one_mm2 * float((positive[near] / in_square[near]).sum())
+
+    return TumourArea(
+        one_mm2 * int(near.sum()),
+        taken(squares.counts.immune_positive),
+        taken(squares.counts.tumour_positive),
+    )
+
+
+def _within_reach(squares: FieldLattice, holds: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
+    """Say which squares lie within `reach` squares, centre to centre, of one that holds tumour."""
+    across = np.rint(squares.left_px / squares.side_px).astype(np.int64)
+    down = np.rint(squares.top_px / squares.side_px).astype(np.int64)
+    grid = np.ones((int(down.max()) + 1, int(across.max()) + 1), dtype=bool)
+    grid[down[holds], across[holds]] = False
+    return np.asarray(ndimage.distance_transform_edt(grid)[down, across] <= reach * (1 + 1e-9))
+
+
+# H-score of tumour cells: 1 x % weak + 2 x % moderate + 3 x % strong, 0-300 (clinical brief 3.3).
+#
+# The cuts between 1+, 2+ and 3+ are a lab's own; without them there is no H-score.
+
+
+GRADES = ("0", "1+", "2+", "3+")
+
+
+class Compartment(StrEnum):
+    """Where a marker is read."""
+
+    MEMBRANE = "membrane"
+    CYTOPLASM = "cytoplasm"
+
+
+def h_score(
+    cells: CellTable,
+    intensity_thresholds_od: tuple[float, float, float],
+    compartment: Compartment = Compartment.MEMBRANE,
+) -> float | None:
+    """Return the H-score over all tumour cells, or None where none was measured.
+
+    Parameters
+    ----------
+    cells : CellTable
+    intensity_thresholds_od : tuple of float
+        Optical densities from which a cell is 1+, 2+ and 3+, rising.
+    compartment : Compartment
+    """
+    percent = grade_percentages(cells, intensity_thresholds_od, compartment)
+    return None if percent is None else sum(grade * share for grade, share in enumerate(percent.values()))
+
+
+def grade_percentages(
+    cells: CellTable,
+    intensity_thresholds_od: tuple[float, float, float],
+    compartment: Compartment = Compartment.MEMBRANE,
+) -> dict[str, float] | None:
+    """Return the percentage of tumour cells in each grade, together 100; None where none was measured.
+
+    Parameters
+    ----------
+    cells : CellTable
+    intensity_thresholds_od : tuple of float
+        Optical densities from which a cell is 1+, 2+ and 3+, rising.
+    compartment : Compartment
+
+    Returns
+    -------
+    dict
+        By "0", "1+", "2+" and "3+", in this order.
+    """
+    is_membrane = compartment is Compartment.MEMBRANE
+    density = cells.dab_membrane_od if is_membrane else cells.dab_cytoplasm_od
+    own = density[countable_kind(cells) == Kind.TUMOUR]
+    measured = own[np.isfinite(own)]
+    if measured.size == 0:
+        return None
+    grades = np.searchsorted(np.asarray(intensity_thresholds_od), measured, side="right")
+    shares = 100.0 * np.bincount(grades, minlength=len(GRADES)) / measured.size
+    return dict(zip(GRADES, map(float, shares), strict=True))
+
+
+# IC as percent of tumour area: the part of the tumour area that stained immune cells take, x 100.
+#
+# Clinical brief 1.3: the score of SP142 (from memory, high confidence); not for cervix. A reader judges it
+# by eye; how it is counted here says `area_scores`. Not the share of immune cells: see `ic_cells`.
+
+
+def immune_area_share(area: TumourArea) -> float | None:
+    """Return the percent of the tumour area taken by counted stained immune cells; None without area."""
+    return 100.0 * area.immune_positive_mm2 / area.area_mm2 if area.area_mm2 > 0 else None
+
+
+# IC as percent of immune cells: 100 x I+ / (I+ + I-), lymphocytes and macrophages with the tumour.
+#
+# One of several definitions in use (clinical brief 1.3, "ICS / IC%: require the user to choose", from
+# memory); hence its own name. Not the IC of SP142, which is a share of area: see `ic_area`.
+
+
+def immune_cell_share(immune_positive: int, immune: int) -> float | None:
+    """Return the percent of the tumour's lymphocytes and macrophages that are stained; None without any.
+
+    Parameters
+    ----------
+    immune_positive : int
+        Stained ones with the tumour.
+    immune : int
+        All with the tumour, stained or not.
+    """
+    return 100.0 * immune_positive / immune if immune else None
+
+
+# TAP, tumour area positivity: the part of the tumour area that stained tumour or immune cells take, x 100.
+#
+# Clinical brief 1.3: tumour and desmoplastic stroma, judged by eye, read with SP263 in gastric and
+# oesophageal cancer [S8]. How it is counted here says `area_scores`.
+
+
+def tumour_area_positivity(area: TumourArea) -> float | None:
+    """Return the percent of the tumour area taken by stained tumour and immune cells; None without area."""
+    taken = area.immune_positive_mm2 + area.tumour_positive_mm2
+    return 100.0 * taken / area.area_mm2 if area.area_mm2 > 0 else None
+
+
+# The scores beside CPS and TPS: each with its value, or with the reason why it has none.
+
 
 ASSAY_BOUND = ("ic_area", "ic_cells", "tap")
 """Scores that are made only where the assay supports them, or for research."""
 
 NO_AREA = "the scored tissue area is not known: score a slide, not cells alone"
 NO_IMMUNE = "no lymphocyte or macrophage lies with the tumour"
-NO_CUTS = "the laboratory has set no cuts between 1+, 2+ and 3+: set scoring.intensity_cuts_od"
+NO_THRESHOLDS = "the laboratory has set no cuts between 1+, 2+ and 3+: set scoring.intensity_thresholds_od"
 NO_MEMBRANE = "no membrane was measured on a tumour cell"
 
 
@@ -61,10 +245,10 @@ def other_scores(
         measured = _measured(cells, settings, counted, areas)
         made = {"ic_area": immune_area_share(measured), "tap": tumour_area_positivity(measured)}
         values |= {name: made[name] for name in wanted}
-    cuts = settings.intensity_cuts_od
+    cuts = settings.intensity_thresholds_od
     values["h_score"] = h_score(cells, cuts) if cuts else None
     if values["h_score"] is None:
-        because["h_score"] = NO_MEMBRANE if cuts else NO_CUTS
+        because["h_score"] = NO_MEMBRANE if cuts else NO_THRESHOLDS
     return values, because
 
 
@@ -83,7 +267,7 @@ def _measured(
     """Measure the tumour area; one that a pathologist drew as the tumour bed takes its place."""
     reach_um = settings.association_distance_um
     found = tumour_area(cells, threshold_of(settings), counted, reach_um)
-    drawn_mm2 = areas.tumour_bed_mm2
-    area_mm2 = drawn_mm2 or min(found.area_mm2, areas.scored_mm2)
+    annotated_mm2 = areas.tumour_bed_mm2
+    area_mm2 = annotated_mm2 or min(found.area_mm2, areas.scored_mm2)
     taken = found.immune_positive_mm2 + found.tumour_positive_mm2
     return TumourArea(max(area_mm2, taken), found.immune_positive_mm2, found.tumour_positive_mm2)

@@ -1,13 +1,281 @@
-"""What a lab may set about scoring."""
+"""Settings of scoring: cut-offs, the slide-error term, sampling, a laboratory's map."""
 
 from __future__ import annotations
 
-from pydantic import Field
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
-from cxpath.scores.cutoffs import BorderlineRule
-from cxpath.scores.laboratory_map import LaboratoryMapSettings
-from cxpath.scores.slide_error import SlideErrorSettings
-from cxpath.values.settings import Settings
+import numpy as np
+from pydantic import Field, model_validator
+
+from cxpath.data.reads import ScoreMap
+from cxpath.data.settings import Settings
+
+# Cut-offs of a score: on which side it lies, how surely, and whether that is near enough to doubt.
+
+
+REVIEW = "near the cut-off: pathologist review"
+
+
+@dataclass(frozen=True)
+class Cutoff:
+    """A value that an assay's label or a trial compares the score with.
+
+    Parameters
+    ----------
+    value : float
+        On the score's scale.
+    basis : str
+        Such as "label" or "trial stratum, not a label".
+    """
+
+    value: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class CutoffVerdict:
+    """One cut-off against one score; the *unrounded* score decides `met`.
+
+    A borderline verdict carries the words `REVIEW`.
+    """
+
+    cutoff: Cutoff
+    met: bool
+    probability: float
+    borderline: bool
+
+
+@dataclass(frozen=True)
+class BorderlineRule:
+    """How likely the other side of a cut-off must be to ask for review.
+
+    Parameters
+    ----------
+    tail : float
+        Probability of the other side above which a cut-off is borderline that lies near the counted score:
+        at most `fold` times above or below it.
+    fold : float
+    tail_beyond : float
+        The same of a cut-off farther away, where few cells leave a doubt that a second look cannot take.
+    """
+
+    tail: float
+    fold: float
+    tail_beyond: float
+
+    def tail_at(self, score: float, cutoff: float) -> float:
+        """Return the probability that counts for a score and a cut-off."""
+        return self.tail if cutoff / self.fold <= score <= cutoff * self.fold else self.tail_beyond
+
+
+def judge(score: float, probability: float, cutoff: Cutoff, borderline: BorderlineRule) -> CutoffVerdict:
+    """Compare an unrounded score with a cut-off.
+
+    Parameters
+    ----------
+    score : float
+        Unrounded.
+    probability : float
+        P(score >= cutoff).
+    cutoff : Cutoff
+    borderline : BorderlineRule
+        When the truth is likely enough to lie on the other side of the cut-off than the counted score. Where
+        calls are known to go wrong, that side may even be the likelier one.
+    """
+    met = score >= cutoff.value
+    other_side = 1.0 - probability if met else probability
+    asks = other_side > borderline.tail_at(score, cutoff.value)
+    return CutoffVerdict(cutoff, met, probability, borderline=asks)
+
+
+# A laboratory's own map from the CPS to what its readers say: shown beside the CPS, never in its place.
+#
+# The CPS is a ratio of cells, and cut-offs are defined for that ratio, unrounded. What a map makes of it is
+# the laboratory's scale and no CPS; it decides nothing. A map holds for the scores it was fitted to, so that
+# one made for another model, assay or setting is refused.
+
+
+BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-off is decided on it"
+
+
+class LaboratoryMapSettings(Settings):
+    """Section `[scoring.laboratory_map]`: written by `cxpath calibrate --map`."""
+
+    scores: tuple[float, ...]
+    """CPS of the points of the map, rising."""
+
+    reads: tuple[float, ...]
+    """What the readers say there, never falling."""
+
+    cases: int = Field(ge=2)
+    """How many cases it was fitted to."""
+
+    concordance: float
+    """Of the mapped CPS with the readers, on cases that the map had not seen."""
+
+    concordance_unmapped: float
+    """Of the CPS itself, on the same cases."""
+
+    model_digest: str
+    """SHA-256 of the weights whose scores it maps."""
+
+    assay: str
+    """Of the slides it was fitted to."""
+
+    stained_threshold: float
+    """That the scores were made with."""
+
+    association_distance_um: float
+    """That the scores were made with."""
+
+    reads_digest: str = ""
+    """SHA-256 of the table of reads."""
+
+    @model_validator(mode="after")
+    def _is_a_map(self) -> Self:
+        _ = self.score_map
+        return self
+
+    @property
+    def score_map(self) -> ScoreMap:
+        """The map itself."""
+        return ScoreMap(self.scores, self.reads)
+
+    def why_not(
+        self, *, model_digest: str, assay: str, stained_threshold: float, association_distance_um: float
+    ) -> str:
+        """Say why the map must not be used on such a score; empty when it may.
+
+        Parameters
+        ----------
+        model_digest : str
+        assay : str
+        stained_threshold : float
+        association_distance_um : float
+        """
+        for what, own, other in (
+            ("model", self.model_digest[:12], model_digest[:12]),
+            ("assay", self.assay.casefold(), assay.casefold()),
+            ("staining threshold", f"{self.stained_threshold:g}", f"{stained_threshold:g}"),
+            ("association distance", f"{self.association_distance_um:g}", f"{association_distance_um:g}"),
+        ):
+            if own != other:
+                return f"the laboratory's map was fitted to scores of {what} {own}, not {other}"
+        return ""
+
+    def value_of(self, cps: float) -> dict[str, Any]:
+        """Return `laboratory_map` of `score.json` for a CPS."""
+        return {
+            "value": float(self.score_map.of(np.array(cps))),
+            "beyond_its_cases": not self.score_map.covers(cps),
+            "basis": BASIS,
+            "cases": self.cases,
+            "concordance": self.concordance,
+            "concordance_unmapped": self.concordance_unmapped,
+            "reads_digest": self.reads_digest,
+        }
+
+
+# What a lab may set about reading only a sample of a slide.
+
+
+class SamplingSettings(Settings):
+    """Section `[adaptive]` of the configuration: when `--mode adaptive` stops reading."""
+
+    first_share: float = Field(default=0.1, gt=0, le=1)
+    """Share of each stratum that is read before the first look."""
+
+    fewest_in_stratum: int = Field(default=8, ge=2)
+    """Fields read of each stratum at least; smaller ones are read whole."""
+
+    more_share: float = Field(default=0.5, gt=0, le=4)
+    """Fields read between looks, as a share of those read so far."""
+
+    relative_width: float = Field(default=0.3, gt=0)
+    """The sampling interval is narrow enough when its width is at most this share of the CPS ..."""
+
+    absolute_width: float = Field(default=0.3, gt=0)
+    """... or at most this, in CPS points."""
+
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Coverage that the sampling interval aims at."""
+
+    clear_level: float = Field(default=0.99, gt=0.5, lt=1)
+    """Reading stops, too, when the sampling interval of this level holds no cut-off."""
+
+    seed: int = 20_261_125
+    """Of drawing the fields: the same slide is sampled the same way."""
+
+
+# SlideError: how a slide's calls go wrong together, as measured on held-out slides of known truth.
+#
+# A scanner, a pale run or a thick section shifts all cells of one slide the same way, so errors of a slide
+# do not cancel. Each rate therefore has a middle and a spread *between slides*. Knows nothing of any one
+# slide.
+
+
+METRIC_PREFIX = "slide_error_"
+"""A model card's metrics of this prefix, followed by a name of `SlideErrorSettings`, replace defaults."""
+
+
+class SlideErrorSettings(Settings):
+    """Section `[scoring.slide_error]`: medians over slides, and standard deviations between slides."""
+
+    tumour_recall: float = Field(default=0.729, gt=0, lt=1)
+    """Of truly positive tumour cells, the share found and called positive on the median slide."""
+
+    tumour_recall_spread: float = Field(default=0.695, ge=0, le=5)
+    """Standard deviation between slides of its logit."""
+
+    tumour_specificity: float = Field(default=0.9957, gt=0, lt=1)
+    """One minus the wrongly positive cells among the cells called tumour that are not truly positive."""
+
+    tumour_specificity_spread: float = Field(default=2.0134, ge=0, le=5)
+    """Standard deviation between slides of its logit."""
+
+    immune_recall: float = Field(default=0.5596, gt=0, lt=1)
+    """As `tumour_recall`, of lymphocytes and macrophages."""
+
+    immune_recall_spread: float = Field(default=0.639, ge=0, le=5)
+    """Standard deviation between slides of its logit."""
+
+    immune_specificity: float = Field(default=0.9766, gt=0, lt=1)
+    """As `tumour_specificity`, of the cells called lymphocyte or macrophage."""
+
+    immune_specificity_spread: float = Field(default=1.5815, ge=0, le=5)
+    """Standard deviation between slides of its logit."""
+
+    tumour_found: float = Field(default=0.9897, gt=0, lt=5)
+    """Cells called tumour for each true tumour cell, on the median slide."""
+
+    tumour_found_spread: float = Field(default=0.1109, ge=0, le=5)
+    """Standard deviation between slides of its logarithm."""
+
+    held_out_slides: int = Field(default=16, ge=0)
+    """How many slides of known truth the ten figures were estimated on."""
+
+    def updated(self, metrics: Mapping[str, float], held_out_slides: int) -> Self:
+        """Return the term that a model card states, where it states all of it; else this one.
+
+        Parameters
+        ----------
+        metrics : mapping of str to float
+            Values of the card's metrics by name; others than `slide_error_*` are passed over.
+        held_out_slides : int
+            How many slides they rest on.
+        """
+        stated = {name: metrics[METRIC_PREFIX + name] for name in RATES if METRIC_PREFIX + name in metrics}
+        if len(stated) < len(RATES):
+            return self
+        return type(self)(**stated, held_out_slides=held_out_slides)
+
+
+RATES = tuple(name for name in SlideErrorSettings.model_fields if name != "held_out_slides")
+
+
+# What a lab may set about scoring.
 
 
 class ScoringSettings(Settings):
@@ -44,7 +312,7 @@ class ScoringSettings(Settings):
     """The sensitivity panel's stricter membrane rule: of tumour cells, less of the outline stained than this
     is not positive. The score itself knows no such limit, and no source states one."""
 
-    intensity_cuts_od: tuple[float, float, float] | None = None
+    intensity_thresholds_od: tuple[float, float, float] | None = None
     """Membrane optical densities from which staining is 1+, 2+ and 3+; without them there is no H-score.
     A lab must set its own: no default is claimed."""
 

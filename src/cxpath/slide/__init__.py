@@ -1,1 +1,1 @@
-"""Slide files: opening, µm/px, identity, reading any region at any µm/px. Knows nothing of tissue."""
+"""Whole-slide images: readers, resolution, identity, privacy."""

@@ -1,17 +1,193 @@
-"""Identity of a slide: SHA-256 of all bytes that belong to it, computed once.
-
-Names do not enter the digest, so a renamed or pseudonymised copy of a slide keeps its identity.
-"""
+"""What makes a slide the same slide: its files and their digest, remembered between runs."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from cxpath.slide import digest_cache
-from cxpath.slide.slide_files import files_of
-from cxpath.values.errors import UnreadableSlideError
+from cxpath.errors import UnreadableSlideError
+
+# The series a DICOM file belongs to: reads the file's header up to SeriesInstanceUID (0020,000E).
+#
+# Explicit VR little endian, as whole-slide DICOM is written. Knows no other element, and no pixels.
+
+
+_SERIES = (0x0020, 0x000E)
+_ITEM = (0xFFFE, 0xE000)
+_ITEM_END = (0xFFFE, 0xE00D)
+_SEQUENCE_END = (0xFFFE, 0xE0DD)
+_UNDEFINED = 0xFFFFFFFF
+_LONG_FORMS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+
+
+def series_instance_uid(path: Path) -> str | None:
+    """Return the UID of the file's series, or None for a file that is no such DICOM file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(128)
+            return _series(file) if file.read(4) == b"DICM" else None
+    except (OSError, struct.error, ValueError):
+        return None
+
+
+def _series(file: BinaryIO) -> str | None:
+    while True:
+        tag, length = _element(file)
+        if tag == _SERIES:
+            return file.read(length).decode("ascii").rstrip("\0 ")
+        if tag > _SERIES:  # elements ascend: there is none
+            return None
+        _skip(file, length)
+
+
+def _element(file: BinaryIO) -> tuple[tuple[int, int], int]:
+    group, element = struct.unpack("<HH", file.read(4))
+    if group == _ITEM[0]:  # items and delimiters carry no VR
+        return (group, element), struct.unpack("<I", file.read(4))[0]
+    kind, length = struct.unpack("<2sH", file.read(4))
+    if not kind.isalpha():
+        raise ValueError("not explicit VR little endian")
+    if kind in _LONG_FORMS:
+        length = struct.unpack("<I", file.read(4))[0]
+    return (group, element), length
+
+
+def _skip(file: BinaryIO, length: int) -> None:
+    if length == _UNDEFINED:
+        _skip_until(file, _SEQUENCE_END)
+    else:
+        file.seek(length, 1)
+
+
+def _skip_until(file: BinaryIO, end: tuple[int, int]) -> None:
+    while True:
+        tag, length = _element(file)
+        if tag == end:
+            return
+        if tag == _ITEM and length == _UNDEFINED:
+            _skip_until(file, _ITEM_END)
+        else:
+            _skip(file, length)
+
+
+# Digests already computed, kept between runs so that gigabytes are hashed once.
+#
+# A small JSON file in the user's cache folder. Its keys are hashes: no path and no file name can be read
+# from it. A cache that cannot be read or written is no error, only slower.
+
+
+_SCHEMA = "cxpath/digests/1"
+_MOST_ENTRIES = 10_000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_log = logging.getLogger(__name__)
+
+
+def cache_path() -> Path:
+    """Return where the cache lies: `$XDG_CACHE_HOME/cxpath/digests.json`, else under `~/.cache`."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "cxpath" / "digests.json"
+
+
+def key_of(files: Sequence[Path]) -> str:
+    """Return a hash of path, size and modification time of the files."""
+    facts = hashlib.sha256()
+    for file in files:
+        state = file.stat()
+        facts.update(
+            f"{file.resolve()}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="surrogateescape")
+        )
+    return facts.hexdigest()
+
+
+def recall(key: str) -> str | None:
+    """Return the digest kept under the key, if any."""
+    return _entries().get(key)
+
+
+def remember(key: str, digest: str) -> None:
+    """Keep a digest; the oldest go when there are too many."""
+    entries = {**_entries(), key: digest}
+    kept = dict(list(entries.items())[-_MOST_ENTRIES:])
+    try:
+        _write(cache_path(), json.dumps({"schema": _SCHEMA, "digests": kept}))
+    except OSError as error:
+        _log.info("slide digests are not kept: %s", error.strerror)
+
+
+def _entries() -> dict[str, str]:
+    try:
+        held = json.loads(cache_path().read_text())
+    except (OSError, ValueError):
+        return {}
+    digests = held.get("digests") if isinstance(held, dict) and held.get("schema") == _SCHEMA else None
+    if not isinstance(digests, dict):
+        return {}
+    return {key: digest for key, digest in digests.items() if _DIGEST.fullmatch(str(digest))}
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+# Which files make up one slide: most formats are one file, some are a file and a folder or a series.
+
+
+_MACRO_KEY = "macroimage"
+
+
+def files_of(path: Path, vendor: str = "") -> tuple[Path, ...]:
+    """Return the files that belong to a slide, sorted; the opened one is among them.
+
+    Parameters
+    ----------
+    path : Path
+        The file the slide is opened by.
+    vendor : str
+        OpenSlide's vendor name.
+    """
+    if vendor == "mirax":
+        folder = path.with_suffix("")
+        return (path, *sorted(file for file in folder.rglob("*") if file.is_file()))
+    if vendor == "dicom":
+        return _series_of(path)
+    if vendor == "hamamatsu" and path.suffix.lower() in {".vms", ".vmu"}:
+        return (path, *_named_in(path))
+    return (path,)
+
+
+def _series_of(path: Path) -> tuple[Path, ...]:
+    uid = series_instance_uid(path)
+    if uid is None:
+        return (path,)
+    siblings = (file for file in path.parent.iterdir() if file.is_file() and file != path)
+    return tuple(sorted([path, *(file for file in siblings if series_instance_uid(file) == uid)]))
+
+
+def _named_in(index: Path) -> tuple[Path, ...]:
+    """Return the existing siblings that an index file of `key=value` lines names, less the macro picture."""
+    pairs = (line.partition("=") for line in index.read_text(errors="replace").splitlines())
+    names = {value.strip() for key, _, value in pairs if not key.strip().lower().startswith(_MACRO_KEY)}
+    found = (index.with_name(name) for name in names if name and "/" not in name and "\\" not in name)
+    return tuple(sorted(file for file in found if file.is_file()))
+
+
+# Identity of a slide: SHA-256 of all bytes that belong to it, computed once.
+#
+# Names do not enter the digest, so a renamed or pseudonymised copy of a slide keeps its identity.
 
 
 def slide_digest(path: Path, vendor: str = "") -> str:
@@ -34,11 +210,11 @@ def slide_digest(path: Path, vendor: str = "") -> str:
     """
     try:
         files = files_of(path, vendor)
-        key = digest_cache.key_of(files)
-        digest = digest_cache.recall(key)
+        key = key_of(files)
+        digest = recall(key)
         if digest is None:
             digest = _digest(files)
-            digest_cache.remember(key, digest)
+            remember(key, digest)
     except OSError as error:
         raise UnreadableSlideError(
             f"{path}: cannot be read to its end: {error.strerror}", "check the disk or the network share"

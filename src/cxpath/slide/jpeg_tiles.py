@@ -1,28 +1,255 @@
-"""The fast tile path: regions of a level put together from its JPEG tiles, decoded as small as is asked.
-
-Reads compressed tiles by their place in the file and decodes them straight at 1/1, 1/2, 1/4 or 1/8. Knows
-levels and shrinks; µm/px and other sizes in between are the slide's.
-"""
+"""The fast path: JPEG tiles read straight from the file and decoded as a stack."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.slide.jpeg_decoder import DamagedStreamError, decode, memory_for
-from cxpath.slide.jpeg_level import JpegLevel
-from cxpath.slide.on_white import WHITE
-from cxpath.slide.open_file import OpenFile
-from cxpath.slide.overlay import overlay
-from cxpath.slide.resample import block_mean
-from cxpath.slide.tile_cache import TileCache
-from cxpath.slide.tile_streams import ColourRule, DamagedTileError, TileStream, TileStreams
-from cxpath.values.errors import UnreadableSlideError
+from cxpath.errors import UnreadableSlideError
+from cxpath.slide.jpeg import (
+    DamagedStreamError,
+    JpegLevel,
+    NotFastError,
+    Stacking,
+    StreamError,
+    UnknownStreamError,
+    decode,
+    memory_for,
+    read_head,
+    stacking_of,
+)
+from cxpath.slide.resample import WHITE, block_mean, overlay
+
+# A file read at any place by any number of threads; closed when the last of them is done with it.
+
+
+_POSITIONAL = hasattr(os, "pread")
+
+
+class OpenFile:
+    """An open file without a position of its own.
+
+    It has no `close`: a number of a closed file may be given to another file while a thread still reads
+    from it. Let go of it instead.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._lock = threading.Lock()
+
+    def read(self, length: int, place: int) -> bytes:
+        """Return up to `length` bytes from `place` on; fewer only at the end of the file."""
+        if _POSITIONAL:
+            found = os.pread(self._number, length, place)
+        else:  # Windows
+            with self._lock:
+                os.lseek(self._number, place, os.SEEK_SET)
+                found = os.read(self._number, length)
+        if 0 < len(found) < length:  # a network share may give less than asked
+            found += self.read(length - len(found), place + len(found))
+        return found
+
+    def __del__(self) -> None:
+        if hasattr(self, "_number"):
+            os.close(self._number)
+
+
+# The tiles decoded last, within a budget of bytes, for any number of threads.
+
+
+_DECODING_LOCKS = 64
+
+
+class TileCache:
+    """Keeps decoded tiles; forgets the one used longest ago.
+
+    Parameters
+    ----------
+    most_bytes : int
+        Budget; the newest tile is kept even when it alone exceeds it.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._tiles: OrderedDict[Hashable, NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._decoding = [threading.Lock() for _ in range(_DECODING_LOCKS)]
+
+    def get(self, key: Hashable, decode: Callable[[], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Return the tile under the key; of several threads that miss it at once, one decodes it."""
+        with self._decoding[hash(key) % _DECODING_LOCKS]:
+            tile = self._held(key)
+            if tile is None:
+                tile = decode()
+                self._keep(key, tile)
+        return tile
+
+    def _held(self, key: Hashable) -> NDArray[np.uint8] | None:
+        with self._lock:
+            if key in self._tiles:
+                self._tiles.move_to_end(key)
+            return self._tiles.get(key)
+
+    def _keep(self, key: Hashable, tile: NDArray[np.uint8]) -> None:
+        with self._lock:
+            self._tiles[key] = tile
+            self._bytes += tile.nbytes
+            while self._bytes > self._most_bytes and len(self._tiles) > 1:
+                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+
+
+# The compressed tiles of one level, read from the file and made whole for a decoder. Decodes nothing.
+
+
+_MOST_GAP_BYTES = 16 * 1024
+"""Tiles of a row mostly lie one behind the other; up to this much in between is read along."""
+
+
+class DamagedTileError(ValueError):
+    """A tile whose bytes are missing or wrong."""
+
+    def __init__(self, number: int, reason: object) -> None:
+        super().__init__(str(reason).removesuffix("."))
+        self.number = number
+
+
+@dataclass(frozen=True)
+class ColourRule:
+    """How the library that is the standard tells YCbCr from RGB.
+
+    Parameters
+    ----------
+    markers_count : bool
+        True as tifffile does: JFIF and Adobe markers of a tile win over the TIFF. False as OpenSlide does:
+        the TIFF alone counts.
+    """
+
+    markers_count: bool
+
+
+@dataclass(frozen=True, eq=False)
+class TileHead:
+    """A head that was met, and what takes its place; most tiles of a level have the same one.
+
+    Parameters
+    ----------
+    found : bytes
+        As it stands in the file.
+    completed : bytes
+        A head that stands alone.
+    stacking : Stacking or None
+        How tiles that have it are stacked.
+    """
+
+    found: bytes
+    completed: bytes
+    stacking: Stacking | None
+
+
+class TileStream(NamedTuple):
+    """One tile: its head and its compressed pixels up to the end of the stream."""
+
+    head: TileHead
+    body: memoryview
+
+    @property
+    def whole(self) -> bytes:
+        """A stream that stands alone."""
+        return b"".join((self.head.completed, self.body))
+
+
+class TileStreams:
+    """The streams of a level.
+
+    Parameters
+    ----------
+    level : JpegLevel
+    colours : ColourRule
+    """
+
+    def __init__(self, level: JpegLevel, colours: ColourRule) -> None:
+        self.level = level
+        self._colours = colours
+        self._head = TileHead(b"", b"", None)
+
+    def read(self, file: OpenFile, numbers: range) -> Iterator[TileStream | None]:
+        """Give the stream of each tile, or None for one never written; tiles of a row at one go.
+
+        Raises
+        ------
+        DamagedTileError
+            When the file ends early or the bytes are no JPEG stream.
+        NotFastError
+            When a tile is stored in a way that is left to the library.
+        """
+        offsets, lengths = self.level.offsets, self.level.lengths
+        start = end = 0
+        data, view = b"", memoryview(b"")
+        for number in numbers:
+            length = lengths[number]
+            if length == 0:
+                yield None
+                continue
+            place = offsets[number]
+            if not start <= place <= place + length <= end:
+                start, end = place, self._end_of_run(number, numbers.stop)
+                data = file.read(end - start, start)
+                view = memoryview(data)
+            place -= start
+            if place + length > len(data):
+                raise DamagedTileError(number, "the file ends within it")
+            yield self._stream(number, data, view, place, place + length)
+
+    def _end_of_run(self, number: int, stop: int) -> int:
+        """Return where the last of the tiles ends that lie behind this one, each near the one before."""
+        offsets, lengths = self.level.offsets, self.level.lengths
+        end = offsets[number] + lengths[number]
+        for following in range(number + 1, stop):
+            gap = offsets[following] - end
+            if lengths[following] and not 0 <= gap <= _MOST_GAP_BYTES:
+                break
+            if lengths[following]:
+                end += gap + lengths[following]
+        return end
+
+    def _stream(self, number: int, data: bytes, view: memoryview, start: int, end: int) -> TileStream:
+        head = self._head
+        if not head.found or not data.startswith(head.found, start, end):
+            head = self._head = self._new_head(number, data[start:end])
+        return TileStream(head, view[start + len(head.found) : end])
+
+    def _new_head(self, number: int, stream: bytes) -> TileHead:
+        level = self.level
+        try:
+            head = read_head(stream)
+            ycbcr = level.tagged_ycbcr
+            if self._colours.markers_count and (ycbcr or head.is_jfif):
+                ycbcr = head.stored_as_ycbcr
+            completed = head.completed(level.tables, ycbcr=ycbcr)
+        except UnknownStreamError as error:
+            raise NotFastError(str(error)) from error
+        except StreamError as error:
+            raise DamagedTileError(number, error) from error
+        if (head.width_px, head.height_px) != (level.tile_width_px, level.tile_height_px):
+            raise NotFastError(f"a tile holds {head.width_px} x {head.height_px} px")
+        return TileHead(head.data, completed, stacking_of(head, completed))
+
+
+# The fast tile path: regions of a level put together from its JPEG tiles, decoded as small as is asked.
+#
+# Reads compressed tiles by their place in the file and decodes them straight at 1/1, 1/2, 1/4 or 1/8. Knows
+# levels and shrinks; µm/px and other sizes in between are the slide's.
+
 
 CACHE_BYTES = 64 * 1024 * 1024
 _RIM_TILES = 2

@@ -1,13 +1,149 @@
-"""From source pixels to output pixels: exact separable averaging, rounded to nearest without bias."""
+"""Exact resampling of pixels to the wanted µm/px, over white where nothing was scanned."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cxpath.slide.sampling import Sampling
+# Transparent pixels laid over white glass: what a scanner did not scan looks like empty glass.
+
+
+WHITE = 255
+
+
+def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return RGB of straight (not premultiplied) RGBA over white.
+
+    Parameters
+    ----------
+    rgba : uint8 array, (height, width, 4)
+
+    Returns
+    -------
+    uint8 array, (height, width, 3)
+    """
+    if rgba[..., 3].min(initial=WHITE) == WHITE:
+        return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
+    alpha = rgba[..., 3:].astype(np.uint16)
+    light = rgba[..., :3] * alpha + WHITE * (WHITE - alpha)
+    return ((light + WHITE // 2) // WHITE).astype(np.uint8)
+
+
+# Laying a tile into a region that it may reach beyond.
+
+
+def overlay(region: NDArray[np.uint8], tile: NDArray[np.uint8], left: int, top: int) -> None:
+    """Copy the part of a tile placed at (left, top) that lies in the region.
+
+    Parameters
+    ----------
+    region, tile : uint8 array, (height, width, samples)
+    left, top : int
+        Place of the tile's corner in the region; may be negative.
+    """
+    height, width = region.shape[:2]
+    rows = slice(max(top, 0), min(top + tile.shape[0], height))
+    columns = slice(max(left, 0), min(left + tile.shape[1], width))
+    region[rows, columns] = tile[
+        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+    ]
+
+
+# Where the output pixels of one axis take their light from: exact area weights, linear when magnifying.
+#
+# Knows one axis of one level in that level's own pixels. Knows no slide and no picture.
+
+
+_SNAP = 1e-6
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """`number` output pixels, each `step` source pixels wide, the first one beginning at `start`.
+
+    An output pixel is the mean of the light that falls on its footprint, so it depends on nothing but
+    its own place: reading in parts gives what reading at once gives. Where an output pixel is smaller
+    than a source pixel the light is interpolated linearly between source pixel centres instead.
+    """
+
+    start: float
+    step: float
+    number: int
+
+    @classmethod
+    def snapped(cls, start: float, step: float, number: int) -> Sampling:
+        """Build one whose start and step are whole where only float noise keeps them from it."""
+        return cls(_snap(start), _snap(step), number)
+
+    @cached_property
+    def averages(self) -> bool:
+        """Whether output pixels are at least as large as source pixels."""
+        return self.step >= 1
+
+    @cached_property
+    def whole_factor(self) -> int | None:
+        """The step, when output pixels are whole blocks of source pixels."""
+        aligned = self.start == math.floor(self.start) and self.step == math.floor(self.step)
+        return int(self.step) if aligned and self.averages else None
+
+    @cached_property
+    def first(self) -> int:
+        """The first source pixel that is needed."""
+        return math.floor(self.start) if self.averages else math.floor(self._centre(0))
+
+    @cached_property
+    def length(self) -> int:
+        """How many source pixels are needed, from `first` on."""
+        if self.averages:
+            return max(math.ceil(self.start + self.number * self.step) - self.first, 1)
+        return math.floor(self._centre(self.number - 1)) + 2 - self.first
+
+    def halves(self) -> tuple[Sampling, Sampling]:
+        """Split into two that follow each other."""
+        half = self.number // 2
+        return (
+            Sampling(self.start, self.step, half),
+            Sampling(self.start + half * self.step, self.step, self.number - half),
+        )
+
+    def weights(self) -> sparse.csr_array:
+        """Return the float32 matrix (number, length) of what each source pixel gives to each output pixel."""
+        return self._area_weights() if self.averages else self._linear_weights()
+
+    def _centre(self, index: int) -> float:
+        return self.start + (index + 0.5) * self.step - 0.5
+
+    def _area_weights(self) -> sparse.csr_array:
+        edges = self.start + self.step * np.arange(self.number + 1)
+        source = np.floor(edges[:-1])[:, None] + np.arange(math.ceil(self.step) + 1)
+        overlap = np.minimum(edges[1:, None], source + 1) - np.maximum(edges[:-1, None], source)
+        return self._matrix(source, overlap / self.step)
+
+    def _linear_weights(self) -> sparse.csr_array:
+        centres = self.start + (np.arange(self.number) + 0.5) * self.step - 0.5
+        source = np.floor(centres)[:, None] + np.arange(2)
+        return self._matrix(source, 1 - np.abs(centres[:, None] - source))
+
+    def _matrix(self, source: NDArray[np.float64], weight: NDArray[np.float64]) -> sparse.csr_array:
+        rows = np.broadcast_to(np.arange(self.number)[:, None], source.shape)
+        columns = source.astype(np.int64) - self.first
+        counts = (weight > 0) & (columns < self.length)
+        entries = (weight[counts].astype(np.float32), (rows[counts], columns[counts]))
+        return sparse.csr_array(entries, shape=(self.number, self.length))
+
+
+def _snap(value: float) -> float:
+    nearest = float(round(value))
+    return nearest if abs(value - nearest) <= _SNAP else value
+
+
+# From source pixels to output pixels: exact separable averaging, rounded to nearest without bias.
 
 
 def resample(source: NDArray[np.uint8], along_y: Sampling, along_x: Sampling) -> NDArray[np.uint8]:

@@ -1,15 +1,14 @@
-"""Slide: an open slide file that gives any region at any micrometres per pixel.
-
-The rule of reading lives here; how a file's own pixels are fetched lives in the three readers, and in
-`jpeg_tiles.py` for the levels that can be read faster than their library does.
-"""
+"""A slide: levels, sources of pixels, the choice of reader, and reading a region."""
 
 from __future__ import annotations
 
+import heapq
+import logging
 import math
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,22 +17,359 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.slide.fast_path import FastPath, find_fast_path
+from cxpath.data.slide_info import SlideInfo
+from cxpath.errors import UnreadableSlideError
+from cxpath.slide.errors import TIFF_ERRORS, one_line
 from cxpath.slide.identity import slide_digest
-from cxpath.slide.level import Level, level_for
-from cxpath.slide.on_white import WHITE
-from cxpath.slide.reader_path import ReaderPath
-from cxpath.slide.resample import resample
+from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
+from cxpath.slide.jpeg_tiles import ColourRule, JpegTiles
+from cxpath.slide.resample import WHITE, Sampling, block_mean, resample
 from cxpath.slide.resolution import Resolution
-from cxpath.slide.sampling import Sampling
-from cxpath.slide.source import Source, shrunk_region
-from cxpath.slide.tile_streams import ColourRule
-from cxpath.values.slide_info import SlideInfo
+
+# Stored levels of a slide: their sizes, their true factor against level 0, and which one to read from.
+
+
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Level:
+    """One stored level.
+
+    Parameters
+    ----------
+    width_px, height_px : int
+        Its size in its own pixels.
+    factor_x, factor_y : float
+        Level-0 pixels per pixel of this level.
+    """
+
+    width_px: int
+    height_px: int
+    factor_x: float = 1.0
+    factor_y: float = 1.0
+
+    @property
+    def downsample(self) -> float:
+        """Mean of the two factors."""
+        return (self.factor_x + self.factor_y) / 2
+
+
+def levels_of(sizes: Sequence[tuple[int, int]]) -> tuple[Level, ...]:
+    """Turn stored sizes (width, height), level 0 first, into levels.
+
+    Scanners halve and drop what is left over, so 1501 px become 375 and not 375.25. The quotient of the
+    sizes (4.0027) would drift against the picture by a pixel over its width; where a whole factor
+    explains both sizes, that whole factor is the true one.
+    """
+    full_width, full_height = sizes[0]
+    return tuple(_level(full_width, full_height, width, height) for width, height in sizes)
+
+
+def level_for(levels: Sequence[Level], factor: float) -> int:
+    """Return the index of the coarsest level that is at least as fine as `factor` level-0 pixels."""
+    fine_enough = [
+        index
+        for index, level in enumerate(levels)
+        if max(level.factor_x, level.factor_y) <= factor * (1 + _TOLERANCE)
+    ]
+    return max(fine_enough, key=lambda index: levels[index].downsample, default=0)
+
+
+def _level(full_width: int, full_height: int, width: int, height: int) -> Level:
+    wide = full_width >= full_height
+    whole = round(full_width / width if wide else full_height / height)
+    if _explains(whole, full_width, width) and _explains(whole, full_height, height):
+        return Level(width, height, float(whole), float(whole))
+    return Level(width, height, full_width / width, full_height / height)
+
+
+def _explains(whole: int, full: int, stored: int) -> bool:
+    return whole > 0 and stored in {max(1, full // whole), -(-full // whole)}
+
+
+# How a slide's pixels are read: by the fast tile path, or by a library and why.
+
+
+@dataclass(frozen=True)
+class ReaderPath:
+    """The way pixels took.
+
+    Parameters
+    ----------
+    name : str
+        "jpeg-tiles" when any level is read tile by tile, else the library: "openslide", "tifffile",
+        "picture".
+    fast_levels : tuple of int
+        Stored levels read by the fast path; the others go through the library.
+    because : str
+        Why the other levels do not; empty when there are none.
+    fallen_back : int
+        Regions of fast levels that had to go through the library after all.
+    """
+
+    name: str
+    fast_levels: tuple[int, ...] = ()
+    because: str = ""
+    fallen_back: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as it stands in `run.json`."""
+        return asdict(self) | {"fast_levels": list(self.fast_levels)}
+
+
+# A source of pixels: a stored level, taken as it is or shrunk by a whole factor.
+
+
+Fetch = Callable[[int, int, int, int, int], NDArray[np.uint8]]
+"""Gives RGB of (level index, x, y, width, height) in pixels of that level."""
+
+_BLOCK_PX = 2048
+
+
+@dataclass(frozen=True)
+class Source:
+    """One level, or the picture that its blocks of `shrink` x `shrink` pixels make.
+
+    Parameters
+    ----------
+    index : int
+        Of the level.
+    level : Level
+    shrink : int
+    """
+
+    index: int
+    level: Level
+    shrink: int = 1
+
+    @cached_property
+    def width_px(self) -> int:
+        """Width in its own pixels; the last one may reach beyond the level."""
+        return -(-self.level.width_px // self.shrink)
+
+    @cached_property
+    def height_px(self) -> int:
+        """Height in its own pixels; the last one may reach beyond the level."""
+        return -(-self.level.height_px // self.shrink)
+
+    @cached_property
+    def factor_x(self) -> float:
+        """Level-0 pixels per pixel, across."""
+        return self.level.factor_x * self.shrink
+
+    @cached_property
+    def factor_y(self) -> float:
+        """Level-0 pixels per pixel, down."""
+        return self.level.factor_y * self.shrink
+
+
+def shrunk_region(
+    source: Source, fetch: Fetch, x_px: int, y_px: int, width: int, height: int
+) -> NDArray[np.uint8]:
+    """Read a region of a source through a reader that knows whole levels only, block by block.
+
+    Parameters
+    ----------
+    source : Source
+    fetch : callable
+    x_px, y_px, width, height : int
+        In pixels of the source, inside it.
+    """
+    if source.shrink == 1:
+        return fetch(source.index, x_px, y_px, width, height)
+    region = np.empty((height, width, 3), dtype=np.uint8)
+    step = _BLOCK_PX // source.shrink
+    for top in range(0, height, step):
+        for left in range(0, width, step):
+            part = region[top : top + step, left : left + step]
+            part[:] = _block(source, fetch, x_px + left, y_px + top, part.shape[1], part.shape[0])
+    return region
+
+
+def _block(source: Source, fetch: Fetch, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
+    shrink = source.shrink
+    x_px, y_px = x_px * shrink, y_px * shrink
+    across = min(width * shrink, source.level.width_px - x_px)
+    down = min(height * shrink, source.level.height_px - y_px)
+    whole = np.full((height * shrink, width * shrink, 3), WHITE, dtype=np.uint8)
+    whole[:down, :across] = fetch(source.index, x_px, y_px, across, down)
+    return block_mean(whole, height, width, shrink)
+
+
+# Whether a slide can be read by the fast tile path, proven on its own tiles before it is used.
+#
+# Each level is described, one of its fullest tiles is decoded both ways, and only a level that comes out as
+# its library shows it is read fast. So tags that contradict the data cost speed and never colour.
+
+
+FAST = "jpeg-tiles"
+_MOST_MEAN_DIFFERENCE = 2.0
+"""Grey levels. Decoders of one stream agree to a fraction of one; wrong colours are off by tens."""
+
+_TILES_TRIED = 3
+"""The fullest of a level: blank ones tell nothing, and one of them may be damaged."""
+
+_log = logging.getLogger(__name__)
+
+
+class FastPath:
+    """The fast levels of a slide, and an account of what was not read fast.
+
+    Parameters
+    ----------
+    tiles : JpegTiles or None
+        None when no level is fast.
+    library : str
+        What reads the rest.
+    because : str
+        Why not all levels are fast; empty when they are.
+    """
+
+    def __init__(self, tiles: JpegTiles | None, library: str, because: str) -> None:
+        self._tiles = tiles
+        self._library = library
+        self._because = because
+        self._fallen_back = 0
+        self._lock = threading.Lock()
+
+    @property
+    def reader_path(self) -> ReaderPath:
+        """How pixels were read so far."""
+        levels = tuple(self._tiles.levels) if self._tiles else ()
+        return ReaderPath(FAST if levels else self._library, levels, self._because, self._fallen_back)
+
+    def shrinks(self, index: int) -> tuple[int, ...]:
+        """Return the factors a level can be decoded at; none when it is not fast."""
+        level = self._tiles.levels.get(index) if self._tiles else None
+        return level.shrinks if level else ()
+
+    def read(
+        self, index: int, shrink: int, x_px: int, y_px: int, width: int, height: int
+    ) -> NDArray[np.uint8] | None:
+        """Read a region as `JpegTiles.read` does; None when it is left to the library."""
+        if self._tiles is None or index not in self._tiles.levels:
+            return None
+        try:
+            return self._tiles.read(index, shrink, x_px, y_px, width, height)
+        except NotFastError as error:
+            self._note(f"level {index}: {error}")
+            return None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._tiles:
+            self._tiles.close()
+
+    def _note(self, because: str) -> None:
+        with self._lock:
+            self._fallen_back += 1
+            self._because = self._because or because
+
+
+def find_fast_path(
+    path: Path,
+    shown: str,
+    levels: Sequence[Level],
+    pages: Mapping[int, Any],
+    colours: ColourRule,
+    fetch: Fetch,
+    library: str,
+    *,
+    fills_gaps: bool,
+) -> FastPath:
+    """Describe and prove the levels of a slide.
+
+    Parameters
+    ----------
+    path, shown
+        The file, and how messages name it.
+    levels : sequence of Level
+        The slide's levels.
+    pages : mapping of int to TiffPage
+        The page of tifffile for each level's index, as far as there is one.
+    colours : ColourRule
+    fetch : callable
+        The library's own way of reading, which is the standard.
+    library : str
+        Its name.
+    fills_gaps : bool
+        Whether the library draws tiles never written from finer levels, where there are any; else they
+        are white.
+    """
+    reasons = dict.fromkeys(range(len(levels)), "its page was not found")
+    described: dict[int, JpegLevel] = {}
+    gaps = False
+    for index, page in pages.items():
+        try:
+            level = jpeg_level_of(page)
+        except TIFF_ERRORS as error:
+            reasons[index] = one_line(error, path)
+            continue
+        gaps = gaps or level.has_gaps
+        if gaps and fills_gaps and index > 0:
+            reasons[index] = "tiles of it or of a finer level were never written"
+        else:
+            described[index] = level
+    if not described:
+        return FastPath(None, library, _told(reasons))
+    tiles = JpegTiles(path, shown, described, colours)
+    for index in described:
+        reason = _why_not(tiles, index, fetch)
+        if reason is None:
+            del reasons[index]
+        else:
+            del tiles.levels[index]
+            reasons[index] = reason
+    if reasons:
+        _log.info("levels read through %s: %s", library, _told(reasons))
+    return FastPath(tiles if tiles.levels else None, library, _told(reasons))
+
+
+def _why_not(tiles: JpegTiles, index: int, fetch: Fetch) -> str | None:
+    """Compare full tiles of a level with what the library makes of them, until one is sound."""
+    reason = "it has no tiles"
+    lengths = tiles.levels[index].lengths
+    for number in heapq.nlargest(_TILES_TRIED, range(len(lengths)), key=lengths.__getitem__):
+        try:
+            difference = _difference(tiles, index, number, fetch)
+        except NotFastError as error:
+            return str(error)
+        except UnreadableSlideError as error:
+            reason = error.message.removeprefix(f"{tiles.shown}: ")
+            continue
+        if difference <= _MOST_MEAN_DIFFERENCE:
+            return None
+        return f"a tile differs from the library's by {difference:.1f} grey levels"
+    return reason
+
+
+def _difference(tiles: JpegTiles, index: int, number: int, fetch: Fetch) -> float:
+    level = tiles.levels[index]
+    row, column = divmod(number, level.across)
+    x_px, y_px = column * level.tile_width_px, row * level.tile_height_px
+    width = min(level.tile_width_px, level.width_px - x_px)
+    height = min(level.tile_height_px, level.height_px - y_px)
+    own = tiles.read(index, 1, x_px, y_px, width, height)
+    return float(np.abs(own.astype(np.int16) - fetch(index, x_px, y_px, width, height)).mean())
+
+
+def _told(reasons: Mapping[int, str]) -> str:
+    """Return the reasons on one line, levels with the same one together."""
+    levels_of: dict[str, list[str]] = {}
+    for index, reason in reasons.items():
+        levels_of.setdefault(reason, []).append(str(index))
+    return "; ".join(f"level {', '.join(levels)}: {reason}" for reason, levels in levels_of.items())
+
+
+# Slide: an open slide file that gives any region at any micrometres per pixel.
+#
+# The rule of reading lives here; how a file's own pixels are fetched lives in the three readers, and in
+# `jpeg_tiles.py` for the levels that can be read faster than their library does.
+
 
 _MOST_SOURCE_PX = 4_000_000
 """Larger regions are read in parts, so that memory follows the output and not the slide."""
-
-_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)

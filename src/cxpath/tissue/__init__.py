@@ -1,1 +1,1 @@
-"""Where there is tissue, whether its stain can be scored, and what its two stains look like."""
+"""Where there is tissue on a slide, how it is stained, and what makes it unreadable."""

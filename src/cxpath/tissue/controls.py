@@ -1,7 +1,4 @@
-"""Control tissue on the slide: found as drawn or by rule, kept out of the score, and measured.
-
-Knows the staining of the control only, not whether it is the right tissue; that is the lab's to say.
-"""
+"""Control tissue on the slide: found, measured, and whether it passed."""
 
 from __future__ import annotations
 
@@ -13,11 +10,62 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from cxpath.data.regions import Region
+from cxpath.data.settings import Settings
+from cxpath.data.slide_info import StainBasis
 from cxpath.tissue.artefacts.look import within
-from cxpath.tissue.control_settings import ControlKind, ControlRule, ControlSettings, OnFailure
-from cxpath.values.regions import Region
-from cxpath.values.stains import StainBasis
+
+# What a lab may set about control tissue on the slide: where it lies, and what it must look like.
+
+
+class ControlRule(StrEnum):
+    """Which piece of tissue is the control where nobody drew it."""
+
+    NONE = "none"
+    LEFT = "left"
+    RIGHT = "right"
+    SMALLEST_PIECE = "smallest_piece"
+
+
+class ControlKind(StrEnum):
+    """What a control is for."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
+class OnFailure(StrEnum):
+    """What a failed control does to the slide."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+class ControlSettings(Settings):
+    """Section `[controls]` of the configuration. No limit has a default: none is published for this."""
+
+    negative_max_dab_od: float | None = Field(default=None, gt=0)
+    """A negative control passes with a mean DAB optical density up to this; unset: measured, not judged."""
+
+    positive_min_dab_od: float | None = Field(default=None, gt=0)
+    """A positive control passes with a mean DAB optical density from this on; unset: measured, not judged."""
+
+    unnamed: ControlKind = ControlKind.POSITIVE
+    """What a control is that was found by rule or drawn as plain "Control"."""
+
+    on_failure: OnFailure = OnFailure.WARN
+    """A failed or missing control is a warning, or makes the slide not evaluable."""
+
+    piece_gap_um: float = Field(default=500.0, ge=0)
+    """Tissue nearer than this is one piece, for the rule."""
+
+
+# Control tissue on the slide: found as drawn or by rule, kept out of the score, and measured.
+#
+# Knows the staining of the control only, not whether it is the right tissue; that is the lab's to say.
+
 
 FEWEST_PIXELS = 200
 """Fewer visible pixels of a control are no measurement."""
@@ -88,7 +136,7 @@ class ControlCheck:
         )
 
 
-def drawn_control(region: Region, mask: NDArray[np.bool_], settings: ControlSettings) -> ControlTissue:
+def annotated_control(region: Region, mask: NDArray[np.bool_], settings: ControlSettings) -> ControlTissue:
     """Return a drawn control; its class name says its kind, else the settings do."""
     named = [kind for kind in ControlKind if kind.value in region.name.casefold()]
     return ControlTissue(named[0] if len(named) == 1 else settings.unnamed, f"drawn as {region.name}", mask)

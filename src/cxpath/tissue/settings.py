@@ -1,4 +1,4 @@
-"""What a lab may set about finding tissue and checking its stain."""
+"""Settings of tissue detection and artefacts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,136 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cxpath.tissue.artefacts.settings import ArtefactSettings
-from cxpath.tissue.control_settings import ControlRule
-from cxpath.values.settings import Settings
+from cxpath.data.settings import Settings
+from cxpath.tissue.controls import ControlRule
+
+# What a lab may set about artefacts: which are looked for, and from where on something is one.
+#
+# The limits were chosen on drawn tissue with drawn artefacts, then looked at on real pictures. All lean
+# towards leaving tissue in: a missed fold costs a few cells, a lost tumour costs the score.
+
+
+class Artefact(StrEnum):
+    """Kinds of artefact, in the order in which they claim a pixel that several want."""
+
+    PEN = "pen"
+    EDGE = "edge"
+    DARK = "dark"
+    BUBBLE = "bubble"
+    FOLD = "fold"
+    BLUR = "blur"
+
+
+class ArtefactSettings(Settings):
+    """Section `[tissue.artefacts]` of the configuration."""
+
+    detect: tuple[Artefact, ...] = tuple(Artefact)
+    """What is looked for; an empty list switches all off."""
+
+    most_excluded_share: float = Field(default=0.5, gt=0, le=1)
+    """Share of the tissue (inside drawn regions) that artefacts may take before a slide is not evaluable."""
+
+    most_blurred_share: float = Field(default=0.5, gt=0, le=1)
+    """The same for blur alone."""
+
+    pen_least_od: float = Field(default=0.2, gt=0)
+    """Mean optical density of coloured ink."""
+
+    pen_offplane: float = Field(default=0.22, gt=0)
+    """How far ink's hue leaves the plane of haematoxylin and DAB (see `stain_hue`)."""
+
+    pen_bluest: float = Field(default=-0.42, lt=0)
+    """Brownness below which a blue is no haematoxylin."""
+
+    pen_even_od: float = Field(default=0.28, gt=0)
+    """Mean optical density of ink whose hue could be a stain's: brown, black."""
+
+    pen_most_contrast: float = Field(default=0.38, gt=0)
+    """Such ink is even: standard deviation over mean of the optical density seen closely stays below this."""
+
+    pen_black_od: float = Field(default=0.35, gt=0)
+    """Optical density in every channel of black ink over some width; it may be grainier."""
+
+    pen_black_contrast: float = Field(default=0.55, gt=0)
+    """As `pen_most_contrast`, for black ink."""
+
+    pen_least_width_um: float = Field(default=40.0, gt=0)
+    """Narrower marks are no pen."""
+
+    pen_least_mm2: float = Field(default=0.02, gt=0)
+    """Smaller marks are no pen."""
+
+    blur_patch_um: float = Field(default=64.0, ge=32)
+    """Side of a patch whose focus is judged."""
+
+    blur_patches: int = Field(default=600, ge=16)
+    """Patches judged at most; on larger tissue they lie farther apart and speak for what is around them."""
+
+    blur_mpp: float = Field(default=1.0, gt=0)
+    """Resolution of a patch, µm/px."""
+
+    blur_sharpest_threshold: float = Field(default=0.62, gt=0)
+    """Sharpness from which a patch is in focus, however sharp the rest of the slide."""
+
+    blur_softest_threshold: float = Field(default=0.45, gt=0)
+    """Sharpness below which a patch is out of focus, however soft the rest of the slide."""
+
+    blur_share_of_own: float = Field(default=0.66, gt=0, lt=1)
+    """Between the two: out of focus below this share of the slide's own sharpness."""
+
+    blur_least_contrast_od: float = Field(default=0.006, gt=0)
+    """Contrast of coarse structure below which focus cannot be judged."""
+
+    fold_line_um: float = Field(default=500.0, gt=100)
+    """Length along which a fold must be denser than the tissue on both its sides."""
+
+    fold_least_gain: float = Field(default=0.3, gt=0)
+    """Logarithm of how much denser, on average over that length, at least."""
+
+    fold_contrast: float = Field(default=3.2, gt=1)
+    """And how far above the slide's own lines: in steps from their median to their highest tenth."""
+
+    bubble_least_radius_um: float = Field(default=30.0, gt=0)
+    """Smaller rings are no bubbles."""
+
+    bubble_largest_radius_um: float = Field(default=600.0, gt=0)
+    """Larger rings are not looked for."""
+
+    bubble_rim_od: float = Field(default=0.12, gt=0)
+    """By how much the rim is darker than both its sides, in every channel."""
+
+    bubble_least_rim: float = Field(default=0.85, gt=0, le=1)
+    """Share of the circle on which the rim is seen."""
+
+    edge_least_length_um: float = Field(default=1000.0, gt=0)
+    """Shorter straight lines are no cover slip's edge."""
+
+    edge_line_od: float = Field(default=0.08, gt=0)
+    """By how much the line is darker than both its sides, in every channel."""
+
+    edge_least_share: float = Field(default=0.8, gt=0, le=1)
+    """Share of the line's pieces, from border to border of the picture, of which that is so."""
+
+    edge_margin_um: float = Field(default=40.0, ge=0)
+    """Left out on both sides of the line."""
+
+    dark_least_od: float = Field(default=0.75, gt=0)
+    """Optical density in every channel of something nearly black."""
+
+    dark_rim_od: float = Field(default=0.5, gt=0)
+    """Optical density in every channel down to which its rim belongs to it."""
+
+    dark_least_width_um: float = Field(default=16.0, gt=0)
+    """Narrower dark things could be nuclei."""
+
+    dark_largest_um: float = Field(default=600.0, gt=0)
+    """Longer dark things are no spots."""
+
+    margin_um: float = Field(default=6.0, ge=0)
+    """Every artefact is widened by this."""
+
+
+# What a lab may set about finding tissue and checking its stain.
 
 
 class StainCheck(StrEnum):

@@ -1,1 +1,1 @@
-"""Drawing tissue with known truth, and teaching a network from it."""
+"""Training and fine-tuning of the network: data, targets, losses, loop, thresholds, packing."""

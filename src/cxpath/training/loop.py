@@ -1,11 +1,10 @@
-"""Training: crops in, weights out. Can be interrupted and resumed; the same seed gives the same weights.
-
-Knows nothing of judging or packing; `make_model` tells the whole story.
-"""
+"""The training loop: schedule, weight average, checkpoints, progress and log."""
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,25 +12,216 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn, optim
 
-from cxpath.network.architecture import NetworkOutput, PlainUNet
+from cxpath.errors import ConfigurationError, MissingFileError, ModelError
+from cxpath.io.atomic import atomic_write
 from cxpath.network.device import Device, choose_device
-from cxpath.network.model_store import load_model
-from cxpath.training.checkpoint import TrainingState, averaged_network, resume_checkpoint, save_checkpoint
-from cxpath.training.crops import draw_crops
-from cxpath.training.event_log import EVENTS_NAME, event_log, event_writer_class
-from cxpath.training.field_cache import FieldCache, FieldSource, cached_fields, draw_random_field
+from cxpath.network.model import load_model
+from cxpath.network.unet import ArchitectureSettings, NetworkOutput, PlainUNet
+from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.losses import Losses, all_losses, balanced_weights
-from cxpath.training.schedule import learning_rate, progress
-from cxpath.training.settings import TrainingSettings
+from cxpath.training.settings import ScheduleSettings, TrainingSettings
 from cxpath.training.targets import Targets, batch_targets
-from cxpath.training.weight_average import WeightAverage
-from cxpath.values.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+# Losses and learning rate as TensorBoard reads them; its package is needed only when asked for.
+#
+# Knows nothing of networks; a run that goes on writes behind what it wrote before.
+
+
+EVENTS_NAME = "tensorboard"
+EVERY_STEPS = 10
+
+
+@contextmanager
+def event_log(folder: Path, first_step: int) -> Iterator[Watcher]:
+    """Give a watcher that writes every tenth step into a folder of event files.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when missing.
+    first_step : int
+        Steps done before; what an interrupted run wrote beyond them is taken back.
+
+    Raises
+    ------
+    ConfigurationError
+        When tensorboard is not installed.
+    """
+    with event_writer_class()(str(folder), purge_step=first_step + 1) as writer:
+
+        def watch(report: StepReport) -> None:
+            if report.step % EVERY_STEPS:
+                return
+            for name, loss in report.losses.items():
+                writer.add_scalar(f"loss/{name}", loss, report.step)
+            writer.add_scalar("learning_rate", report.learning_rate, report.step)
+
+        yield watch
+
+
+def event_writer_class() -> type[SummaryWriter]:
+    """Return torch's writer of event files; raises as `event_log` does."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            "schedule.tensorboard is true, but tensorboard is not installed",
+            "pip install 'cxpath[tensorboard]', or set it to false",
+        ) from error
+    return SummaryWriter
+
+
+# The learning rate along training: a short rise, then half a cosine down to nothing.
+
+
+def progress(settings: ScheduleSettings, step: int, minutes: float) -> float:
+    """Return how much of the training is done, 0-1, by steps or by the clock, whichever is further."""
+    by_elapsed_time = minutes / settings.max_minutes if settings.max_minutes > 0 else 0.0
+    return min(1.0, max(step / settings.steps, by_elapsed_time))
+
+
+def learning_rate(settings: ScheduleSettings, done: float) -> float:
+    """Return the learning rate when the share `done` of training is over."""
+    if done < settings.warm_up_share:
+        return settings.learning_rate * max(done, 0.01 * settings.warm_up_share) / settings.warm_up_share
+    rest = (done - settings.warm_up_share) / (1 - settings.warm_up_share)
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
+
+
+# A moving average of the weights along training: steadier than the last step's (Polyak averaging).
+
+
+class WeightAverage:
+    """Exponential moving average of a network's weights and norm statistics.
+
+    Parameters
+    ----------
+    network : PlainUNet
+        Copied.
+    decay : float
+        Largest share of the old average that a step keeps; less in the first steps, so that the
+        random start is soon forgotten.
+
+    Attributes
+    ----------
+    network : PlainUNet
+        The averaged network.
+    """
+
+    def __init__(self, network: PlainUNet, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval()
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, network: PlainUNet, step: int) -> None:
+        """Take in the weights after `step` steps."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        current = network.state_dict()
+        for name, average in self.network.state_dict().items():
+            if average.dtype.is_floating_point:
+                average.lerp_(current[name], 1 - decay)
+            else:
+                average.copy_(current[name])
+
+
+# The state of an unfinished training on disk: written whole or not at all, resumed only by its own run.
+
+
+@dataclass
+class TrainingState:
+    """What moves while training."""
+
+    network: PlainUNet
+    average: WeightAverage
+    optimiser: optim.Optimizer
+    step: int = 0
+    minutes: float = 0.0
+
+
+def save_checkpoint(path: Path, state: TrainingState, settings_digest: str) -> None:
+    """Write the state."""
+    content = {
+        "settings_digest": settings_digest,
+        "network": state.network.state_dict(),
+        "average": state.average.network.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "step": state.step,
+        "minutes": state.minutes,
+    }
+    with atomic_write(path) as partial:
+        torch.save(content, partial)
+
+
+def resume_checkpoint(path: Path, state: TrainingState, settings_digest: str) -> bool:
+    """Load the state of an earlier run of the same settings; return False when there is none.
+
+    Raises
+    ------
+    ConfigurationError
+        When the checkpoint belongs to other settings.
+    ModelError
+        When it cannot be read.
+    """
+    if not path.is_file():
+        return False
+    content = _read(path, settings_digest, "choose another folder or delete it")
+    state.network.load_state_dict(content["network"])
+    state.average.network.load_state_dict(content["average"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    state.step, state.minutes = content["step"], content["minutes"]
+    return True
+
+
+def averaged_network(
+    path: Path, architecture: ArchitectureSettings, settings_digest: str
+) -> tuple[PlainUNet, int, float]:
+    """Return the averaged network of a checkpoint, its steps and minutes.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no checkpoint.
+    ConfigurationError
+        When it belongs to other settings.
+    ModelError
+        When it cannot be read, or no step was trained yet.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no checkpoint", "give the --work folder of a training that began")
+    content = _read(path, settings_digest, "give the file that the training was started with")
+    if content["step"] < 1:
+        raise ModelError(f"{path}: not one step was trained yet", "let the training go on first")
+    network = PlainUNet(architecture)
+    network.load_state_dict(content["average"])
+    return network.eval(), content["step"], content["minutes"]
+
+
+def _read(path: Path, settings_digest: str, advice: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises whatever its unpickler meets
+        raise ModelError(f"{path}: not a readable checkpoint", "delete it to start afresh") from error
+    if content["settings_digest"] != settings_digest:
+        raise ConfigurationError(f"{path}: belongs to a training with other settings", advice)
+    return content
+
+
+# Training: crops in, weights out. Can be interrupted and resumed; the same seed gives the same weights.
+#
+# Knows nothing of judging or packing; `make_model` tells the whole story.
+
 
 CHECKPOINT_NAME = "checkpoint.pt"
 _LOG_EVERY = 50
@@ -88,7 +278,7 @@ def train(
     out_dir: Path,
     *,
     watch: Watcher | None = None,
-    source: FieldSource = draw_random_field,
+    source: FieldSource = make_random_field,
 ) -> TrainedNetwork:
     """Draw the fields (unless `out_dir` holds them), train, and return the network.
 
@@ -113,7 +303,7 @@ def train(
         event_writer_class()  # before minutes of drawing
     fields = training_fields(settings, out_dir, source)
     balance = balanced_weights(fields.cells, settings.loss.class_balance)
-    losses = partial(all_losses, stained_kind_weight=settings.loss.stained_kind_weight)
+    losses = partial(all_losses, stained_class_weight=settings.loss.stained_class_weight)
     lesson = Lesson(partial(_batch, settings, fields), balance, settings.digest(), losses)
     return learn(settings, lesson, out_dir, watch=watch)
 
@@ -156,7 +346,7 @@ def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
 
 
 def training_fields(
-    settings: TrainingSettings, out_dir: Path, source: FieldSource = draw_random_field
+    settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
     """Return the fields to learn from, drawn if need be."""
     drawing = settings.drawing
@@ -171,7 +361,7 @@ def training_fields(
 
 
 def validation_fields(
-    settings: TrainingSettings, out_dir: Path, source: FieldSource = draw_random_field
+    settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
     """Return the held-out fields, of another seed, drawn if need be."""
     drawing = settings.drawing
@@ -265,7 +455,7 @@ def _batches(lesson: Lesson, first_step: int, steps: int) -> Iterator[Batch]:
 
 
 def _batch(settings: TrainingSettings, fields: FieldCache, step: int) -> Batch:
-    crops = draw_crops(fields, settings.crops, settings.schedule.seed, step)
+    crops = sample_crops(fields, settings.crops, settings.schedule.seed, step)
     return light_of([crop.rgb for crop in crops]), batch_targets(crops, settings.loss)
 
 
@@ -304,3 +494,33 @@ def _tell(state: TrainingState, done: float, losses: Losses, watch: Watcher | No
         _logger.info("step %d (%.0f %%, %.1f min): %s", report.step, 100 * done, state.minutes, parts)
     if watch is not None:
         watch(report)
+
+
+# A bar that shows how training goes; for a command to hang on the console it prints to.
+
+
+_SMOOTHING = 0.98
+
+
+@contextmanager
+def training_bar(console: Console) -> Iterator[Watcher]:
+    """Give a watcher for `train` or `make_model` that draws the share done and the smoothed losses.
+
+    Parameters
+    ----------
+    console : Console
+        Where to draw; standard error keeps the output clean.
+    """
+    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TaskProgressColumn())
+    bar = Progress(*columns, TimeRemainingColumn(), TextColumn("{task.fields[losses]}"), console=console)
+    task = bar.add_task("training", total=1.0, step=0, losses="")
+    smooth: dict[str, float] = {}
+
+    def watch(report: StepReport) -> None:
+        for name, loss in report.losses.items():
+            smooth[name] = _SMOOTHING * smooth.get(name, loss) + (1 - _SMOOTHING) * loss
+        losses = " ".join(f"{name} {loss:.3f}" for name, loss in smooth.items())
+        bar.update(task, completed=report.done, step=report.step, losses=losses)
+
+    with bar:
+        yield watch

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.network.architecture import NetworkOutput
-from cxpath.training.fine_labels import MEMBERS, UNLABELLED, fine_labels
+from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES
+from cxpath.network.unet import NetworkOutput
+from cxpath.synth.field import SyntheticCells
 from cxpath.training.settings import LossSettings
-from cxpath.training.synthetic.drawn_field import DrawnCells
-from cxpath.training.targets import UNLABELLED_REGION, Targets
-from cxpath.values.cell_peaks import FINE_CLASSES, STAIN_CLASSES
+from cxpath.training.targets import MEMBERS, UNLABELLED, UNLABELLED_REGION, Targets, fine_labels
 
 
 class Losses(NamedTuple):
@@ -32,14 +31,14 @@ class Losses(NamedTuple):
         return (
             settings.centre_weight * self.centre
             + settings.offset_weight * self.offset
-            + settings.kind_weight * self.kind
+            + settings.class_weight * self.kind
             + settings.stain_weight * self.stain
             + settings.region_weight * self.region
         )
 
 
 def all_losses(
-    output: NetworkOutput, targets: Targets, class_weights: Tensor, *, stained_kind_weight: float = 1.0
+    output: NetworkOutput, targets: Targets, class_weights: Tensor, *, stained_class_weight: float = 1.0
 ) -> Losses:
     """Compare a batch of outputs with its targets.
 
@@ -50,7 +49,7 @@ def all_losses(
         Stacked, on the same device.
     class_weights : Tensor, (10,)
         See `balanced_weights`.
-    stained_kind_weight : float
+    stained_class_weight : float
         Weight of the kind of a cell with any staining; that of the others is 1.
     """
     placed = targets.placed[:, None].float()
@@ -61,7 +60,7 @@ def all_losses(
         centre=centre_loss(output.centre.float()[:, 0], targets.centre, targets.judged),
         offset=_mean(offset, placed.expand_as(offset)),
         kind=_kind_loss(
-            output.kind.float(), targets.fine, class_weights, 1 + (stained_kind_weight - 1) * stained
+            output.kind.float(), targets.fine, class_weights, 1 + (stained_class_weight - 1) * stained
         ),
         stain=_mean(stain, targets.stain_weight),
         region=_region_loss(output.region.float(), targets.region),
@@ -85,7 +84,7 @@ def centre_loss(logit: Tensor, centre: Tensor, judged: Tensor) -> Tensor:
     return -total.sum() / is_centre.sum().clamp(min=1)
 
 
-def balanced_weights(cells: DrawnCells, class_balance: float) -> NDArray[np.float32]:
+def balanced_weights(cells: SyntheticCells, class_balance: float) -> NDArray[np.float32]:
     """Return a weight per fine class: (its share) to the power -`class_balance`, mean 1 over the cells.
 
     A class that is not among the cells gets weight 1.

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cxpath.network.architecture import ArchitectureSettings
+from cxpath.data.settings import Settings, read_settings
 from cxpath.network.device import Precision
-from cxpath.values.settings import Settings
-from cxpath.values.settings_file import read_settings
+from cxpath.network.unet import ArchitectureSettings
 
 
-class DrawingSettings(Settings):
+class SynthesisSettings(Settings):
     """How much tissue is drawn to learn from and to be judged on."""
 
     train_fields: int = Field(default=1800, ge=1)
@@ -35,7 +34,7 @@ class CropSettings(Settings):
     """Spread of a random gain per colour channel, as a share of its light."""
     brightness_spread: float = Field(default=6.0, ge=0)
     """Spread of a random shift of all channels, in levels of 255."""
-    poor_share: float = Field(default=0.0, ge=0, le=1)
+    scanner_share: float = Field(default=0.0, ge=0, le=1)
     """Share of crops shown as a poor scan would: softer, paler, noisier, compressed harder."""
     scale_spread: float = Field(default=0.0, ge=0, lt=1)
     """Crops are shrunk or enlarged by up to this share, evenly on a logarithmic scale: cells of different
@@ -47,7 +46,7 @@ class LossSettings(Settings):
 
     centre_weight: float = 1.0
     offset_weight: float = 0.5
-    kind_weight: float = 1.0
+    class_weight: float = 1.0
     stain_weight: float = 1.0
     region_weight: float = 0.5
     centre_sigma_px: float = Field(default=4.0, gt=0)
@@ -56,7 +55,7 @@ class LossSettings(Settings):
     """Output cells within this distance of a centre learn its kind, stain and offset."""
     class_balance: float = Field(default=0.5, ge=0, le=1)
     """0: every cell counts alike; 1: every kind counts alike."""
-    stained_kind_weight: float = Field(default=1.0, gt=0)
+    stained_class_weight: float = Field(default=1.0, gt=0)
     """Weight of a stained cell's kind: whether it counts hangs on it, and few cells are stained."""
     other_rule_weight: float = Field(default=0.25, ge=0)
     """Weight of a stain label that does not decide this cell (membrane of an immune cell, say)."""
@@ -88,7 +87,7 @@ class ScheduleSettings(Settings):
     """Write losses and learning rate for TensorBoard into the work folder."""
 
 
-class JudgingSettings(Settings):
+class MatchingSettings(Settings):
     """How peaks are matched to truth, and what is measured."""
 
     match_radius_um: float = Field(default=6.0, gt=0)
@@ -99,8 +98,8 @@ class JudgingSettings(Settings):
     """Fields with a true CPS below this are the ones that must not be overcalled."""
 
 
-class SlideCutSettings(Settings):
-    """Drawn slides on which the staining cut is chosen."""
+class SlideThresholdSettings(Settings):
+    """FigureMarkup slides on which the staining cut is chosen."""
 
     cps: tuple[float, ...] = ()
     """True CPS of each slide; without slides the cut is chosen on fields."""
@@ -108,21 +107,21 @@ class SlideCutSettings(Settings):
     """Seed of the first slide; the others follow."""
     side_px: int = Field(default=4096, ge=1024)
     """Side of a slide, at 0.25 µm/px."""
-    trapped_slides: int = Field(default=0, ge=0, multiple_of=3)
+    hard_negative_slides: int = Field(default=0, ge=0, multiple_of=3)
     """Number of further slides, full of traps, drawn as the drawn test set is but with other dice and in
     training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
 
 
 _ADDED_LATER = (
     ("schedule", "precision"),
-    ("crops", "poor_share"),
+    ("crops", "scanner_share"),
     ("crops", "scale_spread"),
-    ("loss", "stained_kind_weight"),
+    ("loss", "stained_class_weight"),
 )
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""
 
-_WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_cut", "trapped_slides"))
+_WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_threshold", "hard_negative_slides"))
 """Keys that change no weight: never in the digest, so that they may change when a training goes on."""
 
 
@@ -137,12 +136,12 @@ class TrainingSettings(Settings):
     mpp: float = 0.5
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
     architecture: ArchitectureSettings = ArchitectureSettings()
-    drawing: DrawingSettings = DrawingSettings()
+    drawing: SynthesisSettings = SynthesisSettings()
     crops: CropSettings = CropSettings()
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()
-    judging: JudgingSettings = JudgingSettings()
-    slide_cut: SlideCutSettings = SlideCutSettings()
+    matching: MatchingSettings = MatchingSettings()
+    slide_threshold: SlideThresholdSettings = SlideThresholdSettings()
 
     def digest(self) -> str:
         """Return the SHA-256 of what decides the weights, as JSON with sorted keys."""

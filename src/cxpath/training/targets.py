@@ -1,4 +1,4 @@
-"""What the network should have said: from a field's true cells to maps on the output grid."""
+"""Targets of the network: centres, classes, staining, regions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,41 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from cxpath.network.architecture import OUTPUT_STRIDE_PX
-from cxpath.training.fine_labels import UNLABELLED, fine_labels
+from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind
+from cxpath.network.unet import OUTPUT_STRIDE_PX
+from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
 from cxpath.training.settings import LossSettings
-from cxpath.training.synthetic.drawn_field import REGION_STRIDE_PX, DrawnCells, DrawnField
-from cxpath.values.cell_table import Kind
+
+# From a true cell's kind and subkind to the index of the network's fine class, or of a set of classes.
+
+
+UNLABELLED = -1
+"""Fine label of a cell whose class is not known: it teaches where cells are, and nothing else."""
+
+TUMOUR = FINE_CLASSES.index("tumour")
+
+ANY_IMMUNE, ANY_OTHER = len(FINE_CLASSES), len(FINE_CLASSES) + 1
+"""Fine labels of a cell known to be immune, or other, but not more: the *sum* of the classes is taught."""
+
+_IMMUNE_NAMES = {subkind.name.lower() for subkind in IMMUNE_SUBKINDS}
+_IMMUNE = np.array([name in _IMMUNE_NAMES for name in FINE_CLASSES])
+_OTHER = ~_IMMUNE & (np.arange(len(FINE_CLASSES)) != TUMOUR)
+
+MEMBERS: NDArray[np.bool_] = np.vstack([np.eye(len(FINE_CLASSES), dtype=bool), _IMMUNE, _OTHER])
+"""Row: a fine label; column: whether that fine class belongs to it."""
+
+_BY_SUBKIND = np.array(
+    [UNLABELLED, *(FINE_CLASSES.index(subkind.name.lower()) for subkind in Subkind if subkind)]
+)
+
+
+def fine_labels(kind: NDArray[np.uint8], subkind: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return each cell's index into `FINE_CLASSES`, or `UNLABELLED` for a non-tumour of unknown subkind."""
+    return np.where(kind == Kind.TUMOUR, TUMOUR, _BY_SUBKIND[subkind]).astype(np.int64)
+
+
+# What the network should have said: from a field's true cells to maps on the output grid.
+
 
 UNLABELLED_REGION = -100
 """Region of a place whose tissue nobody named; torch's own number for "learn nothing here"."""
@@ -87,7 +117,7 @@ class CellLabels:
         return len(self.x_px)
 
 
-def field_targets(field: DrawnField, settings: LossSettings) -> Targets:
+def field_targets(field: SyntheticField, settings: LossSettings) -> Targets:
     """Return the targets of one field."""
     judged = ~_finer(field.ignore)
     region = _finer(field.region)
@@ -147,7 +177,7 @@ def output_cells(
     return row, np.minimum(x_px // OUTPUT_STRIDE_PX, shape[1] - 1).astype(int)
 
 
-def batch_targets(crops: list[DrawnField], settings: LossSettings) -> Targets:
+def batch_targets(crops: list[SyntheticField], settings: LossSettings) -> Targets:
     """Return the targets of a batch, stacked."""
     return stacked([field_targets(crop, settings) for crop in crops])
 
@@ -157,7 +187,7 @@ def stacked(each: list[Targets]) -> Targets:
     return Targets(*(torch.stack([getattr(one, item.name) for one in each]) for item in fields(Targets)))
 
 
-def _stain_weights(cells: DrawnCells, settings: LossSettings) -> NDArray[np.float64]:
+def _stain_weights(cells: SyntheticCells, settings: LossSettings) -> NDArray[np.float64]:
     """Weights of the membrane and any labels of each cell, (2, N)."""
     tumour = cells.kind == Kind.TUMOUR
     weight = np.where(np.stack([tumour, ~tumour]), 1.0, settings.other_rule_weight)

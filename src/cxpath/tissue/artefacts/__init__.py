@@ -1,1 +1,1 @@
-"""What spoils tissue for scoring: ink, blur, folds, bubbles, the cover slip's edge, dark spots."""
+"""Pen, blur, folds, bubbles, edges and dark spots: one module a kind."""

@@ -16,9 +16,9 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from cxpath.data.slide_info import StainBasis
 from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, within
-from cxpath.tissue.artefacts.settings import ArtefactSettings
-from cxpath.values.stains import StainBasis
+from cxpath.tissue.settings import ArtefactSettings
 
 STEP_UM = 8.0
 """Resolution at which folds are looked for; finer, cells and glands make lines of their own."""
@@ -127,7 +127,7 @@ class _Search:
             np.maximum(gains, back, out=gains)
             reached.append(float(back[self.inside].max()))
         middle, high = np.quantile(gains[self.inside], [0.5, 0.9])
-        must = self.settings.fold_stands_out * (high - middle)
+        must = self.settings.fold_contrast * (high - middle)
         cut = max(float(middle + must), self.settings.fold_least_gain)
         weaker = cut - (1 - WEAKER) * float(must)
         found = np.zeros_like(self.inside)

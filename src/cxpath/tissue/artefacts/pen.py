@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, distance_inside, mean_density, touching
-from cxpath.tissue.artefacts.settings import ArtefactSettings
-from cxpath.tissue.stain_hue import stain_hue
+from cxpath.tissue.settings import ArtefactSettings
+from cxpath.tissue.stains import stain_hue
 
 SMOOTHING_UM = 12.0
 WEAKER = 0.6

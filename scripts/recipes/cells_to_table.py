@@ -1,0 +1,59 @@
+"""Count the cells of a results folder by kind, stained and not, into a CSV table.
+
+Run it as `python scripts/cells_to_table.py RESULTS_FOLDER TABLE.csv`. All stained cells are counted here;
+the CPS leaves out stained immune cells away from the tumour (see `counts` in score.json). Cells in necrosis
+or benign epithelium never count and stand as "other".
+For Research Use Only. Not for use in diagnostic procedures.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import cxpath
+from cxpath.scores.counts import countable_kind
+
+STAINED_THRESHOLD = None  # a probability such as 0.5; None takes the one that the run used
+COLUMNS = ["kind", "subkind", "cells", "positive", "positive_percent"]
+
+
+def threshold_of(folder: Path) -> float:
+    """Return from which probability on the run called a cell positive."""
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    return float(run["configuration"]["scoring"]["stained_threshold"] or run["model"]["stained_threshold"])
+
+
+def rows_of(cells: cxpath.CellTable, threshold: float) -> list[list[object]]:
+    """Return a row for every kind and finer kind that occurs."""
+    rows: list[list[object]] = []
+    kinds = countable_kind(cells)
+    for kind, subkind in sorted(set(zip(kinds.tolist(), cells.subkind.tolist(), strict=True))):
+        stained = cells.stained[(kinds == kind) & (cells.subkind == subkind)]
+        positive = int(np.count_nonzero(stained >= threshold))
+        names = cxpath.Kind(kind).name.lower(), cxpath.Subkind(subkind).name.lower()
+        rows.append([*names, len(stained), positive, round(100 * positive / len(stained), 2)])
+    return rows
+
+
+def main() -> None:
+    """Read the folder and write the table named on the command line."""
+    if len(sys.argv) != 3:
+        sys.exit("usage: python cells_to_table.py RESULTS_FOLDER TABLE.csv")
+    folder, table = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        cells = cxpath.read_cells(folder / "cells.parquet")
+    except cxpath.CxpathError as error:
+        sys.exit(f"{error}")
+    rows = rows_of(cells, STAINED_THRESHOLD or threshold_of(folder))
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([COLUMNS, *rows])
+    print(f"{len(cells)} cells counted in {table}")
+
+
+if __name__ == "__main__":
+    main()

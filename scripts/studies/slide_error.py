@@ -1,0 +1,135 @@
+"""The slide error term of a model: from what `cxpath evaluate` counted on drawn slides into its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scripts.studies.coverage import fit_slide_error
+
+from cxpath.errors import ConfigurationError, MissingFileError
+from cxpath.evaluation.document import FILE_NAME
+from cxpath.io.atomic import atomic_write
+from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
+from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+
+FEWEST_SLIDES = 10
+_SHAPE = (6, 6)
+_EVALUATE = "evaluate with `cxpath evaluate --set synthetic --out FOLDER`"
+
+
+@dataclass(frozen=True)
+class MeasuredError:
+    """An error term, and what it was measured on.
+
+    Parameters
+    ----------
+    error : SlideErrorSettings
+    arm : str
+        Which drawn slides, by the name of their recipe's arm.
+    model_digest : str or None
+        Of the weights that were evaluated; None while the evaluation is not finished.
+    """
+
+    error: SlideErrorSettings
+    arm: str
+    model_digest: str | None
+
+    def metrics(self) -> dict[str, Metric]:
+        """Return the entries of a model card."""
+        slides = self.error.held_out_slides
+        method = f"maximum likelihood over {slides} drawn slides of arm {self.arm}"
+        return {
+            METRIC_PREFIX + name: Metric(value=getattr(self.error, name), count=slides, method=method)
+            for name in RATES
+        }
+
+
+def measure_slide_error(folder: Path, arm: str) -> MeasuredError:
+    """Estimate the error term from an evaluation's folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The `--out` of `cxpath evaluate --set synthetic`.
+    arm : str
+        Such as "held_out".
+
+    Raises
+    ------
+    MissingFileError
+        When no evaluated slide lies there.
+    ConfigurationError
+        When the slides are too few or not of one model, or say nothing about one of the rates.
+    """
+    tables = _tables(folder, arm)
+    if len(tables) < FEWEST_SLIDES:
+        raise ConfigurationError(
+            f"{folder}: {len(tables)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed", _EVALUATE
+        )
+    try:
+        error = fit_slide_error(tables)
+    except ValueError as problem:
+        raise ConfigurationError(f"{folder}: arm {arm!r}: {problem}", "evaluate more slides") from problem
+    return MeasuredError(error, arm, _model_digest(folder))
+
+
+def record_slide_error(measured: MeasuredError, model: Path) -> None:
+    """Write the error term into a model's card, in place of an earlier one; all else of it stays.
+
+    Raises
+    ------
+    ConfigurationError
+        When the evaluation is not finished, or was of other weights.
+    ModelError, OutputError
+        When the card cannot be read or written.
+    """
+    card = read_card(model)
+    if measured.model_digest is None:
+        raise ConfigurationError(f"no {FILE_NAME} says which model was evaluated", "let `evaluate` finish")
+    if measured.model_digest != card.digest:
+        raise ConfigurationError(f"{model}: not the model that was evaluated", "evaluate it again")
+    changed = card.model_copy(update={"metrics": card.metrics | measured.metrics()})
+    with atomic_write(model / CARD_NAME) as partial:
+        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
+
+
+def _tables(folder: Path, arm: str) -> NDArray[np.int64]:
+    """Return truth against call of each slide of an arm, (slides, 6, 6)."""
+    paths = sorted((folder / "items").glob("*.json"))
+    if not paths:
+        raise MissingFileError(f"{folder}: no evaluated slides there", _EVALUATE)
+    items = [_read(path) for path in paths]
+    own = [item for item in items if isinstance(item, dict) and item.get("arm") == arm and "table" in item]
+    names = [str(item.get("name")) for item in own]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigurationError(
+            f"{folder}: slide {twice[0]} was evaluated more than once, by different models or settings",
+            "evaluate into a new folder",
+        )
+    tables = [np.asarray(item["table"]) for item in own]
+    for name, table in zip(names, tables, strict=True):
+        if table.shape != _SHAPE or table.dtype.kind not in "iu" or (table < 0).any():
+            raise ConfigurationError(f"{folder}: slide {name}: its table is not 6 by 6 counts", _EVALUATE)
+    return np.array(tables, dtype=np.int64).reshape(-1, *_SHAPE)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: not readable JSON", "delete it and evaluate again") from error
+
+
+def _model_digest(folder: Path) -> str | None:
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    document = _read(path)
+    model = document.get("model") if isinstance(document, dict) else None
+    return str(model["digest"]) if isinstance(model, dict) and "digest" in model else None

@@ -1,0 +1,35 @@
+"""Put the tables of evaluations into a page, between lines `<!-- SET: begin -->` and `<!-- SET: end -->`.
+
+Run it as `python scripts/write_accuracy_tables.py PAGE FOLDER...`; each FOLDER is what `cxpath evaluate`
+left, and its name is the set's. For Research Use Only. Not for use in diagnostic procedures.
+"""
+
+import sys
+from pathlib import Path
+
+from cxpath.errors import CxpathError
+from cxpath.io.atomic import atomic_write
+from cxpath.report.evaluation_page import read_evaluation, table_lines
+
+
+def with_table(page: str, name: str, table: str) -> str:
+    """Return the page with what stands between the marks of one set replaced."""
+    begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
+    if page.count(begin) != 1 or page.count(end) != 1:
+        sys.exit(f"the page needs one line {begin} and one line {end}")
+    before, after = page.split(begin, maxsplit=1)[0], page.split(end)[1]
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit("usage: python write_accuracy_tables.py PAGE FOLDER...")
+    try:
+        path, folders = Path(sys.argv[1]), [Path(one) for one in sys.argv[2:]]
+        text = path.read_text(encoding="utf-8")
+        for folder in folders:
+            text = with_table(text, folder.name, "\n".join(table_lines(read_evaluation(folder))))
+        with atomic_write(path) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
+    except (CxpathError, OSError) as error:
+        sys.exit(str(error))

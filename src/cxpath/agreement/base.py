@@ -1,0 +1,428 @@
+"""What agreement statistics rest on: settings, bootstrap draws of cases, weights, intervals.
+
+References
+----------
+Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval).
+Hesterberg 2015, The American Statistician 69:371 (expanded percentile interval: without it, intervals are
+too short by about the factor of t to z and of n to n - 1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from scipy.special import ndtr, ndtri
+from scipy.stats import t as t_distribution
+
+from cxpath.data.settings import Settings
+
+# How much partial agreement counts: weights of pairs of ordered categories, 1 on the diagonal.
+
+
+class Weighting(StrEnum):
+    """How far apart two categories are taken to be."""
+
+    NONE = "unweighted"
+    LINEAR = "linear"
+    QUADRATIC = "quadratic"
+
+    def matrix(self, categories: int) -> NDArray[np.float64]:
+        """Return the weights, float64 array (categories, categories)."""
+        if self is Weighting.NONE or categories < 2:
+            return np.eye(categories)
+        place = np.arange(categories, dtype=np.float64)
+        apart = np.abs(place[:, None] - place[None, :]) / (categories - 1)
+        return 1 - apart if self is Weighting.LINEAR else 1 - apart**2
+
+
+# What several readers say together: the median of their scores, and the side of a cut-off that it is on.
+#
+# The rule is stated beforehand and is always the same. The median of an even number of reads lies between
+# the two middle ones. Where a read states only a bound, what stands for it is used.
+
+
+Floats = NDArray[np.float64]
+RULE = "median of the readers' scores; its side of the cut-off is the consensus category"
+
+
+def median_of(values: Floats) -> Floats:
+    """Return the median of each row, (N,), leaving out NaN; NaN for a row without a score."""
+    some = np.isfinite(values).any(axis=1)
+    medians = np.full(len(values), np.nan)
+    medians[some] = np.nanmedian(values[some], axis=1)
+    return medians
+
+
+def others_medians(values: Floats) -> Floats:
+    """Return for each reader the median of all others, (N, R)."""
+    readers = values.shape[1]
+    return np.stack([median_of(np.delete(values, own, axis=1)) for own in range(readers)], axis=1)
+
+
+def reaching(scores: Floats, cutoff: float) -> Floats:
+    """Return 1 where a score is at least the cut-off, 0 where not, NaN without a score."""
+    return np.where(np.isfinite(scores), (scores >= cutoff).astype(np.float64), np.nan)
+
+
+# What a study of agreement may be told.
+
+
+class AgreementSettings(Settings):
+    """Cut-offs, intervals and margins of a study; all of them are printed in the report."""
+
+    cutoffs: tuple[float, ...] = Field(default=(1.0, 10.0), min_length=1)
+    """Rising; a score reaches a cut-off when it is at least that, unrounded."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Of all intervals."""
+    replicates: int = Field(default=2000, ge=100)
+    """Bootstrap draws of cases."""
+    seed: int = 1
+    margin: float = Field(default=0.05, gt=0, lt=1)
+    """The software may agree with readers so much less than they do among themselves; state it beforehand."""
+    error_ratio: float = Field(default=1.0, gt=0)
+    """Of Deming regression: error variance of the compared over that of the reference."""
+    deviation_share: float = Field(default=0.9, gt=0, lt=1)
+    """Of the total deviation index."""
+    fewest_in_subgroup: int = Field(default=10, ge=5)
+    """Smaller subgroups are named, not computed."""
+    orders: int = Field(default=500, ge=20)
+    """Random orders of readers behind the band of the ONEST curve."""
+
+    @field_validator("cutoffs")
+    @classmethod
+    def _rising(cls, cutoffs: tuple[float, ...]) -> tuple[float, ...]:
+        if any(low >= high for low, high in pairwise(cutoffs)) or cutoffs[0] <= 0:
+            raise ValueError("cut-offs must rise from above 0")
+        return cutoffs
+
+
+# One statistic of a study: its value, its intervals, what it rests on and where its formula comes from.
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval and how it was made.
+
+    Parameters
+    ----------
+    low, high : float
+    method : str
+        "F-based", "bootstrap BCa over 109 cases", ...
+    """
+
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One number of the study.
+
+    Parameters
+    ----------
+    key, label : str
+        Its stable name, and the same as a paper prints it.
+    value : float
+        NaN where the data do not define it; `note` then says why.
+    intervals : tuple of Interval
+        The one to quote first.
+    n : int
+        Cases it rests on.
+    method, source : str
+        How, and by which publication.
+    readers : int
+        Readers it rests on.
+    p_value : float, optional
+    note : str
+        What a reader of the number must know.
+    context : mapping
+        Which part of the study: `analysis`, `round`, `scale`, `cutoff`, `compared`, `reference`, ...
+    """
+
+    key: str
+    label: str
+    value: float
+    intervals: tuple[Interval, ...]
+    n: int
+    method: str
+    source: str
+    readers: int = 2
+    p_value: float | None = None
+    note: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    def within(self, **context: str) -> Statistic:
+        """Return the same statistic with its place in the study added."""
+        return replace(self, context={**self.context, **context})
+
+    def noting(self, note: str) -> Statistic:
+        """Return the same statistic with a note added."""
+        return replace(self, note=f"{self.note}; {note}" if self.note else note)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry of `agreement.json`; what is not defined is null."""
+        first = self.intervals[0] if self.intervals else None
+        return {
+            **self.context,
+            "key": self.key,
+            "label": self.label,
+            "estimate": _finite(self.value),
+            "interval": [_finite(first.low), _finite(first.high)] if first else None,
+            "interval_method": first.method if first else None,
+            "other_intervals": [
+                {"interval": [_finite(one.low), _finite(one.high)], "method": one.method}
+                for one in self.intervals[1:]
+            ],
+            "n": self.n,
+            "readers": self.readers,
+            "p_value": _finite(self.p_value) if self.p_value is not None else None,
+            "method": self.method,
+            "source": self.source,
+            "note": self.note,
+        }
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+# The bootstrap by case: how far a figure could move with other cases.
+#
+# A replicate is a row of weights, how often each case was drawn, and a statistic is a function of such rows.
+# Most statistics are sums over cases, so that 2,000 replicates are one product of matrices. Cases of one
+# patient are drawn together. Readers are not drawn again: an interval is for these readers.
+
+
+Weighted = Callable[[Floats], Floats]
+"""Weights, (B, N), to values, (B,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The replicates that all statistics of one study share.
+
+    Parameters
+    ----------
+    weights : float64 array, (B, N)
+        How often each replicate holds each case.
+    cluster : int64 array, (N,)
+        The patient of each case.
+    level : float
+    """
+
+    weights: Floats
+    cluster: NDArray[np.int64]
+    level: float
+
+    @property
+    def patients(self) -> int:
+        """The number of patients."""
+        return len(np.unique(self.cluster))
+
+    def only(self, kept: NDArray[np.bool_]) -> Draws:
+        """Return the draws of some cases."""
+        return Draws(self.weights[:, kept], self.cluster[kept], self.level)
+
+
+def draw_cases(cluster: NDArray[np.int64], replicates: int, level: float, seed: int) -> Draws:
+    """Draw patients with replacement, all cases of a patient together.
+
+    Parameters
+    ----------
+    cluster : int64 array, (N,)
+        The patient of each case, numbered from 0 without gaps.
+    replicates : int
+    level : float
+    seed : int
+    """
+    groups = int(cluster.max()) + 1 if len(cluster) else 0
+    if not groups:
+        return Draws(np.zeros((replicates, 0)), cluster, level)
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(groups, np.full(groups, 1 / groups), size=replicates)
+    return Draws(counts[:, cluster].astype(np.float64), cluster, level)
+
+
+def value_of(statistic: Weighted, cases: int) -> float:
+    """Return the statistic of the cases themselves; NaN where it is not defined."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(statistic(np.ones((1, cases)))[0])
+
+
+def bootstrap_interval(statistic: Weighted, draws: Draws) -> Interval | None:
+    """Return the expanded percentile interval of a statistic; see `interval_of`.
+
+    Parameters
+    ----------
+    statistic : callable
+        Weights, (B, N), to values, (B,).
+    draws : Draws
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return interval_of(statistic(draws.weights), draws)
+
+
+def interval_of(values: Floats, draws: Draws) -> Interval | None:
+    """Return the expanded percentile interval of replicates that are already at hand.
+
+    Replicates without a value (one without positives, say) are left out; None with fewer than three
+    patients, or when more than half of the replicates have none.
+
+    Parameters
+    ----------
+    values : float64 array, (B,)
+    draws : Draws
+        That they were made with.
+    """
+    known = values[np.isfinite(values)]
+    patients = draws.patients
+    if patients < 3 or len(known) < len(values) / 2:
+        return None
+    tail = expanded_tail(patients, draws.level)
+    low, high = np.quantile(known, [tail, 1 - tail])
+    whom = "cases" if patients == len(draws.cluster) else "patients"
+    method = f"expanded percentile bootstrap, {len(values)} draws of {patients} {whom}"
+    return Interval(float(low), float(high), method)
+
+
+def expanded_tail(n: int, level: float) -> float:
+    """Return the share of replicates beyond each end, below the nominal one (Hesterberg 2015)."""
+    t = t_distribution.ppf((1 + level) / 2, n - 1)
+    return float(ndtr(-np.sqrt(n / (n - 1)) * t))
+
+
+# From a function of case weights to a statistic with its intervals: the frame that all statistics share.
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two reads of the same cases, without gaps.
+
+    Parameters
+    ----------
+    x, y : float64 array, (N,)
+        The reference, and what is compared with it.
+    draws : Draws or None
+        Of these cases; None for no bootstrap.
+    left_out : int
+        Cases that lack a read.
+    """
+
+    x: Floats
+    y: Floats
+    draws: Draws | None = None
+    left_out: int = 0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def level(self) -> float:
+        """Of the intervals: that of the draws, 0.95 without any."""
+        return self.draws.level if self.draws else 0.95
+
+    @property
+    def note(self) -> str:
+        """What was left out, in words."""
+        return f"{self.left_out} cases lack a read" if self.left_out else ""
+
+
+def pair_up(x: Floats, y: Floats, draws: Draws | None = None) -> Pair:
+    """Return the cases that have both reads.
+
+    Parameters
+    ----------
+    x, y : float64 array, (N,)
+        NaN where there is no read.
+    draws : Draws, optional
+        Of all N cases.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    kept = np.isfinite(x) & np.isfinite(y)
+    return Pair(x[kept], y[kept], draws.only(kept) if draws else None, int(np.count_nonzero(~kept)))
+
+
+def measured(
+    key: str,
+    label: str,
+    statistic: Weighted,
+    cases: int,
+    draws: Draws | None,
+    *,
+    method: str,
+    source: str,
+    analytic: Interval | None = None,
+    quote_analytic: bool = False,
+    readers: int = 2,
+    note: str = "",
+    undefined: str = "not defined: nothing varies or too few cases",
+) -> Statistic:
+    """Measure a statistic over cases, by formula and by bootstrap.
+
+    Parameters
+    ----------
+    key, label : str
+    statistic : callable
+        Weights, (B, cases), to values, (B,).
+    cases : int
+    draws : Draws or None
+    method, source : str
+    analytic : Interval, optional
+        The interval by formula.
+    quote_analytic : bool
+        Put the formula's interval first.
+    readers : int
+    note, undefined : str
+        What to know; and why there is no value, where there is none.
+    """
+    value = value_of(statistic, cases) if cases else float("nan")
+    known = bool(np.isfinite(value))
+    boot = bootstrap_interval(statistic, draws) if draws and known else None
+    usable = analytic if analytic and known and np.isfinite([analytic.low, analytic.high]).all() else None
+    ordered = (usable, boot) if quote_analytic else (boot, usable)
+    return Statistic(
+        key=key,
+        label=label,
+        value=value,
+        intervals=tuple(one for one in ordered if one),
+        n=cases,
+        readers=readers,
+        method=method,
+        source=source,
+        note="; ".join(part for part in (note, "" if known else undefined) if part),
+    )
+
+
+# Shares of cases and Wilson's interval for them.
+
+
+def wilson_interval(hits: float, total: float, level: float = 0.95) -> Interval | None:
+    """Return Wilson's score interval of hits out of total (Wilson 1927, JASA 22:209); None of nothing.
+
+    Parameters
+    ----------
+    hits, total : float
+        Need not be whole: mean agreement counts each case by the share of its pairs.
+    level : float
+    """
+    if total <= 0:
+        return None
+    z = float(ndtri((1 + level) / 2))
+    share = hits / total
+    centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z / (1 + z**2 / total) * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
+    return Interval(float(max(centre - half, 0.0)), float(min(centre + half, 1.0)), "Wilson")
+
+
+def share_of(hit: NDArray[np.bool_]) -> Weighted:
+    """Return the share of hits as a function of case weights."""
+    return lambda weights: weights @ hit.astype(np.float64) / weights.sum(axis=1)

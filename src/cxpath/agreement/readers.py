@@ -1,0 +1,574 @@
+"""Readers as a group: the matrix of reads, pairwise measures and variance components.
+
+References
+----------
+Rao 1971, J Multivariate Analysis 1:445; Hartley, Rao & LaMotte 1978, Biometrics 34:233 (MIVQUE(0)).
+Efron & Stein 1981, Annals of Statistics 9:586 (jackknife, here over patients).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as t_distribution
+
+from cxpath.agreement.base import AgreementSettings, Draws, Interval, Statistic, Weighted, Weighting, measured
+from cxpath.agreement.categorical import Chance, Metric, category_counts, chance_corrected, krippendorff_alpha
+from cxpath.agreement.comparison import level_names
+from cxpath.agreement.continuous import Form, Scale, icc
+from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
+from cxpath.data.reads import Read, ReadState
+from cxpath.errors import StudyError
+
+# How alike two readers are, for many pairs of readers at once.
+#
+# A measure is computed for each pair from the cases that both read; so one reader's gaps cost the others
+# nothing. Means over pairs leave out pairs where the measure is not defined.
+
+
+Floats = NDArray[np.float64]
+
+
+class PairwiseMeasure(StrEnum):
+    """A measure of two readers; the first three of yes and no, the last of scores."""
+
+    OPA = "OPA"
+    KAPPA = "Cohen's kappa"
+    AC1 = "AC1"
+    CCC = "Lin's CCC"
+
+
+@dataclass(frozen=True, eq=False)
+class ReaderPairs:
+    """Reads of pairs of readers.
+
+    Parameters
+    ----------
+    a, b : float64 array, (N, P)
+        Reads of the first and second of each pair; NaN without a read.
+    """
+
+    a: Floats
+    b: Floats
+
+    def only(self, kept: NDArray[np.bool_]) -> ReaderPairs:
+        """Return the pairs on some of the cases."""
+        return ReaderPairs(self.a[kept], self.b[kept])
+
+
+def all_pairs(reads: Floats) -> ReaderPairs:
+    """Return every two columns of reads, (N, R), as pairs, (N, R (R − 1) / 2)."""
+    first, second = np.triu_indices(reads.shape[1], k=1)
+    return ReaderPairs(reads[:, first], reads[:, second])
+
+
+def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[Floats], Floats]:
+    """Return the measure as a function from case weights, (B, N), to values of all pairs, (B, P).
+
+    Parameters
+    ----------
+    pairs : ReaderPairs
+    measure : PairwiseMeasure
+        Codes are 0 and 1 for all but Lin's concordance.
+    """
+    both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
+    a, b = np.where(both, pairs.a, 0.0), np.where(both, pairs.b, 0.0)
+    present = both.astype(np.float64)
+    if measure is PairwiseMeasure.CCC:
+        return _concordance(a, b, present)
+    agree = np.where(a == b, present, 0.0)
+
+    def of(weights: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            n = weights @ present
+            seen = weights @ agree / n
+            if measure is PairwiseMeasure.OPA:
+                return seen
+            p, q = weights @ a / n, weights @ b / n
+            mean = (p + q) / 2
+            chance = p * q + (1 - p) * (1 - q) if measure is PairwiseMeasure.KAPPA else 2 * mean * (1 - mean)
+            return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+
+    return of
+
+
+def _concordance(a: Floats, b: Floats, present: Floats) -> Callable[[Floats], Floats]:
+    """Lin's coefficient of all pairs (Lin 1989), from sums."""
+    squares, product = a**2 + b**2, a * b
+
+    def of(weights: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            n = weights @ present
+            mean_a, mean_b = weights @ a / n, weights @ b / n
+            spread = weights @ squares / n - mean_a**2 - mean_b**2
+            below = spread + (mean_a - mean_b) ** 2
+            together = weights @ product / n - mean_a * mean_b
+            return np.where(below > 1e-12, 2 * together / below, np.nan)
+
+    return of
+
+
+def mean_over_pairs(values: Floats) -> Floats:
+    """Return means over the last axis, leaving out what is not defined; NaN where nothing is."""
+    known = np.isfinite(values)
+    number = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    means: Floats = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return means
+
+
+def remembered(of: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
+    """Return the same function, which keeps its last answer to many weights: pairs are asked for in turn."""
+    kept: list[Floats] = []
+
+    def again(weights: Floats) -> Floats:
+        if len(weights) == 1:
+            return of(weights)
+        if not kept or kept[0] is not weights:
+            kept[:] = [weights, of(weights)]
+        return kept[1]
+
+    return again
+
+
+def of_pair(of: Callable[[Floats], Floats], place: int) -> Weighted:
+    """Return the values of one pair, as a function of case weights."""
+    return lambda weights: of(weights)[:, place]
+
+
+def mean_pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Weighted:
+    """Return the mean of the measure over pairs, as a function of case weights.
+
+    Parameters
+    ----------
+    pairs : ReaderPairs
+    measure : PairwiseMeasure
+    """
+    of = pairwise_measure(pairs, measure)
+    return lambda weights: mean_over_pairs(of(weights))
+
+
+def pairwise_matrix(reads: Floats, measure: PairwiseMeasure) -> Floats:
+    """Return the measure between every two readers, (R, R); 1 on the diagonal."""
+    readers = reads.shape[1]
+    matrix = np.eye(readers)
+    upper = np.triu_indices(readers, k=1)
+    matrix[upper] = pairwise_measure(all_pairs(reads), measure)(np.ones((1, len(reads))))[0]
+    matrix.T[upper] = matrix[upper]
+    return matrix
+
+
+# Reads as one table of numbers a round: units (slides or cases) by readers, in a stated order.
+#
+# Units of one patient are one cluster. Not evaluable is kept apart from not read: the former is counted,
+# both ways, wherever a category is asked for.
+
+
+@dataclass(frozen=True, eq=False)
+class ReadMatrix:
+    """All reads of one score and one round.
+
+    Parameters
+    ----------
+    units : tuple of (str, str)
+        Case and slide, N of them.
+    cluster : int64 array, (N,)
+        Patient of each unit.
+    readers : tuple of str
+        R of them.
+    values : float64 array, (N, R)
+        NaN without a score.
+    low, high : float64 array, (N, R)
+        Bounds; `high` is the largest number below an excluded bound.
+    not_evaluable : bool array, (N, R)
+    groups : mapping of str to tuple of str
+        For each grouping, the group of each unit; "" where unknown.
+    """
+
+    units: tuple[tuple[str, str], ...]
+    cluster: NDArray[np.int64]
+    readers: tuple[str, ...]
+    values: Floats
+    low: Floats
+    high: Floats
+    not_evaluable: NDArray[np.bool_]
+    groups: dict[str, tuple[str, ...]]
+
+    def column(self, reader: str) -> int:
+        """Return the place of a reader.
+
+        Raises
+        ------
+        StudyError
+            When there is none of that name.
+        """
+        if reader not in self.readers:
+            raise StudyError(f"no reader named {reader!r}", f"readers are: {', '.join(self.readers)}")
+        return self.readers.index(reader)
+
+    def of_readers(self, readers: Sequence[str]) -> ReadMatrix:
+        """Return the same units with some readers only."""
+        place = [self.column(reader) for reader in readers]
+        return replace(
+            self,
+            readers=tuple(readers),
+            values=self.values[:, place],
+            low=self.low[:, place],
+            high=self.high[:, place],
+            not_evaluable=self.not_evaluable[:, place],
+        )
+
+    def reaches(self, cutoff: float) -> Floats:
+        """Return 1 where a score is at least the cut-off, 0 where it is below, NaN where unknown."""
+        yes, no = self.low >= cutoff, self.high < cutoff
+        return np.where(yes, 1.0, np.where(no, 0.0, np.nan))
+
+    def indeterminate(self, cutoff: float) -> NDArray[np.bool_]:
+        """Say where a read was made that leaves the side of the cut-off open."""
+        read = np.isfinite(self.values) | self.not_evaluable
+        open_side: NDArray[np.bool_] = read & np.isnan(self.reaches(cutoff))
+        return open_side
+
+    def levels(self, cutoffs: Sequence[float]) -> Floats:
+        """Return the number of cut-offs reached, from 0; NaN where that is unknown."""
+        levels: Floats = np.sum([self.reaches(cutoff) for cutoff in cutoffs], axis=0)
+        return levels
+
+
+def read_matrix(reads: Iterable[Read], round_number: int) -> ReadMatrix:
+    """Arrange the reads of one round.
+
+    Parameters
+    ----------
+    reads : iterable of Read
+        Of one score.
+    round_number : int
+
+    Raises
+    ------
+    StudyError
+        When two patients are named for one case.
+    """
+    everything = list(reads)
+    units = tuple(dict.fromkeys(read.unit for read in everything))
+    own = [read for read in everything if read.round == round_number]
+    readers = tuple(dict.fromkeys(read.reader for read in own))
+    shape = (len(units), len(readers))
+    values, low, high = (np.full(shape, np.nan) for _ in range(3))
+    not_evaluable = np.zeros(shape, dtype=bool)
+    unit_place = {unit: place for place, unit in enumerate(units)}
+    for read in own:
+        place = unit_place[read.unit], readers.index(read.reader)
+        value = read.value
+        values[place] = value.number
+        low[place] = np.nextafter(value.low, np.inf) if value.low_excluded else value.low
+        high[place] = np.nextafter(value.high, -np.inf) if value.high_excluded else value.high
+        not_evaluable[place] = value.state is ReadState.NOT_EVALUABLE
+    return ReadMatrix(
+        units=units,
+        cluster=_clusters(everything, units),
+        readers=readers,
+        values=values,
+        low=low,
+        high=high,
+        not_evaluable=not_evaluable,
+        groups=_groups(everything, units),
+    )
+
+
+def _clusters(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> NDArray[np.int64]:
+    """Return the patient of each unit as a number; the case stands for a patient who is not named."""
+    patient: dict[tuple[str, str], str] = {}
+    for read in reads:
+        if not read.patient:
+            continue
+        if patient.setdefault(read.unit, read.patient) != read.patient:
+            raise StudyError(
+                f"case {read.case} is of patient {patient[read.unit]!r} and of {read.patient!r}",
+                "correct the column patient",
+            )
+    names = [("patient", patient[unit]) if unit in patient else ("case", unit[0]) for unit in units]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def _groups(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return for each grouping the group of each unit: what most of its reads say, the first of equals."""
+    names = dict.fromkeys(name for read in reads for name in read.groups)
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        said: dict[tuple[str, str], list[str]] = {}
+        for read in reads:
+            if read.groups.get(name):
+                said.setdefault(read.unit, []).append(read.groups[name])
+        found[name] = tuple(
+            max(dict.fromkeys(said[unit]), key=said[unit].count) if unit in said else "" for unit in units
+        )
+    return found
+
+
+# Where the spread of scores comes from: case, reader, site, scanner, and what is left.
+#
+# Random effects without interaction, estimated without iteration (MIVQUE(0), the same as the analysis of
+# variance where nothing is missing). An estimate below zero is given as zero, with a note. A factor with one
+# level, or one that stands for the cases themselves, cannot be told apart and is left out.
+
+
+Codes = NDArray[np.int64]
+RESIDUAL = "residual"
+
+
+def mivque0(values: Floats, factors: Mapping[str, Codes]) -> dict[str, float]:
+    """Return the variance of each factor and of the residual; may be below zero.
+
+    Parameters
+    ----------
+    values : float64 array, (N,)
+    factors : mapping of str to int64 array, (N,)
+        Level of each factor, numbered from 0.
+    """
+    n = len(values)
+    codes = [_compact(code) for code in factors.values()]
+    sizes = [np.bincount(code).astype(np.float64) for code in codes]
+    centred = values - values.mean()
+    k = len(codes)
+    system, right = np.zeros((k + 1, k + 1)), np.zeros(k + 1)
+    for i in range(k):
+        right[i] = np.sum(np.bincount(codes[i], weights=centred) ** 2)
+        system[i, k] = system[k, i] = n - np.sum(sizes[i] ** 2) / n
+        for j in range(i, k):
+            cross = np.bincount(codes[i] * len(sizes[j]) + codes[j], minlength=len(sizes[i]) * len(sizes[j]))
+            table = cross.reshape(len(sizes[i]), len(sizes[j])) - np.outer(sizes[i], sizes[j]) / n
+            system[i, j] = system[j, i] = np.sum(table**2)
+    system[k, k], right[k] = n - 1, centred @ centred
+    solved = np.linalg.lstsq(system, right, rcond=1e-10)[0]
+    return dict(zip((*factors, RESIDUAL), solved.tolist(), strict=True))
+
+
+def _compact(code: Codes) -> Codes:
+    return np.unique(code, return_inverse=True)[1].astype(np.int64)
+
+
+def variance_components(
+    scores: Floats, cluster: Codes, groups: Mapping[str, Sequence[str]], level: float = 0.95
+) -> list[Statistic]:
+    """Return each component as a share of the total variance, with its variance in the method's words.
+
+    Parameters
+    ----------
+    scores : float64 array, (N, R)
+        Units by readers; NaN without a score.
+    cluster : int64 array, (N,)
+        Patient of each unit, for the jackknife.
+    groups : mapping of str to sequence of str
+        Site, scanner, ... of each unit; "" where unknown.
+    level : float
+    """
+    unit, reader = np.nonzero(np.isfinite(scores))
+    values = scores[unit, reader]
+    factors: dict[str, Codes] = {"case": unit, "reader": reader}
+    for name, of_unit in groups.items():
+        codes = np.unique(np.asarray(of_unit), return_inverse=True)[1].astype(np.int64)
+        if 1 < len(np.unique(codes)) < len(codes) and all(of_unit):
+            factors[name] = codes[unit]
+    if len(values) < 4 or len(np.unique(unit)) < 3 or len(np.unique(reader)) < 2:
+        return []
+    whole = mivque0(values, factors)
+    patients = np.unique(cluster)
+    left_out = [
+        _shares(mivque0(values[kept], {name: code[kept] for name, code in factors.items()}))
+        for kept in (cluster[unit] != patient for patient in patients)
+        if len(np.unique(unit[kept])) >= 2
+    ]
+    shares = _shares(whole)
+    return [
+        _component(name, whole[name], shares[name], [one[name] for one in left_out], scores, level)
+        for name in whole
+    ]
+
+
+def _shares(components: Mapping[str, float]) -> dict[str, float]:
+    positive = {name: max(value, 0.0) for name, value in components.items()}
+    total = sum(positive.values())
+    return {name: value / total if total > 0 else float("nan") for name, value in positive.items()}
+
+
+def _component(
+    name: str, variance: float, share: float, left_out: Sequence[float], scores: Floats, level: float
+) -> Statistic:
+    n = len(left_out)
+    moved = np.array(left_out)
+    interval = None
+    if n >= 3 and np.isfinite(moved).all() and np.isfinite(share):
+        error = np.sqrt((n - 1) / n * np.sum((moved - moved.mean()) ** 2))
+        half = float(t_distribution.ppf((1 + level) / 2, n - 1) * error)
+        interval = Interval(max(share - half, 0.0), min(share + half, 1.0), f"jackknife over {n} patients")
+    return Statistic(
+        key=f"variance_{name}",
+        label=f"Share of variance: {name}",
+        value=share,
+        intervals=(interval,) if interval else (),
+        n=len(scores),
+        readers=scores.shape[1],
+        method=f"variance {max(variance, 0.0):.4g}; random effects, MIVQUE(0)",
+        source="Rao 1971; Hartley, Rao & LaMotte 1978",
+        note="estimated below zero, given as 0" if variance < 0 else "",
+    )
+
+
+# All readers of one round together: how well they agree among themselves.
+
+
+BINARY = (PairwiseMeasure.OPA, PairwiseMeasure.KAPPA, PairwiseMeasure.AC1)
+KEYS = {
+    PairwiseMeasure.OPA: "pairwise_opa",
+    PairwiseMeasure.KAPPA: "pairwise_kappa",
+    PairwiseMeasure.AC1: "pairwise_ac1",
+    PairwiseMeasure.CCC: "pairwise_ccc",
+}
+SOURCES = {
+    PairwiseMeasure.OPA: "FDA 2007",
+    PairwiseMeasure.KAPPA: "Light 1971, Psychological Bulletin 76:365",
+    PairwiseMeasure.AC1: "Gwet 2008, Br J Math Stat Psychol 61:29",
+    PairwiseMeasure.CCC: "Lin 1989, Biometrics 45:255",
+}
+
+
+def between_readers(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -> list[Statistic]:
+    """Return the statistics of all readers of a round.
+
+    Parameters
+    ----------
+    matrix : ReadMatrix
+        Of readers only, two or more.
+    draws : Draws
+    settings : AgreementSettings
+    """
+    found = [
+        *_of_scores(matrix, draws, settings),
+        *_of_cutoffs(matrix, draws, settings),
+        *_of_levels(matrix, draws, settings),
+    ]
+    return [one.within(analysis="between readers") for one in found]
+
+
+def _of_scores(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -> Iterator[Statistic]:
+    for scale in Scale:
+        scores = scale.of(matrix.values)
+        of_scale = [
+            *(icc(scores, form, draws) for form in Form),
+            mean_pairwise(scores, PairwiseMeasure.CCC, draws),
+            krippendorff_alpha(scores, Metric.INTERVAL, draws),
+            *variance_components(scores, matrix.cluster, matrix.groups, settings.level),
+        ]
+        yield from (one.within(scale=scale.value) for one in of_scale)
+
+
+def mean_pairwise(reads: Floats, measure: PairwiseMeasure, draws: Draws | None) -> Statistic:
+    """Return the mean of a measure over all pairs of readers.
+
+    Parameters
+    ----------
+    reads : float64 array, (N, R)
+        NaN where there is no read.
+    measure : PairwiseMeasure
+    draws : Draws or None
+        None for no interval.
+    """
+    pairs = all_pairs(reads)
+    return measured(
+        KEYS[measure],
+        f"Mean pairwise {measure.value}",
+        mean_pairwise_measure(pairs, measure),
+        len(reads),
+        draws,
+        method=f"mean over {pairs.a.shape[1]} pairs of readers, cases that both read",
+        source=SOURCES[measure],
+        readers=reads.shape[1],
+    )
+
+
+def _of_cutoffs(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -> Iterator[Statistic]:
+    for cutoff in settings.cutoffs:
+        sides = matrix.reaches(cutoff)
+        counts = category_counts(sides, 2)
+        reads = counts.sum(axis=1)
+        yes = counts[:, 1]
+
+        def prevalence(weights: Floats, yes: Floats = yes, reads: Floats = reads) -> Floats:
+            return weights @ yes / (weights @ reads)
+
+        of_cutoff = [
+            *(mean_pairwise(sides, measure, draws) for measure in BINARY),
+            *_average_agreement(counts, draws),
+            chance_corrected(counts, Chance.FLEISS, draws=draws, readers=len(matrix.readers)),
+            chance_corrected(counts, Chance.GWET, draws=draws, readers=len(matrix.readers)),
+            krippendorff_alpha(sides, Metric.NOMINAL, draws),
+            measured(
+                "prevalence",
+                "Prevalence (mean of readers)",
+                prevalence,
+                len(sides),
+                draws,
+                method=f"{yes.sum():g} of {reads.sum():g} reads",
+                source="share of yes",
+                readers=len(matrix.readers),
+            ),
+            *(one for curve in onest_curves(sides, draws, settings) for one in curve.statistics()),
+        ]
+        yield from (one.within(cutoff=f"≥ {cutoff:g}") for one in of_cutoff)
+
+
+def _average_agreement(counts: Floats, draws: Draws) -> Iterator[Statistic]:
+    """Yield the average positive and negative agreement over all pairs of reads of a case."""
+    reads = counts.sum(axis=1)
+    for key, label, own in (("apa", "APA", counts[:, 1]), ("ana", "ANA", counts[:, 0])):
+        agreeing, possible = own * (own - 1), own * (reads - 1)
+
+        def share(weights: Floats, agreeing: Floats = agreeing, possible: Floats = possible) -> Floats:
+            return np.divide(weights @ agreeing, weights @ possible)
+
+        yield measured(
+            key,
+            f"{label}, all pairs of reads",
+            share,
+            len(counts),
+            draws,
+            method="pairs of reads of a case that agree so, of those that hold such a read",
+            source="Cicchetti & Feinstein 1990, J Clin Epidemiol 43:551",
+            readers=int(reads.max(initial=0)),
+            undefined="not defined: no such read",
+        )
+
+
+def onest_curves(sides: Floats, draws: Draws, settings: AgreementSettings) -> list[OnestCurve]:
+    """Return the curve in one convention, or in both where reads are missing.
+
+    Parameters
+    ----------
+    sides : float64 array, (N, R)
+        1 where a read reaches the cut-off, 0 where not, NaN without a read.
+    draws : Draws
+    settings : AgreementSettings
+    """
+    ways = list(Missing) if np.isnan(sides).any() else [Missing.COMPLETE]
+    curves = (onest_curve(sides, way, draws, settings.orders, settings.seed) for way in ways)
+    return [curve for curve in curves if curve]
+
+
+def _of_levels(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -> Iterator[Statistic]:
+    if len(settings.cutoffs) < 2:
+        return
+    levels = matrix.levels(settings.cutoffs)
+    counts = category_counts(levels, len(settings.cutoffs) + 1)
+    of_levels = [
+        mean_pairwise(levels, PairwiseMeasure.OPA, draws),
+        chance_corrected(counts, Chance.FLEISS, draws=draws, readers=len(matrix.readers)),
+        chance_corrected(counts, Chance.GWET, Weighting.LINEAR, draws, len(matrix.readers)),
+        krippendorff_alpha(levels, Metric.ORDINAL, draws),
+    ]
+    yield from (one.within(cutoff=level_names(settings.cutoffs)) for one in of_levels)

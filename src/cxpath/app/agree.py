@@ -1,0 +1,511 @@
+"""Run an agreement study: join reads with results, compute, write document and tables."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from cxpath.agreement.base import RULE, AgreementSettings, draw_cases
+from cxpath.agreement.comparison import Scored
+from cxpath.agreement.continuous import Scale
+from cxpath.agreement.onest import OnestCurve
+from cxpath.agreement.readers import PairwiseMeasure, onest_curves, pairwise_matrix
+from cxpath.agreement.study import AgreementStudy, Roles, study_reads
+from cxpath.app.documents import RESEARCH_USE, write_json
+from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadValue, exactly
+from cxpath.documents.folder import COMMIT_MARK
+from cxpath.documents.run import read_run_folder
+from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
+from cxpath.io.atomic import output_error
+from cxpath.io.reads import TIDY_COLUMNS, read_reads
+from cxpath.io.tables import write_rows
+from cxpath.report.agreement_page import build_agreement_report
+from cxpath.version import __version__
+
+# `agreement.json`: every statistic of a study with estimate, interval, n and method.
+
+
+SCHEMA = "cxpath/agreement/1"
+
+
+def agreement_document(
+    study: AgreementStudy,
+    sources: Sequence[Path],
+    warnings: Sequence[str],
+    model_digests: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the content of `agreement.json`.
+
+    Parameters
+    ----------
+    study : AgreementStudy
+    sources : sequence of Path
+        The reads tables; named with their digests.
+    warnings : sequence of str
+        Of reading and joining; those of the statistics are added.
+    model_digests : sequence of str
+        Of the models behind cxpath's results.
+    """
+    return {
+        "schema": SCHEMA,
+        "research_use": RESEARCH_USE,
+        "score": study.score,
+        "software": study.software or None,
+        "reference": study.reference or None,
+        "consensus": RULE,
+        "settings": study.settings.model_dump(mode="json"),
+        "sources": [
+            {"name": path.name, "digest": hashlib.sha256(path.read_bytes()).hexdigest()} for path in sources
+        ],
+        "warnings": [*warnings, *study.warnings],
+        "rounds": [_round(number, roles, study.settings) for number, roles in study.rounds.items()],
+        "statistics": [one.as_dict() for one in study.statistics],
+        "provenance": {
+            "cxpath": __version__,
+            "python": platform.python_version(),
+            "numpy": version("numpy"),
+            "scipy": version("scipy"),
+            "model_digests": list(model_digests),
+        },
+    }
+
+
+def _round(number: int, roles: Roles, settings: AgreementSettings) -> dict[str, Any]:
+    readers = roles.readers
+    return {
+        "round": number,
+        "cases": len(readers.units),
+        "patients": len(np.unique(readers.cluster)),
+        "readers": list(readers.readers),
+        "reads": int(np.count_nonzero(np.isfinite(readers.values))),
+        "not_evaluable": int(np.count_nonzero(readers.not_evaluable)),
+        "groupings": {name: sorted({level for level in of if level}) for name, of in readers.groups.items()},
+        "why": roles.why,
+        "compared": _scores(roles.compared),
+        "reference": _scores(roles.reference),
+        "units": [list(unit) for unit in readers.units],
+        "onest": _curves(roles, settings),
+        "pairwise": _pairwise(roles, settings),
+    }
+
+
+def _scores(scored: Scored | None) -> dict[str, Any] | None:
+    if scored is None:
+        return None
+    return {"name": scored.name, "values": _numbers(scored.values)}
+
+
+def _numbers(values: np.ndarray) -> list[float | None]:
+    return [round(float(value), 6) if np.isfinite(value) else None for value in values.ravel()]
+
+
+def _curves(roles: Roles, settings: AgreementSettings) -> list[dict[str, Any]]:
+    readers = roles.readers
+    if len(readers.readers) < 2:
+        return []
+    draws = draw_cases(readers.cluster, settings.replicates, settings.level, settings.seed)
+    return [
+        {"cutoff": f"≥ {cutoff:g}", **_curve(curve)}
+        for cutoff in settings.cutoffs
+        for curve in onest_curves(readers.reaches(cutoff), draws, settings)
+    ]
+
+
+def _curve(curve: OnestCurve) -> dict[str, Any]:
+    return {
+        "missing": curve.missing.value,
+        "cases": curve.cases,
+        "readers": curve.readers.tolist(),
+        "mean": _numbers(curve.mean),
+        "low": _numbers(curve.low),
+        "high": _numbers(curve.high),
+        "order_low": _numbers(curve.order_low),
+        "order_high": _numbers(curve.order_high),
+    }
+
+
+def _pairwise(roles: Roles, settings: AgreementSettings) -> list[dict[str, Any]]:
+    """Return matrices of readers by readers, the software last."""
+    readers = roles.readers
+    names = list(readers.readers)
+    columns = {f"≥ {cutoff:g}": readers.reaches(cutoff) for cutoff in settings.cutoffs}
+    scores = Scale.LOG.of(readers.values)
+    if roles.software:
+        names.append(roles.software.name)
+        for cutoff in settings.cutoffs:
+            own = roles.software.reaches[cutoff][:, None]
+            columns[f"≥ {cutoff:g}"] = np.hstack([columns[f"≥ {cutoff:g}"], own])
+        scores = np.hstack([scores, Scale.LOG.of(roles.software.values)[:, None]])
+    if len(names) < 2:
+        return []
+    of_cutoffs = [
+        {"measure": measure.value, "cutoff": name, "readers": names, "values": _table(sides, measure)}
+        for name, sides in columns.items()
+        for measure in (PairwiseMeasure.OPA, PairwiseMeasure.KAPPA)
+    ]
+    of_scores = {
+        "measure": PairwiseMeasure.CCC.value,
+        "scale": Scale.LOG.value,
+        "readers": names,
+        "values": _table(scores, PairwiseMeasure.CCC),
+    }
+    return [*of_cutoffs, of_scores]
+
+
+def _table(reads: np.ndarray, measure: PairwiseMeasure) -> list[list[float | None]]:
+    return [_numbers(row) for row in pairwise_matrix(reads, measure)]
+
+
+# Manual reads joined with cxpath's own results, found by the name of the slide or of the case.
+
+
+SOFTWARE = "cxpath"
+"""The reader that cxpath is."""
+
+_SCORES = {"cps": "cps", "tps": "tps"}
+
+
+@dataclass(frozen=True)
+class JoinedReads:
+    """Reads of people and of cxpath, and what a person should know about the join."""
+
+    reads: tuple[Read, ...]
+    warnings: tuple[str, ...]
+    results: int
+    model_digests: tuple[str, ...] = ()
+
+
+def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str) -> JoinedReads:
+    """Add cxpath's score of every unit that has a results folder.
+
+    Parameters
+    ----------
+    reads : sequence of Read
+    folders : sequence of Path
+        Results folders of `cxpath score`, or folders that hold some.
+    score : str
+        "CPS" or "TPS".
+
+    Raises
+    ------
+    MissingFileError
+        When a folder holds no result.
+    RunFolderError
+        When a result is damaged.
+    StudyError
+        When two results are of one slide, none fits the table, or the score is not one of cxpath's.
+    """
+    if score.casefold() not in _SCORES:
+        raise StudyError(f"cxpath results hold CPS and TPS, not {score!r}", "choose one of them with --score")
+    found = {name: read_run_folder(path).score for name, path in results_by_name(folders).items()}
+    units = {read.unit: read for read in reads if read.score.casefold() == score.casefold()}
+    joined = []
+    used = set()
+    assays = set()
+    for read in units.values():
+        name = next((name for name in slide_names(read.slide, read.case) if name in found), None)
+        if name is None:
+            continue
+        used.add(name)
+        if _differ(read.assay, str(found[name]["assay"])):
+            assays.add(f"{read.assay} and {found[name]['assay']}")
+        joined.append(_software_read(read, found[name], score))
+    if not joined:
+        example = next(iter(found), "nothing")
+        raise StudyError(
+            f"none of {len(found)} results is of a slide or case in the table (first result: {example})",
+            "name slides in the column slide, or cases, as the slide files are called",
+        )
+    return JoinedReads(
+        reads=(*reads, *joined),
+        warnings=tuple(_remarks(len(units) - len(joined), sorted(set(found) - used), sorted(assays))),
+        results=len(joined),
+        model_digests=tuple(sorted({str(found[name]["provenance"]["model_digest"]) for name in used})),
+    )
+
+
+def results_by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return results folders by the plain name of their slide.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+        Results folders of `cxpath score`, or folders that hold some.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError, StudyError
+        When there is no result, a damaged one, or two of one slide.
+    """
+    seen: dict[str, Path] = {}
+    for folder in folders:
+        own = [folder] if (folder / COMMIT_MARK).exists() else _below(folder)
+        if not own:
+            raise MissingFileError(f"{folder}: holds no result of cxpath score", "name a results folder")
+        for path in own:
+            name = plain_name(str(read_run_folder(path).score["slide"]["name"]))
+            if name in seen:
+                raise StudyError(
+                    f"{path}: is of the same slide as {seen[name]}", "keep one result of a slide"
+                )
+            seen[name] = path
+    return seen
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob(f"*/{COMMIT_MARK}"))
+
+
+def plain_name(name: str) -> str:
+    """Return a slide's or case's name without folder, ending and case."""
+    plain = PurePath(name.strip()).name.casefold()
+    stem, dot, ending = plain.rpartition(".")
+    return stem if dot and ending.isalnum() and 2 <= len(ending) <= 5 and not ending.isdigit() else plain
+
+
+def slide_names(slide: str, case: str) -> tuple[str, ...]:
+    """Return the plain names under which a result of a read may be found, the slide's first."""
+    return tuple(plain_name(name) for name in (slide, case) if name)
+
+
+def _software_read(read: Read, document: Mapping[str, Any], score: str) -> Read:
+    return Read(
+        case=read.case,
+        slide=read.slide,
+        patient=read.patient,
+        reader=SOFTWARE,
+        score=read.score,
+        value=_value(document, _SCORES[score.casefold()]),
+        assay=str(document["assay"]),
+        groups=read.groups,
+    )
+
+
+def _value(document: Mapping[str, Any], key: str) -> ReadValue:
+    if not document["evaluable"]:
+        return NOT_EVALUABLE
+    return exactly(float(document[key]["value"])) if document.get(key) else NO_READ
+
+
+def _differ(stated: str, scored: str) -> bool:
+    return bool(stated) and scored != "unknown" and stated.casefold() != scored.casefold()
+
+
+def _remarks(without: int, unused: Sequence[str], assays: Sequence[str]) -> Iterator[str]:
+    if without:
+        yield f"{without} cases have no cxpath result and are compared among readers only"
+    if unused:
+        more = ", ..." if len(unused) > 3 else ""
+        yield f"{len(unused)} cxpath results are of no case in the table: {', '.join(unused[:3])}{more}"
+    if assays:
+        yield f"reads and results state different assays: {'; '.join(assays)}"
+
+
+# A study of agreement, whole: reads and results in; `agreement.json`, tables, figures and report out.
+
+
+DOCUMENT = "agreement.json"
+
+
+@dataclass(frozen=True)
+class AgreementRequest:
+    """What is to be compared.
+
+    Parameters
+    ----------
+    reads : tuple of Path
+        Tables of manual reads, taken together.
+    results : tuple of Path
+        Results folders of `cxpath score`, or folders that hold some.
+    score : str
+    software, reference : str
+        The reader in the tables that is software; the one that is the reference. Empty for none; with
+        `results` the software is cxpath.
+    groups : tuple of str
+        Further columns by which cases are grouped.
+    settings : AgreementSettings
+    """
+
+    reads: tuple[Path, ...]
+    results: tuple[Path, ...] = ()
+    score: str = "CPS"
+    software: str = ""
+    reference: str = ""
+    groups: tuple[str, ...] = ()
+    settings: AgreementSettings = field(default_factory=AgreementSettings)
+
+
+def compare(request: AgreementRequest) -> tuple[AgreementStudy, JoinedReads]:
+    """Read, join and compute; writes nothing.
+
+    Raises
+    ------
+    MissingFileError, ReadsFileError, RunFolderError, StudyError
+    """
+    joined = _joined(request)
+    software = request.software
+    if request.results:
+        if software and software != SOFTWARE:
+            raise StudyError(f"both results and software {software!r} were named", "compare one at a time")
+        software = SOFTWARE
+    study = study_reads(
+        joined.reads,
+        request.settings,
+        score=request.score,
+        software=software,
+        reference=request.reference,
+    )
+    return study, joined
+
+
+def run_agreement(request: AgreementRequest, out: Path, *, overwrite: bool = False) -> AgreementStudy:
+    """Compute a study and leave its folder.
+
+    Parameters
+    ----------
+    request : AgreementRequest
+    out : Path
+        Folder for `agreement.json`, `report.html`, `tables/` and `figures/`.
+    overwrite : bool
+        Replace an earlier study.
+
+    Raises
+    ------
+    OutputError
+        When a study is there already, or the place cannot be written; else as `compare`.
+    """
+    if (out / DOCUMENT).exists() and not overwrite:
+        raise OutputError(f"{out}: holds a study already", "pass --overwrite or choose another --out")
+    study, joined = compare(request)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(out, error) from error
+    document = agreement_document(study, request.reads, joined.warnings, joined.model_digests)
+    write_json(out / DOCUMENT, document)
+    build_agreement_report(out)
+    return study
+
+
+def agreement_settings(**stated: Any) -> AgreementSettings:
+    """Return settings, checked.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the first that is not allowed.
+    """
+    try:
+        return AgreementSettings.model_validate(stated)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}: {first['msg']}", "cut-offs are rising numbers: 1,10") from error
+
+
+def _joined(request: AgreementRequest) -> JoinedReads:
+    reads: list[Read] = []
+    warnings: list[str] = []
+    seen: dict[tuple[object, ...], Path] = {}
+    for path in request.reads:
+        table = read_reads(path, request.score, request.groups)
+        for read in table.reads:
+            key = (read.unit, read.reader, read.round, read.score.casefold())
+            if key in seen:
+                raise StudyError(
+                    f"{path}: row {read.row}: case {read.case} was read by {read.reader!r} in round "
+                    f"{read.round} in {seen[key].name}, too",
+                    "number the rounds, or give one of the tables",
+                )
+        seen |= {(r.unit, r.reader, r.round, r.score.casefold()): path for r in table.reads}
+        reads += table.reads
+        warnings += table.warnings
+    if not request.results:
+        return JoinedReads(tuple(reads), tuple(warnings), 0)
+    if any(read.reader == SOFTWARE for read in reads):
+        raise StudyError(
+            f"a reader in the table is called {SOFTWARE!r}", "rename that reader, or drop --results"
+        )
+    joined = join_results(reads, request.results, request.score)
+    return JoinedReads(joined.reads, (*warnings, *joined.warnings), joined.results, joined.model_digests)
+
+
+def write_template(path: Path, cases: int = 3, readers: int = 2, *, overwrite: bool = False) -> None:
+    """Write a table to fill in: a row for every case and reader, the value left empty.
+
+    Parameters
+    ----------
+    path : Path
+        `.csv` or `.xlsx`.
+    cases, readers : int
+    overwrite : bool
+
+    Raises
+    ------
+    OutputError
+        When the file is there already, or cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: is there already", "pass --overwrite or choose another name")
+    filled = {"round": "1", "score": "CPS", "assay": "22c3"}
+    rows = [
+        [
+            {"case": f"case{case:03d}", "reader": f"reader{reader}", **filled}.get(column, "")
+            for column in TIDY_COLUMNS
+        ]
+        for reader in range(1, readers + 1)
+        for case in range(1, cases + 1)
+    ]
+    write_rows(path, TIDY_COLUMNS, rows)
+
+
+# What `import cxpath` offers for manual reads; apart, since scoring needs no statistics and no plots.
+
+
+def compare_reads(
+    reads: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    *,
+    results: Sequence[str | Path] = (),
+    settings: AgreementSettings | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> AgreementStudy:
+    """Study the agreement of manual reads and software: the same as `cxpath agree run`.
+
+    Parameters
+    ----------
+    reads : path or sequence of paths
+        Tables of reads, CSV or XLSX.
+    out : str or Path, optional
+        Folder for `agreement.json`, report, tables and figures; nothing is written without it.
+    results : sequence of paths
+        Results folders of `cxpath score`, or folders that hold some.
+    settings : AgreementSettings, optional
+    overwrite : bool
+        Replace an earlier study in `out`.
+    **options
+        The other fields of `AgreementRequest`: `score`, `software`, `reference`, `groups`.
+
+    Returns
+    -------
+    AgreementStudy
+    """
+    tables = [reads] if isinstance(reads, str | Path) else reads
+    request = AgreementRequest(
+        reads=tuple(Path(table) for table in tables),
+        results=tuple(Path(folder) for folder in results),
+        settings=settings or AgreementSettings(),
+        **options,
+    )
+    if out is None:
+        return compare(request)[0]
+    return run_agreement(request, Path(out), overwrite=overwrite)

@@ -1,0 +1,277 @@
+"""What a scored slide leaves beside the score: cells, tiles, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.app.configuration import PictureSettings, ReportSettings
+from cxpath.app.slide_cells import SlideCells, Stopwatch
+from cxpath.data.cells import CellTable
+from cxpath.data.regions import Regions
+from cxpath.io.cells import CellsGeojsonWriter, CellsWriter, write_table
+from cxpath.pipeline.tiles import TilePlan
+from cxpath.report.cell_pictures import INFLUENCE, FieldView, write_fields
+from cxpath.report.drawing import write_png
+from cxpath.report.slide_pictures import PlacedField, field_map, heatmap_picture, tissue_picture
+from cxpath.scores.counts import countable_kind, counted_positive, grouped_counts
+from cxpath.scores.fields import FieldLattice, lay_fields, rank_fields, sample_fields
+from cxpath.slide.slide import Slide
+from cxpath.tissue.tissue import Tissue
+
+# The gallery of a run: the fields that decide, a few of every kind beside them, and where they all lie.
+
+
+MAP = "map.png"
+
+
+def write_field_pictures(
+    folder: Path,
+    slide: Slide,
+    tissue: Tissue,
+    cells: CellTable,
+    stained_threshold: float,
+    counted: NDArray[np.bool_],
+    settings: PictureSettings,
+) -> None:
+    """Write `fields/`: every field plain and with its cells, their list, and `map.png`.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    slide : Slide
+    tissue : Tissue
+        Its overview is the ground of the map.
+    cells : CellTable
+    stained_threshold : float
+    counted : bool array, (N,)
+        Which cells enter the numerator.
+    settings : PictureSettings
+    """
+    lattice = lay_fields(cells, stained_threshold, counted, settings.field_um)
+    chosen = list(_chosen(lattice, settings))
+    influence = np.nan_to_num(lattice.influence(), nan=np.inf)
+    reader = _FieldReader(slide, cells, stained_threshold, counted, lattice, settings)
+    captions = [_caption(float(influence[row]), bucket) for bucket, row in chosen]
+    views = [reader.view(row, bucket, words) for (bucket, row), words in zip(chosen, captions, strict=True)]
+    write_fields(folder, views)
+    if views:
+        to_overview = tissue.slide_mpp / tissue.overview_mpp
+        placed = [
+            PlacedField(
+                number,
+                float(lattice.left_px[row]) * to_overview,
+                float(lattice.top_px[row]) * to_overview,
+                lattice.side_px * to_overview,
+                _effect(float(influence[row]), bucket),
+            )
+            for number, (bucket, row) in enumerate(chosen, start=1)
+        ]
+        write_png(field_map(tissue.overview, placed, tissue.overview_mpp), folder / "fields" / MAP)
+
+
+def _chosen(lattice: FieldLattice, settings: PictureSettings) -> Iterator[tuple[str, int]]:
+    """Return bucket and row of each field to picture, in the order of the gallery."""
+    leading = [int(row) for row in rank_fields(lattice)[: settings.fields]]
+    yield from ((INFLUENCE, row) for row in leading)
+    yield from sample_fields(lattice, settings.bucket_fields, leading)
+
+
+class _FieldReader:
+    """Reads fields of one slide and sorts its cells into them."""
+
+    def __init__(
+        self,
+        slide: Slide,
+        cells: CellTable,
+        stained_threshold: float,
+        counted: NDArray[np.bool_],
+        lattice: FieldLattice,
+        settings: PictureSettings,
+    ) -> None:
+        self._slide, self._cells, self._lattice, self._settings = slide, cells, lattice, settings
+        self._kind, self._counted = countable_kind(cells), counted
+        self._positive = cells.stained >= stained_threshold
+
+    def view(self, row: int, bucket: str, caption: str) -> FieldView:
+        """Return one field with its cells."""
+        lattice, settings, mpp = self._lattice, self._settings, self._slide.info.mpp
+        left_px, top_px = float(lattice.left_px[row]), float(lattice.top_px[row])
+        side, to_picture = round(settings.field_um / settings.field_mpp), mpp / settings.field_mpp
+        own = np.flatnonzero(lattice.field_of_cell == row)
+        local_cps = float(lattice.counts.cps()[row])
+        return FieldView(
+            rgb=self._slide.read(left_px, top_px, side, side, settings.field_mpp),
+            mpp=settings.field_mpp,
+            x_px=(self._cells.x_px[own] - left_px) * to_picture,
+            y_px=(self._cells.y_px[own] - top_px) * to_picture,
+            kind=self._kind[own],
+            positive=self._positive[own],
+            counted=self._counted[own],
+            left_um=left_px * mpp,
+            top_um=top_px * mpp,
+            caption=caption,
+            local_cps=local_cps if np.isfinite(local_cps) else None,
+            bucket=bucket,
+        )
+
+
+def _effect(influence: float, bucket: str) -> int:
+    return int(np.sign(influence)) if bucket == INFLUENCE and np.isfinite(influence) else 0
+
+
+def _caption(influence: float, bucket: str) -> str:
+    if bucket != INFLUENCE:
+        return "drawn at random"
+    if not np.isfinite(influence):
+        return "holds all tumour cells"
+    if influence == 0:
+        return "does not move the CPS"
+    verb = "raises" if influence > 0 else "lowers"
+    return f"{verb} the CPS by {abs(influence):.2g}"
+
+
+# The pictures of a whole slide: what was scored, and where it is positive.
+
+
+def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None = None) -> None:
+    """Write `tissue.png`."""
+    picture = tissue_picture(
+        tissue.overview,
+        tissue.scored,
+        tissue.excluded,
+        tissue.overview_mpp,
+        regions.areas if regions else (),
+        tissue.slide_mpp,
+    )
+    write_png(picture, folder / "tissue.png")
+
+
+def write_heatmap(
+    folder: Path,
+    tissue: Tissue,
+    cells: CellTable,
+    stained_threshold: float,
+    counted: NDArray[np.bool_],
+    settings: ReportSettings,
+) -> None:
+    """Write `heatmap.png`: the local CPS of small squares, grey where too few tumour cells lie."""
+    squares = lay_fields(cells, stained_threshold, counted, settings.heatmap_um)
+    enough = squares.counts.tumour >= settings.heatmap_fewest_tumour_cells
+    to_overview = tissue.slide_mpp / tissue.overview_mpp
+    picture = heatmap_picture(
+        tissue.overview,
+        squares.left_px * to_overview,
+        squares.top_px * to_overview,
+        np.full(len(enough), squares.side_px * to_overview),
+        np.where(enough, squares.counts.cps(), np.nan),
+        tissue.overview_mpp,
+    )
+    write_png(picture, folder / "heatmap.png")
+
+
+# The table of tiles: where each lies, what was counted in it, or why it was left out.
+
+
+def tile_rows(
+    plan: TilePlan, cells: CellTable, stained_threshold: float, counted: NDArray[np.bool_]
+) -> dict[str, NDArray[Any]]:
+    """Return the columns of `tiles.parquet`, a row for every tile of the plan.
+
+    Parameters
+    ----------
+    plan : TilePlan
+    cells : CellTable
+        Its `tile` column refers to the plan.
+    stained_threshold : float
+    counted : bool array, (N,)
+        Which cells enter the numerator.
+    """
+    frames = [tile.frame for tile in plan.tiles]
+    tile_of_cell = cells.tile.astype(np.int64)
+    counts = grouped_counts(cells, stained_threshold, counted, tile_of_cell, len(frames))
+    return {
+        "tile": np.array([frame.index for frame in frames], dtype=np.int32),
+        "x_px": np.array([frame.core_x_px for frame in frames], dtype=np.float64),
+        "y_px": np.array([frame.core_y_px for frame in frames], dtype=np.float64),
+        "size_px": np.array([frame.core_side_px for frame in frames], dtype=np.float64),
+        "tissue_share": np.array([tile.tissue_share for tile in plan.tiles], dtype=np.float32),
+        "tumour_positive": counts.tumour_positive.astype(np.int32),
+        "tumour_negative": counts.tumour_negative.astype(np.int32),
+        "immune_positive": counts.immune_positive.astype(np.int32),
+        "immune_negative": counts.immune_negative.astype(np.int32),
+        "other": counts.other.astype(np.int32),
+        "cps": counts.cps().astype(np.float32),
+        "excluded": np.array([tile.excluded for tile in plan.tiles], dtype=object),
+    }
+
+
+# The files that cells leave: two tables, the export for QuPath, and pictures.
+
+
+class CellFiles:
+    """`cells.parquet` and `cells.geojson.gz`, written while cells are being found; a context manager.
+
+    The first cells open the files; a run that finds none at all calls `keep` with an empty table. Both appear
+    under their names on leaving the block without an error; otherwise nothing is left.
+
+    Parameters
+    ----------
+    folder : Path
+    slide : Slide
+    stained_threshold : float
+        A cell is Positive from this probability on.
+    """
+
+    def __init__(self, folder: Path, slide: Slide, stained_threshold: float) -> None:
+        self._folder, self._slide, self._threshold = folder, slide, stained_threshold
+        self._open = ExitStack()
+        self._writers: tuple[CellsWriter, CellsGeojsonWriter] | None = None
+
+    def keep(self, cells: CellTable) -> None:
+        """Append cells to both files."""
+        if self._writers is None:
+            table = CellsWriter(self._folder / "cells.parquet", cells.facts)
+            self._open.enter_context(table)
+            bounds_px, threshold = self._slide.info.bounds_px, self._threshold
+            path = self._folder / "cells.geojson.gz"
+            export = CellsGeojsonWriter(path, cells.facts, bounds_px, stained_threshold=threshold)
+            self._writers = table, self._open.enter_context(export)
+        for writer in self._writers:
+            writer.append(cells)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+
+def write_cell_pictures(
+    folder: Path,
+    slide: Slide,
+    tissue: Tissue,
+    found: SlideCells,
+    stained_threshold: float,
+    association_distance_um: float,
+    settings: PictureSettings,
+    watch: Stopwatch,
+) -> None:
+    """Write `tiles.parquet`, `heatmap.png` and `fields/`, which need all cells."""
+    cells = found.cells
+    counted = counted_positive(cells, stained_threshold, association_distance_um)
+    with watch.stage("write"):
+        rows = tile_rows(found.plan, cells, stained_threshold, counted)
+        write_table(rows, folder / "tiles.parquet", {"schema": "cxpath/tiles/1", "mpp": slide.info.mpp})
+    with watch.stage("pictures"):
+        write_heatmap(folder, tissue, cells, stained_threshold, counted, settings)
+        write_field_pictures(folder, slide, tissue, cells, stained_threshold, counted, settings)

@@ -1,0 +1,389 @@
+"""Review a patient's profile against therapy criteria."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from cxpath.app.documents import write_json
+from cxpath.data.settings import bundled
+from cxpath.documents.run import SCORE_SCHEMA, read_json
+from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
+from cxpath.io.atomic import atomic_write
+from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile
+from cxpath.patient.lint import Finding, Severity, lint
+from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
+from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
+from cxpath.patient.review import TherapyReview
+from cxpath.patient.review import review_therapy as judge
+from cxpath.report.board_page import board_page, patient_sheet
+from cxpath.report.fhir import fhir_bundle
+from cxpath.report.html import RESEARCH_USE, require_pdf, write_pdf
+from cxpath.version import __version__
+
+# A score that cxpath made, taken into the profile: never confirmed by itself, never without its doubts.
+
+
+_HINT = "give the score.json of a folder that cxpath score wrote"
+
+
+def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
+    """Add a slide's score to a profile.
+
+    A PD-L1 score joins the entry with `origin = "cxpath"` and this slide's digest, which is where a person's
+    confirmation stands; without such an entry it joins unconfirmed. The H-score of another marker goes to
+    that marker, and is no grade.
+
+    Parameters
+    ----------
+    profile : BiomarkerProfile
+    path : Path
+        A `score.json`.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        When the file is no score.
+    ProfileError
+        When an entry of this slide contradicts it.
+    """
+    document = read_json(path, SCORE_SCHEMA)
+    marker = str(document.get("marker", "pdl1"))
+    if marker != "pdl1":
+        return _with_expression(profile, marker, document, path)
+    found = _pdl1(document)
+    others, entry = [], None
+    for score in profile.pdl1:
+        if score.origin is ScoreOrigin.CXPATH and score.slide_digest == found.slide_digest:
+            entry = score
+        else:
+            others.append(score)
+    joined = found if entry is None else _joined(found, entry, path)
+    return profile.model_copy(update={"pdl1": (*others, joined)})
+
+
+def _pdl1(document: Mapping[str, Any]) -> Pdl1Score:
+    cps = document["cps"] or {}
+    judged = {float(cutoff): bool(entry["borderline"]) for cutoff, entry in cps.get("cutoffs", {}).items()}
+    assay = str(document["assay"]).lower()
+    return Pdl1Score(
+        assay=None if assay == "unknown" else assay,
+        value=cps.get("value"),
+        origin=ScoreOrigin.CXPATH,
+        viable_tumour_cells=document["adequacy"]["viable_tumour_cells"],
+        interval=tuple(cps["interval_tissue"]) if cps else None,
+        borderline_at=tuple(cutoff for cutoff, borderline in judged.items() if borderline),
+        clear_at=tuple(cutoff for cutoff, borderline in judged.items() if not borderline),
+        not_evaluable_because=tuple(document["not_evaluable_because"]),
+        slide_digest=document["slide"]["digest"],
+        model_digest=document["provenance"]["model_digest"],
+    )
+
+
+def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
+    """Take the person's words from the entry and the numbers from the score; they must not disagree."""
+    for name in ("value", "assay"):
+        stated, made = getattr(entry, name), getattr(found, name)
+        if None not in {stated, made} and stated != made:
+            raise ProfileError(
+                f"{path}: {name} is {made}, but the profile's entry of this slide states {stated}",
+                "confirm the score anew, or leave the number out of the entry",
+            )
+    kept = ("near_cutoff", "confirmed_by", "confirmed_on")
+    words = {name: getattr(entry, name) for name in kept}
+    return found.model_copy(update=words | {"assay": found.assay or entry.assay})
+
+
+def _with_expression(
+    profile: BiomarkerProfile, marker: str, document: Mapping[str, Any], path: Path
+) -> BiomarkerProfile:
+    h_score = document["h_score"]
+    made_by = "H-score by cxpath, with the laboratory's cuts"
+    updated: dict[str, Expression | Her2] = {
+        "her2": profile.her2.model_copy(update={"h_score": h_score}),
+        "egfr": profile.egfr.model_copy(update={"h_score": h_score, "method": made_by}),
+        "vegf": profile.vegf.model_copy(update={"h_score": h_score, "method": made_by}),
+    }
+    if marker not in updated:
+        raise ProfileError(f"{path}: holds marker {marker!r}, which no profile knows", _HINT)
+    return profile.model_copy(update={marker: updated[marker]})
+
+
+# A patient's profile as a file: read from TOML or JSON, or begun from the commented template.
+
+
+def read_profile(path: Path) -> BiomarkerProfile:
+    """Read a profile.
+
+    Parameters
+    ----------
+    path : Path
+        JSON where the name ends in `.json`, else TOML.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    ProfileError
+        With the path of the field that is wrong.
+    """
+    return profile_from(_content(path), path)
+
+
+def write_template(path: Path) -> None:
+    """Write the commented template; an existing file is not replaced.
+
+    Raises
+    ------
+    OutputError
+        When the file is there already, or cannot be written.
+    """
+    if path.exists():
+        raise OutputError(f"{path}: is there already", "choose another name")
+    with atomic_write(path) as partial:
+        partial.write_text(template(), encoding="utf-8")
+
+
+def template() -> str:
+    """Return the template's text: every field, each with what it means, all of them unknown."""
+    return (bundled("configs") / "profile" / "template.toml").read_text(encoding="utf-8")
+
+
+def _content(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file", HINT)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:  # both parsers' errors are ValueErrors
+        raise ProfileError(f"{path}: not readable: {error}", HINT) from error
+    if not isinstance(content, dict):
+        raise ProfileError(f"{path}: holds no table of fields", HINT)
+    return content
+
+
+# Reading the files of therapy criteria, those that travel with cxpath or a lab's own.
+
+
+ORDER = ("us", "eu", "jp", "cn", "negative")
+_CRITERIA_HINT = "`cxpath therapy lint` lists everything that is wrong"
+
+
+def criteria_folder() -> Path:
+    """Return the folder of the files that travel with cxpath."""
+    return bundled("configs") / "therapy"
+
+
+def read_criteria(folder: Path | None = None) -> Criteria:
+    """Read all files of a folder.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The files that travel with cxpath by default.
+
+    Raises
+    ------
+    CriteriaError
+        When a file cannot be read, or does not pass `lint`.
+    MissingFileError
+        When the folder holds none.
+    """
+    documents = read_documents([folder or criteria_folder()])
+    errors = [one for one in lint(documents, date.today()) if one.severity is Severity.ERROR]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise CriteriaError(f"{errors[0].file}: {errors[0].entry}: {errors[0].what}{more}", _CRITERIA_HINT)
+    files = [CriteriaFile.model_validate(document) for document in documents.values()]
+    return Criteria(
+        tuple(one for file in files for one in file.criterion),
+        tuple(one for file in files for one in file.caution),
+        tuple(one for file in files for one in file.advice),
+    )
+
+
+def lint_files(paths: Sequence[Path], today: date) -> list[Finding]:
+    """Check files or folders of criteria; those that travel with cxpath where none is named."""
+    return lint(read_documents(paths or [criteria_folder()]), today)
+
+
+def read_documents(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return the content of TOML files by path: jurisdictions in their usual order, then the rest by name.
+
+    Raises
+    ------
+    CriteriaError, MissingFileError
+        When there is nothing to read, or a file is no TOML.
+    """
+    files = [file for path in paths for file in _files(path)]
+    return {str(file): _read(file) for file in files}
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob("*.toml"), key=_place) if path.is_dir() else []
+    if not found:
+        raise MissingFileError(f"{path}: no such file, and no folder with criteria (*.toml)")
+    return found
+
+
+def _place(file: Path) -> tuple[int, str]:
+    return (ORDER.index(file.stem) if file.stem in ORDER else len(ORDER), file.name)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CriteriaError(f"{file}: not readable as TOML: {error}", "correct the file") from error
+
+
+# The story of one review: a profile and perhaps a score in, a page for the board and its data out.
+
+
+COMMIT_MARK = "therapy.json"
+
+
+@dataclass(frozen=True)
+class ReviewRequest:
+    """What `cxpath therapy review` was asked for.
+
+    Parameters
+    ----------
+    profile : Path
+    out : Path
+        Folder to write into.
+    scores : tuple of Path
+        `score.json` of slides to take in.
+    jurisdictions : tuple of str
+        All where empty.
+    criteria : Path or None
+        A folder of the lab's own criteria.
+    pdf, overwrite : bool
+    """
+
+    profile: Path
+    out: Path
+    scores: tuple[Path, ...] = ()
+    jurisdictions: tuple[str, ...] = ()
+    criteria: Path | None = None
+    pdf: bool = False
+    overwrite: bool = False
+
+
+def review_therapy(
+    profile: BiomarkerProfile | Mapping[str, Any] | str | Path,
+    jurisdictions: tuple[str, ...] = (),
+    criteria: str | Path | None = None,
+) -> TherapyReview:
+    """Judge the therapy criteria for one patient; writes nothing.
+
+    Parameters
+    ----------
+    profile : BiomarkerProfile, mapping, str or Path
+        A profile, its fields, or a TOML or JSON file of them.
+    jurisdictions : tuple of str
+        Of us, eu, jp, cn; all where empty.
+    criteria : str or Path, optional
+        A folder of a lab's own criteria.
+
+    Returns
+    -------
+    TherapyReview
+
+    Raises
+    ------
+    ProfileError, CriteriaError, ConfigurationError
+        When the profile or the criteria cannot be used, or a jurisdiction is unknown.
+    """
+    if isinstance(profile, str | Path):
+        profile = read_profile(Path(profile))
+    elif not isinstance(profile, BiomarkerProfile):
+        profile = profile_from(profile)
+    for place in jurisdictions:
+        if place not in JURISDICTIONS:
+            raise ConfigurationError(
+                f"jurisdiction {place!r} is not known", f"known jurisdictions: {', '.join(JURISDICTIONS)}"
+            )
+    folder = Path(criteria) if criteria is not None else None
+    return judge(profile, read_criteria(folder), jurisdictions or JURISDICTIONS)
+
+
+def review_profile(request: ReviewRequest) -> dict[str, Any]:
+    """Review a profile and leave pages, `fhir.json` and, last, `therapy.json`.
+
+    Returns
+    -------
+    dict
+        The content of `therapy.json`.
+
+    Raises
+    ------
+    OutputError
+        When a review is there already, or cannot be written.
+    """
+    if (request.out / COMMIT_MARK).exists() and not request.overwrite:
+        raise OutputError(
+            f"{request.out}: holds a review already", "pass --overwrite or choose another --out"
+        )
+    if request.pdf:
+        require_pdf()
+    profile = read_profile(request.profile)
+    for score in request.scores:
+        profile = with_image_score(profile, score)
+    review = review_therapy(profile, request.jurisdictions, request.criteria)
+    document = therapy_document(review, date.today())
+    _write(request, review, document)
+    return document
+
+
+def therapy_document(review: TherapyReview, on: date) -> dict[str, Any]:
+    """Return the content of `therapy.json`."""
+    return {
+        "research_use": RESEARCH_USE,
+        **review.as_dict(),
+        "profile": review.profile.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "provenance": {
+            "cxpath": __version__,
+            "reviewed_on": on.isoformat(),
+            "criteria_digest": _digest([one.criterion.model_dump(mode="json") for one in review.results]),
+        },
+    }
+
+
+def _write(request: ReviewRequest, review: TherapyReview, document: Mapping[str, Any]) -> None:
+    _make_folder(request.out)
+    on = date.fromisoformat(document["provenance"]["reviewed_on"])
+    day = f"{on.day} {on:%B %Y}"
+    provenance = [
+        ("cxpath", __version__),
+        ("criteria", f"{len(review.results)}, digest {document['provenance']['criteria_digest'][:16]}"),
+    ]
+    pages = {"board": board_page(review, day, provenance), "patient": patient_sheet(review, day)}
+    write_json(request.out / "fhir.json", fhir_bundle(review, on))
+    for name, html in pages.items():
+        with atomic_write(request.out / f"{name}.html") as partial:
+            partial.write_text(html, encoding="utf-8", newline="\n")
+        if request.pdf:
+            write_pdf(html, request.out / f"{name}.pdf")
+    write_json(request.out / COMMIT_MARK, document)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{out}: cannot be written: {error.strerror or error}", "choose another --out"
+        ) from error
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

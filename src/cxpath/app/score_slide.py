@@ -1,0 +1,172 @@
+"""The story of one slide, from file to report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from cxpath.app.documents import RunFacts, run_document, score_document, write_json
+from cxpath.app.request import PDL1, ScoreRequest
+from cxpath.app.results import CellFiles, write_cell_pictures, write_tissue_picture
+from cxpath.app.slide_cells import (
+    SlideCells,
+    Stopwatch,
+    areas_with_regions,
+    load_regions,
+    obtain_cells,
+    region_warnings,
+)
+from cxpath.data.slide_info import SlideInfo, TissueAreas
+from cxpath.documents.folder import ResultsFolder
+from cxpath.errors import ConfigurationError
+from cxpath.network.device import choose_device
+from cxpath.network.model import ModelCard, load_card
+from cxpath.report.slide_page import build_report
+from cxpath.scores.assay import Assay
+from cxpath.scores.sampling import score_sample
+from cxpath.scores.score import NO_CALL, SlideScore, score_cells, score_expression
+from cxpath.scores.settings import METRIC_PREFIX, ScoringSettings, SlideErrorSettings, threshold_of
+from cxpath.slide.open import open_slide
+from cxpath.tissue.tissue import find_tissue
+
+Progress = Callable[[int, int], None]
+"""Called with the number of tiles done and the number in all."""
+
+
+def score_slide(request: ScoreRequest, progress: Progress | None = None) -> SlideScore:
+    """Score one slide and leave its results folder.
+
+    Parameters
+    ----------
+    request : ScoreRequest
+    progress : callable, optional
+
+    Returns
+    -------
+    SlideScore
+        A slide that is not evaluable comes back with its reasons; its folder is written all the same.
+
+    Raises
+    ------
+    CxpathError
+        When the slide cannot be read, the request makes no sense, or nothing can be written. No partial
+        result is left behind.
+    """
+    assay, configuration = request.check(), request.configuration
+    watch, started = Stopwatch(), datetime.now(UTC)
+    results = ResultsFolder(request.folder, overwrite=request.overwrite)
+    card = load_card(request.model)
+    scoring = scoring_of(card, configuration.scoring)
+    require_own_map(request, card, scoring)
+    with watch.stage("open"):
+        slide = open_slide(request.slide, request.mpp, name=request.shown_name)
+    with slide, results:
+        with watch.stage("open"):
+            info = slide.info  # reads the whole file once for its digest
+            regions = load_regions(request, info)
+        with watch.stage("tissue"):
+            tissue = find_tissue(slide, configuration.tissue, regions, configuration.controls)
+            write_tissue_picture(results.partial, tissue, regions)
+        # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
+        out_of_range = () if request.cells else why_out_of_range(info, card)
+        blocked = (*tissue.refused_because, *out_of_range)
+        threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
+        with watch.stage("detect"), CellFiles(results.partial, slide, threshold) as files:
+            network = configuration.network
+            device = choose_device(
+                request.device, precision=network.precision, threads=network.threads or None
+            )
+            found = (
+                None
+                if blocked
+                else obtain_cells(request, slide, tissue, device, regions, progress, files.keep, scoring)
+            )
+        with watch.stage("score"):
+            because = (*blocked, *tissue.unfit_because)
+            score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
+        if found:
+            reach_um, pictures = scoring.association_distance_um, configuration.pictures
+            write_cell_pictures(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
+        of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
+        warnings = (*slide.warnings, *request.warnings(assay), *of_input, *score.warnings)
+        facts = RunFacts(
+            request,
+            info,
+            tissue,
+            card,
+            started,
+            device,
+            warnings,
+            found,
+            regions,
+            scoring,
+            slide.reader_path,
+        )
+        write_json(results.partial / "score.json", score_document(facts, score))
+        write_json(results.partial / "run.json", run_document(facts, watch.seconds()))
+        build_report(results.partial)
+        results.commit()
+    return score
+
+
+def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[str, ...]:
+    """Return why the slide's µm/px do not suit the model; empty when they do."""
+    low, high = card.accepted_mpp
+    if low <= info.mpp <= high:
+        return ()
+    found = (
+        f"{info.mpp:g} µm per pixel lies outside the {low:g} to {high:g} that model {card.name} was made for"
+    )
+    return (f"{found}: scan the slide again within that range",)
+
+
+def require_own_map(request: ScoreRequest, card: ModelCard, scoring: ScoringSettings) -> None:
+    """Refuse a laboratory's map that was fitted to other scores than these.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming what differs: model, assay, staining threshold, association distance, or whose cells.
+    """
+    own = scoring.laboratory_map
+    if own is None or request.marker != PDL1:
+        return
+    why = own.why_not(
+        model_digest=card.digest,
+        assay=request.assay,
+        stained_threshold=threshold_of(scoring),
+        association_distance_um=scoring.association_distance_um,
+    )
+    if request.cells:
+        why = "the laboratory's map was fitted to scores of cxpath's own cells, not of cells from a file"
+    if why:
+        raise ConfigurationError(why, "score as the map's cases were scored, or leave out its section")
+
+
+def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
+    """Fill in what the model card knows and the lab has not set: staining threshold, slide error."""
+    threshold = scoring.stained_threshold or card.thresholds.stained_threshold
+    metrics = {name: metric.value for name, metric in card.metrics.items()}
+    slides = min(
+        (one.count for name, one in card.metrics.items() if name.startswith(METRIC_PREFIX)), default=0
+    )
+    error = scoring.slide_error or SlideErrorSettings().updated(metrics, slides)
+    return scoring.model_copy(update={"stained_threshold": threshold, "slide_error": error})
+
+
+def _score(
+    found: SlideCells | None,
+    request: ScoreRequest,
+    assay: Assay | None,
+    scoring: ScoringSettings,
+    areas: TissueAreas,
+    because: tuple[str, ...],
+) -> SlideScore:
+    if found is None:
+        return SlideScore(scoring.minimum_tumour_cells, because)
+    if request.marker != PDL1:
+        return score_expression(found.cells, request.marker, scoring, because)
+    cutoffs, refused = request.cutoffs(assay), request.refused_scores(assay)
+    if found.sample:
+        return score_sample(found.cells, found.sample.tiles, scoring, cutoffs, because)
+    return score_cells(found.cells, scoring, cutoffs, because, areas, refused)

@@ -1,0 +1,423 @@
+"""Obtain a slide's cells: from the network, from a file, or from a sample of a large slide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.app.configuration import UNKNOWN, read_assay
+from cxpath.app.quantise import choose_engine
+from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
+from cxpath.data.cells import CellTable
+from cxpath.data.regions import RegionMeaning, Regions
+from cxpath.data.slide_info import SlideInfo, TileFrame, TissueAreas
+from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
+from cxpath.io.foreign_cells import read_given_cells, refuse_unknown_staining
+from cxpath.io.regions import read_regions
+from cxpath.network.detector import Detector
+from cxpath.network.device import Device
+from cxpath.network.model import ModelCard, load_model
+from cxpath.pipeline.find_cells import (
+    FoundCells,
+    Keep,
+    Progress,
+    cell_facts,
+    deduplicator,
+    find_cells,
+    plan_slide,
+)
+from cxpath.pipeline.stages import StageTimes, added
+from cxpath.pipeline.strata import lay_strata
+from cxpath.pipeline.tiles import TilePlan
+from cxpath.scores.sampling import (
+    FieldDrawing,
+    FieldSample,
+    SampledTiles,
+    sample_of,
+    unassociated,
+    why_enough,
+)
+from cxpath.scores.settings import ScoringSettings
+from cxpath.slide.slide import Slide
+from cxpath.tissue.tissue import Tissue
+
+# `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.
+
+
+NOT_SAMPLED = "not drawn"
+ALL_WAS_READ = "adaptive mode: all of the tissue was read, since no smaller share was enough"
+
+
+@dataclass(frozen=True, eq=False)
+class SampledFields:
+    """Which tiles were drawn, and what that sample says of the whole slide.
+
+    Parameters
+    ----------
+    tiles : SampledTiles
+    estimate : FieldSample
+    context_tiles : int
+        Tiles read beside, only to see whether tumour lies near stained immune cells of drawn ones.
+    looks : int
+    because : str
+        Why reading stopped.
+    level : float
+        Of the sampling interval.
+    """
+
+    tiles: SampledTiles
+    estimate: FieldSample
+    context_tiles: int
+    looks: int
+    because: str
+    level: float
+
+    @property
+    def warning(self) -> str:
+        """What a reader of the score must know."""
+        low, high = self.estimate.interval(self.level)
+        return (
+            f"adaptive mode: {self.estimate.share_read:.0%} of the tissue's tiles were drawn and read; "
+            f"reading all would give a CPS between {low:.2f} and {high:.2f} "
+            f"({self.level:.0%} sampling interval)"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as it stands in `score.json`."""
+        return {
+            "method": "stratified Horvitz-Thompson/1",
+            "share_read": self.estimate.share_read,
+            "tiles_drawn": int(self.tiles.read.sum()),
+            "tiles_with_tissue": len(self.tiles.tile),
+            "context_tiles": self.context_tiles,
+            "looks": self.looks,
+            "stopped_because": self.because,
+            "cps": self.estimate.cps if np.isfinite(self.estimate.cps) else None,
+            "interval": list(self.estimate.interval(self.level)) if np.isfinite(self.estimate.cps) else None,
+            "level": self.level,
+            "strata": [
+                {"tiles": int(size), "drawn": int(drawn)}
+                for size, drawn in zip(self.estimate.sizes, self.estimate.drawn, strict=True)
+            ],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptiveCells:
+    """All cells that were read, the plan of the tiles they came from, and how the sample was drawn."""
+
+    cells: CellTable
+    plan: TilePlan
+    stages: tuple[StageTimes, ...]
+    sample: SampledFields
+
+    @property
+    def whole(self) -> bool:
+        """Whether all tiles were drawn in the end: then nothing needs to be estimated."""
+        return bool(self.sample.tiles.read.all())
+
+
+def read_adaptively(
+    request: ScoreRequest,
+    slide: Slide,
+    tissue: Tissue,
+    plan: TilePlan,
+    detector: Detector,
+    scoring: ScoringSettings,
+    regions: Regions | None = None,
+    progress: Progress | None = None,
+    keep: Keep | None = None,
+) -> AdaptiveCells:
+    """Read tiles, drawn from strata, until the CPS is known well enough; `plan` must hold one with tissue."""
+    settings = request.configuration.adaptive
+    assay = None if request.assay.lower() == UNKNOWN else read_assay(request.assay)
+    cutoffs = [cutoff.value for cutoff in request.cutoffs(assay)]
+    strata = lay_strata(plan, tissue)
+    drawing = FieldDrawing(strata.stratum, strata.rare, settings)
+    reading = _Reading(slide, tissue, plan, detector, request, regions, progress, keep)
+    read = np.zeros(len(strata.tile), dtype=bool)
+    looks, because, drawn = 0, "", drawing.first()
+    while not because:
+        read[drawn] = True
+        looks += 1
+        cells = reading.read(strata.tile[drawn])
+        tiles = SampledTiles(strata.tile, strata.stratum, read.copy())
+        estimate = sample_of(cells, tiles, scoring)
+        because = why_enough(estimate, cutoffs, settings)
+        drawn = drawing.more(estimate) if not because else drawn
+    beside = _beside(cells, tiles, plan, scoring)
+    if len(beside):
+        cells = reading.read(beside)
+        estimate = sample_of(cells, tiles, scoring)
+    sample = SampledFields(tiles, estimate, len(beside), looks, because, settings.level)
+    taken = (*strata.tile[read].tolist(), *beside.tolist())
+    return AdaptiveCells(cells, plan.limited_to(taken, NOT_SAMPLED), added(reading.stages), sample)
+
+
+class _Reading:
+    """Reads tiles of one slide in several goes, as if it were one."""
+
+    def __init__(
+        self,
+        slide: Slide,
+        tissue: Tissue,
+        plan: TilePlan,
+        detector: Detector,
+        request: ScoreRequest,
+        regions: Regions | None,
+        progress: Progress | None,
+        keep: Keep | None,
+    ) -> None:
+        self._slide, self._tissue, self._plan, self._detector = slide, tissue, plan, detector
+        self._settings, self._regions = request.configuration.pipeline, regions
+        self._progress, self._keep = progress, keep
+        self._duplicates = deduplicator(slide, plan, detector)
+        self._found: list[FoundCells] = []
+        self._done = 0
+
+    @property
+    def stages(self) -> list[tuple[StageTimes, ...]]:
+        """The times of every go."""
+        return [found.stages for found in self._found]
+
+    def read(self, numbers: NDArray[np.int64]) -> CellTable:
+        """Read tiles by number; return the cells of all read so far."""
+        part = self._plan.limited_to(numbers.tolist(), NOT_SAMPLED)
+        found = find_cells(
+            self._slide,
+            self._tissue,
+            part,
+            self._detector,
+            self._settings,
+            self._regions,
+            self._tell if self._progress else None,
+            self._keep,
+            self._duplicates,
+        )
+        self._found.append(found)
+        self._done += len(numbers)
+        return CellTable.concatenate(one.cells for one in self._found)
+
+    def _tell(self, done: int, _: int) -> None:
+        if self._progress:
+            self._progress(self._done + done, len(self._plan.with_tissue))
+
+
+def _beside(
+    cells: CellTable, tiles: SampledTiles, plan: TilePlan, scoring: ScoringSettings
+) -> NDArray[np.int64]:
+    """Return unread tiles so near to stained immune cells without tumour that theirs might be there.
+
+    Only with them do the cells of a drawn tile count as they would if the whole slide were read.
+    """
+    asked = unassociated(cells, tiles, scoring)
+    points = np.column_stack([cells.x_px[asked], cells.y_px[asked]])
+    reach_px = scoring.association_distance_um / cells.facts.mpp
+    unread = {int(number) for number in tiles.tile[~tiles.read]}
+    near = (number for number in unread if _gap_px(points, plan.tiles[number].frame) <= reach_px)
+    return np.array(sorted(near), dtype=np.int64)
+
+
+def _gap_px(points: NDArray[np.float64], frame: TileFrame) -> float:
+    """Return how far the nearest point lies from a tile's core, in level-0 pixels."""
+    if not len(points):
+        return float("inf")
+    first = np.array([frame.core_x_px, frame.core_y_px])
+    outside = np.maximum(0.0, np.maximum(first - points, points - first - frame.core_side_px))
+    return float(np.hypot(outside[:, 0], outside[:, 1]).min())
+
+
+# The pathologist's regions in a run: read for its slide, measured on its tissue, written down.
+
+
+def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
+    """Read the regions that the request names; None without any.
+
+    Raises
+    ------
+    CxpathError
+        When they cannot be read or a class has no meaning.
+    """
+    if request.roi is None:
+        return None
+    size_px = (info.width_px, info.height_px)
+    return read_regions(request.roi, info.bounds_px, request.configuration.regions, size_px)
+
+
+def region_warnings(regions: Regions | None) -> tuple[str, ...]:
+    """Return what a reader of the score must know about the drawing."""
+    return tuple(f"regions: {warning}" for warning in regions.warnings) if regions else ()
+
+
+def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
+    """Return the areas of the tissue, with those inside the drawn regions."""
+    if not regions:
+        return tissue.areas
+    pixel_mm2 = (tissue.overview_mpp / 1000.0) ** 2
+    inside = {area.holds: _within(tissue, regions, area.holds) for area in regions.areas}
+    drawn = {
+        meaning.value: float((mask & tissue.found).sum()) * pixel_mm2 for meaning, mask in inside.items()
+    }
+    bed = inside.get(RegionMeaning.TUMOUR_BED)
+    bed_mm2 = None if bed is None else float((bed & tissue.scored).sum()) * pixel_mm2
+    return replace(tissue.areas, annotated_mm2=drawn, tumour_bed_mm2=bed_mm2)
+
+
+def _within(tissue: Tissue, regions: Regions, meaning: RegionMeaning) -> NDArray[np.bool_]:
+    """Say for each pixel of the overview whether its centre lies in an area of that meaning."""
+    rows, columns = np.mgrid[: tissue.found.shape[0], : tissue.found.shape[1]] + 0.5
+    to_level0 = tissue.overview_mpp / tissue.slide_mpp
+    inside = regions.within(meaning, (columns * to_level0).ravel(), (rows * to_level0).ravel())
+    return inside.reshape(tissue.found.shape)
+
+
+def regions_document(regions: Regions | None, mpp: float) -> dict[str, Any] | None:
+    """Return what `run.json` says about the regions; names neither file nor folder."""
+    if not regions:
+        return None
+    pixel_mm2 = (mpp / 1000.0) ** 2
+    areas = [
+        {
+            "name": area.name,
+            "meaning": area.holds.value,
+            "use": area.use.value,
+            "area_mm2": float(area.shape.area) * pixel_mm2,
+        }
+        for area in regions.areas
+    ]
+    return {"form": regions.form, "digest": regions.digest, "areas": areas}
+
+
+# The cells of a slide: found by the network, or brought by the user.
+
+
+@dataclass(frozen=True, eq=False)
+class SlideCells:
+    """The cells to score.
+
+    Parameters
+    ----------
+    cells : CellTable
+    plan : TilePlan
+        The tiles they lie in.
+    tiles_read : int
+        How many of those the network saw.
+    form : str
+        Of the file that the user brought the cells in; empty when the network found them.
+    warnings : tuple of str
+        What a reader of the score must know about the cells that the user brought.
+    stages : tuple of StageTimes
+        How long each stage worked and waited; empty for cells that the user brought.
+    sample : SampledFields or None
+        Which tiles were drawn, where `--mode adaptive` did not read all.
+    """
+
+    cells: CellTable
+    plan: TilePlan
+    tiles_read: int
+    form: str = ""
+    warnings: tuple[str, ...] = ()
+    stages: tuple[StageTimes, ...] = ()
+    sample: SampledFields | None = None
+
+
+def obtain_cells(
+    request: ScoreRequest,
+    slide: Slide,
+    tissue: Tissue,
+    device: Device,
+    regions: Regions | None = None,
+    progress: Progress | None = None,
+    keep: Keep = lambda _: None,
+    scoring: ScoringSettings | None = None,
+) -> SlideCells:
+    """Run the network over the tissue, or read the cells that the request names.
+
+    `keep` gets all cells, part by part, as they are found; `scoring`, what the card filled in included, tells
+    `--mode adaptive` when it has read enough.
+
+    Raises
+    ------
+    CellsFileError
+        When given cells cannot be read, belong to another slide, or nobody said whether they are stained.
+    """
+    settings = request.configuration.pipeline
+    model = load_model(request.model)
+    threshold = settings.network.centre_threshold
+    engine = None if request.cells else choose_engine(model, device, settings.network)
+    detector = Detector(model, device, tissue.stains, centre_threshold=threshold, engine=engine)
+    plan = plan_slide(slide, tissue, detector, settings)
+    if request.cells:
+        given = _given(request.cells, request, model.card, slide, tissue, plan, regions)
+        keep(given.cells)
+        return given
+    keep(CellTable.from_columns(cell_facts(slide, tissue, model.card.digest), x_px=(), y_px=()))
+    if request.mode == ADAPTIVE and plan.with_tissue:
+        scoring = scoring or request.configuration.scoring
+        read = read_adaptively(request, slide, tissue, plan, detector, scoring, regions, progress, keep)
+        return SlideCells(
+            read.cells,
+            read.plan,
+            len(read.plan.with_tissue),
+            warnings=(ALL_WAS_READ if read.whole else read.sample.warning,),
+            stages=read.stages,
+            sample=None if read.whole else read.sample,
+        )
+    found = find_cells(slide, tissue, plan, detector, settings, regions, progress, keep)
+    return SlideCells(found.cells, plan, tiles_read=len(plan.with_tissue), stages=found.stages)
+
+
+def _given(
+    path: Path,
+    request: ScoreRequest,
+    card: ModelCard,
+    slide: Slide,
+    tissue: Tissue,
+    plan: TilePlan,
+    regions: Regions | None,
+) -> SlideCells:
+    info = slide.info
+    classes = read_cell_classes(request.cell_classes or default_cell_classes())
+    threshold = request.configuration.scoring.stained_threshold or card.thresholds.stained_threshold
+    names = (request.slide.name, request.slide.stem, info.name)
+    given = read_given_cells(path, info, classes, threshold, names)
+    cells = given.cells
+    if request.marker == PDL1:
+        refuse_unknown_staining(cells, path)
+    cells = cells.take(tissue.unspoiled(cells.x_px, cells.y_px))
+    if regions:
+        cells = cells.take(regions.contains(cells.x_px, cells.y_px, info.width_px, info.height_px))
+    cells = replace(cells, tile=plan.tile_at(cells.x_px, cells.y_px))
+    return SlideCells(cells, plan, 0, given.form, given.warnings)
+
+
+# How long each stage of a run took.
+
+
+class Stopwatch:
+    """Collects seconds by stage name; `seconds()` adds the total."""
+
+    def __init__(self) -> None:
+        self._started = perf_counter()
+        self._stages: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block; blocks of one name add up."""
+        before = perf_counter()
+        try:
+            yield
+        finally:
+            self._stages[name] = self._stages.get(name, 0.0) + perf_counter() - before
+
+    def seconds(self) -> dict[str, float]:
+        """Return seconds by stage, and "total" since the start."""
+        stages = {name: round(value, 3) for name, value in self._stages.items()}
+        return stages | {"total": round(perf_counter() - self._started, 3)}

@@ -1,0 +1,326 @@
+"""Train a model, choose its thresholds on synthetic slides, measure it and pack it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from cxpath.data.cells import Kind
+from cxpath.evaluation.calls import CellClassifier
+from cxpath.evaluation.settings import Arm, SyntheticSettings, bundled_settings, evaluation_settings
+from cxpath.evaluation.synthetic import field_counts
+from cxpath.evaluation.synthetic_set import PlannedSlide, make_test_slide, plan_slides
+from cxpath.metrics.cells import Decision, Observation, true_cps
+from cxpath.metrics.reliability import measure_reliability
+from cxpath.network.detector import Detector
+from cxpath.network.device import Device, choose_device
+from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord
+from cxpath.pipeline.find_cells import find_cells, plan_slide
+from cxpath.pipeline.settings import PipelineSettings
+from cxpath.slide.open import open_slide
+from cxpath.synth.slide import write_synthetic_slide
+from cxpath.tissue.tissue import find_tissue
+from cxpath.training.data import FieldSource, make_random_field
+from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
+from cxpath.training.pack import describe, pack, refuse_other_things
+from cxpath.training.settings import SlideThresholdSettings, TrainingSettings
+from cxpath.training.thresholds import FIRST_DECISION, decide, evaluate, observe_faintly
+from cxpath.version import __version__
+
+# The staining cuts, chosen on whole drawn slides that no network learned from.
+#
+# Some are as `cxpath synth` draws them. Others are crowded with traps and their scanners vary, as those of
+# the drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is
+# rare and traps are many, one chosen on fields of training calls too little on slides.
+#
+# Stained immune cells are far rarer on slides than on the fields that calibration is fitted on, and more
+# things look like them. The logit of their staining is therefore moved before the cut that serves both
+# kinds; without that, tumour cells would be missed for their sake.
+
+
+THRESHOLD_GRID = np.round(np.arange(0.25, 0.96, 0.025), 3)
+IMMUNE_SHIFTS = np.arange(-4.0, 1.01, 0.25)
+
+
+class ChosenThresholds(NamedTuple):
+    """From which probability on a cell is called PD-L1 positive.
+
+    Attributes
+    ----------
+    stained : float
+    immune_shift : float
+        What is added before to the logit of an immune cell's staining.
+    """
+
+    stained: float
+    immune_shift: float
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticScore:
+    """The cells found on a drawn slide, and its true CPS.
+
+    Parameters
+    ----------
+    kind : uint8 array, (N,)
+    certainty : float32 array, (N,)
+        Probability of that kind.
+    stained : float32 array, (N,)
+        Probability of being of that kind and PD-L1 positive.
+    true_cps : float
+    """
+
+    kind: NDArray[np.uint8]
+    certainty: NDArray[np.float32]
+    stained: NDArray[np.float32]
+    true_cps: float
+
+    def predicted_cps(self, thresholds: ChosenThresholds) -> float:
+        """Return the CPS of the cells; every drawn stained immune cell is near tumour."""
+        tumour, immune = (self.kind == kind for kind in (Kind.TUMOUR, Kind.IMMUNE))
+        of_immune = moved(self.stained[immune], self.certainty[immune], thresholds.immune_shift)
+        counted = (self.stained[tumour] >= thresholds.stained).sum() + (of_immune >= thresholds.stained).sum()
+        return min(100.0, 100.0 * int(counted) / max(1, int(tumour.sum())))
+
+
+def moved(stained: NDArray[np.float32], certainty: NDArray[np.float32], shift: float) -> NDArray[np.floating]:
+    """Return the probabilities after a shift of the staining's logit; that of the kind stays."""
+    staining = np.clip(stained.astype(np.float64) / certainty, 1e-9, 1 - 1e-9)
+    return np.asarray(certainty * expit(logit(staining) + shift))
+
+
+def choose_thresholds(scores: Sequence[SyntheticScore]) -> ChosenThresholds:
+    """Return cut and shift with the smallest mean error of log10(CPS + 1) over the slides."""
+
+    def error(thresholds: ChosenThresholds) -> float:
+        return float(
+            np.mean([abs(np.log10((s.predicted_cps(thresholds) + 1) / (s.true_cps + 1))) for s in scores])
+        )
+
+    return min(
+        (ChosenThresholds(float(cut), float(shift)) for cut, shift in product(THRESHOLD_GRID, IMMUNE_SHIFTS)),
+        key=error,
+    )
+
+
+def threshold_at(decision: Decision, thresholds: ChosenThresholds) -> Decision:
+    """Return the decision that cuts so."""
+    calibration = replace(
+        decision.calibration, any_bias=decision.calibration.any_bias + thresholds.immune_shift
+    )
+    return replace(decision, calibration=calibration, stained_threshold=thresholds.stained)
+
+
+def synthetic_scores(model: Model, device: Device, settings: SlideThresholdSettings) -> list[SyntheticScore]:
+    """Draw slides of their own seeds and find their cells.
+
+    Parameters
+    ----------
+    model : Model
+        With the calibration and centre threshold that will be packed.
+    device : Device
+    settings : SlideThresholdSettings
+    """
+    with TemporaryDirectory(prefix="cxpath-slides-") as folder:
+        return [
+            _synthetic_score(
+                model, device, settings, Path(folder) / f"{number}.svs", settings.first_seed + number
+            )
+            for number in range(len(settings.cps))
+        ]
+
+
+def _synthetic_score(
+    model: Model, device: Device, settings: SlideThresholdSettings, path: Path, seed: int
+) -> SyntheticScore:
+    cps = settings.cps[seed - settings.first_seed]
+    truth = write_synthetic_slide(
+        path, seed=seed, cps=cps, width_px=settings.side_px, height_px=settings.side_px
+    )
+    with open_slide(path) as slide:
+        tissue = find_tissue(slide)
+        detector = Detector(model, device, tissue.stains)
+        plan = plan_slide(slide, tissue, detector, PipelineSettings())
+        cells = find_cells(slide, tissue, plan, detector, PipelineSettings()).cells
+    path.unlink()
+    return SyntheticScore(cells.kind, cells.certainty, cells.stained, truth.cps)
+
+
+def hard_negative_scores(
+    model: Model, device: Device, settings: SlideThresholdSettings
+) -> list[SyntheticScore]:
+    """Draw slides full of traps, in training's colours, and find their cells.
+
+    Parameters
+    ----------
+    model : Model
+        With the calibration and centre threshold that will be packed.
+    device : Device
+    settings : SlideThresholdSettings
+    """
+    recipe = hard_negative_recipe(settings)
+    classifier = CellClassifier(model, device)
+    return [_hard_negative_score(slide, recipe, classifier) for slide in plan_slides(recipe)]
+
+
+def hard_negative_recipe(settings: SlideThresholdSettings) -> SyntheticSettings:
+    """Return the drawn test set's recipe with other dice and in training's colours."""
+    recipe = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
+    slides = {
+        stratum.name: settings.hard_negative_slides // len(recipe.stratum) for stratum in recipe.stratum
+    }
+    arm = Arm(name="trapped", stains="training", gated=False, slides=slides)
+    return recipe.model_copy(update={"seed": settings.first_seed, "arm": (arm,)})
+
+
+def _hard_negative_score(
+    planned: PlannedSlide, recipe: SyntheticSettings, classifier: CellClassifier
+) -> SyntheticScore:
+    drawn = make_test_slide(planned, recipe.tissue, classifier.mpp)
+    calls, tables = [], []
+    for field in drawn.fields:
+        seen = classifier.calls(field.rgb)
+        tables.append(field_counts(field, seen, recipe.match_radius_um)[0])
+        calls.append(seen.take(field.area.holds(seen.points_um)))
+    kind, sure, stained = (
+        np.concatenate([getattr(seen, name) for seen in calls]) for name in ("kind", "certainty", "stained")
+    )
+    return SyntheticScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))
+
+
+# The whole story of a model: draw, train, decide, measure, pack. What `cxpath train` calls.
+
+
+HELD_OUT = "held-out drawn fields"
+
+
+def make_model(
+    settings: TrainingSettings,
+    out_dir: Path,
+    folder: Path,
+    *,
+    command: str,
+    watch: Watcher | None = None,
+    source: FieldSource = make_random_field,
+) -> ModelCard:
+    """Train a network and pack it as a model.
+
+    Parameters
+    ----------
+    settings : TrainingSettings
+    out_dir : Path
+        For drawn fields and the checkpoint; a later call with equal settings goes on from there.
+    folder : Path
+        Where the model goes: `models/<name>`.
+    command : str
+        The command line to name in the card.
+    watch : callable, optional
+        Called after every step.
+    source : callable
+        Where fields come from.
+
+    Returns
+    -------
+    ModelCard
+        With everything measured on the validation fields. Even fields choose cuts and calibration, odd
+        fields are measured: a figure never judges what it was tuned on.
+    """
+    trained = train(settings, out_dir, watch=watch, source=source)
+    return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source)
+
+
+def pack_work(
+    settings: TrainingSettings,
+    out_dir: Path,
+    folder: Path,
+    *,
+    command: str,
+    source: FieldSource = make_random_field,
+) -> ModelCard:
+    """Pack the network of a training as it stands, ended or interrupted; see `make_model`.
+
+    Raises
+    ------
+    MissingFileError, ConfigurationError, ModelError
+        When `out_dir` holds no checkpoint, that of other settings, or none that can be used.
+    OutputError
+        When `folder` holds something that is no model.
+    """
+    refuse_other_things(folder)
+    trained = load_trained(settings, out_dir)
+    return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source)
+
+
+def evaluate_and_pack(
+    settings: TrainingSettings,
+    trained: TrainedNetwork,
+    out_dir: Path,
+    folder: Path,
+    *,
+    command: str,
+    source: FieldSource = make_random_field,
+) -> ModelCard:
+    """Choose the cuts of a trained network, measure it and pack it; see `make_model`."""
+    fields = validation_fields(settings, out_dir, source)
+    record, data = training_record(settings, trained, command), _data(settings)
+    draft = describe(trained.network, settings, FIRST_DECISION, record, data, {})
+    device = choose_device(settings.schedule.device, threads=settings.schedule.threads)
+    seen = observe_faintly(Model(draft, trained.network), device, fields, settings.matching)
+    decision = decide(seen[::2], settings.matching, settings.mpp)
+    if settings.slide_threshold.cps:
+        draft = describe(trained.network, settings, decision, record, data, {})
+        model = Model(draft, trained.network)
+        slides = synthetic_scores(model, device, settings.slide_threshold)
+        slides += hard_negative_scores(model, device, settings.slide_threshold)
+        decision = threshold_at(decision, choose_thresholds(slides))
+    metrics = _measured(seen[1::2] or seen, decision, settings)
+    card = describe(trained.network, settings, decision, record, data, metrics)
+    if seen[1::2]:
+        believed = measure_reliability(seen[1::2], decision, settings.matching, settings.mpp, HELD_OUT)
+        card = card.model_copy(update={"reliability": believed})
+    pack(trained.network, card, folder)
+    return card
+
+
+def _measured(seen: list[Observation], decision: Decision, settings: TrainingSettings) -> dict[str, Metric]:
+    result = evaluate(seen, decision, settings.matching, settings.mpp)
+    return result.metrics(settings.matching, HELD_OUT)
+
+
+def training_record(settings: TrainingSettings, trained: TrainedNetwork, command: str) -> TrainingRecord:
+    """Return how the weights came to be, for the card."""
+    return TrainingRecord(
+        command=command,
+        seed=settings.schedule.seed,
+        steps=trained.steps,
+        minutes=round(trained.minutes, 1),
+        software=f"cxpath {__version__}, torch {torch.__version__}, Python {platform.python_version()}",
+        settings_digest=settings.digest(),
+    )
+
+
+def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
+    drawing, slides = settings.drawing, settings.slide_threshold
+    name, licence = "synthetic H-DAB tissue drawn by cxpath.training.synthetic", "MIT"
+    return (
+        DataSource(
+            name=name, licence=licence, use="train",
+            amount=f"{drawing.train_fields} fields of {drawing.field_px} px, seed {drawing.train_seed}",
+        ),
+        DataSource(
+            name=name, licence=licence, use="validate",
+            amount=f"{drawing.validation_fields} fields of {drawing.field_px} px, "
+            f"seed {drawing.validation_seed}; {len(slides.cps) + slides.hard_negative_slides} slides "
+            f"from seed {slides.first_seed}",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Many slides: worklists, tasks, workers, resumable state and the cohort."""

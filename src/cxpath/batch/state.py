@@ -1,0 +1,148 @@
+"""The state of a batch on disk: one small file a slide, each replaced whole, and the locks.
+
+Anything may be killed at any moment: an outcome is there or it is not, and the locks are the operating
+system's, which drops them when their holder dies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from cxpath.batch.task import Outcome, outcome_from
+from cxpath.errors import BatchError
+from cxpath.io.atomic import atomic_write, output_error
+
+STATE_NAME = "batch-state"
+LOCK_PATIENCE_S = 1800.0
+"""How long to wait for a slide that a worker left over from an earlier run still scores."""
+
+_log = logging.getLogger(__name__)
+
+
+class StateFolder:
+    """`batch-state/` of a batch's folder.
+
+    Parameters
+    ----------
+    batch : Path
+        The batch's folder.
+    """
+
+    def __init__(self, batch: Path) -> None:
+        self.batch = batch.absolute()
+        self.folder = self.batch / STATE_NAME
+        self.outcomes = self.folder / "outcomes"
+        self.locks = self.folder / "locks"
+        self.progress = self.folder / "progress.json"
+
+    def create(self) -> None:
+        """Make the folders; raises `OutputError` where they cannot be."""
+        try:
+            self.outcomes.mkdir(parents=True, exist_ok=True)
+            self.locks.mkdir(exist_ok=True)
+        except OSError as error:
+            raise output_error(self.batch, error) from error
+
+    def key(self) -> str:
+        """Return what tells this batch from all others, made once; raises `OutputError`."""
+        path = self.folder / "key"
+        if not path.is_file():
+            with atomic_write(path) as partial:
+                partial.write_text(uuid4().hex, encoding="ascii")
+        return path.read_text(encoding="ascii")
+
+    def read(self, slide_id: str) -> Outcome | None:
+        """Return what is known of a slide; a damaged file counts as nothing known."""
+        return _read(self._path(slide_id))
+
+    def read_all(self) -> list[Outcome]:
+        """Return all outcomes, by id."""
+        found = (_read(path) for path in sorted(self.outcomes.glob("*.json")))
+        return [outcome for outcome in found if outcome]
+
+    def write(self, outcome: Outcome) -> None:
+        """Keep an outcome, replacing the earlier one whole; raises `OutputError`."""
+        self.write_document(self._path(outcome.id), outcome.as_dict())
+
+    def write_document(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write a JSON file of the state, whole; raises `OutputError`."""
+        with atomic_write(path) as partial:
+            partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @contextmanager
+    def run_lock(self) -> Iterator[None]:
+        """Hold the batch's folder; raises `BatchError` when another run holds it."""
+        lock = FileLock(self.folder / "run.lock")
+        try:
+            lock.acquire(timeout=1.0)  # `is_running` holds it for a moment
+        except Timeout as error:
+            hint = "wait for it (cxpath batch status shows it), or choose another --out"
+            raise BatchError(f"{self.batch}: another cxpath batch run is at work here", hint) from error
+        except (OSError, NotImplementedError) as error:
+            _log.warning("%s: cannot be locked: %s; do not start a second run here", self.batch, error)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def is_running(self) -> bool:
+        """Say whether a run holds the folder now."""
+        if not (self.folder / "run.lock").exists():
+            return False
+        lock = FileLock(self.folder / "run.lock")
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            return False
+
+    @contextmanager
+    def slide_lock(self, slide_id: str) -> Iterator[None]:
+        """Hold one slide, waiting for a worker of an earlier run that still scores it."""
+        lock = FileLock(self.locks / f"{slide_id}.lock")
+        try:
+            lock.acquire(timeout=LOCK_PATIENCE_S)
+        except Timeout as error:
+            hint = "end the workers of earlier runs, then run the same command again"
+            raise BatchError(f"{slide_id}: another worker has been scoring it for long", hint) from error
+        except NotImplementedError:
+            _log.warning("%s: this file system knows no locks", self.batch)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def clear_leftovers(self, folder: Path) -> None:
+        """Remove what a killed worker left half-written of a results folder; call with its lock held."""
+        for home in (folder.parent, folder):
+            for partial in home.glob(f".{_literal(folder.name)}.*.partial"):
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _path(self, slide_id: str) -> Path:
+        return self.outcomes / f"{slide_id}.json"
+
+
+def _literal(name: str) -> str:
+    """Return a name as a pattern that matches itself alone."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _read(path: Path) -> Outcome | None:
+    try:
+        return outcome_from(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        _log.warning("%s: is damaged and counts as not there: %s", path, error)
+        return None

@@ -1,0 +1,339 @@
+"""Worklists: folders and tables of slides, checked before anything is scored."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cxpath.app.request import ScoreRequest
+from cxpath.batch.state import STATE_NAME, StateFolder
+from cxpath.batch.task import Outcome, SlideTask, Status, request_digest
+from cxpath.errors import BatchError, CxpathError, MissingFileError, ReadsFileError, WorklistError
+from cxpath.io.tables import plain_rows
+from cxpath.slide.identity import series_instance_uid
+from cxpath.slide.open import open_slide
+
+# Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
+
+
+_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one slide of the worklist.
+
+    Parameters
+    ----------
+    id : str
+    reason, hint : str
+    """
+
+    id: str
+    reason: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.hint})" if self.hint else self.reason
+
+
+def contradictions(tasks: Sequence[SlideTask]) -> list[Problem]:
+    """Return what keeps the batch from starting: names and slides that stand twice, impossible requests."""
+    return [*_clashes(tasks), *_doubles(tasks), *_impossible(tasks)]
+
+
+def unreadable(tasks: Sequence[SlideTask]) -> list[Problem]:
+    """Return the slides that would fail now: missing, broken, without µm/px; opens each slide once."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(_look, tasks)
+        return [problem for problem in found if problem]
+
+
+def _clashes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
+    by_name: dict[str, list[SlideTask]] = defaultdict(list)
+    for task in tasks:
+        by_name[task.id.casefold()].append(task)  # on Windows and macOS, A and a are one folder
+    for same in by_name.values():
+        if len(same) > 1:
+            slides = ", ".join(str(task.request.slide) for task in same[:3])
+            reason = f"{same[0].id!r} would name the results of {len(same)} slides: {slides}"
+            yield Problem(same[0].id, reason, "give them different entries in a column `id`")
+
+
+def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
+    by_path: dict[Path, list[SlideTask]] = defaultdict(list)
+    for task in tasks:
+        by_path[task.request.slide.resolve()].append(task)
+    for path, same in by_path.items():
+        if len(same) > 1 and len(
+            {(task.request.roi, task.request.cells, task.request.marker) for task in same}
+        ) < len(same):
+            names = ", ".join(task.id for task in same)
+            yield Problem(same[0].id, f"{path}: stands {len(same)} times ({names})", "name every slide once")
+
+
+def _impossible(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
+    for task in tasks:
+        try:
+            task.request.check()
+        except CxpathError as error:
+            yield Problem(task.id, f"{task.request.slide}: {error.message}", error.hint)
+
+
+def _look(task: SlideTask) -> Problem | None:
+    request = task.request
+    for file in (request.roi, request.cells):
+        if file and not file.is_file():
+            return Problem(task.id, f"{file}: no such file", "check the path")
+    try:
+        open_slide(request.slide, request.mpp, name=request.shown_name).close()
+    except CxpathError as error:
+        return Problem(task.id, error.message, error.hint)
+    except Exception as error:  # noqa: BLE001  # a strange slide must not keep the others from being checked
+        return Problem(task.id, f"{task.shown_name}: {type(error).__name__}: {error}")
+    return None
+
+
+# The worklist as a batch keeps it, so that tables can be rebuilt from the folder alone.
+
+
+SCHEMA = "cxpath/worklist/1"
+_HINT = "give the --out folder of cxpath batch run"
+
+
+def save_worklist(state: StateFolder, tasks: Sequence[SlideTask]) -> None:
+    """Keep what the tables need of the worklist; no path of a slide, which may tell a patient's name."""
+    entries = [
+        {
+            "id": task.id,
+            "slide": task.shown_name,
+            "assay": task.request.assay,
+            "tumour": task.request.tumour,
+            "marker": task.request.marker,
+            "facts": dict(task.facts),
+        }
+        for task in tasks
+    ]
+    state.write_document(state.folder / "worklist.json", {"schema": SCHEMA, "slides": entries})
+
+
+def read_batch(folder: Path) -> tuple[list[SlideTask], list[Outcome]]:
+    """Return the slides of a batch and what became of each; only those that have an outcome.
+
+    Raises
+    ------
+    MissingFileError
+        When the folder is none, or holds no batch.
+    BatchError
+        When its worklist is damaged.
+    """
+    state = StateFolder(folder)
+    path = state.folder / "worklist.json"
+    if not path.is_file():
+        raise MissingFileError(f"{folder}: holds no batch", _HINT)
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["slides"]
+        tasks = [_task(folder, entry) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BatchError(f"{path}: is damaged", "run the same cxpath batch run again") from error
+    known = {task.id: state.read(task.id) for task in tasks}
+    settled = [(task, outcome) for task in tasks if (outcome := known[task.id]) and _ended(outcome)]
+    return [task for task, _ in settled], [outcome for _, outcome in settled]
+
+
+def slides_in(folder: Path) -> int:
+    """Return how many slides the worklist of a batch names; raises as `read_batch` does."""
+    path = StateFolder(folder).folder / "worklist.json"
+    try:
+        return len(json.loads(path.read_text(encoding="utf-8"))["slides"])
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{folder}: holds no batch", _HINT) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise BatchError(f"{path}: is damaged", "run the same cxpath batch run again") from error
+
+
+def _ended(outcome: Outcome) -> bool:
+    return outcome.status is not Status.RUNNING
+
+
+def _task(folder: Path, entry: dict[str, Any]) -> SlideTask:
+    request = ScoreRequest(
+        Path(entry["slide"]),
+        folder.absolute() / entry["id"],
+        assay=entry["assay"],
+        tumour=entry["tumour"],
+        marker=entry["marker"],
+    )
+    return SlideTask(entry["id"], request, entry["facts"])
+
+
+# The worklist: which slides to score and how, from a folder, a pattern or a table.
+
+
+TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm"})
+SLIDES = frozenset(
+    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
+)
+"""What a folder is searched for. Pictures need an explicit pattern: a folder may hold all sorts of them."""
+
+REQUEST_COLUMNS = ("assay", "tumour", "mpp", "regions", "cells", "marker")
+FACT_COLUMNS = ("case", "block", "batch", "scanner")
+NOTE = "note"
+"""Columns whose name begins so are carried into the cohort table as they are."""
+
+_COLUMNS = ("slide", "id", *FACT_COLUMNS, *REQUEST_COLUMNS)
+
+
+@dataclass(frozen=True)
+class WorklistRow:
+    """One row before it became a task.
+
+    Parameters
+    ----------
+    place : str
+        Where it stands, for messages: "row 7", or the slide's path.
+    slide : Path
+    values : mapping of str to str
+        The other columns that are not empty.
+    """
+
+    place: str
+    slide: Path
+    values: Mapping[str, str]
+
+
+def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: str) -> list[SlideTask]:
+    """Read a worklist.
+
+    Parameters
+    ----------
+    source : str
+        A folder (searched below, too), a pattern such as `slides/**/*.svs`, a table (CSV, TSV, XLSX), or
+        one slide.
+    template : ScoreRequest
+        How to score a slide whose row does not say otherwise.
+    out : Path
+        The batch's folder.
+    model_digest : str
+        Of the template's model: part of what makes a result the same.
+
+    Returns
+    -------
+    list of SlideTask
+        In the worklist's order; by path for a folder or pattern.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such folder or file.
+    WorklistError
+        When a table cannot be read, an entry makes no sense, or no slide is named.
+    """
+    path = Path(source)
+    if path.suffix.lower() in TABLES and path.is_file():
+        rows = _rows_of_table(path)
+    elif path.is_dir():
+        rows = [WorklistRow(str(slide), slide, {}) for slide in _slides_below(path, out)]
+    elif path.is_file():
+        rows = [WorklistRow(str(path), path, {})]
+    elif glob.has_magic(source):
+        found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207  # absolute, too
+        rows = [WorklistRow(str(slide), slide, {}) for slide in found if slide.is_file()]
+    else:
+        raise MissingFileError(f"{source}: no such folder, worklist or slide", "check the path")
+    if not rows:
+        raise WorklistError(f"{source}: names no slide", f"cxpath looks for {', '.join(sorted(SLIDES))}")
+    return [_task_of_row(row, template, out, model_digest) for row in rows]
+
+
+def _slides_below(folder: Path, out: Path) -> Iterator[Path]:
+    seen: set[str] = set()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        hidden = any(part.startswith(".") for part in inside)
+        ours = path.absolute().is_relative_to(out.absolute())
+        if hidden or ours or path.suffix.lower() not in SLIDES or not path.is_file():
+            continue
+        if path.suffix.lower() == ".dcm":
+            series = series_instance_uid(path) or str(path)
+            if series in seen:
+                continue
+            seen.add(series)
+        yield path
+
+
+def _rows_of_table(path: Path) -> list[WorklistRow]:
+    try:
+        rows = plain_rows(path)
+    except ReadsFileError as error:
+        raise WorklistError(error.message, error.hint) from error
+    if not rows:
+        raise WorklistError(f"{path}: the table is empty", "give it a header row with a column `slide`")
+    names = [name.strip().lower() for name in rows[0][1]]
+    _check_columns(path, names)
+    return [_row(path, f"row {number}", dict(zip(names, row, strict=False))) for number, row in rows[1:]]
+
+
+def _check_columns(path: Path, names: Sequence[str]) -> None:
+    unknown = [name for name in names if name and name not in _COLUMNS and not name.startswith(NOTE)]
+    twice = {name for name in names if name and names.count(name) > 1}
+    known = f"known columns: {', '.join(_COLUMNS)}; begin others with `{NOTE}`"
+    if "slide" not in names:
+        raise WorklistError(f"{path}: has no column `slide`", known)
+    if unknown:
+        raise WorklistError(f"{path}: column {unknown[0]!r} is unknown", known)
+    if twice:
+        raise WorklistError(f"{path}: column {min(twice)!r} stands twice", "name every column once")
+
+
+def _row(path: Path, place: str, entries: Mapping[str, str]) -> WorklistRow:
+    slide = entries.get("slide", "")
+    if not slide:
+        raise WorklistError(f"{path}: {place}: names no slide", "fill in the column `slide`")
+    values = {name: entry for name, entry in entries.items() if name and name != "slide" and entry}
+    for column in ("regions", "cells"):
+        if column in values:
+            values[column] = str(path.parent / values[column])
+    return WorklistRow(f"{path}: {place}", path.parent / slide, values)
+
+
+def _task_of_row(row: WorklistRow, template: ScoreRequest, out: Path, model_digest: str) -> SlideTask:
+    values = row.values
+    request = replace(
+        template,
+        slide=row.slide,
+        assay=values.get("assay", template.assay),
+        tumour=values.get("tumour", template.tumour),
+        marker=values.get("marker", template.marker).lower(),
+        mpp=_mpp(row) if "mpp" in values else template.mpp,
+        roi=Path(values["regions"]) if "regions" in values else template.roi,
+        cells=Path(values["cells"]) if "cells" in values else template.cells,
+    )
+    slide_id = values.get("id") or request.shown_name or row.slide.stem
+    _check_id(slide_id, row)
+    facts = {name: entry for name, entry in values.items() if name in FACT_COLUMNS or name.startswith(NOTE)}
+    request = replace(request, out=out.absolute() / slide_id)
+    return SlideTask(slide_id, request, facts, request_digest(request, model_digest))
+
+
+def _mpp(row: WorklistRow) -> float:
+    entry = row.values["mpp"]
+    try:
+        return float(entry.replace(",", "."))
+    except ValueError as error:
+        raise WorklistError(
+            f"{row.place}: mpp {entry!r} is no number", "give micrometres per pixel, such as 0.25"
+        ) from error
+
+
+def _check_id(slide_id: str, row: WorklistRow) -> None:
+    if slide_id.startswith(".") or any(letter in slide_id for letter in '/\\:*?"<>|\0\n\r\t'):
+        raise WorklistError(f"{row.place}: {slide_id!r} cannot name a folder", "give it another `id`")
+    if slide_id.lower() == STATE_NAME:
+        raise WorklistError(f"{row.place}: {slide_id!r} is kept for the state", "give it another `id`")

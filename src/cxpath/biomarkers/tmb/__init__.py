@@ -1,1 +1,0 @@
-"""Tumour mutational burden from variants: presets as data, filters one by one, an exact interval."""

@@ -1,1 +1,0 @@
-"""From peaks to cells: class, calibrated probability, one cell once. Pure numpy."""

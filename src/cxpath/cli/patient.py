@@ -1,0 +1,198 @@
+"""`cxpath therapy` and `cxpath tmb`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document
+
+# `cxpath therapy`: a profile's template, its review, and the check of the criteria.
+
+
+therapy = typer.Typer(
+    help="Biomarkers against cited therapy criteria, for the tumour board. Recommends nothing.",
+    no_args_is_help=True,
+)
+
+
+@therapy.command()
+def init(
+    profile: Annotated[Path, typer.Argument(help="File to write.")] = Path("profile.toml"),
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented template of a patient's profile; every field in it is unknown."""
+    from cxpath.app.review import write_template
+
+    write_template(profile)
+    print_document({"profile": str(profile)}, [f"profile  {profile}"], as_json=as_json)
+
+
+@therapy.command()
+def review(
+    profile: Annotated[Path, typer.Argument(help="A patient's profile (TOML or JSON).")],
+    out: Annotated[Path, typer.Option(help="Folder for board.html, patient.html, fhir.json, therapy.json.")],
+    score: Annotated[
+        list[Path] | None, typer.Option(help="score.json of a slide to take in. Repeatable.")
+    ] = None,
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="us, eu, jp or cn; repeatable; all by default.")
+    ] = None,
+    criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print both pages to PDF, too (cxpath[pdf]).")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier review.")] = False,
+    as_json: JsonNotSummary = False,
+) -> None:
+    """Say which cited criteria are met, not met or indeterminate, with reasons; never a recommendation."""
+    from cxpath.app.review import ReviewRequest, review_profile
+
+    document = review_profile(
+        ReviewRequest(
+            profile=profile,
+            out=out,
+            scores=tuple(score or ()),
+            jurisdictions=tuple(jurisdiction or ()),
+            criteria=criteria,
+            pdf=pdf,
+            overwrite=overwrite,
+        )
+    )
+    print_document(document, _lines(document, out), as_json=as_json)
+
+
+@therapy.command()
+def lint(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files or folders of criteria; cxpath's own by default.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check criteria: source, date, certainty, known facts; warns of what is older than a year.
+
+    Ends with 1 when a criterion fails.
+    """
+    from datetime import date
+
+    from cxpath.app.review import lint_files
+
+    found = lint_files(files or [], date.today())
+    errors = sum(one.severity == "error" for one in found)
+    lines = [f"{one.severity.value:8} {one.file}: {one.entry}: {one.what}" for one in found]
+    lines.append(f"{errors} errors, {len(found) - errors} warnings")
+    print_document([one.as_dict() for one in found], lines, as_json=as_json)
+    if errors:
+        raise typer.Exit(FAILED)
+
+
+def _lines(document: Mapping[str, Any], out: Path) -> Iterator[str]:
+    yield f"case     {document['case'] or 'no pseudonym stated'}"
+    yield from (f"conflict {conflict}" for conflict in document["conflicts"])
+    titles = {
+        "met": "criteria met, each needs confirmation",
+        "indeterminate": "indeterminate",
+        "not_met": "not met",
+    }
+    for verdict, title in titles.items():
+        of_it = [one for one in document["criteria"] if one["verdict"] == verdict]
+        yield f"{title} ({len(of_it)})"
+        for one in of_it:
+            reasons = "; ".join([*one["missing"], *one["not_met_because"]])
+            because = f": {reasons}" if reasons else ""
+            yield f"         {one['jurisdiction'].upper():3}  {one['regimen']}{because}"
+    yield f"board    {out / 'board.html'}"
+    yield f"patient  {out / 'patient.html'}"
+    yield str(document["research_use"])
+
+
+# `cxpath tmb`: tumour mutational burden from a file of variants.
+
+
+class Normal(StrEnum):
+    """Choices of `--normal`."""
+
+    MATCHED = "matched"
+    NONE = "none"
+
+
+def tmb(
+    variants: Annotated[Path, typer.Argument(help="VCF, BCF or MAF, plain or gzipped.")],
+    preset: Annotated[str, typer.Option(help="f1cdx_like, msk_like, wes_nonsyn or tso500_like.")],
+    bed: Annotated[Path | None, typer.Option(help="The panel's coding targets (BED).")] = None,
+    callable_bed: Annotated[
+        Path | None, typer.Option("--callable", help="Where the depth was enough (BED).")
+    ] = None,
+    megabases: Annotated[float | None, typer.Option(help="Megabases, where there is no BED.")] = None,
+    sample: Annotated[str | None, typer.Option(help="The tumour's sample; of a MAF all by default.")] = None,
+    normal: Annotated[
+        Normal | None, typer.Option(help="Whether a matched normal was called against.")
+    ] = None,
+    purity: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of tumour cells, 0 to 1.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tmb.json.")] = None,
+    as_json: JsonNotSummary = False,
+) -> None:
+    """Count what a preset counts, over the megabases, with an exact interval and every filter's part.
+
+    A preset follows the example of a published method and is never interchangeable with it.
+    """
+    from cxpath.app.tmb import TmbRequest, tmb_document, write_tmb
+    from cxpath.patient.tmb import Circumstances
+
+    matched = None if normal is None else normal is Normal.MATCHED
+    document = tmb_document(
+        TmbRequest(
+            variants=variants,
+            preset=preset,
+            bed=bed,
+            callable_bed=callable_bed,
+            megabases=megabases,
+            sample=sample,
+            circumstances=Circumstances(matched, purity),
+        )
+    )
+    if out is not None:
+        write_tmb(out, document)
+    print_document(document, _burden_lines(document), as_json=as_json)
+
+
+def _burden_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    if "samples" in document:
+        yield from _table(document["samples"])
+    else:
+        yield from _one(document)
+    yield str(document["research_use"])
+
+
+def _one(result: Mapping[str, Any]) -> Iterator[str]:
+    low, high = result["interval"]
+    yield f"sample   {result['sample']}"
+    yield (
+        f"TMB      {result['value']:.2f} per Mb, {result['method']} "
+        f"({result['level']:.0%} interval {low:.1f} to {high:.1f})"
+    )
+    yield f"         {result['variants']} variants, {result['megabases']:.4g} Mb"
+    for step in result["funnel"]:
+        unknown = f", {step['unknown']} not stated and kept" if step["unknown"] else ""
+        part = f"-{step['removed']}{unknown}" if step["applied"] else f"not applied: {step['why_not']}"
+        yield f"         {step['left']:8}  {step['step']}  ({part})"
+    yield from (f"not made {what}" for what in result["not_reproduced"])
+    yield from (f"warning  {warning}" for warning in result["warnings"])
+
+
+def _table(results: list[Mapping[str, Any]]) -> Iterator[str]:
+    from statistics import median
+
+    yield f"{'sample':24} {'TMB':>8}  {'95 % interval':>16}  variants"
+    for one in results:
+        low, high = one["interval"]
+        yield f"{one['sample']:24} {one['value']:8.2f}  {low:7.2f} to {high:5.2f}  {one['variants']:8}"
+    middle = median(one["value"] for one in results)
+    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0]['method']}"
+    idle = [f"{step['step']} ({step['why_not']})" for step in results[0]["funnel"] if not step["applied"]]
+    yield from (f"not applied: {step}" for step in idle)
+    yield from (f"warning  {warning}" for warning in results[0]["warnings"])

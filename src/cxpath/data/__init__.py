@@ -1,0 +1,1 @@
+"""Values that packages share: cells, slides, regions, reads, variants, settings. Pure."""

@@ -1,0 +1,200 @@
+"""What a slide is and where it counts: facts, stains, tile frames and tissue areas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+# SlideInfo: what is known of a slide file once it is open, and nothing that identifies a patient.
+
+
+@dataclass(frozen=True)
+class SlideInfo:
+    """Facts of one slide.
+
+    Parameters
+    ----------
+    name : str
+        File name with suffix, or its pseudonym.
+    stem : str
+        The name without suffix; the default name of the results folder.
+    digest : str
+        SHA-256 of the file, hexadecimal.
+    quickhash : str
+        OpenSlide's quickhash-1, or empty.
+    width_px, height_px : int
+        Level-0 size.
+    mpp : float
+        Micrometres per level-0 pixel, mean of x and y.
+    mpp_source : str
+        Where that number came from: "user", "openslide.mpp-x", "tiff.XResolution", "ome.PhysicalSizeX", ...
+    reader : str
+        "openslide", "picture" or "ome-tiff".
+    vendor : str
+        OpenSlide's vendor name, or the picture format.
+    level_downsamples : tuple of float
+        Downsample factor of each stored level; the first is 1.
+    bounds_px : tuple of int
+        x, y, width, height of the scanned part in level-0 pixels (QuPath's frame); else the whole slide.
+    properties : mapping of str to str
+        Allow-listed properties only (objective power, scanner model, compression ...): never user,
+        date, barcode or file name.
+    """
+
+    name: str
+    stem: str
+    digest: str
+    quickhash: str
+    width_px: int
+    height_px: int
+    mpp: float
+    mpp_source: str
+    reader: str
+    vendor: str
+    level_downsamples: tuple[float, ...]
+    bounds_px: tuple[int, int, int, int]
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+# Optical density, and a slide's own two stains: from light to how much haematoxylin and DAB it passed.
+#
+# Beer-Lambert: OD = -log10(intensity / white), additive over stains (Ruifrok & Johnston 2001).
+
+
+Direction = tuple[float, float, float]
+
+DEFAULT_HEMATOXYLIN: Direction = (0.70, 0.64, 0.31)
+"""Mean of what real H-DAB slides show, (.77, .56, .30) to (.63, .72, .30); textbooks say (.65, .70, .29)."""
+
+DEFAULT_DAB: Direction = (0.33, 0.53, 0.78)
+"""Mean of what real slides show, (.22-.43, .46-.58, .72-.88)."""
+
+
+@dataclass(frozen=True)
+class StainBasis:
+    """White point and stain directions of one slide.
+
+    Parameters
+    ----------
+    white_point : tuple of float
+        Red, green, blue of empty glass, 0-255.
+    hematoxylin, dab : tuple of float
+        Optical-density directions (red, green, blue), of unit length.
+    """
+
+    white_point: tuple[float, float, float] = (255.0, 255.0, 255.0)
+    hematoxylin: Direction = DEFAULT_HEMATOXYLIN
+    dab: Direction = DEFAULT_DAB
+
+    def unmixing(self) -> NDArray[np.float64]:
+        """Return the (3, 2) matrix that turns an OD row vector into haematoxylin and DAB amounts.
+
+        Least squares in the plane of the two stains; what lies outside the plane is ignored.
+        """
+        stains = np.array([unit(self.hematoxylin), unit(self.dab)])
+        return np.linalg.pinv(stains)
+
+
+def unit(direction: tuple[float, ...]) -> NDArray[np.float64]:
+    """Return the direction scaled to length one."""
+    vector = np.asarray(direction, dtype=np.float64)
+    return vector / np.linalg.norm(vector)
+
+
+def optical_density(rgb: NDArray[np.uint8], white_point: tuple[float, float, float]) -> NDArray[np.float32]:
+    """Turn 8-bit light into optical density.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (..., 3)
+    white_point : tuple of float
+        Red, green, blue of empty glass.
+
+    Returns
+    -------
+    float32 array, (..., 3)
+        -log10((rgb + 0.5) / white), clipped below at 0: brighter than glass is glass. The half step
+        keeps black finite (at 2.7).
+    """
+    levels = (np.arange(256, dtype=np.float64) + 0.5)[:, None] / np.maximum(np.asarray(white_point), 1.0)
+    table = np.maximum(-np.log10(levels), 0.0).astype(np.float32)
+    density = np.empty(rgb.shape, np.float32)
+    for channel in range(3):
+        density[..., channel] = table[:, channel][rgb[..., channel]]
+    return density
+
+
+# TileFrame: where a tile lies, so that what was found in it can be put back on the slide.
+
+
+@dataclass(frozen=True)
+class TileFrame:
+    """Place of one tile: a core square with a halo around it.
+
+    Parameters
+    ----------
+    index : int
+        Number of the tile in its plan.
+    x_px, y_px : float
+        Level-0 pixels of the top left corner of the tile, halo included.
+    scale : float
+        Level-0 pixels per tile pixel.
+    core_px, halo_px : int
+        Side of the core and width of the halo, in tile pixels.
+    """
+
+    index: int
+    x_px: float
+    y_px: float
+    scale: float
+    core_px: int
+    halo_px: int
+
+    @property
+    def side_px(self) -> int:
+        """Side of the whole tile in tile pixels."""
+        return self.core_px + 2 * self.halo_px
+
+    @property
+    def core_x_px(self) -> float:
+        """Level-0 x of the core's left edge."""
+        return self.x_px + self.halo_px * self.scale
+
+    @property
+    def core_y_px(self) -> float:
+        """Level-0 y of the core's top edge."""
+        return self.y_px + self.halo_px * self.scale
+
+    @property
+    def core_side_px(self) -> float:
+        """Side of the core in level-0 pixels."""
+        return self.core_px * self.scale
+
+
+# TissueAreas: how much tissue was scored and how much was left out, by reason.
+
+
+@dataclass(frozen=True)
+class TissueAreas:
+    """Areas of one slide in square millimetres.
+
+    Parameters
+    ----------
+    scored_mm2 : float
+        Tissue that entered the score.
+    excluded_mm2 : mapping of str to float
+        Tissue left out, by reason ("pen", "blur", "region", ...).
+    annotated_mm2 : mapping of str to float
+        Tissue inside the pathologist's regions, by meaning ("tumour bed", "necrosis", ...); areas of one
+        meaning that overlap count once. Empty when nothing was drawn.
+    tumour_bed_mm2 : float or None
+        Scored tissue inside the drawn tumour bed, less all that was left out; None when none was drawn.
+    """
+
+    scored_mm2: float
+    excluded_mm2: Mapping[str, float] = field(default_factory=dict)
+    annotated_mm2: Mapping[str, float] = field(default_factory=dict)
+    tumour_bed_mm2: float | None = None

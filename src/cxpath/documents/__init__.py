@@ -1,0 +1,1 @@
+"""The documents that a run leaves, as classes: the only place that knows their keys."""

@@ -1,0 +1,181 @@
+"""The folder that a run leaves: written as a whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from cxpath.data.cells import CellTable
+from cxpath.documents.run import RunFolderError, read_run_folder
+from cxpath.errors import OutputError
+from cxpath.io.atomic import partial_path
+from cxpath.io.cells import read_cells
+from cxpath.scores.fields import FieldLattice
+from cxpath.scores.score import score_fields
+from cxpath.scores.settings import ScoringSettings
+
+# A results folder that appears whole or not at all.
+
+
+COMMIT_MARK = "score.json"
+OWN_NAMES = (
+    "cells.parquet",
+    "tiles.parquet",
+    "cells.geojson.gz",
+    "tissue.png",
+    "heatmap.png",
+    "fields",
+    "run.json",
+    "report.html",
+    COMMIT_MARK,
+)
+"""Everything a run may leave, the mark of a whole result last; all else in the folder is the user's."""
+
+
+class ResultsFolder:
+    """Files are written to a hidden folder first; `commit` moves them to the final one.
+
+    The hidden folder lies beside the final one, or inside where that exists: it may be a mounted volume.
+
+    Parameters
+    ----------
+    final : Path
+        Where the results shall stand.
+    overwrite : bool
+        Replace an earlier result; files of other names stay.
+
+    Raises
+    ------
+    OutputError
+        When a result is already there, or the place cannot be written.
+    """
+
+    def __init__(self, final: Path, *, overwrite: bool) -> None:
+        self.final = final.absolute()
+        self._existed = self.final.is_dir()
+        home = self.final if self._existed else self.final.parent
+        self.partial = partial_path(home / self.final.name)
+        if final.exists() and not self._existed:
+            raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
+        if (final / COMMIT_MARK).exists() and not overwrite:
+            raise OutputError(f"{final}: holds a result already", "pass --overwrite or choose another --out")
+
+    def __enter__(self) -> Self:
+        try:
+            self.partial.mkdir(parents=True)
+        except OSError as error:
+            raise self._refused(error) from error
+        return self
+
+    def commit(self) -> None:
+        """Move the new files to their place; an earlier result is gone only when all of them are there."""
+        try:
+            if self._existed:
+                self._exchange()
+            else:
+                self.partial.rename(self.final)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _exchange(self) -> None:
+        earlier = self.partial / "earlier"
+        earlier.mkdir()
+        try:
+            _move(self.final, earlier)
+            _move(self.partial, self.final)
+        except BaseException:
+            _move(self.final, self.partial)
+            _move(earlier, self.final)
+            raise
+
+    def _refused(self, error: OSError) -> OutputError:
+        reason = error.strerror or str(error)
+        return OutputError(f"{self.final}: cannot be written: {reason}", "choose another --out")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move what a run leaves from one folder to another, as far as it is there, `score.json` last."""
+    for name in OWN_NAMES:
+        if (source / name).exists():
+            (source / name).rename(target / name)
+
+
+# A results folder read back for further counting: its result, its settings, its cells.
+
+
+PDL1 = "pdl1"
+
+
+@dataclass(frozen=True)
+class ScoredFolder:
+    """What `cxpath score` left.
+
+    Parameters
+    ----------
+    path : Path
+    score : mapping
+        `score.json`.
+    """
+
+    path: Path
+    score: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The slide's name, as the run shows it."""
+        return str(self.score["slide"]["name"])
+
+    @property
+    def scoring(self) -> ScoringSettings:
+        """The settings of scoring that were in effect.
+
+        Raises
+        ------
+        RunFolderError
+            When an earlier cxpath left none.
+        """
+        try:
+            return ScoringSettings.model_validate(self.score.get("scoring") or {"none": "stated"})
+        except ValidationError as error:
+            raise RunFolderError(
+                f"{self.path / 'score.json'}: does not state the settings of its score under `scoring`",
+                "score the slide again with this cxpath",
+            ) from error
+
+    def cells(self) -> CellTable:
+        """Read `cells.parquet`."""
+        return read_cells(self.path / "cells.parquet")
+
+    def fields(self) -> FieldLattice:
+        """Return the fields of the slide, counted as the score did."""
+        return score_fields(self.cells(), self.scoring)
+
+
+def read_scored_folder(path: Path) -> ScoredFolder:
+    """Read a results folder; cells are read when asked for.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        When it is none, or holds the H-score of another marker.
+    """
+    score = read_run_folder(path).score
+    if score.get("marker", PDL1) != PDL1:
+        raise RunFolderError(
+            f"{path}: holds marker {score['marker']}, not PD-L1", "give a folder scored for PD-L1"
+        )
+    return ScoredFolder(path, score)

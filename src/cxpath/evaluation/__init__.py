@@ -1,0 +1,1 @@
+"""How well a model does: real and synthetic sets, figures, and the document that records them."""

@@ -1,0 +1,149 @@
+"""Results of an evaluation kept between runs, and the contact pictures of its fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.data.settings import Settings
+from cxpath.evaluation.calls import Calls
+from cxpath.io.atomic import atomic_write, output_error
+
+# Keeping a picture and its called cells beside a result, for a contact sheet that others draw.
+
+
+LARGEST_PX = 640
+"""A larger picture is cut to its middle."""
+
+
+class ContactPicture(Settings):
+    """Where one picture of the contact sheet lies, relative to the evaluation's folder."""
+
+    set_name: str
+    title: str
+    picture: str
+    cells: str
+    """JSON with `x_px`, `y_px`, `kind` and `positive` of each called cell."""
+    mpp: float
+
+
+def keep_picture(
+    stem: Path, rgb: NDArray[np.uint8], calls: Calls, mpp: float, *, set_name: str, title: str
+) -> ContactPicture:
+    """Write the middle of a picture and its calls beside an item's result.
+
+    Parameters
+    ----------
+    stem : Path
+        The item's result file; its name with other endings is used.
+    rgb : uint8 array, (H, W, 3)
+    calls : Calls
+    mpp : float
+        Micrometres per pixel of `rgb`.
+    set_name, title : str
+    """
+    height, width = rgb.shape[:2]
+    top, left = max(0, (height - LARGEST_PX) // 2), max(0, (width - LARGEST_PX) // 2)
+    cut = rgb[top : top + LARGEST_PX, left : left + LARGEST_PX]
+    place = calls.points_um / mpp - np.array([left, top])
+    inside = ((place >= 0) & (place < np.array([cut.shape[1], cut.shape[0]]))).all(axis=1)
+    cells = {
+        "x_px": np.round(place[inside, 0], 1).tolist(),
+        "y_px": np.round(place[inside, 1], 1).tolist(),
+        "kind": calls.kind[inside].tolist(),
+        "positive": calls.positive[inside].tolist(),
+    }
+    picture_path, cells_path = stem.with_suffix(".png"), stem.with_suffix(".cells.json")
+    _, stream = cv2.imencode(".png", np.ascontiguousarray(cut[..., ::-1]))
+    with atomic_write(picture_path) as partial:
+        partial.write_bytes(stream.tobytes())
+    with atomic_write(cells_path) as partial:
+        partial.write_text(json.dumps(cells), encoding="utf-8")
+    folder = stem.parent.name
+    return ContactPicture(
+        set_name=set_name,
+        title=title,
+        picture=f"{folder}/{picture_path.name}",
+        cells=f"{folder}/{cells_path.name}",
+        mpp=mpp,
+    )
+
+
+# What was already measured: one small file an item, so that an interrupted evaluation goes on.
+#
+# An entry is found again only for the same model, decision, device precision, settings and content.
+
+
+_FOLDER = "items"
+_SCHEMA = "cxpath/evaluation-item/1"
+
+
+class ResultsCache:
+    """Results by item, in a folder of the evaluation.
+
+    Parameters
+    ----------
+    folder : Path
+        The evaluation's folder; made when missing.
+    basis : str
+        Whatever else results depend on, as one text: the model's digest and decision, the device.
+    """
+
+    def __init__(self, folder: Path, basis: str) -> None:
+        self._folder = folder / _FOLDER
+        self._basis = basis
+        self.computed = 0
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self._folder, error) from error
+
+    def path(self, item: str, content: str) -> Path:
+        """Return where the result of an item lies, measured or not.
+
+        Parameters
+        ----------
+        item : str
+            A short readable name; becomes part of the file's name.
+        content : str
+            What this item's result depends on: digests of files, settings.
+        """
+        digest = hashlib.sha256("\n".join([_SCHEMA, self._basis, item, content]).encode()).hexdigest()
+        return self._folder / f"{item}-{digest[:16]}.json"
+
+    def known(self, item: str, content: str) -> dict[str, Any] | None:
+        """Return an item's earlier result; None when there is none, or it is damaged."""
+        try:
+            found: dict[str, Any] = json.loads(self.path(item, content).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found
+
+    def keep(self, item: str, content: str, result: dict[str, Any]) -> None:
+        """Write an item's result, whole or not at all."""
+        with atomic_write(self.path(item, content)) as partial:
+            partial.write_text(json.dumps(result), encoding="utf-8")
+        self.computed += 1
+
+    def result(self, item: str, content: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return an item's result, measured now only if it was not before."""
+        found = self.known(item, content)
+        if found is None:
+            found = measure()
+            self.keep(item, content, found)
+        return found
+
+
+def file_digest(*paths: Path) -> str:
+    """Return one SHA-256 of the contents of some files."""
+    together = hashlib.sha256()
+    for path in paths:
+        together.update(hashlib.sha256(path.read_bytes()).digest())
+    return together.hexdigest()

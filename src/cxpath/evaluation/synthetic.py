@@ -1,0 +1,207 @@
+"""Evaluate a model on whole synthetic slides."""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.data.cells import Kind
+from cxpath.data.matching import match_points
+from cxpath.data.workers import worker_processes
+from cxpath.evaluation.cache import ResultsCache, keep_picture
+from cxpath.evaluation.calls import Calls, CellClassifier
+from cxpath.evaluation.document import EvaluatedReliability
+from cxpath.evaluation.real import Watcher
+from cxpath.evaluation.settings import SyntheticSettings
+from cxpath.evaluation.synthetic_set import (
+    EvaluatedField,
+    EvaluatedSlide,
+    PlannedSlide,
+    make_test_slide,
+    plan_slides,
+)
+from cxpath.metrics.cells import score_class, tally
+from cxpath.metrics.reliability import binned, reliability_curve
+
+# How a model's calls meet the truth of one drawn slide: counts, as plain numbers that a file can hold.
+
+
+def count_slide(
+    planned: PlannedSlide, slide: EvaluatedSlide, classifier: CellClassifier, radius_um: float
+) -> tuple[dict[str, Any], list[Calls]]:
+    """Call the cells of every field of a slide; returns its counts and the calls.
+
+    Returns
+    -------
+    dict
+        `table`: (6, 6) counts as `confusion.tally`; `reliability`: per bin of the stained probability the
+        number of cells, their summed probability and how many are truly positive; `kind_reliability`:
+        the same of the called kind's probability and how many are of it; `fields`: the traps of each;
+        and what the slide is.
+    list of Calls
+        One for each field.
+    """
+    calls = [classifier.calls(field.rgb) for field in slide.fields]
+    tables, stained, kind = zip(
+        *(field_counts(field, seen, radius_um) for field, seen in zip(slide.fields, calls, strict=True)),
+        strict=True,
+    )
+    return {
+        "name": planned.name,
+        "arm": planned.arm.name,
+        "stratum": planned.stratum.name,
+        "mpp": round(planned.mpp, 4),
+        "jpeg_quality": slide.jpeg_quality,
+        "counterstain": round(slide.counterstain, 4),
+        "dab": round(slide.dab, 4),
+        "table": np.sum(tables, axis=0).tolist(),
+        "reliability": np.round(np.sum(stained, axis=0), 4).tolist(),
+        "kind_reliability": np.round(np.sum(kind, axis=0), 4).tolist(),
+        "fields": [field.hard_negatives for field in slide.fields],
+    }, calls
+
+
+def field_counts(
+    field: EvaluatedField, calls: Calls, radius_um: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return one field's (6, 6) counts and the (bins, 3) reliability of its staining and of its kinds."""
+    pairs = match_points(field.points_um, calls.points_um, radius_um)
+    judged = field.area.holds(field.points_um)
+    truth = score_class(field.cells.kind, field.cells.positive)
+    table = tally(truth, calls.places, pairs, judged, field.area.holds(calls.points_um))
+    found = pairs[judged[pairs[:, 0]]]
+    right = calls.kind[found[:, 1]] == field.cells.kind[found[:, 0]]
+    counted = calls.kind[found[:, 1]] != Kind.OTHER
+    scored = found[counted]
+    return (
+        table,
+        binned(calls.stained[scored[:, 1]], (right & field.cells.positive[found[:, 0]])[counted]),
+        binned(calls.certainty[found[:, 1]], right),
+    )
+
+
+# Judging a model on the drawn test set: processes draw slides ahead of the network that judges them.
+
+
+SET_NAME = "synthetic"
+
+
+@dataclass(frozen=True)
+class SyntheticEvaluation:
+    """Draws and measures slides, one by one, through a cache.
+
+    Parameters
+    ----------
+    caller : CellClassifier
+    settings : SyntheticSettings
+    cache : ResultsCache
+    limit : int or None
+        The first so many slides.
+    workers : int
+        Processes that draw; with 1 this process draws.
+    watch : callable
+    """
+
+    classifier: CellClassifier
+    settings: SyntheticSettings
+    cache: ResultsCache
+    limit: int | None
+    workers: int
+    watch: Watcher
+
+    def judge(self) -> list[dict[str, Any]]:
+        """Return the counts of each slide, in the order of the plan."""
+        planned = plan_slides(self.settings)[: self.limit]
+        content = self._content()
+        results = {slide.name: self.cache.known(slide.name, content) for slide in planned}
+        missing = [slide for slide in planned if results[slide.name] is None]
+        shown = {slide.name for slide in planned[: self.settings.pictures]}
+        done = len(planned) - len(missing)
+        self.watch(SET_NAME, done, len(planned))
+        for slide, drawn in self._drawn(missing):
+            result = self._measured(slide, drawn, content, picture=slide.name in shown)
+            self.cache.keep(slide.name, content, result)
+            results[slide.name] = result
+            done += 1
+            self.watch(SET_NAME, done, len(planned))
+        return [found for slide in planned if (found := results[slide.name]) is not None]
+
+    def _content(self) -> str:
+        """Return what every slide's result depends on, apart from the plan that its name stands for."""
+        return self.settings.model_dump_json(exclude={"bootstrap", "targets", "pictures"})
+
+    def _measured(
+        self, planned: PlannedSlide, drawn: EvaluatedSlide, content: str, *, picture: bool
+    ) -> dict[str, Any]:
+        result, calls = count_slide(planned, drawn, self.classifier, self.settings.match_radius_um)
+        kept = picture and keep_picture(
+            self.cache.path(planned.name, content), drawn.fields[0].rgb, calls[0], self.classifier.mpp,
+            set_name=SET_NAME, title=planned.name,
+        )  # fmt: skip
+        return result | {"picture": kept.model_dump() if kept else None}
+
+    def _drawn(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, EvaluatedSlide]]:
+        """Draw slides ahead, never more than two a worker, in order."""
+        tissue, mpp = self.settings.tissue, self.classifier.mpp
+        if self.workers == 1 or len(slides) < 2:
+            yield from ((slide, make_test_slide(slide, tissue, mpp)) for slide in slides)
+            return
+        with worker_processes(self.workers, _start_worker) as pool:
+            ahead: deque[tuple[PlannedSlide, Future[EvaluatedSlide]]] = deque()
+            waiting = iter(slides)
+            try:
+                for slide in waiting:
+                    ahead.append((slide, pool.submit(make_test_slide, slide, tissue, mpp)))
+                    if len(ahead) >= 2 * self.workers:
+                        first, drawn = ahead.popleft()
+                        yield first, drawn.result()
+                while ahead:
+                    first, drawn = ahead.popleft()
+                    yield first, drawn.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """One thread each, and Ctrl-C is for the parent to see."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+# Reliability of the probabilities on drawn slides, arm by arm.
+
+
+_COUNTED: tuple[tuple[Literal["kind", "stained"], str, str], ...] = (
+    ("stained", "reliability", "found cells called tumour or immune"),
+    ("kind", "kind_reliability", "found cells"),
+)
+
+
+def slide_reliability(
+    slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings
+) -> Iterator[EvaluatedReliability]:
+    """Yield the curves of each arm that was measured.
+
+    Parameters
+    ----------
+    slides : sequence of mapping
+        As `count_slide` returns them; kinds are left out where an earlier version measured any of them.
+    settings : SyntheticSettings
+    """
+    for arm in settings.arm:
+        own = [slide for slide in slides if slide["arm"] == arm.name]
+        for of, key, words in _COUNTED:
+            bins = [np.asarray(slide[key], dtype=np.float64) for slide in own if key in slide]
+            if len(bins) < len(own):
+                continue
+            curve = reliability_curve(bins, "slides", words, settings.bootstrap)
+            if curve is not None:
+                yield EvaluatedReliability(set_name=f"synthetic_{arm.name}", of=of, curve=curve)

@@ -1,0 +1,1 @@
+"""Other people's files: cells, regions, reads, variants and tables, read and written."""

@@ -1,0 +1,520 @@
+"""cxpath's own cells and tiles files: Parquet and GeoJSON."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
+from enum import IntEnum
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.errors import CellsFileError, CxpathError, MissingFileError
+from cxpath.io.atomic import atomic_write, output_error, partial_path
+from cxpath.io.geojson import Bounds, to_qupath_frame
+
+# Cells for QuPath: a gzipped GeoJSON FeatureCollection of point detections, written as the cells come.
+#
+# QuPath reads classifications as a list of `names` and measurements as an object since 0.4. Ids must be
+# UUIDs or they are ignored; here they follow from the slide and the row, so that two exports agree.
+
+
+GEOJSON_SCHEMA = "cxpath/cells-geojson/1"
+
+CLASS_NAMES = {Kind.TUMOUR: "Tumor", Kind.IMMUNE: "Immune cells", Kind.OTHER: "Other"}
+"""QuPath's own spelling of its default classes."""
+
+COLOURS = {
+    (Kind.TUMOUR, True): (213, 94, 0),
+    (Kind.TUMOUR, False): (0, 114, 178),
+    (Kind.IMMUNE, True): (230, 159, 0),
+    (Kind.IMMUNE, False): (86, 180, 233),
+    (Kind.OTHER, True): (120, 120, 120),
+    (Kind.OTHER, False): (170, 170, 170),
+}
+"""Okabe & Ito's colour-blind-safe palette: oranges positive, blues negative."""
+
+MEASUREMENTS = tuple(name for name, element in COLUMNS.items() if element is np.float32)
+
+NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
+_COMPRESSION = 1
+"""zlib's quickest: a sixth larger than 4, in half the time, while the network wants the processor."""
+
+_JSON: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
+
+
+class CellsGeojsonWriter:
+    """Write cells table by table; a context manager. Nothing is left if its block ends in an error.
+
+    Parameters
+    ----------
+    path : Path
+        The file, by habit `cells.geojson.gz`.
+    facts : CellTableFacts
+        Of the slide; its digest makes the ids.
+    bounds_px : tuple of int
+        The scanned part of the slide: positions are written in QuPath's frame, that is, relative to it.
+    stained_threshold : float
+        A cell is Positive when its `stained` is at least this; a cell without the value is neither.
+    """
+
+    def __init__(
+        self, path: Path, facts: CellTableFacts, bounds_px: Bounds, *, stained_threshold: float
+    ) -> None:
+        self._path, self._partial, self._facts = path, partial_path(path), facts
+        self._bounds_px, self._threshold = bounds_px, stained_threshold
+        self.number = 0
+        try:
+            self._raw = self._partial.open("wb")
+        except OSError as error:
+            raise output_error(path, error) from error
+        # No name and no time in the gzip header: the same cells give the same bytes.
+        gzipped = gzip.GzipFile("", "wb", _COMPRESSION, fileobj=self._raw, mtime=0)
+        self._text = io.TextIOWrapper(io.BufferedWriter(gzipped, 1 << 20), encoding="utf-8")
+        head = json.dumps(_frame(facts, bounds_px, stained_threshold), **_JSON)
+        self._text.write(f'{{"type":"FeatureCollection","cxpath":{head},"features":[')
+
+    def append(self, cells: CellTable) -> None:
+        """Add cells of the same slide."""
+        for feature in _features(cells, self.number, self._bounds_px, self._threshold):
+            self._text.write(",\n" if self.number else "\n")
+            self._text.write(feature)
+            self.number += 1
+
+    def close(self) -> None:
+        """End the collection and give the file its name."""
+        try:
+            self._text.write("\n]}\n")
+            self._text.close()
+            self._raw.close()
+            self._partial.replace(self._path)
+        except OSError as error:
+            self.discard()
+            raise output_error(self._path, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        for stream in (self._text, self._raw):
+            with suppress(OSError):  # a full disk must not hide the error that brought us here
+                stream.close()
+        self._partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> CellsGeojsonWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+
+def write_cells_geojson(
+    tables: Iterable[CellTable],
+    path: Path,
+    facts: CellTableFacts,
+    bounds_px: Bounds,
+    *,
+    stained_threshold: float,
+) -> int:
+    """Write all tables and return the number of cells."""
+    with CellsGeojsonWriter(path, facts, bounds_px, stained_threshold=stained_threshold) as writer:
+        for cells in tables:
+            writer.append(cells)
+    return writer.number
+
+
+def _frame(facts: CellTableFacts, bounds_px: Bounds, threshold: float) -> dict[str, Any]:
+    return {
+        "schema": GEOJSON_SCHEMA,
+        "frame": "qupath",
+        "frame_origin_px": list(bounds_px[:2]),
+        "mpp": facts.mpp,
+        "slide_digest": facts.slide_digest,
+        "model_digest": facts.model_digest,
+        "stained_threshold": threshold,
+        "research_use": "For Research Use Only. Not for use in diagnostic procedures.",
+    }
+
+
+def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float) -> Iterator[str]:
+    x_px, y_px = to_qupath_frame(cells.x_px, cells.y_px, bounds_px)
+    labels = [_label(kind, stained) for kind in Kind for stained in (None, False, True)]
+    known = np.isfinite(cells.stained)
+    stained_code = np.where(known, 1 + (cells.stained >= threshold), 0)
+    codes = cells.kind.astype(np.int64) * 3 + stained_code
+    ids = _identities(cells.facts.slide_digest, first)
+    columns = zip(ids, codes.tolist(), x_px.tolist(), y_px.tolist(), _measurements(cells), strict=False)
+    for identity, code, x, y, numbers in columns:
+        yield (
+            f'{{"type":"Feature","id":"{identity}","geometry":{{"type":"Point","coordinates":[{x:.2f},{y:.2f}]}},'
+            f'"properties":{{"objectType":"detection","classification":{labels[code]},'
+            f'"measurements":{{{numbers}}}}}}}'
+        )
+
+
+def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
+    sign = [] if stained is None else ["Positive" if stained else "Negative"]
+    return json.dumps({"names": [CLASS_NAMES[kind], *sign], "color": COLOURS[kind, bool(stained)]}, **_JSON)
+
+
+def _measurements(cells: CellTable) -> Iterator[str]:
+    """Yield the measurements of each cell as JSON members; what is unknown is left out.
+
+    One format string serves all cells when nothing is unknown, which is the rule and three times as fast.
+    """
+    columns = {name: getattr(cells, name) for name in MEASUREMENTS}
+    codes = {"subkind_code": cells.subkind, "region_code": cells.region}
+    if all(np.isfinite(array).all() for array in columns.values()):
+        members = [f'"{name}":%{_form(name)}' for name in columns] + [f'"{name}":%d' for name in codes]
+        template = ",".join(members)
+        rows = zip(*(array.tolist() for array in (*columns.values(), *codes.values())), strict=True)
+        yield from (template % row for row in rows)
+    else:
+        texts = [_members(name, array, _form(name)) for name, array in columns.items()]
+        texts += [_members(name, array, "d") for name, array in codes.items()]
+        yield from (",".join(filter(None, row)) for row in zip(*texts, strict=True))
+
+
+def _form(name: str) -> str:
+    """Return the number format of a measurement.
+
+    `stained` keeps every digit of a float32, so that a cell read back is on the same side of a threshold and
+    gives the same intervals; four digits do for the others.
+    """
+    return ".9g" if name == "stained" else ".4g"
+
+
+def _members(name: str, array: NDArray[Any], form: str) -> list[str]:
+    finite = np.isfinite(array).tolist()
+    values = zip(array.tolist(), finite, strict=True)
+    return [f'"{name}":{value:{form}}' if there else "" for value, there in values]
+
+
+def _identities(slide_digest: str, first: int) -> Iterator[str]:
+    """Yield uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's."""
+    started = hashlib.sha1(NAMESPACE.bytes + f"{slide_digest}/".encode(), usedforsecurity=False)
+    for row in count(first):
+        hashed = started.copy()
+        hashed.update(str(row).encode())
+        digits = hashed.hexdigest()
+        variant = "89ab"[int(digits[16], 16) & 3]
+        yield f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+
+
+# Plain tables of named columns as Parquet, used for the table of tiles. Does not know what a tile is.
+
+
+METADATA_KEY = b"cxpath"
+
+
+class TableFileError(CxpathError, ValueError):
+    """A file that should hold a table of columns is no Parquet file, or not one of cxpath's."""
+
+
+def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mapping[str, Any]) -> None:
+    """Write columns of equal length.
+
+    Parameters
+    ----------
+    columns : mapping of str to array
+        Numbers, truth values or strings. NaN becomes null.
+    path : Path
+        Replaced as a whole.
+    metadata : mapping
+        Facts that can be written as JSON; they stand in the schema under the key `cxpath`.
+
+    Raises
+    ------
+    ValueError
+        When the columns differ in length.
+    OutputError
+        When the file cannot be written.
+    """
+    lengths = {name: len(array) for name, array in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"columns differ in length: {lengths}")
+    table = pa.table({name: _to_arrow(array) for name, array in columns.items()})
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(dict(metadata), sort_keys=True).encode()})
+    with atomic_write(path) as partial:
+        pq.write_table(table, partial, compression="zstd")
+
+
+def read_table(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read a table that `write_table` wrote.
+
+    Returns
+    -------
+    columns : dict of str to array
+        Null is NaN in float columns and the empty string in text columns.
+    metadata : dict
+
+    Raises
+    ------
+    MissingFileError, TableFileError
+        When there is no such file, or it is not such a table.
+    """
+    table = read_columns(open_parquet(path), path)
+    metadata = schema_facts(table.schema, path)
+    try:
+        return {name: _to_numpy(table.column(name)) for name in table.column_names}, metadata
+    except (pa.ArrowException, ValueError) as error:
+        raise TableFileError(f"{path}: a column of it is damaged", "write it again") from error
+
+
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file, or say in one line why not."""
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file")
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        raise TableFileError(f"{path}: not a Parquet file", "give a file that cxpath wrote") from error
+
+
+def read_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read some columns, or all, or say in one line why not."""
+    try:
+        return file.read(columns=columns)
+    except (pa.ArrowException, OSError) as error:
+        raise TableFileError(
+            f"{path}: the Parquet file breaks off or is damaged", "write it again"
+        ) from error
+
+
+def schema_facts(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    """Return the JSON facts in the schema's metadata."""
+    raw = (schema.metadata or {}).get(METADATA_KEY)
+    try:
+        facts = json.loads(raw) if raw is not None else None
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        raise TableFileError(
+            f"{path}: no readable `cxpath` entry in the Parquet metadata",
+            "it states the schema, the slide and its µm per pixel; see docs/reference/outputs.md",
+        )
+    return facts
+
+
+def _to_arrow(array: NDArray[Any]) -> pa.Array:
+    if array.dtype.kind == "f":
+        return pa.array(array, from_pandas=True)
+    if array.dtype.kind in "UO":
+        return pa.array(array.tolist(), type=pa.string())
+    return pa.array(array)
+
+
+def _to_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
+    if pa.types.is_string(column.type):
+        return np.array([value or "" for value in column.to_pylist()], dtype=object)
+    return np.asarray(column.to_numpy())
+
+
+# CellTable as Parquet: enumerations as readable strings, facts as JSON in the schema, NaN as null.
+#
+# Cells may be appended table by table, so a slide's worth never has to be in memory at once.
+
+
+ENUMERATIONS: dict[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "region": TissueRegion}
+REQUIRED_VALUES = ("x_px", "y_px", "kind")
+"""Columns in which no row may be empty."""
+
+ROW_GROUP = 131_072
+"""Rows gathered before a row group is written; small groups make slow, large files."""
+
+_HINT = "see docs/reference/outputs.md for the columns of cells.parquet"
+
+
+class CellsWriter:
+    """Write the cells of one slide, table by table; a context manager.
+
+    The file appears under its name on leaving the block without an error; otherwise nothing is left.
+
+    Parameters
+    ----------
+    path : Path
+        The Parquet file; its folder must exist.
+    facts : CellTableFacts
+        Facts that every appended table must share.
+    """
+
+    def __init__(self, path: Path, facts: CellTableFacts) -> None:
+        self._path, self._partial, self._facts = path, partial_path(path), facts
+        self._waiting: list[CellTable] = []
+        self._rows_waiting = 0
+        self.number = 0
+        try:
+            self._writer = pq.ParquetWriter(
+                self._partial, _schema(facts), compression="zstd", use_dictionary=list(ENUMERATIONS)
+            )
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def append(self, cells: CellTable) -> None:
+        """Add cells; raises ValueError when they belong to another slide."""
+        if cells.facts != self._facts:
+            raise ValueError("appended cells carry other facts than the file")
+        self._waiting.append(cells)
+        self._rows_waiting += len(cells)
+        self.number += len(cells)
+        if self._rows_waiting >= ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is waiting and give the file its name."""
+        try:
+            self._flush()
+            self._writer.close()
+            self._partial.replace(self._path)
+        except OSError as error:
+            self.discard()
+            raise output_error(self._path, error) from error
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        with suppress(OSError):  # a full disk must not hide the error that brought us here
+            self._writer.close()
+        self._partial.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if self._rows_waiting:
+            cells = CellTable.concatenate(self._waiting)
+            arrays = [_cells_to_arrow(name, array) for name, array in cells.columns().items()]
+            self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._writer.schema), ROW_GROUP)
+        self._waiting, self._rows_waiting = [], 0
+
+    def __enter__(self) -> CellsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+
+def write_cells(cells: CellTable, path: Path) -> None:
+    """Write a whole table at once."""
+    with CellsWriter(path, cells.facts) as writer:
+        writer.append(cells)
+
+
+def read_cells(path: Path | str) -> CellTable:
+    """Read cells that cxpath wrote, or that somebody else wrote in the same form.
+
+    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may hold nulls
+    (unknown). Further columns are ignored. Texts may be plain or dictionary-encoded.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    CellsFileError
+        When it is no Parquet file, carries no facts, another schema version, lacks a column or holds a
+        value that the column does not allow.
+    """
+    path = Path(path)
+    try:
+        file = open_parquet(path)
+        facts = _facts(schema_facts(file.schema_arrow, path), path)
+        missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
+        if missing:
+            raise CellsFileError(f"{path}: columns missing: {', '.join(missing)}", _HINT)
+        table = read_columns(file, path, list(COLUMNS))
+    except TableFileError as error:
+        raise CellsFileError(error.message, error.hint) from error
+    return CellTable(facts, **{name: _cells_to_numpy(name, table.column(name), path) for name in COLUMNS})
+
+
+def _schema(facts: CellTableFacts) -> pa.Schema:
+    as_json = json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False).encode()
+    columns = [pa.field(name, _arrow_type(name), nullable=name not in REQUIRED_VALUES) for name in COLUMNS]
+    return pa.schema(columns, metadata={METADATA_KEY: as_json})
+
+
+def _arrow_type(name: str) -> pa.DataType:
+    if name in ENUMERATIONS:
+        return pa.dictionary(pa.int8(), pa.string())
+    return pa.from_numpy_dtype(np.dtype(COLUMNS[name]))
+
+
+def _cells_to_arrow(name: str, array: NDArray[Any]) -> pa.Array:
+    if name in ENUMERATIONS:
+        names = [member.name.lower() for member in ENUMERATIONS[name]]
+        return pa.DictionaryArray.from_arrays(pa.array(array.astype(np.int8)), pa.array(names))
+    return pa.array(array, from_pandas=array.dtype.kind == "f")
+
+
+def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[Any]:
+    if name in REQUIRED_VALUES and column.null_count:
+        raise CellsFileError(f"{path}: column {name} has {column.null_count} empty rows", _HINT)
+    try:
+        if name in ENUMERATIONS:
+            return _codes(name, column, path)
+        column = column.fill_null(-1) if name == "tile" else column
+        array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
+    except CellsFileError:
+        raise
+    except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
+        raise CellsFileError(f"{path}: column {name} holds {column.type}, not numbers", _HINT) from error
+    if name in REQUIRED_VALUES and not np.isfinite(array).all():
+        raise CellsFileError(f"{path}: column {name} holds values that are no positions", _HINT)
+    return array
+
+
+def _codes(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[np.uint8]:
+    codes = {member.name.lower(): int(member) for member in ENUMERATIONS[name]}
+    parts = [_chunk_codes(chunk, codes, name, path) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint8)
+
+
+def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) -> NDArray[np.uint8]:
+    encoded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
+    indices = np.asarray(encoded.indices.fill_null(-1)).astype(np.int64)
+    words = encoded.dictionary.to_pylist()
+    unknown = sorted({str(words[index]) for index in np.unique(indices) if index >= 0} - set(codes))
+    if unknown:
+        known = ", ".join(codes)
+        raise CellsFileError(f"{path}: column {name} holds {', '.join(unknown[:5])}", f"known: {known}")
+    lookup = np.array([*(codes.get(str(word), 0) for word in words), 0], dtype=np.uint8)
+    return lookup[indices]
+
+
+def _facts(stated: dict[str, Any], path: Path) -> CellTableFacts:
+    if stated.get("schema") != SCHEMA:
+        raise CellsFileError(f"{path}: schema is {stated.get('schema')!r}, not {SCHEMA!r}", _HINT)
+    known = {field.name for field in fields(CellTableFacts)}
+    try:
+        given = {name: value for name, value in stated.items() if name in known}
+        vectors = tuple(_three(vector) for vector in given.pop("stain_vectors", ()))
+        white = _three(given.pop("white_point", (255.0, 255.0, 255.0)))
+        resolved = 0 < float(given["mpp"]) < float("inf")
+        facts = CellTableFacts(stain_vectors=vectors, white_point=white, **given)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CellsFileError(f"{path}: the facts in the Parquet metadata are incomplete", _HINT) from error
+    if not resolved:
+        raise CellsFileError(f"{path}: mpp is {facts.mpp}, not a number of µm per pixel", _HINT)
+    return facts
+
+
+def _three(numbers: Any) -> tuple[float, float, float]:
+    first, second, third = (float(number) for number in numbers)
+    return first, second, third

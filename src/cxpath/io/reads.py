@@ -1,0 +1,278 @@
+"""Tables of manual reads, long or wide, and the values in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
+from cxpath.errors import ReadsFileError
+from cxpath.io.tables import plain_rows
+
+# How a score may be written in a table of reads: "12", "0,5", "<1", ">100", "5 %", "NE", nothing.
+
+
+MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "none", "null", "missing", "not read", "-", "--", "."})
+NOT_EVALUABLE_WORDS = frozenset(
+    {"ne", "n.e.", "n/e", "not evaluable", "not_evaluable", "inadequate", "insufficient", "inevaluable"}
+)
+LARGEST_OF_SCORE = {"h-score": 300.0, "hscore": 300.0, "h_score": 300.0}
+"""The largest value that a score can have, where it is not 100."""
+LARGEST = 100.0
+
+_SHAPE = re.compile(r"^(<=|>=|<|>|≤|≥)?\s*(\d+(?:[.,]\d+)?|[.,]\d+)\s*%?$")
+
+
+def largest_of(score: str) -> float:
+    """Return the largest value that a score can have."""
+    return LARGEST_OF_SCORE.get(score.strip().casefold(), LARGEST)
+
+
+def read_value(text: str, largest: float = LARGEST) -> ReadValue:
+    """Return the score that a text states.
+
+    Parameters
+    ----------
+    text : str
+        A number with decimal point or comma, a bound, a word for not evaluable or for not read.
+    largest : float
+        No plain number may be above it. A bound may say so: ">100" stands for 100.
+
+    Raises
+    ------
+    ValueError
+        With the reason, when it states no possible score.
+    """
+    plain = " ".join(text.replace("\u00a0", " ").split()).casefold()
+    if plain in MISSING_WORDS:
+        return NO_READ
+    if plain in NOT_EVALUABLE_WORDS:
+        return NOT_EVALUABLE
+    found = _SHAPE.match(plain)
+    if found is None:
+        raise ValueError("is negative" if re.match(r"^-\s*\d", plain) else "is no score")
+    number = float(found[2].replace(",", "."))
+    if found[1] is None:
+        if number > largest:
+            raise ValueError(f'is above {largest:g} (write {largest:g} or ">{largest:g}")')
+        return exactly(number)
+    return _bound(found[1], number, largest)
+
+
+def _bound(sign: str, number: float, largest: float) -> ReadValue:
+    """Return a bound: half of what a score is below stands for it, the bound for what it is above."""
+    if sign in {"<", "<=", "≤"}:
+        if number > largest or (number == 0 and sign == "<"):
+            raise ValueError("says nothing" if number else "is negative")
+        return ReadValue(number / 2, 0.0, number, high_excluded=sign == "<")
+    if number >= largest:
+        return exactly(largest)
+    return ReadValue(number, number, largest, low_excluded=sign == ">")
+
+
+# A table of manual reads: one row a read ("tidy"), or one row a case with a column a reader ("wide").
+#
+# Every refusal names the row. Does not know what is computed from reads.
+
+
+GROUPS = ("site", "scanner", "histology", "specimen")
+"""Columns by which cases are grouped when they are there."""
+
+TIDY_COLUMNS = ("case", "slide", "patient", "reader", "round", "score", "value", "date", "assay", *GROUPS)
+"""Of the template; only case, reader and value must be there."""
+
+_SAME = {
+    "case_id": "case",
+    "case id": "case",
+    "accession": "case",
+    "slide_id": "slide",
+    "slide id": "slide",
+    "patient_id": "patient",
+    "patient id": "patient",
+    "rater": "reader",
+    "observer": "reader",
+    "pathologist": "reader",
+    "score name": "score",
+    "score_name": "score",
+    "read date": "date",
+    "clone": "assay",
+    "notes": "comment",
+    "note": "comment",
+}
+_ROUND_IN_NAME = re.compile(r"^(?P<reader>.+?)[\s_,;(\[]*\bround[\s_]*(?P<round>\d+)[)\]]?$", re.IGNORECASE)
+_TEMPLATE = "cxpath agree init writes a template"
+
+
+@dataclass(frozen=True)
+class ReadsTable:
+    """The reads of a file, and what a person should know about how it was read."""
+
+    reads: tuple[Read, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def read_reads(path: Path, score: str = "CPS", groups: Sequence[str] = ()) -> ReadsTable:
+    """Read a table of manual reads.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, TSV or XLSX.
+    score : str
+        What is read where the table has no column `score`.
+    groups : sequence of str
+        Further columns by which cases are grouped.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    ReadsFileError
+        When a column or an entry is missing, a value is impossible, or a read stands twice.
+    """
+    rows = plain_rows(path)
+    if len(rows) < 2:
+        raise ReadsFileError(f"{path}: holds no reads", _TEMPLATE)
+    names = _column_names(rows[0][1], path)
+    wanted = (*GROUPS, *(_plain(name) for name in groups))
+    missing = [name for name in wanted[len(GROUPS) :] if name not in names]
+    if missing:
+        raise ReadsFileError(f"{path}: no column {missing[0]!r} to group by", f"it has: {', '.join(names)}")
+    entries = [(number, _by_name(names, row, path, number)) for number, row in rows[1:]]
+    tidy = {"reader", "value"} <= set(names)
+    build = _tidy_reads if tidy else _wide_reads
+    reads = tuple(build(path, names, entries, score, wanted))
+    _refuse_doubles(path, reads)
+    unused = [name for name in names if tidy and name not in {*TIDY_COLUMNS, *wanted, "comment", ""}]
+    warnings = [f"{path.name}: columns not used: {', '.join(unused)}"] if unused else []
+    return ReadsTable(reads, (*warnings, *_remarks(path, reads)))
+
+
+def _plain(name: str) -> str:
+    plain = " ".join(name.split()).casefold()
+    return _SAME.get(plain, plain)
+
+
+def _column_names(header: Sequence[str], path: Path) -> list[str]:
+    """Return names without case, keeping those of readers; a first column without a name is the case."""
+    known = {*TIDY_COLUMNS, "comment"}
+    names = [_plain(name) if _plain(name) in known or not name else name.strip() for name in header]
+    if {"reader", "value"} <= set(names):
+        names = [_plain(name) for name in names]
+    if names[0] == "":
+        names[0] = "case"
+    doubled = sorted({name for name in names if name and names.count(name) > 1})
+    if doubled:
+        raise ReadsFileError(f"{path}: row 1: column {doubled[0]!r} stands twice", _TEMPLATE)
+    if "case" not in names:
+        raise ReadsFileError(f"{path}: row 1: no column 'case'", _TEMPLATE)
+    return names
+
+
+def _by_name(names: Sequence[str], row: Sequence[str], path: Path, number: int) -> dict[str, str]:
+    if any(row[len(names) :]):
+        raise ReadsFileError(
+            f"{path}: row {number}: has {len(row)} entries under {len(names)} columns",
+            "put entries with a decimal comma in quotes, or separate columns by semicolons",
+        )
+    return dict(zip(names, [*row, *[""] * (len(names) - len(row))], strict=False))
+
+
+def _tidy_reads(
+    path: Path,
+    names: Sequence[str],
+    entries: Sequence[tuple[int, Mapping[str, str]]],
+    score: str,
+    groups: Sequence[str],
+) -> Iterator[Read]:
+    for number, entry in entries:
+        if not entry["reader"]:
+            raise ReadsFileError(f"{path}: row {number}: names no reader", "fill in the column reader")
+        yield _read(path, number, entry, entry["reader"], entry["value"], score, groups)
+
+
+def _wide_reads(
+    path: Path,
+    names: Sequence[str],
+    entries: Sequence[tuple[int, Mapping[str, str]]],
+    score: str,
+    groups: Sequence[str],
+) -> Iterator[Read]:
+    """Yield the reads of a table with a column a reader; "NAME round 2" is a reader's second round."""
+    readers = [name for name in names if name not in {*TIDY_COLUMNS, *groups, "comment", ""}]
+    if not readers:
+        raise ReadsFileError(f"{path}: no columns 'reader' and 'value', and no column of a reader", _TEMPLATE)
+    for number, entry in entries:
+        for column in readers:
+            found = _ROUND_IN_NAME.match(column)
+            reader = found["reader"] if found else column
+            own = dict(entry) | ({"round": found["round"]} if found else {})
+            yield _read(path, number, own, reader, entry[column], score, groups)
+
+
+def _read(
+    path: Path,
+    number: int,
+    entry: Mapping[str, str],
+    reader: str,
+    text: str,
+    score: str,
+    groups: Sequence[str],
+) -> Read:
+    if not entry["case"]:
+        raise ReadsFileError(f"{path}: row {number}: names no case", "fill in the column case")
+    name = entry.get("score") or score
+    try:
+        value = read_value(text, largest_of(name))
+    except ValueError as error:
+        raise ReadsFileError(
+            f"{path}: row {number}: {name} of reader {reader!r}: {text!r} {error}",
+            'write a number, "<1", ">100", NE for not evaluable, or leave it empty',
+        ) from error
+    round_text = entry.get("round") or "1"
+    if not round_text.isdigit() or round_text == "0":
+        raise ReadsFileError(
+            f"{path}: row {number}: round {round_text!r} is no number from 1", "write 1, 2, ..."
+        )
+    return Read(
+        case=entry["case"],
+        reader=reader,
+        value=value,
+        score=name,
+        round=int(round_text),
+        slide=entry.get("slide", ""),
+        patient=entry.get("patient", ""),
+        row=number,
+        date=entry.get("date", ""),
+        assay=entry.get("assay", ""),
+        groups={group: entry[group] for group in groups if entry.get(group)},
+    )
+
+
+def _refuse_doubles(path: Path, reads: Sequence[Read]) -> None:
+    seen: dict[tuple[object, ...], int] = {}
+    for read in reads:
+        key = (read.unit, read.reader, read.round, read.score.casefold())
+        if key in seen:
+            of_slide = f", slide {read.slide}" if read.slide else ""
+            raise ReadsFileError(
+                f"{path}: row {read.row}: case {read.case}{of_slide} was read by {read.reader!r} in round "
+                f"{read.round} before, in row {seen[key]}",
+                "keep one of them, or number the rounds",
+            )
+        seen[key] = read.row
+
+
+def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
+    censored = sum(read.value.censored for read in reads)
+    if censored:
+        yield (
+            f"{path.name}: {censored} reads state only a bound; half of an upper bound, or the lower bound, "
+            "stands for them where a number is needed"
+        )
+    for state in (ReadState.NOT_EVALUABLE, ReadState.MISSING):
+        number = sum(read.value.state is state for read in reads)
+        if number:
+            yield f"{path.name}: {number} reads are {state.value}"

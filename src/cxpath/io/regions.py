@@ -1,0 +1,496 @@
+"""Annotated regions of QuPath, ASAP and ImageScope, recognised by content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import shapely
+from pydantic import model_validator
+from shapely.affinity import scale, translate
+from shapely.geometry import GeometryCollection, MultiPolygon, Point, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from cxpath.data.regions import Region, RegionMeaning, Regions, RegionUse
+from cxpath.data.settings import Settings
+from cxpath.errors import RegionsFileError
+from cxpath.io.atomic import first_character, read_content
+from cxpath.io.geojson import (
+    UNCLASSIFIED,
+    AnnotatedArea,
+    Bounds,
+    FeatureShapeError,
+    Ring,
+    annotated_area,
+    class_name,
+    closed_outline,
+    coordinate,
+    from_qupath_frame,
+    geometry,
+    object_type,
+    parse_features,
+    plain,
+    refuse_repeats,
+    shape_of,
+)
+
+# Regions drawn in ASAP: its XML, in level-0 pixels of the file. Does not know what a group means.
+
+
+ASAP_FORM = "ASAP XML"
+ASAP_ROOT = "ASAP_Annotations"
+
+_AREAS = {"polygon", "rectangle", "spline"}
+
+
+def regions_in_asap(root: Element, file: object) -> tuple[list[AnnotatedArea], list[str]]:
+    """Return the areas of a file, and warnings about what was passed over.
+
+    The class is the annotation's group (`PartOfGroup`); "None" is no class. Points and measurements are
+    passed over. A spline is read as the polygon through its points. Holes are drawn as areas of an excluded
+    group: ASAP has no others.
+
+    Parameters
+    ----------
+    root : Element
+        `ASAP_Annotations`.
+    file : object
+        Names the file in messages.
+
+    Raises
+    ------
+    RegionsFileError
+        When an area encloses nothing or has a coordinate that is none.
+    """
+    found, warnings = [], []
+    for number, annotation in enumerate(root.iterfind("Annotations/Annotation"), start=1):
+        group = (annotation.get("PartOfGroup") or "").strip()
+        class_name = UNCLASSIFIED if group.casefold() in {"", "none"} else group
+        kind, where = annotation.get("Type") or "", f"annotation {number} ({class_name})"
+        if kind.casefold() not in _AREAS:
+            warnings.append(
+                f"annotation {number} was passed over: a {kind or 'nameless type'} encloses no area"
+            )
+            continue
+        if kind.casefold() == "spline":
+            warnings.append(f"{where} is a spline and was read as the polygon through its points")
+        outline = closed_outline(_points(annotation, where, file), where, file)
+        found.append(annotated_area(outline, class_name, where, file))
+    return found, warnings
+
+
+def _points(annotation: Element, where: str, file: object) -> Ring:
+    return [point for _, point in sorted(_numbered(annotation, where, file), key=lambda pair: pair[0])]
+
+
+def _numbered(annotation: Element, where: str, file: object) -> Iterator[tuple[float, tuple[float, float]]]:
+    for position, point in enumerate(annotation.iterfind("Coordinates/Coordinate")):
+        order = point.get("Order")
+        number = float(position) if order is None else coordinate(order, where, file)
+        yield number, (coordinate(point.get("X"), where, file), coordinate(point.get("Y"), where, file))
+
+
+# Regions drawn in Aperio ImageScope: its XML, in level-0 pixels. Does not know what a layer means.
+
+
+IMAGESCOPE_FORM = "ImageScope XML"
+IMAGESCOPE_ROOT = "Annotations"
+
+_RECTANGLE, _ELLIPSE = "1", "2"
+_LINES = {"3": "arrow", "4": "ruler"}
+_NAMING_ATTRIBUTES = {"description", "class", "classification", "name"}
+
+
+def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedArea], list[str]]:
+    """Return the areas of a file, and warnings about what was passed over.
+
+    A layer (`Annotation`) is a class: its `Name`, else its attribute `Description` or `Class`, else the
+    region's own `Text`. A region with `NegativeROA="1"` is to be cut out. Arrows and rulers are passed over.
+
+    Parameters
+    ----------
+    root : Element
+        `Annotations`.
+    file : object
+        Names the file in messages.
+
+    Raises
+    ------
+    RegionsFileError
+        When a region encloses nothing or has a coordinate that is none.
+    """
+    found, warnings = [], []
+    for layer_number, layer in enumerate(root.iterfind("Annotation"), start=1):
+        for number, region in enumerate(layer.iterfind("Regions/Region"), start=1):
+            class_name = _layer_class(layer) or (region.get("Text") or "").strip() or UNCLASSIFIED
+            place = f"layer {layer_number}, region {number}"
+            where = f"{place} ({class_name})"
+            kind = (region.get("Type") or "0").strip()
+            if kind in _LINES:
+                warnings.append(f"{place} was passed over: a {_LINES[kind]} encloses no area")
+                continue
+            outline = _outline(_imagescope_points(region, where, file), kind, where, file)
+            negative = (region.get("NegativeROA") or "0").strip() == "1"
+            found.append(annotated_area(outline, class_name, where, file, negative=negative))
+    return found, warnings
+
+
+def _layer_class(layer: Element) -> str:
+    own = (layer.get("Name") or "").strip()
+    return own or next(_stated(layer), "")
+
+
+def _stated(layer: Element) -> Iterator[str]:
+    for attribute in layer.iterfind("Attributes/Attribute"):
+        value = (attribute.get("Value") or "").strip()
+        if value and (attribute.get("Name") or "").strip().casefold() in _NAMING_ATTRIBUTES:
+            yield value
+
+
+def _imagescope_points(region: Element, where: str, file: object) -> Ring:
+    return [
+        (coordinate(vertex.get("X"), where, file), coordinate(vertex.get("Y"), where, file))
+        for vertex in region.iterfind("Vertices/Vertex")
+    ]
+
+
+def _outline(points: Ring, kind: str, where: str, file: object) -> Polygon:
+    """Return the outline; rectangles and ellipses may be given by two opposite corners of their box."""
+    if len(points) == 2 and kind in {_RECTANGLE, _ELLIPSE}:
+        (left, top), (right, bottom) = points
+        if kind == _RECTANGLE:
+            return shapely.box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
+        circle = Point((left + right) / 2, (top + bottom) / 2).buffer(0.5, quad_segs=32)
+        return scale(circle, abs(right - left), abs(bottom - top))
+    return closed_outline(points, where, file)
+
+
+# What the class names of drawn regions mean: a small table that a lab may change. Reads no file.
+
+
+class RegionClasses(Settings):
+    """Section `[regions]` of the configuration: class names by meaning; a list replaces the default list.
+
+    Neither case matters nor the star that QuPath sets behind `Region*` and `Ignore*`.
+    """
+
+    include: tuple[str, ...] = (
+        "Tumor", "Tumour", "Invasive tumor", "Invasive tumour", "Carcinoma",
+        "Region", "ROI", "Region of interest", "Include",
+    )  # fmt: skip
+    """Scored."""
+
+    tumour_bed: tuple[str, ...] = ("Tumor bed", "Tumour bed", "Tumor area", "Tumour area")
+    """Scored, and the area that scores of tumour area refer to."""
+
+    exclude: tuple[str, ...] = ("Exclude", "Exclusion", "Ignore", "Ulcer")
+    """Not scored."""
+
+    necrosis: tuple[str, ...] = ("Necrosis", "Necrotic")
+    """Not scored."""
+
+    benign: tuple[str, ...] = (
+        "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIS", "HSIL", "LSIL", "Dysplasia",
+    )  # fmt: skip
+    """Not scored: benign or precancerous epithelium."""
+
+    artefact: tuple[str, ...] = ("Artefact", "Artifact", "Fold", "Pen", "Blur")
+    """Not scored."""
+
+    control: tuple[str, ...] = ("Control", "Control tissue", "Positive control", "Negative control")
+    """Not scored: control tissue on the slide."""
+
+    pass_over: tuple[str, ...] = ()
+    """Neither include nor exclude anything; passed over with a warning."""
+
+    @model_validator(mode="after")
+    def _one_meaning_each(self) -> Self:
+        refuse_repeats(name for listed in self.model_dump().values() for name in listed)
+        return self
+
+    def meanings(self) -> dict[str, RegionMeaning]:
+        """Return the meaning of each name, in the spelling of the table."""
+        return {name: meaning for key, meaning in _MEANING_OF_KEY.items() for name in getattr(self, key)}
+
+    def meaning(self, name: str) -> RegionMeaning | None:
+        """Return what a class means, or None for one that is not in the table."""
+        if name == UNCLASSIFIED:
+            return RegionMeaning.INCLUDE  # whoever draws one area means that one
+        plain_meanings = {plain(known): meaning for known, meaning in self.meanings().items()}
+        return plain_meanings.get(plain(name))
+
+    def is_passed_over(self, name: str) -> bool:
+        """Say whether areas of this class are for something else than the score."""
+        return plain(name) in {plain(known) for known in self.pass_over}
+
+    def listed(self) -> str:
+        """Return the whole table in one line, for messages."""
+        return "; ".join(
+            f"{meaning.value}: {', '.join(getattr(self, key)) or 'none'}"
+            for key, meaning in _MEANING_OF_KEY.items()
+        )
+
+
+_MEANING_OF_KEY = {
+    "include": RegionMeaning.INCLUDE,
+    "tumour_bed": RegionMeaning.TUMOUR_BED,
+    "exclude": RegionMeaning.EXCLUDE,
+    "necrosis": RegionMeaning.NECROSIS,
+    "benign": RegionMeaning.BENIGN,
+    "artefact": RegionMeaning.ARTEFACT,
+    "control": RegionMeaning.CONTROL,
+}
+
+
+# Areas drawn in QuPath, from its GeoJSON, moved into level-0 pixels. Does not know what a class means.
+
+
+GEOJSON_FORM = "QuPath GeoJSON"
+
+_ANNOTATED_TYPES = {"", "annotation"}
+_GEOJSON_AREAS = {"Polygon", "MultiPolygon", "GeometryCollection"}
+
+
+def regions_in_geojson(
+    content: bytes, bounds_px: Bounds, file: object
+) -> tuple[list[AnnotatedArea], list[str]]:
+    """Return the areas of a file, and warnings about what was passed over.
+
+    Polygons and multipolygons keep their holes; of a mixed geometry the polygons are taken. Points, lines
+    and objects that are no annotations (detections, cells, tiles) are passed over.
+
+    Parameters
+    ----------
+    content : bytes
+        A FeatureCollection, a bare array of features or one feature.
+    bounds_px : tuple of int
+        x, y, width, height of the slide's scanned part: QuPath's positions are relative to it.
+    file : object
+        Names the file in messages.
+
+    Raises
+    ------
+    RegionsFileError
+        When it is no GeoJSON, or an area is none.
+    """
+    offset = from_qupath_frame(0.0, 0.0, bounds_px)
+    found: list[AnnotatedArea] = []
+    passed_over: Counter[str] = Counter()
+    features, _ = parse_features(content, file, RegionsFileError)
+    for number, feature in enumerate(features, start=1):
+        held, kind, name = geometry(feature), object_type(feature), class_name(feature)
+        if kind not in _ANNOTATED_TYPES or held.get("type") not in _GEOJSON_AREAS:
+            passed_over[kind if kind not in _ANNOTATED_TYPES else str(held.get("type") or "no geometry")] += 1
+            continue
+        where = f"annotation {number} ({name})"
+        outline = _polygons(_shape(held, where, file))
+        found.append(annotated_area(translate(outline, *offset), name, where, file))
+    return found, [_said(passed_over)] if passed_over else []
+
+
+def _shape(held: dict[str, Any], where: str, file: object) -> BaseGeometry:
+    try:
+        return shape_of(held)
+    except FeatureShapeError as error:
+        message = f"{file}: {where} is not a polygon: {error.message}"
+        raise RegionsFileError(message, "export the annotations again") from error
+
+
+def _polygons(outline: BaseGeometry) -> BaseGeometry:
+    if not isinstance(outline, GeometryCollection):
+        return outline
+    areas = [part for part in outline.geoms if isinstance(part, Polygon | MultiPolygon)]
+    polygons = [p for part in areas for p in (part.geoms if isinstance(part, MultiPolygon) else [part])]
+    return MultiPolygon(polygons)
+
+
+def _said(passed_over: Counter[str]) -> str:
+    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(passed_over.items()))
+    return f"objects without a drawn area were passed over: {kinds}"
+
+
+# XML from elsewhere, read without trust: a document type declaration is refused before it is acted upon.
+#
+# Entity bombs and references to other files both need a declaration (`<!DOCTYPE`), which no drawing tool
+# writes. Refusing it in the standard library's parser makes a further dependency needless.
+
+
+_HINT = "export the annotations again"
+
+
+class _DeclaresTypes(Exception):  # noqa: N818  # a signal, not an error that anybody sees
+    """The document begins with a document type declaration."""
+
+
+class _PlainElements(ElementTree.TreeBuilder):
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Stop: expat calls this before it reads what the declaration holds."""
+        raise _DeclaresTypes
+
+
+def parse_xml(content: bytes, file: object) -> ElementTree.Element:
+    """Return the root element.
+
+    Parameters
+    ----------
+    content : bytes
+        In any encoding that the XML declaration or a byte order mark names.
+    file : object
+        Names the file in messages.
+
+    Raises
+    ------
+    RegionsFileError
+        When it is not well formed, or declares document types.
+    """
+    parser = ElementTree.XMLParser(target=_PlainElements())
+    try:
+        parser.feed(content)
+        return parser.close()
+    except _DeclaresTypes as error:
+        message = f"{file}: holds a document type declaration (<!DOCTYPE), which is not read for safety"
+        raise RegionsFileError(message, _HINT) from error
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise RegionsFileError(f"{file}: not readable XML: {error}", _HINT) from error
+
+
+# The pathologist's regions, from whichever drawing tool: the form is told by the content.
+#
+# A class that nobody gave a meaning is an error: an area meant as "do not score this" must never be scored
+# because its name was spelled differently, and one meant as "score this" must not be lost.
+
+
+_FORMS = "QuPath GeoJSON, ASAP XML or ImageScope XML"
+_EXPORT = "export the annotations again"
+
+
+def read_regions(
+    path: Path | str,
+    bounds_px: Bounds = (0, 0, 0, 0),
+    classes: RegionClasses | None = None,
+    size_px: tuple[int, int] | None = None,
+) -> Regions:
+    """Read the drawn areas of a slide: QuPath GeoJSON, ASAP XML or ImageScope XML, plain or gzipped.
+
+    Parameters
+    ----------
+    path : Path
+    bounds_px : tuple of int
+        x, y, width, height of the slide's scanned part, from which QuPath's positions count; ASAP's and
+        ImageScope's count from the file's own corner.
+    classes : RegionClasses, optional
+        What each class name means. An area without a class is included.
+    size_px : tuple of int, optional
+        Width and height of the slide: with it, areas that reach beyond are warned about.
+
+    Returns
+    -------
+    Regions
+        Crossing outlines are repaired; `warnings` says which, and what was passed over.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    RegionsFileError
+        When it has none of the three forms, an area encloses nothing, a class has no meaning, or no area
+        is left.
+    """
+    path, classes = Path(path), classes or RegionClasses()
+    content = read_content(path, RegionsFileError, _EXPORT)
+    form, drawn, warnings = _drawn(content, bounds_px, path)
+    meant, passed_over = _with_meaning(drawn, classes, path)
+    if not meant:
+        raise RegionsFileError(
+            f"{path}: no drawn area in the file", f"draw areas and export them as {_FORMS}"
+        )
+    repairs = [said for area, _ in meant for said in area.warnings]
+    beyond = [said for area, _ in meant for said in _beyond(area, size_px)]
+    areas = tuple(_regions(meant))
+    said = (*warnings, *passed_over, *repairs, *beyond, *_nothing_left(areas, size_px))
+    return Regions(areas, tuple(said), form, hashlib.sha256(content).hexdigest())
+
+
+def _drawn(content: bytes, bounds_px: Bounds, path: Path) -> tuple[str, list[AnnotatedArea], list[str]]:
+    first = first_character(content)
+    if first == "<":
+        root = parse_xml(content, path)
+        if root.tag == ASAP_ROOT:
+            return ASAP_FORM, *regions_in_asap(root, path)
+        if root.tag == IMAGESCOPE_ROOT:
+            return IMAGESCOPE_FORM, *regions_in_imagescope(root, path)
+        message = f"{path}: XML of another kind (<{root.tag}>)"
+        raise RegionsFileError(message, f"export the annotations as {_FORMS}")
+    return GEOJSON_FORM, *regions_in_geojson(content, bounds_px, path)
+
+
+Meant = list[tuple[AnnotatedArea, RegionMeaning]]
+
+
+def _with_meaning(drawn: list[AnnotatedArea], classes: RegionClasses, path: Path) -> tuple[Meant, list[str]]:
+    meant: Meant = []
+    unknown: Counter[str] = Counter()
+    passed_over: Counter[str] = Counter()
+    for area in drawn:
+        meaning = classes.meaning(area.class_name)
+        if meaning is not None:
+            meant.append((area, meaning))
+        else:
+            (passed_over if classes.is_passed_over(area.class_name) else unknown)[area.class_name] += 1
+    if unknown:
+        raise RegionsFileError(f"{path}: areas of unknown classes: {_counted(unknown)}", _way_out(classes))
+    said = f"drawn areas of these classes were passed over, as configured: {_counted(passed_over)}"
+    return meant, [said] if passed_over else []
+
+
+def _counted(names: Counter[str]) -> str:
+    return ", ".join(f"{name!r} ({number})" for name, number in sorted(names.items()))
+
+
+def _way_out(classes: RegionClasses) -> str:
+    return (
+        "give them a known class, or name them in [regions] of the configuration "
+        f"(pass_over leaves them out). Known: {classes.listed()}"
+    )
+
+
+def _regions(meant: Meant) -> Iterator[Region]:
+    """Yield regions; a negative area is a hole in an excluded class and an exclusion in an included one."""
+    for area, meaning in meant:
+        if not area.negative:
+            shape = area.shape if meaning.use is RegionUse.INCLUDE else _less_holes(area, meant)
+            if not shape.is_empty:
+                yield Region.meaning_of(area.class_name, meaning, shape)
+        elif meaning.use is RegionUse.INCLUDE:
+            yield Region.meaning_of(f"{area.class_name}, cut out", RegionMeaning.EXCLUDE, area.shape)
+
+
+def _less_holes(area: AnnotatedArea, meant: Meant) -> Polygon | MultiPolygon:
+    holes = [other.shape for other, _ in meant if other.negative and other.class_name == area.class_name]
+    return _polygonal(area.shape.difference(shapely.union_all(holes)))
+
+
+def _polygonal(shape: BaseGeometry) -> Polygon | MultiPolygon:
+    if isinstance(shape, Polygon | MultiPolygon):
+        return shape
+    return MultiPolygon([part for part in shapely.get_parts(shape) if isinstance(part, Polygon)])
+
+
+def _beyond(area: AnnotatedArea, size_px: tuple[int, int] | None) -> Iterator[str]:
+    if size_px is None:
+        return
+    slide = shapely.box(-1, -1, size_px[0] + 1, size_px[1] + 1)
+    if not slide.intersects(area.shape):
+        yield f"{area.where} lies wholly outside the slide: is the file of this slide?"
+    elif not slide.covers(area.shape):
+        yield f"{area.where} reaches beyond the slide's edge"
+
+
+def _nothing_left(areas: tuple[Region, ...], size_px: tuple[int, int] | None) -> Iterator[str]:
+    if size_px is not None and Regions(areas).scored_shape(*size_px).area == 0:
+        yield "the drawn regions leave nothing of the slide to score"

@@ -1,0 +1,361 @@
+"""A model as stored: card, weights, digest, and where models are found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import torch
+from pydantic import Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Calibration
+from cxpath.data.settings import Settings, bundled
+from cxpath.errors import ModelError
+from cxpath.network.unet import ArchitectureSettings, PlainUNet
+
+# A model's card: what it is, what it may be used on, how good it was measured to be, and its digest.
+#
+# The only description of `card.toml`; unknown keys are errors.
+
+
+MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+
+IntendedUse = Literal["Research use only. Not for use in diagnostic procedures."]
+INTENDED_USE: IntendedUse = "Research use only. Not for use in diagnostic procedures."
+
+
+class Thresholds(Settings):
+    """ChosenThresholds that turn outputs into cells; chosen on held-out drawings."""
+
+    centre_threshold: float = Field(gt=0, lt=1)
+    """A peak of the centre map below this is no cell."""
+
+    stained_threshold: float = Field(gt=0, lt=1)
+    """A cell counts as PD-L1 positive when its calibrated probability reaches this."""
+
+    min_distance_um: float = Field(gt=0, le=10)
+    """Two peaks nearer than this are one cell."""
+
+
+class CardCalibration(Settings):
+    """How raw logits become probabilities, fitted on held-out drawings; see `Calibration`."""
+
+    class_temperature: float = Field(default=1.0, gt=0)
+    class_biases: tuple[float, ...] = ()
+    """One for each of `fine_classes`; empty for none, as in models packed before they were fitted."""
+    membrane_temperature: float = Field(default=1.0, gt=0)
+    membrane_bias: float = 0.0
+    any_temperature: float = Field(default=1.0, gt=0)
+    any_bias: float = 0.0
+
+    def as_value(self) -> Calibration:
+        """Return the frozen value that the cells room applies."""
+        return Calibration(**self.model_dump())
+
+
+class DataSource(Settings):
+    """One body of data that the weights learned from or were measured on."""
+
+    name: str
+    licence: str
+    use: Literal["train", "validate", "evaluate"]
+    amount: str
+    """How much of it, in words: "1800 fields of 448 px"."""
+
+
+class Metric(Settings):
+    """One measured figure with its interval."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    count: int
+    """What the figure rests on: cells or fields, as `method` says."""
+    method: str
+
+
+class ReliabilityCurve(Settings):
+    """Stated probabilities beside what came true; one entry a bin of probability that holds any cell."""
+
+    method: str
+    bin_width: float = Field(default=0.1, gt=0, le=1)
+    from_probability: tuple[float, ...]
+    """Lower end of each bin; the last bin includes its upper end."""
+    count: tuple[int, ...]
+    """Cells in the bin."""
+    mean_probability: tuple[float, ...]
+    observed_share: tuple[float, ...]
+    """Share of the bin's cells for which it came true."""
+    expected_error: Metric
+    """Mean gap between the two over all cells (expected calibration error, Guo et al. 2017)."""
+
+    @model_validator(mode="after")
+    def _one_entry_a_bin(self) -> Self:
+        columns = (self.from_probability, self.count, self.mean_probability, self.observed_share)
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError("from_probability, count, mean_probability and observed_share differ in length")
+        return self
+
+
+class Reliability(Settings):
+    """How far probabilities may be believed, on held-out drawings that calibrated nothing."""
+
+    kind: ReliabilityCurve | None = None
+    """Probability of the called kind, against whether it is the true one; found cells."""
+    stained: ReliabilityCurve | None = None
+    """Probability of being PD-L1 positive by the called kind's rule, against the truth; found cells called
+    tumour or immune."""
+
+
+class EvaluatedFigure(Settings):
+    """One figure that `cxpath evaluate` measured against a target, on images that taught nothing."""
+
+    set_name: str
+    """Which body of images: "bcdata", "synthetic_held_out", ..."""
+    name: str
+    label: str
+    """The figure in words."""
+    value: float
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    target: str
+    """As "≥ 0.82"."""
+    met: bool
+    n: int
+    n_of: str
+    """What was counted."""
+    mpp: float | None = None
+    """Micrometres per pixel assumed or stated; none where pictures differ."""
+    method: str
+
+
+class TrainingRecord(Settings):
+    """How the weights came to be, in enough detail to make them again."""
+
+    command: str
+    seed: int
+    steps: int
+    minutes: float
+    software: str
+    """Versions of cxpath and torch."""
+    settings_digest: str
+    """SHA-256 of the effective settings, as JSON with sorted keys."""
+
+
+class ModelCard(Settings):
+    """Everything `card.toml` holds."""
+
+    schema_name: Literal["cxpath/model/2"] = Field(default="cxpath/model/2", alias="schema")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    version: str
+    description: str
+    intended_use: IntendedUse = INTENDED_USE
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of `model.safetensors`."""
+    mpp: float = Field(gt=0.05, lt=5)
+    """Micrometres per pixel of what the network must be given."""
+    accepted_mpp: tuple[float, float]
+    """Range of the *slide's* µm/px from which that may be made."""
+    stride_px: int
+    """Tile origins must be multiples of this at the network's µm/px."""
+    output_stride_px: int
+    halo_px: int
+    receptive_field_px: int
+    fine_classes: tuple[str, ...]
+    stain_classes: tuple[str, ...]
+    region_classes: tuple[str, ...]
+    architecture: ArchitectureSettings
+    thresholds: Thresholds
+    calibration: CardCalibration
+    training: TrainingRecord
+    data: tuple[DataSource, ...]
+    metrics: dict[MetricName, Metric]
+    reliability: Reliability | None = None
+    """Models packed before cxpath measured it have none."""
+    evaluation: tuple[EvaluatedFigure, ...] = ()
+    """What `cxpath evaluate --record` wrote; empty until then."""
+
+    @model_validator(mode="after")
+    def _fits_this_software(self) -> Self:
+        expected = (FINE_CLASSES, STAIN_CLASSES, REGION_CLASSES)
+        if (self.fine_classes, self.stain_classes, self.region_classes) != expected:
+            raise ValueError("classes are not the ones, or not in the order, that this cxpath knows")
+        # A core that starts on the lattice sees half of what lies beyond one lattice block on each side.
+        if 2 * self.halo_px < self.receptive_field_px - self.stride_px:
+            raise ValueError("halo_px is less than the receptive field reaches")
+        if len(self.calibration.class_biases) not in (0, len(FINE_CLASSES)):
+            raise ValueError("calibration.class_biases must have one entry for each of fine_classes, or none")
+        low, high = self.accepted_mpp
+        if not 0 < low <= self.mpp <= high:
+            raise ValueError("accepted_mpp must enclose mpp")
+        return self
+
+
+# Reading `card.toml`, and the text that is written into one.
+
+
+CARD_NAME = "card.toml"
+
+EARLIER_SCHEMA = "cxpath/model/1"
+"""Its staining threshold is for a probability that left out the doubt about the kind."""
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read the card of the model in `folder`.
+
+    Raises
+    ------
+    ModelError
+        When the card is missing, is no TOML or does not describe a model this version can run.
+    """
+    path = folder / CARD_NAME
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        if content.get("schema") == EARLIER_SCHEMA:
+            raise ModelError(
+                f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
+                "pack its training again: cxpath models pack",
+            )
+        return ModelCard.model_validate(content)
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path}: no model card there", "give a folder that `cxpath models list` names"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not readable as TOML: {error}", "restore the model folder") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "card"
+        raise ModelError(
+            f"{path}: {where}: {first['msg']}", "the model may belong to another version of cxpath"
+        ) from error
+
+
+def card_text(card: ModelCard) -> str:
+    """Return the card as TOML text; `read_card` gives back an equal card."""
+    content = card.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return "\n".join(_table_lines(content, "")) + "\n"
+
+
+def _table_lines(table: dict[str, Any], path: str) -> list[str]:
+    """Plain values first, as TOML demands, then tables and lists of tables."""
+    lines = [f"{key} = {_literal(value)}" for key, value in table.items() if not _is_table(value)]
+    for key, value in table.items():
+        inner = f"{path}.{key}" if path else key
+        if isinstance(value, dict):
+            lines += ["", f"[{inner}]", *_table_lines(value, inner)]
+        elif _is_table(value):
+            for row in value:
+                lines += ["", f"[[{inner}]]", *_table_lines(row, inner)]
+    return lines
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+
+
+def _literal(value: Any) -> str:
+    """JSON's strings, numbers, booleans and lists of these are TOML's too, but for an unescaped DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+# Where models lie and how one is loaded: by name among the bundled ones, or from a folder.
+
+
+WEIGHTS_NAME = "model.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A card and the network it describes, weights loaded, in evaluation mode, float32."""
+
+    card: ModelCard
+    network: PlainUNet
+
+
+def model_folder(name_or_path: str | Path) -> Path:
+    """Return the folder of a model.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of a bundled model ("small"), or a folder that holds `card.toml`.
+
+    Raises
+    ------
+    ModelError
+        When there is no such model.
+    """
+    for folder in (bundled("models") / name_or_path, Path(name_or_path).expanduser()):
+        if (folder / CARD_NAME).is_file():
+            return folder
+    known = ", ".join(folder.name for folder in _bundled_folders()) or "none"
+    raise ModelError(
+        f"model {str(name_or_path)!r} is unknown: no such bundled model, and no folder with {CARD_NAME}",
+        f"bundled models: {known}",
+    )
+
+
+def list_models() -> list[ModelCard]:
+    """Return the cards of all bundled models, by name."""
+    return [read_card(folder) for folder in _bundled_folders()]
+
+
+def load_card(name_or_path: str | Path) -> ModelCard:
+    """Read a model's card without its weights; raises `ModelError` as `model_folder` does."""
+    return read_card(model_folder(name_or_path))
+
+
+def load_model(name_or_path: str | Path) -> Model:
+    """Load a model and prove that its weights are those the card was written for.
+
+    Raises
+    ------
+    ModelError
+        When the model is unknown, its weights are missing, differ from the card's digest, or do not
+        fit the architecture.
+    """
+    folder = model_folder(name_or_path)
+    card = read_card(folder)
+    content = _weights(folder / WEIGHTS_NAME, card.digest)
+    network = PlainUNet(card.architecture)
+    try:
+        network.load_state_dict(_widened(load(content)))
+    except (RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{folder / WEIGHTS_NAME}: {reason}", "restore the model folder") from error
+    return Model(card, network.eval())
+
+
+def _bundled_folders() -> list[Path]:
+    return sorted(path.parent for path in bundled("models").glob(f"*/{CARD_NAME}"))
+
+
+def _weights(path: Path, digest: str) -> bytes:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: the weights are missing", "restore the model folder") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        raise ModelError(
+            f"{path}: SHA-256 {found[:12]}… is not the card's {digest[:12]}…",
+            "the weights were changed or damaged: restore the model folder",
+        )
+    return content
+
+
+def _widened(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights are stored as float16 to stay small and computed with as float32."""
+    return {
+        name: tensor.float() if tensor.dtype == torch.float16 else tensor for name, tensor in state.items()
+    }

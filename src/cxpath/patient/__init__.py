@@ -1,0 +1,1 @@
+"""A patient's biomarkers and the therapy criteria they meet. Pure."""

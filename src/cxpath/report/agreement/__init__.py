@@ -1,1 +1,0 @@
-"""The report of an agreement study: page, tables and figures, all from `agreement.json`."""

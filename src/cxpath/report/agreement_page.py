@@ -1,0 +1,518 @@
+"""The page of an agreement study: methods, tables, figures."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cxpath.documents.run import read_json
+from cxpath.io.atomic import atomic_write, output_error
+from cxpath.io.tables import write_rows
+from cxpath.report.agreement_figures import (
+    Compared,
+    bland_altman_figure,
+    confusion_figure,
+    forest_figure,
+    heat_map_figure,
+    onest_figure,
+    passing_bablok_figure,
+    scatter_figure,
+)
+from cxpath.report.html import render_page
+
+# The methods paragraph of a study: what was computed, by which formulas, with which versions.
+
+
+def methods_paragraphs(document: Mapping[str, Any]) -> list[str]:
+    """Return sentences that a methods section may quote, by paragraph."""
+    return [
+        " ".join(_design(document)),
+        " ".join(_scores(document)),
+        " ".join(_categories(document)),
+        " ".join(_intervals(document)),
+    ]
+
+
+def _design(document: Mapping[str, Any]) -> Iterator[str]:
+    for one in document["rounds"]:
+        number = f"In round {one['round']}, " if len(document["rounds"]) > 1 else ""
+        patients = f" of {one['patients']} patients" if one["patients"] != one["cases"] else ""
+        text = (
+            f"{number}{len(one['readers'])} readers scored {one['cases']} cases{patients} for "
+            f"{document['score']}"
+        )
+        yield f"{text[0].upper()}{text[1:]} ({one['reads']} reads, {one['not_evaluable']} not evaluable)."
+    if document["software"]:
+        yield f"The software ({document['software']}) was compared with the readers."
+    yield f"Consensus rule: {document['consensus']}."
+    first = document["rounds"][0]
+    if first["compared"]:
+        yield f"Method comparisons are of {first['compared']['name']} with {first['reference']['name']}: "
+        yield f"{first['why']}."
+
+
+def _scores(document: Mapping[str, Any]) -> Iterator[str]:
+    settings = document["settings"]
+    yield (
+        "Intraclass correlations follow Shrout and Fleiss (1979), named after McGraw and Wong "
+        "(1996), on raw scores "
+        "and on log10(score + 1), from cases that all readers scored. Lin's concordance (1989) uses "
+        "variances over "
+        "n. Limits of agreement (Bland and Altman 1986) are mean ± 1.96 standard deviations, with "
+        "exact intervals "
+        "by the noncentral t distribution (Carkeet 2015), of differences and of ratios of (score + 1)."
+    )
+    yield (
+        "Deming regression (Linnet 1990) took an error variance ratio of "
+        f"{settings['error_ratio']:g}, with jackknife "
+        "intervals; Passing-Bablok regression (1983) was tested for linearity by CUSUM. The total "
+        "deviation index "
+        f"(Lin 2000) holds {100 * settings['deviation_share']:g} % of differences. Variance components are "
+        "MIVQUE(0) "
+        "estimates of random effects (Rao 1971; Hartley, Rao and LaMotte 1978)."
+    )
+
+
+def _categories(document: Mapping[str, Any]) -> Iterator[str]:
+    cutoffs = ", ".join(f"{cutoff:g}" for cutoff in document["settings"]["cutoffs"])
+    yield (
+        f"At the cut-offs {cutoffs} (unrounded scores, at least) we report overall, positive and "
+        "negative percent "
+        "agreement (OPA, PPA, NPA; FDA 2007), average positive and negative agreement (APA, ANA; "
+        "Cicchetti and "
+        "Feinstein 1990), Cohen's kappa (1960; weighted 1968), Fleiss' kappa (1971), Krippendorff's "
+        "alpha (2011), "
+        "Gwet's AC1 and AC2 (2008) and the exact McNemar test, with the prevalence. Indeterminate "
+        "reads were left "
+        "out, counted as reaching the cut-off, and counted as below it. The ONEST curve "
+        "(Reisenbichler 2020) is the "
+        "exact mean over all sets of readers."
+    )
+    if document["software"]:
+        yield (
+            "Software and readers were judged alike: each reader, and the software, against the "
+            "consensus of all "
+            "other readers. Non-inferiority holds when the interval of the difference lies above "
+            f"−{document['settings']['margin']:g}."
+        )
+
+
+def _intervals(document: Mapping[str, Any]) -> Iterator[str]:
+    settings, versions = document["settings"], document["provenance"]
+    yield (
+        f"{100 * settings['level']:g} % intervals are expanded percentile bootstrap intervals (Hesterberg "
+        f"2015) of {settings['replicates']:,} draws of patients, with all cases of a patient together (seed "
+        f"{settings['seed']}), unless a formula is named; proportions have Wilson intervals (1927). "
+        "Readers were "
+        "not drawn: intervals are for these readers."
+    )
+    yield (
+        f"Computed with cxpath {versions['cxpath']} (Python {versions['python']}, NumPy "
+        f"{versions['numpy']}, SciPy "
+        f"{versions['scipy']})."
+    )
+
+
+# Tables of a study, ready for a paper: one form for the page, for CSV and for LaTeX.
+
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Parameters
+    ----------
+    key, title : str
+    columns : tuple of str
+    rows : tuple of tuple of str
+    note : str
+    """
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+_ANALYSES = (
+    ("between readers", "between-readers", "Agreement between readers"),
+    ("comparison", "comparison", "{compared} against {reference}"),
+    ("software against readers", "software-readers", "Software and readers on the same footing"),
+    ("within readers", "within-readers", "Agreement within readers, over rounds"),
+    ("subgroup", "subgroups", "Main figures by subgroup"),
+)
+_PIVOTED = ("each reader", "within readers")
+
+
+def study_tables(document: Mapping[str, Any]) -> list[Table]:
+    """Return the tables of a study, of each round in turn."""
+    return list(_tables(document["statistics"], len(document["rounds"]) > 1, document["settings"]["level"]))
+
+
+def _tables(statistics: Sequence[Entry], many_rounds: bool, level: float) -> Iterator[Table]:  # noqa: FBT001
+    for number in dict.fromkeys(one["round"] for one in statistics):
+        where = f", round {number}" if many_rounds and "and" not in number else ""
+        where = f", rounds {number}" if "and" in number else where
+        ending = f"-round-{number.replace(' ', '-')}" if where else ""
+        own = [one for one in statistics if one["round"] == number]
+        for analysis, key, title in _ANALYSES:
+            rows = [one for one in own if one["analysis"] == analysis and not one.get("reader")]
+            if rows and not _only_all(rows):
+                heading = title.format(**rows[0]) if analysis == "comparison" else title
+                heading = heading[:1].upper() + heading[1:]
+                yield _listing(f"{key}{ending}", heading + where, rows, level)
+        for analysis in _PIVOTED:
+            rows = [one for one in own if one["analysis"] == analysis and one.get("reader")]
+            if rows:
+                against = "the others' consensus" if analysis == "each reader" else "the earlier round"
+                yield _by_reader(f"{analysis.replace(' ', '-')}-by-reader{ending}", against, where, rows)
+
+
+def _only_all(rows: Sequence[Entry]) -> bool:
+    """Say whether subgroups are asked for and there is none: all cases stand elsewhere already."""
+    return all(one.get("grouping") == "all" for one in rows)
+
+
+def _group(one: Entry) -> str:
+    parts = ("subgroup",) if one.get("grouping") == "all" else ("grouping", "subgroup")
+    return " ".join(one[part] for part in parts if one.get(part))
+
+
+def _listing(key: str, title: str, rows: Sequence[Entry], level: float) -> Table:
+    """Return one statistic a row; columns that nobody fills are left out."""
+    columns: dict[str, list[str]] = {
+        "Group": [_group(one) for one in rows],
+        "Scale or cut-off": [_where(one) for one in rows],
+        "Statistic": [one["label"] for one in rows],
+        "Estimate": [number(one["estimate"], one["key"]) for one in rows],
+        f"{100 * level:g} % interval": [_interval(one["interval"], one["key"]) for one in rows],
+        "By": [_short(one["interval_method"]) for one in rows],
+        "Other interval": [_others(one) for one in rows],
+        "p": [p_value(one["p_value"]) for one in rows],
+        "Cases": [str(one["n"]) for one in rows],
+        "Note": [one["note"] for one in rows],
+    }
+    kept = {name: entries for name, entries in columns.items() if any(entries)}
+    return Table(key, title, tuple(kept), tuple(zip(*kept.values(), strict=True)))
+
+
+def _by_reader(key: str, against: str, where: str, rows: Sequence[Entry]) -> Table:
+    """Return one reader a row, one measure a column."""
+    names = list(
+        dict.fromkeys((one["label"].split(" with ")[0].split(" over ")[0], _where(one)) for one in rows)
+    )
+    readers = list(dict.fromkeys(one["reader"] for one in rows))
+    value = {
+        (one["reader"], one["label"].split(" with ")[0].split(" over ")[0], _where(one)): number(
+            one["estimate"], one["key"]
+        )
+        for one in rows
+    }
+    return Table(
+        key,
+        f"Each reader against {against}{where}",
+        ("Reader", *(f"{label}, {place}" for label, place in names)),
+        tuple((reader, *(value.get((reader, *name), "") for name in names)) for reader in readers),
+    )
+
+
+def _where(one: Entry) -> str:
+    parts = [one.get("cutoff"), one.get("scale"), one.get("footing"), one.get("indeterminate")]
+    return ", ".join(part for part in parts if part)
+
+
+def number(value: float | None, key: str) -> str:
+    """Return a number as papers print it: three decimals for coefficients, fewer for scores."""
+    if value is None:
+        return "not defined"
+    if key.startswith("onest") and key.endswith("enough"):
+        return f"{value:.0f}"
+    of_scores = ("bland_altman_raw", "tdi", "deviation_quantile", "deming_bias", "passing_bablok_bias")
+    return minus(f"{value:.2f}" if key.startswith(of_scores) else f"{value:.3f}")
+
+
+def minus(text: str) -> str:
+    """Return a number with a minus sign instead of a hyphen."""
+    return text.replace("-", "−")
+
+
+def _interval(edges: Sequence[float | None] | None, key: str) -> str:
+    if edges is None:
+        return ""
+    low, high = ("∞" if edge is None else number(edge, key) for edge in edges)
+    return f"{low} to {high}"
+
+
+def _short(method: str | None) -> str:
+    if not method:
+        return ""
+    return "bootstrap" if "bootstrap" in method else re.split(r",| over | of ", method)[0]
+
+
+def _others(one: Entry) -> str:
+    return "; ".join(
+        f"{_interval(other['interval'], one['key'])} ({_short(other['method'])})"
+        for other in one["other_intervals"]
+    )
+
+
+def p_value(value: float | None) -> str:
+    """Return a probability, never as 0."""
+    if value is None:
+        return ""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def write_tables(tables: Sequence[Table], folder: Path) -> None:
+    """Write each table as CSV and as LaTeX (booktabs)."""
+    for table in tables:
+        write_rows(folder / f"{table.key}.csv", table.columns, table.rows)
+        with atomic_write(folder / f"{table.key}.tex") as partial:
+            partial.write_text(latex(table), encoding="utf-8", newline="\n")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "≥": r"$\geq$",
+    "<": r"$<$",
+    ">": r"$>$",
+    "−": "$-$",
+    "ρ": r"$\rho$",
+    "α": r"$\alpha$",
+    "∞": r"$\infty$",
+    "±": r"$\pm$",
+}
+_SPECIAL = re.compile("|".join(re.escape(sign) for sign in _LATEX))
+
+
+def latex(table: Table) -> str:
+    """Return a table for LaTeX; needs the package booktabs."""
+    head = " & ".join(latex_text(column) for column in table.columns)
+    body = "\n".join(" & ".join(latex_text(entry) for entry in row) + r" \\" for row in table.rows)
+    return (
+        "\\begin{table}\n\\centering\n"
+        f"\\caption{{{latex_text(table.title)}}}\n\\label{{tab:{table.key}}}\n"
+        f"\\begin{{tabular}}{{{'l' * len(table.columns)}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+        f"{body}\n\\bottomrule\n\\end{{tabular}}\n\\end{{table}}\n"
+    )
+
+
+def latex_text(text: str) -> str:
+    """Return a text with LaTeX's signs escaped."""
+    return _SPECIAL.sub(lambda found: _LATEX[found[0]], text)
+
+
+# From `agreement.json` to `report.html`, `tables/` and `figures/`; knows nothing of how it was computed.
+
+
+DOCUMENT = "agreement.json"
+SCHEMA = "cxpath/agreement/1"
+_HINT = "run cxpath agree run again, or give a folder that it wrote"
+_ENOUGH_TO_DRAW = 3
+
+
+@dataclass(frozen=True)
+class FigureMarkup:
+    """A figure of the page: its file, its caption, and whether it takes the whole width."""
+
+    path: Path
+    caption: str
+    wide: bool = False
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI: vector, inside the page."""
+        return "data:image/svg+xml;base64," + base64.b64encode(self.path.read_bytes()).decode("ascii")
+
+
+def build_agreement_report(folder: Path) -> Path:
+    """Write page, tables and figures beside `agreement.json`; returns the page.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        When `agreement.json` is not there, or not what its name says.
+    OutputError
+        When something cannot be written.
+    """
+    document = read_agreement(folder)
+    for name in ("tables", "figures"):
+        try:
+            (folder / name).mkdir(exist_ok=True)
+        except OSError as error:
+            raise output_error(folder / name, error) from error
+    tables = study_tables(document)
+    write_tables(tables, folder / "tables")
+    html = render_page(
+        "agreement.html.j2",
+        document=document,
+        headline=headline(document),
+        rounds=[_round_parts(document, one, folder / "figures", tables) for one in document["rounds"]],
+        intra_reader=[table for table in tables if _round_of(table) == "over"],
+        methods=methods_paragraphs(document),
+    )
+    page = folder / "report.html"
+    with atomic_write(page) as partial:
+        partial.write_text(html, encoding="utf-8", newline="\n")
+    return page
+
+
+def read_agreement(folder: Path) -> dict[str, Any]:
+    """Read `agreement.json` of a folder; raises as `build_agreement_report` does."""
+    return read_json(folder / DOCUMENT, SCHEMA, _HINT)
+
+
+_HEADLINE = (
+    ("between readers", "icc_a1", "log10(score + 1)"),
+    ("between readers", "pairwise_opa", ""),
+    ("between readers", "ac1", ""),
+    ("comparison", "ccc", "log10(score + 1)"),
+    ("comparison", "opa", ""),
+    ("software against readers", "difference_opa_consensus", ""),
+    ("software against readers", "difference_ccc_consensus", ""),
+)
+
+
+def headline(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the few figures that stand first: label, estimate, interval, of which part."""
+    found = []
+    for one in document["statistics"]:
+        place = (one["analysis"], one["key"])
+        wanted = [scale for analysis, key, scale in _HEADLINE if (analysis, key) == place]
+        if (
+            not wanted
+            or (wanted[0] and one.get("scale") != wanted[0])
+            or one.get("indeterminate", "").startswith("indeterminate as")
+        ):
+            continue
+        if "/" in one.get("cutoff", ""):
+            continue
+        edges = one["interval"]
+        found.append(
+            {
+                "part": _part(one),
+                "round": one["round"],
+                "label": f"{one['label']}, {one.get('cutoff') or one.get('scale', '')}",
+                "estimate": number(one["estimate"], one["key"]),
+                "interval": f"{number(edges[0], '')} to {number(edges[1], '')}" if edges else "",
+                "note": one["note"],
+            }
+        )
+    return found
+
+
+def _part(one: Mapping[str, Any]) -> str:
+    if one["analysis"] != "comparison":
+        return str(one["analysis"])
+    return f"{one['compared']} against {one['reference']}"
+
+
+def _round_parts(
+    document: Mapping[str, Any], one: Mapping[str, Any], folder: Path, tables: list[Table]
+) -> dict[str, Any]:
+    many = len(document["rounds"]) > 1
+    ending = f"round-{one['round']}"
+    own = [table for table in tables if (_round_of(table) == ending if many else _round_of(table) == "")]
+    return {
+        "number": one["round"],
+        "facts": one,
+        "figures": list(_figures(document, one, folder, f"-{ending}" if many else "")),
+        "tables": own,
+    }
+
+
+def _round_of(table: Table) -> str:
+    _, found, number_ = table.key.rpartition("-round-")
+    if not found:
+        return ""
+    return "over" if "and" in number_ else f"round-{number_}"
+
+
+def _figures(
+    document: Mapping[str, Any], one: Mapping[str, Any], folder: Path, ending: str
+) -> Iterator[FigureMarkup]:
+    own = [s for s in document["statistics"] if s["round"] == str(one["round"])]
+    pair = _compared(document, one, own)
+    if pair is not None:
+        what = f"{pair.compared} against {pair.reference}"
+        start = f"{what[:1].upper()}{what[1:]}"
+        yield FigureMarkup(
+            scatter_figure(pair, folder, f"scatter{ending}"),
+            f"{start}. Dashed: cut-offs; triangles: on different sides of one. Axes: log10(score + 1).",
+        )
+        yield FigureMarkup(
+            confusion_figure(pair, folder, f"confusion{ending}"),
+            f"{start}: cases, and their share of the reference's level.",
+        )
+        yield FigureMarkup(
+            bland_altman_figure(pair, folder, f"bland-altman{ending}", ratio=False),
+            f"Bland-Altman, {what}: bias and 95 % limits of agreement with exact intervals.",
+        )
+        yield FigureMarkup(
+            bland_altman_figure(pair, folder, f"bland-altman-ratio{ending}", ratio=True),
+            "The same as ratio of (score + 1): to quote when differences grow with the score.",
+        )
+        yield FigureMarkup(
+            passing_bablok_figure(pair, folder, f"passing-bablok{ending}"),
+            f"Passing-Bablok regression, {what}; band: intervals of slope and intercept.",
+        )
+    if one["onest"] and len(one["readers"]) >= _ENOUGH_TO_DRAW:
+        yield FigureMarkup(
+            onest_figure(one["onest"], folder, f"onest{ending}"),
+            "ONEST: cases on which all readers agree. Line: mean over all sets of readers. Band: 95 % of "
+            "random orders. Bar: bootstrap interval over cases.",
+        )
+    for pairwise in one["pairwise"] if len(one["readers"]) >= _ENOUGH_TO_DRAW else ():
+        if pairwise["measure"] == "OPA":
+            continue
+        where = pairwise.get("cutoff") or "scores"
+        name = f"readers-{pairwise['measure'].split()[-1].lower()}-{where.replace('≥ ', 'at-')}{ending}"
+        yield FigureMarkup(
+            heat_map_figure(pairwise, folder, name),
+            f"{pairwise['measure']} of every two readers ({pairwise.get('cutoff') or pairwise['scale']}); "
+            "readers in order of their mean.",
+        )
+    subgroups = [s for s in own if s["analysis"] == "subgroup"]
+    if len({(s["grouping"], s["subgroup"]) for s in subgroups}) > 1:
+        yield FigureMarkup(
+            forest_figure(subgroups, folder, f"forest{ending}"),
+            "Main figures of all cases (diamond, band) and subgroups (squares), with intervals.",
+            wide=True,
+        )
+
+
+def _compared(
+    document: Mapping[str, Any], one: Mapping[str, Any], statistics: list[Mapping[str, Any]]
+) -> Compared | None:
+    """Return what the figures of the comparison need; None with fewer cases than can be drawn."""
+    if not one["compared"]:
+        return None
+    x, y = (
+        np.array([np.nan if v is None else v for v in one[side]["values"]], dtype=np.float64)
+        for side in ("reference", "compared")
+    )
+    both = np.isfinite(x) & np.isfinite(y)
+    if both.sum() < _ENOUGH_TO_DRAW:
+        return None
+    return Compared(
+        x=x[both],
+        y=y[both],
+        reference=one["reference"]["name"],
+        compared=one["compared"]["name"],
+        score=document["score"],
+        cutoffs=tuple(document["settings"]["cutoffs"]),
+        statistics={(s["key"], s.get("scale", "")): s for s in statistics if s["analysis"] == "comparison"},
+    )

@@ -1,1 +1,0 @@
-"""The story: score one slide, draw and score the demo. No formulas here."""

@@ -1,1 +1,0 @@
-"""Many slides: worklist, state, engines, and what a batch leaves. Scores nothing itself."""

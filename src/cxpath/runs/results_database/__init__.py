@@ -1,1 +1,0 @@
-"""A database of cohorts, SQLite or PostgreSQL. A copy for asking questions: the files remain the truth."""

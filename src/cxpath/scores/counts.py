@@ -1,0 +1,369 @@
+"""Which cells count, the counts, and CPS and TPS made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_FLOOR, Decimal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import cKDTree
+
+from cxpath.data.cells import CellTable, Kind, TissueRegion
+
+# What each cell counts as once its place is known: nothing in necrosis or benign epithelium ever counts.
+
+
+NEVER_COUNTED = (TissueRegion.NECROSIS, TissueRegion.BENIGN)
+"""Clinical brief 1.1: necrotic cells, benign epithelium and CIN enter neither numerator nor denominator."""
+
+_EXCLUDED = np.isin(np.arange(256), NEVER_COUNTED)
+
+
+def countable_kind(cells: CellTable) -> NDArray[np.uint8]:
+    """Return each cell's kind, `OTHER` for those that lie in necrosis or in benign epithelium.
+
+    Regions are the network's coarse ones or a pathologist's; what he excludes is no longer in the table.
+
+    Parameters
+    ----------
+    cells : CellTable
+
+    Returns
+    -------
+    uint8 array, (N,)
+        As `Kind`.
+    """
+    return np.where(in_uncounted_region(cells), np.uint8(Kind.OTHER), cells.kind).astype(np.uint8)
+
+
+def in_uncounted_region(cells: CellTable) -> NDArray[np.bool_]:
+    """Say for each cell whether it lies in necrosis or in benign epithelium."""
+    return np.asarray(_EXCLUDED[cells.region])
+
+
+# The slide-wide lattice of squares that fields, tumour area and association are made of.
+
+
+def places_on_lattice(cells: CellTable, side_px: float) -> tuple[NDArray[np.int64], int]:
+    """Return each cell's square, counted row by row from the slide's top left, and the squares in a row."""
+    columns = int(np.ceil(cells.facts.width_px / side_px)) + 1
+    across = np.clip((cells.x_px / side_px).astype(np.int64), 0, columns - 1)
+    down = np.maximum((cells.y_px / side_px).astype(np.int64), 0)
+    return down * columns + across, columns
+
+
+# How a score is printed: floored, so that the printed number never crosses a cut-off.
+
+
+def printed_form(score: float) -> str:
+    """Return the score as a reader sees it.
+
+    0 is "0", anything above it and below 1 is "<1", below 10 one decimal is kept, from 10 on none; always
+    floored: 0.96 is "<1", 9.96 is "9.9". No official rounding rule is known (clinical brief 1.2), and
+    every cut-off in use is a multiple of the printed step.
+    """
+    exact = Decimal(repr(float(score)))
+    if exact <= 0:
+        return "0"
+    if exact < 1:
+        return "<1"
+    step = Decimal("0.1") if exact < 10 else Decimal("1")
+    return str(exact.quantize(step, rounding=ROUND_FLOOR))
+
+
+def two_decimals(score: float) -> str:
+    """Return the score with two decimals, floored likewise: 0.996 is "0.99", not "1.00"."""
+    return str(Decimal(repr(float(score))).quantize(Decimal("0.01"), rounding=ROUND_FLOOR))
+
+
+# Which immune cells belong to the tumour: those in its nests and the stroma beside them.
+
+
+def distance_to_tumour_um(
+    cells: CellTable, candidates: NDArray[np.bool_], at_least_um: float, at_most_um: float
+) -> NDArray[np.float64]:
+    """Return how far candidates lie from the nearest viable tumour cell.
+
+    Parameters
+    ----------
+    cells : CellTable
+    candidates : bool array, (N,)
+        Cells to ask about.
+    at_least_um : float
+        Distances of this and below need not be told apart.
+    at_most_um : float
+        No need to look farther.
+
+    Returns
+    -------
+    float64 array, (N,)
+        Micrometres between centres, 0 for what is sure to be `at_least_um` or less; infinity beyond
+        `at_most_um` and for cells that were not asked about.
+    """
+    distance_um = np.full(len(cells), np.inf)
+    tumour = countable_kind(cells) == Kind.TUMOUR
+    if not tumour.any() or not candidates.any():
+        return distance_um
+    beside = candidates & _shares_square(cells, tumour, at_least_um)
+    distance_um[beside] = 0.0
+    asked = candidates & ~beside
+    if asked.any():
+        within_reach = tumour & _around(cells, asked, at_most_um)
+        tree = cKDTree(np.column_stack([cells.x_px[within_reach], cells.y_px[within_reach]]))
+        points = np.column_stack([cells.x_px[asked], cells.y_px[asked]])
+        reach_px = at_most_um / cells.facts.mpp
+        distances, _ = tree.query(points, k=1, distance_upper_bound=reach_px * (1 + 1e-9))
+        distance_um[asked] = distances * cells.facts.mpp
+    return distance_um
+
+
+def _shares_square(cells: CellTable, tumour: NDArray[np.bool_], within_um: float) -> NDArray[np.bool_]:
+    """Say which cells lie in a square with tumour that is too small to hold two cells farther apart."""
+    place, _ = places_on_lattice(cells, within_um / np.sqrt(2.0) / cells.facts.mpp)
+    holds = np.zeros(int(place.max()) + 1, dtype=bool)
+    holds[place[tumour]] = True
+    return np.asarray(holds[place])
+
+
+def _around(cells: CellTable, asked: NDArray[np.bool_], reach_um: float) -> NDArray[np.bool_]:
+    """Say which cells lie in or beside a square, as wide as the reach, that holds an asked cell."""
+    place, columns = places_on_lattice(cells, reach_um / cells.facts.mpp)
+    grid = np.zeros((int(place.max()) // columns + 1, columns), dtype=bool)
+    grid.ravel()[place[asked]] = True
+    near = ndimage.binary_dilation(grid, structure=np.ones((3, 3), dtype=bool))
+    return np.asarray(near.ravel()[place])
+
+
+def near_tumour(cells: CellTable, candidates: NDArray[np.bool_], distance_um: float) -> NDArray[np.bool_]:
+    """Say which candidates lie within `distance_um` of a viable tumour cell.
+
+    The rule says "tumour nests and adjacent stroma in the same field as at about 20x" (clinical brief
+    1.1); a distance is the same for every cell, wherever a field's border would have fallen. No source
+    fixes the number.
+
+    Parameters
+    ----------
+    cells : CellTable
+    candidates : bool array, (N,)
+        Cells to ask about; the others come back False.
+    distance_um : float
+
+    Returns
+    -------
+    bool array, (N,)
+    """
+    return np.isfinite(distance_to_tumour_um(cells, candidates, distance_um, distance_um))
+
+
+# CellCounts: the numbers that every cell score is made of.
+
+
+@dataclass(frozen=True)
+class CellCounts:
+    """Cells by what they count as.
+
+    Parameters
+    ----------
+    tumour_positive, tumour_negative : int
+        Viable tumour cells with and without PD-L1 membrane staining.
+    immune_positive : int
+        Stained lymphocytes and macrophages near tumour: those that count.
+    immune_negative : int
+        Unstained lymphocytes and macrophages; they enter no CPS.
+    immune_positive_not_associated : int
+        Stained ones too far from tumour: shown, not counted.
+    other : int
+        Plasma cells, neutrophils, eosinophils, stroma, and whatever lies in necrosis or benign epithelium:
+        never counted.
+    """
+
+    tumour_positive: int
+    tumour_negative: int
+    immune_positive: int
+    immune_negative: int
+    immune_positive_not_associated: int
+    other: int
+
+    @property
+    def tumour(self) -> int:
+        """All viable tumour cells: the denominator."""
+        return self.tumour_positive + self.tumour_negative
+
+    @property
+    def positive(self) -> int:
+        """Tumour and immune cells that count: the numerator of the CPS."""
+        return self.tumour_positive + self.immune_positive
+
+
+def counted_positive(
+    cells: CellTable, stained_threshold: float, association_distance_um: float
+) -> NDArray[np.bool_]:
+    """Say for each cell whether it enters the numerator of the CPS.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+        A cell is positive from this probability on.
+    association_distance_um : float
+        Reach of the tumour-association rule.
+
+    Returns
+    -------
+    bool array, (N,)
+    """
+    positive, kind = cells.stained >= stained_threshold, countable_kind(cells)
+    associated = near_tumour(cells, positive & (kind == Kind.IMMUNE), association_distance_um)
+    return np.asarray((positive & (kind == Kind.TUMOUR)) | associated)
+
+
+def count_cells(cells: CellTable, stained_threshold: float, association_distance_um: float) -> CellCounts:
+    """Count the cells of a slide by the rules of the clinical brief, 1.1.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+        A cell is positive from this probability on; NaN is not positive.
+    association_distance_um : float
+        Reach of the tumour-association rule.
+    """
+    counted = counted_positive(cells, stained_threshold, association_distance_um)
+    return tally_cells(cells, stained_threshold, counted)
+
+
+def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.bool_]) -> CellCounts:
+    """Count the cells of a slide of which is known which ones enter the numerator.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+    counted : bool array, (N,)
+        As `counted_positive` returns it.
+    """
+    kind = countable_kind(cells)
+    tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
+    positive = cells.stained >= stained_threshold
+    immune_positive = int(np.count_nonzero(counted & immune))
+    return CellCounts(
+        tumour_positive=int(np.count_nonzero(tumour & positive)),
+        tumour_negative=int(np.count_nonzero(tumour & ~positive)),
+        immune_positive=immune_positive,
+        immune_negative=int(np.count_nonzero(immune & ~positive)),
+        immune_positive_not_associated=int(np.count_nonzero(immune & positive)) - immune_positive,
+        other=int(np.count_nonzero(kind == Kind.OTHER)),
+    )
+
+
+# Whether enough viable tumour cells were found to divide by (at least 100, clinical brief 1.1 [S5]).
+
+
+def why_inadequate(counts: CellCounts, required: int) -> tuple[str, ...]:
+    """Return why the cells do not suffice for a score, with what to do; empty when they do."""
+    if counts.tumour == 0:
+        return ("no viable tumour cell was found: check that the block holds tumour, and the regions drawn",)
+    if counts.tumour < required:
+        found = f"only {counts.tumour} viable tumour cells were found, {required} are required"
+        return (f"{found}: score another block or a deeper section",)
+    return ()
+
+
+# CPS, the combined positive score: 100 x (T+ + I+) / (T+ + T-), at most 100.
+#
+# Clinical brief 1.1 [S1, S2, S3]: summed over the slide and divided once; immune cells never enter the
+# denominator; the maximum reported is 100. A plain number, not a percentage.
+
+
+MAXIMUM = 100.0
+
+
+def combined_positive_score(counts: CellCounts) -> float | None:
+    """Return the unrounded CPS, or None where there is no tumour cell to divide by."""
+    if counts.tumour == 0:
+        return None
+    return min(MAXIMUM, 100.0 * counts.positive / counts.tumour)
+
+
+# Counts and CPS of parts of a slide: tiles, fields, squares of a heat map.
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedCounts:
+    """Counts of G groups of cells, as in `CellCounts`; int64 arrays of length G.
+
+    `immune_positive` holds the counted ones; stained immune cells far from tumour are in none of them.
+    """
+
+    tumour_positive: NDArray[np.int64]
+    tumour_negative: NDArray[np.int64]
+    immune_positive: NDArray[np.int64]
+    immune_negative: NDArray[np.int64]
+    other: NDArray[np.int64]
+
+    @property
+    def tumour(self) -> NDArray[np.int64]:
+        """Viable tumour cells of each group."""
+        return self.tumour_positive + self.tumour_negative
+
+    @property
+    def positive(self) -> NDArray[np.int64]:
+        """Numerator of each group's CPS."""
+        return self.tumour_positive + self.immune_positive
+
+    def cps(self) -> NDArray[np.float64]:
+        """Return each group's own CPS, capped; NaN without tumour cells.
+
+        For looking at only: a slide's CPS is never an average of these.
+        """
+        tumour = self.tumour
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = 100.0 * self.positive / tumour
+        return np.where(tumour > 0, np.minimum(ratio, MAXIMUM), np.nan)
+
+
+def grouped_counts(
+    cells: CellTable,
+    stained_threshold: float,
+    counted: NDArray[np.bool_],
+    group: NDArray[np.int64],
+    groups: int,
+) -> GroupedCounts:
+    """Count cells by group.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+    counted : bool array, (N,)
+        Which cells enter the numerator (see `counted_positive`).
+    group : int array, (N,)
+        Group of each cell, 0 to groups - 1.
+    groups : int
+    """
+    kind = countable_kind(cells)
+    tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
+    positive = cells.stained >= stained_threshold
+
+    def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(group[chosen], minlength=groups).astype(np.int64)
+
+    return GroupedCounts(
+        tumour_positive=count(tumour & counted),
+        tumour_negative=count(tumour & ~counted),
+        immune_positive=count(immune & counted),
+        immune_negative=count(immune & ~positive),
+        other=count(kind == Kind.OTHER),
+    )
+
+
+# TPS, the tumour proportion score: 100 x T+ / (T+ + T-) (clinical brief 1.3 [S6]). No immune cell enters.
+
+
+def tumour_proportion_score(counts: CellCounts) -> float | None:
+    """Return the unrounded TPS in percent, or None where there is no tumour cell to divide by."""
+    if counts.tumour == 0:
+        return None
+    return 100.0 * counts.tumour_positive / counts.tumour

@@ -1,0 +1,462 @@
+"""The score of a slide from its cells, with intervals, cut-offs and sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.data.cells import CellTable, Kind
+from cxpath.data.slide_info import TissueAreas
+from cxpath.errors import ConfigurationError
+from cxpath.scores.counts import (
+    MAXIMUM,
+    CellCounts,
+    combined_positive_score,
+    count_cells,
+    countable_kind,
+    distance_to_tumour_um,
+    printed_form,
+    tally_cells,
+    tumour_proportion_score,
+    why_inadequate,
+)
+from cxpath.scores.fields import (
+    FieldLattice,
+    Heterogeneity,
+    InfluentialField,
+    heterogeneity,
+    influential_fields,
+    lay_fields,
+)
+from cxpath.scores.intervals import METHOD, ScoreDraws, sample_scores
+from cxpath.scores.other_scores import (
+    Compartment,
+    grade_percentages,
+    h_score,
+    immune_negative_associated,
+    other_scores,
+)
+from cxpath.scores.settings import (
+    REVIEW,
+    Cutoff,
+    CutoffVerdict,
+    ScoringSettings,
+    borderline_rule,
+    judge,
+    slide_error_of,
+    threshold_of,
+)
+
+# Would another choice have flipped a cut-off? The CPS under a changed threshold, rule or distance.
+#
+# Each choice is one that a reader or a laboratory could have made otherwise; nothing is decided by them.
+
+
+THRESHOLD_CHANGE = 0.1
+DISTANCE_CHANGE = 2.0
+
+
+@dataclass(frozen=True)
+class SensitivityCase:
+    """The CPS under one changed choice.
+
+    Parameters
+    ----------
+    choice : str
+        "staining threshold", "membrane completeness" or "association distance".
+    setting : float
+        The changed value.
+    unit : str
+        "probability", "share of outline" or "µm".
+    cps : float or None
+        Unrounded; None where the cells do not say (`because`).
+    flips : tuple of float
+        Cut-offs of which the score would change sides.
+    because : str
+        Why there is no CPS; else empty.
+    """
+
+    choice: str
+    setting: float
+    unit: str
+    cps: float | None
+    flips: tuple[float, ...] = ()
+    because: str = ""
+
+
+def sensitivity_panel(
+    cells: CellTable,
+    stained_threshold: float,
+    distance_um: NDArray[np.float64],
+    association_distance_um: float,
+    least_completeness: float,
+    cutoffs: Sequence[Cutoff],
+) -> tuple[SensitivityCase, ...]:
+    """Score the same cells under changed choices, one at a time.
+
+    Parameters
+    ----------
+    cells : CellTable
+        With at least one viable tumour cell.
+    stained_threshold, association_distance_um : float
+        The choices that were made.
+    distance_um : float array, (N,)
+        How far immune cells lie from tumour, told apart from half to twice the association distance.
+    least_completeness : float
+        Share of the outline that must be stained under the stricter membrane rule.
+    cutoffs : sequence of Cutoff
+    """
+    kind = countable_kind(cells)
+    tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
+    number = int(np.count_nonzero(tumour))
+
+    def score(threshold: float, reach_um: float, membrane: NDArray[np.bool_] | None = None) -> float:
+        positive = cells.stained >= threshold
+        own = positive & tumour if membrane is None else positive & tumour & membrane
+        with_tumour = positive & immune & (distance_um <= reach_um * (1 + 1e-9))
+        return min(MAXIMUM, 100.0 * int(np.count_nonzero(own) + np.count_nonzero(with_tumour)) / number)
+
+    made = score(stained_threshold, association_distance_um)
+
+    def case(choice: str, setting: float, unit: str, cps: float) -> SensitivityCase:
+        flips = tuple(cut.value for cut in cutoffs if (cps >= cut.value) != (made >= cut.value))
+        return SensitivityCase(choice, setting, unit, cps, flips)
+
+    def cases() -> Iterator[SensitivityCase]:
+        for factor in (1 - THRESHOLD_CHANGE, 1 + THRESHOLD_CHANGE):
+            threshold = stained_threshold * factor
+            yield case(
+                "staining threshold", threshold, "probability", score(threshold, association_distance_um)
+            )
+        choice, unit = "membrane completeness", "share of outline"
+        if np.isfinite(cells.membrane_completeness[tumour & (cells.stained >= stained_threshold)]).any():
+            complete = ~(cells.membrane_completeness < least_completeness)  # NaN is not excluded
+            cps = score(stained_threshold, association_distance_um, complete)
+            yield case(choice, least_completeness, unit, cps)
+        else:
+            because = "no membrane was measured on a stained tumour cell"
+            yield SensitivityCase(choice, least_completeness, unit, None, because=because)
+        for factor in (1 / DISTANCE_CHANGE, DISTANCE_CHANGE):
+            reach_um = association_distance_um * factor
+            yield case("association distance", reach_um, "µm", score(stained_threshold, reach_um))
+
+    return tuple(cases())
+
+
+# SlideScore: what one slide's cells amount to, or why they amount to nothing.
+
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ScoreEstimate:
+    """One score with its intervals.
+
+    Parameters
+    ----------
+    value : float
+        Unrounded; this is what cut-offs are compared with.
+    interval_slide : tuple of float
+        For this slide's own score, given doubt about its cells.
+    interval_tissue : tuple of float
+        For the tumour's score, of which the slide is a sample.
+    level : float
+        Coverage that both aim at.
+    method : str
+        How the intervals were made.
+    reported : str
+        The printed form.
+    cutoffs : tuple of CutoffVerdict
+    """
+
+    value: float
+    interval_slide: Interval
+    interval_tissue: Interval
+    level: float
+    method: str
+    reported: str
+    cutoffs: tuple[CutoffVerdict, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the form written into `score.json`."""
+        judged = {
+            f"{verdict.cutoff.value:g}": {
+                "basis": verdict.cutoff.basis,
+                "met": verdict.met,
+                "probability": verdict.probability,
+                "borderline": verdict.borderline,
+            }
+            | ({"review": REVIEW} if verdict.borderline else {})
+            for verdict in self.cutoffs
+        }
+        return {
+            "value": self.value,
+            "interval_slide": list(self.interval_slide),
+            "interval_tissue": list(self.interval_tissue),
+            "level": self.level,
+            "method": self.method,
+            "reported": self.reported,
+        } | ({"cutoffs": judged} if judged else {})
+
+
+@dataclass(frozen=True)
+class SlideScore:
+    """Scores of one slide.
+
+    Parameters
+    ----------
+    not_evaluable_because : tuple of str
+        Every reason, each with what to do; empty for an evaluable slide.
+    required_tumour_cells : int
+        The adequacy limit that was used.
+    counts : CellCounts or None
+        None where no cell was ever counted.
+    cps, tps : ScoreEstimate or None
+        None on a slide that is not evaluable: never 0.
+    h_score, ic_area, ic_cells, tap : float or None
+        None where `null_because` says why.
+    h_score_grades : mapping of str to float, or None
+        Of another marker than PD-L1: percentage of tumour cells that are 0, 1+, 2+ and 3+.
+    null_because : mapping of str to str
+        Why a score beside CPS and TPS is null, by its name.
+    influence : tuple of InfluentialField
+    heterogeneity : Heterogeneity or None
+    sensitivity : tuple of SensitivityCase
+    warnings : tuple of str
+    """
+
+    required_tumour_cells: int
+    not_evaluable_because: tuple[str, ...] = ()
+    counts: CellCounts | None = None
+    cps: ScoreEstimate | None = None
+    tps: ScoreEstimate | None = None
+    h_score: float | None = None
+    ic_area: float | None = None
+    ic_cells: float | None = None
+    tap: float | None = None
+    h_score_grades: Mapping[str, float] | None = None
+    null_because: Mapping[str, str] = field(default_factory=dict)
+    influence: tuple[InfluentialField, ...] = ()
+    heterogeneity: Heterogeneity | None = None
+    sensitivity: tuple[SensitivityCase, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def evaluable(self) -> bool:
+        """Whether there is a score."""
+        return not self.not_evaluable_because
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the keys of `score.json` from `evaluable` to `sensitivity`."""
+        return {
+            "evaluable": self.evaluable,
+            "not_evaluable_because": list(self.not_evaluable_because),
+            "adequacy": {
+                "viable_tumour_cells": self.counts.tumour if self.counts else None,
+                "required": self.required_tumour_cells,
+            },
+            "counts": asdict(self.counts) if self.counts else None,
+            "cps": self.cps.as_dict() if self.cps else None,
+            "tps": self.tps.as_dict() if self.tps else None,
+            "ic_area": self.ic_area,
+            "ic_cells": self.ic_cells,
+            "tap": self.tap,
+            "h_score": self.h_score,
+            "h_score_grades": dict(self.h_score_grades) if self.h_score_grades else None,
+            "null_because": dict(self.null_because),
+            "influence": [asdict(one) for one in self.influence],
+            "heterogeneity": asdict(self.heterogeneity) if self.heterogeneity else None,
+            "sensitivity": [asdict(case) | {"flips": list(case.flips)} for case in self.sensitivity],
+        }
+
+
+# Expression of another marker (HER2, EGFR, VEGF) on tumour cells, as an H-score and nothing more.
+#
+# No therapy follows from it here, and no PD-L1 score is made from another marker's stain.
+
+
+NO_CALL = 1.1
+"""A threshold that no probability reaches: another marker's stain makes no cell PD-L1 positive."""
+
+COMPARTMENTS = {
+    "her2": Compartment.MEMBRANE,
+    "egfr": Compartment.MEMBRANE,
+    "vegf": Compartment.CYTOPLASM,
+}
+"""Where each marker is read (clinical brief 3.2, 3.3)."""
+
+
+def require_intensity_thresholds(marker: str, settings: ScoringSettings) -> tuple[float, float, float]:
+    """Return the lab's intensity cuts.
+
+    Raises
+    ------
+    ConfigurationError
+        When the lab has set none: no default is claimed.
+    """
+    if settings.intensity_thresholds_od is None:
+        raise ConfigurationError(
+            f"marker {marker} needs the lab's own cuts between 1+, 2+ and 3+",
+            "pass --set 'scoring.intensity_thresholds_od=[0.1, 0.25, 0.5]' with your values",
+        )
+    return settings.intensity_thresholds_od
+
+
+def score_expression(
+    cells: CellTable, marker: str, settings: ScoringSettings, already_because: tuple[str, ...] = ()
+) -> SlideScore:
+    """Score a marker's expression: an H-score over all tumour cells, with CPS and TPS left null.
+
+    Parameters
+    ----------
+    cells : CellTable
+    marker : str
+        A key of `COMPARTMENTS`.
+    settings : ScoringSettings
+        With `intensity_thresholds_od` set.
+    already_because : tuple of str
+        Reasons found earlier that make the slide not evaluable.
+    """
+    cuts = require_intensity_thresholds(marker, settings)
+    counts = count_cells(cells, NO_CALL, settings.association_distance_um)
+    because = (*already_because, *why_inadequate(counts, settings.minimum_tumour_cells))
+    return SlideScore(
+        settings.minimum_tumour_cells,
+        because,
+        counts,
+        h_score=None if because else h_score(cells, cuts, COMPARTMENTS[marker]),
+        h_score_grades=None if because else grade_percentages(cells, cuts, COMPARTMENTS[marker]),
+        null_because=dict.fromkeys(("ic_area", "ic_cells", "tap"), f"{marker} is not PD-L1"),
+        warnings=(f"marker {marker}: positive counts are not PD-L1 calls and are 0",),
+    )
+
+
+# From a table of cells, anybody's, to a SlideScore.
+
+
+def score_cells(
+    cells: CellTable,
+    settings: ScoringSettings | None = None,
+    cps_cutoffs: Sequence[Cutoff] = (),
+    already_because: Sequence[str] = (),
+    areas: TissueAreas | None = None,
+    refused: Mapping[str, str] | None = None,
+) -> SlideScore:
+    """Score a slide from its cells.
+
+    Parameters
+    ----------
+    cells : CellTable
+        All cells that lie where to score; foreign tables do as well as cxpath's own.
+    settings : ScoringSettings, optional
+    cps_cutoffs : sequence of Cutoff
+        What to compare the CPS with.
+    already_because : sequence of str
+        Reasons found earlier (stain, resolution) that make the slide not evaluable; its cells are
+        counted all the same.
+    areas : TissueAreas, optional
+        Without them scores of area are null.
+    refused : mapping of str to str, optional
+        Scores that the assay does not support (`ic_area`, `ic_cells`, `tap`), with the reason.
+
+    Returns
+    -------
+    SlideScore
+        Not evaluable, with reasons and without scores, when `already_because` holds any or when too few
+        viable tumour cells were found.
+    """
+    settings = settings or ScoringSettings()
+    threshold, reach_um = threshold_of(settings), settings.association_distance_um
+    distance_um = immune_distance_um(cells, reach_um)
+    counted = counted_within(cells, threshold, distance_um, reach_um)
+    counts = tally_cells(cells, threshold, counted)
+    because = (*already_because, *why_inadequate(counts, settings.minimum_tumour_cells))
+    if because:
+        return SlideScore(settings.minimum_tumour_cells, because, counts)
+    lattice = lay_fields(cells, threshold, counted, settings.field_um)
+    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings))
+    score = SlideScore(
+        settings.minimum_tumour_cells,
+        counts=counts,
+        cps=estimate_cps(counts, cps_draws, settings, cps_cutoffs),
+        tps=estimate_tps(counts, tps_draws, settings),
+        influence=influential_fields(lattice, cells.facts.mpp),
+        heterogeneity=heterogeneity(lattice, cells.facts.mpp),
+        sensitivity=sensitivity_panel(
+            cells, threshold, distance_um, reach_um, settings.least_membrane_completeness, cps_cutoffs
+        ),
+    )
+    negative = immune_negative_associated(cells, threshold, distance_um, reach_um)
+    found, missing = other_scores(cells, settings, counted, negative, areas, refused or {})
+    return replace(
+        score,
+        ic_area=found["ic_area"],
+        ic_cells=found["ic_cells"],
+        tap=found["tap"],
+        h_score=found["h_score"],
+        null_because=missing,
+    )
+
+
+def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDArray[np.float64]:
+    """Return how far immune cells lie from tumour, told apart from half to twice the association distance."""
+    immune = countable_kind(cells) == Kind.IMMUNE
+    nearest_um, farthest_um = (
+        association_distance_um / DISTANCE_CHANGE,
+        association_distance_um * DISTANCE_CHANGE,
+    )
+    return distance_to_tumour_um(cells, immune, nearest_um, farthest_um)
+
+
+def counted_within(
+    cells: CellTable, stained_threshold: float, distance_um: NDArray[np.float64], reach_um: float
+) -> NDArray[np.bool_]:
+    """Say which cells enter the numerator, their distance from tumour known; as `counted_positive`."""
+    tumour = countable_kind(cells) == Kind.TUMOUR
+    return np.asarray(
+        (cells.stained >= stained_threshold) & (tumour | (distance_um <= reach_um * (1 + 1e-9)))
+    )
+
+
+def score_fields(cells: CellTable, settings: ScoringSettings) -> FieldLattice:
+    """Return the fields of a slide as its scores saw them."""
+    threshold, reach_um = threshold_of(settings), settings.association_distance_um
+    counted = counted_within(cells, threshold, immune_distance_um(cells, reach_um), reach_um)
+    return lay_fields(cells, threshold, counted, settings.field_um)
+
+
+def estimate_cps(
+    counts: CellCounts, draws: ScoreDraws, settings: ScoringSettings, cutoffs: Sequence[Cutoff]
+) -> ScoreEstimate | None:
+    """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell."""
+    value = combined_positive_score(counts)
+    if value is None:
+        return None
+    judged = partial(judge, borderline=borderline_rule(settings))
+    verdicts = (
+        judged(score=value, probability=draws.probability_at_least(cut.value), cutoff=cut) for cut in cutoffs
+    )
+    return replace(_estimate(value, draws, settings), cutoffs=tuple(verdicts))
+
+
+def estimate_tps(counts: CellCounts, draws: ScoreDraws, settings: ScoringSettings) -> ScoreEstimate | None:
+    """Return the TPS of counts with its intervals; None without a tumour cell. It has no cut-off here."""
+    value = tumour_proportion_score(counts)
+    return None if value is None else _estimate(value, draws, settings)
+
+
+def _estimate(value: float, draws: ScoreDraws, settings: ScoringSettings) -> ScoreEstimate:
+    return ScoreEstimate(
+        value=value,
+        interval_slide=draws.interval_slide(settings.level),
+        interval_tissue=draws.interval_tissue(settings.level),
+        level=settings.level,
+        method=METHOD,
+        reported=printed_form(value),
+    )

@@ -1,0 +1,95 @@
+"""Opening a slide file, whatever its format: OpenSlide first, then OME-TIFF, then plain pictures."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import openslide
+
+from cxpath.errors import MissingFileError, UnreadableSlideError
+from cxpath.slide.openslide import open_with_openslide
+from cxpath.slide.picture import open_picture, picture_kind
+from cxpath.slide.slide import Slide
+from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
+
+_FORMATS = "cxpath reads SVS, NDPI, MRXS, SCN, BIF, DICOM, tiled TIFF, OME-TIFF, PNG and JPEG"
+
+
+def open_slide(path: str | Path, mpp: float | None = None, *, name: str | None = None) -> Slide:
+    """Open a slide.
+
+    Parameters
+    ----------
+    path : str or Path
+        A whole-slide file (of a DICOM series, any one file) or a picture.
+    mpp : float, optional
+        Micrometres per level-0 pixel; wins over what the file says. A plain picture needs it.
+    name : str, optional
+        A name to show instead of the file's own, such as a pseudonym.
+
+    Returns
+    -------
+    Slide
+        A context manager.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    UnreadableSlideError
+        When it is a folder, empty, damaged, or no slide.
+    ResolutionError
+        When its µm per pixel are missing or absurd.
+    """
+    path = Path(path)
+    shown = name or str(path)
+    _refuse_non_files(path, shown)
+    kind = _picture_kind(path, shown)
+    vendor = openslide.OpenSlide.detect_format(path)
+    if kind == "tiff" and vendor in {None, "generic-tiff"} and is_ome_tiff(path):
+        return open_ome_tiff(path, mpp, name)
+    if vendor is not None:
+        return open_with_openslide(path, mpp, name)
+    if kind == "tiff":
+        return open_plain_tiff(path, mpp, name)
+    if kind is not None:
+        return open_picture(path, kind, mpp, name)
+    raise UnreadableSlideError(f"{shown}: not a slide or a picture{_looks_like_text(path)}", _FORMATS)
+
+
+def _refuse_non_files(path: Path, shown: str) -> None:
+    try:
+        state = path.stat()
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{shown}: no such file", "check the path") from error
+    except OSError as error:
+        raise _unreadable(shown, error) from error
+    if stat.S_ISDIR(state.st_mode):
+        hint = "name one slide file; for DICOM, any file of the series"
+        raise UnreadableSlideError(f"{shown}: a folder, not a slide", hint)
+    if not stat.S_ISREG(state.st_mode):
+        raise UnreadableSlideError(f"{shown}: a device or pipe, not a slide", "name a slide file")
+    if state.st_size == 0:
+        raise UnreadableSlideError(f"{shown}: the file is empty", "copy it again")
+
+
+def _picture_kind(path: Path, shown: str) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return picture_kind(file)
+    except OSError as error:
+        raise _unreadable(shown, error) from error
+
+
+def _unreadable(shown: str, error: OSError) -> UnreadableSlideError:
+    return UnreadableSlideError(
+        f"{shown}: cannot be read: {error.strerror}", "check the path and its permissions"
+    )
+
+
+def _looks_like_text(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(512)
+    printable = all(byte >= 32 or byte in b"\t\r\n" for byte in start)
+    return "; it looks like a text file" if printable else ""

@@ -1,0 +1,1 @@
+"""Synthetic tissue and slides whose every cell is known."""

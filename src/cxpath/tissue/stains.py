@@ -1,0 +1,256 @@
+"""The stains of a slide: white point, samples, vectors, and whether they are haematoxylin and DAB."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.data.slide_info import (
+    DEFAULT_DAB,
+    DEFAULT_HEMATOXYLIN,
+    Direction,
+    StainBasis,
+    optical_density,
+    unit,
+)
+from cxpath.slide.slide import Slide
+from cxpath.tissue.settings import TissueSettings
+
+# Where a colour stands between haematoxylin, DAB and what is neither.
+#
+# Two numbers describe an optical density whatever its amount. `brownness` is the share of blue less the
+# share of red: about -0.25 for haematoxylin, +0.3 for DAB. `offplane` is how far the direction leaves the
+# plane of the two stains, negative towards eosin (-0.7).
+
+
+@dataclass(frozen=True, eq=False)
+class StainHue:
+    """Arrays of length N."""
+
+    brownness: NDArray[np.float32]
+    offplane: NDArray[np.float32]
+
+
+def stain_hue(density: NDArray[np.float32]) -> StainHue:
+    """Describe colours by brownness and distance from the haematoxylin-DAB plane.
+
+    Parameters
+    ----------
+    density : float32 array, (N, 3)
+        Optical densities, none of them all zero.
+    """
+    normal = np.cross(unit(DEFAULT_HEMATOXYLIN), unit(DEFAULT_DAB))
+    normal = (normal / np.linalg.norm(normal)).astype(np.float32)
+    total = density.sum(axis=1)
+    return StainHue(
+        brownness=(density[:, 2] - density[:, 0]) / total,
+        offplane=(density @ normal) / np.linalg.norm(density, axis=1),
+    )
+
+
+# The colour of empty glass: optical density is measured from it.
+
+
+WhitePoint = tuple[float, float, float]
+
+BRIGHTEST_SHARE = 0.03
+BEYOND_SCAN = 254
+DARKEST_GLASS = 120.0
+
+
+def estimate_white_point(overview: NDArray[np.uint8]) -> WhitePoint:
+    """Return the colour of the brightest part of a slide.
+
+    Real glass is a warm 187 to 250. Pure white is what readers fill in beyond the scan, so it is left
+    out as long as something else is there.
+
+    Parameters
+    ----------
+    overview : uint8 array, (height, width, 3)
+
+    Returns
+    -------
+    tuple of float
+        Median red, green, blue of the brightest 3 % of pixels.
+    """
+    pixels = overview.reshape(-1, 3)
+    scanned = pixels[~(pixels >= BEYOND_SCAN).all(axis=1)]
+    if len(scanned) < BRIGHTEST_SHARE * len(pixels):
+        scanned = pixels
+    brightness = scanned.sum(axis=1, dtype=np.int32)
+    brightest = scanned[brightness >= np.quantile(brightness, 1.0 - BRIGHTEST_SHARE)]
+    red, green, blue = np.median(brightest, axis=0)
+    return float(red), float(green), float(blue)
+
+
+def is_brightfield(white_point: WhitePoint) -> bool:
+    """Say whether the brightest part could be lit glass; in fluorescence it is dark or coloured."""
+    return min(white_point) >= DARKEST_GLASS
+
+
+# Whether a slide can be scored by its stain: H-DAB in brightfield, haematoxylin alone included.
+#
+# The limits were chosen on real slides and fields: of the immunohistochemistry pictures in the shared data
+# none is refused (worst share of pink .05), three H&E ones are (.18 and .70, the third by its pale tissue).
+
+
+FEWEST_STAINED_PIXELS = 200
+PINK_OFFPLANE = -0.20
+PINK_BROWNNESS = -0.15
+MOST_PINK = 0.10
+BROWN_HUE = 0.12
+NO_BROWN = 0.01
+PALE_PINK_OFFPLANE = -0.085
+PALE_REDDER_BY = 0.07
+PALE_NEARER_BY = 0.015
+
+NOT_BRIGHTFIELD = (
+    "not a brightfield slide (its brightest part is dark or coloured, as in fluorescence): "
+    "scan the H-DAB stained section in brightfield"
+)
+NO_TISSUE = "no tissue was found on the slide: check that the right slide was scanned, and in focus"
+EOSIN = (
+    "the tissue's colour lies outside haematoxylin and DAB (pink, as in H&E): "
+    "choose the PD-L1 slide, or pass --stain-check off if this stain is meant"
+)
+
+
+def why_stain_refused(density: NDArray[np.float32], white_point: WhitePoint) -> tuple[str, ...]:
+    """Return why the slide's stain cannot be scored; empty when it can.
+
+    Parameters
+    ----------
+    density : float32 array, (N, 3)
+        Optical densities of visible tissue pixels.
+    white_point : tuple of float
+    """
+    if not is_brightfield(white_point):
+        return (NOT_BRIGHTFIELD,)
+    if len(density) < FEWEST_STAINED_PIXELS:
+        return (NO_TISSUE,)
+    hue = stain_hue(density)
+    return (EOSIN,) if _is_pink(hue) or _pale_is_pink(hue, density.sum(axis=1)) else ()
+
+
+def _is_pink(hue: StainHue) -> bool:
+    """Enough pixels are plainly eosin: off the plane, and not as blue as a violet haematoxylin."""
+    pink = (hue.offplane < PINK_OFFPLANE) & (hue.brownness > PINK_BROWNNESS)
+    return float(pink.mean()) > MOST_PINK
+
+
+def _pale_is_pink(hue: StainHue, total: NDArray[np.float32]) -> bool:
+    """Without any brown: cytoplasm and stroma are pinker than the nuclei.
+
+    A violet haematoxylin alone lies off the plane as well, but its pale tissue lies nearer to the plane
+    than its nuclei do; eosin does the reverse.
+    """
+    if float((hue.brownness > BROWN_HUE).mean()) >= NO_BROWN:
+        return False
+    pale, dark = total < np.median(total), total > np.quantile(total, 0.9)
+    redder = float(np.median(hue.brownness[pale]) - np.median(hue.brownness[dark]))
+    pale_offplane = float(np.median(hue.offplane[pale]))
+    nearer = pale_offplane - float(np.median(hue.offplane[dark]))
+    return pale_offplane < PALE_PINK_OFFPLANE and redder > PALE_REDDER_BY and nearer < PALE_NEARER_BY
+
+
+# Optical densities of tissue seen closely, from patches spread over the slide.
+
+
+VISIBLE_OD_SUM = 0.25
+
+
+def stain_samples(
+    slide: Slide,
+    mask: NDArray[np.bool_],
+    overview_mpp: float,
+    white_point: WhitePoint,
+    settings: TissueSettings,
+) -> NDArray[np.float32]:
+    """Read patches of tissue and return the optical densities of their visible pixels.
+
+    Patches stand on evenly spaced tissue pixels of the overview in reading order: the same every time.
+
+    Parameters
+    ----------
+    slide : Slide
+    mask : bool array, (height, width)
+        Tissue on the overview.
+    overview_mpp : float
+    white_point : tuple of float
+    settings : TissueSettings
+
+    Returns
+    -------
+    float32 array, (N, 3)
+        Pixels whose optical density summed over channels is at least 0.25.
+    """
+    rows, columns = np.nonzero(mask)
+    if len(rows) == 0:
+        return np.zeros((0, 3), dtype=np.float32)
+    chosen = np.unique(np.linspace(0, len(rows) - 1, settings.stain_patches).round().astype(int))
+    side = round(settings.stain_patch_um / settings.stain_mpp)
+    to_level0 = overview_mpp / slide.info.mpp
+    half_px = settings.stain_patch_um / slide.info.mpp / 2
+    patches = [
+        slide.read(
+            (columns[i] + 0.5) * to_level0 - half_px,
+            (rows[i] + 0.5) * to_level0 - half_px,
+            side,
+            side,
+            settings.stain_mpp,
+        )
+        for i in chosen
+    ]
+    density = optical_density(np.concatenate(patches), white_point).reshape(-1, 3)
+    visible: NDArray[np.float32] = density[density.sum(axis=1) >= VISIBLE_OD_SUM]
+    return visible
+
+
+# The slide's own haematoxylin and DAB directions, so that amounts mean the same on every slide.
+
+
+FEWEST_PIXELS_OF_VECTORS = 500
+BLUE = -0.08
+PURE_BROWN = 0.15
+PUREST_SHARE = 0.25
+DARKEST_OD_SUM = 3.5
+"""Darker pixels have lost their hue: a sensor near black."""
+
+
+def estimate_stains(density: NDArray[np.float32], white_point: WhitePoint) -> StainBasis:
+    """Estimate both directions from visible tissue pixels.
+
+    Of the plainly blue (brown) pixels the purest quarter by hue gives haematoxylin (DAB): mixtures lie
+    between the two (the idea of Macenko et al. 2009, with the hue's sign known in advance). A stain of
+    which too little is there keeps its default direction.
+
+    Parameters
+    ----------
+    density : float32 array, (N, 3)
+        Optical densities of visible tissue pixels.
+    white_point : tuple of float
+    """
+    usable = density[density.sum(axis=1) < DARKEST_OD_SUM]
+    if len(usable) == 0:
+        return StainBasis(white_point=white_point)
+    brownness = stain_hue(usable).brownness
+    return StainBasis(
+        white_point=white_point,
+        hematoxylin=_purest(usable, -brownness, -BLUE, DEFAULT_HEMATOXYLIN),
+        dab=_purest(usable, brownness, PURE_BROWN, DEFAULT_DAB),
+    )
+
+
+def _purest(
+    density: NDArray[np.float32], purity: NDArray[np.float32], least: float, default: Direction
+) -> Direction:
+    candidates = density[purity > least]
+    if len(candidates) < FEWEST_PIXELS_OF_VECTORS:
+        return default
+    own = purity[purity > least]
+    purest = candidates[own >= np.quantile(own, 1.0 - PUREST_SHARE)]
+    directions = purest / np.linalg.norm(purest, axis=1, keepdims=True)
+    red, green, blue = unit(tuple(np.median(directions, axis=0)))
+    return float(red), float(green), float(blue)

@@ -1,1 +1,0 @@
-"""Judging a packed model on tissue it never saw: real labelled images and drawn slides, against targets."""

@@ -1,0 +1,135 @@
+"""Writing a model folder: weights as float16, card with their digest; whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.errors import OutputError
+from cxpath.io.atomic import output_error
+from cxpath.metrics.cells import Decision
+from cxpath.network.model import (
+    CARD_NAME,
+    WEIGHTS_NAME,
+    CardCalibration,
+    DataSource,
+    Metric,
+    ModelCard,
+    Thresholds,
+    TrainingRecord,
+    card_text,
+)
+from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, PlainUNet, receptive_field
+from cxpath.training.settings import TrainingSettings
+
+
+def describe(
+    network: PlainUNet,
+    settings: TrainingSettings,
+    decision: Decision,
+    record: TrainingRecord,
+    data: tuple[DataSource, ...],
+    metrics: dict[str, Metric],
+) -> ModelCard:
+    """Write the card of a network (its digest is that of the weights as they will be stored)."""
+    field = receptive_field(network)
+    return ModelCard(
+        name=settings.name,
+        version=settings.version,
+        description=settings.description,
+        digest=hashlib.sha256(stored_weights(network)).hexdigest(),
+        mpp=settings.mpp,
+        accepted_mpp=settings.accepted_mpp,
+        stride_px=LATTICE_STRIDE_PX,
+        output_stride_px=OUTPUT_STRIDE_PX,
+        halo_px=_halo_px(field.reach_px),
+        receptive_field_px=field.width_px,
+        fine_classes=FINE_CLASSES,
+        stain_classes=STAIN_CLASSES,
+        region_classes=REGION_CLASSES,
+        architecture=network.settings,
+        thresholds=Thresholds(
+            centre_threshold=decision.centre_threshold,
+            stained_threshold=decision.stained_threshold,
+            min_distance_um=settings.matching.min_distance_um,
+        ),
+        calibration=CardCalibration(**vars(decision.calibration)),
+        training=record,
+        data=data,
+        metrics=metrics,
+    )
+
+
+def _halo_px(reach_px: int) -> int:
+    """Return the reach and one output cell more, since a peak must beat its neighbours, on the lattice."""
+    return -(-(reach_px + OUTPUT_STRIDE_PX) // LATTICE_STRIDE_PX) * LATTICE_STRIDE_PX
+
+
+def stored_weights(network: PlainUNet) -> bytes:
+    """Return the content of `model.safetensors`: matrices as float16, norms and biases as they are."""
+    return save({name: _narrow(tensor) for name, tensor in network.state_dict().items()})
+
+
+def pack(network: PlainUNet, card: ModelCard, folder: Path) -> None:
+    """Write the model into `folder`, in place of what was there.
+
+    Parameters
+    ----------
+    network : PlainUNet
+        Not folded.
+    card : ModelCard
+        As `describe` wrote it for this network.
+    folder : Path
+        `models/<name>`; it and its parents are made.
+
+    Raises
+    ------
+    OutputError
+        When the operating system refuses.
+    ValueError
+        When the card is another network's.
+    """
+    content = stored_weights(network)
+    if hashlib.sha256(content).hexdigest() != card.digest:
+        raise ValueError("the card was written for other weights")
+    try:
+        _replace(folder, {WEIGHTS_NAME: content, CARD_NAME: card_text(card).encode()})
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def refuse_other_things(folder: Path) -> None:
+    """Raise `OutputError` when a folder holds something that is no model, which packing would replace."""
+    if not folder.exists() or (folder / CARD_NAME).is_file():
+        return
+    if not folder.is_dir() or any(folder.iterdir()):
+        raise OutputError(f"{folder}: holds something that is no model", "choose another folder")
+
+
+def _replace(folder: Path, files: dict[str, bytes]) -> None:
+    """Write beside the folder, then swap: a reader sees the old model or the new, never a mixture."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    refuse_other_things(folder)
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("new", "old"))
+    try:
+        new.mkdir()
+        for name, content in files.items():
+            (new / name).write_bytes(content)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _narrow(tensor: Tensor) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor.to(torch.float16) if tensor.ndim > 1 and tensor.dtype == torch.float32 else tensor

@@ -1,1 +1,0 @@
-"""Drawn H-DAB tissue with exact truth for every cell and region."""

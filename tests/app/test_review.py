@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cxpath.app.review import with_image_score
+from cxpath.documents.run import RunFolderError
+from cxpath.errors import MissingFileError, ProfileError
+from cxpath.patient.profile import BiomarkerProfile, profile_from
+from tests.report.run_folders import normal_score
+
+DIGEST = "ab" * 32
+
+
+def _score(folder: Path, **changes: Any) -> Path:
+    score = normal_score() | changes
+    score["slide"] = score["slide"] | {"digest": DIGEST}
+    path = folder / "score.json"
+    path.write_text(json.dumps(score), encoding="utf-8")
+    return path
+
+
+def _confirmed(**changes: Any) -> BiomarkerProfile:
+    entry = {"origin": "cxpath", "slide_digest": DIGEST, "confirmed_by": "Dr A", "confirmed_on": "2026-11-20"}
+    return profile_from({"pdl1": [entry | changes]})
+
+
+def test_a_score_comes_in_unconfirmed(tmp_path: Path) -> None:
+    path = _score(tmp_path, assay="22c3")
+    (score,) = with_image_score(BiomarkerProfile(), path).pdl1
+    document = json.loads(path.read_text())
+    assert score.value == document["cps"]["value"]
+    assert score.assay == "22c3"
+    assert not score.confirmed
+    assert {*score.borderline_at, *score.clear_at} == {1.0, 10.0}
+
+
+def test_a_persons_confirmation_of_this_slide_is_kept(tmp_path: Path) -> None:
+    (score,) = with_image_score(_confirmed(), _score(tmp_path)).pdl1
+    assert score.confirmed
+    assert score.value is not None
+
+
+def test_a_confirmation_of_another_slide_confirms_nothing(tmp_path: Path) -> None:
+    scores = with_image_score(_confirmed(slide_digest="cd" * 32), _score(tmp_path)).pdl1
+    assert [one.confirmed for one in scores if one.value is not None] == [False]
+
+
+def test_a_confirmed_number_that_is_not_the_scores_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="but the profile's entry of this slide states"):
+        with_image_score(_confirmed(value=77.0), _score(tmp_path))
+
+
+def test_who_confirms_may_state_the_assay_but_not_another_one(tmp_path: Path) -> None:
+    (score,) = with_image_score(_confirmed(assay="22c3"), _score(tmp_path, assay="unknown")).pdl1
+    assert score.assay == "22c3"
+    with pytest.raises(ProfileError, match="assay is sp263"):
+        with_image_score(_confirmed(assay="22c3"), _score(tmp_path, assay="SP263"))
+
+
+def test_an_unstated_assay_stays_unknown(tmp_path: Path) -> None:
+    assert with_image_score(BiomarkerProfile(), _score(tmp_path, assay="unknown")).pdl1[0].assay is None
+
+
+def test_a_slide_that_is_not_evaluable_brings_its_reason(tmp_path: Path) -> None:
+    path = _score(tmp_path, evaluable=False, not_evaluable_because=["too few"], cps=None)
+    score = with_image_score(BiomarkerProfile(), path).pdl1[0]
+    assert (score.value, score.not_evaluable_because) == (None, ("too few",))
+
+
+@pytest.mark.parametrize("marker", ["her2", "egfr", "vegf"])
+def test_another_markers_h_score_goes_to_that_marker_and_is_no_grade(tmp_path: Path, marker: str) -> None:
+    profile = with_image_score(BiomarkerProfile(), _score(tmp_path, marker=marker, cps=None, h_score=140.0))
+    assert getattr(profile, marker).h_score == 140.0
+    assert profile.her2.ihc is None
+    assert profile.pdl1 == ()
+
+
+def test_what_is_no_score_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        with_image_score(BiomarkerProfile(), tmp_path / "none.json")
+    (tmp_path / "other.json").write_text('{"schema": "cxpath/run/1"}', encoding="utf-8")
+    with pytest.raises(RunFolderError, match="schema"):
+        with_image_score(BiomarkerProfile(), tmp_path / "other.json")

@@ -1,0 +1,163 @@
+"""`--mode adaptive` on a drawn slide: it reads a part, says so, and comes near what reading all gives.
+What the pathologist drew, measured on tissue whose every pixel is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from shapely.affinity import scale
+from shapely.geometry import box
+
+import cxpath
+from cxpath.app.request import ScoreRequest
+from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px, areas_with_regions, region_warnings, regions_document
+from cxpath.data.regions import Region, RegionMeaning, Regions
+from cxpath.data.slide_info import StainBasis, TileFrame
+from cxpath.errors import ConfigurationError
+from cxpath.io.cells import read_table
+from cxpath.tissue.tissue import Tissue
+from tests.conftest import SyntheticSlide
+
+SMALL_TILES = ["tiles.core_px=256"]
+EARLY = [*SMALL_TILES, "adaptive.fewest_in_stratum=3", "adaptive.relative_width=0.8"]
+
+
+def score(slide: Path, out: Path, settings: list[str], mode: str) -> dict[str, Any]:
+    configuration = cxpath.load_configuration(None, settings)
+    cxpath.score_slide(slide, out, mode=mode, device="cpu", configuration=configuration)
+    document: dict[str, Any] = json.loads((out / "score.json").read_text())
+    return document
+
+
+@pytest.fixture(scope="module")
+def whole(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return score(synthetic_slide.path, tmp_path_factory.mktemp("whole") / "out", SMALL_TILES, "whole")
+
+
+@pytest.fixture(scope="module")
+def part(
+    synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Path]:
+    out = tmp_path_factory.mktemp("part") / "out"
+    return score(synthetic_slide.path, out, EARLY, "adaptive"), out
+
+
+def test_a_part_is_read_and_said_so(part: tuple[dict[str, Any], Path]) -> None:
+    document, out = part
+    sampling = document["sampling"]
+    assert 0 < sampling["share_read"] < 1
+    assert sampling["tiles_drawn"] == sum(stratum["drawn"] for stratum in sampling["strata"])
+    assert sampling["stopped_because"]
+    assert any(f"{sampling['share_read']:.0%} of the tissue's tiles" in text for text in document["warnings"])
+    assert "tissue&#39;s tiles were drawn" in (out / "report.html").read_text().replace("'", "&#39;")
+    columns, _ = read_table(out / "tiles.parquet")
+    read = sampling["tiles_drawn"] + sampling["context_tiles"]
+    assert (columns["excluded"] == "").sum() == read
+    assert (columns["excluded"] == NOT_SAMPLED).sum() == sampling["tiles_with_tissue"] - read
+    cells = cxpath.read_cells(out / "cells.parquet")
+    assert set(np.unique(cells.tile)) <= set(columns["tile"][columns["excluded"] == ""])
+
+
+def test_it_comes_near_what_reading_all_gives(
+    part: tuple[dict[str, Any], Path], whole: dict[str, Any]
+) -> None:
+    document, _ = part
+    low, high = document["sampling"]["interval"]
+    assert whole["sampling"] is None
+    assert low * 0.7 <= whole["cps"]["value"] <= high * 1.3
+    counts = document["counts"]
+    positive = counts["tumour_positive"] + counts["immune_positive"]
+    tumour = counts["tumour_positive"] + counts["tumour_negative"]
+    assert document["cps"]["value"] == pytest.approx(min(100.0, 100.0 * positive / tumour))
+    assert document["cps"]["value"] == pytest.approx(document["sampling"]["cps"], rel=0.02, abs=0.05)
+
+
+def test_reading_all_of_it_gives_the_whole_score(
+    synthetic_slide: SyntheticSlide, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    every = [*SMALL_TILES, "adaptive.first_share=1.0"]
+    document = score(synthetic_slide.path, tmp_path / "out", every, "adaptive")
+    assert document["sampling"] is None
+    assert any("all of the tissue was read" in text for text in document["warnings"])
+    assert document["counts"] == whole["counts"]
+    assert document["cps"] == whole["cps"]
+    assert document["sensitivity"] == whole["sensitivity"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mode": "some"}, {"mode": "adaptive", "marker": "her2"}, {"mode": "adaptive", "cells": Path("a")}],
+)
+def test_modes_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="mode"):
+        ScoreRequest(Path("a.svs"), **wrong).check()
+
+
+def test_how_far_a_tile_lies_from_the_nearest_cell() -> None:
+    frame = TileFrame(0, 0.0, 0.0, 1.0, 100, 0)
+    assert _gap_px(np.array([[50.0, 50.0], [500.0, 0.0]]), frame) == 0
+    assert _gap_px(np.array([[130.0, 140.0]]), frame) == 50
+    assert _gap_px(np.zeros((0, 2)), frame) == np.inf
+
+
+PIXEL_MM2 = 0.01**2
+
+
+def tissue() -> Tissue:
+    """100 x 100 overview pixels of 10 µm; tissue is the left half, its upper half is left out as pen."""
+    found = np.zeros((100, 100), bool)
+    found[:, :50] = True
+    pen = found.copy()
+    pen[50:] = False
+    overview = np.full((100, 100, 3), 230, np.uint8)
+    return Tissue(overview, 10.0, found, found & ~pen, {"pen": pen}, StainBasis(), (), slide_mpp=0.5)
+
+
+def drawn(*areas: tuple[RegionMeaning, tuple[int, int, int, int]]) -> Regions:
+    """Regions given in overview pixels; one is 20 level-0 pixels wide."""
+    return Regions(
+        tuple(
+            Region.meaning_of(meaning.value, meaning, scale(box(*edges), 20, 20, origin=(0, 0)))
+            for meaning, edges in areas
+        ),
+        warnings=("annotation 1 was repaired",),
+        form="ASAP XML",
+        digest="ab" * 32,
+    )
+
+
+def test_the_tumour_bed_is_its_scored_tissue() -> None:
+    areas = areas_with_regions(tissue(), drawn((RegionMeaning.TUMOUR_BED, (40, 40, 60, 60))))
+    assert areas.annotated_mm2 == {"tumour bed": pytest.approx(10 * 20 * PIXEL_MM2)}
+    assert areas.tumour_bed_mm2 == pytest.approx(10 * 10 * PIXEL_MM2)
+
+
+def test_areas_of_one_meaning_that_overlap_count_once() -> None:
+    twice = drawn((RegionMeaning.NECROSIS, (0, 0, 10, 10)), (RegionMeaning.NECROSIS, (5, 0, 15, 10)))
+    areas = areas_with_regions(tissue(), twice)
+    assert areas.annotated_mm2 == {"necrosis": pytest.approx(150 * PIXEL_MM2)}
+    assert areas.tumour_bed_mm2 is None
+
+
+def test_without_regions_nothing_is_drawn() -> None:
+    areas = areas_with_regions(tissue(), None)
+    assert areas == tissue().areas
+    assert (areas.annotated_mm2, areas.tumour_bed_mm2) == ({}, None)
+    assert region_warnings(None) == ()
+    assert regions_document(None, 0.5) is None
+
+
+def test_the_run_says_what_was_drawn_and_not_in_which_file() -> None:
+    regions = drawn((RegionMeaning.TUMOUR_BED, (0, 0, 100, 50)))
+    assert regions_document(regions, 0.5) == {
+        "form": "ASAP XML",
+        "digest": "ab" * 32,
+        "areas": [
+            {"name": "tumour bed", "meaning": "tumour bed", "use": "include", "area_mm2": pytest.approx(0.5)}
+        ],
+    }
+    assert region_warnings(regions) == ("regions: annotation 1 was repaired",)

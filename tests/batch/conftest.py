@@ -1,0 +1,131 @@
+"""Clusters of the tests' own: Dask with two workers that can be killed, and a Slurm queue of one machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.debian_packages import free_port, require_program, skip
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 180.0
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Address of the scheduler, and the worker processes."""
+
+    address: str
+    workers: list[subprocess.Popen[bytes]]
+
+    def start_worker(self) -> None:
+        """Add a worker without a nanny: when it is killed, it stays dead."""
+        self.workers.append(_start("worker", self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard"))
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    port = free_port()
+    scheduler = _start(
+        "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--dashboard-address", ":0"
+    )
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            break
+        except OSError:
+            time.sleep(0.1)
+    found_cluster = Cluster(f"tcp://127.0.0.1:{port}", [])
+    for _ in range(2):
+        found_cluster.start_worker()
+    try:
+        yield found_cluster
+    finally:
+        for process in (*found_cluster.workers, scheduler):
+            process.kill()
+            process.wait()
+
+
+SLURM = """
+ClusterName=cxpath
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/none
+CredType=cred/none
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+SlurmctldPidFile={home}/slurmctld.pid
+SlurmdPidFile={home}/slurmd.pid
+StateSaveLocation={home}
+SlurmdSpoolDir={home}/spool
+SlurmctldLogFile={home}/slurmctld.log
+SlurmdLogFile={home}/slurmd.log
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=8000 State=UNKNOWN
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Slurm queue of this machine alone, from Debian's packages; nobody is asked who he is."""
+    controller = require_program("slurmctld", "slurmctld", "slurmd", "slurm-client")
+    node, home, host = (
+        require_program("slurmd", "slurmd"),
+        tmp_path / "slurm",
+        platform.node().partition(".")[0],
+    )
+    (home / "spool").mkdir(parents=True)
+    text = SLURM.format(
+        host=host, home=home, cores=os.cpu_count(), controller_port=free_port(), node_port=free_port()
+    )
+    (home / "slurm.conf").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("SLURM_CONF", str(home / "slurm.conf"))
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    daemons = [subprocess.Popen([controller, "-D"], **quiet)]  # type: ignore[call-overload]
+    daemons.append(subprocess.Popen([node, "-D", "-N", host], **quiet))  # type: ignore[call-overload]
+    try:
+        _wait_for_idle_node()
+        yield
+    finally:
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            daemon.wait()
+
+
+def _wait_for_idle_node() -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        state = subprocess.run(
+            ["sinfo", "--noheader", "--format=%T"], capture_output=True, text=True, check=False
+        )
+        if state.stdout.strip() == "idle":
+            return
+        time.sleep(0.5)
+    skip("slurmctld and slurmd do not come up here")
+
+
+def _start(*words: str) -> subprocess.Popen[bytes]:
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    command = [sys.executable, "-m", "dask", words[0], *words[1:]]
+    return subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )

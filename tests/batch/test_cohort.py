@@ -1,0 +1,160 @@
+"""What a batch leaves beside its slides: tables, page, database; the same when they are made again.
+Control limits: what is usual lies inside, a slide or a batch that drifts lies outside."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from cxpath.batch.cohort import (
+    COLUMNS,
+    Baseline,
+    drift_charts,
+    fill_database,
+    read_baseline,
+    rebuild_cohort,
+    write_cohort,
+)
+from cxpath.batch.run import batch_status, same_content
+from cxpath.batch.state import StateFolder
+from cxpath.batch.worklist import save_worklist
+from cxpath.errors import CxpathError, MissingFileError
+from cxpath.report.cohort_page import draw_chart
+from tests.batch.fake_batches import run, tasks_of, write_slides
+
+OUTPUTS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "outputs.md"
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Path:
+    """A batch of four slides: two scored, one not evaluable, one failed."""
+    slides, out = (
+        write_slides(tmp_path / "slides", a="fine", b="damaged", c="not-evaluable", d="fine"),
+        tmp_path / "out",
+    )
+    result, tasks = run(slides, out), tasks_of(slides, out)
+    save_worklist(StateFolder(out), tasks)
+    fill_database(out, write_cohort(out, tasks, result.outcomes))
+    return out
+
+
+def table(batch: Path) -> dict[str, dict[str, str]]:
+    with (batch / "cohort.csv").open(encoding="utf-8-sig", newline="") as file:
+        return {row["id"]: row for row in csv.DictReader(file)}
+
+
+def test_the_table_has_a_row_a_slide_and_never_a_score_of_what_failed(batch: Path) -> None:
+    rows = table(batch)
+    assert [row["status"] for row in rows.values()] == ["scored", "failed", "not evaluable", "scored"]
+    assert rows["a"]["cps"] == str(json.loads((batch / "a" / "score.json").read_text())["cps"]["value"])
+    assert rows["b"]["cps"] == rows["b"]["viable_tumour_cells"] == rows["c"]["cps"] == ""
+    assert rows["b"]["hint"] == "scan it again"
+    assert rows["c"]["not_evaluable_because"] == "no tissue was found"
+
+
+def test_parquet_csv_and_database_agree(batch: Path) -> None:
+    found = pq.read_table(batch / "cohort.parquet").to_pylist()
+    assert [row["id"] for row in found] == list(table(batch))
+    with sqlite3.connect(batch / "results.db") as connection:
+        rows = connection.execute("SELECT id, cps, status FROM slides ORDER BY id").fetchall()
+    connection.close()
+    assert rows == [(row["id"], row["cps"], row["status"]) for row in found]
+
+
+def test_all_is_made_again_from_the_files_alone(batch: Path) -> None:
+    before = {name: (batch / name).read_bytes() for name in ("cohort.csv", "cohort.html")}
+    for name in (*before, "cohort.parquet", "results.db"):
+        (batch / name).unlink()
+    assert len(rebuild_cohort(batch)) == 4
+    assert {name: (batch / name).read_bytes() for name in before} == before
+    assert (batch / "results.db").is_file()
+
+
+def test_a_failed_slide_does_not_show_the_result_of_other_settings(batch: Path) -> None:
+    (batch / "b").mkdir()
+    (batch / "b" / "score.json").write_text((batch / "a" / "score.json").read_text())
+    rebuild_cohort(batch)
+    assert table(batch)["b"]["cps"] == ""
+
+
+def test_status_tells_how_it_stands(batch: Path) -> None:
+    found = batch_status(batch)
+    assert (found["running"], found["slides"], found["left"], found["scored"]) == (False, 4, 0, 2)
+    assert [one["id"] for one in found["failures"]] == ["b"]
+    with StateFolder(batch).run_lock():
+        assert batch_status(batch)["running"]
+    (StateFolder(batch).outcomes / "a.json").unlink()
+    assert batch_status(batch)["left"] == 1
+
+
+def test_a_folder_without_a_batch_is_said(tmp_path: Path) -> None:
+    for ask in (batch_status, rebuild_cohort):
+        with pytest.raises(MissingFileError, match="holds no batch"):
+            ask(tmp_path)
+
+
+def test_one_slide_under_two_names_is_noticed() -> None:
+    rows = [
+        {"id": name, "slide_digest": digest}
+        for name, digest in [("a", "1"), ("b", "2"), ("c", "1"), ("d", None)]
+    ]
+    assert same_content(rows) == [["a", "c"]]
+
+
+def test_every_column_is_explained_in_the_reference() -> None:
+    text = OUTPUTS.read_text(encoding="utf-8")
+    assert [column.name for column in COLUMNS if f"| `{column.name}` |" not in text] == []
+
+
+def rows(*values: float, batch: str = "") -> list[dict[str, Any]]:
+    return [{"id": f"{batch}{n}", "batch": batch, "hematoxylin_red": value} for n, value in enumerate(values)]
+
+
+USUAL = rows(*(0.70 + 0.01 * (number % 5 - 2) for number in range(20)), batch="monday")
+
+
+def test_a_slide_outside_three_standard_deviations_is_marked() -> None:
+    (chart,) = drift_charts([*USUAL, *rows(0.80, batch="tuesday")], Baseline("last year", USUAL))
+    assert chart.title == "Haematoxylin, red part"
+    assert [point.id for point in chart.points if point.outside] == ["tuesday0"]
+    assert chart.baseline == "last year, 20 slides"
+    assert chart.centre == pytest.approx(0.70)
+
+
+def test_a_batch_whose_slides_all_lean_one_way_is_marked_though_none_of_them_is() -> None:
+    (chart,) = drift_charts([*USUAL, *rows(*[0.72] * 9, batch="tuesday")], Baseline("last year", USUAL))
+    assert chart.outside == 0
+    assert [(group.name, group.outside) for group in chart.groups] == [("monday", False), ("tuesday", True)]
+
+
+def test_too_small_a_baseline_gives_no_limits() -> None:
+    (chart,) = drift_charts(rows(0.7, 0.9), None)
+    assert (chart.centre, chart.low, chart.outside) == (None, None, 0)
+
+
+def test_slides_without_a_measure_are_left_out() -> None:
+    assert drift_charts([{"id": "a", "hematoxylin_red": None}]) == []
+
+
+def test_places_of_a_chart_stay_inside_it() -> None:
+    (chart,) = drift_charts([*USUAL, *rows(0.9, batch="tuesday")])
+    drawn = draw_chart(chart)
+    assert all(0 <= mark.y <= 150 and 0 <= mark.x <= 640 for mark in drawn.marks)
+    assert [band.name for band in drawn.bands] == ["monday", "tuesday"]
+    assert [name for _, name, _ in drawn.lines] == ["upper limit", "mean", "lower limit"]
+
+
+def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
+    (tmp_path / "cohort.csv").write_text("id,white_red\na,240\n", encoding="utf-8-sig")
+    assert read_baseline(tmp_path).rows == [{"id": "a", "white_red": "240"}]
+    with pytest.raises(MissingFileError, match="no such file"):
+        read_baseline(tmp_path / "gone.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(CxpathError, match="is no cohort table"):
+        read_baseline(tmp_path / "other.csv")

@@ -1,0 +1,73 @@
+"""A real Dask cluster: a scheduler and worker processes, some of which are killed while they work."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from cxpath.batch.dask import DaskEngine, QueueSettings, connected
+from cxpath.batch.run import BatchResult, Tally, run_batch
+from cxpath.batch.state import StateFolder
+from cxpath.batch.task import Event, Started, Status
+from cxpath.errors import BatchError, ConfigurationError
+from tests.batch.conftest import ROOT, Cluster
+from tests.batch.fake_batches import attempt_of, by_id, tasks_of, write_slides
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+def run_on(cluster: Cluster, slides: Path, out: Path, listen: object = None) -> BatchResult:
+    state = StateFolder(out)
+    state.create()
+    engine = DaskEngine(attempt_of(out), connected(cluster.address, QueueSettings()), address=cluster.address)
+    with state.run_lock():
+        return run_batch(tasks_of(slides, out), out, engine, listen)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_lost_worker_s_slides_go_to_another(cluster: Cluster, tmp_path: Path) -> None:
+    kinds = {f"s{number}": "fine 0.2" for number in range(8)} | {"t": "damaged", "u": "not-evaluable"}
+    slides, killed = write_slides(tmp_path / "slides", **kinds), list[int]()
+
+    def kill_the_first_that_starts(event: Event | None, _tally: Tally) -> None:
+        if isinstance(event, Started) and not killed:
+            killed.append(int(event.worker.rpartition(":")[2]))
+            os.kill(killed[0], signal.SIGKILL)
+
+    found = by_id(run_on(cluster, slides, tmp_path / "out", kill_the_first_that_starts))
+    assert killed
+    assert [found[f"s{number}"].status for number in range(8)] == [Status.SCORED] * 8
+    assert found["t"].reason.endswith("is damaged at tile 7")
+    assert found["u"].status is Status.NOT_EVALUABLE
+    assert run_on(cluster, slides, tmp_path / "out").kept == 9
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_slides_are_scored_by_jobs_of_a_slurm_queue(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="damaged", c="fine"), tmp_path / "out"
+    settings = QueueSettings(
+        cores=1,
+        memory="2GB",
+        walltime="00:10:00",
+        most_jobs=1,
+        job_prologue=(f"export PYTHONPATH={ROOT / 'src'}:{ROOT}", f"cd {ROOT}"),
+        log_folder=str(tmp_path),
+    )
+    StateFolder(out).create()
+    engine = DaskEngine(attempt_of(out), connected("slurm", settings), address="slurm")
+    found = by_id(run_batch(tasks_of(slides, out), out, engine))
+    assert [found[name].status for name in "abc"] == [Status.SCORED, Status.FAILED, Status.SCORED]
+    assert list(tmp_path.glob("*.out")), "a job of the queue wrote its log"
+
+
+def test_a_scheduler_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxpath.batch.dask._PATIENCE_S", 0.2)
+    with pytest.raises(BatchError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1"):
+        connected("tcp://127.0.0.1:1", QueueSettings()).__enter__()
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is no address"):
+        connected("night", QueueSettings()).__enter__()

@@ -1,0 +1,117 @@
+"""Worklists from folders, patterns and tables, and what is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from cxpath.app.request import ScoreRequest
+from cxpath.batch.task import SlideTask
+from cxpath.batch.worklist import contradictions, read_worklist, unreadable
+from cxpath.errors import MissingFileError, WorklistError
+
+HEADER = "slide,id,case,block,batch,assay,mpp,regions,note seen by\n"
+
+
+def read(source: Path | str, out: Path | None = None) -> list[SlideTask]:
+    return read_worklist(str(source), ScoreRequest(Path("unused")), out or Path("out"), "digest")
+
+
+def table(folder: Path, *rows: str, header: str = HEADER) -> Path:
+    path = folder / "list.csv"
+    path.write_text(header + "".join(f"{row}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"no slide")
+
+
+def test_a_folder_is_searched_below_for_slides_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "b.svs", "deep/a.NDPI", "notes.txt", ".hidden.svs", "picture.png", "out/c/c.tif")
+    assert [task.id for task in read(tmp_path, tmp_path / "out")] == ["b", "a"]
+
+
+def test_a_pattern_takes_whatever_it_matches(tmp_path: Path) -> None:
+    touch(tmp_path, "x/a.png", "y/b.png", "y/c.svs")
+    assert [task.id for task in read(f"{tmp_path}/**/*.png")] == ["a", "b"]
+
+
+def test_a_table_says_how_each_slide_is_scored(tmp_path: Path) -> None:
+    path = table(tmp_path, 'a.svs,first,K1,B2,night 1,22c3,"0,25",a.geojson,K. M.', "sub/b.svs,,,,,,,,")
+    first, second = read(path, tmp_path / "out")
+    assert (first.id, first.request.assay, first.request.mpp) == ("first", "22c3", 0.25)
+    assert first.request.slide == tmp_path / "a.svs"
+    assert first.request.roi == tmp_path / "a.geojson"
+    assert first.facts == {"case": "K1", "block": "B2", "batch": "night 1", "note seen by": "K. M."}
+    assert first.folder == tmp_path / "out" / "first"
+    assert (second.id, second.request.assay, second.request.mpp) == ("b", "unknown", None)
+    assert first.request_digest != second.request_digest
+
+
+def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
+    book = Workbook()
+    book.worksheets[0].append(["Slide", "Case", "mpp"])
+    book.worksheets[0].append(["a.svs", 17, 0.25])
+    book.save(tmp_path / "list.xlsx")
+    (task,) = read(tmp_path / "list.xlsx")
+    assert (task.facts, task.request.mpp) == ({"case": "17"}, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "complaint"),
+    [
+        ("file,case\n", "a.svs,1", "has no column `slide`"),
+        ("slide,asay\n", "a.svs,22c3", "column 'asay' is unknown"),
+        ("slide,case,case\n", "a.svs,1,2", "column 'case' stands twice"),
+        ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is no number"),
+        ("slide,case\n", ",K1", "row 2: names no slide"),
+        ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot name a folder"),
+        ("slide,id\n", "a.svs,batch-state", "is kept for the state"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_one_line(
+    tmp_path: Path, header: str, row: str, complaint: str
+) -> None:
+    with pytest.raises(WorklistError, match=complaint):
+        read(table(tmp_path, row, header=header))
+
+
+def test_nothing_to_score_is_said(tmp_path: Path) -> None:
+    with pytest.raises(WorklistError, match="names no slide"):
+        read(tmp_path)
+    with pytest.raises(MissingFileError, match="no such folder"):
+        read(tmp_path / "gone")
+
+
+def test_what_contradicts_itself_is_found_before_anything_starts(tmp_path: Path) -> None:
+    path = table(tmp_path, "x/a.svs,,,,,,,,", "y/A.svs,,,,,,,,", "b.svs,b1,,,,,,,", "b.svs,b2,,,,sp999,,,")
+    found = [str(problem) for problem in contradictions(read(path))]
+    assert len(found) == 3
+    assert found[0].startswith("'a' would name the results of 2 slides")
+    assert "stands 2 times (b1, b2)" in found[1]
+    assert "sp999" in found[2]
+
+
+def test_slides_that_would_fail_are_found_by_opening_them(tmp_path: Path) -> None:
+    touch(tmp_path, "text.svs")
+    (tmp_path / "empty.svs").touch()
+    rows = [
+        f"{name}.svs,,,,,,,{regions}," for name, regions in [("text", ""), ("empty", ""), ("gone", "r.json")]
+    ]
+    found = [str(problem) for problem in unreadable(read(table(tmp_path, *rows)))]
+    assert "not a slide or a picture" in found[0]
+    assert "the file is empty" in found[1]
+    assert found[2].endswith("r.json: no such file (check the path)")
+
+
+def test_a_changed_regions_file_changes_the_request(tmp_path: Path) -> None:
+    path = table(tmp_path, "a.svs,,,,,,,r.json,")
+    assert read(path)[0].request_digest == "", "it is not there: never the same as before"
+    digests = set()
+    for content in ("one", "other"):
+        (tmp_path / "r.json").write_text(content)
+        digests.add(read(path)[0].request_digest)
+    assert len(digests) == 2

@@ -1,0 +1,136 @@
+""""""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from cxpath.cli.output import FAILED, NOT_EVALUABLE
+from cxpath.data.cells import CellTable
+from tests.cli.command import cxpath
+from tests.cli.scored_folders import scored_folder
+from tests.scores.tissues import mixed
+from tests.synthetic_cells import many, synthetic_cells
+
+
+def cells(positive: int, negative: int) -> CellTable:
+    return many({"T+": positive, "T-": negative})
+
+
+def test_two_blocks_are_pooled_and_each_part_is_shown(tmp_path: Path) -> None:
+    a, b = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "b", cells(80, 720))
+    done = cxpath("cases", a, b, "--json", "--out", tmp_path / "case.json")
+    assert done.returncode == 0, done.stderr
+    case = json.loads(done.stdout)
+    assert case == json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
+    assert case["schema"] == "cxpath/case/1"
+    assert case["cps"]["value"] == pytest.approx(9.0)
+    assert case["cps"]["cutoffs"]["1"]["basis"] == "label"
+    assert [part["name"] for part in case["slides"]] == ["a.svs", "b.svs"]
+    assert "Research Use Only" in case["research_use"]
+
+
+def test_the_highest_block_and_the_rule_in_words(tmp_path: Path) -> None:
+    a, b = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "b", cells(160, 640))
+    done = cxpath("cases", a, b, "--rule", "highest")
+    assert "rule     highest: the evaluable slide with the highest CPS stands for the case" in done.stdout
+    assert "CPS      20  (20.00;" in done.stdout
+    assert "a.svs: CPS 5.00, 200 tumour cells (20% of the case); does not stand for the case" in done.stdout
+
+
+def test_a_slide_that_is_not_evaluable_is_listed_and_not_counted(tmp_path: Path) -> None:
+    a, poor = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "poor", cells(30, 20))
+    done = cxpath("cases", a, poor)
+    assert "CPS      5.0" in done.stdout
+    assert "left out poor.svs: only 50 viable tumour cells" in done.stdout
+
+
+def test_a_case_of_poor_slides_only_is_not_evaluable(tmp_path: Path) -> None:
+    done = cxpath("cases", scored_folder(tmp_path / "poor", cells(3, 20)), "--json")
+    assert done.returncode == NOT_EVALUABLE
+    case = json.loads(done.stdout)
+    assert (case["evaluable"], case["cps"], case["slides"]) == (False, None, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"assay": "sp263"}, "assay is 'sp263'"),
+        ({"tumour": "lung"}, "tumour is 'lung'"),
+        ({"provenance": {"model_digest": "ff" * 32}}, "model is 'ffff"),
+        ({"marker": "her2"}, "holds marker her2"),
+        ({"scoring": {"association_distance_um": 20.0}}, "other settings"),
+        ({"slide": {"name": "b", "digest": "a", "mpp": 0.5}}, "there twice"),
+    ],
+)
+def test_slides_that_do_not_belong_together_are_refused_in_one_line(
+    tmp_path: Path, changes: dict[str, object], what: str
+) -> None:
+    a = scored_folder(tmp_path / "a", cells(10, 190))
+    done = cxpath("cases", a, scored_folder(tmp_path / "b", cells(10, 190), **changes))
+    assert done.returncode == FAILED
+    assert what in done.only_line
+
+
+def test_a_result_of_an_earlier_cxpath_says_to_score_again(tmp_path: Path) -> None:
+    done = cxpath("cases", scored_folder(tmp_path / "old", cells(10, 190), scoring=None))
+    assert "score the slide again" in done.only_line
+
+
+def test_no_such_folder_is_one_line(tmp_path: Path) -> None:
+    assert "no such folder" in cxpath("cases", tmp_path / "none").only_line
+
+
+def test_slides_are_called_whatever_a_laboratory_calls_them(tmp_path: Path) -> None:
+    """A predecessor refused identifiers that were no numbers."""
+    names = ("P-24/0117 B2 «Ü»", "=1+1", "0007")
+    folders = [
+        scored_folder(
+            tmp_path / str(number), cells(10, 190), slide={"name": name, "digest": f"{number}", "mpp": 0.5}
+        )
+        for number, name in enumerate(names)
+    ]
+    case = json.loads(cxpath("cases", *folders, "--json").stdout)
+    assert tuple(part["name"] for part in case["slides"]) == names
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Tumour in two fields of 500 µm: 120 cells at the left, 30 at the right, lymphocytes between them."""
+    row = "T+ " + "T- " * 39 + ".. " * 45 + "T- " * 10
+    return scored_folder(tmp_path / "slide", synthetic_cells("\n".join([row] * 3)))
+
+
+def test_fields_are_listed_with_their_places_most_tumour_first(folder: Path) -> None:
+    done = cxpath("fields", folder)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["viable_tumour_cells"] for row in rows] == ["120", "30"]
+    assert (rows[1]["left_um"], rows[1]["left_px"], rows[1]["centre_x_um"]) == ("1000.0", "2000.0", "1250.0")
+    assert float(rows[0]["share_of_tumour_cells"]) == pytest.approx(0.8)
+    assert float(rows[0]["local_cps"]) == pytest.approx(2.5)
+    assert float(rows[0]["influence"]) == pytest.approx(2.0)
+
+
+def test_the_table_as_json_and_as_a_file(folder: Path, tmp_path: Path) -> None:
+    done = cxpath("fields", folder, "--json", "--out", tmp_path / "fields.csv")
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["viable_tumour_cells"]) == ("cxpath/field-table/1", 150)
+    assert (tmp_path / "fields.csv").read_text(encoding="utf-8").startswith("field,left_px,top_px")
+
+
+def test_fields_add_up_to_the_denominator_of_the_score(tmp_path: Path) -> None:
+    slide = scored_folder(tmp_path / "big", mixed({"T+": 40, "T-": 460, "L+": 100}))
+    rows = json.loads(cxpath("fields", slide, "--json").stdout)["fields"]
+    score = json.loads((slide / "score.json").read_text(encoding="utf-8"))
+    assert sum(row["viable_tumour_cells"] for row in rows) == score["adequacy"]["viable_tumour_cells"]
+    assert len(rows) > 4
+
+
+def test_a_slide_without_cells_says_why_in_one_line(folder: Path) -> None:
+    (folder / "cells.parquet").unlink()
+    assert "holds no cells" in cxpath("fields", folder).only_line

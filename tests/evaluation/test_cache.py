@@ -1,0 +1,99 @@
+""""""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cxpath.errors import OutputError
+from cxpath.evaluation.cache import LARGEST_PX, ResultsCache, file_digest, keep_picture
+from cxpath.evaluation.real_sets import read_rgb
+from tests.evaluation.called_cells import IMMUNE, TUMOUR, calls_at
+
+
+def test_the_middle_is_kept_with_its_cells(tmp_path: Path) -> None:
+    (tmp_path / "items").mkdir()
+    rgb = np.zeros((LARGEST_PX, LARGEST_PX + 200, 3), np.uint8)
+    rgb[:, :100] = 255
+    rgb[50, 140] = (10, 20, 30)
+    calls = calls_at([(70.25, 25.25), (20.0, 20.0)], [TUMOUR, IMMUNE], [True, False])
+    kept = keep_picture(tmp_path / "items" / "a-0123.json", rgb, calls, 0.5, set_name="trial", title="a")
+    assert kept.picture == "items/a-0123.png"
+    picture = read_rgb(tmp_path / kept.picture)
+    assert picture.shape == (LARGEST_PX, LARGEST_PX, 3)
+    assert picture.max() < 255, "100 px are cut off on either side"
+    cells = json.loads((tmp_path / kept.cells).read_text())
+    assert cells == {"x_px": [40.5], "y_px": [50.5], "kind": [0], "positive": [True]}
+    assert picture[int(cells["y_px"][0]), int(cells["x_px"][0])].tolist() == [10, 20, 30]
+
+
+def test_a_small_picture_is_kept_whole(tmp_path: Path) -> None:
+    calls = calls_at([(5.0, 5.0)], [TUMOUR], [False])
+    kept = keep_picture(
+        tmp_path / "b.json", np.full((30, 40, 3), 7, np.uint8), calls, 0.5, set_name="trial", title="b"
+    )
+    assert read_rgb(tmp_path / "b.png").shape == (30, 40, 3)
+    assert json.loads((tmp_path / "b.cells.json").read_text())["x_px"] == [10.0]
+    assert kept.mpp == 0.5
+
+
+def counting(calls: list[int]) -> dict[str, Any]:
+    calls.append(1)
+    return {"value": len(calls)}
+
+
+def test_a_result_is_measured_once(tmp_path: Path) -> None:
+    calls: list[int] = []
+    for _ in range(2):
+        cache = ResultsCache(tmp_path, "model A")
+        assert cache.result("one", "content", lambda: counting(calls)) == {"value": 1}
+    assert len(calls) == 1
+    assert cache.computed == 0
+
+
+@pytest.mark.parametrize(
+    ("basis", "item", "content"),
+    [("model B", "one", "content"), ("model A", "two", "content"), ("model A", "one", "other")],
+)
+def test_another_model_item_or_content_is_measured_anew(
+    tmp_path: Path, basis: str, item: str, content: str
+) -> None:
+    calls: list[int] = []
+    ResultsCache(tmp_path, "model A").result("one", "content", lambda: counting(calls))
+    ResultsCache(tmp_path, basis).result(item, content, lambda: counting(calls))
+    assert len(calls) == 2
+
+
+def test_an_interrupted_or_damaged_result_is_measured_anew(tmp_path: Path) -> None:
+    cache = ResultsCache(tmp_path, "model A")
+
+    def interrupted() -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.result("one", "content", interrupted)
+    assert cache.known("one", "content") is None
+    cache.keep("one", "content", {"value": 1})
+    cache.path("one", "content").write_text('{"val')
+    assert cache.known("one", "content") is None
+    assert cache.result("one", "content", lambda: {"value": 2}) == {"value": 2}
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        ResultsCache(tmp_path / "file", "model A")
+
+
+def test_the_digest_of_files_depends_on_content_alone(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    first.write_bytes(b"1")
+    second.write_bytes(b"1")
+    assert file_digest(first) == file_digest(second)
+    second.write_bytes(b"2")
+    assert file_digest(first) != file_digest(second)

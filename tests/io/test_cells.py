@@ -1,0 +1,170 @@
+""""""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cxpath.data.cells import CellTable
+from cxpath.errors import MissingFileError
+from cxpath.io.cells import (
+    NAMESPACE,
+    CellsGeojsonWriter,
+    TableFileError,
+    read_table,
+    write_cells_geojson,
+    write_table,
+)
+
+BOUNDS = (50, 5, 30_000, 20_000)
+
+
+def _no_constant(name: str) -> Any:
+    raise AssertionError(f"{name} is not JSON")
+
+
+def _document(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()), parse_constant=_no_constant)
+    return loaded
+
+
+def _append_and_fail(writer: CellsGeojsonWriter, cells: CellTable) -> None:
+    writer.append(cells)
+    raise RuntimeError
+
+
+@pytest.fixture
+def path(tmp_path: Path, cells: CellTable) -> Path:
+    target = tmp_path / "cells.geojson.gz"
+    halves = [cells.take(np.array([0, 1])), cells.take(np.array([2, 3]))]
+    assert write_cells_geojson(halves, target, cells.facts, BOUNDS, stained_threshold=0.5) == 4
+    return target
+
+
+def test_the_form_is_what_qupath_reads(path: Path) -> None:
+    document = _document(path)
+    assert document["type"] == "FeatureCollection"
+    feature = document["features"][0]
+    assert feature["type"] == "Feature"
+    assert feature["geometry"] == {"type": "Point", "coordinates": [50.5, 195.5]}
+    assert feature["properties"]["objectType"] == "detection"
+    assert feature["properties"]["classification"] == {"names": ["Tumor", "Positive"], "color": [213, 94, 0]}
+    assert feature["properties"]["measurements"]["dab_membrane_od"] == pytest.approx(0.61)
+
+
+def test_every_cell_has_its_class_in_order(path: Path) -> None:
+    names = [feature["properties"]["classification"]["names"] for feature in _document(path)["features"]]
+    assert names == [["Tumor", "Positive"], ["Tumor", "Negative"], ["Immune cells", "Positive"], ["Other"]]
+
+
+def test_unknown_measurements_are_left_out(path: Path) -> None:
+    measurements = _document(path)["features"][3]["properties"]["measurements"]
+    assert "stained" not in measurements
+    assert measurements["p_other"] == pytest.approx(0.9)
+    assert measurements["subkind_code"] == 6
+
+
+def test_the_file_names_its_frame(path: Path) -> None:
+    frame = _document(path)["cxpath"]
+    assert frame["frame"] == "qupath"
+    assert frame["frame_origin_px"] == [50, 5]
+    assert frame["mpp"] == 0.2527
+    assert frame["research_use"].startswith("For Research Use Only.")
+
+
+def test_ids_are_distinct_uuids_that_do_not_change(path: Path, tmp_path: Path, cells: CellTable) -> None:
+    ids = [uuid.UUID(feature["id"]) for feature in _document(path)["features"]]
+    assert ids == [uuid.uuid5(NAMESPACE, f"{cells.facts.slide_digest}/{row}") for row in range(4)]
+    again = tmp_path / "again.geojson.gz"
+    write_cells_geojson([cells], again, cells.facts, BOUNDS, stained_threshold=0.5)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_no_cells_is_an_empty_collection(tmp_path: Path, cells: CellTable) -> None:
+    write_cells_geojson([], tmp_path / "none.gz", cells.facts, BOUNDS, stained_threshold=0.5)
+    assert _document(tmp_path / "none.gz")["features"] == []
+
+
+def test_an_error_leaves_nothing(tmp_path: Path, cells: CellTable) -> None:
+    with (
+        pytest.raises(RuntimeError),
+        CellsGeojsonWriter(tmp_path / "a.gz", cells.facts, BOUNDS, stained_threshold=0.5) as writer,
+    ):
+        _append_and_fail(writer, cells)
+    assert not list(tmp_path.iterdir())
+
+
+def test_cells_without_gaps_are_written_as_those_with(tmp_path: Path, cells: CellTable) -> None:
+    whole = CellTable(cells.facts, **{name: np.nan_to_num(array) for name, array in cells.columns().items()})
+    write_cells_geojson([whole], tmp_path / "a.gz", cells.facts, BOUNDS, stained_threshold=0.5)
+    write_cells_geojson([cells], tmp_path / "b.gz", cells.facts, BOUNDS, stained_threshold=0.5)
+    for complete, partial in zip(
+        _document(tmp_path / "a.gz")["features"], _document(tmp_path / "b.gz")["features"], strict=True
+    ):
+        measured = complete["properties"]["measurements"]
+        assert measured.items() >= partial["properties"]["measurements"].items()
+        assert len(measured) == 11
+
+
+def test_there_and_back(tmp_path: Path) -> None:
+    columns = {
+        "tile": np.arange(3, dtype=np.int32),
+        "x_px": np.array([0.0, 512.5, 1024.0]),
+        "tissue_share": np.array([0.5, 1.0, 0.0], dtype=np.float32),
+        "cps": np.array([np.nan, 12.5, 0.0], dtype=np.float32),
+        "excluded": np.array(["", "glass", "outside region"], dtype=object),
+    }
+    write_table(columns, tmp_path / "tiles.parquet", {"schema": "cxpath/tiles/1", "mpp": 0.25})
+    read, metadata = read_table(tmp_path / "tiles.parquet")
+    assert metadata == {"schema": "cxpath/tiles/1", "mpp": 0.25}
+    assert list(read) == list(columns)
+    for name, array in columns.items():
+        np.testing.assert_array_equal(read[name], array)
+        assert read[name].dtype == array.dtype, name
+
+
+def test_nan_is_null_in_the_file_and_texts_may_be_numpy_strings(tmp_path: Path) -> None:
+    path = tmp_path / "tiles.parquet"
+    write_table({"cps": np.array([np.nan, 1.0]), "excluded": np.array(["pen", ""])}, path, {})
+    table = pq.read_table(path)
+    assert table["cps"].null_count == 1
+    assert table["excluded"].to_pylist() == ["pen", ""]
+
+
+def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "tiles.parquet"
+    write_table({"tile": np.empty(0, np.int32), "excluded": np.empty(0, object)}, path, {"mpp": 1.0})
+    read, _ = read_table(path)
+    assert {name: len(array) for name, array in read.items()} == {"tile": 0, "excluded": 0}
+
+
+def test_unequal_columns_are_refused_and_leave_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="differ in length"):
+        write_table({"a": np.zeros(2), "b": np.zeros(3)}, tmp_path / "t.parquet", {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_table({"x": np.arange(5.0)}, tmp_path / name, {"b": 1, "a": 2})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_is_no_table_is_one_line(tmp_path: Path) -> None:
+    text, foreign = tmp_path / "text.parquet", tmp_path / "foreign.parquet"
+    text.write_text("not parquet")
+    pq.write_table(pa.table({"x": [1]}), foreign)
+    with pytest.raises(TableFileError, match=r"text\.parquet: not a Parquet file"):
+        read_table(text)
+    with pytest.raises(TableFileError, match=r"foreign\.parquet: no readable `cxpath`"):
+        read_table(foreign)
+    with pytest.raises(MissingFileError, match="no such file"):
+        read_table(tmp_path / "none.parquet")

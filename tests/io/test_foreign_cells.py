@@ -1,0 +1,595 @@
+"""One set of cells in every form that is read, and what is said when a file is not what it seems.
+QuPath's form there and back: what QuPath writes, and what cxpath writes for it.
+QuPath's measurement table as its versions and languages export it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data.slide_info import SlideInfo
+from cxpath.errors import CellsFileError, MissingFileError
+from cxpath.io.cell_classes import (
+    CellClasses,
+    ClassifiedCells,
+    default_cell_classes,
+    read_cell_classes,
+    to_cell_table,
+)
+from cxpath.io.cells import write_cells, write_cells_geojson
+from cxpath.io.foreign_cells import (
+    GivenCells,
+    cells_in_columns,
+    cells_in_geojson,
+    cells_in_qupath_table,
+    is_qupath_table,
+    is_table_of_cells,
+    read_given_cells,
+    refuse_unknown_staining,
+)
+from cxpath.io.tables import read_text_table
+
+BOUNDS = (100, 50, 3000, 3000)
+INFO = SlideInfo(
+    "case.mrxs", "case", "ab" * 32, "", 4000, 4000, 0.25, "user", "openslide", "mirax", (1.0,), BOUNDS
+)
+FACTS = CellTableFacts(0.25, 4000, 4000, "ab" * 32)
+CLASSES = read_cell_classes(default_cell_classes())
+NAMES = {Kind.TUMOUR: "Tumor", Kind.IMMUNE: "Immune cells", Kind.OTHER: "Other"}
+
+CELLS = CellTable.from_columns(
+    FACTS,
+    x_px=[200.5, 300.25, 400.0, 500.75],
+    y_px=[200.5, 300.25, 400.0, 500.75],
+    kind=[Kind.TUMOUR, Kind.TUMOUR, Kind.IMMUNE, Kind.OTHER],
+    stained=[1, 0, 1, 0],
+)
+
+
+def _class(row: int) -> str:
+    return f"{NAMES[Kind(CELLS.kind[row])]}: {'Positive' if CELLS.stained[row] else 'Negative'}"
+
+
+def as_parquet(path: Path) -> None:
+    write_cells(CELLS, path)
+
+
+def as_plain_parquet(path: Path) -> None:
+    kinds = [Kind(kind).name.lower() for kind in CELLS.kind]
+    columns = {"x_px": CELLS.x_px, "y_px": CELLS.y_px, "kind": kinds, "stained": CELLS.stained}
+    pq.write_table(pa.table(columns), path)
+
+
+def as_csv(path: Path) -> None:
+    rows = [
+        f"{CELLS.x_px[row]},{CELLS.y_px[row]},{Kind(CELLS.kind[row]).name.lower()},{CELLS.stained[row]:g}"
+        for row in range(4)
+    ]
+    path.write_text("\n".join(["x_px,y_px,kind,stained", *rows]))
+
+
+def as_own_geojson(path: Path) -> None:
+    write_cells_geojson([CELLS], path, FACTS, BOUNDS, stained_threshold=0.5)
+
+
+def as_qupath_geojson(path: Path) -> None:
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [CELLS.x_px[row] - 100, CELLS.y_px[row] - 50]},
+            "properties": {"objectType": "detection", "classification": {"names": _class(row).split(": ")}},
+        }
+        for row in range(4)
+    ]
+    path.write_bytes(gzip.compress(json.dumps(features).encode()))
+
+
+def as_qupath_table(path: Path) -> None:
+    rows = [
+        f"{(CELLS.x_px[row] - 100) / 4:.6f};{(CELLS.y_px[row] - 50) / 4:.6f};{_class(row)}".replace(".", ",")
+        for row in range(4)
+    ]
+    path.write_text("\n".join(["Centroid X µm;Centroid Y µm;Class", *rows]), encoding="cp1252")
+
+
+FORMS: dict[str, Callable[[Path], None]] = {
+    "Parquet": as_parquet,
+    "Parquet without facts": as_plain_parquet,
+    "table of cells": as_csv,
+    "QuPath GeoJSON of cxpath": as_own_geojson,
+    "QuPath GeoJSON": as_qupath_geojson,
+    "QuPath measurement table": as_qupath_table,
+}
+
+
+def read(path: Path, info: SlideInfo = INFO) -> GivenCells:
+    return read_given_cells(path, info, CLASSES, 0.5, (info.name,))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_cells(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "cells.txt"
+    FORMS[form](path)
+    given = read(path)
+    assert given.form in form
+    assert given.cells == CELLS
+    assert any("plain yes or no" in warning for warning in given.warnings)
+    assert any("no optical densities" in warning for warning in given.warnings)
+
+
+def test_probabilities_and_densities_are_not_warned_about(tmp_path: Path) -> None:
+    write_cells(
+        replace(CELLS, stained=np.full(4, 0.7, np.float32), dab_membrane_od=CELLS.p_tumour), tmp_path / "a"
+    )
+    assert read(tmp_path / "a").warnings == ()
+
+
+@pytest.mark.parametrize("write", [as_parquet, as_own_geojson])
+def test_cells_of_another_file_are_said(write: Callable[[Path], None], tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    warnings = read(tmp_path / "a", replace(INFO, digest="cd" * 32)).warnings
+    assert any("made from another file" in warning for warning in warnings)
+
+
+def test_cells_of_a_slide_of_another_size_are_refused(tmp_path: Path) -> None:
+    as_parquet(tmp_path / "a")
+    with pytest.raises(CellsFileError, match="4000 x 4000 px, but this one has 5000 x 4000"):
+        read(tmp_path / "a", replace(INFO, width_px=5000))
+
+
+def test_few_cells_off_the_slide_are_dropped_and_many_refused(tmp_path: Path) -> None:
+    rows = ["x_px,y_px,kind,stained", *["10,10,tumour,1"] * 199, "4000,10,tumour,1"]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    given = read(tmp_path / "a.csv")
+    assert len(given.cells) == 199
+    assert "1 cells outside the slide were dropped" in given.warnings
+    (tmp_path / "b.csv").write_text("\n".join([*rows, "-1,5,tumour,1", "-1,6,tumour,0"]))
+    with pytest.raises(CellsFileError, match="3 of 202 cells lie outside the slide"):
+        read(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("column", ["stained", "p_tumour"])
+def test_per_cent_are_refused(column: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,{column}\n1,1,tumour,80\n")
+    with pytest.raises(CellsFileError, match=f"{column} holds values outside 0 to 1"):
+        read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"PAR1 and nothing else", "not a Parquet file"),
+        (b"a,b\n1,2\n", "no table of cells: it has neither"),
+        (b'{"type": "Topology"}', "not a GeoJSON FeatureCollection"),
+        (gzip.compress(b"[]" * 1000, mtime=0)[:-9], "cannot be read"),
+    ],
+)
+def test_other_files_are_one_line(content: bytes, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "cells.txt"
+    path.write_bytes(content)
+    with pytest.raises(CellsFileError, match=said) as caught:
+        read(path)
+    assert str(path) in caught.value.message
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no such file"):
+        read(tmp_path / "none.csv")
+
+
+def test_a_parquet_file_of_something_else_is_one_line(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), tmp_path / "a")
+    with pytest.raises(CellsFileError, match="no table of cells"):
+        read(tmp_path / "a")
+
+
+def test_nobody_is_negative_for_want_of_a_word(tmp_path: Path) -> None:
+    stained = np.array([np.nan, 0, np.nan, np.nan], np.float32)
+    with pytest.raises(CellsFileError, match="1 tumour cells and 1 immune cells without staining"):
+        refuse_unknown_staining(replace(CELLS, stained=stained), tmp_path)
+    refuse_unknown_staining(replace(CELLS, stained=np.array([1, 0, 0, np.nan], np.float32)), tmp_path)
+
+
+FACTS_OF_CELLS_FROM_COLUMNS = CellTableFacts(mpp=0.5, width_px=10_000, height_px=10_000)
+
+
+def read_of_cells_from_columns(text: str) -> CellTable:
+    return cells_in_columns(read_text_table(text.encode(), "a.csv"), FACTS_OF_CELLS_FROM_COLUMNS, "a.csv")
+
+
+def test_the_fewest_columns() -> None:
+    cells = read_of_cells_from_columns("x_px,y_px,kind,stained\n1.5,2.5,tumour,0.9\n3,4,Immune,\n")
+    assert cells.facts == FACTS_OF_CELLS_FROM_COLUMNS
+    assert (cells.x_px.tolist(), cells.y_px.tolist()) == ([1.5, 3], [2.5, 4])
+    assert cells.kind.tolist() == [Kind.TUMOUR, Kind.IMMUNE]
+    np.testing.assert_array_equal(cells.stained, np.array([0.9, np.nan], np.float32))
+    assert cells.p_immune.tolist() == [0, 1]
+    assert np.isnan(cells.dab_membrane_od).all()
+    assert cells.tile.tolist() == [-1, -1]
+
+
+def test_all_columns_and_some_more() -> None:
+    cells = read_of_cells_from_columns(
+        "name;x_um;y_um;kind;subkind;region;stained;dab_membrane_od\n"
+        "c1;1,5;2,5;other;plasma;stroma;yes;0,25\nc2;1;1;immune;;;false;\n"
+    )
+    assert cells.x_px.tolist() == [3, 2]
+    assert cells.subkind.tolist() == [Subkind.PLASMA, Subkind.UNKNOWN]
+    assert cells.region.tolist() == [TissueRegion.STROMA, TissueRegion.UNKNOWN]
+    assert cells.stained.tolist() == [1, 0]
+    np.testing.assert_array_equal(cells.dab_membrane_od, [0.25, np.nan])
+
+
+def test_columns_of_numbers_and_truth_values() -> None:
+    table = pa.table({
+        "x_px": [1, 2], "y_px": [3.0, 4.0], "kind": pa.array(["tumour", "other"]).dictionary_encode(),
+        "stained": [True, None],
+    })  # fmt: skip
+    cells = cells_in_columns(table, FACTS_OF_CELLS_FROM_COLUMNS, "a.parquet")
+    assert cells.kind.tolist() == [Kind.TUMOUR, Kind.OTHER]
+    np.testing.assert_array_equal(cells.stained, [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x_px,y_px,kind\n1,2,tumor\n", "column kind holds 'tumor'"),
+        ("x_px,y_px,kind\n1,2,\n", "column kind holds ''"),
+        ("x_px,y_px,kind,subkind\n1,2,immune,plasma\n", "plasma cells of kind immune"),
+        ("x_px,y_px,kind,region\n1,2,immune,glass\n", "column region holds 'glass'"),
+        ("x_px,y_px,kind\n,2,tumour\n", "cells without a place in x_px, y_px"),
+        ("x_px,y_px,kind,stained\n1,2,tumour,maybe\n", "row 2: 'maybe' in column 'stained'"),
+    ],
+)
+def test_what_is_not_allowed_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(CellsFileError, match=said) as caught:
+        read_of_cells_from_columns(text)
+    assert "a.csv" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [(["kind", "x_um", "y_um"], True), (["kind", "x_px", "y_um"], False), (["class", "x_px", "y_px"], False)],
+)
+def test_how_a_table_is_recognised(names: list[str], known: bool) -> None:
+    assert is_table_of_cells(names) is known
+
+
+@settings(deadline=None)  # the first call of arrow is slow
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 9999), st.floats(0, 9999), st.sampled_from(["tumour", "immune", "other"]),
+            st.floats(0, 1, width=32), st.sampled_from(["nest", "stroma", "necrosis", "benign", "unknown"]),
+        ),
+        min_size=1,
+    )
+)  # fmt: skip
+def test_what_a_program_writes_in_full_is_read_in_full(
+    rows: list[tuple[float, float, str, float, str]],
+) -> None:
+    lines = [f"{x!r}\t{y!r}\t{kind}\t{stained!r}\t{region}" for x, y, kind, stained, region in rows]
+    cells = read_of_cells_from_columns("\n".join(["x_px\ty_px\tkind\tstained\tregion", *lines]) + "\n")
+    expected = CellTable.from_columns(
+        FACTS_OF_CELLS_FROM_COLUMNS,
+        x_px=[row[0] for row in rows],
+        y_px=[row[1] for row in rows],
+        kind=[Kind[row[2].upper()] for row in rows],
+        stained=[row[3] for row in rows],
+        region=[TissueRegion[row[4].upper()] for row in rows],
+    )
+    assert cells == expected
+
+
+GOLDEN = Path(__file__).parent / "golden" / "qupath_0_5_cells.geojson"
+FACTS_OF_CELLS_FROM_GEOJSON = CellTableFacts(
+    mpp=0.25, width_px=30_000, height_px=30_000, slide_digest="ab" * 32
+)
+BOUNDS_OF_CELLS_FROM_GEOJSON = (50, 5, 20_000, 20_000)
+WHOLE = (0, 0, 30_000, 30_000)
+
+
+def read_of_cells_from_geojson(
+    content: bytes, bounds: Any = WHOLE, classes: CellClasses = CLASSES, threshold: float = 0.5
+) -> CellTable:
+    found, _ = cells_in_geojson(content, bounds, classes, "a.geojson")
+    return to_cell_table(found, FACTS_OF_CELLS_FROM_GEOJSON, classes, threshold, "a.geojson")
+
+
+def test_a_file_as_qupath_writes_it() -> None:
+    """A cell lies at its nucleus, a detection at its outline's centre; points are as many cells."""
+    found, (warning,) = cells_in_geojson(GOLDEN.read_bytes(), WHOLE, CLASSES, "a.geojson")
+    cells = to_cell_table(found, FACTS_OF_CELLS_FROM_GEOJSON, CLASSES, 0.5, "a.geojson")
+    assert list(zip(cells.x_px, cells.y_px, strict=True)) == [
+        (104, 204), (310, 405), (500.25, 600.75), (700.5, 20.5), (710.5, 30.5),
+    ]  # fmt: skip
+    assert cells.kind.tolist() == [Kind.TUMOUR, Kind.TUMOUR, Kind.IMMUNE, Kind.OTHER, Kind.OTHER]
+    assert cells.subkind.tolist() == [0, 0, 0, Subkind.PLASMA, Subkind.PLASMA]
+    np.testing.assert_array_equal(cells.stained, [1, 0, 1, np.nan, np.nan])
+    assert np.isnan(cells.dab_membrane_od).all()
+    assert warning == "1 objects of the file that are no cells were passed over"
+
+
+def test_a_map_may_name_the_measurements_that_fill_columns() -> None:
+    names = {"dab_membrane_od": "Membrane: DAB OD mean", "dab_cytoplasm_od": "Cytoplasm: DAB OD mean"}
+    cells = read_of_cells_from_geojson(
+        GOLDEN.read_bytes(), classes=CLASSES.model_copy(update={"measurements": names})
+    )
+    np.testing.assert_allclose(cells.dab_membrane_od[:3], [0.431, 0.021, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(cells.dab_cytoplasm_od[:3], [0.207, np.nan, np.nan], rtol=1e-6)
+
+
+def test_files_of_older_versions_give_the_same_cells() -> None:
+    """Type in the id, one name for the class, measurements as an array, no collection around it."""
+    document = json.loads(GOLDEN.read_text())
+    old = [_older(feature) for feature in document["features"]]
+    assert read_of_cells_from_geojson(json.dumps(old).encode()) == read_of_cells_from_geojson(
+        GOLDEN.read_bytes()
+    )
+
+
+def _older(feature: dict[str, Any]) -> dict[str, Any]:
+    held = feature["properties"]
+    named = held["classification"]
+    name = named.get("name") or ": ".join(named["names"])
+    types = {
+        "cell": "PathCellObject",
+        "detection": "PathDetectionObject",
+        "annotation": "PathAnnotationObject",
+    }
+    measured = [{"name": key, "value": value} for key, value in held.get("measurements", {}).items()]
+    properties = {"classification": {"name": name, "colorRGB": -1}, "measurements": measured}
+    if "nucleusGeometry" in feature:
+        properties["nucleusGeometry"] = feature["nucleusGeometry"]
+    return {
+        "type": "Feature",
+        "id": types[held["objectType"]],
+        "geometry": feature["geometry"],
+        "properties": properties,
+    }
+
+
+def test_positions_are_moved_out_of_qupaths_frame() -> None:
+    moved, whole = (
+        read_of_cells_from_geojson(GOLDEN.read_bytes(), BOUNDS_OF_CELLS_FROM_GEOJSON),
+        read_of_cells_from_geojson(GOLDEN.read_bytes()),
+    )
+    np.testing.assert_array_equal(moved.x_px, whole.x_px + 50)
+    np.testing.assert_array_equal(moved.y_px, whole.y_px + 5)
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        ({"geometry": {"type": "Point", "coordinates": [1e12, 0]}}, "coordinates are no pixels"),
+        ({"geometry": {"type": "Point", "coordinates": ["left", 0]}}, "not a shape"),
+        ({"geometry": {"type": "Polygon", "coordinates": []}}, "coordinates are no pixels"),
+        ({"geometry": None}, "not a shape"),
+        ({"geometry": {"type": "Point", "coordinates": [1, 1]}, "objectType": "tile"}, "holds no cell"),
+    ],
+)
+def test_what_is_no_cell_is_one_line(feature: dict[str, Any], said: str) -> None:
+    held = {"objectType": feature.get("objectType", "cell"), "classification": "Tumor"}
+    document = [{"type": "Feature", "geometry": feature["geometry"], "properties": held}]
+    with pytest.raises(CellsFileError, match=said) as caught:
+        cells_in_geojson(json.dumps(document).encode(), WHOLE, CLASSES, "a.geojson")
+    assert "\n" not in str(caught.value)
+
+
+def written(cells: CellTable, folder: Path, threshold: float = 0.5) -> bytes:
+    path = folder / "cells.geojson.gz"
+    write_cells_geojson([cells], path, cells.facts, BOUNDS_OF_CELLS_FROM_GEOJSON, stained_threshold=threshold)
+    return gzip.decompress(path.read_bytes())
+
+
+probability = st.floats(0, 1, width=32)
+one_cell = st.tuples(
+    st.integers(0, 1_999_999), st.integers(0, 1_999_999), st.sampled_from(list(Kind)), st.integers(0, 9),
+    probability | st.just(float("nan")), probability, st.integers(0, 4), probability, probability,
+)  # fmt: skip
+
+
+def table_of(rows: list[tuple[Any, ...]]) -> CellTable:
+    columns = list(zip(*rows, strict=True))
+    kind = np.array(columns[2], np.uint8)
+    possible = {Kind.TUMOUR: [0], Kind.IMMUNE: [0, 1, 2], Kind.OTHER: [0, 3, 4, 5, 6, 7, 8, 9]}
+    subkind = [code if code in possible[Kind(of)] else 0 for code, of in zip(columns[3], kind, strict=True)]
+    certain = 0.5 + np.array(columns[7], np.float32) / 2
+    given = {
+        name: np.where(kind == code, certain, (1 - certain) / 2)
+        for code, name in enumerate(("p_tumour", "p_immune", "p_other"))
+    }
+    return CellTable.from_columns(
+        FACTS_OF_CELLS_FROM_GEOJSON,
+        x_px=np.array(columns[0]) / 100 + 50, y_px=np.array(columns[1]) / 100 + 5,
+        kind=kind, subkind=subkind, stained=columns[4], dab_membrane_od=columns[5], region=columns[6],
+        diameter_um=columns[8], **given,
+    )  # fmt: skip
+
+
+@settings(deadline=None)  # files on disk
+@given(st.lists(one_cell, min_size=1, max_size=12), st.floats(0.05, 0.95))
+def test_what_cxpath_writes_it_reads_again(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]], threshold: float
+) -> None:
+    """Staining to the last bit, positions to 0.005 px, all else to four digits; again changes nothing."""
+    folder, cells = tmp_path_factory.mktemp("there"), table_of(rows)
+    content = written(cells, folder, threshold)
+    back = read_of_cells_from_geojson(content, BOUNDS_OF_CELLS_FROM_GEOJSON, threshold=0.5)
+    for name in ("kind", "subkind", "region", "stained"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(cells, name), name)
+    for name in ("x_px", "y_px"):
+        np.testing.assert_allclose(getattr(back, name), getattr(cells, name), rtol=0, atol=0.005 + 1e-9)
+    for name, element in COLUMNS.items():
+        if element is np.float32:
+            np.testing.assert_allclose(getattr(back, name), getattr(cells, name), rtol=6e-4, atol=1e-30)
+    assert written(back, folder, threshold) == content
+    assert read_of_cells_from_geojson(written(back, folder, threshold), BOUNDS_OF_CELLS_FROM_GEOJSON) == back
+
+
+def test_what_qupath_exports_again_keeps_cells_and_corrections(tmp_path: Path) -> None:
+    """QuPath keeps id, class and measurements, but not cxpath's own member of the collection."""
+    cells = table_of(
+        [
+            (100, 100, Kind.TUMOUR, 0, 0.25, 0.5, 1, 0.9, 0.1),
+            (300, 400, Kind.IMMUNE, 1, 0.75, 0.5, 2, 0.9, 0.1),
+        ]
+    )
+    document = json.loads(written(cells, tmp_path))
+    del document["cxpath"]
+    same = read_of_cells_from_geojson(json.dumps(document).encode(), BOUNDS_OF_CELLS_FROM_GEOJSON)
+    np.testing.assert_array_equal(same.stained, cells.stained)
+    document["features"][0]["properties"]["classification"]["names"] = ["Tumor", "Positive"]
+    document["features"][1]["properties"]["classification"]["names"] = ["Other", "Positive"]
+    corrected = read_of_cells_from_geojson(json.dumps(document).encode(), BOUNDS_OF_CELLS_FROM_GEOJSON)
+    assert corrected.stained.tolist() == [1, 0.75]
+    assert corrected.kind.tolist() == [Kind.TUMOUR, Kind.OTHER]
+    assert corrected.subkind.tolist() == [0, 0]
+    assert corrected.p_other.tolist()[1] == 1
+
+
+def test_ids_are_uuids_that_follow_slide_and_row(tmp_path: Path) -> None:
+    cells = table_of([(100, 100, Kind.TUMOUR, 0, 0.25, 0.5, 1, 0.9, 0.1)] * 3)
+    ids = [feature["id"] for feature in json.loads(written(cells, tmp_path))["features"]]
+    assert len(set(ids)) == 3
+    assert all(str(uuid.UUID(text)) == text for text in ids)
+    other = replace(cells, facts=replace(FACTS_OF_CELLS_FROM_GEOJSON, slide_digest="cd" * 32))
+    assert not set(ids) & {feature["id"] for feature in json.loads(written(other, tmp_path))["features"]}
+
+
+NEW = (
+    "Image\tObject ID\tObject type\tName\tClassification\tParent\tROI\t"
+    "Centroid X µm\tCentroid Y µm\tstained\n"
+    "case.svs\t7d1f\tAnnotation\t\tRegion*\tRoot\tPolygon\t500\t500\t\n"
+    "case.svs\t7d20\tDetection\t\tTumor: Positive\tRoot\tPoint\t25.0\t50.5\t0.75\n"
+    "case.svs\t7d21\tCell\t\tImmune cells: Negative\tRoot\tPolygon\t100.25\t50.0\tNaN\n"
+    "case.svs\t7d22\tCell\t\t\tRoot\tPolygon\t0.25\t0.5\t\n"
+)
+
+
+def info(mpp: float = 0.25, bounds: tuple[int, int, int, int] = (0, 0, 8000, 8000)) -> SlideInfo:
+    return SlideInfo(
+        "case.svs", "case", "ab" * 32, "", 8000, 8000, mpp, "user", "openslide", "aperio", (1.0,), bounds
+    )
+
+
+def read_of_cells_from_qupath_table(
+    text: str, slide: SlideInfo | None = None, names: tuple[str, ...] = ("case.svs", "case")
+) -> ClassifiedCells:
+    table = read_text_table(text.encode(), "a.tsv")
+    return cells_in_qupath_table(table, slide or info(), names, CLASSES, "a.tsv")[0]
+
+
+def classes(found: ClassifiedCells) -> list[str]:
+    return [found.class_names[code] for code in found.class_code]
+
+
+def test_micrometres_become_pixels_of_the_slide() -> None:
+    found = read_of_cells_from_qupath_table(NEW)
+    assert found.x_px.tolist() == [100, 401, 1]
+    assert found.y_px.tolist() == [202, 200, 2]
+    assert read_of_cells_from_qupath_table(NEW, info(mpp=0.5)).x_px.tolist() == [50, 200.5, 0.5]
+
+
+def test_bounds_move_the_cells_into_the_files_frame() -> None:
+    assert read_of_cells_from_qupath_table(NEW, info(bounds=(1000, 40, 4000, 4000))).x_px.tolist() == [
+        1100,
+        1401,
+        1001,
+    ]
+
+
+def test_classes_and_measurements_follow_their_rows() -> None:
+    found = read_of_cells_from_qupath_table(NEW)
+    assert classes(found) == ["Tumor: Positive", "Immune cells: Negative", "(no class)"]
+    np.testing.assert_array_equal(found.measured["stained"], [0.75, np.nan, np.nan])
+
+
+def test_annotations_are_passed_over_aloud() -> None:
+    table = read_text_table(NEW.encode(), "a.tsv")
+    _, warnings = cells_in_qupath_table(table, info(), (), CLASSES, "a.tsv")
+    assert warnings == ["1 rows that are no cells were passed over"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("µ", "μ"),
+        lambda text: text.replace("µ", "Âµ"),
+        lambda text: text.replace("µ", "\ufffd"),
+        lambda text: text.replace("X µm", "X (um)").replace("Y µm", "Y (um)"),
+        lambda text: text.replace("Classification", "Class"),
+        lambda text: text.replace("\t", ";"),
+        lambda text: re.sub(r"(\d)\.(\d)", r"\1,\2", text),
+        lambda text: re.sub(r"(\d)\.(\d)", r"\1,\2", text).replace("\t", ";"),
+    ],
+)
+def test_spellings_of_programs_and_languages(change: Callable[[str], str]) -> None:
+    found, plain = read_of_cells_from_qupath_table(change(NEW)), read_of_cells_from_qupath_table(NEW)
+    np.testing.assert_array_equal(found.x_px, plain.x_px)
+    np.testing.assert_array_equal(found.y_px, plain.y_px)
+    np.testing.assert_array_equal(found.measured["stained"], plain.measured["stained"])
+    assert classes(found) == classes(plain)
+
+
+def test_pixels_are_taken_as_they_are() -> None:
+    found = read_of_cells_from_qupath_table(
+        "Centroid X px\tCentroid Y px\tClass\n10.5\t20.5\tTumor\n", info(mpp=0.5)
+    )
+    assert (found.x_px.tolist(), found.y_px.tolist()) == ([10.5], [20.5])
+
+
+def test_of_several_images_only_the_slides_rows_count() -> None:
+    both = NEW + "other.svs\t7d30\tCell\t\tTumor: Negative\tRoot\tPolygon\t1\t1\t\n"
+    assert len(read_of_cells_from_qupath_table(both).x_px) == 3
+    series = both.replace("case.svs", "case.svs - Series 0")
+    assert len(read_of_cells_from_qupath_table(series).x_px) == 3
+    with pytest.raises(CellsFileError, match="cells of 2 images, none of them named like the slide"):
+        read_of_cells_from_qupath_table(both, names=("third.svs",))
+    assert len(read_of_cells_from_qupath_table(NEW, names=("renamed.svs",)).x_px) == 3, (
+        "one image alone is the slide, whatever its name"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Centroid X px\tCentroid Y px\n1\t1\n", "no column Class or Classification"),
+        ("Centroid X px\tCentroid Y px\tClass\n", "holds no cell"),
+        ("Centroid X px\tCentroid Y px\tClass\n\t1\tTumor\n", "cells without a centroid"),
+        ("Centroid X px\tCentroid Y px\tClass\nleft\t1\tTumor\n", "row 2: 'left' in column 'Centroid X px'"),
+        ("Object type\tCentroid X px\tCentroid Y px\tClass\nTile\t1\t1\tTumor\n", "holds no cell"),
+    ],
+)
+def test_unusable_tables_are_one_line(text: str, said: str) -> None:
+    with pytest.raises(CellsFileError, match=said):
+        read_of_cells_from_qupath_table(text)
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [
+        (["Centroid X µm", "Centroid Y µm"], True),
+        (["centroid x px", "centroid y px", "Class"], True),
+        (["Centroid X µm", "Centroid Y px"], False),
+        (["x_px", "y_px", "kind"], False),
+    ],
+)
+def test_how_a_table_is_recognised_of_cells_from_qupath_table(names: list[str], known: bool) -> None:
+    assert is_qupath_table(names) is known

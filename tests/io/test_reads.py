@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from cxpath.data.reads import ReadState
+from cxpath.errors import MissingFileError, ReadsFileError
+from cxpath.io.reads import read_reads, read_value
+from cxpath.io.tables import safe_entry, write_rows
+
+TIDY = "case,reader,round,score,value,site\n"
+
+
+def write(folder: Path, text: str, name: str = "reads.csv", encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "low", "high"),
+    [
+        ("12", 12, 12, 12),
+        ("0,5", 0.5, 0.5, 0.5),
+        (" 5 % ", 5, 5, 5),
+        ("<1", 0.5, 0, 1),
+        ("< 10", 5, 0, 10),
+        (">100", 100, 100, 100),
+        (">50", 50, 50, 100),
+        ("≥50", 50, 50, 100),
+    ],
+)
+def test_scores_may_be_written_in_many_ways(text: str, number: float, low: float, high: float) -> None:
+    value = read_value(text)
+    assert (value.number, value.low, value.high) == (number, low, high)
+
+
+@pytest.mark.parametrize("text", ["", "NA", "n/a", "-", "  "])
+def test_no_read_is_missing(text: str) -> None:
+    assert read_value(text).state is ReadState.MISSING
+
+
+@pytest.mark.parametrize("text", ["NE", "not evaluable", "Inadequate"])
+def test_not_evaluable_is_not_missing(text: str) -> None:
+    value = read_value(text)
+    assert value.state is ReadState.NOT_EVALUABLE
+    assert math.isnan(value.number)
+
+
+@pytest.mark.parametrize("text", ["-3", "101", "high", "1.234,5", "<0", "1-5", "=1+1", "1e3"])
+def test_impossible_values_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is|says"):
+        read_value(text)
+
+
+def test_a_tidy_table(tmp_path: Path) -> None:
+    text = TIDY + "a,Ann,1,CPS,<1,north\na,Bob,1,CPS,,north\nb,Ann,2,CPS,NE,\n"
+    table = read_reads(write(tmp_path, text))
+    assert [(r.case, r.reader, r.round, r.row) for r in table.reads] == [
+        ("a", "Ann", 1, 2),
+        ("a", "Bob", 1, 3),
+        ("b", "Ann", 2, 4),
+    ]
+    assert table.reads[0].groups == {"site": "north"}
+    assert table.reads[2].groups == {}
+    assert len(table.warnings) == 3  # a bound, a read not evaluable, a missing one
+
+
+def test_a_wide_table_with_rounds_bom_semicolons_and_decimal_commas(tmp_path: Path) -> None:
+    text = ";Ann;Bob;Ann round 2\ncase1;0,5;1;2\ncase2;10;;3,25\n"
+    table = read_reads(write(tmp_path, text, encoding="utf-8-sig"), score="TPS")
+    found = {(r.case, r.reader, r.round): r.value.number for r in table.reads}
+    assert found["case1", "Ann", 1] == 0.5
+    assert found["case2", "Ann", 2] == 3.25
+    assert {r.score for r in table.reads} == {"TPS"}
+    assert len(table.reads) == 6
+
+
+def test_a_workbook_reads_like_the_csv(tmp_path: Path) -> None:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in (
+        ["Case ID", "Pathologist", "value"],
+        ["a", "Ann", 0.5],
+        ["a", "Bob", "<1"],
+        [None] * 3,
+        ["b", "Ann", 3],
+    ):
+        sheet.append(row)
+    book.save(tmp_path / "reads.xlsx")
+    reads = read_reads(tmp_path / "reads.xlsx").reads
+    assert [(r.case, r.reader, r.value.number, r.row) for r in reads] == [
+        ("a", "Ann", 0.5, 2),
+        ("a", "Bob", 0.5, 3),
+        ("b", "Ann", 3, 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (TIDY + "a,Ann,1,CPS,1,\n\na,Ann,1,CPS,2,\n", ["row 4", "row 2", "Ann"]),
+        (TIDY + "a,Ann,1,CPS,-1,\n", ["row 2", "negative"]),
+        (TIDY + "a,Ann,1,CPS,120,\n", ["row 2", "above 100"]),
+        (TIDY + "a,Ann,0,CPS,1,\n", ["row 2", "round"]),
+        (TIDY + "a,,1,CPS,1,\n", ["row 2", "reader"]),
+        (TIDY + ",Ann,1,CPS,1,\n", ["row 2", "case"]),
+        (TIDY + "a,Ann,1,CPS,0,5,north\n", ["row 2", "entries"]),
+        ("reader,value\nAnn,1\n", ["no column 'case'"]),
+        ("case,site\na,north\n", ["no column of a reader"]),
+        ("case,Ann,Ann\na,1,2\n", ["twice"]),
+        ("case\n", ["no reads"]),
+        ("", ["no reads"]),
+    ],
+)
+def test_a_wrong_table_is_refused_by_row(tmp_path: Path, text: str, names: list[str]) -> None:
+    with pytest.raises(ReadsFileError) as refused:
+        read_reads(write(tmp_path, text))
+    assert all(name in str(refused.value) for name in ["reads.csv", *names])
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError):
+        read_reads(tmp_path / "none.csv")
+    (tmp_path / "no.xlsx").write_bytes(b"no workbook")
+    with pytest.raises(ReadsFileError):
+        read_reads(tmp_path / "no.xlsx")
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["case", "reader", "value"])
+    sheet.append(["a", "Ann", "=1+1"])
+    book.save(tmp_path / "formula.xlsx")
+    with pytest.raises(ReadsFileError, match="row 2: holds a formula"):
+        read_reads(tmp_path / "formula.xlsx")
+
+
+def test_a_grouping_that_is_not_there_is_refused_and_an_unused_column_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "case,reader,value,batch\na,Ann,1,x\n")
+    assert "batch" in read_reads(path).warnings[0]
+    assert read_reads(path, groups=("batch",)).reads[0].groups == {"batch": "x"}
+    with pytest.raises(ReadsFileError, match="stain"):
+        read_reads(path, groups=("stain",))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "@cmd", "+1+cmd|' /C calc'!A0", "-2+3", "\tx", " =x"])
+def test_no_entry_becomes_a_formula(tmp_path: Path, text: str) -> None:
+    assert safe_entry(text) == f"'{text}"
+    write_rows(tmp_path / "t.csv", ["a"], [[text], [-1.5], ["-1.5"]])
+    with (tmp_path / "t.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row[0] for row in csv.reader(file)] == ["a", f"'{text}", "-1.5", "-1.5"]
+    write_rows(tmp_path / "t.xlsx", ["a"], [[text]])
+    cell = load_workbook(tmp_path / "t.xlsx")["reads"]["A2"]
+    assert cell.data_type != "f"
+
+
+def test_numbers_stay_numbers() -> None:
+    assert [safe_entry(one) for one in (-1.5, "-1.5", None, "plain")] == [-1.5, "-1.5", None, "plain"]

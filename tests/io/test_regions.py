@@ -1,0 +1,596 @@
+"""Whatever tool drew the regions: the same areas, and one clear line when they cannot be used."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from math import pi
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from cxpath.data.regions import RegionMeaning, Regions, RegionUse
+from cxpath.errors import MissingFileError, RegionsFileError
+from cxpath.io.geojson import UNCLASSIFIED
+from cxpath.io.regions import (
+    RegionClasses,
+    parse_xml,
+    read_regions,
+    regions_in_asap,
+    regions_in_geojson,
+    regions_in_imagescope,
+)
+
+GOLDEN = Path(__file__).parent / "golden" / "asap.xml"
+
+
+def _root(coordinates: str, kind: str = "Polygon", group: str = "Tumor") -> Element:
+    return fromstring(
+        f'<ASAP_Annotations><Annotations><Annotation Type="{kind}" PartOfGroup="{group}">'
+        f"<Coordinates>{coordinates}</Coordinates></Annotation></Annotations></ASAP_Annotations>"
+    )
+
+
+def test_a_file_as_asap_writes_it() -> None:
+    areas, warnings = regions_in_asap(fromstring(GOLDEN.read_text()), "asap.xml")
+    assert [area.class_name for area in areas] == ["Tumor bed", "Necrosis", UNCLASSIFIED]
+    assert [*areas[0].shape.bounds] == [100.5, 100.5, 1000, 900]
+    assert [round(area.shape.area) for area in areas] == [round(899.5 * 799.5), 5000, 10_000]
+    assert any("annotation 2 (Necrosis) is a spline" in warning for warning in warnings)
+    assert any("annotation 4 was passed over: a Dot" in warning for warning in warnings)
+    assert len(warnings) == 2
+
+
+def test_points_follow_their_order_and_not_their_place() -> None:
+    """Read as they stand, the four corners would cross each other and lose half of the area."""
+    areas, _ = regions_in_asap(fromstring(GOLDEN.read_text()), "asap.xml")
+    assert areas[0].warnings == ()
+
+
+@settings(deadline=None)  # the first call of shapely is slow
+@given(st.lists(st.integers(0, 10**6), min_size=3, max_size=3, unique=True), st.booleans())
+def test_decimal_commas_and_points_are_the_same(steps: list[int], comma: bool) -> None:
+    numbers = [step / 8 for step in steps]
+    places = [(numbers[0], 0.0), (numbers[1], 0.5), (numbers[2], 1000.25)]
+    written = "".join(
+        f'<Coordinate Order="{order}" X="{x}" Y="{y}"/>'.replace(".", "," if comma else ".")
+        for order, (x, y) in enumerate(places)
+    )
+    (area,), _ = regions_in_asap(_root(written), "a.xml")
+    assert area.shape.bounds == (min(numbers), 0.0, max(numbers), 1000.25)
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "said"),
+    [
+        ("", "annotation 1 \\(Tumor\\) has 0 points"),
+        ('<Coordinate X="1" Y="1"/><Coordinate X="2" Y="2"/>', "has 2 points, which enclose nothing"),
+        ('<Coordinate X="1" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="3"/>', "has no area"),
+        ('<Coordinate X="one" Y="1"/>', "'one' is no coordinate"),
+        ('<Coordinate Y="1"/>', "None is no coordinate"),
+        ('<Coordinate Order="nan" X="1" Y="1"/>', "'nan' is no coordinate"),
+        ('<Coordinate X="1e12" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>', "no pixels"),
+        (
+            '<Coordinate X="nan" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>',
+            "'nan' is no coordinate",
+        ),
+    ],
+)
+def test_what_encloses_nothing_is_refused_by_name(coordinates: str, said: str) -> None:
+    with pytest.raises(RegionsFileError, match=said) as caught:
+        regions_in_asap(_root(coordinates), "a.xml")
+    assert "a.xml" in str(caught.value)
+
+
+GOLDEN_OF_IMAGESCOPE_XML = Path(__file__).parent / "golden" / "imagescope.xml"
+TRIANGLE = '<Vertex X="0" Y="0"/><Vertex X="10" Y="0"/><Vertex X="0" Y="10"/>'
+
+
+def _root_of_imagescope_xml(
+    vertices: str = TRIANGLE, layer: str = "", region: str = "", attributes: str = ""
+) -> Element:
+    return fromstring(
+        f"<Annotations><Annotation {layer}><Attributes>{attributes}</Attributes><Regions>"
+        f"<Region {region}><Vertices>{vertices}</Vertices></Region></Regions></Annotation></Annotations>"
+    )
+
+
+def test_a_file_as_imagescope_writes_it() -> None:
+    areas, warnings = regions_in_imagescope(
+        fromstring(GOLDEN_OF_IMAGESCOPE_XML.read_text()), "imagescope.xml"
+    )
+    assert [(area.class_name, area.negative) for area in areas] == [
+        ("Tumor", False), ("Tumor", True), ("Necrosis", False), ("Necrosis", True), ("pen", False),
+    ]  # fmt: skip
+    assert areas[0].shape.area == 1_000_000
+    assert areas[2].shape.bounds == pytest.approx((600, 600, 800, 700))
+    assert areas[2].shape.area == pytest.approx(pi * 100 * 50, rel=2e-3)
+    assert warnings == ["layer 1, region 3 was passed over: a ruler encloses no area"]
+
+
+def test_a_rectangle_of_two_corners_is_a_box() -> None:
+    (area,), _ = regions_in_imagescope(
+        _root_of_imagescope_xml('<Vertex X="30" Y="5"/><Vertex X="10" Y="25"/>', region='Type="1"'), "a.xml"
+    )
+    assert area.shape.bounds == (10, 5, 30, 25)
+
+
+@pytest.mark.parametrize(
+    ("layer", "region", "attributes", "name"),
+    [
+        ('Name="CIN"', 'Text="x"', '<Attribute Name="Description" Value="y"/>', "CIN"),
+        ('Name=" "', 'Text="x"', '<Attribute Name="Description" Value="Fold"/>', "Fold"),
+        ("", 'Text="Fold"', '<Attribute Name="Description" Value=""/>', "Fold"),
+        ("", "", '<Attribute Name="Stain" Value="PD-L1"/>', UNCLASSIFIED),
+    ],
+)
+def test_where_the_class_stands(layer: str, region: str, attributes: str, name: str) -> None:
+    (area,), _ = regions_in_imagescope(
+        _root_of_imagescope_xml(layer=layer, region=region, attributes=attributes), "a.xml"
+    )
+    assert area.class_name == name
+
+
+@pytest.mark.parametrize(
+    ("vertices", "region", "said"),
+    [
+        ("", "", "layer 1, region 1 \\(no class\\)|has 0 points"),
+        ('<Vertex X="0" Y="0"/><Vertex X="9" Y="9"/>', 'Type="0"', "has 2 points"),
+        ('<Vertex X="0" Y="0"/><Vertex X="0" Y="9"/>', 'Type="2"', "has no area"),
+        ('<Vertex X="?" Y="0"/>', "", "is no coordinate"),
+    ],
+)
+def test_what_encloses_nothing_is_refused_by_name_of_imagescope_xml(
+    vertices: str, region: str, said: str
+) -> None:
+    with pytest.raises(RegionsFileError, match=said) as caught:
+        regions_in_imagescope(_root_of_imagescope_xml(vertices, region=region), "a.xml")
+    assert "layer 1, region 1" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning"),
+    [
+        (UNCLASSIFIED, RegionMeaning.INCLUDE),
+        ("TUMOUR", RegionMeaning.INCLUDE),
+        ("Region*", RegionMeaning.INCLUDE),
+        ("tumor BED", RegionMeaning.TUMOUR_BED),
+        ("Ignore*", RegionMeaning.EXCLUDE),
+        (" necrosis ", RegionMeaning.NECROSIS),
+        ("CIN3", RegionMeaning.BENIGN),
+        ("Artefact", RegionMeaning.ARTEFACT),
+        ("artifact", RegionMeaning.ARTEFACT),
+        ("Negative control", RegionMeaning.CONTROL),
+        ("Stroma", None),
+        ("Tumor: Positive", None),
+    ],
+)
+def test_what_a_class_means(name: str, meaning: RegionMeaning | None) -> None:
+    assert RegionClasses().meaning(name) is meaning
+
+
+def test_only_include_and_tumour_bed_are_scored() -> None:
+    scored = {meaning for meaning in RegionMeaning if meaning.use is RegionUse.INCLUDE}
+    assert scored == {RegionMeaning.INCLUDE, RegionMeaning.TUMOUR_BED}
+
+
+def test_a_list_replaces_the_default_list() -> None:
+    classes = RegionClasses(necrosis=("Nekrose",), pass_over=("Stroma",))
+    assert classes.meaning("NEKROSE") is RegionMeaning.NECROSIS
+    assert classes.meaning("Necrosis") is None
+    assert classes.meaning("Tumor") is RegionMeaning.INCLUDE
+    assert classes.is_passed_over("stroma*")
+    assert not classes.is_passed_over("Tumor")
+
+
+def test_a_class_with_two_meanings_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'tumor' has two meanings"):
+        RegionClasses(exclude=("tumor*",))
+
+
+def test_the_table_in_one_line_names_everything() -> None:
+    listed = RegionClasses().listed()
+    assert all(name in listed for name in RegionClasses().meanings())
+    assert "\n" not in listed
+
+
+GOLDEN_OF_REGIONS_FILE = Path(__file__).parent / "golden"
+Place = tuple[float, float]
+
+
+def as_geojson(areas: list[tuple[str, list[Place]]]) -> str:
+    return json.dumps(
+        [
+            {
+                "type": "Feature",
+                "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+                "properties": {"objectType": "annotation", "classification": {"name": name}},
+            }
+            for name, ring in areas
+        ]
+    )
+
+
+def as_asap(areas: list[tuple[str, list[Place]]]) -> str:
+    drawn = "".join(
+        f'<Annotation Type="Polygon" PartOfGroup="{name}"><Coordinates>'
+        + "".join(f'<Coordinate Order="{n}" X="{x}" Y="{y}"/>' for n, (x, y) in enumerate(ring))
+        + "</Coordinates></Annotation>"
+        for name, ring in areas
+    )
+    return f"<ASAP_Annotations><Annotations>{drawn}</Annotations></ASAP_Annotations>"
+
+
+def as_imagescope(areas: list[tuple[str, list[Place]]]) -> str:
+    drawn = "".join(
+        f'<Annotation Name="{name}"><Regions><Region Type="0"><Vertices>'
+        + "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in ring)
+        + "</Vertices></Region></Regions></Annotation>"
+        for name, ring in areas
+    )
+    return f"<?xml version='1.0'?><Annotations>{drawn}</Annotations>"
+
+
+FORMS = {"QuPath GeoJSON": as_geojson, "ASAP XML": as_asap, "ImageScope XML": as_imagescope}
+BED: list[Place] = [(100, 100), (900, 100), (900, 900), (100, 900)]
+NECROSIS: list[Place] = [(200, 200), (400, 200), (400, 300), (200, 300)]
+
+
+def write(folder: Path, content: str, name: str = "regions.txt") -> Path:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_is_told_by_the_content(form: str, packed: bool, tmp_path: Path) -> None:
+    """Suffixes lie: an XML saved as .geojson is read all the same."""
+    path = write(tmp_path, FORMS[form]([("Tumor bed", BED), ("Necrosis", NECROSIS)]), "drawn.geojson")
+    if packed:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    regions = read_regions(path)
+    assert regions.form == form
+    assert len(regions.digest) == 64
+    assert [(area.name, area.holds, area.use, area.shape.area) for area in regions.areas] == [
+        ("Tumor bed", RegionMeaning.TUMOUR_BED, RegionUse.INCLUDE, 640_000),
+        ("Necrosis", RegionMeaning.NECROSIS, RegionUse.EXCLUDE, 20_000),
+    ]
+    assert regions.warnings == ()
+
+
+@settings(deadline=None)  # files on disk
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["Tumor", "Tumor bed", "Necrosis", "CIN", "Fold", "Control"]),
+            st.integers(0, 900), st.integers(0, 900), st.integers(1, 400), st.integers(1, 400),
+        ),
+        min_size=1, max_size=6,
+    )
+)  # fmt: skip
+def test_all_tools_give_the_same_regions(
+    tmp_path_factory: pytest.TempPathFactory, boxes: list[tuple[str, int, int, int, int]]
+) -> None:
+    folder = tmp_path_factory.mktemp("same")
+    areas = [
+        (name, [(x / 4, y), (x / 4 + width, y), (x / 4 + width, y + height), (x / 4, y + height)])
+        for name, x, y, width, height in boxes
+    ]
+    found = [read_regions(write(folder, written(areas))) for written in FORMS.values()]  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    x_px, y_px = rng.uniform(0, 1300, (2, 300))
+    inside = [regions.contains(x_px, y_px, 1300, 1300) for regions in found]
+    assert (inside[0] == inside[1]).all()
+    assert (inside[0] == inside[2]).all()
+    assert [area.name for area in found[0].areas] == [name for name, *_ in boxes]
+
+
+def test_only_qupath_counts_from_the_scanned_bounds(tmp_path: Path) -> None:
+    left_top = {
+        form: read_regions(write(tmp_path, written([("Tumor", BED)])), (1000, 50, 4000, 3000))
+        .areas[0]
+        .shape.bounds[:2]
+        for form, written in FORMS.items()
+    }
+    assert left_top == {"QuPath GeoJSON": (1100, 150), "ASAP XML": (100, 100), "ImageScope XML": (100, 100)}
+
+
+def _inside(regions: Regions, x: float, y: float) -> bool:
+    return bool(regions.contains(np.array([x]), np.array([y]), 2000, 2000)[0])
+
+
+def test_a_negative_region_of_imagescope_is_never_scored() -> None:
+    regions = read_regions(GOLDEN_OF_REGIONS_FILE / "imagescope.xml")
+    assert _inside(regions, 150, 150)
+    assert not _inside(regions, 300, 300), "a hole in an included layer"
+    assert not _inside(regions, 650, 650), "necrosis"
+    assert _inside(regions, 700, 650), "a hole in the excluded layer"
+    assert [area.name for area in regions.areas] == ["Tumor", "Tumor, cut out", "Necrosis", "pen"]
+
+
+def test_an_excluded_area_cut_out_entirely_is_gone(tmp_path: Path) -> None:
+    ring = '<Vertex X="0" Y="0"/><Vertex X="9" Y="0"/><Vertex X="0" Y="9"/>'
+    drawn = "".join(f'<Region NegativeROA="{sign}"><Vertices>{ring}</Vertices></Region>' for sign in (0, 1))
+    both = f'<Annotation Name="Fold"><Regions>{drawn}</Regions></Annotation>'
+    region = f"<Region><Vertices>{ring}</Vertices></Region>"
+    more = f'<Annotation Name="Tumor"><Regions>{region}</Regions></Annotation>'
+    regions = read_regions(write(tmp_path, f"<Annotations>{both}{more}</Annotations>"))
+    assert [area.name for area in regions.areas] == ["Tumor"]
+
+
+def test_holes_and_several_polygons_are_kept(tmp_path: Path) -> None:
+    shift = [(x + 1000, y) for x, y in BED]
+    geometry = {"type": "MultiPolygon", "coordinates": [[_closed(BED), _closed(NECROSIS)], [_closed(shift)]]}
+    feature = {"type": "Feature", "geometry": geometry, "properties": {"classification": "Tumor"}}
+    (area,) = read_regions(write(tmp_path, json.dumps(feature))).areas
+    assert area.shape.area == 2 * 640_000 - 20_000
+
+
+def _closed(ring: list[Place]) -> list[Place]:
+    return [*ring, ring[0]]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_crossing_outline_is_repaired_and_said(form: str, tmp_path: Path) -> None:
+    bow_tie: list[Place] = [(0, 0), (100, 100), (100, 0), (0, 100)]
+    regions = read_regions(write(tmp_path, FORMS[form]([("Tumor", bow_tie)])))
+    assert regions.areas[0].shape.is_valid
+    assert regions.areas[0].shape.area == pytest.approx(5_000)
+    assert "crosses or touches itself and was repaired" in regions.warnings[0]
+    assert "(Tumor)" in regions.warnings[0]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_outline_that_touches_itself_keeps_its_area(form: str, tmp_path: Path) -> None:
+    eight: list[Place] = [(0, 0), (50, 50), (100, 0), (100, 100), (50, 50), (0, 100)]
+    regions = read_regions(write(tmp_path, FORMS[form]([("Tumor", eight)])))
+    assert regions.areas[0].shape.area == pytest.approx(5_000)
+    assert len(regions.warnings) == 1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_flat_outline_is_refused_by_name(form: str, tmp_path: Path) -> None:
+    path = write(tmp_path, FORMS[form]([("Tumor", BED), ("Necrosis", [(1, 1), (2, 2), (3, 3)])]))
+    with pytest.raises(RegionsFileError, match=r"\(Necrosis\) has no area") as caught:
+        read_regions(path)
+    assert str(path) in caught.value.message
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_unknown_classes_are_refused_all_at_once(form: str, tmp_path: Path) -> None:
+    areas = [("Tumor", BED), ("Stroma", BED), ("Nekrose", NECROSIS), ("Stroma", NECROSIS)]
+    path = write(tmp_path, FORMS[form](areas))
+    with pytest.raises(RegionsFileError, match=r"unknown classes: 'Nekrose' \(1\), 'Stroma' \(2\)") as caught:
+        read_regions(path)
+    assert "pass_over" in caught.value.hint
+    assert "CIN3" in caught.value.hint
+    classes = RegionClasses(necrosis=("Nekrose",), pass_over=("Stroma",))
+    regions = read_regions(path, classes=classes)
+    assert [area.holds for area in regions.areas] == [RegionMeaning.INCLUDE, RegionMeaning.NECROSIS]
+    assert "passed over, as configured: 'Stroma' (2)" in regions.warnings[0]
+
+
+def test_areas_beyond_the_slide_are_said(tmp_path: Path) -> None:
+    far: list[Place] = [(5000, 5000), (5100, 5000), (5100, 5100)]
+    path = write(tmp_path, as_geojson([("Tumor", BED), ("Necrosis", far)]))
+    assert read_regions(path, size_px=(6000, 6000)).warnings == ()
+    partly, wholly = read_regions(path, size_px=(800, 800)).warnings
+    assert "annotation 1 (Tumor) reaches beyond the slide's edge" in partly
+    assert "annotation 2 (Necrosis) lies wholly outside the slide" in wholly
+
+
+def test_regions_that_leave_nothing_are_said(tmp_path: Path) -> None:
+    path = write(tmp_path, as_geojson([("Tumor", NECROSIS), ("Necrosis", BED)]))
+    assert read_regions(path, size_px=(1000, 1000)).warnings == (
+        "the drawn regions leave nothing of the slide to score",
+    )
+
+
+def test_warnings_name_no_file(tmp_path: Path) -> None:
+    """They stand in score.json, which may leave the house; file names may hold a patient's."""
+    bow_tie: list[Place] = [(0, 0), (100, 100), (100, 0), (0, 100)]
+    path = write(tmp_path, as_asap([("Tumor", bow_tie)]), "DOE_JANE.xml")
+    warnings = read_regions(path, size_px=(10, 10)).warnings
+    assert len(warnings) == 2
+    assert not any("DOE" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "the file is empty"),
+        (" \n ", "the file is empty"),
+        ("<html><body/></html>", "XML of another kind \\(<html>\\)"),
+        ("<Annotations/>", "no drawn area in the file"),
+        ("<ASAP_Annotations><Annotations/></ASAP_Annotations>", "no drawn area in the file"),
+        ("<Annotations><", "not readable XML"),
+        ("x;y\n1;2\n", "not valid JSON"),
+        ('{"type": "Topology"}', "not a GeoJSON FeatureCollection"),
+        ('{"type": "FeatureCollection", "features": []}', "no drawn area in the file"),
+    ],
+)
+def test_other_files_are_one_line(content: str, said: str, tmp_path: Path) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(RegionsFileError, match=said) as caught:
+        read_regions(path)
+    assert str(path) in caught.value.message
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_gzip_and_a_missing_file_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "cut.xml.gz"
+    path.write_bytes(gzip.compress(as_asap([("Tumor", BED)]).encode())[:-12])
+    with pytest.raises(RegionsFileError, match="cannot be read"):
+        read_regions(path)
+    with pytest.raises(MissingFileError, match="no such file"):
+        read_regions(tmp_path / "none.xml")
+
+
+def test_a_utf_16_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "wide.xml"
+    path.write_bytes(as_imagescope([("Tumor", BED)]).replace("?>", " encoding='utf-16'?>").encode("utf-16"))
+    assert len(read_regions(path)) == 1
+
+
+def test_the_same_drawing_has_the_same_digest(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.xml"
+    shutil.copy(GOLDEN_OF_REGIONS_FILE / "asap.xml", copy)
+    assert read_regions(copy).digest == read_regions(GOLDEN_OF_REGIONS_FILE / "asap.xml").digest
+
+
+WHOLE = (0, 0, 0, 0)
+SQUARE = [[0, 0], [100, 0], [100, 100], [0, 100], [0, 0]]
+HOLE = [[20, 20], [40, 20], [40, 40], [20, 40], [20, 20]]
+
+
+def _feature(classification: Any = None, geometry: Any = None, **properties: Any) -> dict[str, Any]:
+    if classification is not None:
+        properties["classification"] = classification
+    geometry = geometry or {"type": "Polygon", "coordinates": [SQUARE]}
+    return {"type": "Feature", "geometry": geometry, "properties": {"objectType": "annotation", **properties}}
+
+
+def _content(document: Any) -> bytes:
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("form", ["collection", "array", "single", "byte order mark"])
+def test_all_forms_of_the_file(form: str) -> None:
+    feature = _feature({"name": "Tumor", "color": [200, 0, 0]})
+    forms: dict[str, Any] = {"array": [feature], "single": feature}
+    content = _content(forms.get(form, {"type": "FeatureCollection", "features": [feature]}))
+    if form == "byte order mark":
+        content = b"\xef\xbb\xbf" + content
+    (area,), warnings = regions_in_geojson(content, WHOLE, "a.geojson")
+    assert (area.class_name, area.shape.area, area.where) == ("Tumor", 10_000, "annotation 1 (Tumor)")
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    ("classification", "name"),
+    [
+        (None, UNCLASSIFIED),
+        ({"name": None}, UNCLASSIFIED),
+        ("roi", "roi"),
+        ({"names": ["Region*"]}, "Region*"),
+        ({"names": ["Tumor", "Positive"]}, "Tumor: Positive"),
+    ],
+)
+def test_where_the_class_stands_of_regions_geojson(classification: Any, name: str) -> None:
+    (area,), _ = regions_in_geojson(_content(_feature(classification)), WHOLE, "a.geojson")
+    assert area.class_name == name
+
+
+def test_holes_and_several_polygons_are_kept_of_regions_geojson() -> None:
+    far = [[x + 500, y] for x, y in SQUARE]
+    geometry = {"type": "MultiPolygon", "coordinates": [[SQUARE, HOLE], [far]]}
+    (area,), _ = regions_in_geojson(_content(_feature("Tumor", geometry)), WHOLE, "a.geojson")
+    assert area.shape.area == 20_000 - 400
+    assert area.shape.geom_type == "MultiPolygon"
+
+
+def test_of_a_mixed_geometry_the_polygons_are_taken() -> None:
+    """An area to leave out must not be lost because a stray point was merged with it."""
+    parts = [{"type": "Point", "coordinates": [1, 1]}, {"type": "Polygon", "coordinates": [SQUARE]}]
+    geometry = {"type": "GeometryCollection", "geometries": parts}
+    (area,), _ = regions_in_geojson(_content(_feature("Necrosis", geometry)), WHOLE, "a.geojson")
+    assert area.shape.area == 10_000
+
+
+def test_positions_are_moved_out_of_qupaths_frame() -> None:
+    (area,), _ = regions_in_geojson(_content(_feature("Tumor")), (1000, 50, 4000, 3000), "a.geojson")
+    assert area.shape.bounds == (1000, 50, 1100, 150)
+
+
+def test_other_geometries_and_objects_are_passed_over_aloud() -> None:
+    document = [
+        _feature("Tumor"),
+        _feature("Tumor", {"type": "Point", "coordinates": [1, 1]}),
+        _feature("Stroma", {"type": "LineString", "coordinates": [[1, 1], [2, 2]]}),
+        _feature("Positive", objectType="cell"),
+        _feature("Positive", objectType="cell"),
+        {"type": "Feature", "geometry": None, "properties": None},
+    ]
+    areas, (warning,) = regions_in_geojson(_content(document), WHOLE, "a.geojson")
+    assert len(areas) == 1
+    assert warning.endswith("were passed over: 1 LineString, 1 Point, 2 cell, 1 no geometry")
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        (
+            [_feature("Tumor", {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]})],
+            "annotation 1 \\(Tumor\\) is not a polygon",
+        ),
+        ([_feature("Tumor", {"type": "Polygon", "coordinates": "?"})], "is not a polygon"),
+        ([_feature("Tumor", {"type": "Polygon"})], "is not a polygon"),
+        ([_feature("Tumor", {"type": "Polygon", "coordinates": []})], "is empty"),
+        ([_feature("Tumor", {"type": "GeometryCollection", "geometries": []})], "is empty"),
+        (
+            [_feature("CIN", {"type": "Polygon", "coordinates": [[[0, 0], [1, 1], [2, 2], [0, 0]]]})],
+            "annotation 1 \\(CIN\\) has no area",
+        ),
+        (
+            [
+                _feature(
+                    "CIN", {"type": "Polygon", "coordinates": [[[0, 0], [9, 9], [9, float("nan")], [0, 0]]]}
+                )
+            ],
+            "coordinates that are no pixels",
+        ),
+        (
+            [_feature("CIN", {"type": "Polygon", "coordinates": [[[0, 0], [1e300, 0], [0, 1e300], [0, 0]]]})],
+            "coordinates that are no pixels",
+        ),
+    ],
+)
+def test_unusable_areas_are_one_line(document: Any, problem: str) -> None:
+    with pytest.raises(RegionsFileError, match=problem) as caught:
+        regions_in_geojson(_content(document), WHOLE, "a.geojson")
+    assert "a.geojson" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_deep_nesting_is_one_line() -> None:
+    with pytest.raises(RegionsFileError, match="not valid JSON"):
+        regions_in_geojson(b"[" * 200_000, WHOLE, "a.geojson")
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 30))
+
+
+def test_plain_xml_is_read_in_any_encoding() -> None:
+    text = '<?xml version="1.0" encoding="{}"?><Annotations Name="Nekrose µ"/>'
+    for encoding in ("utf-8", "utf-16", "iso-8859-1"):
+        assert parse_xml(text.format(encoding).encode(encoding), "a.xml").get("Name") == "Nekrose µ"
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        f'<!DOCTYPE a [<!ENTITY l0 "ha">{LAUGHS}]>',
+        '<!DOCTYPE a [<!ENTITY file SYSTEM "file:///etc/hostname">]>',
+        '<!DOCTYPE a SYSTEM "http://localhost:1/a.dtd">',
+        "<!DOCTYPE a>",
+    ],
+)
+def test_a_declaration_is_refused_before_it_does_anything(declared: str) -> None:
+    with pytest.raises(RegionsFileError, match="document type declaration") as caught:
+        parse_xml(f"<?xml version='1.0'?>{declared}<a>&l29;&file;</a>".encode(), Path("bad.xml"))
+    assert "bad.xml" in caught.value.message
+
+
+@pytest.mark.parametrize("content", [b"<a>", b"<a></b>", b"<a>&unknown;</a>", b"<a/><b/>", b"\x00<a/>"])
+def test_what_is_not_well_formed_is_one_line(content: bytes) -> None:
+    with pytest.raises(RegionsFileError, match="not readable XML") as caught:
+        parse_xml(content, "bad.xml")
+    assert "\n" not in str(caught.value)

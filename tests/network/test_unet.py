@@ -1,0 +1,114 @@
+""""""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.network.unet import ArchitectureSettings, PlainUNet, fold_norms, receptive_field
+
+
+def picture(height: int, width: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8, generator=generator)
+
+
+def test_outputs_lie_on_every_fourth_pixel_and_have_a_channel_for_every_class(network: PlainUNet) -> None:
+    with torch.inference_mode():
+        output = network(picture(64, 96))
+    channels = (1, 2, len(FINE_CLASSES), len(STAIN_CLASSES), len(REGION_CLASSES))
+    assert tuple(part.shape for part in output) == tuple((1, number, 16, 24) for number in channels)
+
+
+def test_a_tile_with_its_halo_equals_the_whole_picture(network: PlainUNet) -> None:
+    halo_px, left, top, core_px = 64, 16, 48, 64
+    whole = picture(256, 272)
+    side = core_px + 2 * halo_px
+    tile = whole[..., top : top + side, left : left + side]
+    with torch.inference_mode():
+        from_whole, from_tile = network(whole), network(tile)
+    first, last = halo_px // 4, (halo_px + core_px) // 4
+    for a, b in zip(from_whole, from_tile, strict=True):
+        in_whole = a[..., top // 4 + first : top // 4 + last, left // 4 + first : left // 4 + last]
+        torch.testing.assert_close(in_whole, b[..., first:last, first:last], rtol=1e-4, atol=1e-4)
+
+
+def test_a_tile_without_halo_does_not(network: PlainUNet) -> None:
+    whole = picture(192, 192)
+    with torch.inference_mode():
+        in_whole = network(whole).centre[..., 16:32, 16:32]
+        alone = network(whole[..., 64:128, 64:128]).centre
+    assert (in_whole - alone).abs().max() > 1e-3
+
+
+def test_the_shipped_size_stays_within_its_budget() -> None:
+    network = PlainUNet(ArchitectureSettings())
+    number = sum(weight.numel() for weight in network.parameters())
+    assert 0.7e6 < number < 1.3e6
+
+
+def test_light_may_come_as_bytes_or_floats(network: PlainUNet) -> None:
+    light = picture(32, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(light).kind, network(light.float()).kind)
+
+
+def test_lower_precision_keeps_logits_in_float32_and_near(network: PlainUNet) -> None:
+    light = picture(64, 64)
+    with torch.inference_mode():
+        exact = network(light)
+        network.lower_precision(torch.bfloat16)
+        coarse = network(light)
+    assert {part.dtype for part in coarse} == {torch.float32}
+    assert len(coarse.centre.unique()) > 200, "bf16 logits would tie"
+    spread = exact.kind.std()
+    assert (coarse.kind - exact.kind).abs().mean() < 0.1 * spread
+
+
+@pytest.mark.parametrize("channels", [8, 24])
+def test_settings_decide_the_width(channels: int) -> None:
+    network = PlainUNet(ArchitectureSettings(deep_channels=channels))
+    assert network.deep_to_middle.convolution.in_channels == channels
+
+
+def test_folded_network_says_the_same_without_any_norm(network: PlainUNet) -> None:
+    light = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        before = network(light)
+        fold_norms(network)
+        after = network(light)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    for a, b in zip(before, after, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_the_shipped_network_sees_no_more_than_a_cheap_halo() -> None:
+    field = receptive_field(PlainUNet(ArchitectureSettings()))
+    assert field.width_px <= 140
+    assert field.reach_px <= 64
+    assert ((1024 + 2 * 64) / 1024) ** 2 <= 1.3
+
+
+def test_the_reach_is_the_true_one(network: PlainUNet) -> None:
+    """Change the picture just inside and just outside the reach of one lattice block."""
+    reach = receptive_field(network).reach_px
+    with torch.no_grad():  # all positive, so that no rectifier hides a path
+        for tensor in network.parameters():
+            tensor.abs_()
+    plain = torch.full((1, 3, 256, 256), 205.0)
+    inside, outside = plain.clone(), plain.clone()
+    outside[..., : 128 - reach] = 255.0
+    inside[..., : 128 - reach + 1] = 255.0
+    block = (slice(None), slice(None), slice(32, 36), slice(32, 36))
+    with torch.inference_mode():
+        base, same, other = (network.double()(light.double()) for light in (plain, outside, inside))
+    assert all(torch.equal(a[block], b[block]) for a, b in zip(base, same, strict=True))
+    assert any(not torch.equal(a[block], b[block]) for a, b in zip(base, other, strict=True))
+
+
+def test_measuring_leaves_the_network_alone(network: PlainUNet) -> None:
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    receptive_field(network)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -1,0 +1,227 @@
+""""""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from cxpath.errors import OutputError
+from cxpath.report.board_page import patient_sheet
+from cxpath.report.html import (
+    MISSING,
+    area,
+    cutoff_lines,
+    data_uri,
+    embedded,
+    interval,
+    percent,
+    precise,
+    probability,
+    score_number,
+    seconds,
+    whole,
+    write_pdf,
+)
+from tests.patient import patients as of
+from tests.patient.patients import reviewed
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Path:
+    pixels = np.random.default_rng(0).integers(0, 255, (900, 1200, 3), np.uint8)
+    said = PngInfo()
+    said.add_text("Comment", "planted patient")
+    Image.fromarray(pixels).save(tmp_path / "noise.png", pnginfo=said)
+    return tmp_path / "noise.png"
+
+
+def _decoded(uri: str) -> bytes:
+    head, _, body = uri.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return base64.b64decode(body)
+
+
+def test_a_picture_becomes_a_smaller_jpeg_without_its_texts(noise: Path) -> None:
+    raw = _decoded(data_uri(noise, 400, 80))
+    assert b"planted" not in raw
+    with Image.open(io.BytesIO(raw)) as picture:
+        assert picture.size == (400, 300)
+
+
+def test_pictures_shrink_until_they_fit(noise: Path) -> None:
+    large = embedded({"a": noise, "b": noise})
+    small = embedded({"a": noise, "b": noise}, budget_bytes=400_000)
+    assert set(small) == {"a", "b"}
+    assert sum(map(len, small.values())) <= 400_000 < sum(map(len, large.values()))
+
+
+def test_each_name_keeps_its_picture(tmp_path: Path) -> None:
+    shades = {f"p{shade}": shade for shade in range(0, 250, 10)}
+    for name, shade in shades.items():
+        Image.new("RGB", (40, 30), (shade, shade, shade)).save(tmp_path / name, format="PNG")
+    found = embedded({name: tmp_path / name for name in shades})
+    assert list(found) == list(shades)
+    for name, shade in shades.items():
+        with Image.open(io.BytesIO(_decoded(found[name]))) as picture:
+            assert np.abs(np.asarray(picture).astype(int) - shade).max() <= 1
+
+
+def test_what_cannot_fit_is_left_out_aloud(noise: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert embedded({"a": noise}, budget_bytes=100) == {}
+    assert "left out" in caplog.text
+
+
+def test_without_weasyprint_the_error_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    with pytest.raises(OutputError, match=r"cxpath\[pdf\]"):
+        write_pdf("<p>page</p>", tmp_path / "page.pdf")
+    assert not (tmp_path / "page.pdf").exists()
+
+
+def test_a_page_is_printed(tmp_path: Path) -> None:
+    pytest.importorskip("weasyprint", exc_type=(ImportError, OSError), reason="the extra cxpath[pdf]")  # type: ignore[arg-type]
+    write_pdf("<p>page</p>", tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_patients_sheet_is_one_page() -> None:
+    reason = "the extra cxpath[pdf]"
+    weasyprint = pytest.importorskip("weasyprint", exc_type=(ImportError, OSError), reason=reason)  # type: ignore[arg-type]
+    for fields in (of.FIRST_LINE, of.LATER_LINE, of.MSI, {}):
+        sheet = patient_sheet(reviewed(fields), "25 November 2026")
+        assert len(weasyprint.HTML(string=sheet).render().pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (999, "999"), (48_213, "48\u202f213"), (1_234_567, "1\u202f234\u202f567"), (None, "–")],
+)
+def test_counts(number: int | None, text: str) -> None:
+    assert whole(number) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.00"), (0.9604, "0.96"), (0.99999, "0.99"), (1.0, "1.00"), (9.9999, "9.99"), (10.0, "10.0"),
+     (12.3411, "12.3"), (99.99, "99.9"), (100.0, "100.0"), (None, "–")],
+)  # fmt: skip
+def test_scores(value: float | None, text: str) -> None:
+    assert score_number(value) == text
+
+
+@given(st.floats(0, 100))
+def test_no_printed_score_crosses_a_cutoff(value: float) -> None:
+    for text in (score_number(value), precise(value)):
+        assert [value >= cutoff for cutoff in (1, 10, 100)] == [
+            float(text) >= cutoff for cutoff in (1, 10, 100)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [([10.13, 14.92], "10.1 to 14.9"), ([6.9, 10.2], "6.9 to 10.2"), ([0.58, 1.49], "0.58 to 1.49"),
+     ([0.97, 14.0], "0.97 to 14.00"), ([9.97, 12.0], "9.9 to 12.0"), ([], "–"), (None, "–"),
+     ([1.0, None], "–")],
+)  # fmt: skip
+def test_intervals(bounds: Any, text: str) -> None:
+    assert interval(bounds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.999, "probability 0.999"), (1.0, "probability >0.999"), (0.0, "probability <0.001"),
+     (0.98, "probability 0.98"), (0.412, "probability 0.412"), (None, "probability not computed")],
+)  # fmt: skip
+def test_probabilities_are_never_certain(value: float | None, text: str) -> None:
+    assert probability(value) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0 %"), (0.0004, "<0.1 %"), (0.0082, "0.8 %"), (0.34, "34 %"), (1, "100 %")]
+)
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+def test_areas_and_durations() -> None:
+    assert area(1.644) == "1.64 mm²"
+    assert area(None) == "–"
+    assert seconds(37.21) == "37.2 s"
+    assert seconds(725) == "12 min 5 s"
+
+
+def test_cutoffs_in_words_and_rising_order() -> None:
+    lines = cutoff_lines(
+        {
+            "10": {
+                "basis": "trial stratum, not a label",
+                "met": False,
+                "probability": 0.02,
+                "borderline": False,
+            },
+            "1": {"basis": "label", "met": True, "probability": 0.999, "borderline": False},
+        }
+    )
+    assert [line.sentence for line in lines] == [
+        "CPS ≥ 1 (label cut-off): met, probability 0.999",
+        "CPS ≥ 10 (trial stratum, not a label): not met, probability 0.02",
+    ]
+    assert [line.symbol for line in lines] == ["full", "hollow"]
+
+
+def test_a_borderline_cutoff_asks_for_review_and_has_its_own_shape() -> None:
+    (line,) = cutoff_lines({"1": {"basis": "label", "met": False, "probability": 0.412, "borderline": True}})
+    assert line.sentence.endswith("not met, probability 0.412; near the cut-off: pathologist review")
+    assert line.symbol == "half"
+
+
+@pytest.mark.parametrize(
+    ("met", "chance", "borderline", "interval", "words"),
+    [
+        (True, 0.999, False, (3.0, 8.0), ""),
+        (True, 0.6, True, (0.6, 8.0), ""),
+        (
+            True,
+            0.955,
+            False,
+            (0.9, 8.0),
+            "inside the interval, but far away and unlikely to be crossed (0.045)",
+        ),
+        (False, 0.98, True, (1.2, 8.0), "rather lies at or above 1"),
+        (True, 0.2, True, (0.2, 1.4), "rather lies below 1"),
+        (False, 0.02, True, (0.1, 0.9), "outside the interval, but near and not unlikely enough (0.02)"),
+        (False, 0.02, False, None, ""),
+    ],
+)
+def test_where_interval_and_flag_seem_to_differ_a_note_says_why(
+    met: bool, chance: float, borderline: bool, interval: tuple[float, float] | None, words: str
+) -> None:
+    entry = {"basis": "label", "met": met, "probability": chance, "borderline": borderline}
+    (line,) = cutoff_lines({"1": entry}, interval)
+    assert words in line.note
+    assert bool(words) == bool(line.note)
+
+
+def test_an_undecided_cutoff_is_neither_met_nor_not() -> None:
+    (line,) = cutoff_lines({"1": {"basis": "label", "met": None}})
+    assert line.verdict == "not decided"
+    assert cutoff_lines(None) == []
+
+
+def test_two_decimals_do_not_exceed_what_is_printed() -> None:
+    assert precise(35.9995) == "35.99"
+    assert precise(None) == MISSING

@@ -1,0 +1,259 @@
+""""""
+
+from __future__ import annotations
+
+import builtins
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from torch import optim
+
+from cxpath.errors import ConfigurationError, ModelError
+from cxpath.network.unet import ArchitectureSettings, PlainUNet
+from cxpath.training import loop
+from cxpath.training.loop import (
+    EVENTS_NAME,
+    StepReport,
+    TrainingState,
+    WeightAverage,
+    event_log,
+    learning_rate,
+    progress,
+    resume_checkpoint,
+    save_checkpoint,
+    train,
+    training_bar,
+)
+from cxpath.training.settings import ScheduleSettings, TrainingSettings
+from tests.app.test_train_model import tiny
+from tests.training.blob_fields import blob_field
+
+
+def state(seed: int, step: int = 0) -> TrainingState:
+    torch.manual_seed(seed)
+    network = PlainUNet(ArchitectureSettings(deep_channels=8)).train()
+    optimiser = optim.AdamW(network.parameters(), lr=0.01)
+    return TrainingState(network, WeightAverage(network, 0.9), optimiser, step, minutes=0.5 * step)
+
+
+def moved(trained: TrainingState) -> TrainingState:
+    """One step of training, so that the optimiser has something to remember."""
+    output = trained.network(torch.full((2, 3, 32, 32), 90.0))
+    output.kind.square().mean().backward()
+    trained.optimiser.step()
+    trained.average.update(trained.network, 1)
+    return trained
+
+
+def test_everything_that_moves_comes_back(tmp_path: Path) -> None:
+    before = moved(state(1, step=7))
+    save_checkpoint(tmp_path / "c.pt", before, "digest")
+    after = state(2)
+    assert resume_checkpoint(tmp_path / "c.pt", after, "digest")
+    assert (after.step, after.minutes) == (7, 3.5)
+    for a, b in ((before.network, after.network), (before.average.network, after.average.network)):
+        assert all(torch.equal(t, b.state_dict()[name]) for name, t in a.state_dict().items())
+    memory = [s.optimiser.state_dict()["state"][0]["exp_avg"] for s in (before, after)]
+    assert torch.equal(*memory)
+    assert memory[0].abs().sum() > 0
+
+
+def test_without_a_checkpoint_nothing_is_resumed(tmp_path: Path) -> None:
+    fresh = state(1)
+    assert not resume_checkpoint(tmp_path / "c.pt", fresh, "digest")
+    assert fresh.step == 0
+
+
+def test_other_settings_and_damage_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, state(1), "digest")
+    with pytest.raises(ConfigurationError, match="other settings"):
+        resume_checkpoint(path, state(1), "another")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ModelError, match="not a readable checkpoint"):
+        resume_checkpoint(path, state(1), "digest")
+
+
+def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.pt"
+    save_checkpoint(path, state(1, step=3), "digest")
+
+    def full_disk(content: object, partial: Path) -> None:
+        partial.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(path, state(1, step=9), "digest")
+    after = state(2)
+    assert resume_checkpoint(path, after, "digest")
+    assert after.step == 3
+    assert [found.name for found in tmp_path.iterdir()] == ["c.pt"]
+
+
+def logged(steps: int) -> TrainingSettings:
+    settings = tiny(steps)
+    return settings.model_copy(
+        update={"schedule": settings.schedule.model_copy(update={"tensorboard": True})}
+    )
+
+
+class FakeWriter:
+    """Takes what torch's writer takes."""
+
+    def __init__(self, folder: str, purge_step: int) -> None:
+        self.folder, self.purge_step = folder, purge_step
+        self.written: list[tuple[str, int]] = []
+        WRITERS.append(self)
+
+    def __enter__(self) -> FakeWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        assert isinstance(value, float)
+        self.written.append((name, step))
+
+
+WRITERS: list[FakeWriter] = []
+
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> list[FakeWriter]:
+    WRITERS.clear()
+    monkeypatch.setattr("cxpath.training.loop.event_writer_class", lambda: FakeWriter)
+    monkeypatch.setattr(loop, "event_writer_class", lambda: FakeWriter)
+    return WRITERS
+
+
+def test_every_tenth_step_is_written_with_each_loss_and_the_learning_rate(
+    writers: list[FakeWriter], tmp_path: Path
+) -> None:
+    with event_log(tmp_path, 0) as write:
+        for step in range(1, 31):
+            write(StepReport(step, step / 30, {"centre": 0.5, "kind": 0.25}, 1e-3))
+    assert {step for _, step in writers[0].written} == {10, 20, 30}
+    assert {name for name, _ in writers[0].written} == {"loss/centre", "loss/kind", "learning_rate"}
+
+
+def test_training_writes_when_asked_and_takes_back_what_a_resumed_run_repeats(
+    writers: list[FakeWriter], tmp_path: Path
+) -> None:
+    def press_ctrl_c(report: StepReport) -> None:
+        if report.step == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(logged(20), tmp_path, watch=press_ctrl_c, source=blob_field)
+    train(logged(20), tmp_path, source=blob_field)
+    first, second = writers
+    assert first.folder == second.folder == str(tmp_path / EVENTS_NAME)
+    assert (first.purge_step, second.purge_step) == (1, 13)
+    assert {step for _, step in first.written} == {10}
+    assert {step for _, step in second.written} == {20}
+    assert ("learning_rate", 20) in second.written
+
+
+def test_nothing_is_written_unasked(writers: list[FakeWriter], tmp_path: Path) -> None:
+    train(tiny(1), tmp_path, source=blob_field)
+    assert writers == []
+
+
+def test_without_tensorboard_one_line_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plain_import = builtins.__import__
+
+    def absent(name: str, *rest: Any, **more: Any) -> Any:
+        if name.startswith("torch.utils.tensorboard"):
+            raise ImportError("No module named 'tensorboard'")
+        return plain_import(name, *rest, **more)
+
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(ConfigurationError, match=r"pip install 'cxpath\[tensorboard\]'"):
+        train(logged(5), tmp_path, source=blob_field)
+    assert not (tmp_path / "fields").exists(), "said before anything is drawn"
+
+
+def test_real_event_files_are_read_back(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import (  # noqa: PLC0415
+        EventAccumulator,
+    )
+
+    train(logged(10), tmp_path, source=blob_field)
+    events = EventAccumulator(str(tmp_path / EVENTS_NAME)).Reload()
+    (rate,) = events.Scalars("learning_rate")
+    assert rate.step == 10
+    assert 0 < rate.value <= tiny(1).schedule.learning_rate
+    assert events.Scalars("loss/kind")[0].value > 0
+
+
+def test_the_bar_shows_step_share_and_smoothed_losses() -> None:
+    screen = io.StringIO()
+    with training_bar(Console(file=screen, width=120, force_terminal=True)) as watch:
+        watch(StepReport(1, 0.25, {"centre": 1.0, "kind": 2.0}, 1e-3))
+        watch(StepReport(2, 0.5, {"centre": 0.0, "kind": 2.0}, 1e-3))
+    shown = screen.getvalue()
+    assert "step 2" in shown
+    assert "50%" in shown
+    assert "centre 0.980" in shown
+    assert "kind 2.000" in shown
+
+
+SETTINGS = ScheduleSettings(steps=100, learning_rate=0.01, warm_up_share=0.1)
+
+
+def test_it_rises_then_falls_to_nothing() -> None:
+    rates = [learning_rate(SETTINGS, done) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    assert rates == pytest.approx([0.0001, 0.005, 0.01, 0.005, 0.0], abs=1e-9)
+
+
+@given(st.floats(0, 1))
+def test_it_never_leaves_its_range(done: float) -> None:
+    assert 0 <= learning_rate(SETTINGS, done) <= SETTINGS.learning_rate + 1e-12
+
+
+def test_progress_goes_by_steps_or_by_the_clock() -> None:
+    assert progress(SETTINGS, 25, 9.0) == 0.25
+    hurried = SETTINGS.model_copy(update={"max_minutes": 10.0})
+    assert progress(hurried, 25, 9.0) == 0.9
+    assert progress(hurried, 25, 99.0) == 1.0
+
+
+def test_no_warm_up_starts_at_the_top() -> None:
+    assert learning_rate(SETTINGS.model_copy(update={"warm_up_share": 0.0}), 0.0) == 0.01
+
+
+def test_the_average_follows_slowly_and_soon_forgets_the_start() -> None:
+    network = PlainUNet(ArchitectureSettings(deep_channels=8))
+    average = WeightAverage(network, decay=0.9)
+    with torch.no_grad():
+        for tensor in network.parameters():
+            tensor.fill_(1.0)
+    average.update(network, step=1000)
+    bias = average.network.region.bias
+    assert bias is not None
+    torch.testing.assert_close(bias, torch.full_like(bias, 0.1))
+    average.update(network, step=0)
+    torch.testing.assert_close(bias, torch.full_like(bias, 0.91))
+
+
+def test_norm_statistics_are_averaged_too() -> None:
+    network = PlainUNet(ArchitectureSettings(deep_channels=8)).train()
+    average = WeightAverage(network, decay=0.0)
+    network(torch.full((2, 3, 32, 32), 50.0))
+    average.update(network, step=10)
+    for name, tensor in average.network.state_dict().items():
+        torch.testing.assert_close(tensor, network.state_dict()[name])
+    assert not average.network.training
