@@ -1,6 +1,6 @@
-"""Put drawn tissue beside real pictures: a table of plain measures and, to look at, a sheet of both.
+"""Put synthetic tissue beside real pictures: a table of plain measures and, to look at, a sheet of both.
 
-    python scripts/compare_synthetic_with_real.py --out cxpath-out/evaluation/likeness [--fields 120] [--seed 5]
+    python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap [--fields 120] [--seed 5]
 
 CXPATH_DATA names the folder of real pictures. The sheet holds cuts of them: keep it to yourself.
 """

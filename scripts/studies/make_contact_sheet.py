@@ -46,7 +46,7 @@ def sheets(caller: CellClassifier) -> Iterator[tuple[str, dict[str, list[Panel]]
     words = "Real tissue (colon, FHL2; 0.5 µm/px assumed), and the cells that the model calls"
     yield "colon", {words: [Panel(colon), Panel(colon, cells=called[-1])]}
     for number, some in enumerate((slice(0, 3), slice(3, 6)), start=1):
-        rows = {"FigureMarkup tissue": [Panel(picture) for picture in rgb[some]]}
+        rows = {"Synthetic tissue": [Panel(picture) for picture in rgb[some]]}
         rows["True cells"] = marked_panels(rgb[some], truth[some], "true CPS")
         rows["Cells that the model calls"] = marked_panels(rgb[some], called[some], "called CPS")
         yield f"drawn-{number}", rows

@@ -293,7 +293,7 @@ def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> N
     assert first["name"] == "The 2 fields that move the score most"
     assert [field["number"] for field in first["fields"]] == [1, 2]
     assert second["name"] == "Local CPS: 1 to below 10"
-    assert second["note"].startswith("31 fields hold 35 % of the tumour cells. FigureMarkup at random")
+    assert second["note"].startswith("31 fields hold 35 % of the tumour cells. Sampled at random")
     assert second["fields"][0]["plain"] == "data:x"
     assert second["fields"][0]["place"] == "1.00 mm from left, 0.25 mm from top"
 

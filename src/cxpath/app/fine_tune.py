@@ -270,8 +270,8 @@ def fine_tune(
 ) -> FineTuned:
     """Let a model learn from a lab's annotated images, and pack what comes out.
 
-    ChosenThresholds and calibration stay those of the start model: they were chosen on whole slides, and a few fields
-    are too few to choose them anew.
+    Thresholds and calibration stay those of the start model: they were chosen on whole slides, and a few
+    fields are too few to choose them anew.
 
     Parameters
     ----------

@@ -40,7 +40,7 @@ class ScoreRequest:
     research : bool
         Compute scores that the assay does not support.
     roi : Path, optional
-        FigureMarkup regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
+        Annotated regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
     cells : Path, optional
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
     cell_classes : Path, optional

@@ -246,7 +246,7 @@ def train(
     ] = None,
     mpp: Annotated[float | None, typer.Option(help="µm per pixel of images that do not say it.")] = None,
     work: Annotated[
-        Path, typer.Option(help="FigureMarkup fields and the checkpoint; a second call resumes.")
+        Path, typer.Option(help="Synthetic fields and the checkpoint; a second call resumes.")
     ] = Path("cxpath-out/training"),
     out: Annotated[Path | None, typer.Option(help="Model folder.", show_default="WORK/model")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,

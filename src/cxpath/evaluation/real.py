@@ -174,7 +174,8 @@ def label_figures(wanted: LabelledSet, results: Results, settings: RealSettings)
                labels, "labels"),
         figure("detections_per_label", "detections for each label", detections_per_label, kinds,
                labels, "labels", wanted.detections_per_label),
-        figure("brown_classified_positive", "brown nuclei called PD-L1 positive tumour", brown_classified_positive,
+        figure("brown_classified_positive", "brown nuclei classified as PD-L1 positive tumour",
+               brown_classified_positive,
                f"of the nuclei labelled {wanted.brown} and found", brown, "brown nuclei"),
     ]  # fmt: skip
     if wanted.tumour:

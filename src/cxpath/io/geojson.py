@@ -61,7 +61,7 @@ class AnnotatedArea:
     shape : Polygon or MultiPolygon
         Valid, with its holes, in level-0 pixels.
     negative : bool
-        FigureMarkup to be cut out of the areas of its class.
+        Annotated to be cut out of the areas of its class.
     warnings : tuple of str
         What had to be repaired.
     """

@@ -32,7 +32,7 @@ INTENDED_USE: IntendedUse = "Research use only. Not for use in diagnostic proced
 
 
 class Thresholds(Settings):
-    """ChosenThresholds that turn outputs into cells; chosen on held-out drawings."""
+    """Thresholds that turn outputs into cells; chosen on held-out drawings."""
 
     centre_threshold: float = Field(gt=0, lt=1)
     """A peak of the centre map below this is no cell."""

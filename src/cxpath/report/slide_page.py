@@ -106,7 +106,7 @@ def _heading(bucket: str, shown: int, score: Mapping[str, Any]) -> Section:
         return {"name": words, "note": note if score.get("cps") else ""}
     known = ((score.get("heterogeneity") or {}).get("buckets")) or []
     bounds = next((one for one in known if one["name"] == bucket), None)
-    note = "FigureMarkup at random, in proportion to their tumour cells."
+    note = "Sampled at random, in proportion to their tumour cells."
     if bounds:
         held = "1 field holds" if bounds["fields"] == 1 else f"{whole(bounds['fields'])} fields hold"
         note = f"{held} {percent(bounds['share_of_tumour_cells'])} of the tumour cells. {note}"

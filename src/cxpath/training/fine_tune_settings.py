@@ -65,7 +65,7 @@ class FineTuneSettings(Settings):
 
     @property
     def synthetic_crops(self) -> int:
-        """FigureMarkup crops in a batch; the others are annotated."""
+        """Synthetic crops in a batch; the others are annotated."""
         if self.synthetic_share == 0:
             return 0
         return min(self.crops.batch - 1, max(1, round(self.synthetic_share * self.crops.batch)))
