@@ -42,6 +42,15 @@ def read_content(path: Path, complaint: type[CxpathError], hint: str) -> bytes:
     return content
 
 
+def text_lines(content: bytes) -> list[str]:
+    r"""Return the lines of a text in UTF-8, split at \n, \r\n and \r only.
+
+    `str.splitlines` splits at form feeds and U+2028, too, which may stand inside an entry.
+    """
+    text = content.decode("utf-8-sig", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def is_gzipped(start: bytes) -> bool:
     """Say whether these first bytes are those of a gzip file."""
     return start[:2] == b"\x1f\x8b"
