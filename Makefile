@@ -41,9 +41,9 @@ soak: $(VENV)/installed-test
 # goes on where it was left.
 evaluate: $(VENV)/installed
 	$(BIN)/cxpath evaluate --record --set real --out cxpath-out/evaluation/real
-	$(BIN)/python scripts/compare_synthetic_with_real.py --out cxpath-out/evaluation/likeness
+	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/likeness
 	$(BIN)/cxpath evaluate --record --set synthetic --out cxpath-out/evaluation/synthetic
-	$(BIN)/python scripts/write_accuracy_tables.py docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
+	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

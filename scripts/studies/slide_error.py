@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.studies.coverage import fit_slide_error
 
 from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.evaluation.document import FILE_NAME
 from cxpath.io.atomic import atomic_write
 from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10
 _SHAPE = (6, 6)

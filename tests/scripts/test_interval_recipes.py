@@ -35,7 +35,7 @@ def test_a_handful_of_slides_is_no_estimate(run_script: RunScript, tmp_path: Pat
 
 
 def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, tmp_path: Path) -> None:
-    ended = run_script("coverage_study.py", "12", tmp_path)
+    ended = run_script("measure_coverage.py", "12", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "| all | 12 |" in ended.stdout
     assert "on the other side:" in ended.stdout
@@ -44,6 +44,6 @@ def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, t
 
 
 def test_the_sampling_study_prints_its_table(run_script: RunScript) -> None:
-    ended = run_script("sampling_study.py", "6")
+    ended = run_script("measure_sampling.py", "6")
     assert ended.returncode == 0, ended.stderr
     assert "| 0 to 100 | 6 |" in ended.stdout

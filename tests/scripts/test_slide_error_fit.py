@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scripts.studies.coverage import fit_rates, fit_slide_error
 
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from scripts.studies.coverage import fit_rates, fit_slide_error
 
 
 def test_middle_and_spread_of_a_rate_are_found_again() -> None:

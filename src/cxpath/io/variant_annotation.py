@@ -327,15 +327,18 @@ _CLASSES = {_plain(name): consequence for name, consequence in MAF_CLASSES.items
 
 # Consequences in a VCF: the entries of VEP or snpEff, for the right allele and the right transcripts.
 #
-# **Allele.** VEP names an allele without the first base that *all* alleles of the line share, when one of them
+# **Allele.** VEP names an allele without the first base that *all* alleles of the line share, when one
+# of them
 # is an indel (ensembl-vep, Parser/VCF.pm); snpEff names it as the VCF does; with `--minimal` VEP trims each
-# allele by itself, and a file may have been split or trimmed after it was annotated. `ALLELE_NUM` decides where
+# allele by itself, and a file may have been split or trimmed after it was annotated. `ALLELE_NUM`
+# decides where
 # it is given; then the names are tried in the order of the program that wrote them.
 #
 # **Transcripts.** Only protein-coding ones count (`BIOTYPE`, `Transcript_BioType`; without it, the terms that
 # stand at non-coding transcripts only). The methods that the presets follow report one transcript a gene, so
 # within each gene the transcript flagged by `PICK` decides, else by `MANE_SELECT` (`MANE`), else by
-# `CANONICAL`; where none is flagged, all of the gene's coding transcripts do. The gravest consequence over the
+# `CANONICAL`; where none is flagged, all of the gene's coding transcripts do. The gravest consequence
+# over the
 # genes counts, as in vcf2maf.
 
 

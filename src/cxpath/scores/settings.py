@@ -303,7 +303,8 @@ class ScoringSettings(Settings):
 
     borderline_tail_beyond: float = Field(default=0.12, gt=0, lt=0.5)
     """As `borderline_tail`, of a cut-off farther away. Chosen on simulated slides
-    (`scripts/coverage_study.py`, docs/scores.md): lower, and biopsies far from every cut-off are flagged."""
+    (`scripts/studies/measure_coverage.py`, docs/scores.md): lower, and biopsies far from every cut-off
+    are flagged."""
 
     field_um: float = Field(default=500.0, gt=50)
     """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
