@@ -477,7 +477,10 @@ def compare_reads(
     results: Sequence[str | Path] = (),
     settings: AgreementSettings | None = None,
     overwrite: bool = False,
-    **options: Any,
+    score: str = "CPS",
+    software: str = "",
+    reference: str = "",
+    groups: Sequence[str] = (),
 ) -> AgreementStudy:
     """Study the agreement of manual reads and software: the same as `cxpath agree run`.
 
@@ -492,8 +495,12 @@ def compare_reads(
     settings : AgreementSettings, optional
     overwrite : bool
         Replace an earlier study in `out`.
-    **options
-        The other fields of `AgreementRequest`: `score`, `software`, `reference`, `groups`.
+    score : str
+        Name of the score that was read.
+    software, reference : str
+        The reader in the tables that is software, and the one that is the reference; empty for none.
+    groups : sequence of str
+        Further columns by which cases are grouped.
 
     Returns
     -------
@@ -503,8 +510,11 @@ def compare_reads(
     request = AgreementRequest(
         reads=tuple(Path(table) for table in tables),
         results=tuple(Path(folder) for folder in results),
+        score=score,
+        software=software,
+        reference=reference,
+        groups=tuple(groups),
         settings=settings or AgreementSettings(),
-        **options,
     )
     if out is None:
         return compare(request)[0]

@@ -126,7 +126,7 @@ class TrainingSettings(Settings):
     mpp: float = 0.5
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
     architecture: ArchitectureSettings = ArchitectureSettings()
-    drawing: SynthesisSettings = SynthesisSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
     crops: CropSettings = CropSettings()
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()
