@@ -248,7 +248,8 @@ def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
     if request.roi is None:
         return None
     size_px = (info.width_px, info.height_px)
-    return read_regions(request.roi, info.bounds_px, request.configuration.regions, size_px)
+    classes = request.configuration.regions.ignoring(request.ignore_classes)
+    return read_regions(request.roi, info.bounds_px, classes, size_px)
 
 
 def region_warnings(regions: Regions | None) -> tuple[str, ...]:
@@ -385,6 +386,7 @@ def _given(
 ) -> SlideCells:
     info = slide.info
     classes = read_cell_classes(request.cell_classes or default_cell_classes())
+    classes = classes.ignoring(request.ignore_classes)
     threshold = request.configuration.scoring.stained_threshold or card.thresholds.stained_threshold
     names = (request.slide.name, request.slide.stem, info.name)
     given = read_given_cells(path, info, classes, threshold, names)
