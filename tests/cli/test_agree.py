@@ -159,6 +159,29 @@ def test_cells_of_two_people(tmp_path: Path) -> None:
     assert document["confusion"][0][0] == 20
 
 
+def test_readers_of_a_wide_table_are_named(tmp_path: Path) -> None:
+    reads = tmp_path / "reads.csv"
+    write_rows(reads, ["case", "Ann", "Bob", "age"], [[f"c{n}", n, n + 2, 50 + n] for n in range(12)])
+    words = ("agree", "run", reads, "--out", tmp_path / "out", *FEW)
+    refused = cxpath(*words)
+    assert refused.returncode == FAILED
+    assert "column 'age' may hold something else" in refused.only_line
+    assert "--readers Ann,Bob" in refused.only_line
+    done = cxpath(*words, "--readers", "Ann,Bob", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert "age" not in json.dumps(document["rounds"])
+    assert any("columns not used: age" in warning for warning in document["warnings"])
+
+
+def test_names_that_differ_between_tables_in_case_alone_are_asked_about(tmp_path: Path) -> None:
+    write_rows(tmp_path / "a.csv", ["case", "reader", "value"], [[f"c{n}", "Ann", n] for n in range(12)])
+    write_rows(tmp_path / "b.csv", ["case", "reader", "value"], [[f"c{n}", "ANN", n] for n in range(12)])
+    done = cxpath("agree", "run", tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "out", *FEW)
+    assert done.returncode == FAILED
+    assert "reader 'Ann'" in done.only_line
+
+
 def cells(positive: int) -> CellTable:
     """200 tumour cells, some positive with probability 0.35: the threshold of 0.5 misses them."""
     table = many({"T+": positive, "T-": 200 - positive}) if positive else many({"T-": 200})

@@ -25,7 +25,7 @@ from cxpath.documents.folder import COMMIT_MARK
 from cxpath.documents.run import read_run_folder
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
 from cxpath.io.atomic import output_error
-from cxpath.io.reads import TIDY_COLUMNS, read_reads
+from cxpath.io.reads import TIDY_COLUMNS, read_reads, refuse_lookalikes
 from cxpath.io.tables import write_rows
 from cxpath.report.agreement_page import build_agreement_report
 from cxpath.version import __version__
@@ -331,6 +331,8 @@ class AgreementRequest:
         `results` the software is cxpath.
     groups : tuple of str
         Further columns by which cases are grouped.
+    readers : tuple of str
+        The readers to take; all by default.
     settings : AgreementSettings
     """
 
@@ -340,6 +342,7 @@ class AgreementRequest:
     software: str = ""
     reference: str = ""
     groups: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
     settings: AgreementSettings = field(default_factory=AgreementSettings)
 
 
@@ -416,7 +419,7 @@ def _joined(request: AgreementRequest) -> JoinedReads:
     warnings: list[str] = []
     seen: dict[tuple[object, ...], Path] = {}
     for path in request.reads:
-        table = read_reads(path, request.score, request.groups)
+        table = read_reads(path, request.score, request.groups, request.readers)
         for read in table.reads:
             key = (read.unit, read.reader, read.round, read.score.casefold())
             if key in seen:
@@ -428,6 +431,7 @@ def _joined(request: AgreementRequest) -> JoinedReads:
         seen |= {(r.unit, r.reader, r.round, r.score.casefold()): path for r in table.reads}
         reads += table.reads
         warnings += table.warnings
+    refuse_lookalikes(reads, "the tables of reads")
     if not request.results:
         return JoinedReads(tuple(reads), tuple(warnings), 0)
     if any(read.reader == SOFTWARE for read in reads):

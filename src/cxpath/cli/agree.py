@@ -41,6 +41,10 @@ def run(
     reference: Annotated[
         str, typer.Option(help="The reader that is the reference.", show_default="the readers' median")
     ] = "",
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+    ] = None,
     score: Annotated[str, typer.Option(help="Which score.")] = "CPS",
     cutoffs: Annotated[str, typer.Option(help="Cut-offs, rising, with commas between.")] = "1,10",
     by: Annotated[list[str] | None, typer.Option(help="A further column to group cases by.")] = None,
@@ -64,6 +68,7 @@ def run(
         software=software,
         reference=reference,
         groups=tuple(by or ()),
+        readers=tuple(name.strip() for one in readers or () for name in one.split(",") if name.strip()),
         settings=settings,
     )
     study = run_agreement(request, out, overwrite=overwrite)
@@ -206,6 +211,10 @@ def calibrate(
     with_map: Annotated[
         bool, typer.Option("--map", help="Fit a rising map from the CPS to your reads, too.")
     ] = False,
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
@@ -214,7 +223,9 @@ def calibrate(
     from cxpath.app.calibrate import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
 
-    found = run_calibration(reads, results, seed, Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD)
+    fit = Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD
+    people = [name.strip() for one in readers or () for name in one.split(",") if name.strip()]
+    found = run_calibration(reads, results, seed, fit, people)
     write_configuration(found, out, overwrite=overwrite)
     if as_json:
         print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))

@@ -227,7 +227,8 @@ class CellTable:
 def _as_column(name: str, given: Any, number: int) -> NDArray[Any]:
     element = COLUMNS[name]
     if given is not None:
-        return np.asarray(given, dtype=element)
+        with np.errstate(over="ignore"):  # too large for the column: infinite, which readers refuse by name
+            return np.asarray(given, dtype=element)
     if np.dtype(element).kind == "f":
         return np.full(number, np.nan, dtype=element)
     return np.full(number, -1 if name == "tile" else 0, dtype=element)
