@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import Field
 
 from cxpath.data.settings import Settings, read_settings
+from cxpath.metrics.cells import MatchingSettings
 from cxpath.network.model import ModelCard
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,
-    MatchingSettings,
     ScheduleSettings,
     SynthesisSettings,
     TrainingSettings,
