@@ -1,4 +1,4 @@
-"""The slide error term of a model: from what `cxpath evaluate` counted on drawn slides into its card."""
+"""The slide error term of a model: from what `cxpath model evaluate` counted on synthetic slides."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10
 _SHAPE = (6, 6)
-_EVALUATE = "evaluate with `cxpath evaluate --set synthetic --out FOLDER`"
+_EVALUATE = "evaluate with `cxpath model evaluate --on synthetic --out FOLDER`"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def measure_slide_error(folder: Path, arm: str) -> MeasuredError:
     Parameters
     ----------
     folder : Path
-        The `--out` of `cxpath evaluate --set synthetic`.
+        The `--out` of `cxpath model evaluate --on synthetic`.
     arm : str
         Such as "held_out".
 

@@ -405,8 +405,8 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_threshold_is_written_with_where_it_comes_from(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "lab.toml"
-    done = cxpath("calibrate", *laboratory, "--out", out, "--json")
+    out = tmp_path / "calibrated.toml"
+    done = cxpath("agree", "calibrate", *laboratory, "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert 0.02 < found["stained_threshold"] <= 0.35
@@ -418,15 +418,15 @@ def test_the_threshold_is_written_with_where_it_comes_from(
     assert found["map"] is None
     for words in ("nested cross-validation", "reads SHA-256", "model SHA-256", "Research Use Only"):
         assert words in text
-    assert "is there already" in cxpath("calibrate", *laboratory, "--out", out).only_line
+    assert "is there already" in cxpath("agree", "calibrate", *laboratory, "--out", tmp_path).only_line
 
 
 def test_a_map_is_written_where_it_helps_and_read_back_as_settings(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:
     reads, results = laboratory
-    out = tmp_path / "lab.toml"
-    done = cxpath("calibrate", reads.parent / "halved.csv", results, "--map", "--out", out, "--json")
+    out, halved = tmp_path / "calibrated.toml", reads.parent / "halved.csv"
+    done = cxpath("agree", "calibrate", halved, results, "--map", "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     own = load_configuration(out).scoring.laboratory_map
@@ -441,8 +441,8 @@ def test_a_map_is_written_where_it_helps_and_read_back_as_settings(
 def test_a_map_that_does_not_help_is_left_out_and_that_is_said(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "lab.toml"
-    printed = cxpath("calibrate", *laboratory, "--map", "--out", out).stdout
+    out = tmp_path / "calibrated.toml"
+    printed = cxpath("agree", "calibrate", *laboratory, "--map", "--out", tmp_path).stdout
     assert "not written: the interval of the difference holds 0" in printed
     assert "no map is written" in out.read_text(encoding="utf-8")
     assert load_configuration(out).scoring.laboratory_map is None
@@ -453,7 +453,7 @@ def test_too_few_cases_are_refused_and_nothing_is_written(
 ) -> None:
     reads = tmp_path / "few.csv"
     write_rows(reads, ["case", "reader", "value"], [["case01", "Ann", 1], ["case02", "Ann", 2]])
-    done = cxpath("calibrate", reads, laboratory[1], "--out", tmp_path / "lab.toml")
+    done = cxpath("agree", "calibrate", reads, laboratory[1], "--out", tmp_path)
     assert done.returncode == FAILED
     assert "30 of each are needed" in done.only_line
-    assert not (tmp_path / "lab.toml").exists()
+    assert not (tmp_path / "calibrated.toml").exists()

@@ -1,4 +1,4 @@
-"""`cxpath score --roi`: the same drawing from three tools gives the same score, warnings and picture."""
+"""`cxpath score --regions`: the same drawing from three tools gives the same score, warnings and picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(slide: SyntheticSlide, cells: Path, roi: Path, out: Path, *options: str) -> dict[str, Any]:
     done = cxpath(
-        "score", slide.path, "--cells", cells, "--roi", roi, "--out", out, "--device", "cpu", *options
+        "score", slide.path, "--cells", cells, "--regions", roi, "--out", out, "--device", "cpu", *options
     )
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads((out / "score.json").read_text())
@@ -97,7 +97,8 @@ def test_an_unknown_class_ends_in_one_line(
 ) -> None:
     roi = tmp_path / "drawn.dat"
     roi.write_text(FORMS[form]([("Nekrose", NECROSIS)]))
-    done = cxpath("score", synthetic_slide.path, "--roi", roi, "--cells", cells, "--out", tmp_path / "out")
+    given = ("--regions", roi, "--cells", cells)
+    done = cxpath("score", synthetic_slide.path, *given, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "areas of unknown classes: 'Nekrose' (1)" in done.only_line
     assert not (tmp_path / "out").exists()

@@ -44,7 +44,7 @@ from tests.report.run_folders import (
         ("0.9 µm per pixel lies outside the model's range", "--mpp"),
         ("tissue colour outside the span of haematoxylin and DAB", "--stain-check off"),
         ("94 % of the tissue is out of focus", "Rescan"),
-        ("no tissue found", "--roi"),
+        ("no tissue found", "--regions"),
         ("something nobody thought of", "do not take the missing score for a negative one"),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(rep
     assert "CPS Not evaluable No score was made. This is not a score of 0." in text
     assert "37 viable tumour cells found, at least 100 are required" in text
     assert "tissue colour outside the span of haematoxylin and DAB (eosin?)" in text
-    assert "--roi" in text
+    assert "--regions" in text
     assert "--stain-check off" in text
     assert "not adequate" in text
     for absent in ("before rounding", "interval", "(label cut-off)", "TPS", "16.22"):

@@ -57,7 +57,7 @@ class CellsRequest:
         Of each image: GeoJSON of the marked cells, and GeoJSON or results folder of the others.
     mpp : float or None
         µm per pixel; a results folder knows its own.
-    cell_classes : Path or None
+    class_map : Path or None
         What class names mean; QuPath's by default.
     radius_um : float
         At which classes are compared.
@@ -67,7 +67,7 @@ class CellsRequest:
     reference: tuple[Path, ...]
     compared: tuple[Path, ...]
     mpp: float | None = None
-    cell_classes: Path | None = None
+    class_map: Path | None = None
     radius_um: float = DEFAULT_RADIUS_UM
     replicates: int = 2000
     seed: int = 1
@@ -88,7 +88,7 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
             f"{len(request.reference)} references and {len(request.compared)} files to compare",
             "name one of each for every image, in the same order",
         )
-    classes = read_cell_classes(request.cell_classes or default_cell_classes())
+    classes = read_cell_classes(request.class_map or default_cell_classes())
     found = [
         _image(reference, compared, request, classes)
         for reference, compared in zip(request.reference, request.compared, strict=True)

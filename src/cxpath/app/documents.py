@@ -121,7 +121,7 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, A
             "mode": request.mode,
             "research": request.research,
             "mpp": request.mpp,
-            "regions_drawn": request.roi is not None,
+            "regions_drawn": request.regions is not None,
             "cells_given": request.cells is not None,
             "pseudonym": request.pseudonym,
         },

@@ -221,11 +221,11 @@ def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
     CxpathError
         When they cannot be read or a class has no meaning.
     """
-    if request.roi is None:
+    if request.regions is None:
         return None
     size_px = (info.width_px, info.height_px)
     classes = request.configuration.regions.ignoring(request.ignore_classes)
-    return read_regions(request.roi, info.bounds_px, classes, size_px)
+    return read_regions(request.regions, info.bounds_px, classes, size_px)
 
 
 def region_warnings(regions: Regions | None) -> tuple[str, ...]:
@@ -362,7 +362,7 @@ def obtain_cells(
 
 def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCells:
     info, card, tissue = context.slide.info, context.detector.card, context.tissue
-    classes = read_cell_classes(request.cell_classes or default_cell_classes())
+    classes = read_cell_classes(request.class_map or default_cell_classes())
     classes = classes.ignoring(request.ignore_classes)
     stated = request.configuration.scoring.stained_threshold
     threshold = stated or card.thresholds.stained_threshold

@@ -37,11 +37,11 @@ from cxpath.training.settings import SlideThresholdSettings, TrainingSettings
 from cxpath.training.thresholds import FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.version import __version__
 
-# The staining cuts, chosen on whole drawn slides that no network learned from.
+# The staining thresholds, chosen on whole synthetic slides that no network learned from.
 #
-# Some are as `cxpath synth` draws them. Others are crowded with traps and their scanners vary, as those of
-# the drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is
-# rare and traps are many, one chosen on fields of training calls too little on slides.
+# Some are as `cxpath synth slide` makes them. Others are crowded with hard negatives and their scanners vary,
+# like those of the synthetic test set, which has others. A threshold chosen on the first alone calls too
+# much where stain is rare and hard negatives are many; one chosen on fields of training calls too little.
 #
 # Stained immune cells are far rarer on slides than on the fields that calibration is fitted on, and more
 # things look like them. The logit of their staining is therefore moved before the cut that serves both
@@ -198,7 +198,7 @@ def _hard_negative_score(
     return SyntheticScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))
 
 
-# The whole story of a model: draw, train, decide, measure, pack. What `cxpath train` calls.
+# The whole story of a model: draw, train, decide, measure, pack. What `cxpath model train` calls.
 
 
 HELD_OUT = "held-out drawn fields"

@@ -202,7 +202,7 @@ def request_digest(request: ScoreRequest, model_digest: str) -> str:
     cannot be read: scoring will say so.
     """
     try:
-        files = [_file_digest(path) for path in (request.roi, request.cells, request.cell_classes)]
+        files = [_file_digest(path) for path in (request.regions, request.cells, request.class_map)]
     except OSError:
         return ""
     parts = {

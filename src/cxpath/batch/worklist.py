@@ -73,7 +73,7 @@ def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
         by_path[task.request.slide.resolve()].append(task)
     for path, same in by_path.items():
         if len(same) > 1 and len(
-            {(task.request.roi, task.request.cells, task.request.marker) for task in same}
+            {(task.request.regions, task.request.cells, task.request.marker) for task in same}
         ) < len(same):
             names = ", ".join(task.id for task in same)
             yield Problem(same[0].id, f"{path}: stands {len(same)} times ({names})", "name every slide once")
@@ -89,7 +89,7 @@ def _impossible(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
 
 def _look(task: SlideTask) -> Problem | None:
     request = task.request
-    for file in (request.roi, request.cells):
+    for file in (request.regions, request.cells):
         if file and not file.is_file():
             return Problem(task.id, f"{file}: no such file", "check the path")
     try:
@@ -313,7 +313,7 @@ def _task_of_row(row: WorklistRow, template: ScoreRequest, out: Path, model_dige
         tumour=values.get("tumour", template.tumour),
         marker=values.get("marker", template.marker).lower(),
         mpp=_mpp(row) if "mpp" in values else template.mpp,
-        roi=Path(values["regions"]) if "regions" in values else template.roi,
+        regions=Path(values["regions"]) if "regions" in values else template.regions,
         cells=Path(values["cells"]) if "cells" in values else template.cells,
     )
     slide_id = values.get("id") or request.shown_name or printable(row.slide.stem)

@@ -115,7 +115,7 @@ class Reliability(Settings):
 
 
 class EvaluatedFigure(Settings):
-    """One figure that `cxpath evaluate` measured against a target, on images that taught nothing."""
+    """One figure that `cxpath model evaluate` measured against a target, on images that taught nothing."""
 
     set_name: str
     """Which body of images: "bcdata", "synthetic_held_out", ..."""
@@ -181,7 +181,7 @@ class ModelCard(Settings):
     reliability: Reliability | None = None
     """Models packed before cxpath measured it have none."""
     evaluation: tuple[EvaluatedFigure, ...] = ()
-    """What `cxpath evaluate --record` wrote; empty until then."""
+    """What `cxpath model evaluate --record` wrote; empty until then."""
 
     @model_validator(mode="after")
     def _fits_this_software(self) -> Self:
@@ -223,7 +223,7 @@ def read_card(folder: Path) -> ModelCard:
         return ModelCard.model_validate(content)
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path}: no model card there", "give a folder that `cxpath models list` names"
+            f"{path}: no model card there", "give a folder that `cxpath model list` names"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -241,7 +241,7 @@ def _refuse_earlier(content: dict[str, Any], path: Path) -> None:
     if content.get("schema") == EARLIER_SCHEMA:
         raise ModelError(
             f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
-            "pack its training again: cxpath models pack",
+            "pack its training again: cxpath model pack",
         )
 
 

@@ -36,7 +36,7 @@ from cxpath.report.html import (
 
 _TUMOUR = (
     "Check on the slide that invasive tumour is present and inside the scored outline. If it is scarce, "
-    "stain another block or a deeper section; if the outline missed it, score again with --roi."
+    "stain another block or a deeper section; if the outline missed it, score again with --regions."
 )
 _RESOLUTION = (
     "Find the scanner's µm per pixel and score again with --mpp; rescan if it lies outside the model's range."
@@ -48,9 +48,9 @@ _STAIN = (
 _ARTEFACT = "Rescan the slide after cleaning it, or cut and stain a new section."
 _CONTROL = (
     "Look at the control tissue on the slide. If it is stained wrongly, repeat the run of staining; if the "
-    "wrong piece was taken for it, draw the control as a region and score again with --roi."
+    "wrong piece was taken for it, draw the control as a region and score again with --regions."
 )
-_TISSUE = "Check the tissue picture. If tissue was missed, outline it in QuPath and score again with --roi."
+_TISSUE = "Check the tissue picture. If tissue was missed, outline it in QuPath and use --regions."
 
 _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("tive control (",), _CONTROL),

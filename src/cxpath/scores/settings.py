@@ -102,7 +102,7 @@ BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-of
 
 
 class LaboratoryMapSettings(Settings):
-    """Section `[scoring.laboratory_map]`: written by `cxpath calibrate --map`."""
+    """Section `[scoring.laboratory_map]`: written by `cxpath agree calibrate --map`."""
 
     scores: tuple[float, ...]
     """CPS of the points of the map, rising."""
@@ -322,7 +322,7 @@ class ScoringSettings(Settings):
     """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
 
     laboratory_map: LaboratoryMapSettings | None = None
-    """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
+    """The laboratory's own scale, shown beside the CPS; written by `cxpath agree calibrate --map`."""
 
 
 def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
