@@ -39,6 +39,10 @@ class NotEvaluableError(CxpathError, ValueError):
     """A slide that no cells can be looked for on: its stain or its µm per pixel do not suit the model."""
 
 
+class MissingExtraError(CxpathError, ImportError):
+    """A library that only this task needs is not installed."""
+
+
 class ConfigurationError(CxpathError, ValueError):
     """A configuration key is unknown or its value is not allowed."""
 

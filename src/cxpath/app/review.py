@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,9 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from cxpath.app.documents import write_json
+from cxpath.data.extras import import_extra
 from cxpath.data.settings import bundled, parse_toml
 from cxpath.documents.run import SCORE_SCHEMA, read_json
-from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
+from cxpath.errors import (
+    ConfigurationError,
+    CriteriaError,
+    MissingExtraError,
+    MissingFileError,
+    OutputError,
+    ProfileError,
+)
 from cxpath.io.atomic import atomic_write
 from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile
 from cxpath.patient.lint import Finding, Severity, lint
@@ -22,9 +31,10 @@ from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, pro
 from cxpath.patient.review import TherapyReview
 from cxpath.patient.review import review_therapy as judge
 from cxpath.report.board_page import board_page, patient_sheet
-from cxpath.report.fhir import fhir_bundle
 from cxpath.report.html import RESEARCH_USE, require_pdf, write_pdf
 from cxpath.version import __version__
+
+_log = logging.getLogger(__name__)
 
 # A score that cxpath made, taken into the profile: never confirmed by itself, never without its doubts.
 
@@ -366,13 +376,25 @@ def _write(request: ReviewRequest, review: TherapyReview, document: Mapping[str,
         ("criteria", f"{len(review.results)}, digest {document['provenance']['criteria_digest'][:16]}"),
     ]
     pages = {"board": board_page(review, day, provenance), "patient": patient_sheet(review, day)}
-    write_json(request.out / "fhir.json", fhir_bundle(review, on))
+    _write_fhir(request.out / "fhir.json", review, on)
     for name, html in pages.items():
         with atomic_write(request.out / f"{name}.html") as partial:
             partial.write_text(html, encoding="utf-8", newline="\n")
         if request.pdf:
             write_pdf(html, request.out / f"{name}.pdf")
     write_json(request.out / COMMIT_MARK, document)
+
+
+def _write_fhir(path: Path, review: TherapyReview, on: date) -> None:
+    """Write the FHIR bundle, or say in the log which extra it needs: the review does not depend on it."""
+    try:
+        import_extra("fhir.resources", "fhir")
+    except MissingExtraError as error:
+        _log.warning("fhir.json was not written: %s", error)
+        return
+    from cxpath.report.fhir import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
+
+    write_json(path, fhir_bundle(review, on))
 
 
 def _make_folder(out: Path) -> None:
