@@ -13,6 +13,9 @@ import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from cxpath.app.request import ScoreRequest
 from cxpath.documents.folder import ResultsFolder
 from cxpath.errors import MissingFileError, OutputError, ResolutionError, UnreadableSlideError
@@ -50,6 +53,7 @@ def fake_score(request: ScoreRequest, _progress: object) -> None:
                 "cps": None,
                 "tps": None,
             }
+        pq.write_table(pa.table({"x_px": [1.0], "y_px": [2.0]}), results.partial / "cells.parquet")
         (results.partial / "run.json").write_text(json.dumps(RUN), encoding="utf-8")
         (results.partial / "score.json").write_text(json.dumps(score), encoding="utf-8")
         results.commit()

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cxpath.batch.run import Tally, run_batch
+from cxpath.batch.run import InProcess, Tally, run_batch
 from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Finished, Moved, Outcome, Started, Status
-from cxpath.batch.workers import InProcess
+from cxpath.batch.task import Finished, Moved, Started
+from cxpath.documents.batch import Outcome, Status
 from cxpath.errors import BatchError, OutputError
 from tests.batch.fake_batches import attempt_of, by_id, run, tasks_of, write_slides
 from tests.batch.fake_scoring import BROKEN, FAULTS, attempts
@@ -70,7 +69,7 @@ def test_a_slide_in_hand_when_all_died_is_redone_and_leaves_nothing(tmp_path: Pa
     state = StateFolder(out)
     begun = state.read("a")
     assert begun is not None
-    state.write(replace(begun, status=Status.RUNNING))
+    state.write(begun.updated(status=Status.RUNNING))
     (out / ".a.123.partial").mkdir()
     (out / "a" / ".a.77.partial").mkdir()
     run(slides, out)
@@ -168,11 +167,11 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptu
     run(slides, out)
     (StateFolder(out).outcomes / "a.json").write_text("{", encoding="utf-8")
     assert run(slides, out).count(Status.SCORED) == 1
-    assert "is damaged" in caplog.text
+    assert "a.json: file: Invalid JSON" in caplog.text
 
 
 def test_an_outcome_comes_back_as_it_was(tmp_path: Path) -> None:
-    state, outcome = StateFolder(tmp_path), Outcome("a", Status.FAILED, reason="µm per pixel", attempts=2)
+    state, outcome = StateFolder(tmp_path), Outcome(id="a", status=Status.FAILED, reason="µm per pixel", attempts=2)
     state.create()
     state.write(outcome)
     assert state.read_all() == [outcome]
@@ -183,7 +182,7 @@ def test_counts_speed_and_time_left() -> None:
     assert tally.slides_per_hour(100.0) is None
     for number, status in enumerate((Status.SCORED, Status.FAILED, Status.NOT_EVALUABLE, Status.SCORED)):
         tally.take(Started(f"s{number}", "worker 1"), 100.0 + 60 * number)
-        tally.take(Finished(Outcome(f"s{number}", status)), 160.0 + 60 * number)
+        tally.take(Finished(Outcome(id=f"s{number}", status=status)), 160.0 + 60 * number)
     assert (tally.done, tally.failed) == (6, 1)
     assert tally.slides_per_hour(340.0) == 60.0
     assert tally.seconds_left(340.0) == 360.0
@@ -194,12 +193,12 @@ def test_what_is_in_hand_is_known_by_worker() -> None:
     tally.take(Started("a", "worker 1"), 5.0)
     tally.take(Moved("worker 1", 3, 8), 6.0)
     tally.take(Started("b", "worker 2"), 7.0)
-    found = tally.as_dict(9.0)
-    assert [(held["id"], held["seconds"], held["tiles_done"]) for held in found["in_hand"]] == [
+    found = tally.progress(9.0)
+    assert [(held.id, held.seconds, held.tiles_done) for held in found.in_hand] == [
         ("a", 4.0, 3),
         ("b", 2.0, 0),
     ]
-    tally.take(Finished(Outcome("a", Status.RUNNING, crashes=1)), 9.0)
+    tally.take(Finished(Outcome(id="a", status=Status.RUNNING, crashes=1)), 9.0)
     assert (tally.done, tally.crashes, list(tally.in_hand)) == (0, 1, ["worker 2"])
 
 

@@ -12,8 +12,9 @@ import pytest
 from rich.console import Console
 
 from cxpath.batch.run import Tally
-from cxpath.batch.task import Finished, Moved, Outcome, Started, Status
+from cxpath.batch.task import Finished, Moved, Started
 from cxpath.cli.batch import ProgressForm, _picture, batch_progress, duration
+from cxpath.documents.batch import Outcome, Status
 from tests.cli.command import Done, cxpath
 from tests.conftest import SyntheticSlide
 
@@ -30,7 +31,7 @@ def slides(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def night(slides: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Done, Path]:
-    """A finished batch, in one worker process, and what its command left."""
+    """A finished batch and what its command left."""
     out = tmp_path_factory.mktemp("batch") / "night"
     return cxpath("batch", "run", slides, "--out", out, "--assay", "22c3", *QUICK), out
 
@@ -48,7 +49,6 @@ def test_a_batch_ends_with_3_and_says_what_failed(night: tuple[Done, Path]) -> N
         "cohort.html",
         "cohort.parquet",
         "good",
-        "results.db",
     }
     assert (out / "good" / "report.html").is_file()
 
@@ -57,7 +57,7 @@ def test_the_same_command_keeps_what_is_done(night: tuple[Done, Path], slides: P
     _, out = night
     before = (out / "good" / "score.json").stat().st_mtime_ns
     again = cxpath(
-        "batch", "run", slides, "--out", out, "--assay", "22c3", "--json", "--workers", "0", *QUICK
+        "batch", "run", slides, "--out", out, "--assay", "22c3", "--json", *QUICK
     )
     document = json.loads(again.stdout)
     assert (again.returncode, document["kept"], document["scored"], document["failed"]) == (3, 1, 1, 1)
@@ -90,7 +90,7 @@ def test_a_worklist_that_contradicts_itself_does_not_start(slides: Path, tmp_pat
 
 def test_events_are_json_on_request(night: tuple[Done, Path], slides: Path) -> None:
     _, out = night
-    words = ("batch", "run", slides, "--out", out, "--assay", "22c3", "--workers", "0", *QUICK)
+    words = ("batch", "run", slides, "--out", out, "--assay", "22c3", *QUICK)
     done = cxpath(*words, "--progress", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     assert [line["event"] for line in lines] == ["begun", "started", "finished"]
@@ -108,7 +108,7 @@ def test_a_result_that_no_batch_made_is_not_overwritten(slides: Path, tmp_path: 
 def half_done() -> Tally:
     tally = Tally(total=4, kept=1)
     tally.take(Started("case-1", "worker 1"), 0.0)
-    tally.take(Finished(Outcome("case-1", Status.FAILED, reason="is damaged")), 30.0)
+    tally.take(Finished(Outcome(id="case-1", status=Status.FAILED, reason="is damaged")), 30.0)
     tally.take(Started("case-2", "worker 1"), 30.0)
     tally.take(Moved("worker 1", 12, 80), 40.0)
     return tally
@@ -126,14 +126,14 @@ def test_the_picture_shows_share_workers_and_failures() -> None:
 
 
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    tally, outcome = half_done(), Outcome("case-2", Status.RUNNING, crashes=1)
+    tally, outcome = half_done(), Outcome(id="case-2", status=Status.RUNNING, crashes=1)
     with batch_progress(ProgressForm.AUTO) as listen:
         listen(None, tally)
         listen(Finished(outcome), tally)
-        listen(Finished(Outcome("case-3", Status.FAILED, reason="no such file")), tally)
+        listen(Finished(Outcome(id="case-3", status=Status.FAILED, reason="no such file")), tally)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "4 slides, 1 of them done before"
-    assert lines[1].startswith("[2/4] case-2  its worker died, attempt 1; it will be tried again")
+    assert lines[1].startswith("[2/4] case-2  its worker died; it will be tried again")
     assert lines[2].startswith("[2/4] case-3  failed: no such file")
 
 
