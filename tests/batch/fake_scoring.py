@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -66,13 +65,13 @@ def _misbehave(kind: str, slide: Path) -> None:
     if kind in FAULTS:
         raise FAULTS[kind]
     if kind == "crash":
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)
     if kind == "flaky" and attempts(slide) < 3:
         raise UnreadableSlideError(f"{slide}: cannot be read") from OSError(errno.ESTALE, "Stale file handle")
     if kind == "full":
         raise OutputError(f"{slide}: cannot be written") from OSError(errno.ENOSPC, "No space left on device")
     if kind == "crash-once" and attempts(slide) < 2:
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.raise_signal(signal.SIGKILL)
 
 
 def digest_of(slide: Path) -> str:

@@ -31,3 +31,10 @@ def test_a_slide_that_crashes_its_worker_is_set_aside_and_the_rest_go_on(tmp_pat
     assert found["e"].reason.endswith("is damaged at tile 7")
     assert result.worker_deaths == 4
     assert not list((tmp_path / "out").rglob("*.partial")), "a dead worker's half-written folder stays behind"
+
+
+def test_workers_share_processors_and_gpus(tmp_path: Path) -> None:
+    said = [environment_of(number, 3, ("0", "2")) for number in range(3)]
+    assert [one["CUDA_VISIBLE_DEVICES"] for one in said] == ["0", "2", "0"]
+    assert "CUDA_VISIBLE_DEVICES" not in environment_of(0, 2, ())
+    assert local_engine(attempt_of(tmp_path), 3, ("0", "2")).name == "3 local workers on 2 GPUs"

@@ -172,16 +172,20 @@ def _set_aside(begun: Outcome) -> Outcome:
     )
 
 
+def crashes_so_far(earlier: Outcome) -> int:
+    """Return how many processes ended while they scored a slide that has no outcome yet."""
+    if earlier.status is not Status.RUNNING:
+        return 0
+    return earlier.crashes + (not earlier.interrupted)
+
+
 def _begun(task: SlideTask, worker: str, earlier: Outcome | None) -> Outcome:
     """Return the record of a slide in hand; one that says so already was left by a process that died."""
-    crashes = 0
-    if earlier and earlier.status is Status.RUNNING:
-        crashes = earlier.crashes + (not earlier.interrupted)
     return Outcome(
         id=task.id,
         status=Status.RUNNING,
         slide=task.shown_name,
-        crashes=crashes,
+        crashes=crashes_so_far(earlier) if earlier else 0,
         started=_now(),
         worker=worker,
         slide_stamp=slide_stamp(task.request),
@@ -199,7 +203,6 @@ def _read_result(task: SlideTask, outcome: Outcome) -> Outcome:
         status=Status.SCORED if found.evaluable else Status.NOT_EVALUABLE,
         slide_digest=found.slide_digest,
         request_digest=task.request_digest,
-        crashes=0,
     )
 
 

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from multiprocessing import active_children
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -25,7 +26,7 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from cxpath.batch.attempt import Attempt, failed
+from cxpath.batch.attempt import Attempt, crashes_so_far, failed
 from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Event, Finished, Moved, SlideTask, Started
 from cxpath.data.settings import Settings, read_settings, usable_cores
@@ -93,9 +94,13 @@ _LOOPBACK = "127.0.0.1"
 _NO_PAGES: dict[str, Any] = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
-    "distributed.admin.log-format": "cxpath: %(message)s",
 }
 """Dask's pages would tell anybody at this machine which slides are scored."""
+
+_KEEP_WORKERS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
+"""A worker that died is started anew, however long that takes; Dask would give its place up after 15 s."""
+
+_GRACE_S = 20.0
 
 
 def environment_of(number: int, workers: int, gpus: Sequence[str]) -> dict[str, str]:
@@ -117,13 +122,14 @@ def local_client(workers: int, gpus: Sequence[str] = ()) -> Iterator[Any]:
         When Dask is not installed, or no worker starts.
     """
     dask, distributed = _library("dask"), _library("distributed")
-    with TemporaryDirectory(prefix="cxpath-dask-") as scratch, dask.config.set(_NO_PAGES):
+    with TemporaryDirectory(prefix="cxpath-dask-") as scratch, dask.config.set(_NO_PAGES | _KEEP_WORKERS):
         security = _temporary_security(distributed)
         shared = {"host": _LOOPBACK, "security": security, "protocol": "tls://"}
         pages = {"dashboard": False, "dashboard_address": f"{_LOOPBACK}:0"}
         # A slide that ends its workers is set aside by its own record; the others must not share its fate.
         scheduler = {**shared, **pages, "port": 0, "allowed_failures": 10**6}
-        worker = {**shared, **pages, "nthreads": 1, "memory_limit": None, "local_directory": scratch}
+        quiet = {"memory_limit": 0, "silence_logs": logging.CRITICAL}
+        worker = {**shared, **pages, **quiet, "nthreads": 1, "local_directory": scratch}
         spec = {
             number: {
                 "cls": distributed.Nanny,
@@ -140,8 +146,23 @@ def local_client(workers: int, gpus: Sequence[str] = ()) -> Iterator[Any]:
             )
         except (OSError, RuntimeError) as error:
             raise BatchError(f"no worker process starts: {error}", "try cxpath doctor") from error
-        with cluster, distributed.Client(cluster, security=security) as client:
-            yield client
+        try:
+            with distributed.Client(cluster, security=security) as client:
+                yield client
+        finally:
+            _end(cluster)
+
+
+def _end(cluster: Any) -> None:
+    """End local workers; one that does not end by itself is killed: all it has to say is on disk."""
+    try:
+        cluster.close(timeout=_GRACE_S)
+    except TimeoutError:
+        _log.info("worker processes that do not end are killed")
+    for child in active_children():
+        if child.name.startswith("Dask"):
+            child.kill()
+            child.join()
 
 
 def slurm_cluster(settings: QueueSettings, certificates: Path) -> Any:
@@ -347,6 +368,7 @@ class _Hands:
     given: dict[str, tuple[SlideTask, Any]] = field(default_factory=dict)
     begun: dict[str, SlideTask] = field(default_factory=dict)
     losses: dict[str, int] = field(default_factory=dict)
+    deaths: dict[str, int] = field(default_factory=dict)
     handed_out: int = 0
 
     @property
@@ -383,6 +405,8 @@ class _Hands:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         while self.waiting and len(self.given) < max(workers, self.engine.fewest_in_hand):
             task, self.handed_out = self.waiting.popleft(), self.handed_out + 1
+            if earlier := self.state.read(task.id):  # what ended processes in earlier runs is not of this one
+                self.deaths.setdefault(task.id, crashes_so_far(earlier))
             key = f"{self.topic}-{self.handed_out}"  # not by the slide's name, which Dask's logs would tell
             needs = {"GPU": 1} if self.engine.needs_gpu else None
             future = client.submit(
@@ -417,7 +441,7 @@ class _Hands:
         if task is None:  # its end was heard first
             return
         if slide_id in self.begun:  # whoever had it before is gone
-            yield Finished(self.state.read(slide_id) or Outcome(id=slide_id, status=Status.RUNNING))
+            yield self._death_of(task)
         self.begun[slide_id] = task
         yield Started(slide_id, worker)
 
@@ -426,7 +450,11 @@ class _Hands:
         task, _ = self.given.pop(future.key)
         if future.status == "finished":
             self.begun.pop(task.id, None)
-            yield Finished(future.result())
+            outcome: Outcome = future.result()
+            future.release()  # a result that its worker still holds would be made again when that one dies
+            while self.deaths.get(task.id, 0) < outcome.crashes:  # a worker that dies at once says nothing
+                yield self._death_of(task)
+            yield Finished(outcome)
             return
         error = future.exception() if future.status == "error" else None
         if isinstance(error, OutputError):
@@ -438,6 +466,11 @@ class _Hands:
             return
         self.begun.pop(task.id, None)
         yield Finished(self._given_up(task, error))
+
+    def _death_of(self, task: SlideTask) -> Finished:
+        """Return that a worker died over a slide, which another one is given."""
+        self.deaths[task.id] = self.deaths.get(task.id, 0) + 1
+        return Finished(Outcome(id=task.id, status=Status.RUNNING, slide=task.shown_name))
 
     def _may_be_innocent(self, task: SlideTask) -> bool:
         """Say whether a slide is to be tried again: its own record tells whether it ended the workers."""
