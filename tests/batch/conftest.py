@@ -1,12 +1,14 @@
-"""Clusters of the tests' own: Dask with two workers that can be killed, and a Slurm queue of one machine."""
+"""Services of the tests' own: a Dask cluster whose workers can be killed, a Slurm queue, a PostgreSQL server."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -129,3 +131,27 @@ def _start(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of an empty PostgreSQL, from Debian's package, installed as root when it is missing."""
+    require_program("pg_lsclusters", "postgresql")  # comes with the server, whatever its version
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    home = Path(tempfile.mkdtemp(prefix="cxpath-postgresql-"))  # pytest's folders are root's alone
+    shutil.chown(home, "postgres", "postgres")  # the server refuses to run as root
+    port = free_port()
+
+    def run(*words: str) -> None:
+        command = ["runuser", "-u", "postgres", "--", str(programs / words[0]), *words[1:]]
+        subprocess.run(command, check=True, cwd=home, stdout=subprocess.DEVNULL, timeout=120)
+
+    data = str(home / "data")
+    run("initdb", "--pgdata", data, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
+    run("pg_ctl", "start", "--pgdata", data, "--wait", "--log", str(home / "log"), "--options", options)
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "stop", "--pgdata", data, "--mode=immediate")
+        shutil.rmtree(home)

@@ -79,6 +79,16 @@ def test_a_failed_slide_does_not_show_the_result_of_other_settings(batch: Path) 
     assert table(batch)["b"]["cps"] == ""
 
 
+def test_a_damaged_result_stands_in_the_table_as_failed_with_what_is_wrong(batch: Path) -> None:
+    (batch / "a" / "score.json").write_text("[]")
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert (row["status"], row["cps"]) == ("failed", "")
+    assert row["reason"].startswith("a/score.json: ")
+    assert "again" in row["hint"]
+    assert table(batch)["d"]["status"] == "scored"
+
+
 def test_status_tells_how_it_stands(batch: Path) -> None:
     found = batch_status(batch)
     assert (found.running, found.slides, found.left, found.scored) == (False, 4, 0, 2)
@@ -149,6 +159,8 @@ def test_places_of_a_chart_stay_inside_it() -> None:
 def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
     (tmp_path / "cohort.csv").write_text("id,white_red\na,240\n", encoding="utf-8-sig")
     assert read_baseline(tmp_path).rows == [{"id": "a", "white_red": "240"}]
+    assert read_baseline(tmp_path).name == tmp_path.name, "its folders may tell a person's name"
+    assert read_baseline(tmp_path / "cohort.csv").name == "cohort.csv"
     with pytest.raises(MissingFileError, match="no such file"):
         read_baseline(tmp_path / "gone.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")

@@ -1,16 +1,12 @@
 """Worker processes: what kills one of them is tried again, then set aside; the others go on."""
 
-import random
 from pathlib import Path
 
 import pytest
 
-from cxpath.batch.run import run_batch
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Moved, Started
-from cxpath.batch.workers import environment_of, local_client, local_engine
+from cxpath.batch.workers import environment_of, local_engine
 from cxpath.documents.batch import Status
-from tests.batch.fake_batches import attempt_of, by_id, run, tasks_of, write_slides
+from tests.batch.fake_batches import attempt_of, by_id, run, write_slides
 from tests.batch.fake_scoring import attempts
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
