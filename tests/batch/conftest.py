@@ -1,4 +1,4 @@
-"""Services of the tests' own: a Dask cluster whose workers can be killed, a Slurm queue, a PostgreSQL server."""
+"""Services of the tests' own: a Dask cluster to kill workers of, a Slurm queue, a PostgreSQL server."""
 
 from __future__ import annotations
 

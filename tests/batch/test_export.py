@@ -1,4 +1,4 @@
-"""The cohort table in a database: typed, replaced by slide, refused where the table is another; SQLite and PostgreSQL."""
+"""The cohort table in SQLite and PostgreSQL: typed, replaced by slide, refused where the table is another."""
 
 from __future__ import annotations
 

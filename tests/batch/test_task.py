@@ -111,7 +111,7 @@ def test_with_a_pseudonym_no_path_and_no_name_is_in_a_message(hidden: SlideTask)
         f"{request.slide}: is damaged at tile 7",
         f"[Errno 13] Permission denied: {str(request.slide)!r}",
         f"{request.slide.parent}: Permission denied",
-        f"{request.slide.name} and {request.slide.stem} are names, as is {request.roi.name if request.roi else ''}",
+        f"{request.slide.name}, {request.slide.stem} and regions of Jane.geojson are names",
         f"cannot open {request.slide.parent / 'Data0001.dat'}",
     ]
     for message in messages:

@@ -1,11 +1,16 @@
 """Worker processes: what kills one of them is tried again, then set aside; the others go on."""
 
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
-from cxpath.batch.workers import environment_of, local_engine
+from cxpath.app.request import ScoreRequest
+from cxpath.batch.run import BatchRequest, InProcess
+from cxpath.batch.workers import environment_of, local_client, local_engine
 from cxpath.documents.batch import Status
+from cxpath.errors import BatchError, ConfigurationError
 from tests.batch.fake_batches import attempt_of, by_id, run, write_slides
 from tests.batch.fake_scoring import attempts
 
@@ -34,3 +39,59 @@ def test_workers_share_processors_and_gpus(tmp_path: Path) -> None:
     assert [one["CUDA_VISIBLE_DEVICES"] for one in said] == ["0", "2", "0"]
     assert "CUDA_VISIBLE_DEVICES" not in environment_of(0, 2, ())
     assert local_engine(attempt_of(tmp_path), 3, ("0", "2")).name == "3 local workers on 2 GPUs"
+
+
+def _listening() -> dict[tuple[str, int], psutil.Process]:
+    """Where this process and its children listen."""
+    here = psutil.Process()
+    return {
+        (connection.laddr.ip, connection.laddr.port): process
+        for process in (here, *here.children(recursive=True))
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+@pytest.mark.slow
+def test_nothing_listens_beyond_this_machine_and_nobody_enters_without_the_certificate() -> None:
+    import distributed  # noqa: PLC0415
+
+    before = set(_listening())
+    with local_client(2) as client:
+        opened = set(_listening()) - before
+        assert opened
+        assert {address for address, _ in opened} == {"127.0.0.1"}
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        with pytest.raises((OSError, TypeError)):
+            distributed.Client(address.replace("tls://", "tcp://"), timeout=3)
+        with pytest.raises((OSError, TypeError)):
+            distributed.Client(address, security=distributed.Security.temporary(), timeout=3)
+        pages = client.run_on_scheduler(
+            lambda dask_scheduler: len(dask_scheduler.http_application.applications)
+        )
+        assert pages == 0
+    assert set(_listening()) == before
+
+
+def test_one_worker_is_this_process_and_more_need_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def engine(workers: int) -> object:
+        template = ScoreRequest(tmp_path / "a.svs", device="cpu")
+        return BatchRequest(str(tmp_path), tmp_path / "out", template, workers).engine()
+
+    assert isinstance(engine(1), InProcess)
+    with pytest.raises(ConfigurationError, match="--workers 0 makes no sense"):
+        engine(0)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(BatchError, match=r"pip install 'cxpath\[cluster\]'"):
+        engine(2)
+    assert isinstance(engine(1), InProcess), "which needs no Dask"
+
+
+@pytest.mark.slow
+def test_certificates_need_the_extra_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxpath.batch.workers.find_spec", lambda _name: None)
+    with pytest.raises(BatchError, match=r"cryptography.*pip install 'cxpath\[cluster\]'"):
+        local_client(2).__enter__()

@@ -199,8 +199,7 @@ def slurm_cluster(settings: QueueSettings, certificates: Path) -> Any:
                 *offers,
             ],
             log_directory=settings.log_folder,
-            security=_temporary_security(_library("distributed")),
-            shared_temp_directory=str(certificates),
+            security=_security_in(certificates, _library("distributed")),
             scheduler_options={**pages, **of_site},
         )
 
@@ -261,6 +260,23 @@ def _temporary_security(distributed: Any) -> Any:
     if find_spec("cryptography") is None:
         raise _not_installed("cryptography")
     return distributed.Security.temporary()
+
+
+def _security_in(folder: Path, distributed: Any) -> Any:
+    """Write certificates made for this batch alone to a folder that the jobs see, for this user's eyes."""
+    made, files = _temporary_security(distributed), {}
+    for name, content in (("certificate", made.tls_ca_file), ("key", made.tls_worker_key)):
+        path = folder / f"{name}.pem"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(content)
+        files[name] = str(path)
+    roles = ("client", "scheduler", "worker")
+    return distributed.Security(
+        require_encryption=True,
+        tls_ca_file=files["certificate"],
+        **{f"tls_{role}_cert": files["certificate"] for role in roles},
+        **{f"tls_{role}_key": files["key"] for role in roles},
+    )
 
 
 def _library(name: str) -> Any:
