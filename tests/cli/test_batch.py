@@ -56,9 +56,7 @@ def test_a_batch_ends_with_3_and_says_what_failed(night: tuple[Done, Path]) -> N
 def test_the_same_command_keeps_what_is_done(night: tuple[Done, Path], slides: Path) -> None:
     _, out = night
     before = (out / "good" / "score.json").stat().st_mtime_ns
-    again = cxpath(
-        "batch", "run", slides, "--out", out, "--assay", "22c3", "--json", *QUICK
-    )
+    again = cxpath("batch", "run", slides, "--out", out, "--assay", "22c3", "--json", *QUICK)
     document = json.loads(again.stdout)
     assert (again.returncode, document["kept"], document["scored"], document["failed"]) == (3, 1, 1, 1)
     assert document["failures"][0]["error"] == "UnreadableSlideError"
@@ -70,6 +68,43 @@ def test_status_and_rebuild_work_from_the_folder_alone(night: tuple[Done, Path])
     assert "done     not running, nothing left" in cxpath("batch", "status", out).stdout
     assert json.loads(cxpath("batch", "status", out, "--json").stdout)["failed"] == 1
     assert "(2 slides)" in cxpath("batch", "rebuild", out).stdout
+
+
+def test_a_cohort_is_exported_with_one_command(night: tuple[Done, Path], tmp_path: Path) -> None:
+    _, out = night
+    done = cxpath("batch", "export", out, "--sql", tmp_path / "lab 1%20?.db", "--table", "slides")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"exported 2 slides to table slides of {tmp_path / 'lab 1%20?.db'}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["lab 1%20?.db"]
+    assert "names no database" in cxpath("batch", "export", out).only_line
+
+
+def test_with_a_pseudonym_nothing_that_a_batch_leaves_names_a_folder_or_a_file(
+    slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXPATH_PSEUDONYM_KEY", "a key of the laboratory")
+    home = tmp_path / "PLANTFOLDER ROE_JANE 8675309"
+    home.mkdir()
+    for name in ("PLANTA.svs", "PLANTB.svs", "PLANTC.svs"):
+        shutil.copy(slides / "good.svs", home / name)
+    (home / "PLANTTEXT.svs").write_text("no slide")
+    (home / "PLANTCELLS.csv").write_text("x_px,y_px,kind,stained\nnonsense,1,tumour,1\n")
+    (home / "PLANTBADROI.geojson").write_text('{"type": "FeatureCollection", "features": 7}')
+    rows = [
+        "PLANTA.svs,PLANTBADROI.geojson,",
+        "PLANTB.svs,PLANTNOFILE.geojson,",
+        "PLANTC.svs,,PLANTCELLS.csv",
+    ]
+    (home / "wl.csv").write_text("\n".join(["slide,regions,cells", *rows, "PLANTTEXT.svs,,", ""]))
+    out = tmp_path / "out"
+    done = cxpath("batch", "run", home / "wl.csv", "--pseudonym", "--out", out, *QUICK)
+    check = cxpath("batch", "run", home / "wl.csv", "--pseudonym", "--out", out, "--check")
+    assert (done.returncode, check.returncode) == (3, 3)
+    assert "failed   4" in done.stdout
+    left = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
+    said = [(done.stdout + done.stderr + check.stdout + check.stderr).encode()]
+    for word in (b"PLANT", b"ROE_JANE", b"8675309"):
+        assert not [content for content in left + said if word in content]
 
 
 def test_check_says_what_would_fail_and_starts_nothing(slides: Path, tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def database_url(sql: str) -> URL:
     if sql.startswith(_SQLITE) or "://" not in sql:
         path = sql.removeprefix(_SQLITE)
         if not path:
-            raise ConfigurationError("--sql names no database", _FORMS)
+            raise ConfigurationError("--sql (or CXPATH_SQL) names no database", _FORMS)
         return URL.create("sqlite", database=str(Path(path).absolute()))
     try:
         url = make_url(sql)

@@ -281,9 +281,12 @@ def _security_in(folder: Path, distributed: Any) -> Any:
 
 def _library(name: str) -> Any:
     try:
-        return import_module(name)
+        found = import_module(name)
     except ImportError as error:
         raise _not_installed(name) from error
+    for logger in ("distributed", "tornado.application"):  # a worker that is lost is no news: we say so
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    return found
 
 
 def _not_installed(name: str) -> BatchError:

@@ -355,11 +355,8 @@ def rebuild(
 def export(
     folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
     sql: Annotated[
-        str,
-        typer.Option(
-            envvar="CXPATH_SQL", help="postgresql://user@host/name, or a file for SQLite.", show_default=False
-        ),
-    ],
+        str, typer.Option(envvar="CXPATH_SQL", help="postgresql://user@host/name, or a file for SQLite.")
+    ] = "",
     table: Annotated[str, typer.Option(help="Name of the table.")] = "cxpath_slides",
     as_json: JsonOption = False,
 ) -> None:
