@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -13,7 +14,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import dask
+import distributed
 import pytest
 
 from tests.debian_packages import free_port, require_program, skip
@@ -35,11 +39,13 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster with TLS, by Dask's settings, as docs/how-to/cohorts.md sets up two workstations."""
+    settings = _write_tls_settings(tmp_path / "dask")
+    monkeypatch.setenv("DASK_CONFIG", str(tmp_path / "dask"))
     port = free_port()
-    scheduler = _start(
-        "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--dashboard-address", ":0"
-    )
+    where = ("--host", "127.0.0.1", "--port", str(port), "--protocol", "tls")
+    scheduler = _start("scheduler", *where, "--dashboard-address", "127.0.0.1:0")
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -47,15 +53,30 @@ def cluster() -> Iterator[Cluster]:
             break
         except OSError:
             time.sleep(0.1)
-    found_cluster = Cluster(f"tcp://127.0.0.1:{port}", [])
+    found_cluster = Cluster(f"tls://127.0.0.1:{port}", [])
     for _ in range(2):
         found_cluster.start_worker()
     try:
-        yield found_cluster
+        with dask.config.set(settings):
+            yield found_cluster
     finally:
         for process in (*found_cluster.workers, scheduler):
             process.kill()
             process.wait()
+
+
+def _write_tls_settings(folder: Path) -> dict[str, Any]:
+    """Write a certificate and the settings of Dask that name it; return these settings."""
+    folder.mkdir()
+    made: Any = distributed.Security.temporary()  # type: ignore[no-untyped-call]
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_text(made.tls_ca_file)
+    key.write_text(made.tls_worker_key)
+    roles = {role: {"cert": str(certificate), "key": str(key)} for role in ("client", "scheduler", "worker")}
+    tls = {"ca-file": str(certificate), **roles}
+    settings = {"distributed": {"comm": {"require-encryption": True, "tls": tls}}}
+    (folder / "cxpath.yaml").write_text(json.dumps(settings))  # which is YAML, too
+    return {f"distributed.comm.tls.{name}": value for name, value in tls.items()}
 
 
 SLURM = """

@@ -103,7 +103,7 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path, sql: str, table_nam
 
 
 @pytest.mark.parametrize("name", ["night 1%20?x.db", "100%.db", "a#b&c=d.db", "Zürich ß.db"])
-@pytest.mark.parametrize("prefix", ["", "sqlite:///", ""])
+@pytest.mark.parametrize("prefix", ["", "sqlite:///"])
 def test_a_path_is_taken_as_it_stands(tmp_path: Path, name: str, prefix: str) -> None:
     out = exportable_batch(tmp_path, a="fine")
     export_cohort(out, f"{prefix}{tmp_path / name}", "slides")

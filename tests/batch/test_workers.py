@@ -1,17 +1,22 @@
 """Worker processes: what kills one of them is tried again, then set aside; the others go on."""
 
+import multiprocessing
 import sys
+import time
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from cxpath.app.request import ScoreRequest
 from cxpath.batch.run import BatchRequest, InProcess
+from cxpath.batch.state import StateFolder
 from cxpath.batch.workers import environment_of, local_client, local_engine
 from cxpath.documents.batch import Status
 from cxpath.errors import BatchError, ConfigurationError
-from tests.batch.fake_batches import attempt_of, by_id, run, write_slides
+from tests.batch.fake_batches import attempt_of, by_id, run, tasks_of, write_slides
 from tests.batch.fake_scoring import attempts
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -54,8 +59,7 @@ def _listening() -> dict[tuple[str, int], psutil.Process]:
 
 @pytest.mark.slow
 def test_nothing_listens_beyond_this_machine_and_nobody_enters_without_the_certificate() -> None:
-    import distributed  # noqa: PLC0415
-
+    distributed: Any = import_module("distributed")
     before = set(_listening())
     with local_client(2) as client:
         opened = set(_listening()) - before
@@ -95,3 +99,18 @@ def test_certificates_need_the_extra_too(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("cxpath.batch.workers.find_spec", lambda _name: None)
     with pytest.raises(BatchError, match=r"cryptography.*pip install 'cxpath\[cluster\]'"):
         local_client(2).__enter__()
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_interrupted_ends_its_workers_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine 600", b="fine 600"), tmp_path / "out"
+    StateFolder(out).create()
+    events = local_engine(attempt_of(out), 2).run(tasks_of(slides, out))
+    assert {next(events).__class__.__name__ for _ in range(2)} == {"Started"}
+    while len(list(out.glob(".*.partial"))) < 2:
+        time.sleep(0.01)
+    events.close()  # as Ctrl-C and SIGTERM do
+    assert not list(out.glob(".*.partial"))
+    found = StateFolder(out).read_all()
+    assert [(one.status, one.interrupted, one.crashes) for one in found] == [(Status.RUNNING, True, 0)] * 2
+    assert not [child for child in multiprocessing.active_children() if child.name.startswith("Dask")]

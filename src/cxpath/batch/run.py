@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -214,7 +215,7 @@ class InProcess:
         """What it is."""
         return THIS_PROCESS
 
-    def run(self, tasks: Sequence[SlideTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[SlideTask]) -> Generator[Event, None, None]:
         """Attempt every task in turn."""
         for task in tasks:
             yield Started(task.id, THIS_PROCESS)
@@ -279,13 +280,14 @@ def run_batch(
         listen(None, tally)
     try:
         diary.write()
-        for event in engine.run(waiting):
-            tally.take(event, monotonic())
-            diary.write_now_and_then()
-            if listen:
-                listen(event, tally)
-            if isinstance(event, Finished):
-                known[event.outcome.id] = event.outcome
+        with closing(engine.run(waiting)) as events:  # its workers end before an interruption goes on
+            for event in events:
+                tally.take(event, monotonic())
+                diary.write_now_and_then()
+                if listen:
+                    listen(event, tally)
+                if isinstance(event, Finished):
+                    known[event.outcome.id] = event.outcome
     except OutputError as error:
         raise _stopped(folder, tally, error) from error
     diary.write()

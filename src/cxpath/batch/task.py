@@ -7,7 +7,7 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Protocol
@@ -147,7 +147,7 @@ class Engine(Protocol):
     def name(self) -> str:
         """What it is, such as "2 local workers"."""
 
-    def run(self, tasks: Sequence[SlideTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[SlideTask]) -> Generator[Event, None, None]:
         """Attempt every task; yields what happens.
 
         Raises

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -363,7 +363,7 @@ class DaskEngine:
     needs_gpu: bool = False
     fewest_in_hand: int = 1
 
-    def run(self, tasks: Sequence[SlideTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[SlideTask]) -> Generator[Event, None, None]:
         """Attempt every task; the cluster may grow and shrink meanwhile."""
         if not tasks:
             return
