@@ -326,18 +326,21 @@ def local_engine(attempt: Attempt, workers: int, gpus: tuple[str, ...] = ()) -> 
 def cluster_engine(
     attempt: Attempt, address: str, settings: QueueSettings, device: str = "auto"
 ) -> DaskEngine:
-    """Return the engine of a cluster at an address, or of jobs in the Slurm queue when it is "slurm"."""
+    """Return the engine of a cluster at an address, or of jobs in the Slurm queue when it is "slurm".
+
+    Its name is written into results, so it does not say the address.
+    """
     _library("distributed")
     needs_gpu = settings.gpus > 0 or device == "cuda"
     if address == SLURM:
         return DaskEngine(
             attempt,
             lambda: slurm_client(settings, attempt.batch),
-            f"Dask, {address}",
+            "Slurm queue",
             needs_gpu=needs_gpu,
             fewest_in_hand=settings.most_jobs,
         )
-    return DaskEngine(attempt, lambda: client_at(address), f"Dask, {address}", needs_gpu=needs_gpu)
+    return DaskEngine(attempt, lambda: client_at(address), "Dask cluster", needs_gpu=needs_gpu)
 
 
 @dataclass(frozen=True)
@@ -421,7 +424,7 @@ class _Hands:
         """Give out one slide for each worker: Dask would blame all that wait at a worker for its death."""
         if not self.waiting:
             return
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        workers = len(client.nthreads())
         while self.waiting and len(self.given) < max(workers, self.engine.fewest_in_hand):
             task, self.handed_out = self.waiting.popleft(), self.handed_out + 1
             if earlier := self.state.read(task.id):  # what ended processes in earlier runs is not of this one
