@@ -100,4 +100,4 @@ class BatchError(CxpathError, RuntimeError):
 
 
 class DatabaseError(CxpathError, RuntimeError):
-    """The results database cannot be reached or written."""
+    """A database cannot be reached or written, or holds a table of another form."""

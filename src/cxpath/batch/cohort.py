@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxpath.batch.results_database.database import ResultsDatabase
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Outcome, SlideTask
+from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
+from cxpath.documents.batch import Outcome, Status
+from cxpath.documents.run import RUN_SCHEMA, SCORE_SCHEMA, RunFolderError, read_json
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.tables import write_rows
@@ -27,6 +27,8 @@ from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_coho
 
 
 Kind = Literal["text", "number", "whole", "yes/no"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,19 @@ class SlideRecord:
     outcome: Outcome
     score: Mapping[str, Any]
     run: Mapping[str, Any]
+
+    @property
+    def evaluable(self) -> bool:
+        """Whether the slide has a score."""
+        return self.score.get("evaluable") is True
+
+    @property
+    def slide_digest(self) -> str:
+        """SHA-256 of the slide; raises `RunFolderError` where none is stated."""
+        found = _Field("score.json", ("slide", "digest"))(self)
+        if not isinstance(found, str):
+            raise _damaged("score.json: slide.digest", "is no text")
+        return found
 
 
 @dataclass(frozen=True)
@@ -75,34 +90,62 @@ def _outcome(name: str) -> Callable[[SlideRecord], Any]:
     return lambda slide: getattr(slide.outcome, name) or None
 
 
-def _score(*keys: str | int) -> Callable[[SlideRecord], Any]:
-    return lambda slide: _look(slide.score, keys)
+@dataclass(frozen=True)
+class _Field:
+    """One field of a slide's document; below something that is null there is nothing."""
 
+    document: str
+    keys: tuple[str | int, ...]
 
-def _run(*keys: str | int) -> Callable[[SlideRecord], Any]:
-    return lambda slide: _look(slide.run, keys)
+    @property
+    def place(self) -> str:
+        return f"{self.document}: {'.'.join(map(str, self.keys))}"
 
-
-def _look(document: Any, keys: tuple[str | int, ...]) -> Any:
-    for key in keys:
-        try:
-            document = document[key]
-        except (KeyError, IndexError, TypeError):
+    def __call__(self, slide: SlideRecord) -> Any:
+        found: Any = slide.score if self.document == "score.json" else slide.run
+        if not found:  # a failed slide has no documents
             return None
-    return document
+        for key in self.keys:
+            if found is None:
+                return None
+            if not isinstance(found, list if isinstance(key, int) else dict):
+                raise _damaged(self.place, f"cannot be read: {key!r} is not there")
+            inside: Any = found
+            try:
+                found = inside[key]
+            except (KeyError, IndexError) as error:
+                if "cutoffs" in self.keys:  # an assay has some of them
+                    return None
+                raise _damaged(self.place, "is missing") from error
+        return found
+
+
+def _score(*keys: str | int) -> _Field:
+    return _Field("score.json", keys)
+
+
+def _run(*keys: str | int) -> _Field:
+    return _Field("run.json", keys)
+
+
+def _damaged(place: str, what: str) -> RunFolderError:
+    return RunFolderError(f"{place} {what}", _DAMAGED)
+
+
+_DAMAGED = "run the same cxpath batch run again: the slide is scored again"
 
 
 def _joined(*keys: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: "; ".join(_look(slide.score, keys) or ()) or None
+    return lambda slide: "; ".join(_score(*keys)(slide) or ()) or None
 
 
 def _borderline(slide: SlideRecord) -> Any:
-    cutoffs = _look(slide.score, ("cps", "cutoffs"))
+    cutoffs = _score("cps", "cutoffs")(slide)
     return any(cutoff["borderline"] for cutoff in cutoffs.values()) if cutoffs else None
 
 
 def _excluded_mm2(slide: SlideRecord) -> Any:
-    excluded = _look(slide.score, ("tissue", "excluded_mm2"))
+    excluded = _score("tissue", "excluded_mm2")(slide)
     return None if excluded is None else float(sum(excluded.values()))
 
 
@@ -116,17 +159,14 @@ def _in_focus(slide: SlideRecord) -> Any:
 
 
 def _tumour_density(slide: SlideRecord) -> Any:
-    cells, mm2 = (
-        _look(slide.score, ("adequacy", "viable_tumour_cells")),
-        _look(slide.score, ("tissue", "scored_mm2")),
-    )
+    cells, mm2 = _score("adequacy", "viable_tumour_cells")(slide), _score("tissue", "scored_mm2")(slide)
     return cells / mm2 if cells is not None and mm2 else None
 
 
 def _scanner(slide: SlideRecord) -> Any:
-    properties = _look(slide.run, ("slide", "properties")) or {}
+    properties = _run("slide", "properties")(slide) or {}
     stated = (properties[key] for key in _SCANNER_PROPERTIES if properties.get(key))
-    return slide.task.facts.get("scanner") or next(stated, None) or _look(slide.run, ("slide", "vendor"))
+    return slide.task.facts.get("scanner") or next(stated, None) or _run("slide", "vendor")(slide)
 
 
 _SCANNER_PROPERTIES = ("leica.device-model", "dicom.ManufacturerModelName", "tiff.Model")
@@ -192,7 +232,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("warnings", "text", "joined by `; `", _joined("warnings")),
     Column("attempts", "whole", "how often it was tried", _outcome("attempts")),
     Column("seconds", "number", "of the last attempt", _outcome("seconds")),
-    Column("worker", "text", "computer and process that scored it", _outcome("worker")),
+    Column("worker", "text", "which worker scored it", _outcome("worker")),
     Column("started", "text", "ISO 8601, UTC, by the worker's clock", _outcome("started")),
     Column("finished", "text", "ISO 8601, UTC, by the worker's clock", _outcome("finished")),
     Column("slide_digest", "text", "SHA-256 of the slide", _outcome("slide_digest")),
@@ -212,8 +252,43 @@ Row = dict[str, Any]
 
 
 def row_of(slide: SlideRecord) -> Row:
-    """Return the slide's row."""
-    return {column.name: column.value(slide) for column in COLUMNS}
+    """Return the slide's row.
+
+    Raises
+    ------
+    RunFolderError
+        Naming the file and the field that is missing or of another type than the column.
+    """
+    return {column.name: _value(column, slide) for column in COLUMNS}
+
+
+def _value(column: Column, slide: SlideRecord) -> Any:
+    place = (
+        column.value.place
+        if isinstance(column.value, _Field)
+        else f"score.json: what `{column.name}` is made of"
+    )
+    try:
+        value = column.value(slide)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, RunFolderError):
+            raise
+        raise _damaged(place, "is not what it should be") from error
+    if value is not None and not _is_of(column.kind, value):
+        raise _damaged(place, f"is {value!r}, no {_KIND_IN_WORDS[column.kind]}")
+    return value
+
+
+def _is_of(kind: Kind, value: object) -> bool:
+    if isinstance(value, bool) or kind == "yes/no":
+        return isinstance(value, bool) and kind == "yes/no"
+    if kind == "text":
+        return isinstance(value, str)
+    whole = isinstance(value, int)
+    return whole or (kind == "number" and isinstance(value, float) and math.isfinite(value))
+
+
+_KIND_IN_WORDS = {"text": "text", "number": "number", "whole": "whole number", "yes/no": "true or false"}
 
 
 # From the files of a batch to its tables, `cohort.csv` and `cohort.parquet`: nothing is kept elsewhere.
@@ -224,9 +299,13 @@ _TYPES = {"text": pa.string(), "number": pa.float64(), "whole": pa.int64(), "yes
 
 
 def cohort_rows(tasks: Sequence[SlideTask], outcomes: Sequence[Outcome]) -> list[Row]:
-    """Return a row a slide, in the worklist's order; read from each slide's own files."""
+    """Return a row a slide, in the worklist's order; read from each slide's own files.
+
+    A slide whose files are damaged stands in the table as failed, with what is wrong with them.
+    """
     return [
-        row_of(_record(task, outcome)) | _notes(task) for task, outcome in zip(tasks, outcomes, strict=True)
+        row_of(_record_or_failure(task, outcome)) | _notes(task)
+        for task, outcome in zip(tasks, outcomes, strict=True)
     ]
 
 
@@ -249,18 +328,63 @@ def write_tables(folder: Path, rows: Sequence[Row]) -> None:
         pq.write_table(table, partial)
 
 
-def _record(task: SlideTask, outcome: Outcome) -> SlideRecord:
+def has_whole_result(task: SlideTask, outcome: Outcome) -> bool:
+    """Say whether a slide has a result that can be read; one that is damaged is named and counts as none."""
+    if not outcome.is_final:
+        return False
+    try:
+        read_record(task, outcome)
+    except MissingFileError:
+        return False
+    except CxpathError as error:
+        _log.warning("%s: %s; it is scored again", task.id, task.without_paths(error.message))
+        return False
+    return True
+
+
+def read_record(task: SlideTask, outcome: Outcome) -> SlideRecord:
+    """Read what is known of one slide of a batch.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        Naming the file and the field that is missing or damaged.
+    """
     if not outcome.is_final:  # its folder may still hold the result of other settings
         return SlideRecord(task, outcome, {}, {})
-    return SlideRecord(task, outcome, _read(task.folder / "score.json"), _read(task.folder / "run.json"))
+    score = read_json(task.folder / "score.json", SCORE_SCHEMA, _DAMAGED)
+    record = SlideRecord(task, outcome, score, read_json(task.folder / "run.json", RUN_SCHEMA, _DAMAGED))
+    if not isinstance(score.get("evaluable"), bool):
+        raise _damaged("score.json: evaluable", "is not true or false")
+    if not record.slide_digest:
+        raise _damaged("score.json: slide.digest", "is empty")
+    row_of(record)
+    if record.evaluable:
+        _require_table(task.folder / "cells.parquet")
+    return record
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _require_table(path: Path) -> None:
+    """Refuse a Parquet file that is not whole: its table of contents stands at its end."""
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
+        pq.read_metadata(path)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: no such file", _DAMAGED) from error
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(f"{path}:", "is not whole") from error
+
+
+def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
+    try:
+        return read_record(task, outcome)
+    except CxpathError as error:
+        failure = outcome.updated(
+            status=Status.FAILED,
+            reason=task.without_paths(error.message),
+            hint=error.hint,
+            error=type(error).__name__,
+        )
+        return SlideRecord(task, failure, {}, {})
 
 
 def _notes(task: SlideTask) -> Row:
@@ -355,7 +479,7 @@ def read_baseline(path: Path) -> Baseline:
         raise CxpathError(f"{table}: not readable: {error}", "give a cohort.csv of cxpath") from error
     if not rows or "white_red" not in rows[0]:
         raise CxpathError(f"{table}: is no cohort table", "give a cohort.csv of cxpath")
-    return Baseline(str(path), rows)
+    return Baseline(path.absolute().name, rows)  # its folders may tell a person's name
 
 
 def drift_charts(rows: Sequence[Mapping[str, Any]], baseline: Baseline | None = None) -> list[ControlChart]:
@@ -413,10 +537,7 @@ def _number(entry: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# What a batch leaves beside its slides' folders: tables, page, database; can be made again at any time.
-
-
-DATABASE_NAME = "results.db"
+# What a batch leaves beside its slides' folders: tables and page; can be made again at any time.
 
 
 def write_cohort(
@@ -451,20 +572,8 @@ def write_cohort(
     return rows
 
 
-def fill_database(folder: Path, rows: Sequence[Row], url: str | None = None) -> None:
-    """Put a cohort's rows into a database: `results.db` in its folder, or a shared one by its URL.
-
-    Raises
-    ------
-    DatabaseError
-        When it cannot be reached or written; the files hold all results.
-    """
-    with ResultsDatabase(url or sqlite_url(folder)) as results:
-        results.replace_cohort(StateFolder(folder).key(), folder.absolute().name, rows)
-
-
-def rebuild_cohort(folder: Path, baseline: Baseline | None = None, database: str | None = None) -> list[Row]:
-    """Make tables, page and database of a batch that ran before, from its files alone.
+def rebuild_cohort(folder: Path, baseline: Baseline | None = None) -> list[Row]:
+    """Make tables and page of a batch that ran before, from its files alone.
 
     Raises
     ------
@@ -472,11 +581,4 @@ def rebuild_cohort(folder: Path, baseline: Baseline | None = None, database: str
         When the folder holds no batch.
     """
     tasks, outcomes = read_batch(folder)
-    rows = write_cohort(folder, tasks, outcomes, baseline)
-    fill_database(folder, rows, database)
-    return rows
-
-
-def sqlite_url(folder: Path) -> str:
-    """Return the URL of the batch's own database."""
-    return f"sqlite:///{folder.absolute() / DATABASE_NAME}"
+    return write_cohort(folder, tasks, outcomes, baseline)
