@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
@@ -27,8 +26,8 @@ from cxpath.agreement.cells import (
     detection,
     same_class,
 )
-from cxpath.app.documents import RESEARCH_USE
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
+from cxpath.documents.agreement import CellAgreementDocument, ComparedImage, CxpathVersion, StatisticEntry
 from cxpath.errors import CellsFileError, StudyError
 from cxpath.io.atomic import read_content
 from cxpath.io.cell_classes import CellClasses, default_cell_classes, read_cell_classes, to_cell_table
@@ -37,7 +36,6 @@ from cxpath.io.foreign_cells import cells_in_geojson
 from cxpath.io.geojson import geometry, object_type, parse_features, shape_of
 from cxpath.version import __version__
 
-SCHEMA = "cxpath/cell-agreement/1"
 CLASSES = ("tumour, positive", "tumour, negative", "immune, positive", "immune, negative", "other")
 _ABOVE, _BELOW = (0, 2), (0, 1)
 """Of the CPS: counted above and below the line."""
@@ -70,7 +68,7 @@ class CellsRequest:
     seed: int = 1
 
 
-def compare_cells(request: CellsRequest) -> dict[str, Any]:
+def compare_cells(request: CellsRequest) -> CellAgreementDocument:
     """Return the content of `cells.json`.
 
     Raises
@@ -94,19 +92,18 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
     statistics = [one for radius in RADII_UM for one in detection(images, draws, radius)]
     statistics.append(same_class(images, draws, request.radius_um))
     statistics += count_ratio_errors(images, _ABOVE, _BELOW, draws)
-    return {
-        "schema": SCHEMA,
-        "research_use": RESEARCH_USE,
-        "radius_um": request.radius_um,
-        "images": [
-            {"name": one.name, "reference": len(one.reference), "compared": len(one.compared)}
+    table = confusion(images, len(CLASSES), request.radius_um)
+    return CellAgreementDocument(
+        radius_um=request.radius_um,
+        images=tuple(
+            ComparedImage(name=one.name, reference=len(one.reference), compared=len(one.compared))
             for one in images
-        ],
-        "classes": list(CLASSES),
-        "confusion": confusion(images, len(CLASSES), request.radius_um).tolist(),
-        "statistics": [one.as_dict() for one in statistics],
-        "provenance": {"cxpath": __version__},
-    }
+        ),
+        classes=CLASSES,
+        confusion=tuple(tuple(row) for row in table.tolist()),
+        statistics=tuple(map(StatisticEntry.of_statistic, statistics)),
+        provenance=CxpathVersion(cxpath=__version__),
+    )
 
 
 def _image(reference: Path, compared: Path, request: CellsRequest, classes: CellClasses) -> ImagePair:
@@ -159,17 +156,14 @@ def _observed(cells: CellTable) -> ObservedCells:
     return ObservedCells(places, code.astype(np.int64))
 
 
-def cell_lines(document: dict[str, Any]) -> Sequence[str]:
+def cell_lines(document: CellAgreementDocument) -> Sequence[str]:
     """Return the lines that the command prints."""
     lines = [
-        f"image    {one['name']}: {one['reference']} marked, {one['compared']} compared"
-        for one in document["images"]
+        f"image    {one.name}: {one.reference} marked, {one.compared} compared" for one in document.images
     ]
-    for one in document["statistics"]:
-        value = "not defined" if one["estimate"] is None else f"{one['estimate']:.3f}"
-        edges = one["interval"]
-        interval = f"{edges[0]:.3f} to {edges[1]:.3f}" if edges and None not in edges else ""
-        lines.append(
-            f"  {one['label']:34} {one.get('radius', ''):8} {value:>11}  {interval:18} {one['method']}"
-        )
-    return [*lines, document["research_use"]]
+    for one in document.statistics:
+        value = "not defined" if one.estimate is None else f"{one.estimate:.3f}"
+        low, high = one.interval or (None, None)
+        interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+        lines.append(f"  {one.label:34} {one.radius or '':8} {value:>11}  {interval:18} {one.method}")
+    return [*lines, document.research_use]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cxpath.app.documents import write_json
+from cxpath.data.reasons import RESEARCH_USE
 from cxpath.data.settings import bundled, read_settings
 from cxpath.data.variants import GenomeIntervals, SampleVariants
 from cxpath.errors import ConfigurationError, MissingFileError, VariantsFileError
@@ -21,7 +22,6 @@ from cxpath.patient.tmb import (
     mutational_burden,
     require_annotation,
 )
-from cxpath.report.html import RESEARCH_USE
 from cxpath.version import __version__
 
 SCHEMA = "cxpath/tmb/1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import logging
 import os
 import platform
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 from filelock import FileLock
 
@@ -31,6 +29,7 @@ from cxpath.batch.task import (
     slide_stamp,
 )
 from cxpath.documents.folder import COMMIT_MARK
+from cxpath.documents.score import ScoreDocument
 from cxpath.errors import BatchError, CxpathError, MissingFileError, OutputError
 from cxpath.io.atomic import output_error
 
@@ -340,12 +339,11 @@ def _ended(begun: Outcome, before: float) -> Outcome:
 
 def _read_result(task: SlideTask, outcome: Outcome) -> Outcome:
     """Take the verdict from the file that the scorer left: the files are the truth."""
-    path = task.folder / COMMIT_MARK
-    score: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    score = ScoreDocument.read(task.folder / COMMIT_MARK)
     return replace(
         outcome,
-        status=Status.SCORED if score["evaluable"] else Status.NOT_EVALUABLE,
-        slide_digest=str(score["slide"]["digest"]),
+        status=Status.SCORED if score.evaluable else Status.NOT_EVALUABLE,
+        slide_digest=score.slide.digest,
         request_digest=task.request_digest,
         crashes=0,
     )

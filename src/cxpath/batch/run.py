@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from cxpath.app.documents import RESEARCH_USE, write_json
+from cxpath.app.documents import write_json
 from cxpath.app.request import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience, SlideCache
@@ -34,6 +34,7 @@ from cxpath.batch.task import (
 )
 from cxpath.batch.workers import InProcess, LocalWorkers
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
+from cxpath.data.reasons import RESEARCH_USE
 from cxpath.errors import BatchError, ConfigurationError, OutputError, WorklistError
 from cxpath.network.device import visible_gpus
 from cxpath.network.model import load_card

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxpath.cli.output import print_text
+from cxpath.data.reasons import RESEARCH_USE
+
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
     from cxpath.app.calibrate import Calibration
@@ -147,7 +150,6 @@ def cells(
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
     from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
-    from cxpath.app.documents import write_json
 
     request = CellsRequest(
         reference=tuple(truth),
@@ -158,13 +160,11 @@ def cells(
     )
     document = compare_cells(request)
     if out:
-        write_json(out, document)
-    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(cell_lines(document)))
+        document.write(out)
+    print_text(document, cell_lines(document), as_json=as_json)
 
 
 def _lines(study: AgreementStudy) -> Iterator[str]:
-    from cxpath.app.documents import RESEARCH_USE
-
     for number, roles in study.rounds.items():
         readers = roles.readers
         yield f"round {number}  {len(readers.units)} cases, {len(readers.readers)} readers; {roles.why}"
@@ -216,15 +216,11 @@ def calibrate(
 
     found = run_calibration(reads, results, seed, Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD)
     write_configuration(found, out, overwrite=overwrite)
-    if as_json:
-        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_calibration_lines(found, out)))
+    print_text(found.document(), _calibration_lines(found, out), as_json=as_json)
 
 
 def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
     from cxpath.app.calibrate import with_interval
-    from cxpath.app.documents import RESEARCH_USE
 
     choice, chosen = found.choice, found.map_choice
     yield f"threshold {choice.threshold:g}, before {found.present:g}; {found.cases} cases"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document
+from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document, print_text
+
+if TYPE_CHECKING:
+    from cxpath.documents.therapy import TherapyDocument
 
 # `cxpath therapy`: a profile's template, its review, and the check of the criteria.
 
@@ -61,7 +64,7 @@ def review(
             overwrite=overwrite,
         )
     )
-    print_document(document, _lines(document, out), as_json=as_json)
+    print_text(document, _lines(document, out), as_json=as_json)
 
 
 @therapy.command()
@@ -88,24 +91,27 @@ def lint(
         raise typer.Exit(FAILED)
 
 
-def _lines(document: Mapping[str, Any], out: Path) -> Iterator[str]:
-    yield f"case     {document['case'] or 'no pseudonym stated'}"
-    yield from (f"conflict {conflict}" for conflict in document["conflicts"])
+def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
+    from cxpath.patient.criteria import Verdict
+
+    yield f"case     {document.case or 'no pseudonym stated'}"
+    yield from (f"conflict {conflict}" for conflict in document.conflicts)
     titles = {
-        "met": "criteria met, each needs confirmation",
-        "indeterminate": "indeterminate",
-        "not_met": "not met",
+        Verdict.MET: "criteria met, each needs confirmation",
+        Verdict.INDETERMINATE: "indeterminate",
+        Verdict.NOT_MET: "not met",
     }
     for verdict, title in titles.items():
-        of_it = [one for one in document["criteria"] if one["verdict"] == verdict]
+        of_it = document.judged(verdict)
         yield f"{title} ({len(of_it)})"
         for one in of_it:
-            reasons = "; ".join([*one["missing"], *one["not_met_because"]])
+            reasons = "; ".join([*one.missing, *one.not_met_because])
             because = f": {reasons}" if reasons else ""
-            yield f"         {one['jurisdiction'].upper():3}  {one['regimen']}{because}"
+            yield f"         {one.jurisdiction.upper():3}  {one.regimen}{because}"
+    yield from (f"warning  {one.notice}" for one in document.profile.pdl1 if one.notice)
     yield f"board    {out / 'board.html'}"
     yield f"patient  {out / 'patient.html'}"
-    yield str(document["research_use"])
+    yield document.research_use
 
 
 # `cxpath tmb`: tumour mutational burden from a file of variants.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.cells import CellTable, Kind
+from cxpath.data.reasons import Reason
 from cxpath.scores.counts import (
     MAXIMUM,
     CellCounts,
@@ -288,7 +289,7 @@ def score_sample(
     tiles: SampledTiles,
     settings: ScoringSettings,
     cutoffs: Sequence[Cutoff] = (),
-    already_because: Sequence[str] = (),
+    already_because: Sequence[Reason] = (),
 ) -> SlideScore:
     """Score a slide of which only some tiles were read.
 
@@ -299,7 +300,7 @@ def score_sample(
     tiles : SampledTiles
     settings : ScoringSettings
     cutoffs : sequence of Cutoff
-    already_because : sequence of str
+    already_because : sequence of Reason
         Reasons found earlier that make the slide not evaluable.
 
     Returns

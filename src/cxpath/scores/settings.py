@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -12,10 +13,11 @@ from pydantic import Field, model_validator
 from cxpath.data.reads import ScoreMap
 from cxpath.data.settings import Settings
 
-# Cut-offs of a score: on which side it lies, how surely, and whether that is near enough to doubt.
+# Cut-offs of a score: met, not met, or uncertain.
 
 
-REVIEW = "near the cut-off: pathologist review"
+REVIEW = "pathologist review"
+"""What an uncertain cut-off asks for."""
 
 
 @dataclass(frozen=True)
@@ -34,60 +36,62 @@ class Cutoff:
     basis: str
 
 
+class Decision(StrEnum):
+    """What is known of a score and a cut-off."""
+
+    MET = "met"
+    UNCERTAIN = "uncertain"
+    NOT_MET = "not met"
+
+
 @dataclass(frozen=True)
 class CutoffVerdict:
-    """One cut-off against one score; the *unrounded* score decides `met`.
-
-    A borderline verdict carries the words `REVIEW`.
-    """
-
-    cutoff: Cutoff
-    met: bool
-    probability: float
-    borderline: bool
-
-
-@dataclass(frozen=True)
-class BorderlineRule:
-    """How likely the other side of a cut-off must be to ask for review.
+    """One cut-off against one score.
 
     Parameters
     ----------
-    tail : float
-        Probability of the other side above which a cut-off is borderline that lies near the counted score:
-        at most `fold` times above or below it.
-    fold : float
-    tail_beyond : float
-        The same of a cut-off farther away, where few cells leave a doubt that a second look cannot take.
+    cutoff : Cutoff
+    decision : Decision
+    probability : float
+        That the tumour's score is at least the cut-off.
     """
 
-    tail: float
-    fold: float
-    tail_beyond: float
+    cutoff: Cutoff
+    decision: Decision
+    probability: float
 
-    def tail_at(self, score: float, cutoff: float) -> float:
-        """Return the probability that counts for a score and a cut-off."""
-        return self.tail if cutoff / self.fold <= score <= cutoff * self.fold else self.tail_beyond
+    @property
+    def met(self) -> bool | None:
+        """True or False where the cut-off is decided; None where it is uncertain."""
+        return None if self.borderline else self.decision is Decision.MET
+
+    @property
+    def borderline(self) -> bool:
+        """Whether the cut-off is uncertain, and a pathologist must look."""
+        return self.decision is Decision.UNCERTAIN
 
 
-def judge(score: float, probability: float, cutoff: Cutoff, borderline: BorderlineRule) -> CutoffVerdict:
-    """Compare an unrounded score with a cut-off.
+def judge(score: float, interval: tuple[float, float], probability: float, cutoff: Cutoff) -> CutoffVerdict:
+    """Compare a score with a cut-off.
+
+    The cut-off is decided only where the counted score and the whole interval for the tumour lie on one side
+    of it. Where calls are known to go wrong, all of the interval may lie on the other side than the count:
+    that, too, is uncertain.
 
     Parameters
     ----------
     score : float
         Unrounded.
+    interval : tuple of float
+        For the tumour's score; the interval that is printed.
     probability : float
-        P(score >= cutoff).
+        P(the tumour's score >= cutoff).
     cutoff : Cutoff
-    borderline : BorderlineRule
-        When the truth is likely enough to lie on the other side of the cut-off than the counted score. Where
-        calls are known to go wrong, that side may even be the likelier one.
     """
-    met = score >= cutoff.value
-    other_side = 1.0 - probability if met else probability
-    asks = other_side > borderline.tail_at(score, cutoff.value)
-    return CutoffVerdict(cutoff, met, probability, borderline=asks)
+    sides = {bound >= cutoff.value for bound in (score, *interval)}
+    if len(sides) > 1:
+        return CutoffVerdict(cutoff, Decision.UNCERTAIN, probability)
+    return CutoffVerdict(cutoff, Decision.MET if sides == {True} else Decision.NOT_MET, probability)
 
 
 # A laboratory's own map from the CPS to what its readers say: shown beside the CPS, never in its place.
@@ -165,17 +169,43 @@ class LaboratoryMapSettings(Settings):
                 return f"the laboratory's map was fitted to scores of {what} {own}, not {other}"
         return ""
 
-    def value_of(self, cps: float) -> dict[str, Any]:
-        """Return `laboratory_map` of `score.json` for a CPS."""
-        return {
-            "value": float(self.score_map.of(np.array(cps))),
-            "beyond_its_cases": not self.score_map.covers(cps),
-            "basis": BASIS,
-            "cases": self.cases,
-            "concordance": self.concordance,
-            "concordance_unmapped": self.concordance_unmapped,
-            "reads_digest": self.reads_digest,
-        }
+    def value_of(self, cps: float) -> LaboratoryValue:
+        """Return the CPS on the laboratory's scale."""
+        return LaboratoryValue(
+            value=float(self.score_map.of(np.array(cps))),
+            beyond_its_cases=not self.score_map.covers(cps),
+            basis=BASIS,
+            cases=self.cases,
+            concordance=self.concordance,
+            concordance_unmapped=self.concordance_unmapped,
+            reads_digest=self.reads_digest,
+        )
+
+
+@dataclass(frozen=True)
+class LaboratoryValue:
+    """A CPS on the laboratory's own scale, and what that scale rests on.
+
+    Parameters
+    ----------
+    value : float
+    beyond_its_cases : bool
+        The CPS lies outside those that the map was fitted to.
+    basis : str
+        What the value is, in words.
+    cases : int
+    concordance, concordance_unmapped : float
+        With the readers, of the mapped CPS and of the CPS itself.
+    reads_digest : str
+    """
+
+    value: float
+    beyond_its_cases: bool
+    basis: str
+    cases: int
+    concordance: float
+    concordance_unmapped: float
+    reads_digest: str
 
 
 # What a lab may set about reading only a sample of a slide.
@@ -294,17 +324,6 @@ class ScoringSettings(Settings):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage that the intervals aim at."""
 
-    borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
-    """A cut-off near the counted score is borderline when the tumour's score lies on its other side with a
-    probability above this. The default flags whatever lies inside the 95 % interval."""
-
-    borderline_fold: float = Field(default=2.0, ge=1)
-    """Near is at most so many times above or below the counted score."""
-
-    borderline_tail_beyond: float = Field(default=0.12, gt=0, lt=0.5)
-    """As `borderline_tail`, of a cut-off farther away. Chosen on simulated slides
-    (`scripts/coverage_study.py`, docs/scores.md): lower, and biopsies far from every cut-off are flagged."""
-
     field_um: float = Field(default=500.0, gt=50)
     """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
 
@@ -321,11 +340,6 @@ class ScoringSettings(Settings):
 
     laboratory_map: LaboratoryMapSettings | None = None
     """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
-
-
-def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
-    """Return when a cut-off is borderline."""
-    return BorderlineRule(settings.borderline_tail, settings.borderline_fold, settings.borderline_tail_beyond)
 
 
 def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
