@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cxpath.data.cells import CellTable
+from cxpath.documents.score import SlideScores
 from cxpath.io.cells import write_cells
 from cxpath.scores.score import score_cells
 from cxpath.scores.settings import Cutoff, ScoringSettings
@@ -19,7 +20,8 @@ def scored_folder(folder: Path, cells: CellTable, **changes: Any) -> Path:
     """Write `score.json`, `run.json` and `cells.parquet`; `changes` replace keys of `score.json`."""
     settings = ScoringSettings(stained_threshold=0.5)
     folder.mkdir(parents=True)
-    score = normal_score() | dict(score_cells(cells, settings, CUTOFFS).as_dict())
+    scores = SlideScores.of_score(score_cells(cells, settings, CUTOFFS))
+    score = normal_score() | scores.model_dump(mode="json")
     score["scoring"] = settings.model_dump(mode="json")
     score["slide"] |= {"name": f"{folder.name}.svs", "digest": folder.name, "mpp": cells.facts.mpp}
     (folder / "score.json").write_text(json.dumps(score | changes), encoding="utf-8")

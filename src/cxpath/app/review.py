@@ -13,7 +13,7 @@ from typing import Any
 from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
 from cxpath.data.settings import bundled
-from cxpath.documents.score import PDL1, ScoreDocument
+from cxpath.documents.score import PDL1, CutoffEntry, ScoreDocument
 from cxpath.documents.therapy import TherapyDocument
 from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
 from cxpath.io.atomic import atomic_write
@@ -26,6 +26,7 @@ from cxpath.patient.review import review_therapy as judge
 from cxpath.report.board_page import board_page, patient_sheet
 from cxpath.report.fhir import fhir_bundle
 from cxpath.report.html import require_pdf, write_pdf
+from cxpath.scores.settings import Decision
 from cxpath.version import __version__
 
 # A score that cxpath made, taken into the profile: never confirmed by itself, never without its doubts.
@@ -77,13 +78,17 @@ def _pdl1(document: ScoreDocument) -> Pdl1Score:
         origin=ScoreOrigin.CXPATH,
         viable_tumour_cells=document.adequacy.viable_tumour_cells,
         interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in judged if entry.borderline),
-        clear_at=tuple(cutoff for cutoff, entry in judged if not entry.borderline),
+        borderline_at=tuple(cutoff for cutoff, entry in judged if _in_doubt(entry)),
+        clear_at=tuple(cutoff for cutoff, entry in judged if not _in_doubt(entry)),
         not_evaluable_because=tuple(reason.text for reason in document.not_evaluable_because),
         slide_digest=document.slide.digest,
         model_digest=document.provenance.model_digest,
         notice=document.notice,
     )
+
+
+def _in_doubt(entry: CutoffEntry) -> bool:
+    return entry.borderline or entry.decision is Decision.UNCERTAIN
 
 
 def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:

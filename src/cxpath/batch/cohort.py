@@ -129,7 +129,7 @@ def _warnings(slide: SlideRecord) -> Any:
 
 def _borderline(slide: SlideRecord) -> Any:
     cps = slide.score.cps if slide.score else None
-    return bool(cps.uncertain) if cps and cps.cutoffs else None
+    return bool(cps.borderline) if cps and cps.cutoffs else None
 
 
 def _uncertain(slide: SlideRecord) -> Any:
@@ -207,8 +207,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("cps_slide_high", "number", "upper end of it", _estimate("cps", "interval_slide", 1)),
     Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
     Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
-    Column("borderline", "yes/no", "a cut-off is uncertain: pathologist review", _borderline),
-    Column("uncertain_cutoffs", "text", "which, joined by `; `", _uncertain),
+    Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
+    Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),
     Column("tps", "number", "TPS, per cent", _estimate("tps", "value")),
     Column(
         "tps_low",

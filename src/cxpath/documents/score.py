@@ -65,9 +65,9 @@ class CutoffEntry(Part):
     probability: Share
     """That the tumour's score is at least the cut-off."""
     borderline: bool
-    """The cut-off is uncertain."""
+    """The other side than the counted score's is likely enough to ask for a pathologist."""
     review: str | None
-    """What an uncertain cut-off asks for; else null."""
+    """What a borderline cut-off asks for; else null."""
 
     @classmethod
     def of_verdict(cls, verdict: CutoffVerdict) -> CutoffEntry:
@@ -116,6 +116,11 @@ class Estimate(Part):
     @property
     def uncertain(self) -> tuple[float, ...]:
         """The cut-offs that are uncertain, in rising order."""
+        return tuple(cutoff for cutoff, entry in self.judged if entry.decision is Decision.UNCERTAIN)
+
+    @property
+    def borderline(self) -> tuple[float, ...]:
+        """The cut-offs that ask for a pathologist, in rising order."""
         return tuple(cutoff for cutoff, entry in self.judged if entry.borderline)
 
 

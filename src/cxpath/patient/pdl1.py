@@ -51,7 +51,7 @@ class Pdl1Score(ProfilePart):
     near_cutoff: bool | None = None
     """The reader's own word, after a recount or a second reader: wins over every computed one."""
     borderline_at: tuple[float, ...] = ()
-    """Cut-offs that cxpath's interval leaves uncertain."""
+    """Cut-offs that cxpath calls borderline or uncertain."""
     clear_at: tuple[float, ...] = ()
     """Cut-offs that it decides."""
     not_evaluable_because: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Pdl1Score(ProfilePart):
         if self.near_cutoff is not None:
             return f"the reader calls it near {cutoff:g}" if self.near_cutoff else ""
         if cutoff in self.borderline_at:
-            return f"by cxpath's interval it is uncertain whether it reaches {cutoff:g}: pathologist review"
+            return f"cxpath leaves {cutoff:g} uncertain: pathologist review"
         if cutoff in self.clear_at:
             return ""
         if self.value is None:

@@ -21,7 +21,7 @@ from cxpath.documents.score import CutoffEntry, Estimate
 from cxpath.errors import OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.scores.counts import printed_form, printed_interval, two_decimals
-from cxpath.scores.settings import REVIEW, Decision
+from cxpath.scores.settings import Decision
 
 # Pictures inside the page: as data URIs, made small enough together that the file can be mailed.
 
@@ -215,7 +215,9 @@ class CutoffLine:
     decision : str
         "met", "uncertain" or "not met".
     doubt : str
-        Of an uncertain cut-off: how probable it is that the tumour reaches it, and what to do; else empty.
+        Of an uncertain cut-off: how probable it is that the tumour reaches it; else empty.
+    review : str
+        What a borderline cut-off asks for; else empty.
     symbol : str
         Filled (met), hollow (not met) or half (uncertain): the shape of the decision.
     """
@@ -224,13 +226,14 @@ class CutoffLine:
     basis: str
     decision: str
     doubt: str
+    review: str
     symbol: str
 
     @property
     def sentence(self) -> str:
         """The line as it reads aloud."""
-        doubt = f", {self.doubt}" if self.doubt else ""
-        return f"{self.threshold} ({self.basis}): {self.decision}{doubt}"
+        said = "; ".join(part for part in (self.doubt, self.review) if part)
+        return f"{self.threshold} ({self.basis}): {self.decision}{f', {said}' if said else ''}"
 
 
 def cutoff_lines(score: Estimate) -> list[CutoffLine]:
@@ -239,26 +242,24 @@ def cutoff_lines(score: Estimate) -> list[CutoffLine]:
 
 
 def _cutoff_line(cutoff: float, entry: CutoffEntry) -> CutoffLine:
-    doubt = (
-        f"probability {probability(entry.probability)} that the tumour reaches it: {entry.review}"
-        if entry.borderline
-        else ""
-    )
+    uncertain = entry.decision is Decision.UNCERTAIN
+    doubt = f"probability {probability(entry.probability)} that the tumour reaches it" if uncertain else ""
     return CutoffLine(
         threshold=f"CPS ≥ {cutoff:g}",
         basis=_BASES.get(entry.basis, entry.basis),
         decision=entry.decision.value,
         doubt=doubt,
+        review=entry.review or "",
         symbol=_SYMBOLS[entry.decision],
     )
 
 
-def uncertain_sentence(cutoffs: Sequence[float]) -> str:
-    """Return "CPS ≥ 1 is uncertain: pathologist review"; empty where every cut-off is decided."""
-    if not cutoffs:
+def review_sentence(score: Estimate) -> str:
+    """Return "Near CPS ≥ 1: pathologist review"; empty where no cut-off is borderline."""
+    if not score.borderline:
         return ""
-    named = " and ".join(f"CPS ≥ {cutoff:g}" for cutoff in cutoffs)
-    return f"{named} {'is' if len(cutoffs) == 1 else 'are'} uncertain: {REVIEW}"
+    named = " and ".join(f"CPS ≥ {cutoff:g}" for cutoff in score.borderline)
+    return f"Near {named}: pathologist review"
 
 
 def seconds(duration: float) -> str:

@@ -38,9 +38,9 @@ from cxpath.report.html import (
     interval,
     percent,
     render_page,
+    review_sentence,
     score_form,
     seconds,
-    uncertain_sentence,
     whole,
 )
 from cxpath.scores.settings import ScoringSettings
@@ -393,7 +393,7 @@ def _result(score: ScoreDocument, cps: Estimate) -> Section:
         "level": f"{100 * cps.level:g} %",
         "method": cps.method,
         "cutoffs": cutoff_lines(cps),
-        "uncertain": uncertain_sentence(cps.uncertain),
+        "review": review_sentence(cps),
         "line": number_line(cps),
         "line_width": WIDTH,
         "tps": _tps(score.tps) if score.tps else None,

@@ -199,7 +199,7 @@ class CellCounts:
         never counted.
     lymphocyte, macrophage : int or None
         The two parts of `immune_positive`; None where one of those cells is of neither kind, as in cells
-        from elsewhere, or where counts are estimates.
+        from elsewhere.
     """
 
     tumour_positive: int
@@ -278,7 +278,7 @@ def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.
     tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
     positive = cells.stained >= stained_threshold
     immune_positive = int(np.count_nonzero(counted & immune))
-    lymphocyte, macrophage = _parts_of_immune(cells, counted & immune)
+    parts = parts_of_immune(cells, counted & immune)
     return CellCounts(
         tumour_positive=int(np.count_nonzero(tumour & positive)),
         tumour_negative=int(np.count_nonzero(tumour & ~positive)),
@@ -286,16 +286,18 @@ def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.
         immune_negative=int(np.count_nonzero(immune & ~positive)),
         immune_positive_not_associated=int(np.count_nonzero(immune & positive)) - immune_positive,
         other=int(np.count_nonzero(kind == Kind.OTHER)),
-        lymphocyte=lymphocyte,
-        macrophage=macrophage,
+        lymphocyte=int(np.count_nonzero(parts[0])) if parts else None,
+        macrophage=int(np.count_nonzero(parts[1])) if parts else None,
     )
 
 
-def _parts_of_immune(cells: CellTable, chosen: NDArray[np.bool_]) -> tuple[int, int] | tuple[None, None]:
-    """Return how many of the chosen cells are lymphocytes and macrophages; None where any is neither."""
-    subkind = cells.subkind[chosen]
-    parts = [int(np.count_nonzero(subkind == part)) for part in (Subkind.LYMPHOCYTE, Subkind.MACROPHAGE)]
-    return (parts[0], parts[1]) if sum(parts) == len(subkind) else (None, None)
+def parts_of_immune(
+    cells: CellTable, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Say which of the chosen cells are lymphocytes and which macrophages; None where any is neither."""
+    lymphocyte = chosen & (cells.subkind == Subkind.LYMPHOCYTE)
+    macrophage = chosen & (cells.subkind == Subkind.MACROPHAGE)
+    return (lymphocyte, macrophage) if (lymphocyte | macrophage).sum() == chosen.sum() else None
 
 
 # Whether enough viable tumour cells were found to divide by (at least 100, clinical brief 1.1 [S5]).

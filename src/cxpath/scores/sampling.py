@@ -17,6 +17,7 @@ from cxpath.scores.counts import (
     GroupedCounts,
     countable_kind,
     grouped_counts,
+    parts_of_immune,
     tally_cells,
     why_inadequate,
 )
@@ -362,6 +363,7 @@ def _estimated_counts(
     def total(chosen: NDArray[np.bool_]) -> int:
         return round(float(weight[chosen].sum()))
 
+    parts = parts_of_immune(cells, counted & immune)
     return CellCounts(
         tumour_positive=total(tumour & positive),
         tumour_negative=total(tumour & ~positive),
@@ -369,6 +371,8 @@ def _estimated_counts(
         immune_negative=total(immune & ~positive),
         immune_positive_not_associated=total(immune & positive & ~counted),
         other=total(kind == Kind.OTHER),
+        lymphocyte=total(parts[0]) if parts else None,
+        macrophage=total(parts[1]) if parts else None,
     )
 
 

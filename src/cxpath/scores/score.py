@@ -44,6 +44,7 @@ from cxpath.scores.settings import (
     Cutoff,
     CutoffVerdict,
     ScoringSettings,
+    borderline_rule,
     judge,
     slide_error_of,
     threshold_of,
@@ -394,8 +395,10 @@ def estimate_cps(
     if value is None:
         return None
     estimate = _estimate(value, draws, settings)
+    rule = borderline_rule(settings)
     verdicts = tuple(
-        judge(value, estimate.interval_tissue, draws.probability_at_least(cut.value), cut) for cut in cutoffs
+        judge(value, estimate.interval_tissue, draws.probability_at_least(cut.value), cut, rule)
+        for cut in cutoffs
     )
     return replace(estimate, cutoffs=verdicts)
 

@@ -13,11 +13,10 @@ from pydantic import Field, model_validator
 from cxpath.data.reads import ScoreMap
 from cxpath.data.settings import Settings
 
-# Cut-offs of a score: met, not met, or uncertain.
+# Cut-offs of a score: met, not met or uncertain, and whether that is near enough to ask a pathologist.
 
 
-REVIEW = "pathologist review"
-"""What an uncertain cut-off asks for."""
+REVIEW = "near the cut-off: pathologist review"
 
 
 @dataclass(frozen=True)
@@ -54,24 +53,51 @@ class CutoffVerdict:
     decision : Decision
     probability : float
         That the tumour's score is at least the cut-off.
+    borderline : bool
+        The other side is likely enough to ask for a pathologist: such a verdict carries the words `REVIEW`.
     """
 
     cutoff: Cutoff
     decision: Decision
     probability: float
+    borderline: bool
 
     @property
     def met(self) -> bool | None:
         """True or False where the cut-off is decided; None where it is uncertain."""
-        return None if self.borderline else self.decision is Decision.MET
-
-    @property
-    def borderline(self) -> bool:
-        """Whether the cut-off is uncertain, and a pathologist must look."""
-        return self.decision is Decision.UNCERTAIN
+        return None if self.decision is Decision.UNCERTAIN else self.decision is Decision.MET
 
 
-def judge(score: float, interval: tuple[float, float], probability: float, cutoff: Cutoff) -> CutoffVerdict:
+@dataclass(frozen=True)
+class BorderlineRule:
+    """How likely the other side of a cut-off must be to ask for review.
+
+    Parameters
+    ----------
+    tail : float
+        Probability of the other side above which a cut-off is borderline that lies near the counted score:
+        at most `fold` times above or below it.
+    fold : float
+    tail_beyond : float
+        The same of a cut-off farther away, where few cells leave a doubt that a second look cannot take.
+    """
+
+    tail: float
+    fold: float
+    tail_beyond: float
+
+    def tail_at(self, score: float, cutoff: float) -> float:
+        """Return the probability that counts for a score and a cut-off."""
+        return self.tail if cutoff / self.fold <= score <= cutoff * self.fold else self.tail_beyond
+
+
+def judge(
+    score: float,
+    interval: tuple[float, float],
+    probability: float,
+    cutoff: Cutoff,
+    borderline: BorderlineRule,
+) -> CutoffVerdict:
     """Compare a score with a cut-off.
 
     The cut-off is decided only where the counted score and the whole interval for the tumour lie on one side
@@ -87,11 +113,16 @@ def judge(score: float, interval: tuple[float, float], probability: float, cutof
     probability : float
         P(the tumour's score >= cutoff).
     cutoff : Cutoff
+    borderline : BorderlineRule
+        When the truth is likely enough to lie on the other side of the cut-off than the counted score. Where
+        calls are known to go wrong, that side may even be the likelier one.
     """
-    sides = {bound >= cutoff.value for bound in (score, *interval)}
-    if len(sides) > 1:
-        return CutoffVerdict(cutoff, Decision.UNCERTAIN, probability)
-    return CutoffVerdict(cutoff, Decision.MET if sides == {True} else Decision.NOT_MET, probability)
+    met = score >= cutoff.value
+    decided = all((bound >= cutoff.value) == met for bound in interval)
+    sides = Decision.MET if met else Decision.NOT_MET
+    other_side = 1.0 - probability if met else probability
+    asks = other_side > borderline.tail_at(score, cutoff.value)
+    return CutoffVerdict(cutoff, sides if decided else Decision.UNCERTAIN, probability, borderline=asks)
 
 
 # A laboratory's own map from the CPS to what its readers say: shown beside the CPS, never in its place.
@@ -324,6 +355,17 @@ class ScoringSettings(Settings):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage that the intervals aim at."""
 
+    borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
+    """A cut-off near the counted score is borderline when the tumour's score lies on its other side with a
+    probability above this. The default flags whatever lies inside the 95 % interval."""
+
+    borderline_fold: float = Field(default=2.0, ge=1)
+    """Near is at most so many times above or below the counted score."""
+
+    borderline_tail_beyond: float = Field(default=0.12, gt=0, lt=0.5)
+    """As `borderline_tail`, of a cut-off farther away. Chosen on simulated slides
+    (`scripts/coverage_study.py`, docs/scores.md): lower, and biopsies far from every cut-off are flagged."""
+
     field_um: float = Field(default=500.0, gt=50)
     """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
 
@@ -340,6 +382,11 @@ class ScoringSettings(Settings):
 
     laboratory_map: LaboratoryMapSettings | None = None
     """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
+
+
+def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
+    """Return when a cut-off is borderline."""
+    return BorderlineRule(settings.borderline_tail, settings.borderline_fold, settings.borderline_tail_beyond)
 
 
 def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
