@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
+from cxpath.documents.score import ScoreDocument
 from cxpath.io.cells import write_table
 from cxpath.report.cell_pictures import INFLUENCE, FieldView, write_fields
 from cxpath.report.slide_pictures import PlacedField, field_map, heatmap_picture, tissue_picture
@@ -204,6 +205,11 @@ RUN: dict[str, Any] = {
     "bottleneck": None,
     "warnings": [],
 }  # fmt: skip
+
+
+def document_of(score: dict[str, Any]) -> ScoreDocument:
+    """Return a score as it is read from its file."""
+    return ScoreDocument.model_validate_json(json.dumps(score), strict=True)
 
 
 def normal_score() -> dict[str, Any]:

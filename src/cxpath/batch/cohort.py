@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxpath.batch.results_database.database import ResultsDatabase
 from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Outcome, SlideTask
 from cxpath.batch.worklist import read_batch
@@ -517,6 +516,8 @@ def fill_database(folder: Path, rows: Sequence[Row], url: str | None = None) -> 
     DatabaseError
         When it cannot be reached or written; the files hold all results.
     """
+    from cxpath.batch.results_database.database import ResultsDatabase  # noqa: PLC0415  (it needs the columns)
+
     with ResultsDatabase(url or sqlite_url(folder)) as results:
         results.replace_cohort(StateFolder(folder).key(), folder.absolute().name, rows)
 

@@ -138,7 +138,7 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    round: str
+    round: str = "1"
 
     @property
     def over_rounds(self) -> bool:

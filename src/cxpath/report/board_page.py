@@ -130,7 +130,7 @@ def _pdl1(profile: BiomarkerProfile) -> str:
     if not known:
         return "not known"
     score = known[0]
-    number = _printed(score)
+    number = _printed(score) if score.value is not None else f"below {score.below:g}"
     if not score.confirmed:
         return f"{number}, still to be checked by a pathologist"
     if score.why_near(1.0):
