@@ -17,14 +17,17 @@ CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
 
 
 def scored_folder(folder: Path, cells: CellTable, **changes: Any) -> Path:
-    """Write `score.json`, `run.json` and `cells.parquet`; `changes` replace keys of `score.json`."""
+    """Write `score.json`, `run.json` and `cells.parquet`; `changes` replace keys of `score.json`, in objects too."""
     settings = ScoringSettings(stained_threshold=0.5)
     folder.mkdir(parents=True)
     scores = SlideScores.of_score(score_cells(cells, settings, CUTOFFS))
     score = normal_score() | scores.model_dump(mode="json")
     score["scoring"] = settings.model_dump(mode="json")
     score["slide"] |= {"name": f"{folder.name}.svs", "digest": folder.name, "mpp": cells.facts.mpp}
-    (folder / "score.json").write_text(json.dumps(score | changes), encoding="utf-8")
+    for key, value in changes.items():
+        inner = isinstance(value, dict) and isinstance(score[key], dict)
+        score[key] = score[key] | value if inner else value
+    (folder / "score.json").write_text(json.dumps(score), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(RUN), encoding="utf-8")
     write_cells(cells, folder / "cells.parquet")
     return folder

@@ -134,7 +134,7 @@ def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument
         slide=RunSlide.of(facts.info),
         model=_model(facts.card),
         options=_options(request),
-        regions=_regions(facts.regions, facts.info.mpp) if facts.regions else None,
+        regions=regions_entry(facts.regions, facts.info.mpp) if facts.regions else None,
         given_cells=GivenCells(form=found.form, cells=len(found.cells)) if found and found.form else None,
         configuration=request.configuration.model_dump(mode="json"),
         configuration_digest=request.configuration.digest(),
@@ -205,7 +205,7 @@ def _options(request: ScoreRequest) -> RunOptions:
     )
 
 
-def _regions(regions: Regions, mpp: float) -> RegionsEntry:
+def regions_entry(regions: Regions, mpp: float) -> RegionsEntry:
     """Return what is told about the regions; it names neither file nor folder."""
     pixel_mm2 = (mpp / 1000.0) ** 2
     areas = (

@@ -202,4 +202,4 @@ def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
             interval = f"{score.level:.0%} interval {printed_interval(*score.interval_tissue)}"
             yield f"{name}      {score.reported}  ({interval})"
     for line in cutoff_lines(cps) if cps else ():
-        yield f"         {line.sentence}"
+        yield f"         {line.sentence.replace('≥', '>=')}"  # a terminal may know no more than ASCII
