@@ -183,9 +183,11 @@ def test_no_value_at_any_place_ends_in_another_error(
     path = tmp_path_factory.getbasetemp() / "changed-score.json"
     path.write_text(json.dumps(changed(normal_score(), place, value)), encoding="utf-8")
     try:
-        ScoreDocument.read(path).write(path)
-    except DocumentError as error:
-        assert "\n" not in str(error)
+        read = ScoreDocument.read(path)
+    except DocumentError:
+        return
+    read.write(path)
+    assert ScoreDocument.read(path) == read, "what is read can be written and read again"
 
 
 def test_a_document_cannot_be_changed_nor_hold_what_json_cannot() -> None:

@@ -35,6 +35,6 @@ def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_damaged_one_names_the_field(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     path = tmp_path / "run.json"
     path.write_text(json.dumps(RUN | changes), encoding="utf-8")
-    with pytest.raises(DocumentError, match="run.json: ") as caught:
+    with pytest.raises(DocumentError, match=r"run\.json: ") as caught:
         RunDocument.read(path)
     assert said in str(caught.value)
