@@ -13,30 +13,6 @@ from pydantic import Field, model_validator
 
 from cxpath.data.settings import Settings
 
-# Agents by kind, as far as the cautions and earlier therapies ask for them.
-
-
-IMMUNE_CHECKPOINT = frozenset(
-    {
-        "pembrolizumab",
-        "nivolumab",
-        "cemiplimab",
-        "dostarlimab",
-        "atezolizumab",
-        "cadonilimab",
-        "zimberelimab",
-        "socazolimab",
-        "enlonstobart",
-        "iparomlimab",
-        "iparomlimab/tuvonralimab",
-    }
-)
-"""Those of the clinical brief 2.1 and 2.2."""
-
-PACLITAXEL = frozenset({"paclitaxel", "nab-paclitaxel"})
-"""Its neuropathy adds to that of tisotumab vedotin (brief 2.3)."""
-
-
 # How surely a fact is known: the marks of the clinical brief, in words.
 
 

@@ -190,6 +190,11 @@ class BiomarkerProfile(ProfilePart):
         given = self.clinical.pelvic_radiotherapy
         if given and self.clinical.prior_pelvic_radiotherapy is False:
             yield "no pelvic radiotherapy is stated, but chemoradiation stands in the history"
+        for number, therapy in enumerate(self.clinical.therapies or (), start=1):
+            if therapy.contradicts_itself:
+                yield f"earlier therapy {number} states no chemotherapy, but lists {', '.join(therapy.agents)}"
+            for agent in therapy.unknown_agents:
+                yield f"earlier therapy {number}: the class of {agent!r} is not known here, so that it may be any"
 
 
 def profile_from(stated: Mapping[str, Any], file: object = "profile") -> BiomarkerProfile:

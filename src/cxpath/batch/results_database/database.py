@@ -109,7 +109,7 @@ class ResultsDatabase:
 def migrate(connection: Connection) -> None:
     """Bring a database to the newest schema; an empty one is filled with tables."""
     config = Config()
-    config.set_main_option("script_location", str(files("cxpath.runs.results_database") / "migrations"))
+    config.set_main_option("script_location", str(files("cxpath.batch.results_database") / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
