@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +29,6 @@ from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_coho
 # What the cohort table says of a slide: one entry for each column, with its type, unit and meaning.
 
 
-_log = logging.getLogger(__name__)
-
 Kind = Literal["text", "number", "whole", "yes/no"]
 
 
@@ -46,12 +43,15 @@ class SlideRecord:
     score : ScoreDocument or None
     run : RunDocument or None
         None for a failed slide, and where the file cannot be read.
+    unreadable : str
+        Which of the two cannot be read, and why; empty where both can.
     """
 
     task: SlideTask
     outcome: Outcome
     score: ScoreDocument | None
     run: RunDocument | None
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,10 @@ def _warnings(slide: SlideRecord) -> Any:
     return "; ".join(one.text for one in said if one.code is not ReasonCode.MODEL_NOTICE) or None
 
 
+def _reason(slide: SlideRecord) -> Any:
+    return slide.outcome.reason or slide.unreadable or None
+
+
 def _borderline(slide: SlideRecord) -> Any:
     cps = slide.score.cps if slide.score else None
     return bool(cps.borderline) if cps and cps.cutoffs else None
@@ -181,7 +185,7 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "status", "text", "`scored`, `not evaluable` or `failed`", lambda slide: slide.outcome.status.value
     ),
-    Column("reason", "text", "why it failed", _outcome("reason")),
+    Column("reason", "text", "why it failed, or why its result cannot be read", _reason),
     Column("hint", "text", "what to do about that", _outcome("hint")),
     Column("error", "text", "class of the error", _outcome("error")),
     Column("not_evaluable_because", "text", "all reasons, joined by `; `", _joined("not_evaluable_because")),
@@ -305,18 +309,21 @@ def write_tables(folder: Path, rows: Sequence[Row]) -> None:
 def _record(task: SlideTask, outcome: Outcome) -> SlideRecord:
     if not outcome.is_final:  # its folder may still hold the result of other settings
         return SlideRecord(task, outcome, None, None)
-    score, run = task.folder / COMMIT_MARK, task.folder / RUN_NAME
-    return SlideRecord(task, outcome, _read(ScoreDocument, score), _read(RunDocument, run))
+    problems: list[str] = []
+    score = _read(ScoreDocument, task.folder / COMMIT_MARK, problems)
+    run = _read(RunDocument, task.folder / RUN_NAME, problems)
+    unreadable = "; ".join(problems).replace(str(task.folder), task.id)
+    return SlideRecord(task, outcome, score, run, unreadable)
 
 
-def _read(kind: type[AnyDocument], path: Path) -> AnyDocument | None:
-    """Read a document; one that is damaged, of an earlier cxpath or not there leaves its columns empty."""
+def _read(kind: type[AnyDocument], path: Path, problems: list[str]) -> AnyDocument | None:
+    """Read a document; where one is damaged or of an earlier cxpath, the table says so."""
     try:
         return kind.read(path)
     except MissingFileError:
         return None
     except DocumentError as error:
-        _log.warning("%s", error)
+        problems.append(str(error))
         return None
 
 
