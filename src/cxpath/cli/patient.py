@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document
 
 if TYPE_CHECKING:
     from cxpath.documents.therapy import TherapyDocument
+    from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
 
 # `cxpath therapy`: a profile's template, its review, and the check of the criteria.
 
@@ -163,42 +164,41 @@ def tmb(
     )
     if out is not None:
         write_tmb(out, document)
-    print_document(document, _burden_lines(document), as_json=as_json)
+    print_text(document, _burden_lines(document), as_json=as_json)
 
 
-def _burden_lines(document: Mapping[str, Any]) -> Iterator[str]:
-    if "samples" in document:
-        yield from _table(document["samples"])
-    else:
-        yield from _one(document)
-    yield str(document["research_use"])
+def _burden_lines(document: TmbDocument | TmbTable) -> Iterator[str]:
+    from cxpath.documents.tmb import TmbTable
+
+    yield from _table(document.samples) if isinstance(document, TmbTable) else _one(document)
+    yield document.research_use
 
 
-def _one(result: Mapping[str, Any]) -> Iterator[str]:
-    low, high = result["interval"]
-    yield f"sample   {result['sample']}"
+def _one(result: SampleBurden) -> Iterator[str]:
+    low, high = result.interval
+    yield f"sample   {result.sample}"
     yield (
-        f"TMB      {result['value']:.2f} per Mb, {result['method']} "
-        f"({result['level']:.0%} interval {low:.1f} to {high:.1f})"
+        f"TMB      {result.value:.2f} per Mb, {result.method} "
+        f"({result.level:.0%} interval {low:.1f} to {high:.1f})"
     )
-    yield f"         {result['variants']} variants, {result['megabases']:.4g} Mb"
-    for step in result["funnel"]:
-        unknown = f", {step['unknown']} not stated and kept" if step["unknown"] else ""
-        part = f"-{step['removed']}{unknown}" if step["applied"] else f"not applied: {step['why_not']}"
-        yield f"         {step['left']:8}  {step['step']}  ({part})"
-    yield from (f"not made {what}" for what in result["not_reproduced"])
-    yield from (f"warning  {warning}" for warning in result["warnings"])
+    yield f"         {result.variants} variants, {result.megabases:.4g} Mb"
+    for step in result.funnel:
+        unknown = f", {step.unknown} not stated and kept" if step.unknown else ""
+        part = f"-{step.removed}{unknown}" if step.applied else f"not applied: {step.why_not}"
+        yield f"         {step.left:8}  {step.step}  ({part})"
+    yield from (f"not made {what}" for what in result.not_reproduced)
+    yield from (f"warning  {warning}" for warning in result.warnings)
 
 
-def _table(results: list[Mapping[str, Any]]) -> Iterator[str]:
+def _table(results: tuple[SampleBurden, ...]) -> Iterator[str]:
     from statistics import median
 
     yield f"{'sample':24} {'TMB':>8}  {'95 % interval':>16}  variants"
     for one in results:
-        low, high = one["interval"]
-        yield f"{one['sample']:24} {one['value']:8.2f}  {low:7.2f} to {high:5.2f}  {one['variants']:8}"
-    middle = median(one["value"] for one in results)
-    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0]['method']}"
-    idle = [f"{step['step']} ({step['why_not']})" for step in results[0]["funnel"] if not step["applied"]]
+        low, high = one.interval
+        yield f"{one.sample:24} {one.value:8.2f}  {low:7.2f} to {high:5.2f}  {one.variants:8}"
+    middle = median(one.value for one in results)
+    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0].method}"
+    idle = [f"{step.step} ({step.why_not})" for step in results[0].funnel if not step.applied]
     yield from (f"not applied: {step}" for step in idle)
-    yield from (f"warning  {warning}" for warning in results[0]["warnings"])
+    yield from (f"warning  {warning}" for warning in results[0].warnings)

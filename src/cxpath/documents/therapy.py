@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import ClassVar, Literal
 
-from pydantic import Field, JsonValue, field_serializer
+from pydantic import Field, JsonValue, field_serializer, field_validator
 
 from cxpath.documents.base import Document, Part
 from cxpath.patient.criteria import Approval, CautionState, Certainty, Scalar, Verdict
-from cxpath.patient.profile import BiomarkerProfile
+from cxpath.patient.profile import BiomarkerProfile, profile_from
 from cxpath.patient.review import WORDING, CautionResult, ClauseResult, CriterionResult, TherapyReview
 from cxpath.version import __version__
 
@@ -171,6 +171,12 @@ class TherapyDocument(Document):
                 cxpath=__version__, reviewed_on=on, criteria_digest=_criteria_digest(review)
             ),
         )
+
+    @field_validator("profile", mode="before")
+    @classmethod
+    def _as_a_profile_is_read(cls, stated: object) -> object:
+        """Read it as the profile's own file is read: its fields understand more than one form."""
+        return profile_from(stated) if isinstance(stated, Mapping) else stated
 
     @field_serializer("profile")
     def _what_is_known(self, profile: BiomarkerProfile) -> dict[str, JsonValue]:

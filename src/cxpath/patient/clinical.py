@@ -10,7 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from cxpath.patient.fields import ProfilePart
 
-
 # Drugs by class, as far as labels and cautions ask for them. A typed name belongs to a class when one of the
 # class's names is a word of it: "Carboplatin AUC 5" and "carboplatin/paclitaxel" are both platinum.
 

@@ -152,15 +152,15 @@ class NumberLine:
     Parameters
     ----------
     value : float
-    slide, tissue : tuple of float or None
+    slide, tissue : tuple of float
         Left and right ends of the two intervals.
     ticks, cutoffs : tuple of (float, str)
         Place and label.
     """
 
     value: float
-    slide: tuple[float, float] | None
-    tissue: tuple[float, float] | None
+    slide: tuple[float, float]
+    tissue: tuple[float, float]
     ticks: tuple[tuple[float, str], ...]
     cutoffs: tuple[tuple[float, str], ...]
 
