@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from cxpath.app.request import ScoreRequest
 from cxpath.documents.folder import ResultsFolder
 from cxpath.errors import MissingFileError, OutputError, ResolutionError, UnreadableSlideError
-from tests.report.run_folders import RUN, normal_score
+from tests.report.run_folders import RUN, coded, normal_score
 
 BROKEN = {
     "missing": MissingFileError("{}: no such file", "check the path"),
@@ -48,7 +48,7 @@ def fake_score(request: ScoreRequest, _progress: object) -> None:
         if kind == "not-evaluable":
             score |= {
                 "evaluable": False,
-                "not_evaluable_because": ["no tissue was found"],
+                "not_evaluable_because": [coded("no_tissue", "no tissue was found")],
                 "cps": None,
                 "tps": None,
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cxpath.batch.worklist import save_worklist
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.report.cohort_page import draw_chart
 from tests.batch.fake_batches import run, tasks_of, write_slides
+from tests.report.run_folders import NOTICE, TRIAL, cutoff
 
 OUTPUTS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "outputs.md"
 
@@ -87,6 +89,46 @@ def test_a_damaged_result_stands_in_the_table_as_failed_with_what_is_wrong(batch
     assert row["reason"].startswith("a/score.json: ")
     assert "again" in row["hint"]
     assert table(batch)["d"]["status"] == "scored"
+
+
+def test_the_notice_has_its_column_and_other_warnings_theirs(batch: Path) -> None:
+    rows = table(batch)
+    assert rows["a"]["notice"] == NOTICE
+    assert NOTICE not in rows["a"]["warnings"]
+    assert rows["a"]["warnings"] == "the file holds 2 pictures; the first one is read"
+    assert (rows["b"]["notice"], rows["b"]["warnings"]) == ("", "")
+    assert NOTICE[1:] in (batch / "cohort.html").read_text(encoding="utf-8")
+
+
+def test_a_cut_off_is_met_not_met_or_left_open(batch: Path) -> None:
+    score = json.loads((batch / "a" / "score.json").read_text())
+    score["cps"]["cutoffs"]["10"] = cutoff(TRIAL, "uncertain", 0.3, borderline=True)
+    (batch / "a" / "score.json").write_text(json.dumps(score))
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert (row["cps_at_least_1"], row["cps_at_least_10"]) == ("yes", "")
+    assert (row["borderline"], row["uncertain_cutoffs"]) == ("yes", "CPS ≥ 10")
+    assert (table(batch)["d"]["borderline"], table(batch)["d"]["uncertain_cutoffs"]) == ("no", "")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:100], "a/score.json: not readable JSON"),
+        (lambda text: text.replace('"adequacy"', '"adequasy"'), "a/score.json: adequacy: is missing"),
+        (lambda text: text.replace("score/2", "score/1"), "a/score.json: schema is 'cxpath/score/1'"),
+    ],
+)
+def test_a_result_that_cannot_be_read_is_said_in_its_row(
+    batch: Path, damage: Callable[[str], str], said: str
+) -> None:
+    path = batch / "a" / "score.json"
+    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert row["reason"].startswith(said)
+    assert row["cps"] == ""
+    assert table(batch)["d"]["cps"] != ""
 
 
 def test_status_tells_how_it_stands(batch: Path) -> None:

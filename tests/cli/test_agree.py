@@ -46,7 +46,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_study_leaves_document_report_tables_and_figures(studied: tuple[Path, str]) -> None:
     out, printed = studied
     document = json.loads((out / "agreement.json").read_text(encoding="utf-8"))
-    assert document["schema"] == "cxpath/agreement/1"
+    assert document["schema"] == "cxpath/agreement/2"
     assert document["software"] == "AI"
     assert "Research Use Only" in document["research_use"]
     assert {"estimate", "interval", "n", "method", "source"} <= document["statistics"][0].keys()
@@ -99,8 +99,9 @@ def test_results_are_joined_by_name(tmp_path: Path) -> None:
     assert document["software"] == "cxpath"
     values = [value for value in document["rounds"][0]["compared"]["values"] if value is not None]
     assert values == pytest.approx([0, 5, 100 * 20 / 210], abs=1e-4)
-    assert any("9 cases have no cxpath result" in warning for warning in document["warnings"])
-    assert any("stranger" in warning for warning in document["warnings"])
+    assert any("9 cases have no cxpath result" in warning["text"] for warning in document["warnings"])
+    assert any("stranger" in warning["text"] for warning in document["warnings"])
+    assert {warning["code"] for warning in document["warnings"]} <= {"join", "caveat", "reads_table"}
 
 
 @pytest.mark.parametrize(
@@ -432,7 +433,7 @@ def test_a_map_is_written_where_it_helps_and_read_back_as_settings(
     own = load_configuration(out).scoring.laboratory_map
     assert own is not None
     assert found["map"]["helps"]
-    assert own.value_of(10.0)["value"] == pytest.approx(5, rel=0.1)
+    assert own.value_of(10.0).value == pytest.approx(5, rel=0.1)
     assert own.concordance > own.concordance_unmapped
     assert (own.model_digest, own.reads_digest) == (found["model_digest"], found["reads_digest"])
     assert own.stained_threshold == found["stained_threshold"]

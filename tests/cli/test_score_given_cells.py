@@ -57,8 +57,11 @@ def test_every_form_gives_the_score_and_the_report(
     low, high = document["cps"]["interval_tissue"]
     assert low < 40 < high
     assert document["h_score"] is None
-    assert any("no H-score" in warning for warning in document["warnings"])
-    assert any("plain yes or no" in warning for warning in document["warnings"])
+    said = {(warning["code"], "no H-score" in warning["text"]) for warning in document["warnings"]}
+    assert ("given_cells", True) in said
+    assert document["warnings"][0]["code"] != "model_notice", "no network called these cells"
+    assert document["notice"] is None
+    assert any("plain yes or no" in warning["text"] for warning in document["warnings"])
     assert run["given_cells"]["form"] in form
     assert run["given_cells"]["cells"] == 200
     assert "CPS" in (tmp_path / "out" / "report.html").read_text()

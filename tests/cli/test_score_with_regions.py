@@ -81,9 +81,10 @@ def test_repairs_stand_among_the_warnings(
     bow_tie: list[Place] = [(0, 0), (4096, 0), (0, 5000), (4096, 5000)]
     roi.write_text(FORMS["ImageScope XML"]([("Tumor", bow_tie), ("Stroma", NECROSIS)]))
     settings = ('regions.pass_over=["Stroma"]', "scoring.minimum_tumour_cells=1")
-    warnings = score(
+    document = score(
         synthetic_slide, cells, roi, tmp_path / "out", *(word for one in settings for word in ("--set", one))
-    )["warnings"]
+    )
+    warnings = [warning["text"] for warning in document["warnings"] if warning["code"] == "regions"]
     assert any(
         "layer 1, region 1 (Tumor): its outline crosses or touches itself" in said for said in warnings
     )

@@ -140,7 +140,9 @@ def find_cells(
     tissue = tissue or find_tissue(slide, regions=regions, configuration=settings)
     because = (*tissue.refused_because, *why_out_of_range(slide.info, load_card(model)))
     if because:
-        raise NotEvaluableError(f"{slide.info.name}: not evaluable: {'; '.join(because)}", "")
+        raise NotEvaluableError(
+            f"{slide.info.name}: not evaluable: {'; '.join(one.text for one in because)}", ""
+        )
     request = ScoreRequest(Path(slide.info.name), model=str(model), device=device, configuration=settings)
     network = settings.network
     chosen = choose_device(device, precision=network.precision, threads=network.threads or None)

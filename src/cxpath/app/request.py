@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxpath.app.configuration import UNKNOWN, Configuration, read_assay
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.errors import ConfigurationError
 from cxpath.scores.assay import Assay
 from cxpath.scores.other_scores import ASSAY_BOUND
@@ -144,17 +145,18 @@ class ScoreRequest:
         hint = "--research computes it, for research only"
         return {name: f"{why} ({hint})" for name, why in assay.refusals(ASSAY_BOUND, self.tumour).items()}
 
-    def warnings(self, assay: Assay | None) -> tuple[str, ...]:
+    def warnings(self, assay: Assay | None) -> tuple[Reason, ...]:
         """Return what a reader of the report must know about the request."""
         found = []
         if assay is None:
-            found.append("assay not stated: cut-offs shown are those of 22C3 in cervix")
+            text = "assay not stated: cut-offs shown are those of 22C3 in cervix"
+            found.append(Reason(ReasonCode.ASSAY_NOT_STATED, text))
         elif not assay.supports("cps", self.tumour):
-            found.append(
-                f"assay {assay.name} does not support CPS in {self.tumour}: computed for research only"
-            )
+            text = f"assay {assay.name} does not support CPS in {self.tumour}: computed for research only"
+            found.append(Reason(ReasonCode.ASSAY_UNSUPPORTED, text))
         if self.configuration.tissue.stain_check == "off":
-            found.append("the stain check was switched off")
+            found.append(Reason(ReasonCode.STAIN_CHECK_OFF, "the stain check was switched off"))
         if self.cells:
-            found.append("cells were read from a file, not found by cxpath's network")
+            text = "cells were read from a file, not found by cxpath's network"
+            found.append(Reason(ReasonCode.CELLS_FROM_FILE, text))
         return tuple(found)

@@ -261,6 +261,10 @@ def pack_work(
     return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source)
 
 
+SYNTHETIC_ALONE = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
+"""The notice of a model that no annotated image has taught."""
+
+
 def evaluate_and_pack(
     settings: TrainingSettings,
     trained: TrainedNetwork,
@@ -285,6 +289,7 @@ def evaluate_and_pack(
         decision = threshold_at(decision, choose_thresholds(slides))
     metrics = _measured(seen[1::2] or seen, decision, settings)
     card = describe(trained.network, settings, decision, record, data, metrics)
+    card = card.model_copy(update={"notice": SYNTHETIC_ALONE})
     if seen[1::2]:
         believed = measure_reliability(seen[1::2], decision, settings.matching, settings.mpp, HELD_OUT)
         card = card.model_copy(update={"reliability": believed})

@@ -16,8 +16,12 @@ import pyarrow.parquet as pq
 
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
+from cxpath.data.reasons import ReasonCode
+from cxpath.documents.base import DocumentError
 from cxpath.documents.batch import Outcome, Status
-from cxpath.documents.run import RUN_SCHEMA, SCORE_SCHEMA, RunFolderError, read_json
+from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
+from cxpath.documents.run import RunDocument
+from cxpath.documents.score import ScoreDocument
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.tables import write_rows
@@ -39,27 +43,25 @@ class SlideRecord:
     ----------
     task : SlideTask
     outcome : Outcome
-    score, run : mapping
-        Its `score.json` and `run.json`; empty for a failed slide.
+    score : ScoreDocument or None
+    run : RunDocument or None
+        None for a failed slide.
     """
 
     task: SlideTask
     outcome: Outcome
-    score: Mapping[str, Any]
-    run: Mapping[str, Any]
+    score: ScoreDocument | None
+    run: RunDocument | None
 
     @property
     def evaluable(self) -> bool:
         """Whether the slide has a score."""
-        return self.score.get("evaluable") is True
+        return self.score is not None and self.score.evaluable
 
     @property
     def slide_digest(self) -> str:
-        """SHA-256 of the slide; raises `RunFolderError` where none is stated."""
-        found = _Field("score.json", ("slide", "digest"))(self)
-        if not isinstance(found, str):
-            raise _damaged("score.json: slide.digest", "is no text")
-        return found
+        """SHA-256 of the slide; empty where there is no result."""
+        return self.score.slide.digest if self.score else ""
 
 
 @dataclass(frozen=True)
@@ -90,83 +92,95 @@ def _outcome(name: str) -> Callable[[SlideRecord], Any]:
     return lambda slide: getattr(slide.outcome, name) or None
 
 
-@dataclass(frozen=True)
-class _Field:
-    """One field of a slide's document; below something that is null there is nothing."""
-
-    document: str
-    keys: tuple[str | int, ...]
-
-    @property
-    def place(self) -> str:
-        return f"{self.document}: {'.'.join(map(str, self.keys))}"
-
-    def __call__(self, slide: SlideRecord) -> Any:
-        found: Any = slide.score if self.document == "score.json" else slide.run
-        if not found:  # a failed slide has no documents
-            return None
-        for key in self.keys:
-            if found is None:
-                return None
-            if not isinstance(found, list if isinstance(key, int) else dict):
-                raise _damaged(self.place, f"cannot be read: {key!r} is not there")
-            inside: Any = found
-            try:
-                found = inside[key]
-            except (KeyError, IndexError) as error:
-                if "cutoffs" in self.keys:  # an assay has some of them
-                    return None
-                raise _damaged(self.place, "is missing") from error
-        return found
+def _score(name: str) -> Callable[[SlideRecord], Any]:
+    return lambda slide: getattr(slide.score, name) if slide.score else None
 
 
-def _score(*keys: str | int) -> _Field:
-    return _Field("score.json", keys)
+def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideRecord], Any]:
+    def value(slide: SlideRecord) -> Any:
+        found = getattr(slide.score, score) if slide.score else None
+        stated = getattr(found, name) if found else None
+        return stated if end is None or stated is None else stated[end]
+
+    return value
 
 
-def _run(*keys: str | int) -> _Field:
-    return _Field("run.json", keys)
+def _met(cutoff: str) -> Callable[[SlideRecord], Any]:
+    def value(slide: SlideRecord) -> Any:
+        cps = slide.score.cps if slide.score else None
+        return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
+
+    return value
 
 
-def _damaged(place: str, what: str) -> RunFolderError:
-    return RunFolderError(f"{place} {what}", _DAMAGED)
+def _count(name: str) -> Callable[[SlideRecord], Any]:
+    return lambda slide: getattr(slide.score.counts, name) if slide.score and slide.score.counts else None
 
 
-_DAMAGED = "run the same cxpath batch run again: the slide is scored again"
+def _part(part: str, name: str) -> Callable[[SlideRecord], Any]:
+    """Return what a part of `score.json` that is always there says."""
+    return lambda slide: getattr(getattr(slide.score, part), name) if slide.score else None
 
 
-def _joined(*keys: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: "; ".join(_score(*keys)(slide) or ()) or None
+def _stain(name: str, channel: int) -> Callable[[SlideRecord], Any]:
+    return lambda slide: getattr(slide.run.stains, name)[channel] if slide.run else None
+
+
+def _joined(name: str) -> Callable[[SlideRecord], Any]:
+    return lambda slide: "; ".join(one.text for one in getattr(slide.score, name, ())) or None
+
+
+def _warnings(slide: SlideRecord) -> Any:
+    """Return all warnings but the model's notice, which has a column of its own."""
+    said = slide.score.warnings if slide.score else ()
+    return "; ".join(one.text for one in said if one.code is not ReasonCode.MODEL_NOTICE) or None
+
+
+def _reason(slide: SlideRecord) -> Any:
+    return slide.outcome.reason or None
 
 
 def _borderline(slide: SlideRecord) -> Any:
-    cutoffs = _score("cps", "cutoffs")(slide)
-    return any(cutoff["borderline"] for cutoff in cutoffs.values()) if cutoffs else None
+    cps = slide.score.cps if slide.score else None
+    return bool(cps.borderline) if cps and cps.cutoffs else None
+
+
+def _uncertain(slide: SlideRecord) -> Any:
+    cps = slide.score.cps if slide.score else None
+    return "; ".join(f"CPS ≥ {cutoff:g}" for cutoff in cps.uncertain) or None if cps else None
 
 
 def _excluded_mm2(slide: SlideRecord) -> Any:
-    excluded = _score("tissue", "excluded_mm2")(slide)
-    return None if excluded is None else float(sum(excluded.values()))
+    return float(sum(slide.score.tissue.excluded_mm2.values())) if slide.score else None
 
 
 def _in_focus(slide: SlideRecord) -> Any:
-    tissue = slide.score.get("tissue")
-    if not tissue:
+    if slide.score is None:
         return None
-    blurred = float(tissue["excluded_mm2"].get("blur", 0.0))
-    seen = float(tissue["scored_mm2"]) + blurred
+    tissue = slide.score.tissue
+    blurred = tissue.excluded_mm2.get(BLUR, 0.0)
+    seen = tissue.scored_mm2 + blurred
     return 100.0 * (1.0 - blurred / seen) if seen > 0 else None
 
 
+BLUR = "blur"
+"""The reason of `excluded_mm2` for tissue that is out of focus."""
+
+
 def _tumour_density(slide: SlideRecord) -> Any:
-    cells, mm2 = _score("adequacy", "viable_tumour_cells")(slide), _score("tissue", "scored_mm2")(slide)
+    if slide.score is None:
+        return None
+    cells, mm2 = slide.score.adequacy.viable_tumour_cells, slide.score.tissue.scored_mm2
     return cells / mm2 if cells is not None and mm2 else None
 
 
 def _scanner(slide: SlideRecord) -> Any:
-    properties = _run("slide", "properties")(slide) or {}
-    stated = (properties[key] for key in _SCANNER_PROPERTIES if properties.get(key))
-    return slide.task.facts.get("scanner") or next(stated, None) or _run("slide", "vendor")(slide)
+    stated = slide.task.facts.get("scanner")
+    if stated or slide.run is None:
+        return stated
+    properties = slide.run.slide.properties
+    models = (properties[key] for key in _SCANNER_PROPERTIES if properties.get(key))
+    return next(models, None) or slide.run.slide.vendor
 
 
 _SCANNER_PROPERTIES = ("leica.device-model", "dicom.ManufacturerModelName", "tiff.Model")
@@ -181,70 +195,80 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "status", "text", "`scored`, `not evaluable` or `failed`", lambda slide: slide.outcome.status.value
     ),
-    Column("reason", "text", "why it failed", _outcome("reason")),
+    Column("reason", "text", "why it failed, or why its result cannot be read", _reason),
     Column("hint", "text", "what to do about that", _outcome("hint")),
     Column("error", "text", "class of the error", _outcome("error")),
     Column("not_evaluable_because", "text", "all reasons, joined by `; `", _joined("not_evaluable_because")),
     Column("assay", "text", "as stated", lambda slide: slide.task.request.assay),
     Column("tumour", "text", "as stated", lambda slide: slide.task.request.tumour),
     Column("marker", "text", "as asked for", lambda slide: slide.task.request.marker),
-    Column("cps", "number", "CPS, not rounded", _score("cps", "value")),
-    Column("cps_reported", "text", "its printed form", _score("cps", "reported")),
+    Column("cps", "number", "CPS, not rounded", _estimate("cps", "value")),
+    Column("cps_reported", "text", "its printed form", _estimate("cps", "reported")),
     Column(
-        "cps_low", "number", "lower end of the interval for the tumour", _score("cps", "interval_tissue", 0)
+        "cps_low",
+        "number",
+        "lower end of the interval for the tumour",
+        _estimate("cps", "interval_tissue", 0),
     ),
-    Column("cps_high", "number", "upper end of it", _score("cps", "interval_tissue", 1)),
+    Column("cps_high", "number", "upper end of it", _estimate("cps", "interval_tissue", 1)),
     Column(
         "cps_slide_low",
         "number",
         "lower end of the interval for this slide",
-        _score("cps", "interval_slide", 0),
+        _estimate("cps", "interval_slide", 0),
     ),
-    Column("cps_slide_high", "number", "upper end of it", _score("cps", "interval_slide", 1)),
-    Column("cps_at_least_1", "yes/no", "cut-off 1 met", _score("cps", "cutoffs", "1", "met")),
-    Column("cps_at_least_10", "yes/no", "cut-off 10 met", _score("cps", "cutoffs", "10", "met")),
+    Column("cps_slide_high", "number", "upper end of it", _estimate("cps", "interval_slide", 1)),
+    Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
+    Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
     Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
-    Column("tps", "number", "TPS, per cent", _score("tps", "value")),
+    Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),
+    Column("tps", "number", "TPS, per cent", _estimate("tps", "value")),
     Column(
-        "tps_low", "number", "lower end of its interval for the tumour", _score("tps", "interval_tissue", 0)
+        "tps_low",
+        "number",
+        "lower end of its interval for the tumour",
+        _estimate("tps", "interval_tissue", 0),
     ),
-    Column("tps_high", "number", "upper end of it", _score("tps", "interval_tissue", 1)),
+    Column("tps_high", "number", "upper end of it", _estimate("tps", "interval_tissue", 1)),
     Column("h_score", "number", "0 to 300", _score("h_score")),
-    Column("viable_tumour_cells", "whole", "cells", _score("adequacy", "viable_tumour_cells")),
-    Column("tumour_positive", "whole", "cells", _score("counts", "tumour_positive")),
-    Column("tumour_negative", "whole", "cells", _score("counts", "tumour_negative")),
-    Column("immune_positive", "whole", "cells, counted ones", _score("counts", "immune_positive")),
-    Column("scored_mm2", "number", "tissue that entered the score, mm²", _score("tissue", "scored_mm2")),
+    Column("viable_tumour_cells", "whole", "cells", _part("adequacy", "viable_tumour_cells")),
+    Column("tumour_positive", "whole", "cells", _count("tumour_positive")),
+    Column("tumour_negative", "whole", "cells", _count("tumour_negative")),
+    Column("immune_positive", "whole", "cells, counted ones", _count("immune_positive")),
+    Column("scored_mm2", "number", "tissue that entered the score, mm²", _part("tissue", "scored_mm2")),
     Column("excluded_mm2", "number", "tissue left out, mm²", _excluded_mm2),
     Column("in_focus_percent", "number", "share of tissue not left out as blurred, per cent", _in_focus),
     Column("tumour_cells_per_mm2", "number", "viable tumour cells per mm² of scored tissue", _tumour_density),
-    Column("white_red", "number", "background, 0–255", _run("stains", "white_point", 0)),
-    Column("white_green", "number", "background, 0–255", _run("stains", "white_point", 1)),
-    Column("white_blue", "number", "background, 0–255", _run("stains", "white_point", 2)),
-    Column("hematoxylin_red", "number", "haematoxylin vector", _run("stains", "hematoxylin", 0)),
-    Column("hematoxylin_green", "number", "haematoxylin vector", _run("stains", "hematoxylin", 1)),
-    Column("hematoxylin_blue", "number", "haematoxylin vector", _run("stains", "hematoxylin", 2)),
-    Column("dab_red", "number", "DAB vector", _run("stains", "dab", 0)),
-    Column("dab_green", "number", "DAB vector", _run("stains", "dab", 1)),
-    Column("dab_blue", "number", "DAB vector", _run("stains", "dab", 2)),
-    Column("mpp", "number", "µm/px", _score("slide", "mpp")),
-    Column("mpp_source", "text", "where that came from", _score("slide", "mpp_source")),
-    Column("warnings", "text", "joined by `; `", _joined("warnings")),
+    Column("white_red", "number", "background, 0–255", _stain("white_point", 0)),
+    Column("white_green", "number", "background, 0–255", _stain("white_point", 1)),
+    Column("white_blue", "number", "background, 0–255", _stain("white_point", 2)),
+    Column("hematoxylin_red", "number", "haematoxylin vector", _stain("hematoxylin", 0)),
+    Column("hematoxylin_green", "number", "haematoxylin vector", _stain("hematoxylin", 1)),
+    Column("hematoxylin_blue", "number", "haematoxylin vector", _stain("hematoxylin", 2)),
+    Column("dab_red", "number", "DAB vector", _stain("dab", 0)),
+    Column("dab_green", "number", "DAB vector", _stain("dab", 1)),
+    Column("dab_blue", "number", "DAB vector", _stain("dab", 2)),
+    Column("mpp", "number", "µm/px", _part("slide", "mpp")),
+    Column("mpp_source", "text", "where that came from", _part("slide", "mpp_source")),
+    Column(
+        "notice", "text", "what the model was trained and not validated on, from its card", _score("notice")
+    ),
+    Column("warnings", "text", "all others, joined by `; `", _warnings),
     Column("attempts", "whole", "how often it was tried", _outcome("attempts")),
     Column("seconds", "number", "of the last attempt", _outcome("seconds")),
     Column("worker", "text", "which worker scored it", _outcome("worker")),
     Column("started", "text", "ISO 8601, UTC, by the worker's clock", _outcome("started")),
     Column("finished", "text", "ISO 8601, UTC, by the worker's clock", _outcome("finished")),
     Column("slide_digest", "text", "SHA-256 of the slide", _outcome("slide_digest")),
-    Column("model", "text", "name", _score("provenance", "model")),
-    Column("model_digest", "text", "SHA-256 of its weights", _score("provenance", "model_digest")),
+    Column("model", "text", "name", _part("provenance", "model")),
+    Column("model_digest", "text", "SHA-256 of its weights", _part("provenance", "model_digest")),
     Column(
         "configuration_digest",
         "text",
         "SHA-256 of the settings",
-        _score("provenance", "configuration_digest"),
+        _part("provenance", "configuration_digest"),
     ),
-    Column("cxpath", "text", "version", _score("provenance", "cxpath")),
+    Column("cxpath", "text", "version", _part("provenance", "cxpath")),
 )
 """Every column, in the table's order; columns `note…` of the worklist come after."""
 
@@ -252,43 +276,8 @@ Row = dict[str, Any]
 
 
 def row_of(slide: SlideRecord) -> Row:
-    """Return the slide's row.
-
-    Raises
-    ------
-    RunFolderError
-        Naming the file and the field that is missing or of another type than the column.
-    """
-    return {column.name: _value(column, slide) for column in COLUMNS}
-
-
-def _value(column: Column, slide: SlideRecord) -> Any:
-    place = (
-        column.value.place
-        if isinstance(column.value, _Field)
-        else f"score.json: what `{column.name}` is made of"
-    )
-    try:
-        value = column.value(slide)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, RunFolderError):
-            raise
-        raise _damaged(place, "is not what it should be") from error
-    if value is not None and not _is_of(column.kind, value):
-        raise _damaged(place, f"is {value!r}, no {_KIND_IN_WORDS[column.kind]}")
-    return value
-
-
-def _is_of(kind: Kind, value: object) -> bool:
-    if isinstance(value, bool) or kind == "yes/no":
-        return isinstance(value, bool) and kind == "yes/no"
-    if kind == "text":
-        return isinstance(value, str)
-    whole = isinstance(value, int)
-    return whole or (kind == "number" and isinstance(value, float) and math.isfinite(value))
-
-
-_KIND_IN_WORDS = {"text": "text", "number": "number", "whole": "whole number", "yes/no": "true or false"}
+    """Return the slide's row."""
+    return {column.name: column.value(slide) for column in COLUMNS}
 
 
 # From the files of a batch to its tables, `cohort.csv` and `cohort.parquet`: nothing is kept elsewhere.
@@ -351,17 +340,17 @@ def read_record(task: SlideTask, outcome: Outcome) -> SlideRecord:
         Naming the file and the field that is missing or damaged.
     """
     if not outcome.is_final:  # its folder may still hold the result of other settings
-        return SlideRecord(task, outcome, {}, {})
-    score = read_json(task.folder / "score.json", SCORE_SCHEMA, _DAMAGED)
-    record = SlideRecord(task, outcome, score, read_json(task.folder / "run.json", RUN_SCHEMA, _DAMAGED))
-    if not isinstance(score.get("evaluable"), bool):
-        raise _damaged("score.json: evaluable", "is not true or false")
+        return SlideRecord(task, outcome, None, None)
+    score = ScoreDocument.read(task.folder / COMMIT_MARK)
+    record = SlideRecord(task, outcome, score, RunDocument.read(task.folder / RUN_NAME))
     if not record.slide_digest:
-        raise _damaged("score.json: slide.digest", "is empty")
-    row_of(record)
+        raise DocumentError(f"{task.folder / COMMIT_MARK}: slide.digest: is empty", _DAMAGED)
     if record.evaluable:
         _require_table(task.folder / "cells.parquet")
     return record
+
+
+_DAMAGED = "run the same cxpath batch run again: the slide is scored again"
 
 
 def _require_table(path: Path) -> None:
@@ -371,7 +360,7 @@ def _require_table(path: Path) -> None:
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", _DAMAGED) from error
     except (OSError, pa.ArrowException) as error:
-        raise _damaged(f"{path}:", "is not whole") from error
+        raise DocumentError(f"{path}: is not whole", _DAMAGED) from error
 
 
 def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
@@ -384,7 +373,7 @@ def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
             hint=error.hint,
             error=type(error).__name__,
         )
-        return SlideRecord(task, failure, {}, {})
+        return SlideRecord(task, failure, None, None)
 
 
 def _notes(task: SlideTask) -> Row:

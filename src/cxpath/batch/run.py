@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from cxpath.app.documents import RESEARCH_USE
 from cxpath.app.request import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience
@@ -20,6 +19,7 @@ from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, is_untouched
 from cxpath.batch.workers import cluster_engine, local_engine, read_queue_settings
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
+from cxpath.data.reasons import RESEARCH_USE
 from cxpath.documents.batch import (
     BatchManifest,
     BatchOptions,

@@ -16,8 +16,8 @@ from pathlib import Path
 from cxpath.app.request import ScoreRequest
 from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import SlideTask, request_digest
+from cxpath.documents.base import DocumentError
 from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
-from cxpath.documents.run import RunFolderError
 from cxpath.errors import BatchError, CxpathError, MissingFileError, ReadsFileError, WorklistError
 from cxpath.io.tables import plain_rows
 from cxpath.slide.errors import printable
@@ -163,7 +163,7 @@ def _entries(folder: Path) -> tuple[WorklistEntry, ...]:
         return read_batch_document(SavedWorklist, StateFolder(folder).folder / "worklist.json").slides
     except MissingFileError as error:
         raise MissingFileError(f"{folder}: holds no batch", _HINT) from error
-    except RunFolderError as error:
+    except DocumentError as error:
         raise BatchError(error.message, error.hint) from error
 
 

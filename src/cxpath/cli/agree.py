@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import ClassMapOption
+from cxpath.cli.output import ClassMapOption, print_text
+from cxpath.data.reasons import RESEARCH_USE
 
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
@@ -168,7 +169,6 @@ def cells(
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
     from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
-    from cxpath.app.documents import write_json
     from cxpath.io.atomic import folder_for
 
     request = CellsRequest(
@@ -180,13 +180,11 @@ def cells(
     )
     document = compare_cells(request)
     if out:
-        write_json(folder_for(out) / "cells.json", document)
-    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(cell_lines(document)))
+        document.write(folder_for(out) / "cells.json")
+    print_text(document, cell_lines(document), as_json=as_json)
 
 
 def _lines(study: AgreementStudy) -> Iterator[str]:
-    from cxpath.app.documents import RESEARCH_USE
-
     for number, roles in study.rounds.items():
         readers = roles.readers
         yield f"round {number}  {len(readers.units)} cases, {len(readers.readers)} readers; {roles.why}"
@@ -248,15 +246,11 @@ def calibrate(
     found = run_calibration(reads, results, seed, fit, people)
     path = folder_for(out) / "calibrated.toml"
     write_configuration(found, path, overwrite=overwrite)
-    if as_json:
-        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_calibration_lines(found, path)))
+    print_text(found.document(), _calibration_lines(found, path), as_json=as_json)
 
 
 def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
     from cxpath.app.calibrate import with_interval
-    from cxpath.app.documents import RESEARCH_USE
 
     choice, chosen = found.choice, found.map_choice
     yield f"threshold {choice.threshold:g}, before {found.present:g}; {found.cases} cases"

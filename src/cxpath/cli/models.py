@@ -17,14 +17,12 @@ from cxpath.cli.output import (
     ModelOption,
     print_document,
     print_json,
-    print_json_file,
 )
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cxpath.app.fine_tune import Comparison, FineTuned, FineTuneRequest
-    from cxpath.evaluation.document import Evaluation
-    from cxpath.metrics.figures import Figure
+    from cxpath.documents.evaluation import Evaluation, Figure
     from cxpath.network.model import Metric, ModelCard
 
 # `cxpath model evaluate`: measures a model on real and drawn images it never learned from.
@@ -92,7 +90,7 @@ def evaluate(
     if record:
         record_in_card(evaluation, model_folder(name))
     if as_json:
-        print_json_file(out / "evaluation.json")
+        print(evaluation.text())
         return
     print("\n".join(_lines(evaluation)))
     print(f"report   {page}")

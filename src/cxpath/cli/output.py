@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,8 @@ from cxpath.errors import MissingFileError
 
 if TYPE_CHECKING:
     from cxpath.app.configuration import Configuration
+    from cxpath.documents.base import Document
+    from cxpath.documents.score import Estimate, ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -44,8 +46,13 @@ def print_json_file(path: Path) -> None:
     print(path.read_text(encoding="utf-8").rstrip())
 
 
+def print_text(document: Document, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a document of cxpath as it is written, or as `lines`, which say the same to a person."""
+    print(document.text() if as_json else "\n".join(lines))
+
+
 def print_document(document: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print a document as JSON, or as `lines`, which say the same to a person."""
+    """Print JSON, or `lines`, which say the same to a person."""
     if as_json:
         print_json(document)
     else:
@@ -214,55 +221,52 @@ def effective_configuration(
 _NO_CPS = "no CPS, decides no cut-off"
 
 
-def summary_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def summary_lines(document: ScoreDocument, folder: Path) -> Iterator[str]:
     """Yield the lines for one slide.
 
     Parameters
     ----------
-    document : mapping
-        The content of `score.json`.
+    document : ScoreDocument
     folder : Path
         Where the results are.
     """
-    yield f"slide    {document['slide']['name']}"
-    if not document["evaluable"]:
-        yield "CPS      not evaluable"
-        yield from (f"         because {reason}" for reason in document["not_evaluable_because"])
-    else:
+    yield f"slide    {document.slide.name}"
+    if document.evaluable:
         yield from _scores(document)
-    yield from (f"warning  {warning}" for warning in document["warnings"])
+    else:
+        yield "CPS      not evaluable"
+        yield from (f"         because {reason.text}" for reason in document.not_evaluable_because)
+    yield from (f"warning  {warning.text}" for warning in document.warnings)
     yield f"report   {folder / 'report.html'}"
-    yield str(document["research_use"])
+    yield document.research_use
 
 
-def _scores(document: Mapping[str, Any]) -> Iterator[str]:
-    counts = document["counts"]
-    for name in ("cps", "tps"):
-        if document[name]:
-            yield f"{name.upper()}      {_estimate(document[name])}"
-    if own := document.get("laboratory_map"):
-        yield f"         laboratory's scale {own['value']:.2f}, by its map of {own['cases']} cases: {_NO_CPS}"
-    if document["h_score"] is not None:
-        yield f"H-score  {document['h_score']:.0f}"
-        if shares := document.get("h_score_grades"):
-            yield f"         {', '.join(f'{grade}: {share:.0f} %' for grade, share in shares.items())}"
-    for value, cutoff in (document["cps"] or {}).get("cutoffs", {}).items():
-        yield f"         CPS >= {value} ({cutoff['basis']}): {_verdict(cutoff)}"
-    yield (
-        f"cells    tumour {counts['tumour_positive']} positive, {counts['tumour_negative']} negative; "
-        f"immune {counts['immune_positive']} positive counted"
-    )
+def _scores(document: ScoreDocument) -> Iterator[str]:
+    from cxpath.scores.counts import printed_form
+
+    yield from estimate_lines(document.cps, document.tps)
+    if own := document.laboratory_map:
+        scale = f"laboratory's scale {printed_form(own.value)}, by its map of {own.cases} cases"
+        yield f"         {scale}: {_NO_CPS}"
+    if document.h_score is not None:
+        yield f"H-score  {printed_form(document.h_score)}"
+    if shares := document.h_score_grades:
+        yield f"         {', '.join(f'{grade}: {share:.0f} %' for grade, share in shares.items())}"
+    if counts := document.counts:
+        yield (
+            f"cells    tumour {counts.tumour_positive} positive, {counts.tumour_negative} negative; "
+            f"immune {counts.immune_positive} positive counted"
+        )
 
 
-def _estimate(score: Mapping[str, Any]) -> str:
-    from cxpath.scores.counts import two_decimals
+def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
+    """Yield CPS and TPS with their intervals, as far as there are any, and every cut-off."""
+    from cxpath.report.html import cutoff_lines
+    from cxpath.scores.counts import printed_interval
 
-    low, high = score["interval_tissue"]
-    interval = f"{score['level']:.0%} interval {low:.2f} to {high:.2f}"
-    return f"{score['reported']}  ({two_decimals(score['value'])}; {interval})"
-
-
-def _verdict(cutoff: Mapping[str, Any]) -> str:
-    words = "met" if cutoff["met"] else "not met"
-    doubt = "; near the cut-off: pathologist review" if cutoff["borderline"] else ""
-    return f"{words}, probability {cutoff['probability']:.3f}{doubt}"
+    for name, score in (("CPS", cps), ("TPS", tps)):
+        if score:
+            interval = f"{score.level:.0%} interval {printed_interval(*score.interval_tissue)}"
+            yield f"{name}      {score.reported}  ({interval})"
+    for line in cutoff_lines(cps) if cps else ():
+        yield f"         {line.sentence.replace('≥', '>=')}"  # a terminal may know no more than ASCII

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,11 +34,16 @@ from cxpath.cli.output import (
     StainCheckOption,
     TumourOption,
     effective_configuration,
+    estimate_lines,
     print_document,
     print_json,
-    print_json_file,
+    print_text,
     require_files,
+    summary_lines,
 )
+
+if TYPE_CHECKING:
+    from cxpath.documents.score import CaseDocument
 
 # `cxpath cases`: several slides of one patient to one score.
 
@@ -61,44 +66,35 @@ def cases(
     Ends with 4 when no slide of the case is evaluable.
     """
     from cxpath.app.cases import case_document
-    from cxpath.app.documents import write_json
     from cxpath.io.atomic import folder_for
     from cxpath.scores.case import CaseRule
 
     document = case_document(folders, CaseRule(rule.value))
     if out:
-        write_json(folder_for(out) / "case.json", document)
-    print_document(document, _lines(document), as_json=as_json)
-    if not document["evaluable"]:
+        document.write(folder_for(out) / "case.json")
+    print_text(document, _lines(document), as_json=as_json)
+    if not document.evaluable:
         raise typer.Exit(NOT_EVALUABLE)
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    from cxpath.scores.counts import two_decimals
+def _lines(document: CaseDocument) -> Iterator[str]:
+    from cxpath.scores.counts import printed_form
 
-    yield f"rule     {document['rule']}: {document['rule_in_words']}"
-    if document["evaluable"]:
-        for name in ("cps", "tps"):
-            score = document[name]
-            low, high = score["interval_tissue"]
-            interval = f"{score['level']:.0%} interval {low:.2f} to {high:.2f}"
-            yield f"{name.upper()}      {score['reported']}  ({two_decimals(score['value'])}; {interval})"
-        for value, cutoff in document["cps"].get("cutoffs", {}).items():
-            words = "met" if cutoff["met"] else "not met"
-            doubt = f"; {cutoff['review']}" if cutoff["borderline"] else ""
-            yield f"         CPS >= {value} ({cutoff['basis']}): {words}{doubt}"
-    for part in document["slides"]:
-        counts = part["counts"]
-        cells = counts["tumour_positive"] + counts["tumour_negative"]
-        stands = "" if part["stands_for_case"] else "; does not stand for the case"
+    yield f"rule     {document.rule}: {document.rule_in_words}"
+    yield from estimate_lines(document.cps, document.tps)
+    for part in document.slides:
+        cells = part.counts.tumour_positive + part.counts.tumour_negative
+        stands = "" if part.stands_for_case else "; does not stand for the case"
         yield (
-            f"slide    {part['name']}: CPS {two_decimals(part['cps'])}, {cells} tumour cells "
-            f"({part['share_of_tumour_cells']:.0%} of the case){stands}"
+            f"slide    {part.name}: CPS {printed_form(part.cps)}, {cells} tumour cells "
+            f"({part.share_of_tumour_cells:.0%} of the case){stands}"
         )
-    for left in document["left_out"]:
-        yield f"left out {left['slide']}: {'; '.join(left['because'])}"
-    yield from (f"because  {reason}" for reason in document["not_evaluable_because"])
-    yield str(document["research_use"])
+    for left in document.left_out:
+        yield f"left out {left.slide}: {'; '.join(reason.text for reason in left.because)}"
+    yield from (f"because  {reason.text}" for reason in document.not_evaluable_because)
+    if document.notice:
+        yield f"warning  {document.notice}"
+    yield document.research_use
 
 
 # `cxpath demo`: draw a slide with known truth, score it, and print both.
@@ -163,19 +159,19 @@ def fields(
 
     Places are in level-0 pixels and in micrometres from the slide's top left corner.
     """
-    from cxpath.app.cases import field_csv, field_document, field_rows
+    from cxpath.app.cases import field_csv, field_table
     from cxpath.io.atomic import atomic_write, folder_for
 
-    rows = field_rows(folder)
+    table = field_table(folder)
     if out:
         with atomic_write(folder_for(out) / "fields.csv") as partial:
-            partial.write_text(field_csv(rows), encoding="utf-8")
+            partial.write_text(field_csv(table), encoding="utf-8")
     if as_json:
-        print_json(field_document(rows))
+        print(table.text())
     elif out:
-        print(f"fields   {out / 'fields.csv'}  ({len(rows)} with viable tumour cells)")
+        print(f"fields   {out / 'fields.csv'}  ({len(table.fields)} with viable tumour cells)")
     else:
-        print(field_csv(rows), end="")
+        print(field_csv(table), end="")
 
 
 # `cxpath report`: rebuild a report from a run's folder.
@@ -275,12 +271,7 @@ def score(
 
 def print_result(folder: Path, *, as_json: bool) -> None:
     """Print what `score.json` in `folder` says, as it is or as a summary."""
-    import json
+    from cxpath.documents.folder import read_score
 
-    from cxpath.cli.output import summary_lines
-
-    result = folder / "score.json"
-    if as_json:
-        print_json_file(result)
-    else:
-        print("\n".join(summary_lines(json.loads(result.read_text(encoding="utf-8")), folder)))
+    document = read_score(folder)
+    print_text(document, summary_lines(document, folder), as_json=as_json)

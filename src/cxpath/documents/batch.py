@@ -17,7 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from cxpath.documents.run import RunFolderError
+from cxpath.documents.base import DocumentError
 from cxpath.errors import MissingFileError
 from cxpath.io.atomic import atomic_write
 
@@ -55,7 +55,7 @@ def read_batch_document(form: type[AnyDocument], path: Path) -> AnyDocument:
     ------
     MissingFileError
         When there is no such file.
-    RunFolderError
+    DocumentError
         Naming the file and the first field that is missing, unknown or not what it should be.
     """
     try:
@@ -63,11 +63,11 @@ def read_batch_document(form: type[AnyDocument], path: Path) -> AnyDocument:
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", _HINT) from error
     except OSError as error:
-        raise RunFolderError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
+        raise DocumentError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "file"
-        raise RunFolderError(f"{path}: {place}: {first['msg']}", _HINT) from error
+        raise DocumentError(f"{path}: {place}: {first['msg']}", _HINT) from error
 
 
 class Status(StrEnum):

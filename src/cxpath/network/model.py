@@ -30,6 +30,10 @@ IntendedUse = Literal["Research use only. Not for use in diagnostic procedures."
 INTENDED_USE: IntendedUse = "Research use only. Not for use in diagnostic procedures."
 
 
+UNSTATED = "the model's card does not say what it was trained on; not validated on real PD-L1 slides"
+"""The notice of a card that states none."""
+
+
 class Thresholds(Settings):
     """Thresholds that turn outputs into cells; chosen on held-out drawings."""
 
@@ -158,6 +162,9 @@ class ModelCard(Settings):
     version: str
     description: str
     intended_use: IntendedUse = INTENDED_USE
+    notice: str = Field(default=UNSTATED, min_length=1, pattern=r"^[^\n]+$")
+    """What it was trained on, and what it was never validated on, in one sentence: the first warning of every
+    result."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
     mpp: float = Field(gt=0.05, lt=5)
