@@ -271,7 +271,7 @@ def test_a_score_of_another_shape_counts_as_not_there_and_is_named(
     path.write_text(json.dumps(document), encoding="utf-8")
     assert run(slides, out).kept == 0
     assert attempts(slides / "a.fake") == 2
-    assert "a: score.json: " in caplog.text
+    assert "a: a/score.json: " in caplog.text
     assert str(tmp_path) not in caplog.text
 
 
