@@ -40,10 +40,10 @@ soak: $(VENV)/installed-test
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
 # goes on where it was left.
 evaluate: $(VENV)/installed
-	$(BIN)/cxpath evaluate --record --set real --out cxpath-out/evaluation/real
-	$(BIN)/python scripts/compare_synthetic_with_real.py --out cxpath-out/evaluation/likeness
-	$(BIN)/cxpath evaluate --record --set synthetic --out cxpath-out/evaluation/synthetic
-	$(BIN)/python scripts/write_accuracy_tables.py docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
+	$(BIN)/cxpath model evaluate --record --on real --out cxpath-out/evaluation/real
+	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/likeness
+	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
+	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+
 from benchmarks.agreement_bench import print_agreement_time
 from benchmarks.end_to_end import print_end_to_end, print_threads, start_up_s
 from benchmarks.forward import print_forward
@@ -26,7 +27,6 @@ from benchmarks.reader_slides import draw, write_slide
 from benchmarks.reader_table import print_reader_table
 from benchmarks.repeated_slide import SYNTHETIC_PX, repeat_slide, synthetic_slide
 from benchmarks.scoring import print_scoring
-
 from cxpath.data.settings import usable_cores
 
 OUT = Path("cxpath-out/bench.json")

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.rounds import Job, ratio, take_turns
 
 import cxpath
+from benchmarks.rounds import Job, ratio, take_turns
 from cxpath.app.configuration import Configuration, load_configuration
 from cxpath.app.quantise import choose_engine
 from cxpath.data.settings import usable_cores

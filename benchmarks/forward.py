@@ -8,10 +8,10 @@ from statistics import median
 from time import process_time
 
 import numpy as np
-from benchmarks.end_to_end import settings_of
-from benchmarks.rounds import Job, ratio, take_turns
 from numpy.typing import NDArray
 
+from benchmarks.end_to_end import settings_of
+from benchmarks.rounds import Job, ratio, take_turns
 from cxpath.app.quantise import choose_engine
 from cxpath.errors import DeviceError
 from cxpath.network.device import choose_device

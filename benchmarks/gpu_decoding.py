@@ -14,11 +14,12 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from benchmarks.reader_table import MEGAPIXELS, bare, standing_streams
-from benchmarks.rounds import Job, ratio, take_turns
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 from torchvision.io import ImageReadMode, decode_jpeg
+
+from benchmarks.reader_table import MEGAPIXELS, bare, standing_streams
+from benchmarks.rounds import Job, ratio, take_turns
 
 BATCH = 64
 PROCESSOR = "processor, one thread, 1/2"

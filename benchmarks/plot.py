@@ -10,8 +10,9 @@ from typing import Any
 import matplotlib as mpl
 
 mpl.use("Agg")
-from benchmarks.bench import OUT
 from matplotlib import pyplot as plt
+
+from benchmarks.bench import OUT
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#999999"
 NAMES = {

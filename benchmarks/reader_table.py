@@ -18,12 +18,12 @@ from typing import Any
 
 import openslide
 import tifffile
-from benchmarks.peers import ENVIRONMENT, NAMES, Peer, environment_there
-from benchmarks.reader_slides import KINDS, MPP, SIDE_PX, TILE_PX, draw, write_slide
-from benchmarks.rounds import ROUNDS, Job, Speeds, ratio, take_turns
 from PIL import Image
 
 import cxpath
+from benchmarks.peers import ENVIRONMENT, NAMES, Peer, environment_there
+from benchmarks.reader_slides import KINDS, MPP, SIDE_PX, TILE_PX, draw, write_slide
+from benchmarks.rounds import ROUNDS, Job, Speeds, ratio, take_turns
 from cxpath.slide.jpeg import decode, memory_for, read_head
 
 PATCH_PX = 512

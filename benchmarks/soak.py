@@ -18,8 +18,8 @@ from time import monotonic
 
 import numpy as np
 import psutil
-from benchmarks.repeated_slide import repeat_slide, synthetic_slide
 
+from benchmarks.repeated_slide import repeat_slide, synthetic_slide
 from cxpath.app.request import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt

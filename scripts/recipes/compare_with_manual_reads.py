@@ -1,6 +1,7 @@
 """Compare cxpath's scores with manual reads: the report, and the few figures that a paper quotes.
 
-Run it as `python scripts/compare_with_manual_reads.py READS.csv RESULTS_FOLDER STUDY_FOLDER`. RESULTS_FOLDER
+Run it as `python scripts/recipes/compare_with_manual_reads.py READS.csv RESULTS_FOLDER STUDY_FOLDER`.
+RESULTS_FOLDER
 holds the results folders of cxpath score; slides are found by name. `cxpath agree init` writes a table to
 fill in. For Research Use Only. Not for use in diagnostic procedures.
 """

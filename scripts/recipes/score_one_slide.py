@@ -1,6 +1,7 @@
 """Score one slide and print its CPS with intervals and counts.
 
-Run it as `python scripts/score_one_slide.py SLIDE [RESULTS_FOLDER]`; copy it and change what you like.
+Run it as `python scripts/recipes/score_one_slide.py SLIDE [RESULTS_FOLDER]`; copy it and change what you
+like.
 For Research Use Only. Not for use in diagnostic procedures.
 """
 

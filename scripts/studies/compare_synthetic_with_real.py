@@ -1,6 +1,7 @@
-"""Put drawn tissue beside real pictures: a table of plain measures and, to look at, a sheet of both.
+"""Put synthetic tissue beside real pictures: a table of plain measures and, to look at, a sheet of both.
 
-    python scripts/compare_synthetic_with_real.py --out cxpath-out/evaluation/likeness [--fields 120] [--seed 5]
+    python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
+    [--fields 120] [--seed 5]
 
 CXPATH_DATA names the folder of real pictures. The sheet holds cuts of them: keep it to yourself.
 """
@@ -12,9 +13,9 @@ import os
 from pathlib import Path
 
 import cv2
-from scripts.studies.domain_gap import Seen, compare, real_pictures, sheet, synthetic_pictures
 
 from cxpath.evaluation.settings import RealSettings, bundled_settings, evaluation_settings
+from scripts.studies.domain_gap import Seen, compare, real_pictures, sheet, synthetic_pictures
 
 
 def print_table(real: Seen, drawn: Seen) -> None:

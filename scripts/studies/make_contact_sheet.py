@@ -1,6 +1,7 @@
 """Draw what a model sees: drawn tissue and one real picture, plain and with cells marked, as WebP.
 
-Run it as `python scripts/contact_sheet.py MODEL FOLDER`. For Research Use Only. Not for use in diagnostics.
+Run it as `python -m scripts.studies.make_contact_sheet MODEL FOLDER`. For Research Use Only. Not for use
+in diagnostics.
 """
 
 import sys
@@ -8,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scripts.studies.contact_sheet import Panel, ShownCells, contact_sheet, marked_panels, write_small
 from skimage import data
 
 from cxpath.errors import CxpathError
@@ -18,6 +18,7 @@ from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
 from cxpath.synth.field import SyntheticField, make_field
 from cxpath.synth.recipe import random_recipe
+from scripts.studies.contact_sheet import Panel, ShownCells, contact_sheet, marked_panels, write_small
 
 SEED, SYNTHETIC, SHOWN, SIDE_PX = (
     2026,
@@ -46,7 +47,7 @@ def sheets(caller: CellClassifier) -> Iterator[tuple[str, dict[str, list[Panel]]
     words = "Real tissue (colon, FHL2; 0.5 µm/px assumed), and the cells that the model calls"
     yield "colon", {words: [Panel(colon), Panel(colon, cells=called[-1])]}
     for number, some in enumerate((slice(0, 3), slice(3, 6)), start=1):
-        rows = {"FigureMarkup tissue": [Panel(picture) for picture in rgb[some]]}
+        rows = {"Synthetic tissue": [Panel(picture) for picture in rgb[some]]}
         rows["True cells"] = marked_panels(rgb[some], truth[some], "true CPS")
         rows["Cells that the model calls"] = marked_panels(rgb[some], called[some], "called CPS")
         yield f"drawn-{number}", rows
@@ -54,7 +55,7 @@ def sheets(caller: CellClassifier) -> Iterator[tuple[str, dict[str, list[Panel]]
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python contact_sheet.py MODEL FOLDER")
+        sys.exit("usage: python -m scripts.studies.make_contact_sheet MODEL FOLDER")
     try:
         model = CellClassifier(load_model(sys.argv[1]), choose_device("cpu"))
         for name, sheet in sheets(model):

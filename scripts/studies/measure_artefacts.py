@@ -1,6 +1,7 @@
 """Measure how well artefacts are found on drawn tissue: dice per class, and the tissue lost on clean fields.
 
-    python scripts/measure_artefacts.py [--fields 20] [--seed 5000] [--overview-mpp 2] [--drawn clean fold]
+    python -m scripts.studies.measure_artefacts [--fields 20] [--seed 5000] [--overview-mpp 2] [--drawn
+    clean fold]
 
 For Research Use Only. Not for use in diagnostic procedures.
 """
@@ -11,6 +12,7 @@ import argparse
 from collections import defaultdict
 
 import numpy as np
+
 from scripts.studies.artefacts import PAINTERS, FieldResult, interval, measure
 
 

@@ -1,6 +1,6 @@
 """Simulate slides of known truth, count how often the intervals hold it, and draw it for docs/scores.md.
 
-    python scripts/coverage_study.py [SLIDES] [FOLDER] [--seed 2027] [--reader careful bundled]
+    python -m scripts.studies.measure_coverage [SLIDES] [FOLDER] [--seed 2027] [--reader careful bundled]
 
 By default 2,000 slides into docs/images, of calls as a careful reader's and as the bundled model's.
 For Research Use Only. Not for use in diagnostic procedures.
@@ -11,6 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cxpath.app.score_slide import scoring_of
+from cxpath.network.model import load_card
+from cxpath.scores.settings import ScoringSettings, slide_error_of
 from scripts.studies.coverage import (
     CAREFUL,
     Coverage,
@@ -19,10 +22,6 @@ from scripts.studies.coverage import (
     run_coverage_study,
     summary_rows,
 )
-
-from cxpath.app.score_slide import scoring_of
-from cxpath.network.model import load_card
-from cxpath.scores.settings import ScoringSettings, slide_error_of
 
 BUNDLED = slide_error_of(scoring_of(load_card("small"), ScoringSettings()))
 READERS = {"careful": CAREFUL, "bundled": BUNDLED}

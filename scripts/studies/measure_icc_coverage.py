@@ -1,6 +1,7 @@
 """Count how often the intervals of ICC(A,1) hold the truth, on zero-heavy scores of two readers.
 
-Run it as `python scripts/icc_coverage.py [STUDIES] [CASES]`; by default 2,000 studies of 60 cases.
+Run it as `python -m scripts.studies.measure_icc_coverage [STUDIES] [CASES]`; by default 2,000 studies of
+60 cases.
 Studies are drawn anew; the 2,000 bootstrap draws of their cases are the same for all, which saves time.
 For Research Use Only. Not for use in diagnostic procedures.
 """

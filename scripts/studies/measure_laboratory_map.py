@@ -1,6 +1,7 @@
 """Say how often a laboratory's map is written, and whether the figure quoted for it comes true on new cases.
 
-Run it as `python scripts/laboratory_map_study.py [STUDIES] [CASES]`; by default 200 studies of 60 cases.
+Run it as `python -m scripts.studies.measure_laboratory_map [STUDIES] [CASES]`; by default 200 studies of
+60 cases.
 For Research Use Only. Not for use in diagnostic procedures.
 """
 

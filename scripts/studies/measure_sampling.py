@@ -1,6 +1,6 @@
 """Do the intervals of `--mode adaptive` cover? Simulated slides of known cells, sampled until it would stop.
 
-    python scripts/sampling_study.py [SLIDES]
+    python -m scripts.studies.measure_sampling [SLIDES]
 
 Prints coverage of the sampling interval, the share read, and the bias, by the slide's true CPS.
 For Research Use Only. Not for use in diagnostic procedures.
@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from scripts.studies.coverage import sampled_slides
 
 from cxpath.scores.settings import SamplingSettings
+from scripts.studies.coverage import sampled_slides
 
 GROUPS = ((0.0, 0.5), (0.5, 2.0), (2.0, 5.0), (5.0, 20.0), (20.0, 101.0), (0.0, 101.0))
 

@@ -1,6 +1,6 @@
 """Tell a network what drawn cells are, or which are stained, and print how far its figures rise.
 
-    python scripts/oracle_ablation.py MODEL
+    python -m scripts.studies.oracle_ablation MODEL
 
 For Research Use Only. Not for use in diagnostic procedures.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from scripts.studies.network_limits import ORACLES, oracle_tables
 
 from cxpath.app.train_model import hard_negative_recipe
 from cxpath.data.slide_info import StainBasis
@@ -22,6 +21,7 @@ from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
 from cxpath.training.settings import SlideThresholdSettings
 from cxpath.training.thresholds import card_decision
+from scripts.studies.network_limits import ORACLES, oracle_tables
 
 SLIDES = SlideThresholdSettings(hard_negative_slides=60, first_seed=800_001)
 
@@ -29,7 +29,7 @@ SLIDES = SlideThresholdSettings(hard_negative_slides=60, first_seed=800_001)
 def main() -> None:
     """Draw the slides one by one, count them five times, print a line for each thing told."""
     if len(sys.argv) != 2:
-        raise SystemExit("usage: python oracle_ablation.py MODEL")
+        raise SystemExit("usage: python -m scripts.studies.oracle_ablation MODEL")
     model, recipe = load_model(sys.argv[1]), hard_negative_recipe(SLIDES)
     detector, decision = Detector(model, choose_device("cpu"), StainBasis()), card_decision(model)
     tables = []

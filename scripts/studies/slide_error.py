@@ -1,4 +1,4 @@
-"""The slide error term of a model: from what `cxpath evaluate` counted on drawn slides into its card."""
+"""The slide error term of a model: from what `cxpath model evaluate` counted on synthetic slides."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scripts.studies.coverage import fit_slide_error
 
 from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.evaluation.document import FILE_NAME
 from cxpath.io.atomic import atomic_write
 from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10
 _SHAPE = (6, 6)
-_EVALUATE = "evaluate with `cxpath evaluate --set synthetic --out FOLDER`"
+_EVALUATE = "evaluate with `cxpath model evaluate --on synthetic --out FOLDER`"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def measure_slide_error(folder: Path, arm: str) -> MeasuredError:
     Parameters
     ----------
     folder : Path
-        The `--out` of `cxpath evaluate --set synthetic`.
+        The `--out` of `cxpath model evaluate --on synthetic`.
     arm : str
         Such as "held_out".
 

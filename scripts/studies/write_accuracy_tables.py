@@ -1,6 +1,7 @@
 """Put the tables of evaluations into a page, between lines `<!-- SET: begin -->` and `<!-- SET: end -->`.
 
-Run it as `python scripts/write_accuracy_tables.py PAGE FOLDER...`; each FOLDER is what `cxpath evaluate`
+Run it as `python -m scripts.studies.write_accuracy_tables PAGE FOLDER...`; each FOLDER is what `cxpath
+evaluate`
 left, and its name is the set's. For Research Use Only. Not for use in diagnostic procedures.
 """
 
@@ -23,7 +24,7 @@ def with_table(page: str, name: str, table: str) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit("usage: python write_accuracy_tables.py PAGE FOLDER...")
+        sys.exit("usage: python -m scripts.studies.write_accuracy_tables PAGE FOLDER...")
     try:
         path, folders = Path(sys.argv[1]), [Path(one) for one in sys.argv[2:]]
         text = path.read_text(encoding="utf-8")

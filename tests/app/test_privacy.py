@@ -18,7 +18,7 @@ FILE_STEM = "Mueller_Anna_1961"
 
 @pytest.fixture(scope="module")
 def planted(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """FigureMarkup tissue in an SVS whose metadata, label and macro carry identifiers."""
+    """Synthetic tissue in an SVS whose metadata, label and macro carry identifiers."""
     with cxpath.open_slide(synthetic_slide.path) as slide:
         pixels = slide.read(1200, 1200, 1400, 1400, 0.25)
     return write_aperio(tmp_path_factory.mktemp("planted") / f"{FILE_STEM}.svs", [pixels])

@@ -201,7 +201,8 @@ def test_regions_limit_the_score(synthetic_slide: SyntheticSlide, scored: Path, 
     ring = [[0, 0], [2048, 0], [2048, 4096], [0, 4096], [0, 0]]
     drawn = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {}}
     (tmp_path / "left.geojson").write_text(json.dumps(drawn))
-    cxpath.score_slide(synthetic_slide.path, tmp_path / "left", device="cpu", roi=tmp_path / "left.geojson")
+    drawn_in = tmp_path / "left.geojson"
+    cxpath.score_slide(synthetic_slide.path, tmp_path / "left", device="cpu", regions=drawn_in)
     left, whole = read(tmp_path / "left"), read(scored)
     assert 0 < left["adequacy"]["viable_tumour_cells"] < whole["adequacy"]["viable_tumour_cells"]
     assert left["tissue"]["excluded_mm2"]["outside the drawn regions"] > 0.1

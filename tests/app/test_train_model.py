@@ -25,7 +25,7 @@ from cxpath.data.cells import Calibration, Kind
 from cxpath.errors import ConfigurationError, ModelError
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic_set import plan_slides
-from cxpath.metrics.cells import Decision
+from cxpath.metrics.cells import Decision, MatchingSettings
 from cxpath.network.device import choose_device
 from cxpath.network.model import ModelCard, load_model
 from cxpath.network.unet import ArchitectureSettings
@@ -34,7 +34,6 @@ from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train, training_fi
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,
-    MatchingSettings,
     ScheduleSettings,
     SlideThresholdSettings,
     SynthesisSettings,
@@ -51,7 +50,7 @@ def tiny(steps: int, seed: int = 1) -> TrainingSettings:
             stem_channels=8, fine_channels=16, middle_channels=16, deep_channels=16,
             merged_channels=16, hidden_channels=32,
         ),
-        drawing=SynthesisSettings(train_fields=12, validation_fields=6, field_px=128, workers=1),
+        synthesis=SynthesisSettings(train_fields=12, validation_fields=6, field_px=128, workers=1),
         crops=CropSettings(batch=4, crop_px=96),
         matching=MatchingSettings(margin_px=8),
         schedule=ScheduleSettings(

@@ -22,6 +22,7 @@ OTHERWISE: dict[str, Any] = {
     "assay": "22c3",
     "tumour": "vulva",
     "research": True,
+    "ignore_classes": ("Stroma",),
     "marker": "her2",
     "mode": "adaptive",
     "model": "base",
@@ -96,9 +97,9 @@ def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SlideTask:
     request = ScoreRequest(
         home / "S24-4711.svs",
         tmp_path / "out" / "slide-1",
-        roi=home / "regions of Jane.geojson",
+        regions=home / "regions of Jane.geojson",
         cells=home / "cells of Jane.csv",
-        cell_classes=home / "classes of Jane.toml",
+        class_map=home / "classes of Jane.toml",
         pseudonym=True,
     )
     return SlideTask("slide-1", request)
@@ -106,7 +107,7 @@ def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SlideTask:
 
 def test_with_a_pseudonym_no_path_and_no_name_is_in_a_message(hidden: SlideTask) -> None:
     request = hidden.request
-    messages = [f"{path}: no such file" for path in (request.roi, request.cells, request.cell_classes)]
+    messages = [f"{path}: no such file" for path in (request.regions, request.cells, request.class_map)]
     messages += [
         f"{request.slide}: is damaged at tile 7",
         f"[Errno 13] Permission denied: {str(request.slide)!r}",
@@ -124,14 +125,18 @@ def test_with_a_pseudonym_no_path_and_no_name_is_in_a_message(hidden: SlideTask)
 def test_a_relative_path_is_hidden_too(hidden: SlideTask, monkeypatch: pytest.MonkeyPatch) -> None:
     home = hidden.request.slide.parent
     monkeypatch.chdir(home.parent)
-    request = replace(hidden.request, slide=Path(home.name) / "S24-4711.svs", roi=Path(home.name) / "r.json")
+    request = replace(
+        hidden.request, slide=Path(home.name) / "S24-4711.svs", regions=Path(home.name) / "r.json"
+    )
     task = SlideTask("slide-1", request)
-    for path in (request.slide, request.slide.absolute(), request.roi, Path(home.name) / "other.dat"):
+    for path in (request.slide, request.slide.absolute(), request.regions, Path(home.name) / "other.dat"):
         assert "ROE" not in task.without_paths(f"{path}: no such file")
 
 
 def test_without_a_pseudonym_a_message_names_the_file_but_no_folder(tmp_path: Path) -> None:
-    task = SlideTask("a", ScoreRequest(tmp_path / "a.svs", tmp_path / "out" / "a", roi=tmp_path / "r.json"))
+    task = SlideTask(
+        "a", ScoreRequest(tmp_path / "a.svs", tmp_path / "out" / "a", regions=tmp_path / "r.json")
+    )
     assert task.without_paths(f"{tmp_path / 'a.svs'}: is damaged") == "a.svs: is damaged"
     assert task.without_paths(f"{tmp_path / 'r.json'}: is damaged") == "the regions file: is damaged"
     assert task.without_paths(f"{tmp_path / 'out' / 'a'}: cannot be written") == "a: cannot be written"

@@ -44,7 +44,7 @@ def test_a_table_says_how_each_slide_is_scored(tmp_path: Path) -> None:
     first, second = read(path, tmp_path / "out")
     assert (first.id, first.request.assay, first.request.mpp) == ("first", "22c3", 0.25)
     assert first.request.slide == tmp_path / "a.svs"
-    assert first.request.roi == tmp_path / "a.geojson"
+    assert first.request.regions == tmp_path / "a.geojson"
     assert first.facts == {"case": "K1", "block": "B2", "batch": "night 1", "note seen by": "K. M."}
     assert first.folder == tmp_path / "out" / "first"
     assert (second.id, second.request.assay, second.request.mpp) == ("b", "unknown", None)

@@ -200,6 +200,28 @@ def test_what_needs_another_annotation_is_refused(annotated: Path) -> None:
     assert "carry no consequence" in refused.only_line
 
 
+def test_warnings_stand_before_the_number(annotated: Path) -> None:
+    unsupported = vcf(annotated.parent, ["chr1 9 . A G . PASS CSQ=G|missense_variant|X|"], samples=())
+    lines = cxpath("tmb", unsupported, "--preset", "wes_nonsyn", "--megabases", "1").stdout.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("warning"))
+    assert "not applied" in lines[first]
+    assert first < next(at for at, line in enumerate(lines) if line.startswith("TMB"))
+
+
+def test_warnings_of_some_samples_say_of_how_many(tmp_path: Path) -> None:
+    columns = ("Chromosome", "Start_Position", "Reference_Allele", "Tumor_Seq_Allele2")
+    rows = [
+        (*columns, "Variant_Classification", "Tumor_Sample_Barcode"),
+        ("1", "5", "C", "T", "missense", "S1"),
+        ("1", "6", "C", "T", "Missense_Mutation", "S2"),
+    ]
+    path = tmp_path / "cohort.maf"
+    path.write_text("\n".join("\t".join(row) for row in rows) + "\n", encoding="utf-8")
+    shown = cxpath("tmb", path, "--preset", "wes_nonsyn", "--megabases", "1").stdout
+    assert "warning  1 of 2 samples: Variant_Classification holds words that are not MAF's" in shown
+    assert "warning  filters that were not applied" in shown
+
+
 @pytest.mark.slow
 def test_a_hundred_thousand_variants_are_counted_right(tmp_path: Path) -> None:
     rng = random.Random(5)

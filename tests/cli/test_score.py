@@ -23,7 +23,7 @@ def cells(positive: int, negative: int) -> CellTable:
 
 def test_two_blocks_are_pooled_and_each_part_is_shown(tmp_path: Path) -> None:
     a, b = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "b", cells(80, 720))
-    done = cxpath("cases", a, b, "--json", "--out", tmp_path / "case.json")
+    done = cxpath("cases", a, b, "--json", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     case = json.loads(done.stdout)
     assert case == json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
@@ -117,7 +117,7 @@ def test_fields_are_listed_with_their_places_most_tumour_first(folder: Path) -> 
 
 
 def test_the_table_as_json_and_as_a_file(folder: Path, tmp_path: Path) -> None:
-    done = cxpath("fields", folder, "--json", "--out", tmp_path / "fields.csv")
+    done = cxpath("fields", folder, "--json", "--out", tmp_path)
     document = json.loads(done.stdout)
     assert (document["schema"], document["viable_tumour_cells"]) == ("cxpath/field-table/1", 150)
     assert (tmp_path / "fields.csv").read_text(encoding="utf-8").startswith("field,left_px,top_px")

@@ -107,7 +107,7 @@ def test_a_picture_needs_its_resolution(picture: Path, tmp_path: Path) -> None:
         (["--set", "scoring.levle=1"], "no such setting"),
         (["--marker", "her2"], "intensity_thresholds_od"),
         (["--tumour", "lung"], "--research"),
-        (["--device", "tpu"], "use auto, cpu or cuda"),
+        (["--device", "tpu"], "is not one of 'auto', 'cpu', 'cuda'"),
         (["--no-such-option"], "No such option"),
         (["--marker", "cd3"], "Invalid value"),
     ],

@@ -17,8 +17,8 @@ from tests.docs.pages import REFERENCE, quoted, section
 
 PAGE = REFERENCE / "outputs.md"
 NAMED_BY_THE_DATA = {
-    "cutoffs", "excluded_mm2", "annotated_mm2", "null_because", "timings_s", "versions", "stages", "properties",
-    "h_score_grades",
+    "cutoffs", "excluded_mm2", "annotated_mm2", "null_because", "timings_s", "versions", "stages",
+    "properties", "h_score_grades",
 }  # fmt: skip
 """Objects whose keys are cut-offs, reasons, packages and the like; only what lies in them is looked at."""
 

@@ -37,8 +37,8 @@ def _evaluation(folder: Path, *figures: Figure, limit: int | None = None, digest
         stained_threshold=0.7, cxpath="0", device="cpu", precision="float32",
     )  # fmt: skip
     return Evaluation(
-        model=model, limit=limit, sets=(), figures=figures, composition=(), hard_negative_shares={}, slides=(),
-        pictures=(), skipped=(),
+        model=model, limit=limit, sets=(), figures=figures, composition=(), hard_negative_shares={},
+        slides=(), pictures=(), skipped=(),
     )  # fmt: skip
 
 

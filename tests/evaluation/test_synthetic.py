@@ -40,13 +40,13 @@ def test_slides_are_judged_in_the_order_of_the_plan(classifier: CellClassifier, 
     one = judge(classifier, tmp_path)
     results = one.judge()
     planned = plan_slides(one.settings)
-    assert [result["name"] for result in results] == [slide.name for slide in planned]
+    assert [result["name"] for result in results] == [one.name for one in planned]
     assert [bool(result["picture"]) for result in results] == [True, False, False]
-    for result, slide in zip(results, planned, strict=True):
+    for result, plan in zip(results, planned, strict=True):
         truth = [sum(row) for row in result["table"]]
         assert sum(truth[:2]) >= one.settings.tissue.tumour_cells
         cps = 100 * (truth[0] + truth[2]) / sum(truth[:2])
-        assert slide.stratum.holds(min(cps, 100.0))
+        assert plan.stratum.holds(min(cps, 100.0))
         assert all(set(hard_negatives) <= set(HARD_NEGATIVES) for hard_negatives in result["fields"])
         assert sum(number for number, _, _ in result["reliability"]) > 0
 

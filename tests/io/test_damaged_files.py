@@ -21,8 +21,9 @@ from cxpath.io.cells import read_cells, read_table, write_cells
 from cxpath.io.foreign_cells import read_given_cells
 from cxpath.io.reads import read_reads
 from cxpath.io.regions import read_regions
-from cxpath.io.variants import REQUIRED, read_bed, read_maf, read_vcf
-from tests.io.variant_files import vcf
+from cxpath.io.variants import REQUIRED, read_bed, read_maf
+from cxpath.io.vcf import read_vcf
+from tests.io.variant_files import csq, vcf
 
 GOLDEN = Path(__file__).parent / "golden"
 FACTS = CellTableFacts(mpp=0.25, width_px=4000, height_px=3000, slide_digest="ab" * 32)
@@ -38,8 +39,20 @@ def given_cells(path: Path) -> object:
 
 
 def maf() -> bytes:
-    row = ["1", "100", "A", "T", "Missense_Mutation", "case-1"]
-    return ("\t".join(REQUIRED) + "\n" + "\t".join(row) + "\n").encode()
+    columns = [*REQUIRED, "t_depth", "t_alt_count", "Mutation_Status", "gnomAD_AC", "FILTER"]
+    row = ["1", "100", "A", "T", "Missense_Mutation", "case-1", "90.0", "9", "Somatic", "NaN", "PASS"]
+    return ("\t".join(columns) + "\n" + "\t".join(row) + "\n").encode()
+
+
+def strelka_calls(folder: Path) -> bytes:
+    """Return a VCF with two alleles on a line, transcripts to choose from and Strelka's counts."""
+    columns = csq("BIOTYPE", "PICK", "MANE_SELECT", "CANONICAL", "ALLELE_NUM")
+    entries = "CSQ=-|frameshift_variant|protein_coding|1|||1,G|missense_variant|lncRNA|||YES|2"
+    names = ("DP", "AU", "CU", "GU", "TU", "TAR", "TIR")
+    formats = "\n".join(f'##FORMAT=<ID={name},Number=.,Type=Integer,Description="x">' for name in names)
+    call = f"{':'.join(names)} 125:10,48:0,0:115,119:0,1:30,31:10,12"
+    lines = [f"chr1 100 . CA C,CG . PASS {entries};gnomAD_AC=3,4 {call}", f"chr1 200 . A <DEL> . . . {call}"]
+    return vcf(folder, lines, header=(columns,), formats=formats).read_bytes()
 
 
 def workbook() -> bytes:
@@ -71,6 +84,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "calls.maf": maf(),
         "calls.maf.gz": gzip.compress(maf()),
         "calls.vcf": calls,
+        "calls.vcf.gz": gzip.compress(calls),
+        "strelka.vcf": strelka_calls(folder),
         "asap.xml": (GOLDEN / "asap.xml").read_bytes(),
         "imagescope.xml": (GOLDEN / "imagescope.xml").read_bytes(),
         "cells.geojson": (GOLDEN / "qupath_0_5_cells.geojson").read_bytes(),
@@ -90,6 +105,8 @@ READERS: dict[str, tuple[Reader, ...]] = {
     "calls.maf": (read_maf,),
     "calls.maf.gz": (read_maf,),
     "calls.vcf": (read_vcf,),
+    "calls.vcf.gz": (read_vcf,),
+    "strelka.vcf": (read_vcf,),
     "asap.xml": (read_regions,),
     "imagescope.xml": (read_regions,),
     "cells.geojson": (given_cells,),

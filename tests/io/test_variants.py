@@ -5,13 +5,11 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import pysam
 import pytest
 
 from cxpath.data.variants import Consequence, Known
 from cxpath.errors import MissingFileError, VariantsFileError
-from cxpath.io.variants import REQUIRED, read_bed, read_maf, read_vcf
-from tests.io.variant_files import ANN, vcf
+from cxpath.io.variants import REQUIRED, read_bed, read_maf
 
 
 def bed(folder: Path, text: str, name: str = "panel.bed") -> Path:
@@ -40,7 +38,16 @@ def test_a_gzipped_bed_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["chr1\t100", "chr1\ta\tb", "chr1\t9\t9", "chr1\t-5\t9", f"chr1\t5\t{10**30}"]
+    "line",
+    [
+        "chr1\t100",
+        "chr1\ta\tb",
+        "chr1\t9\t9",
+        "chr1\t-5\t9",
+        f"chr1\t5\t{10**30}",
+        "chr1\t1_0\t9_0",
+        "chr1\t1.0\t9.0",
+    ],
 )
 def test_a_line_that_is_no_interval_is_named(tmp_path: Path, line: str) -> None:
     with pytest.raises(VariantsFileError, match="line 2"):
@@ -52,6 +59,18 @@ def test_no_file_and_no_interval(tmp_path: Path) -> None:
         read_bed(tmp_path / "none.bed")
     with pytest.raises(VariantsFileError, match="no interval"):
         read_bed(bed(tmp_path, "# nothing\n"))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_of_a_bed_end_at_line_ends_only(tmp_path: Path, end: str) -> None:
+    lines = ["chr1\t0\t10\tgene\u2028one", "chr1\t20\t30\tgene\u0085two", ""]
+    assert read_bed(bed(tmp_path, end.join(lines))).bases == 20
+
+
+def test_refseq_names_are_chromosomes_and_name_the_assembly(tmp_path: Path) -> None:
+    found = read_bed(bed(tmp_path, "NC_000001.11\t0\t10\nNC_000023.11\t0\t5\n"))
+    assert (set(found.bounds), found.assembly) == ({"1", "X"}, "GRCh38")
+    assert read_bed(bed(tmp_path, "NC_000001.10\t0\t10\n")).assembly == "GRCh37"
 
 
 MORE = ("t_depth", "t_alt_count", "FILTER", "gnomAD_AF", "NCBI_Build", "Matched_Norm_Sample_Barcode")
@@ -84,6 +103,213 @@ def test_samples_are_kept_apart_in_the_order_of_the_file(tmp_path: Path) -> None
     assert [(one.sample, len(one.variants)) for one in found] == [("T1", 2), ("T0", 1)]
 
 
+@pytest.mark.parametrize(("entry", "right"), [("9.0", 9), ("9.", 9), ("9", 9), (" 9 ", 9)])
+def test_counts_as_pandas_writes_them(tmp_path: Path, entry: str, right: int) -> None:
+    (sample,) = read_maf(maf(tmp_path, (*ROW[:7], entry, *ROW[8:])))
+    assert sample.variants[0].alternate_reads == right
+
+
+@pytest.mark.parametrize("entry", ["", ".", "NA", "nan", "NaN", "N/A", "None", "null", "-"])
+def test_what_stands_for_no_number_is_none(tmp_path: Path, entry: str) -> None:
+    row = (*ROW[:6], entry, entry, "PASS", entry, "37", "N1")
+    (variant,) = read_maf(maf(tmp_path, row))[0].variants
+    assert (variant.depth, variant.alternate_reads, variant.germline_frequency) == (None, None, None)
+
+
+@pytest.mark.parametrize("column", ["gnomAD_AC", "COSMIC_CNT", "gnomAD_AF"])
+@pytest.mark.parametrize("entry", ["NaN", "inf", "-inf", "1e999"])
+def test_counts_of_databases_that_are_no_numbers_are_none(tmp_path: Path, column: str, entry: str) -> None:
+    (variant,) = read_maf(maf(tmp_path, (*ROW[:6], entry), columns=(*REQUIRED, column)))[0].variants
+    assert (variant.germline_count, variant.cosmic_count, variant.germline_frequency) == (None, None, None)
+
+
+@pytest.mark.parametrize("entry", ["20%", "24.22", "\u00b2", "\u0663", "-1", "1e3", "many", "9" * 5000])
+def test_what_is_no_number_of_reads_is_named(tmp_path: Path, entry: str) -> None:
+    with pytest.raises(VariantsFileError, match=r"t_depth .* of T1 is no number of reads"):
+        read_maf(maf(tmp_path, (*ROW[:6], entry, *ROW[7:])))
+
+
+@pytest.mark.parametrize(
+    ("status", "somatic"),
+    [
+        ("Somatic", True),
+        ("SOMATIC", True),
+        ("Germline", False),
+        ("LOH", False),
+        ("None", False),
+        ("Wildtype", False),
+        ("Wild type", False),
+        ("Post-transcriptional modification", False),
+        ("", None),
+        ("NA", None),
+        ("Unknown", None),
+    ],
+)
+def test_the_mutation_status_says_what_is_somatic(tmp_path: Path, status: str, somatic: bool | None) -> None:
+    (sample,) = read_maf(maf(tmp_path, (*ROW[:6], status), columns=(*REQUIRED, "Mutation_Status")))
+    assert sample.variants[0].somatic is somatic
+    assert (sample.status_field, sample.cautions) == ("Mutation_Status", ())
+
+
+def test_a_status_of_no_vocabulary_is_kept_and_named(tmp_path: Path) -> None:
+    (sample,) = read_maf(maf(tmp_path, (*ROW[:6], "maybe"), columns=(*REQUIRED, "Mutation_Status")))
+    assert sample.variants[0].somatic is None
+    assert any("maybe (1)" in caution for caution in sample.cautions)
+
+
+NON, SYN, NOT = Consequence.NON_SYNONYMOUS, Consequence.SYNONYMOUS, Consequence.NON_CODING
+
+
+def with_class(folder: Path, *names: str) -> Path:
+    return maf(folder, *[(*ROW[:4], name, "T1") for name in names], columns=REQUIRED)
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        *((name, NON) for name in ("missense", "nonsense", "frameshift", "nonsynonymous SNV", "stopgain")),
+        *((name, NON) for name in ("frameshift deletion", "nonframeshift insertion", "splicing", "stoploss")),
+        *(
+            (name, NON)
+            for name in ("Start_Codon_SNP", "Start_Codon_Ins", "Stop_Codon_Del", "START_CODON_DEL")
+        ),
+        *((name, NON) for name in ("missense_variant&splice_region_variant", "splice_acceptor_variant")),
+        *((name, SYN) for name in ("synonymous SNV", "synonymous_variant", "stop_retained_variant")),
+        *(
+            (name, NOT)
+            for name in ("De_novo_Start_InFrame", "De_novo_Start_OutOfFrame", "intronic", "Fusion")
+        ),
+    ],
+)
+def test_classes_of_other_vocabularies_are_mapped_and_named(
+    tmp_path: Path, name: str, right: Consequence
+) -> None:
+    (sample,) = read_maf(with_class(tmp_path, name))
+    assert sample.variants[0].consequence is right
+    assert any(f"{name} as {right} (1)" in caution for caution in sample.cautions)
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("missense_mutation", NON), ("Nonsense_Mutation ", NON), ('"Silent"', SYN), ("3'UTR", NOT)],
+)
+def test_maf_s_own_classes_are_known_in_any_case_and_quotation(
+    tmp_path: Path, name: str, right: Consequence
+) -> None:
+    (sample,) = read_maf(with_class(tmp_path, name))
+    assert sample.variants[0].consequence is right
+    assert sample.cautions == ()
+
+
+@pytest.mark.parametrize("name", ["", "NaN", "protein change", "missense_variant&oops"])
+def test_a_class_of_no_vocabulary_is_refused_with_its_number(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VariantsFileError, match=rf"no known vocabulary: {name or 'no entry'} \(2\)"):
+        read_maf(with_class(tmp_path, "Silent", name, name))
+
+
+def test_blanks_and_invisible_letters_around_names_are_no_part_of_them(tmp_path: Path) -> None:
+    columns = (*REQUIRED[:5], f" {REQUIRED[5]} ", "t_depth\ufeff")
+    rows = [(*ROW[:5], name, "80") for name in ("T1", "T1 ", "\u00a0T1", "T1\u200b")]
+    (sample,) = read_maf(maf(tmp_path, *rows, columns=columns))
+    assert (sample.sample, [one.depth for one in sample.variants]) == ("T1", [80] * 4)
+
+
+@pytest.mark.parametrize("name", ["t1", "T\u200b1", "\uff341", "T 1"])
+def test_samples_whose_names_look_alike_are_asked_about(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VariantsFileError, match="differ by case or invisible letters only"):
+        read_maf(maf(tmp_path, ROW, (*ROW[:5], name, *ROW[6:])))
+
+
+def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VariantsFileError, match="no variant in the file"):
+        read_maf(maf(tmp_path))
+
+
+def test_a_row_without_a_sample_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VariantsFileError, match="line 3 has no Tumor_Sample_Barcode"):
+        read_maf(maf(tmp_path, (*ROW[:5], " ", *ROW[6:])))
+
+
+@pytest.mark.parametrize("inside", ["\u0085", "\u2028", "\x0c", "\x1c"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_at_line_ends_only(tmp_path: Path, inside: str, end: str) -> None:
+    path = tmp_path / "cohort.maf"
+    rows = [("Hugo_Symbol", *REQUIRED), *[(f"G{inside}X", *ROW[:6])] * 3]
+    path.write_bytes(end.join("\t".join(row) for row in rows).encode())
+    assert len(read_maf(path)[0].variants) == 3
+
+
+def test_a_long_entry_is_read(tmp_path: Path) -> None:
+    columns = (*REQUIRED, "Comment")
+    assert len(read_maf(maf(tmp_path, (*ROW[:6], "x" * 200_000), columns=columns))) == 1
+
+
+def test_a_row_longer_than_the_header_is_refused_and_a_shorter_one_filled(tmp_path: Path) -> None:
+    assert read_maf(maf(tmp_path, ROW[:7]))[0].variants[0].alternate_reads is None
+    with pytest.raises(VariantsFileError, match="line 3 has 13 entries, the header 12"):
+        read_maf(maf(tmp_path, (*ROW, "more")))
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(VariantsFileError, match="the column t_depth is there twice"):
+        read_maf(maf(tmp_path, (*ROW[:6], "8", "9"), columns=(*REQUIRED, "t_depth", "t_depth")))
+
+
+def test_the_case_of_a_column_s_name_makes_no_difference(tmp_path: Path) -> None:
+    columns = tuple(name.lower() for name in REQUIRED)
+    assert read_maf(maf(tmp_path, ROW[:6], columns=columns))[0].variants[0].position == 100
+
+
+@pytest.mark.parametrize(
+    ("reference", "alternate", "place"),
+    [
+        ("A", "-", ("1", 100, "A", "")),
+        ("-", "T", ("1", 101, "", "T")),
+        ("A", "G", ("1", 100, "A", "G")),
+        ("CA", "C", ("1", 101, "A", "")),
+    ],
+)
+def test_alleles_are_those_of_a_vcf(
+    tmp_path: Path, reference: str, alternate: str, place: tuple[str, int, str, str]
+) -> None:
+    row = (*ROW[:2], reference, alternate, *ROW[4:])
+    assert read_maf(maf(tmp_path, row))[0].variants[0].trimmed().place == place
+
+
+def test_the_first_allele_is_taken_where_the_second_is_the_reference(tmp_path: Path) -> None:
+    row = ("1", "100", "A", "A", "Silent", "T1", "G")
+    (variant,) = read_maf(maf(tmp_path, row, columns=(*REQUIRED, "Tumor_Seq_Allele1")))[0].variants
+    assert variant.alternate == "G"
+    (same,) = read_maf(maf(tmp_path, row[:6], columns=REQUIRED))[0].variants
+    assert not same.is_countable
+
+
+@pytest.mark.parametrize("alternate", ["NaN", "", "Q", "deletion"])
+def test_what_is_no_allele_is_refused(tmp_path: Path, alternate: str) -> None:
+    with pytest.raises(VariantsFileError, match="are no alleles"):
+        read_maf(maf(tmp_path, (*ROW[:3], alternate, *ROW[4:])))
+
+
+@pytest.mark.parametrize("position", ["1e8", "1.5", "\u0661", "100 bp", "9" * 5000])
+def test_a_position_that_may_have_lost_digits_is_refused(tmp_path: Path, position: str) -> None:
+    with pytest.raises(VariantsFileError, match="is no position"):
+        read_maf(maf(tmp_path, (ROW[0], position, *ROW[2:])))
+
+
+def test_rows_of_two_assemblies_are_refused(tmp_path: Path) -> None:
+    other = (*ROW[:10], "GRCh38", ROW[11])
+    with pytest.raises(VariantsFileError, match="NCBI_Build of T1 is GRCh37 and GRCh38"):
+        read_maf(maf(tmp_path, ROW, other))
+
+
+def test_oncotator_s_fraction_is_read(tmp_path: Path) -> None:
+    (sample,) = read_maf(maf(tmp_path, (*ROW[:6], "0.34"), columns=(*REQUIRED, "tumor_f")))
+    assert sample.variants[0].allele_fraction == 0.34
+    assert Known.ALLELE_FRACTION in sample.known
+    with pytest.raises(VariantsFileError, match="tumor_f '34' of T1 is no allele fraction"):
+        read_maf(maf(tmp_path, (*ROW[:6], "34"), columns=(*REQUIRED, "tumor_f")))
+
+
 def test_columns_that_are_not_there_are_not_known(tmp_path: Path) -> None:
     (sample,) = read_maf(maf(tmp_path, ROW[:6], columns=REQUIRED))
     assert sample.known == frozenset({Known.CONSEQUENCE})
@@ -100,101 +326,3 @@ def test_a_missing_column_is_named(tmp_path: Path, lacking: str) -> None:
 def test_an_entry_that_is_no_position_is_named(tmp_path: Path) -> None:
     with pytest.raises(VariantsFileError, match="'x' of T1 is no position"):
         read_maf(maf(tmp_path, (ROW[0], "x", *ROW[2:])))
-
-
-MISSENSE = "CSQ=G|missense_variant|TP53|0.0002,G|intron_variant|TP53|"
-
-
-def test_a_call_with_its_depth_fraction_and_annotation(tmp_path: Path) -> None:
-    line = f"chr1 100 . A G . PASS {MISSENSE};COSMIC_CNT=7;gnomAD_AC=3;HOTSPOT GT:AD:DP 0/1:60,20:80"
-    found = read_vcf(vcf(tmp_path, [line]))
-    (variant,) = found.variants
-    assert (variant.chromosome, variant.position) == ("1", 100)
-    assert variant.consequence is Consequence.NON_SYNONYMOUS
-    assert (variant.depth, variant.alternate_reads, variant.allele_fraction) == (80, 20, 0.25)
-    assert (variant.germline_frequency, variant.germline_count, variant.cosmic_count) == (0.0002, 3, 7)
-    assert variant.driver is True
-    assert variant.passed is True
-    assert found.known == frozenset(Known)
-    assert (found.sample, found.assembly) == ("T", "GRCh38")
-
-
-def test_each_allele_has_its_own_reads_and_its_own_consequence(tmp_path: Path) -> None:
-    csq = "CSQ=G|synonymous_variant|A|,T|stop_gained|A|,-|frameshift_variant|A|"
-    lines = [
-        f"chr1 100 . A G,T . PASS {csq} GT:AD:DP 1/2:10,20,30:60",
-        f"chr1 200 . AC G,A . PASS {csq} GT:AD:DP 0/2:10,20,30:60",
-    ]
-    found = read_vcf(vcf(tmp_path, lines)).variants
-    assert [one.alternate_reads for one in found] == [20, 30, 30]
-    assert [one.consequence for one in found] == [
-        Consequence.SYNONYMOUS,
-        Consequence.NON_SYNONYMOUS,
-        Consequence.NON_SYNONYMOUS,
-    ]
-
-
-def test_snpeff_is_read(tmp_path: Path) -> None:
-    line = (
-        "chr1 100 . A G . weak ANN=G|missense_variant&splice_region_variant|MODERATE|TP53 GT:AD:DP 0/1:9,1:10"
-    )
-    (variant,) = read_vcf(vcf(tmp_path, [line], header=(ANN,))).variants
-    assert variant.consequence is Consequence.NON_SYNONYMOUS
-    assert variant.passed is False
-    assert variant.germline_frequency is None
-
-
-def test_what_the_tumour_does_not_have_is_not_read(tmp_path: Path) -> None:
-    lines = [
-        f"chr1 100 . A G . PASS {MISSENSE} GT:AD:DP 0/0:10,0:10 0/1:5,5:10",
-        f"chr1 101 . A G . PASS {MISSENSE} GT:AD:DP 0/1:10,9:19 0/0:5,0:5",
-    ]
-    found = read_vcf(vcf(tmp_path, lines, samples=("TUMOR", "NORMAL")))
-    assert [one.position for one in found.variants] == [101]
-    assert found.sample == "TUMOR"
-    assert found.matched_normal is True
-
-
-def test_two_samples_of_unclear_names_ask_for_one(tmp_path: Path) -> None:
-    path = vcf(
-        tmp_path, [f"chr1 100 . A G . PASS {MISSENSE} GT:AD:DP 0/1:5,5:10 0/1:5,6:11"], samples=("A", "B")
-    )
-    with pytest.raises(VariantsFileError, match="--sample: A, B"):
-        read_vcf(path)
-    assert read_vcf(path, "B").variants[0].alternate_reads == 6
-    with pytest.raises(VariantsFileError, match="no sample 'C'"):
-        read_vcf(path, "C")
-
-
-def test_calls_without_samples_have_no_depth(tmp_path: Path) -> None:
-    found = read_vcf(vcf(tmp_path, [f"chr1 100 . A G . PASS {MISSENSE}"], samples=()))
-    assert found.variants[0].depth is None
-    assert Known.DEPTH not in found.known
-
-
-def test_an_unannotated_file_says_so(tmp_path: Path) -> None:
-    found = read_vcf(vcf(tmp_path, ["chr1 100 . A G . PASS . GT:AD:DP 0/1:5,5:10"], header=()))
-    assert Known.CONSEQUENCE not in found.known
-    assert found.variants[0].consequence is None
-
-
-def test_bcf_and_compressed_vcf_are_read_alike(tmp_path: Path) -> None:
-    plain = vcf(tmp_path, [f"chr1 100 . A G . PASS {MISSENSE} GT:AD:DP 0/1:60,20:80"])
-    for name, mode in (("calls.bcf", "wb"), ("calls.vcf.gz", "wz")):
-        with (
-            pysam.VariantFile(str(plain)) as old,
-            pysam.VariantFile(str(tmp_path / name), mode, header=old.header) as new,
-        ):
-            for record in old:
-                new.write(record)
-        assert read_vcf(tmp_path / name).variants == read_vcf(plain).variants
-
-
-@pytest.mark.parametrize("content", [b"", b"not a VCF at all\n", b"\x1f\x8bbroken"])
-def test_what_is_no_vcf_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "calls.vcf"
-    path.write_bytes(content)
-    with pytest.raises(VariantsFileError, match="not readable as VCF"):
-        read_vcf(path)
-    with pytest.raises(MissingFileError):
-        read_vcf(tmp_path / "none.vcf")

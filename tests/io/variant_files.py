@@ -19,8 +19,21 @@ FORMATS = (
 )
 
 
+def csq(*columns: str, name: str = "CSQ") -> str:
+    """Return the header line of VEP's field with these columns after the allele and the consequence."""
+    described = "Consequence annotations from Ensembl VEP. Format: " + "|".join(
+        ("Allele", "Consequence", *columns)
+    )
+    return f'##INFO=<ID={name},Number=.,Type=String,Description="{described}">'
+
+
 def vcf(
-    folder: Path, lines: list[str], *, header: tuple[str, ...] = (CSQ,), samples: tuple[str, ...] = ("T",)
+    folder: Path,
+    lines: list[str],
+    *,
+    header: tuple[str, ...] = (CSQ,),
+    samples: tuple[str, ...] = ("T",),
+    formats: str = FORMATS,
 ) -> Path:
     """Write a VCF; each line goes from CHROM to the last sample, blanks for tabs."""
     fixed = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
@@ -34,7 +47,7 @@ def vcf(
         '##INFO=<ID=gnomAD_AC,Number=A,Type=Integer,Description="gnomAD">',
         '##INFO=<ID=HOTSPOT,Number=0,Type=Flag,Description="hotspot">',
         *header,
-        FORMATS,
+        formats,
     ]
     path = folder / "calls.vcf"
     rows = ["\t".join(line.split(" ")) for line in lines]

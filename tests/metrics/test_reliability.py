@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from cxpath.data.cells import Calibration
-from cxpath.metrics.cells import Decision, Observation
+from cxpath.metrics.cells import Decision, MatchingSettings, Observation
 from cxpath.metrics.figures import BootstrapSettings
 from cxpath.metrics.reliability import binned, expected_error, measure_reliability, reliability_curve
-from cxpath.training.settings import MatchingSettings
 from tests.training.peak_examples import observed
 
 MATCHING = MatchingSettings()

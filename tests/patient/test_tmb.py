@@ -178,3 +178,96 @@ def test_faint_c_to_t_is_told_as_formalins_and_other_changes_are_not() -> None:
     assert any("formalin" in warning for warning in warned)
     calm = mutational_burden(sample(*strong, *other), preset("msk_like"), 2.0).warnings
     assert not any("formalin" in warning for warning in calm)
+
+
+def test_the_same_change_spelt_in_two_ways_counts_once() -> None:
+    spelt = [
+        variant(100, reference="A", alternate="T"),
+        variant(99, reference="GA", alternate="GT"),
+        variant(200, reference="CA", alternate="C"),
+        variant(200, reference="CAA", alternate="CA"),
+        variant(201, reference="A", alternate=""),
+    ]
+    assert count("msk_like", *spelt) == 2
+
+
+def test_a_padded_exchange_of_one_base_is_no_multi_nucleotide_one() -> None:
+    assert count("tso500_like", variant(1, reference="GA", alternate="GT")) == 1
+
+
+@pytest.mark.parametrize(
+    "facts", [{"alternate": "<DEL>"}, {"alternate": "A[chr2:100["}, {"structural": True}]
+)
+def test_structural_variants_never_count(facts: dict[str, object]) -> None:
+    for name in list_presets():
+        assert count(name, variant(1, **facts), variant(2)) == 1
+
+
+@pytest.mark.parametrize(
+    ("position", "reference", "alternate", "inside"),
+    [
+        (100, "CA", "C", True),  # the first base after the anchor is the target's first
+        (200, "CA", "C", False),  # only the anchor lies in the target
+        (98, "CAGTT", "C", True),
+        (200, "C", "CT", True),
+        (100, "C", "CT", True),
+        (99, "C", "CT", False),
+        (201, "C", "CT", False),
+        (99, "CA", "CT", False),
+    ],
+)
+def test_targets_are_asked_about_the_changed_bases(
+    position: int, reference: str, alternate: str, inside: bool
+) -> None:
+    panel = GenomeIntervals.merged([("chr1", 100, 200)])
+    found = mutational_burden(
+        sample(variant(position, reference=reference, alternate=alternate)), preset("msk_like"), 1, panel
+    )
+    assert found.variants == int(inside)
+
+
+def test_what_is_not_somatic_is_a_step_of_its_own() -> None:
+    statuses = [True] * 5 + [False] * 20 + [None]
+    variants = tuple(variant(n, somatic=status) for n, status in enumerate(statuses))
+    stated = SampleVariants("tumour", variants, ALL, matched_normal=True, status_field="Mutation_Status")
+    found = mutational_burden(stated, preset("msk_like"), 1.0)
+    (step,) = [step for step in found.funnel if step.step == "somatic (Mutation_Status)"]
+    assert (found.variants, step.removed, step.unknown) == (6, 20, 1)
+    assert "somatic (Mutation_Status) (1 of 26)" in found.warnings[0]
+
+
+def test_what_was_left_out_is_warned_of_before_anything_else() -> None:
+    bare = variant(1, depth=None, alternate_reads=None, allele_fraction=None)
+    known = frozenset({Known.CONSEQUENCE, Known.FILTER})
+    cautioned = SampleVariants("tumour", (bare,), known, cautions=("a word is not known",))
+    warnings = mutational_burden(cautioned, preset("wes_nonsyn"), 1.0).warnings
+    assert warnings[0] == "a word is not known"
+    assert "not applied" in warnings[1]
+    assert "depth ≥ 25; alternate reads ≥ 3; allele fraction ≥ 0.05" in warnings[1]
+    assert warnings[2].startswith("WES-non-synonymous-like")
+
+
+def test_a_variant_kept_for_want_of_a_field_is_warned_of() -> None:
+    warnings = mutational_burden(
+        sample(variant(1, depth=None), variant(2)), preset("wes_nonsyn"), 1.0
+    ).warnings
+    assert "depth ≥ 25 (1 of 2)" in warnings[0]
+
+
+def test_variants_without_a_consequence_are_named_and_refused_when_none_has_one() -> None:
+    some = sample(variant(1, consequence=None), variant(2))
+    assert "1 variant carries no consequence" in mutational_burden(some, preset("msk_like"), 1.0).warnings[0]
+    require_annotation(some, preset("msk_like"), "a.vcf")
+    with pytest.raises(VariantsFileError, match="carry no consequence"):
+        require_annotation(sample(variant(1, consequence=None)), preset("msk_like"), "a.vcf")
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_of_a_variant_s_rows_any_that_passes_is_enough_in_any_order(step: int) -> None:
+    rows = [variant(1, consequence=Consequence.NON_CODING), variant(1), variant(1, depth=3), variant(1)]
+    assert count("wes_nonsyn", *rows[::step]) == 1
+
+
+def test_more_reads_of_an_allele_than_in_all_are_warned_of() -> None:
+    warnings = mutational_burden(sample(variant(1, depth=20)), preset("msk_like"), 1.0).warnings
+    assert warnings[0] == "1 variant states more reads of the allele than reads in all"

@@ -44,7 +44,7 @@ from tests.report.run_folders import (
         ("0.9 µm per pixel lies outside the model's range", "--mpp"),
         ("tissue colour outside the span of haematoxylin and DAB", "--stain-check off"),
         ("94 % of the tissue is out of focus", "Rescan"),
-        ("no tissue found", "--roi"),
+        ("no tissue found", "--regions"),
         ("something nobody thought of", "do not take the missing score for a negative one"),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(rep
     assert "CPS Not evaluable No score was made. This is not a score of 0." in text
     assert "37 viable tumour cells found, at least 100 are required" in text
     assert "tissue colour outside the span of haematoxylin and DAB (eosin?)" in text
-    assert "--roi" in text
+    assert "--regions" in text
     assert "--stain-check off" in text
     assert "not adequate" in text
     for absent in ("before rounding", "interval", "(label cut-off)", "TPS", "16.22"):
@@ -293,7 +293,7 @@ def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> N
     assert first["name"] == "The 2 fields that move the score most"
     assert [field["number"] for field in first["fields"]] == [1, 2]
     assert second["name"] == "Local CPS: 1 to below 10"
-    assert second["note"].startswith("31 fields hold 35 % of the tumour cells. FigureMarkup at random")
+    assert second["note"].startswith("31 fields hold 35 % of the tumour cells. Sampled at random")
     assert second["fields"][0]["plain"] == "data:x"
     assert second["fields"][0]["place"] == "1.00 mm from left, 0.25 mm from top"
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripts.studies.coverage import SlidePlan, write_synthetic_slide
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.scores.sampling import (
@@ -21,6 +20,7 @@ from cxpath.scores.sampling import (
 )
 from cxpath.scores.score import score_cells
 from cxpath.scores.settings import Cutoff, SamplingSettings, ScoringSettings, SlideErrorSettings
+from scripts.studies.coverage import SlidePlan, write_synthetic_slide
 
 SETTINGS = SamplingSettings()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scripts.studies.coverage import CAREFUL
 
 from cxpath.data.cells import CellTable
 from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.settings import SlideErrorSettings
+from scripts.studies.coverage import CAREFUL
 from tests.synthetic_cells import synthetic_cells
 
 SURE = 0.999999

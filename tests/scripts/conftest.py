@@ -1,4 +1,4 @@
-"""Runs a recipe as a user does, and a small drawn slide for it to work on."""
+"""Runs a recipe as a user does, and a small synthetic slide for it to work on."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import pytest
 
 from cxpath.synth.slide import SlideTruth, write_synthetic_slide
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES, STUDIES = ROOT / "scripts" / "recipes", ROOT / "scripts" / "studies"
 RunScript = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
 def run_script() -> RunScript:
     def run(name: str, *arguments: Path | str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(SCRIPTS / name), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        recipe = RECIPES / name
+        program = [str(recipe)] if recipe.exists() else ["-m", f"scripts.studies.{name.removesuffix('.py')}"]
+        command = [sys.executable, *program, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, cwd=ROOT)
 
     return run
 
@@ -39,6 +42,6 @@ def slide(drawn: tuple[Path, SlideTruth]) -> Path:
 def scored(
     run_script: RunScript, slide: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """The results folder of the drawn slide, and what `score_one_slide.py` said when it made it."""
+    """The results folder of the synthetic slide, and what `score_one_slide.py` said when it made it."""
     folder = tmp_path_factory.mktemp("results") / "case"
     return folder, run_script("score_one_slide.py", slide, folder)

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+
+from cxpath.data.cells import Kind
+from cxpath.errors import OutputError
+from cxpath.report.drawing import POSITIVE
 from scripts.studies.contact_sheet import (
     CAPTION_PX,
     GAP_PX,
@@ -17,10 +21,6 @@ from scripts.studies.contact_sheet import (
     marked_panels,
     write_small,
 )
-
-from cxpath.data.cells import Kind
-from cxpath.errors import OutputError
-from cxpath.report.drawing import POSITIVE
 
 GREY = np.full((100, 100, 3), 200, np.uint8)
 

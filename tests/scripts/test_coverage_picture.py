@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts.studies.coverage import Coverage, draw_coverage
 
 from cxpath.scores.settings import SlideErrorSettings
+from scripts.studies.coverage import Coverage, draw_coverage
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
-"""The full study is `scripts/coverage_study.py`; here 150 slides show that nothing has come loose."""
+"""The full study is `scripts/studies/measure_coverage.py`.
+
+Here 150 slides show that nothing has come loose.
+"""
 
 import numpy as np
 import pytest
+
+from cxpath.scores.settings import Cutoff, judge
 from scripts.studies.coverage import (
     CAREFUL,
     CUTOFFS,
@@ -14,8 +19,6 @@ from scripts.studies.coverage import (
     summary_rows,
     write_synthetic_slide,
 )
-
-from cxpath.scores.settings import Cutoff, judge
 from tests.scores.tissues import FLAWLESS
 
 

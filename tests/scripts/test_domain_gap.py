@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from scripts.studies.domain_gap import compare, measure_picture
 
 MPP = 0.5

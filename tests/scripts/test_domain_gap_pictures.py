@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scripts.studies.domain_gap import real_pictures, sheet, synthetic_pictures
 
 from cxpath.evaluation.settings import RealSettings, bundled_settings, evaluation_settings
+from scripts.studies.domain_gap import real_pictures, sheet, synthetic_pictures
 
 
 def test_drawn_pictures_hold_cells() -> None:

@@ -35,7 +35,7 @@ def test_a_handful_of_slides_is_no_estimate(run_script: RunScript, tmp_path: Pat
 
 
 def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, tmp_path: Path) -> None:
-    ended = run_script("coverage_study.py", "12", tmp_path)
+    ended = run_script("measure_coverage.py", "12", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "| all | 12 |" in ended.stdout
     assert "on the other side:" in ended.stdout
@@ -44,6 +44,17 @@ def test_the_coverage_study_prints_its_tables_and_draws(run_script: RunScript, t
 
 
 def test_the_sampling_study_prints_its_table(run_script: RunScript) -> None:
-    ended = run_script("sampling_study.py", "6")
+    ended = run_script("measure_sampling.py", "6")
     assert ended.returncode == 0, ended.stderr
     assert "| 0 to 100 | 6 |" in ended.stdout
+
+
+def test_the_study_of_counted_scores_prints_shares_and_probabilities(run_script: RunScript) -> None:
+    ended = run_script("measure_counted_score.py", "60000", "--counted", "20", "--cells", "300", "3000")
+    assert ended.returncode == 0, ended.stderr
+    table = [line.split("|")[1:-1] for line in ended.stdout.splitlines() if line.startswith("| bundled")]
+    assert [row[2].strip() for row in table] == ["300", "3,000"]
+    for row in table:
+        share, said = float(row[4]), float(row[5])
+        assert abs(share - said) < 0.03
+        assert said > 0.95

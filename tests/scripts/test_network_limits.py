@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scripts.studies.network_limits import ORACLES, oracle_tables
 
 from cxpath.data.cells import Calibration, Kind
 from cxpath.evaluation.synthetic_set import EvaluatedArea, EvaluatedField
 from cxpath.metrics.cells import NOTHING, OTHER, Decision
+from scripts.studies.network_limits import ORACLES, oracle_tables
 from tests.training.blob_fields import cells_at
 from tests.training.peak_examples import peaks_at
 

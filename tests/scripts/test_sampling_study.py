@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scripts.studies.coverage import sampled_slides, strata_by_brown
 
 from cxpath.scores.settings import SamplingSettings
+from scripts.studies.coverage import sampled_slides, strata_by_brown
 
 
 def test_the_brownest_fields_have_their_own_stratum() -> None:

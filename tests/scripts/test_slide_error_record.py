@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripts.studies.slide_error import measure_slide_error, record_slide_error
 
 from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.network.model import load_model, model_folder, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES
+from scripts.studies.slide_error import measure_slide_error, record_slide_error
 
 SLIDE = [
     [80, 15, 0, 0, 0, 5], [9, 880, 0, 0, 6, 5], [0, 0, 30, 20, 0, 0],
@@ -19,7 +19,7 @@ SLIDE = [
 
 
 def evaluated(folder: Path, slides: int = 12, digest: str | None = None, **changes: Any) -> Path:
-    """Write slides as `cxpath evaluate` leaves them, one of another arm and one list of cells among them."""
+    """Write slides as `cxpath model evaluate` leaves them, one of another arm and one list of cells too."""
     items = folder / "items"
     items.mkdir(parents=True)
     for number in range(slides):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.report.test_evaluation_page import evaluation
-from tests.scripts.conftest import SCRIPTS, RunScript
+from tests.scripts.conftest import ROOT, RunScript
 
 NAME = "write_accuracy_tables.py"
 PAGE = "# Accuracy\n\n<!-- real: begin -->\nyesterday\n<!-- real: end -->\nkept\n"
@@ -42,6 +42,6 @@ def test_a_page_without_the_marks_is_left_alone(tmp_path: Path, run_script: RunS
 
 
 def test_the_shipped_page_has_the_marks_that_make_evaluate_needs() -> None:
-    page = (SCRIPTS.parent / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
     for name in ("real", "synthetic"):
         assert page.index(f"<!-- {name}: begin -->") < page.index(f"<!-- {name}: end -->")

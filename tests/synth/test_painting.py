@@ -129,7 +129,7 @@ def test_without_traps_the_ground_holds_no_dab(rich_world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trap", "where"),
+    ("hard_negative", "where"),
     [
         ("necrosis_dab_od", Ground.NECROSIS),
         ("keratin_dab_od", Ground.KERATIN),

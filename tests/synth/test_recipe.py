@@ -30,7 +30,7 @@ def test_mpp_is_jittered(recipes: list[FieldRecipe]) -> None:
     assert np.ptp(mpp) > 0.08
 
 
-@pytest.mark.parametrize("group", ["tissue", "nuclei", "staining", "traps", "stains", "scanner"])
+@pytest.mark.parametrize("group", ["tissue", "nuclei", "staining", "hard_negatives", "stains", "scanner"])
 def test_every_parameter_varies(recipes: list[FieldRecipe], group: str) -> None:
     fixed = {"patch_scale_um", "visible_od"}
     for item in fields(getattr(recipes[0], group)):

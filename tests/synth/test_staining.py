@@ -67,7 +67,7 @@ def test_patchy_staining_makes_neighbours_alike(stain: Stain) -> None:
 
 
 @pytest.mark.parametrize(
-    ("trap", "column"),
+    ("hard_negative", "column"),
     [("cytoplasm_only_share", "cytoplasm_dab_od"), ("nuclear_brown_share", "nuclear_dab_od"),
      ("punctate_share", "clumping"), ("subvisible_share", "membrane_od")],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from cxpath.training.settings import TrainingSettings, read_training_settings
 def test_the_shipped_configuration_reads() -> None:
     settings = read_training_settings(bundled("configs") / "training" / "small.toml")
     assert settings.name == "small"
-    assert settings.drawing.train_seed != settings.drawing.validation_seed
+    assert settings.synthesis.train_seed != settings.synthesis.validation_seed
 
 
 def test_an_unknown_key_is_named(tmp_path: Path) -> None:

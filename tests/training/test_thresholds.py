@@ -10,6 +10,7 @@ import pytest
 from cxpath.data.cells import FINE_CLASSES, Calibration, Kind, Subkind
 from cxpath.metrics.cells import (
     Decision,
+    MatchingSettings,
     Observation,
     detection_f1,
     false_tumour_positive,
@@ -17,7 +18,6 @@ from cxpath.metrics.cells import (
     table_of,
 )
 from cxpath.pipeline.cells import stained_probability
-from cxpath.training.settings import MatchingSettings
 from cxpath.training.thresholds import (
     LabelledLogits,
     choose_centre_threshold,

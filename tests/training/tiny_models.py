@@ -21,7 +21,7 @@ ARCHITECTURE = ArchitectureSettings(
 
 SECONDS = """
 synthetic_share = {synthetic_share}
-[drawing]
+[synthesis]
 train_fields = 4
 validation_fields = 2
 field_px = 128
@@ -29,7 +29,7 @@ workers = 1
 [crops]
 batch = 4
 crop_px = 96
-[judging]
+[matching]
 margin_px = 8
 [schedule]
 steps = {steps}

@@ -19,7 +19,7 @@ middle_channels = 16
 deep_channels = 16
 merged_channels = 16
 hidden_channels = 32
-[drawing]
+[synthesis]
 train_fields = 12
 validation_fields = 4
 field_px = 128
@@ -27,7 +27,7 @@ workers = 1
 [crops]
 batch = 4
 crop_px = 96
-[judging]
+[matching]
 margin_px = 8
 [schedule]
 steps = {steps}

@@ -270,8 +270,8 @@ def fine_tune(
 ) -> FineTuned:
     """Let a model learn from a lab's annotated images, and pack what comes out.
 
-    ChosenThresholds and calibration stay those of the start model: they were chosen on whole slides, and a few fields
-    are too few to choose them anew.
+    Thresholds and calibration stay those of the start model: they were chosen on whole slides, and a few
+    fields are too few to choose them anew.
 
     Parameters
     ----------
@@ -377,14 +377,14 @@ def _described(
     figures: dict[str, Metric],
 ) -> ModelCard:
     # No path, file name or folder: they may name a patient, and the card travels with the model.
-    command = f"cxpath train --from {start.card.name} --annotations DIR"
+    command = f"cxpath model fine-tune DIR --from {start.card.name}"
     record = training_record(training, trained, command).model_copy(update={"settings_digest": digest})
     return describe(trained.network, training, card_decision(start), record, data, figures)
 
 
 def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSettings) -> tuple[DataSource, ...]:
     lab = f"annotated images of a lab, digest {digest[:16]}"
-    drawing = settings.drawing
+    synthesis = settings.synthesis
     sources = [
         *start.data,
         DataSource(
@@ -394,7 +394,7 @@ def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSetting
         DataSource(name=lab, licence="the lab's own", use="train", amount=_amount(parts.learned)),
     ]  # fmt: skip
     if settings.synthetic_crops:
-        amount = f"{drawing.train_fields} fields of {drawing.field_px} px, seed {drawing.train_seed}"
+        amount = f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}"
         name = "synthetic H-DAB tissue drawn by cxpath.training.synthetic"
         sources.append(DataSource(name=name, licence="MIT", use="train", amount=amount))
     if parts.held_out:

@@ -39,12 +39,14 @@ class ScoreRequest:
         "cervix", or another tumour with `research`.
     research : bool
         Compute scores that the assay does not support.
-    roi : Path, optional
-        FigureMarkup regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
+    regions : Path, optional
+        Annotated regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
     cells : Path, optional
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
-    cell_classes : Path, optional
+    class_map : Path, optional
         What the class names of those cells mean (TOML); the bundled map by default.
+    ignore_classes : tuple of str
+        Classes of drawn regions and of given cells that are left out.
     marker : str
         "pdl1", "her2", "egfr" or "vegf".
     mode : str
@@ -65,9 +67,10 @@ class ScoreRequest:
     assay: str = UNKNOWN
     tumour: str = CERVIX
     research: bool = False
-    roi: Path | None = None
+    regions: Path | None = None
     cells: Path | None = None
-    cell_classes: Path | None = None
+    class_map: Path | None = None
+    ignore_classes: tuple[str, ...] = ()
     marker: str = PDL1
     mode: str = WHOLE
     model: str = "small"
@@ -98,9 +101,9 @@ class ScoreRequest:
         ConfigurationError
             Unknown marker, mode or tumour, or a marker without the lab's intensity cuts.
         """
-        if self.cell_classes and not self.cells:
+        if self.class_map and not self.cells:
             raise ConfigurationError(
-                "--cell-classes without --cells", "pass the cells whose classes it explains"
+                "--class-map without --cells", "pass the cells whose classes it explains"
             )
         self._check_mode()
         if self.marker != PDL1:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from cxpath.data.settings import bundled, read_settings
 from cxpath.data.variants import GenomeIntervals, SampleVariants
 from cxpath.errors import ConfigurationError, MissingFileError, VariantsFileError
 from cxpath.io.atomic import is_gzipped, output_error
-from cxpath.io.variants import read_bed, read_maf, read_vcf
+from cxpath.io.variants import read_bed, read_maf
+from cxpath.io.vcf import read_vcf
 from cxpath.patient.tmb import (
     STATED_NOTHING,
     Burden,
@@ -25,6 +28,8 @@ from cxpath.report.html import RESEARCH_USE
 from cxpath.version import __version__
 
 SCHEMA = "cxpath/tmb/1"
+_GENOME_MEGABASES = 3200
+"""A human genome has 3,100 to 3,200 Mb, with what no assembly places."""
 _VCF_ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 
 
@@ -75,14 +80,19 @@ def tmb_document(request: TmbRequest) -> dict[str, Any]:
         When a file cannot be used, with the reason.
     """
     preset = _preset(request.preset)
+    _require_share(request.circumstances.purity)
     panel = _panel(request)
     megabases = request.megabases if panel is None else panel.bases / 1e6
-    samples = _samples(request)
+    samples = _read_samples(request)
+    _require_common_chromosomes(samples, panel, request)
     burdens = []
-    for sample in samples:
+    for sample in _chosen(samples, request):
         require_annotation(sample, preset, request.variants)
         _require_one_assembly(sample, panel, request)
-        burdens.append(mutational_burden(sample, preset, float(megabases or 0), panel, request.circumstances))
+        cautioned = replace(sample, cautions=(*_outside(sample, panel), *sample.cautions))
+        burdens.append(
+            mutational_burden(cautioned, preset, float(megabases or 0), panel, request.circumstances)
+        )
     return _document(burdens)
 
 
@@ -103,6 +113,11 @@ def _document(burdens: Sequence[Burden]) -> dict[str, Any]:
     return head | {"samples": [one.as_dict() for one in burdens]}
 
 
+def _require_share(purity: float | None) -> None:
+    if purity is not None and not 0 <= purity <= 1:
+        raise ConfigurationError(f"--purity is {purity}", "pass the share of tumour cells, from 0 to 1")
+
+
 def _preset(name: str) -> Preset:
     if name not in list_presets():
         raise ConfigurationError(
@@ -114,8 +129,11 @@ def _preset(name: str) -> Preset:
 def _panel(request: TmbRequest) -> GenomeIntervals | None:
     if (request.bed is None) == (request.megabases is None):
         raise ConfigurationError("the size of what was sequenced is not clear", "pass --bed or --megabases")
-    if request.megabases is not None and request.megabases <= 0:
-        raise ConfigurationError("--megabases must be above 0", "pass the megabases that were sequenced")
+    if request.megabases is not None and not 0 < request.megabases <= _GENOME_MEGABASES:
+        raise ConfigurationError(
+            f"--megabases must be above 0 and at most {_GENOME_MEGABASES}, the whole genome",
+            "pass the megabases that were sequenced",
+        )
     if request.bed is None:
         if request.callable_bed is not None:
             raise ConfigurationError("--callable needs --bed", "pass the panel with --bed")
@@ -132,28 +150,73 @@ def _panel(request: TmbRequest) -> GenomeIntervals | None:
     return common
 
 
-def _samples(request: TmbRequest) -> list[SampleVariants]:
+def _read_samples(request: TmbRequest) -> list[SampleVariants]:
     path = request.variants
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
-    if _is_vcf(path):
-        return [read_vcf(path, request.sample)]
-    samples = read_maf(path)
-    if request.sample is None:
+    return [read_vcf(path, request.sample)] if _is_vcf(path) else read_maf(path)
+
+
+def _chosen(samples: list[SampleVariants], request: TmbRequest) -> list[SampleVariants]:
+    """Return the sample that was asked for; all where none was, or where a VCF has been read for it."""
+    if request.sample is None or _is_vcf(request.variants):
         return samples
-    wanted = [one for one in samples if one.sample == request.sample]
+    wanted = [one for one in samples if one.sample == request.sample.strip()]
     if not wanted:
-        shown = ", ".join(one.sample for one in samples[:5])
-        raise VariantsFileError(f"{path}: no sample {request.sample!r}", f"it holds {shown}, …")
+        shown = _some(one.sample for one in samples)
+        raise VariantsFileError(f"{request.variants}: no sample {request.sample!r}", f"samples: {shown}")
     return wanted
 
 
 def _is_vcf(path: Path) -> bool:
     if path.name.lower().endswith(_VCF_ENDINGS):
         return True
+    return _start(path).removeprefix(b"\xef\xbb\xbf").startswith((b"##fileformat=VCF", b"BCF"))
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file, unpacked where it is gzipped."""
     with path.open("rb") as file:
-        start = file.read(16)
-    return start.startswith(b"##fileformat=VCF") or (is_gzipped(start) and ".vcf" in path.name.lower())
+        start = file.read(32)
+    if not is_gzipped(start):
+        return start
+    try:
+        with gzip.open(path, "rb") as packed:
+            return packed.read(32)
+    except (OSError, EOFError, zlib.error):
+        return b""
+
+
+def _require_common_chromosomes(
+    samples: Sequence[SampleVariants], panel: GenomeIntervals | None, request: TmbRequest
+) -> None:
+    """Refuse a BED that names no chromosome of the variants' file: the burden would be 0 in any case."""
+    present = frozenset(name for sample in samples for name in sample.chromosomes)
+    if panel is None or not present or present & panel.bounds.keys():
+        return
+    raise VariantsFileError(
+        f"{request.bed}: names no chromosome of {request.variants} "
+        f"({_some(panel.bounds)} against {_some(present)})",
+        "give the BED of the assembly and the names that the variants were called with",
+    )
+
+
+def _outside(sample: SampleVariants, panel: GenomeIntervals | None) -> Iterator[str]:
+    """Yield a caution where bases of the BED lie on chromosomes that the header does not declare."""
+    if panel is None or not sample.declared_chromosomes:
+        return
+    strange = [name for name in panel.bounds if name not in sample.chromosomes]
+    if strange:
+        bases = GenomeIntervals({name: panel.bounds[name] for name in strange}).bases
+        yield (
+            f"{bases / 1e6:.3g} of the BED's {panel.bases / 1e6:.4g} Mb lie on chromosomes that the file of "
+            f"variants does not declare ({_some(strange)}): no variant can be found there"
+        )
+
+
+def _some(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join([*ordered[:4], *(["…"] if len(ordered) > 4 else [])])
 
 
 def _require_one_assembly(sample: SampleVariants, panel: GenomeIntervals | None, request: TmbRequest) -> None:

@@ -25,7 +25,7 @@ from cxpath.metrics.reliability import measure_reliability
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device, choose_device
 from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord
-from cxpath.pipeline.find_cells import find_cells, plan_slide
+from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.slide.open import open_slide
 from cxpath.synth.slide import write_synthetic_slide
@@ -37,11 +37,11 @@ from cxpath.training.settings import SlideThresholdSettings, TrainingSettings
 from cxpath.training.thresholds import FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.version import __version__
 
-# The staining cuts, chosen on whole drawn slides that no network learned from.
+# The staining thresholds, chosen on whole synthetic slides that no network learned from.
 #
-# Some are as `cxpath synth` draws them. Others are crowded with traps and their scanners vary, as those of
-# the drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is
-# rare and traps are many, one chosen on fields of training calls too little on slides.
+# Some are as `cxpath synth slide` makes them. Others are crowded with hard negatives and their scanners vary,
+# like those of the synthetic test set, which has others. A threshold chosen on the first alone calls too
+# much where stain is rare and hard negatives are many; one chosen on fields of training calls too little.
 #
 # Stained immune cells are far rarer on slides than on the fields that calibration is fitted on, and more
 # things look like them. The logit of their staining is therefore moved before the cut that serves both
@@ -151,7 +151,7 @@ def _synthetic_score(
         tissue = find_tissue(slide)
         detector = Detector(model, device, tissue.stains)
         plan = plan_slide(slide, tissue, detector, PipelineSettings())
-        cells = find_cells(slide, tissue, plan, detector, PipelineSettings()).cells
+        cells = find_cells(SlideContext(slide, tissue, plan, detector, PipelineSettings())).cells
     path.unlink()
     return SyntheticScore(cells.kind, cells.certainty, cells.stained, truth.cps)
 
@@ -179,7 +179,7 @@ def hard_negative_recipe(settings: SlideThresholdSettings) -> SyntheticSettings:
     slides = {
         stratum.name: settings.hard_negative_slides // len(recipe.stratum) for stratum in recipe.stratum
     }
-    arm = Arm(name="trapped", stains="training", gated=False, slides=slides)
+    arm = Arm(name="hard_negatives", stains="training", gated=False, slides=slides)
     return recipe.model_copy(update={"seed": settings.first_seed, "arm": (arm,)})
 
 
@@ -198,7 +198,7 @@ def _hard_negative_score(
     return SyntheticScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))
 
 
-# The whole story of a model: draw, train, decide, measure, pack. What `cxpath train` calls.
+# The whole story of a model: draw, train, decide, measure, pack. What `cxpath model train` calls.
 
 
 HELD_OUT = "held-out drawn fields"
@@ -310,17 +310,17 @@ def training_record(settings: TrainingSettings, trained: TrainedNetwork, command
 
 
 def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
-    drawing, slides = settings.drawing, settings.slide_threshold
+    synthesis, slides = settings.synthesis, settings.slide_threshold
     name, licence = "synthetic H-DAB tissue drawn by cxpath.training.synthetic", "MIT"
     return (
         DataSource(
             name=name, licence=licence, use="train",
-            amount=f"{drawing.train_fields} fields of {drawing.field_px} px, seed {drawing.train_seed}",
+            amount=f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}",
         ),
         DataSource(
             name=name, licence=licence, use="validate",
-            amount=f"{drawing.validation_fields} fields of {drawing.field_px} px, "
-            f"seed {drawing.validation_seed}; {len(slides.cps) + slides.hard_negative_slides} slides "
+            amount=f"{synthesis.validation_fields} fields of {synthesis.field_px} px, "
+            f"seed {synthesis.validation_seed}; {len(slides.cps) + slides.hard_negative_slides} slides "
             f"from seed {slides.first_seed}",
         ),
     )  # fmt: skip

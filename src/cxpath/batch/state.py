@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from cxpath.documents.batch import Outcome, read_batch_document
 from cxpath.errors import BatchError, CxpathError, MissingFileError
-from cxpath.io.atomic import output_error
+from cxpath.io.atomic import leftovers_of, output_error
 
 STATE_NAME = "batch-state"
 LOCK_PATIENCE_S = 1800.0
@@ -124,17 +124,11 @@ class StateFolder:
 
     def clear_leftovers(self, folder: Path) -> None:
         """Remove what a killed worker left half-written of a results folder; call with its lock held."""
-        for home in (folder.parent, folder):
-            for partial in home.glob(f".{_literal(folder.name)}.*.partial"):
-                shutil.rmtree(partial, ignore_errors=True)
+        for partial in leftovers_of(folder):
+            shutil.rmtree(partial, ignore_errors=True)
 
     def _path(self, slide_id: str) -> Path:
         return self.outcomes / f"{file_stem(slide_id)}.json"
-
-
-def _literal(name: str) -> str:
-    """Return a name as a pattern that matches itself alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def file_stem(slide_id: str) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from cxpath.app.request import ScoreRequest
 from cxpath.documents.batch import Outcome
 from cxpath.documents.folder import COMMIT_MARK
+from cxpath.slide.errors import printable
 from cxpath.slide.identity import files_of
 from cxpath.slide.open import open_slide
 from cxpath.slide.privacy import pseudonym_key
@@ -54,7 +55,7 @@ class SlideTask:
     @property
     def shown_name(self) -> str:
         """The slide's file name, or its pseudonym."""
-        return self.request.shown_name or self.request.slide.name
+        return printable(self.request.shown_name or self.request.slide.name)
 
     @property
     def named(self) -> str:
@@ -71,9 +72,9 @@ class SlideTask:
         shown = {
             request.slide: self.shown_name,
             request.out: self.id,
-            request.roi: "the regions file",
+            request.regions: "the regions file",
             request.cells: "the cells file",
-            request.cell_classes: "the class map",
+            request.class_map: "the class map",
         }
         files = {path: name for path, name in shown.items() if path is not None}
         for path, name in files.items():

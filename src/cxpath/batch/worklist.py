@@ -20,6 +20,7 @@ from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry
 from cxpath.documents.run import RunFolderError
 from cxpath.errors import BatchError, CxpathError, MissingFileError, ReadsFileError, WorklistError
 from cxpath.io.tables import plain_rows
+from cxpath.slide.errors import printable
 from cxpath.slide.identity import series_instance_uid
 from cxpath.slide.open import open_slide
 
@@ -78,7 +79,7 @@ def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
         by_path[task.request.slide.resolve()].append(task)
     for same in by_path.values():
         if len(same) > 1 and len(
-            {(task.request.roi, task.request.cells, task.request.marker) for task in same}
+            {(task.request.regions, task.request.cells, task.request.marker) for task in same}
         ) < len(same):
             names = ", ".join(task.id for task in same)
             reason = f"{same[0].named}: stands {len(same)} times ({names})"
@@ -102,7 +103,7 @@ def _look(task: SlideTask) -> Problem | None:
 
 def _what_fails(task: SlideTask) -> Problem | None:
     request = task.request
-    for file in (request.roi, request.cells, request.cell_classes):
+    for file in (request.regions, request.cells, request.class_map):
         if file and not file.is_file():
             return Problem(task.id, f"{file}: no such file", "check the path")
     try:
@@ -388,10 +389,10 @@ def _task_of_row(row: WorklistRow, template: ScoreRequest, out: Path, model_dige
         tumour=values.get("tumour", template.tumour),
         marker=values.get("marker", template.marker).lower(),
         mpp=_mpp(row) if "mpp" in values else template.mpp,
-        roi=Path(values["regions"]) if "regions" in values else template.roi,
+        regions=Path(values["regions"]) if "regions" in values else template.regions,
         cells=Path(values["cells"]) if "cells" in values else template.cells,
     )
-    slide_id = values.get("id") or request.shown_name or row.slide.stem
+    slide_id = values.get("id") or request.shown_name or printable(row.slide.stem)
     _check_id(slide_id, row)
     facts = {name: entry for name, entry in values.items() if name in FACT_COLUMNS or name.startswith(NOTE)}
     request = replace(request, out=out.absolute() / slide_id)

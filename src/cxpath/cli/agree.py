@@ -1,4 +1,4 @@
-"""`cxpath agree` and `cxpath calibrate`."""
+"""`cxpath agree`: run, init, plan, cells and calibrate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxpath.cli.output import ClassMapOption
+
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
     from cxpath.app.calibrate import Calibration
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 
 agree = typer.Typer(
-    help="Agreement of manual reads and software: study, template, sample size.", no_args_is_help=True
+    help="Agreement of manual reads and software: study, template, sample size, calibration.",
+    no_args_is_help=True,
 )
 
 
@@ -41,7 +44,17 @@ def run(
     reference: Annotated[
         str, typer.Option(help="The reader that is the reference.", show_default="the readers' median")
     ] = "",
-    score: Annotated[str, typer.Option(help="Which score.")] = "CPS",
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+    ] = None,
+    prefer: Annotated[
+        str,
+        typer.Option(help="Of several results of one slide: newest, or part of its folder's path."),
+    ] = "",
+    score: Annotated[
+        str, typer.Option(help="Which score.", show_default="the one that the tables name")
+    ] = "",
     cutoffs: Annotated[str, typer.Option(help="Cut-offs, rising, with commas between.")] = "1,10",
     by: Annotated[list[str] | None, typer.Option(help="A further column to group cases by.")] = None,
     margin: Annotated[float, typer.Option(help="Non-inferiority margin; fix it beforehand.")] = 0.05,
@@ -61,9 +74,11 @@ def run(
         reads=tuple(reads),
         results=tuple(results or ()),
         score=score,
+        prefer=prefer,
         software=software,
         reference=reference,
         groups=tuple(by or ()),
+        readers=tuple(name.strip() for one in readers or () for name in one.split(",") if name.strip()),
         settings=settings,
     )
     study = run_agreement(request, out, overwrite=overwrite)
@@ -92,13 +107,18 @@ def init(
 @agree.command()
 def plan(
     figure: Annotated[Target, typer.Argument(help="What the study is planned for.")],
-    value: Annotated[float, typer.Option(help="Expected of cases that are not near a cut-off.")],
+    value: Annotated[
+        float, typer.Option(help="Expected of cases that are not near a cut-off; for the ICC of ICC(A,1).")
+    ],
     width: Annotated[float | None, typer.Option(help="The interval shall be no wider.")] = None,
     at_least: Annotated[float | None, typer.Option(help="Its lower bound shall be no lower.")] = None,
     prevalence: Annotated[float, typer.Option(help="Share of cases that reach the cut-off.")] = 0.5,
     near: Annotated[float, typer.Option(help="Share of cases near the cut-off.")] = 0.0,
     near_value: Annotated[float, typer.Option(help="Expected of those.")] = 0.0,
     readers: Annotated[int, typer.Option(help="For the ICC.")] = 2,
+    reader_bias: Annotated[
+        float, typer.Option(help="For the ICC: how much readers differ in level, in SD of the scores.")
+    ] = 0.0,
     assurance: Annotated[float, typer.Option(help="Share of studies that shall end so.")] = 0.8,
     level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
     studies: Annotated[int, typer.Option(help="Simulated at each number of cases.")] = 1000,
@@ -119,6 +139,7 @@ def plan(
         near=near,
         near_value=near_value,
         readers=readers,
+        reader_bias=reader_bias,
         assurance=assurance,
         level=level,
         studies=studies,
@@ -139,26 +160,27 @@ def cells(
     found: Annotated[
         list[Path], typer.Option(help="GeoJSON or results folder to compare, in the same order.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Write the JSON to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for cells.json.")] = None,
     mpp: Annotated[float | None, typer.Option(help="µm per pixel, where no results folder says it.")] = None,
-    cell_classes: Annotated[Path | None, typer.Option(help="TOML: what class names mean.")] = None,
+    class_map: ClassMapOption = None,
     radius_um: Annotated[float, typer.Option(min=1, help="At which classes are compared.")] = 6.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
     from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
     from cxpath.app.documents import write_json
+    from cxpath.io.atomic import folder_for
 
     request = CellsRequest(
         reference=tuple(truth),
         compared=tuple(found),
         mpp=mpp,
-        cell_classes=cell_classes,
+        class_map=class_map,
         radius_um=radius_um,
     )
     document = compare_cells(request)
     if out:
-        write_json(out, document)
+        write_json(folder_for(out) / "cells.json", document)
     print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(cell_lines(document)))
 
 
@@ -175,8 +197,9 @@ def _lines(study: AgreementStudy) -> Iterator[str]:
                     continue
                 where = context.get("cutoff") or context.get("scale", "")
                 interval = one.intervals[0] if one.intervals else None
-                edges = f"{interval.low:.3f} to {interval.high:.3f}" if interval else ""
-                yield f"  {label:34} {where:24} {one.value:7.3f}  {edges}"
+                edges = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "no interval"
+                whose = label.format(**context)
+                yield f"  {whose:34} {where:24} {one.value:7.3f}  {edges}"
     yield from (f"warning  {warning}" for warning in study.warnings)
     yield RESEARCH_USE
 
@@ -186,40 +209,49 @@ _SHOWN = (
     ("between readers", "pairwise_opa", "readers: mean pairwise agreement"),
     ("between readers", "fleiss_kappa", "readers: Fleiss' kappa"),
     ("between readers", "ac1", "readers: AC1"),
-    ("comparison", "icc_a1", "compared: ICC(A,1)"),
-    ("comparison", "opa", "compared: OPA"),
-    ("comparison", "ppa", "compared: PPA"),
-    ("comparison", "npa", "compared: NPA"),
-    ("comparison", "kappa", "compared: kappa"),
+    ("comparison", "icc_a1", "{compared} against {reference}: ICC(A,1)"),
+    ("comparison", "opa", "{compared} against {reference}: OPA"),
+    ("comparison", "ppa", "{compared} against {reference}: PPA"),
+    ("comparison", "npa", "{compared} against {reference}: NPA"),
+    ("comparison", "kappa", "{compared} against {reference}: kappa"),
     ("software against readers", "difference_opa_consensus", "software less readers: OPA"),
     ("software against readers", "difference_ccc_consensus", "software less readers: CCC"),
 )
 
 
-# `cxpath calibrate`: the staining threshold that agrees best with a laboratory's reads; its own scale.
+# `cxpath agree calibrate`: the staining threshold that agrees best with a laboratory's reads; its own scale.
 
 
+@agree.command()
 def calibrate(
     reads: Annotated[Path, typer.Argument(help="Table of manual CPS reads, CSV or XLSX.")],
     results: Annotated[list[Path], typer.Argument(help="Results of cxpath score, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="The configuration file to write.")] = Path("calibrated.toml"),
+    out: Annotated[Path, typer.Option(help="Folder for calibrated.toml.")] = Path("cxpath-out/calibration"),
     with_map: Annotated[
         bool, typer.Option("--map", help="Fit a rising map from the CPS to your reads, too.")
     ] = False,
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier calibration.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""
     from cxpath.app.calibrate import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
+    from cxpath.io.atomic import folder_for
 
-    found = run_calibration(reads, results, seed, Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD)
-    write_configuration(found, out, overwrite=overwrite)
+    fit = Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD
+    people = [name.strip() for one in readers or () for name in one.split(",") if name.strip()]
+    found = run_calibration(reads, results, seed, fit, people)
+    path = folder_for(out) / "calibrated.toml"
+    write_configuration(found, path, overwrite=overwrite)
     if as_json:
         print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(_calibration_lines(found, out)))
+        print("\n".join(_calibration_lines(found, path)))
 
 
 def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:

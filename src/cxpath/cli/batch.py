@@ -19,7 +19,9 @@ from cxpath.cli.output import (
     SOME_FAILED,
     AssayOption,
     ConfigOption,
+    Device,
     DeviceOption,
+    IgnoreClassOption,
     JsonNotSummary,
     JsonOption,
     Marker,
@@ -275,11 +277,12 @@ def run(
     research: ResearchOption = False,
     marker: MarkerOption = Marker.PDL1,
     model: ModelOption = "small",
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     config: ConfigOption = None,
     settings: SettingsOption = None,
     stain_check: StainCheckOption = None,
     pseudonym: PseudonymOption = False,
+    ignore_class: IgnoreClassOption = None,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Score every slide of a worklist; the same command again goes on where it was left.
@@ -299,8 +302,9 @@ def run(
         research=research,
         marker=marker.value,
         model=model,
-        device=device,
+        device=device.value,
         pseudonym=pseudonym,
+        ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
     request = BatchRequest(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cxpath.errors import MissingFileError
+
 if TYPE_CHECKING:
     from cxpath.app.configuration import Configuration
 
@@ -21,6 +23,8 @@ FAILED = 1
 USAGE = 2
 SOME_FAILED = 3
 NOT_EVALUABLE = 4
+INTERRUPTED = 130
+"""Ctrl-C: 128 and the number of SIGINT."""
 
 
 # What a command prints: its document as JSON, or lines for a person.
@@ -97,6 +101,14 @@ class StainCheck(StrEnum):
     OFF = "off"
 
 
+class Device(StrEnum):
+    """Choices of `--device`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class Marker(StrEnum):
     """Choices of `--marker`."""
 
@@ -106,21 +118,76 @@ class Marker(StrEnum):
     VEGF = "vegf"
 
 
-MppOption = Annotated[float | None, typer.Option(help="Micrometres per pixel, if the file does not say.")]
-AssayOption = Annotated[str, typer.Option(help="22c3, 28-8, sp142, sp263 or unknown.")]
-TumourOption = Annotated[str, typer.Option(help="Tumour site.")]
+INPUT, SCORE, MODEL, OUTPUT = "Input", "Score", "Model", "Output"
+"""Panels of `--help`."""
+
+MppOption = Annotated[
+    float | None, typer.Option(rich_help_panel=INPUT, help="Micrometres per pixel, if the file does not say.")
+]
+AssayOption = Annotated[str, typer.Option(rich_help_panel=SCORE, help="22c3, 28-8, sp142, sp263 or unknown.")]
+TumourOption = Annotated[str, typer.Option(rich_help_panel=SCORE, help="Tumour site.")]
 ResearchOption = Annotated[
-    bool, typer.Option("--research", help="Compute scores the assay does not support.")
+    bool, typer.Option("--research", rich_help_panel=SCORE, help="Compute scores the assay does not support.")
 ]
-MarkerOption = Annotated[Marker, typer.Option(help="Other markers give an H-score.")]
-ModelOption = Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="Settings (TOML); see configs/default.toml.")]
+MarkerOption = Annotated[Marker, typer.Option(rich_help_panel=SCORE, help="Other markers give an H-score.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", rich_help_panel=MODEL, help="Name of a bundled model, or a model folder.")
+]
+DeviceOption = Annotated[Device, typer.Option(rich_help_panel=MODEL, help="Where the network runs.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", rich_help_panel=SCORE, help="Settings (TOML); `cxpath config init` writes one."),
+]
 SettingsOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting: section.key=VALUE. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", rich_help_panel=SCORE, help="One setting: section.key=VALUE. Repeatable."),
 ]
-StainCheckOption = Annotated[StainCheck | None, typer.Option(help="off scores a slide whatever its colours.")]
-PseudonymOption = Annotated[bool, typer.Option("--pseudonym", help="Replace a slide's name by a keyed hash.")]
+StainCheckOption = Annotated[
+    StainCheck | None, typer.Option(rich_help_panel=SCORE, help="off scores a slide whatever its colours.")
+]
+IgnoreClassOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-class", help="Leave out regions and cells of this class. Repeatable."),
+]
+PseudonymOption = Annotated[
+    bool, typer.Option("--pseudonym", rich_help_panel=OUTPUT, help="Replace a slide's name by a keyed hash.")
+]
+
+
+RegionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=INPUT,
+        help="Regions to include and exclude (QuPath GeoJSON, ASAP or ImageScope XML).",
+    ),
+]
+ClassMapOption = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=INPUT,
+        help="What class names of cells mean (TOML); `cxpath config path cells/qupath.toml` shows one.",
+    ),
+]
+
+
+def require_files(*paths: Path | None) -> None:
+    """Refuse a mistyped path at once, before anything heavy is imported.
+
+    Raises
+    ------
+    MissingFileError
+        Naming the first path that does not exist.
+    """
+    for path in paths:
+        if path is not None and not _exists(path):
+            raise MissingFileError(f"{path}: no such file", "check the path")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL byte, is no file
+        return False
 
 
 def effective_configuration(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -111,6 +112,9 @@ def _lines(document: Mapping[str, Any], out: Path) -> Iterator[str]:
 # `cxpath tmb`: tumour mutational burden from a file of variants.
 
 
+_MOST_WARNINGS = 20
+
+
 class Normal(StrEnum):
     """Choices of `--normal`."""
 
@@ -171,28 +175,38 @@ def _burden_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def _one(result: Mapping[str, Any]) -> Iterator[str]:
     low, high = result["interval"]
     yield f"sample   {result['sample']}"
+    yield from (f"warning  {warning}" for warning in result["warnings"])
     yield (
         f"TMB      {result['value']:.2f} per Mb, {result['method']} "
         f"({result['level']:.0%} interval {low:.1f} to {high:.1f})"
     )
-    yield f"         {result['variants']} variants, {result['megabases']:.4g} Mb"
+    variants = "1 variant" if result["variants"] == 1 else f"{result['variants']} variants"
+    yield f"         {variants}, {result['megabases']:.4g} Mb"
     for step in result["funnel"]:
         unknown = f", {step['unknown']} not stated and kept" if step["unknown"] else ""
         part = f"-{step['removed']}{unknown}" if step["applied"] else f"not applied: {step['why_not']}"
         yield f"         {step['left']:8}  {step['step']}  ({part})"
     yield from (f"not made {what}" for what in result["not_reproduced"])
-    yield from (f"warning  {warning}" for warning in result["warnings"])
 
 
 def _table(results: list[Mapping[str, Any]]) -> Iterator[str]:
     from statistics import median
 
+    yield from _common_warnings(results)
     yield f"{'sample':24} {'TMB':>8}  {'95 % interval':>16}  variants"
     for one in results:
         low, high = one["interval"]
         yield f"{one['sample']:24} {one['value']:8.2f}  {low:7.2f} to {high:5.2f}  {one['variants']:8}"
     middle = median(one["value"] for one in results)
     yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0]['method']}"
-    idle = [f"{step['step']} ({step['why_not']})" for step in results[0]["funnel"] if not step["applied"]]
-    yield from (f"not applied: {step}" for step in idle)
-    yield from (f"warning  {warning}" for warning in results[0]["warnings"])
+
+
+def _common_warnings(results: list[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield each warning once: alone where it holds for all samples, else with how many it holds for."""
+    counts = Counter(warning for one in results for warning in one["warnings"])
+    shown = list(counts.items())[:_MOST_WARNINGS]
+    for warning, count in shown:
+        who = "" if count == len(results) else f"{count} of {len(results)} samples: "
+        yield f"warning  {who}{warning}"
+    if len(counts) > len(shown):
+        yield f"warning  and {len(counts) - len(shown)} more, in tmb.json (--out)"

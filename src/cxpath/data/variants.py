@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +17,34 @@ from numpy.typing import NDArray
 Bounds = NDArray[np.int64]
 
 
+_SEX_AND_MITOCHONDRIAL = {"23": "X", "24": "Y", "M": "MT", "NC_012920": "MT", "J01415": "MT"}
+_REFSEQ = re.compile(r"NC_0000(\d\d)$")
+_GENBANK = re.compile(r"CM000(\d\d\d)$")
+_GENBANK_BEFORE_1 = 662
+"""Chromosomes 1 to 22, X and Y are CM000663 to CM000686."""
+_LAST_NUMBER = 24
+
+
+@lru_cache(maxsize=4096)
 def plain_chromosome(name: str) -> str:
-    """Return a chromosome's name without "chr", so that all files agree on it; "M" is "MT"."""
-    plain = name.removeprefix("chr").removeprefix("Chr").upper()
-    return "MT" if plain == "M" else plain
+    """Return a human chromosome's name as "1", "X" or "MT", so that all files agree on it.
+
+    "chr" in any case, RefSeq ("NC_000001.11") and GenBank ("CM000663.2") accessions and the numbers 23
+    and 24 are understood; any other name is returned in upper case.
+    """
+    upper = name.strip().upper().removeprefix("CHROMOSOME").removeprefix("CHR").lstrip("_")
+    unversioned = re.sub(r"\.\d+$", "", upper)
+    number = _accession_number(unversioned)
+    if number is not None:
+        upper = unversioned = str(number)
+    plain = upper.lstrip("0") if upper.isdecimal() and upper.strip("0") else upper
+    return _SEX_AND_MITOCHONDRIAL.get(unversioned.lstrip("0"), plain)
+
+
+def _accession_number(name: str) -> int | None:
+    refseq, genbank = _REFSEQ.match(name), _GENBANK.match(name)
+    number = int(refseq[1]) if refseq else int(genbank[1]) - _GENBANK_BEFORE_1 if genbank else 0
+    return number if 1 <= number <= _LAST_NUMBER else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +85,10 @@ class GenomeIntervals:
             return False
         at = int(np.searchsorted(pairs[:, 0], position - 1, side="right")) - 1
         return at >= 0 and position - 1 < int(pairs[at, 1])
+
+    def touches(self, chromosome: str, first: int, last: int) -> bool:
+        """Say whether any base from `first` to `last` lies inside; both are 1-based."""
+        return bool(_touching(self.bounds.get(chromosome), first - 1, last))
 
     def within(self, other: GenomeIntervals) -> GenomeIntervals:
         """Return the part that lies inside other intervals, too."""
@@ -104,6 +134,7 @@ class Known(StrEnum):
     """What a file can say about its variants."""
 
     FILTER = "filter"
+    SOMATIC = "somatic status"
     CONSEQUENCE = "consequence"
     DEPTH = "depth"
     ALTERNATE_READS = "alternate reads"
@@ -124,13 +155,21 @@ class Variant:
         Plain: "1", "X", "MT".
     position : int
         1-based, of the reference allele's first base.
+    reference, alternate : str
+        As in VCF; either may be empty once the shared bases are trimmed.
+    structural : bool
+        Whether the file itself calls the variant structural.
+    somatic : bool or None
+        False where the file calls the variant germline, loss of heterozygosity or wild type.
     """
 
     chromosome: str
     position: int
     reference: str
     alternate: str
+    structural: bool = False
     passed: bool | None = None
+    somatic: bool | None = None
     consequence: Consequence | None = None
     depth: int | None = None
     alternate_reads: int | None = None
@@ -142,13 +181,56 @@ class Variant:
 
     @property
     def place(self) -> tuple[str, int, str, str]:
-        """What makes two entries the same variant."""
+        """What makes two trimmed entries the same variant."""
         return self.chromosome, self.position, self.reference, self.alternate
 
     @property
     def is_multi_nucleotide(self) -> bool:
         """Whether several bases are exchanged for as many."""
         return len(self.reference) == len(self.alternate) > 1
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether the allele is spelt out base by base, changes something and is not called structural.
+
+        A long insertion that is spelt out counts, whatever its length: published cohorts hold FLT3's
+        internal tandem duplications in that way.
+        """
+        spelt_out = not any(sign in self.alternate for sign in "<>[]*.")
+        return spelt_out and self.reference != self.alternate and not self.structural
+
+    @property
+    def bases(self) -> tuple[int, int]:
+        """First and last base of the trimmed change, 1-based; an insertion's two neighbours."""
+        if not self.reference:
+            return self.position - 1, self.position
+        return self.position, self.position + len(self.reference) - 1
+
+    def trimmed(self) -> Variant:
+        """Return the same change without the bases that both alleles share.
+
+        Shared bases at the end go first, so that an indel moves as far to the left as the file's own
+        spelling shows. No reference genome is read: two spellings that differ by more than their shared
+        bases stay two variants.
+        """
+        if not self.is_countable:
+            return self
+        reference, alternate = self.reference.upper(), self.alternate.upper()
+        end = _shared(reference[::-1], alternate[::-1])
+        reference, alternate = reference[: len(reference) - end], alternate[: len(alternate) - end]
+        start = _shared(reference, alternate)
+        return replace(
+            self,
+            position=self.position + start,
+            reference=reference[start:],
+            alternate=alternate[start:],
+        )
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many first bases two alleles share."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
 @dataclass(frozen=True)
@@ -165,6 +247,12 @@ class SampleVariants:
         Whether a normal sample of the patient was called against, as far as the file says.
     assembly : str or None
     chromosome_lengths : mapping of str to int
+    declared_chromosomes : frozenset of str
+        Those that the header lists, with a length or without.
+    cautions : tuple of str
+        What was left out of the file or not understood, in words, for the first lines of a result.
+    status_field : str
+        Where the file says which variants are somatic; empty where it does not.
     """
 
     sample: str
@@ -173,3 +261,11 @@ class SampleVariants:
     matched_normal: bool | None = None
     assembly: str | None = None
     chromosome_lengths: Mapping[str, int] = field(default_factory=dict)
+    declared_chromosomes: frozenset[str] = frozenset()
+    cautions: tuple[str, ...] = ()
+    status_field: str = ""
+
+    @property
+    def chromosomes(self) -> frozenset[str]:
+        """Every chromosome that the header declares or a variant lies on."""
+        return self.declared_chromosomes | {variant.chromosome for variant in self.variants}

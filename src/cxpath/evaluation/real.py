@@ -174,7 +174,8 @@ def label_figures(wanted: LabelledSet, results: Results, settings: RealSettings)
                labels, "labels"),
         figure("detections_per_label", "detections for each label", detections_per_label, kinds,
                labels, "labels", wanted.detections_per_label),
-        figure("brown_classified_positive", "brown nuclei called PD-L1 positive tumour", brown_classified_positive,
+        figure("brown_classified_positive", "brown nuclei classified as PD-L1 positive tumour",
+               brown_classified_positive,
                f"of the nuclei labelled {wanted.brown} and found", brown, "brown nuclei"),
     ]  # fmt: skip
     if wanted.tumour:
@@ -429,7 +430,7 @@ Watcher = Callable[[str, int, int], None]
 
 @dataclass
 class Findings:
-    """What judging gathered; grows set by set."""
+    """What an evaluation gathered; grows set by set."""
 
     sets: list[SetSummary] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)

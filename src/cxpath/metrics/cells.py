@@ -10,18 +10,30 @@ from typing import overload
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from cxpath.data.cells import Calibration, CellPeaks, Kind
 from cxpath.data.matching import match_points
+from cxpath.data.settings import Settings
 from cxpath.network.detector import Detector
 from cxpath.network.model import Metric
 from cxpath.pipeline.cells import name_cells, positive_probability
 from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
-from cxpath.training.settings import MatchingSettings
 
 # Counts of truth against call, field by field, and every figure that follows from them.
 #
 # The six places are the four classes that make the score, `other`, and nothing (missed or invented).
+
+
+class MatchingSettings(Settings):
+    """How peaks are matched to truth, and what is measured."""
+
+    match_radius_um: float = Field(default=6.0, gt=0)
+    margin_px: int = Field(default=48, ge=0)
+    """Cells nearer to a field's edge are not scored: there the network lacks its halo."""
+    min_distance_um: float = Field(default=3.0, gt=0)
+    low_cps: float = 3.0
+    """Fields with a true CPS below this are the ones that must not be overcalled."""
 
 
 CLASSES = ("tumour_positive", "tumour_negative", "immune_positive", "immune_negative", "other")
@@ -213,7 +225,7 @@ def observe(
     detector : Detector
         With a low centre threshold if a cut is still to be chosen.
     drawn : iterable of SyntheticField
-    judging : MatchingSettings
+    matching : MatchingSettings
     """
     return [
         _observed(detector.detect(np.ascontiguousarray(field.rgb)[None])[0], field, detector.mpp, matching)

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.cells import Kind
-from cxpath.metrics.cells import Decision, Observation, above
+from cxpath.metrics.cells import Decision, MatchingSettings, Observation, above
 from cxpath.metrics.figures import BootstrapSettings, Rows, bootstrap_interval
 from cxpath.network.model import Metric, Reliability, ReliabilityCurve
 from cxpath.pipeline.cells import name_cells, positive_probability
-from cxpath.training.settings import MatchingSettings
 
 BINS = 10
 
@@ -76,7 +75,7 @@ def measure_reliability(
     observations : sequence of Observation
         Of fields that neither calibrated nor chose anything.
     decision : Decision
-    judging : MatchingSettings
+    matching : MatchingSettings
     mpp : float
     what : str
         The fields in words.

@@ -135,6 +135,7 @@ def _is_c_to_t(variant: Variant) -> bool:
 # The funnel: one filter after the other, with how many variants each leaves out, and which did not apply.
 
 
+IN_THE_PANEL = "in the panel"
 Keep = Callable[[Variant], bool | None]
 
 
@@ -181,9 +182,9 @@ def run_funnel(
     preset : Preset
     panel : GenomeIntervals or None
     """
-    kept: Sequence[Variant] = sample.variants
+    kept: Sequence[Variant] = [variant.trimmed() for variant in sample.variants]
     steps = [FunnelStep("in the file", len(kept))]
-    for one in _filters(preset, panel):
+    for one in _filters(sample, preset, panel):
         if one.needs is not None and one.needs not in sample.known:
             steps.append(_idle(one.step, len(kept), f"the file does not state: {one.needs}"))
             continue
@@ -193,25 +194,45 @@ def run_funnel(
         steps.append(FunnelStep(one.step, len(left), len(kept) - len(left), unknown))
         kept = left
     if panel is None:
-        steps.insert(1, _idle("in the panel", len(sample.variants), "no BED was given"))
+        steps.insert(1, _idle(IN_THE_PANEL, len(sample.variants), "no BED was given"))
     return tuple(kept), tuple(steps)
+
+
+def funnel_cautions(steps: Sequence[FunnelStep]) -> Iterator[str]:
+    """Yield which of the preset's filters did nothing, or not for all variants: too many may count."""
+    idle = [one.step for one in steps if not one.applied and one.step != IN_THE_PANEL]
+    if idle:
+        yield (
+            "filters that were not applied, as the file does not state what they need, so that too many "
+            f"variants may count: {'; '.join(idle)}"
+        )
+    unjudged = [f"{one.step} ({one.unknown} of {one.left + one.removed})" for one in steps if one.unknown]
+    if unjudged:
+        yield (
+            "variants were kept although the file does not state for them what a filter needs: "
+            f"{'; '.join(unjudged)}"
+        )
 
 
 def _idle(step: str, left: int, why_not: str) -> FunnelStep:
     return FunnelStep(step, left, applied=False, why_not=why_not)
 
 
-def _filters(preset: Preset, panel: GenomeIntervals | None) -> Iterator[_Filter]:
+def _filters(sample: SampleVariants, preset: Preset, panel: GenomeIntervals | None) -> Iterator[_Filter]:
     seen: set[tuple[str, int, str, str]] = set()
     if panel is not None:
-        yield _Filter("in the panel", lambda v: panel.holds(v.chromosome, v.position))
+        yield _Filter(IN_THE_PANEL, lambda v: panel.touches(v.chromosome, *v.bases))
+    yield _Filter("no structural variant", lambda v: v.is_countable)
     yield _Filter("passed the caller's filters", lambda v: v.passed, Known.FILTER)
-    yield _Filter("each variant once", lambda v: _first_time(v, seen))
+    if sample.status_field:
+        yield _Filter(f"somatic ({sample.status_field})", lambda v: v.somatic, Known.SOMATIC)
     yield _Filter(preset.counts, _counted(preset), Known.CONSEQUENCE)
     if not preset.multi_nucleotide:
         yield _Filter("no multi-nucleotide exchange", lambda v: not v.is_multi_nucleotide)
     yield from _reads(preset)
     yield from _origin(preset)
+    # Last, so that any row of a variant (one a transcript, one a caller) is enough, in whatever order.
+    yield _Filter("each variant once", lambda v: _first_time(v, seen))
 
 
 def _first_time(variant: Variant, seen: set[tuple[str, int, str, str]]) -> bool:
@@ -319,6 +340,8 @@ class Burden:
         Variants per megabase.
     interval : tuple of float
         Exact 95 % interval of the count, over the same megabases.
+    warnings : tuple of str
+        First what was left out of the file, not understood or not applied; then the method's own limits.
     """
 
     sample: str
@@ -360,7 +383,7 @@ def require_annotation(sample: SampleVariants, preset: Preset, file: object) -> 
         With the reason, and what to do.
     """
     for need in preset.needs:
-        if need not in sample.known:
+        if need not in sample.known or (need is Known.CONSEQUENCE and _none_annotated(sample)):
             reason = (
                 f"the variants carry no consequence (neither CSQ nor ANN), so that {preset.counts} ones "
                 "cannot be told"
@@ -369,6 +392,27 @@ def require_annotation(sample: SampleVariants, preset: Preset, file: object) -> 
             )
             hint = _HOW_TO_ANNOTATE.get(need, "choose another preset")
             raise VariantsFileError(f"{file}: preset {preset.name} is refused: {reason}", hint)
+
+
+def _none_annotated(sample: SampleVariants) -> bool:
+    """Say whether a field for consequences is declared, but empty at every variant."""
+    small = [variant for variant in sample.variants if variant.is_countable]
+    return bool(small) and all(variant.consequence is None for variant in small)
+
+
+def _without_consequence(sample: SampleVariants) -> Iterator[str]:
+    lacking = sum(variant.is_countable and variant.consequence is None for variant in sample.variants)
+    if lacking:
+        variants = "1 variant carries" if lacking == 1 else f"{lacking} variants carry"
+        yield f"{variants} no consequence and cannot be counted"
+
+
+def _impossible_reads(sample: SampleVariants) -> Iterator[str]:
+    pairs = ((variant.alternate_reads, variant.depth) for variant in sample.variants)
+    wrong = sum(reads is not None and depth is not None and reads > depth for reads, depth in pairs)
+    if wrong:
+        variants = "1 variant states" if wrong == 1 else f"{wrong} variants state"
+        yield f"{variants} more reads of the allele than reads in all"
 
 
 def mutational_burden(
@@ -402,5 +446,11 @@ def mutational_burden(
         variants=len(counted),
         megabases=megabases,
         funnel=funnel,
-        warnings=tuple(doubts(counted, preset, megabases, matched, circumstances.purity)),
+        warnings=(
+            *sample.cautions,
+            *_without_consequence(sample),
+            *_impossible_reads(sample),
+            *funnel_cautions(funnel),
+            *doubts(counted, preset, megabases, matched, circumstances.purity),
+        ),
     )

@@ -77,7 +77,7 @@ def _point(stated: float, seen: float, count: int, largest: int) -> dict[str, An
 
 
 SCHEMA = "cxpath/evaluation/1"
-_HINT = "run cxpath evaluate again, or give a folder that it wrote"
+_HINT = "run cxpath model evaluate again, or give a folder that it wrote"
 _SHEET = "contact_sheet"
 
 PLOT_PX = 420

@@ -36,7 +36,7 @@ from cxpath.report.html import (
 
 _TUMOUR = (
     "Check on the slide that invasive tumour is present and inside the scored outline. If it is scarce, "
-    "stain another block or a deeper section; if the outline missed it, score again with --roi."
+    "stain another block or a deeper section; if the outline missed it, score again with --regions."
 )
 _RESOLUTION = (
     "Find the scanner's µm per pixel and score again with --mpp; rescan if it lies outside the model's range."
@@ -48,9 +48,9 @@ _STAIN = (
 _ARTEFACT = "Rescan the slide after cleaning it, or cut and stain a new section."
 _CONTROL = (
     "Look at the control tissue on the slide. If it is stained wrongly, repeat the run of staining; if the "
-    "wrong piece was taken for it, draw the control as a region and score again with --roi."
+    "wrong piece was taken for it, draw the control as a region and score again with --regions."
 )
-_TISSUE = "Check the tissue picture. If tissue was missed, outline it in QuPath and score again with --roi."
+_TISSUE = "Check the tissue picture. If tissue was missed, outline it in QuPath and use --regions."
 
 _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("tive control (",), _CONTROL),
@@ -106,7 +106,7 @@ def _heading(bucket: str, shown: int, score: Mapping[str, Any]) -> Section:
         return {"name": words, "note": note if score.get("cps") else ""}
     known = ((score.get("heterogeneity") or {}).get("buckets")) or []
     bounds = next((one for one in known if one["name"] == bucket), None)
-    note = "FigureMarkup at random, in proportion to their tumour cells."
+    note = "Sampled at random, in proportion to their tumour cells."
     if bounds:
         held = "1 field holds" if bounds["fields"] == 1 else f"{whole(bounds['fields'])} fields hold"
         note = f"{held} {percent(bounds['share_of_tumour_cells'])} of the tumour cells. {note}"
@@ -351,7 +351,7 @@ def _curve(shares: list[float]) -> str:
 PDL1 = "pdl1"
 
 _OTHER_SCORES = {
-    "ic_area": "IC, share of tumour area (%)",
+    "ic_area": "IC, share of tumour area taken by lymphocytes and macrophages (%)",
     "ic_cells": "IC, share of immune cells (%)",
     "tap": "TAP (%)",
     "h_score": "H-score (0 to 300)",

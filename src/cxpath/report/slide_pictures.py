@@ -252,7 +252,7 @@ def draw_regions(picture: Image.Image, regions: Sequence[Region], to_picture: fl
     Parameters
     ----------
     picture : Image
-        FigureMarkup upon.
+        Painted upon.
     regions : sequence of Region
         In level-0 pixels. Of more than twelve, only the largest of each name is named.
     to_picture : float

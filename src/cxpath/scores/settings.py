@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from cxpath.data.cells import CellTable
 from cxpath.data.reads import ScoreMap
 from cxpath.data.settings import Settings
 
@@ -101,7 +102,7 @@ BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-of
 
 
 class LaboratoryMapSettings(Settings):
-    """Section `[scoring.laboratory_map]`: written by `cxpath calibrate --map`."""
+    """Section `[scoring.laboratory_map]`: written by `cxpath agree calibrate --map`."""
 
     scores: tuple[float, ...]
     """CPS of the points of the map, rising."""
@@ -303,7 +304,8 @@ class ScoringSettings(Settings):
 
     borderline_tail_beyond: float = Field(default=0.12, gt=0, lt=0.5)
     """As `borderline_tail`, of a cut-off farther away. Chosen on simulated slides
-    (`scripts/coverage_study.py`, docs/scores.md): lower, and biopsies far from every cut-off are flagged."""
+    (`scripts/studies/measure_coverage.py`, docs/scores.md): lower, and biopsies far from every cut-off
+    are flagged."""
 
     field_um: float = Field(default=500.0, gt=50)
     """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
@@ -320,7 +322,7 @@ class ScoringSettings(Settings):
     """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
 
     laboratory_map: LaboratoryMapSettings | None = None
-    """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
+    """The laboratory's own scale, shown beside the CPS; written by `cxpath agree calibrate --map`."""
 
 
 def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
@@ -331,6 +333,14 @@ def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
 def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
     """Return the error term; the defaults where neither the lab nor a model card has set one."""
     return settings.slide_error or SlideErrorSettings()
+
+
+def with_threshold_of(cells: CellTable, settings: ScoringSettings) -> ScoringSettings:
+    """Return the settings with the staining threshold that the cells carry, where the lab has set none."""
+    carried = cells.facts.stained_threshold
+    if settings.stained_threshold is not None or carried is None:
+        return settings
+    return settings.model_copy(update={"stained_threshold": carried})
 
 
 def threshold_of(settings: ScoringSettings) -> float:

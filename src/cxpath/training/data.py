@@ -25,7 +25,7 @@ from cxpath.synth.field import (
 )
 from cxpath.training.settings import CropSettings
 
-# FigureMarkup fields on disk: drawn once by several processes, then read as memory maps.
+# Synthetic fields on disk: drawn once by several processes, then read as memory maps.
 #
 # A cache is a folder of plain .npy files and one note of what was drawn; an equal request is not redrawn.
 
@@ -182,7 +182,7 @@ def _open(folder: Path) -> FieldCache:
 
 # Crops as poor scans would show them: softer, paler, noisier, compressed harder.
 #
-# FigureMarkup nuclei carry fine marks of their kind that a soft or coarsely compressed scan does not show. A
+# Synthetic nuclei carry fine marks of their kind that a soft or coarsely compressed scan does not show. A
 # network that always sees these marks names cells by them, and is lost without; one that sometimes must do
 # without falls back on size, neighbours and what is common.
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import Field
 
 from cxpath.data.settings import Settings, read_settings
+from cxpath.metrics.cells import MatchingSettings
 from cxpath.network.model import ModelCard
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,
-    MatchingSettings,
     ScheduleSettings,
     SynthesisSettings,
     TrainingSettings,
@@ -46,7 +46,7 @@ class FineTuneSchedule(ScheduleSettings):
 
 
 class FineTuneSettings(Settings):
-    """Everything `cxpath train --annotations DIR --config FILE` reads."""
+    """Everything `cxpath model fine-tune DIR --config FILE` reads."""
 
     name: str = ""
     """Of the new model; empty: the start model's with `-tuned` behind it."""
@@ -57,7 +57,7 @@ class FineTuneSettings(Settings):
     """Share of the image sources held out; at least one where there are two, unless 0."""
     source_separator: str = ""
     """Images whose names are equal up to this belong together (one patient, say) and are not parted."""
-    drawing: RehearsalSettings = RehearsalSettings()
+    synthesis: RehearsalSettings = RehearsalSettings()
     crops: FineTuneCrops = FineTuneCrops()
     loss: LossSettings = LossSettings()
     schedule: FineTuneSchedule = FineTuneSchedule()
@@ -65,7 +65,7 @@ class FineTuneSettings(Settings):
 
     @property
     def synthetic_crops(self) -> int:
-        """FigureMarkup crops in a batch; the others are annotated."""
+        """Synthetic crops in a batch; the others are annotated."""
         if self.synthetic_share == 0:
             return 0
         return min(self.crops.batch - 1, max(1, round(self.synthetic_share * self.crops.batch)))
@@ -86,7 +86,7 @@ class FineTuneSettings(Settings):
             mpp=card.mpp,
             accepted_mpp=card.accepted_mpp,
             architecture=card.architecture,
-            drawing=self.drawing,
+            synthesis=self.synthesis,
             crops=self.crops,
             loss=self.loss,
             schedule=self.schedule,

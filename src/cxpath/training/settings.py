@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from cxpath.data.settings import Settings, read_settings
+from cxpath.metrics.cells import MatchingSettings
 from cxpath.network.device import Precision
 from cxpath.network.unet import ArchitectureSettings
 
@@ -87,19 +88,8 @@ class ScheduleSettings(Settings):
     """Write losses and learning rate for TensorBoard into the work folder."""
 
 
-class MatchingSettings(Settings):
-    """How peaks are matched to truth, and what is measured."""
-
-    match_radius_um: float = Field(default=6.0, gt=0)
-    margin_px: int = Field(default=48, ge=0)
-    """Cells nearer to a field's edge are not judged: there the network lacks its halo."""
-    min_distance_um: float = Field(default=3.0, gt=0)
-    low_cps: float = 3.0
-    """Fields with a true CPS below this are the ones that must not be overcalled."""
-
-
 class SlideThresholdSettings(Settings):
-    """FigureMarkup slides on which the staining cut is chosen."""
+    """Synthetic slides on which the staining cut is chosen."""
 
     cps: tuple[float, ...] = ()
     """True CPS of each slide; without slides the cut is chosen on fields."""
@@ -126,7 +116,7 @@ _WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_threshold", "hard_negati
 
 
 class TrainingSettings(Settings):
-    """Everything `cxpath train --config` reads."""
+    """Everything `cxpath model train --config` reads."""
 
     name: str = "small"
     version: str = "0.1"
@@ -136,7 +126,7 @@ class TrainingSettings(Settings):
     mpp: float = 0.5
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
     architecture: ArchitectureSettings = ArchitectureSettings()
-    drawing: SynthesisSettings = SynthesisSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
     crops: CropSettings = CropSettings()
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()

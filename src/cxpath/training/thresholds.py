@@ -17,6 +17,7 @@ from cxpath.metrics.cells import (
     FIGURES,
     Decision,
     FieldTables,
+    MatchingSettings,
     Observation,
     above,
     detection_f1,
@@ -29,7 +30,6 @@ from cxpath.network.detector import Detector
 from cxpath.network.device import Device
 from cxpath.network.model import Metric, Model
 from cxpath.synth.field import SyntheticField
-from cxpath.training.settings import MatchingSettings
 from cxpath.training.targets import UNLABELLED, fine_labels
 
 # Fitting a model's calibration on held-out truth, so that its probabilities add up to counts.
@@ -171,7 +171,7 @@ _STAINED_GRID = np.round(np.arange(0.20, 0.96, 0.025), 3)
 def choose_centre_threshold(observations: Sequence[Observation], radius_px: float) -> float:
     """Return the lowest threshold whose F1 of finding cells is hardly below the best.
 
-    FigureMarkup nuclei are found at almost any threshold, so their F1 is flat. Real ones, paler and softer than
+    Synthetic nuclei are found at almost any threshold, so their F1 is flat. Real ones, paler and softer than
     any drawn, get lower scores: of thresholds that drawings cannot tell apart the lowest serves them best.
     """
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("scripts")
 
 @pytest.mark.slow
 def test_three_sheets_of_a_size_for_documents(run_script: RunScript, tmp_path: Path) -> None:
-    ended = run_script("contact_sheet.py", "small", tmp_path)
+    ended = run_script("make_contact_sheet.py", "small", tmp_path)
     assert ended.returncode == 0, ended.stderr
     paths = sorted(tmp_path.iterdir())
     assert [path.name for path in paths] == ["sees-colon.webp", "sees-drawn-1.webp", "sees-drawn-2.webp"]
@@ -27,7 +27,7 @@ def test_three_sheets_of_a_size_for_documents(run_script: RunScript, tmp_path: P
 
 
 def test_what_cannot_be_done_is_one_line(run_script: RunScript, tmp_path: Path) -> None:
-    ended = run_script("contact_sheet.py", "huge", tmp_path)
+    ended = run_script("make_contact_sheet.py", "huge", tmp_path)
     assert ended.returncode == 1
     assert "model 'huge' is unknown" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
