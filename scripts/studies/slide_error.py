@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scripts.studies.coverage import fit_slide_error
 
-from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.documents.evaluation import EVALUATION_NAME
+from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.io.atomic import atomic_write
 from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
