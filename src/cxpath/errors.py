@@ -79,6 +79,10 @@ class StudyError(CxpathError, ValueError):
     """Reads that allow no study: too few cases or readers, or a reader who is not there."""
 
 
+class DocumentError(CxpathError, ValueError):
+    """A JSON document of cxpath is damaged, incomplete or of another schema."""
+
+
 class AssayError(CxpathError, ValueError):
     """An assay is unknown, or does not support the score asked of it."""
 
