@@ -24,9 +24,10 @@ import resource
 import sys
 import tempfile
 import traceback
+import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from multiprocessing.connection import Connection
@@ -44,6 +45,10 @@ MOST_SECONDS, MOST_BYTES = 5, 2**30
 _PATIENCE_S = 20 * MOST_SECONDS
 """Until a worker that uses no processor time counts as hanging; generous, since a machine may be busy."""
 _START_S = 600
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+Reading = Callable[[Path], object]
 
 
 class Outcome(StrEnum):
@@ -95,22 +100,21 @@ class Tally:
 # In the worker.
 
 
-def _work(name: str, channel: Connection, log: Path) -> None:
+def _work(read: Reading, channel: Connection, log: Path) -> None:
     """Read the files whose paths come, one after the other, and answer for each."""
     faulthandler.enable(log.open("w", encoding="utf-8"))
     os.environ["CXPATH_DEBUG"] = "1"
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", RuntimeWarning)  # arithmetic on numbers that nobody looked at
     _silence()
-    reader = readers()[name]()
     with contextlib.suppress(Exception):
-        _answer(reader, Path(channel.recv()))  # warm up: what is imported late counts for no input
+        _answer(read, Path(channel.recv()))  # warm up: what is imported late counts for no input
     channel.send(None)
     _limit_memory()
     while True:
         path = channel.recv()
         _limit_seconds()
-        channel.send(_answer(reader, Path(path)))
+        channel.send(_answer(read, Path(path)))
 
 
 def _silence() -> None:
@@ -130,22 +134,24 @@ def _limit_seconds() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (int(process_time()) + MOST_SECONDS + 1, -1))
 
 
-def _answer(reader: FuzzedReader, path: Path) -> Answer:
+def _answer(read: Reading, path: Path) -> Answer:
     held, before = _memory_bytes(reset=True), process_time()
-    outcome, said = _outcome(reader, path)
+    outcome, said = _outcome(read, path)
     peak = max(0, _memory_bytes() - held)
     if peak > MOST_BYTES and not outcome.is_fault:
         outcome = Outcome.MEMORY
     return Answer(outcome, process_time() - before, peak, said)
 
 
-def _outcome(reader: FuzzedReader, path: Path) -> tuple[Outcome, str]:
+def _outcome(read: Reading, path: Path) -> tuple[Outcome, str]:
     try:
-        reader.read(path)
+        read(path)
     except CxpathError as error:
         text = str(error)
-        plain = len(text.splitlines()) == 1 and text.isprintable() and path.stem.split("@")[-1] in text
-        return (Outcome.REFUSED, "") if plain else (Outcome.WORDING, repr(text[:2000]))
+        one_line = not any(unicodedata.category(letter) in _UNPRINTABLE for letter in text)
+        if one_line and path.stem.split("@")[-1] in text:
+            return Outcome.REFUSED, ""
+        return Outcome.WORDING, repr(text[:2000])
     except MemoryError:
         return Outcome.MEMORY, traceback.format_exc()
     except Exception:  # noqa: BLE001  # whatever it is, it is what is looked for
@@ -170,20 +176,20 @@ def _memory_bytes(*, reset: bool = False) -> int:
 class _Worker:
     """A process that reads the inputs of one reader, replaced when it ends."""
 
-    def __init__(self, name: str, warm_up: Path, folder: Path) -> None:
-        self._name, self._warm_up, self._log = name, warm_up, folder / "crash.log"
+    def __init__(self, reader: FuzzedReader, warm_up: Path, folder: Path) -> None:
+        self._read, self._warm_up, self._log = reader.read, warm_up, folder / "crash.log"
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["scripts.studies.fuzzed_readers"])
         self._channel, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(self._name, theirs, self._log), daemon=True)
+        self._process = context.Process(target=_work, args=(self._read, theirs, self._log), daemon=True)
         self._process.start()
         theirs.close()
         self._channel.send(str(self._warm_up))
         if not self._channel.poll(_START_S):
-            raise RuntimeError(f"the worker for {self._name} does not start")
+            raise RuntimeError(f"the worker for {self._warm_up.name} does not start")
         self._channel.recv()
 
     def read(self, path: Path) -> Answer:
@@ -212,6 +218,16 @@ class _Worker:
         self._process.kill()
         self._process.join()
         self._channel.close()
+
+
+@contextlib.contextmanager
+def worker_for(reader: FuzzedReader, warm_up: Path, folder: Path) -> Iterator[_Worker]:
+    """Yield a worker that has read one good file; its traces of a crash go into the folder."""
+    worker = _Worker(reader, warm_up, folder)
+    try:
+        yield worker
+    finally:
+        worker.close()
 
 
 class Input(NamedTuple):
@@ -244,16 +260,13 @@ def fuzz(
         (Path(home) / "whole").mkdir()
         whole, path = Path(home) / "whole" / reader.name, Path(home) / reader.name
         whole.write_bytes(reader.seeds[0])
-        worker = _Worker(name, whole, Path(home))
-        try:
+        with worker_for(reader, whole, Path(home)) as worker:
             for one in inputs(reader, name, seed, count):
                 path.write_bytes(one.content)
                 answer = worker.read(path)
                 tally.add(answer)
                 if answer.outcome.is_fault:
                     found.append(_written_down(faults, name, seed, one, reader.name, answer))
-        finally:
-            worker.close()
     return tally, found
 
 

@@ -28,13 +28,15 @@ from PIL import Image
 
 from cxpath.app.configuration import load_configuration
 from cxpath.app.request import ScoreRequest
-from cxpath.app.review import read_profile, review_therapy
+from cxpath.app.review import ReviewRequest, review_profile, review_therapy
 from cxpath.app.score_slide import score_slide
 from cxpath.app.tmb import TmbRequest, tmb_document
 from cxpath.batch.worklist import contradictions, read_worklist
 from cxpath.cli.main import main as command_line
 from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.data.slide_info import SlideInfo
+from cxpath.documents.therapy import TherapyDocument
+from cxpath.documents.tmb import TmbDocument
 from cxpath.errors import CxpathError, ResolutionError
 from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
 from cxpath.io.cells import read_cells, read_table, write_cells
@@ -42,8 +44,6 @@ from cxpath.io.foreign_cells import read_given_cells
 from cxpath.io.reads import read_reads
 from cxpath.io.regions import read_regions
 from cxpath.network.model import CARD_NAME, read_card
-from cxpath.scores.score import score_cells
-from cxpath.scores.settings import ScoringSettings
 from cxpath.slide.identity import series_instance_uid
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
@@ -105,9 +105,6 @@ def _read_given_cells(path: Path) -> None:
     cells = read_given_cells(path, _INFO, classes, 0.5, ("base.svs", "base")).cells
     _look_at_cells(cells)
     _require(bool(np.all((cells.x_px >= 0) & (cells.x_px <= SIDE_PX))), "a cell lies outside the slide")
-    if len(cells):
-        score = score_cells(cells, ScoringSettings(stained_threshold=0.5))
-        _require(score.cps is None or 0 <= score.cps.value <= 100, "a CPS is not between 0 and 100")
 
 
 def _look_at_cells(cells: CellTable) -> None:
@@ -150,22 +147,21 @@ def _read_worklist(path: Path) -> None:
 
 
 def _read_variants(path: Path) -> None:
-    document = tmb_document(TmbRequest(path, "wes_nonsyn", megabases=1.0))
-    json.dumps(document, allow_nan=False)
+    tmb_document(TmbRequest(path, "wes_nonsyn", megabases=1.0)).text()
 
 
 def _read_bed(path: Path) -> None:
     calls = path.parent / "whole.vcf"
     if not calls.exists():
         calls.write_bytes(_vcf())
-    json.dumps(tmb_document(TmbRequest(calls, "wes_nonsyn", bed=path)), allow_nan=False)
+    tmb_document(TmbRequest(calls, "wes_nonsyn", bed=path)).text()
 
 
 # Settings.
 
 
 def _read_profile(path: Path) -> None:
-    review_therapy(read_profile(path))
+    review_profile(ReviewRequest(path, path.parent / "review", overwrite=True))
 
 
 def _read_criteria(path: Path) -> None:
@@ -175,6 +171,10 @@ def _read_criteria(path: Path) -> None:
         shutil.copy(ROOT / "configs/therapy/cautions.toml", folder)
     shutil.copy(path, folder)
     review_therapy({}, criteria=folder)
+
+
+def _read_card(path: Path) -> None:
+    read_card(path.parent)
 
 
 # Slides.
@@ -501,6 +501,20 @@ def _dicom() -> bytes:
     )
 
 
+def _tmb_json() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "calls.vcf").write_bytes(_vcf())
+        return (
+            tmb_document(TmbRequest(Path(folder) / "calls.vcf", "wes_nonsyn", megabases=1.0)).text().encode()
+        )
+
+
+def _therapy_json() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        review_profile(ReviewRequest(ROOT / "configs/profile/worked_case.toml", Path(folder)))
+        return (Path(folder) / "therapy.json").read_bytes()
+
+
 def _of_result(name: str) -> bytes:
     return (_scored_folder() / name).read_bytes()
 
@@ -575,7 +589,7 @@ def readers(corpus: tuple[Path, ...] = ()) -> dict[str, Callable[[], FuzzedReade
             (configs / "therapy/cn.toml").read_bytes, like="**/criteria*.toml",
         ),
         "model card": reader(
-            lambda path: read_card(path.parent), text, CARD_NAME,
+            _read_card, text, CARD_NAME,
             (ROOT / "models/small" / CARD_NAME).read_bytes,
         ),
         "annotation classes": reader(
@@ -598,6 +612,8 @@ def readers(corpus: tuple[Path, ...] = ()) -> dict[str, Callable[[], FuzzedReade
             lambda: _image("JPEG", progressive=True, subsampling=0), like="hostile-files/**/*.jpg",
         ),
         "DICOM": reader(_read_slide, Form.BYTES, "slide.dcm", _dicom, like="**/*.dcm"),
+        "tmb.json": reader(TmbDocument.read, Form.JSON, "tmb.json", _tmb_json),
+        "therapy.json": reader(TherapyDocument.read, Form.JSON, "therapy.json", _therapy_json),
         "score.json": reader(
             _read_result, Form.JSON, "score.json", lambda: _of_result("score.json")
         ),

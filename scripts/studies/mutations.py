@@ -298,7 +298,7 @@ def _change(holder: Any, key: Any, holders: Sequence[Any], rng: random.Random) -
 
 def _nodes(value: Any) -> list[Any]:
     """Return every list and object of a document, at most 5,000."""
-    found, open_nodes = [], [value]
+    found, open_nodes = list[Any](), [value]
     while open_nodes and len(found) < 5000:
         node = open_nodes.pop()
         if isinstance(node, dict | list):

@@ -481,7 +481,8 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
     try:
         if name in ENUMERATIONS:
             return _codes(name, column, path)
-        column = column.fill_null(-1) if name == "tile" else column
+        if name == "tile":
+            column = column.fill_null(-1).cast(pa.int32())  # refuses what numpy would cut off
         with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is told
             array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
