@@ -226,8 +226,7 @@ def _run(*words: str) -> None:
             command_line()
     except SystemExit as end:
         if end.code:
-            lines = told.getvalue().strip().splitlines()
-            _require(len(lines) == 1, f"{words[0]} said {len(lines)} lines instead of one")
+            raise CxpathError(told.getvalue().removesuffix("\n")) from end
     finally:
         sys.argv = before
 

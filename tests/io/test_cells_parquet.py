@@ -263,3 +263,11 @@ def test_numbers_that_are_no_tile_are_refused_and_not_cut_off(
     _rewritten(path, lambda table: table.set_column(at, "tile", pa.array(values)))
     with pytest.raises(CellsFileError, match="column tile holds"):
         read_cells(path)
+
+
+@pytest.mark.parametrize("value", [1e308, -1e300, float("inf"), 2.0**31], ids=str)
+def test_positions_that_no_slide_has_are_refused(value: float, facts: CellTableFacts, tmp_path: Path) -> None:
+    path = tmp_path / "cells.parquet"
+    write_cells(CellTable.from_columns(facts, x_px=[1, value], y_px=[1, 2], kind=[0, 1]), path)
+    with pytest.raises(CellsFileError, match="no positions"):
+        read_cells(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -61,19 +62,19 @@ def _needs_much(_: Path) -> None:
     bytearray(3 * 2**30)
 
 
-def _ends(_: Path) -> None:
-    import os  # noqa: PLC0415
+def _ends(path: Path) -> None:
+    while path.stem != "whole":
+        os.abort()
 
-    os.abort()
 
-
-def _never_ends(_: Path) -> None:
-    while True:
+def _never_ends(path: Path) -> None:
+    while path.stem != "whole":
         pass
 
 
-def _sleeps(_: Path) -> None:
-    time.sleep(10_000)
+def _sleeps(path: Path) -> None:
+    while path.stem != "whole":
+        time.sleep(1)
 
 
 @pytest.mark.parametrize(
