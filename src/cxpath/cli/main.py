@@ -20,6 +20,7 @@ from cxpath.cli.batch import batch
 from cxpath.cli.models import evaluate, models, synth, train
 from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
+from cxpath.cli.review import review
 from cxpath.cli.score import cases, demo, doctor, fields, report, score
 from cxpath.cli.surroundings import flushed, make_streams_print_anything, signals_end_with_cleanup
 from cxpath.errors import AssayError, ConfigurationError, CxpathError
@@ -49,6 +50,7 @@ app.command()(tmb)
 app.add_typer(agree, name="agree")
 app.add_typer(batch, name="batch")
 app.add_typer(models, name="models")
+app.add_typer(review, name="review")
 app.add_typer(therapy, name="therapy")
 
 

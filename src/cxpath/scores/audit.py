@@ -179,7 +179,7 @@ def _class_probabilities(cells: CellTable, kind: NDArray[np.uint8]) -> Array:
     total = stated.sum(axis=1)
     usable = np.isfinite(total) & (total > 0) & (kind == cells.kind)
     stated[~usable] = np.eye(3)[kind[~usable]]
-    return stated / stated.sum(axis=1, keepdims=True)
+    return np.asarray(stated / stated.sum(axis=1, keepdims=True))
 
 
 def _ways(tumour: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Array:
@@ -445,6 +445,12 @@ def estimate_audit(
     """
     given = _matched(draw, answers)
     tally = _tally(frame, draw, given)
+    if 2 * tally.answered.sum() < len(answers):
+        unsure = int(tally.cannot_tell.sum())
+        raise AuditError(
+            f"{unsure} of {len(answers)} cells are answered 'cannot tell', more than half",
+            "the slide is no base for an audit: have it stained or scanned again",
+        )
     stained = _recalibrated_staining(frame, draw, given)
     totals = _totals(frame, tally)
     if totals @ _IN_DENOMINATOR <= 0:

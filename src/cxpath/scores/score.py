@@ -16,10 +16,12 @@ from cxpath.errors import ConfigurationError
 from cxpath.scores.counts import (
     MAXIMUM,
     CellCounts,
+    GroupedCounts,
     combined_positive_score,
     count_cells,
     countable_kind,
     distance_to_tumour_um,
+    grouped_counts,
     printed_form,
     tally_cells,
     tumour_proportion_score,
@@ -348,6 +350,7 @@ def score_cells(
     already_because: Sequence[str] = (),
     areas: TissueAreas | None = None,
     refused: Mapping[str, str] | None = None,
+    by_person: NDArray[np.bool_] | None = None,
 ) -> SlideScore:
     """Score a slide from its cells.
 
@@ -365,6 +368,8 @@ def score_cells(
         Without them scores of area are null.
     refused : mapping of str to str, optional
         Scores that the assay does not support (`ic_area`, `ic_cells`, `tap`), with the reason.
+    by_person : bool array, (N,), optional
+        Cells that a person classified: they carry no term for the network's errors.
 
     Returns
     -------
@@ -381,7 +386,8 @@ def score_cells(
     if because:
         return SlideScore(settings.minimum_tumour_cells, because, counts)
     lattice = lay_fields(cells, threshold, counted, settings.field_um)
-    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings))
+    certain = None if by_person is None else _counts_of(cells, by_person, threshold, counted, lattice)
+    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings), certain=certain)
     score = SlideScore(
         settings.minimum_tumour_cells,
         counts=counts,
@@ -403,6 +409,18 @@ def score_cells(
         h_score=found["h_score"],
         null_because=missing,
     )
+
+
+def _counts_of(
+    cells: CellTable,
+    chosen: NDArray[np.bool_],
+    threshold: float,
+    counted: NDArray[np.bool_],
+    lattice: FieldLattice,
+) -> GroupedCounts:
+    """Return the counts of some cells by field of the whole slide's lattice."""
+    fields = lattice.field_of_cell[chosen]
+    return grouped_counts(cells.take(chosen), threshold, counted[chosen], fields, len(lattice.left_px))
 
 
 def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDArray[np.float64]:
