@@ -599,7 +599,7 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
 
 
 def _slide_info(scored: ScoredFolder) -> SlideInfo:
-    stated = read_json(scored.path / "run.json", RUN_SCHEMA).get("slide")
+    stated = read_json(scored.path / "run.json", RUN_SCHEMA).get("slide") or {}
     try:
         info = SlideInfo(**{name: stated[name] for name in SlideInfo.__dataclass_fields__})
     except (KeyError, TypeError) as error:
@@ -621,15 +621,16 @@ def _edit_decisions(
     """Yield an edit for every cell that differs from what held before, in the order of rows."""
     now: dict[int, Mapping[str, Any]] = {}
     added = len(network)
-    for row in np.flatnonzero(found.by_person):
-        value = _cell_value(found.cells, int(row), threshold)
+    by_person: list[int] = np.flatnonzero(found.by_person).tolist()
+    for row in by_person:
+        value = _cell_value(found.cells, row, threshold)
         if found.original[row] >= 0:
             now[int(found.original[row])] = value
         else:
             place = {"x_px": float(found.cells.x_px[row]), "y_px": float(found.cells.y_px[row])}
             now[added] = {**value, **place}
             added += 1
-    now |= {int(row): {"removed": True} for row in found.removed}
+    now |= {row: {"removed": True} for row in found.removed.tolist()}
     for row in sorted({*now, *state.edits}):
         calls = _cell_value(network, row, threshold) if row < len(network) else {"removed": True}
         old, new = state.edits.get(row, calls), now.get(row, calls)

@@ -166,7 +166,7 @@ def utc_seconds(moment: datetime) -> str:
 
 
 def _event(decision: Decision, number: int, utc: str, prev: str) -> Event:
-    content = {"n": number, "utc": utc, "prev": prev} | asdict(decision)
+    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | asdict(decision)
     return Event(**content, hash=_hash(content))
 
 

@@ -203,7 +203,10 @@ def audit_from(event: Event) -> Audit:
             AuditQuestion(int(row), int(stratum), bool(stained), bool(guard))
             for row, stratum, stained, guard in event.new["questions"]
         )
-        squares = tuple(MissedSquare(*(float(one) for one in square)) for square in event.new["squares"])
+        squares = tuple(
+            MissedSquare(float(left_px), float(top_px), float(side_px))
+            for left_px, top_px, side_px in event.new["squares"]
+        )
         return Audit(AuditDraw(int(event.new["seed"]), questions), squares)
     except (KeyError, TypeError, ValueError) as error:
         raise _misfit(event, "is no draw of an audit") from error
