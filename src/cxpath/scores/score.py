@@ -16,11 +16,13 @@ from cxpath.scores.counts import (
     MAXIMUM,
     CalledCells,
     CellCounts,
+    GroupedCounts,
     call_cells,
     combined_positive_score,
     count_cells,
     countable_kind,
     distance_to_tumour_um,
+    grouped_counts,
     printed_form,
     tally_cells,
     tumour_proportion_score,
@@ -307,6 +309,7 @@ def score_cells(
     already_because: Sequence[Reason] = (),
     areas: TissueAreas | None = None,
     refused: Mapping[str, str] | None = None,
+    by_person: NDArray[np.bool_] | None = None,
 ) -> SlideScore:
     """Score a slide from its cells.
 
@@ -324,6 +327,8 @@ def score_cells(
         Without them scores of area are null.
     refused : mapping of str to str, optional
         Scores that the assay does not support (`ic_area`, `ic_cells`, `tap`), with the reason.
+    by_person : bool array, (N,), optional
+        Cells that a person classified: they carry no term for the network's errors.
 
     Returns
     -------
@@ -340,7 +345,8 @@ def score_cells(
     if because:
         return SlideScore(settings.minimum_tumour_cells, because, counts)
     lattice = lay_fields(called, settings.field_um)
-    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings))
+    certain = None if by_person is None else _counts_of(called, by_person, lattice)
+    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings), certain=certain)
     basis = ScoreBasis(called, settings, immune_negative_associated(called, distance_um, reach_um), areas)
     values, missing = other_scores(basis, refused or {})
     return SlideScore(
@@ -356,6 +362,11 @@ def score_cells(
         others=values,
         null_because=missing,
     )
+
+
+def _counts_of(called: CalledCells, chosen: NDArray[np.bool_], lattice: FieldLattice) -> GroupedCounts:
+    """Return the counts of some cells by field of the whole slide's lattice."""
+    return grouped_counts(called.take(chosen), lattice.field_of_cell[chosen], len(lattice.left_px))
 
 
 def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDArray[np.float64]:
