@@ -15,7 +15,7 @@ from cxpath.data.settings import bundled, parse_toml
 from cxpath.documents.run import SCORE_SCHEMA, read_json
 from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
 from cxpath.io.atomic import atomic_write
-from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile
+from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
 from cxpath.patient.lint import Finding, Severity, lint
 from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
 from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
@@ -195,11 +195,14 @@ def read_criteria(folder: Path | None = None) -> Criteria:
         When the folder holds none.
     """
     documents = read_documents([folder or criteria_folder()])
-    errors = [one for one in lint(documents, date.today()) if one.severity is Severity.ERROR]
+    shipped = read_sources()
+    errors = [one for one in lint(documents, date.today(), shipped) if one.severity is Severity.ERROR]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise CriteriaError(f"{errors[0].file}: {errors[0].entry}: {errors[0].what}{more}", _CRITERIA_HINT)
-    files = [CriteriaFile.model_validate(document) for document in documents.values()]
+    read = [CriteriaFile.model_validate(document) for document in documents.values()]
+    sources = {one.id: one for one in (*shipped, *(one for file in read for one in file.source))}
+    files = [file.citing(sources) for file in read]
     return Criteria(
         tuple(one for file in files for one in file.criterion),
         tuple(one for file in files for one in file.caution),
@@ -207,9 +210,14 @@ def read_criteria(folder: Path | None = None) -> Criteria:
     )
 
 
+def read_sources() -> tuple[Source, ...]:
+    """Return the sources that travel with cxpath; a lab's own criteria may cite them, too."""
+    return CriteriaFile.model_validate(_read(criteria_folder() / "sources.toml")).source
+
+
 def lint_files(paths: Sequence[Path], today: date) -> list[Finding]:
     """Check files or folders of criteria; those that travel with cxpath where none is named."""
-    return lint(read_documents(paths or [criteria_folder()]), today)
+    return lint(read_documents(paths or [criteria_folder()]), today, read_sources())
 
 
 def read_documents(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:

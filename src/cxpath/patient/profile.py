@@ -50,6 +50,8 @@ class Comorbidities(ProfilePart):
     qtc_prolonged: bool | None = None
     liver_enzymes_raised: bool | None = None
     central_nervous_symptoms: bool | None = None
+    severe_skin_reaction: bool | None = None
+    """Stevens-Johnson syndrome or toxic epidermal necrolysis, now or before."""
 
 
 # What sequencing and immunohistochemistry found beside PD-L1 and HPV, each with the test that found it.
@@ -190,6 +192,8 @@ class BiomarkerProfile(ProfilePart):
         given = self.clinical.pelvic_radiotherapy
         if given and self.clinical.prior_pelvic_radiotherapy is False:
             yield "no pelvic radiotherapy is stated, but chemoradiation stands in the history"
+        for number, therapy in enumerate(self.clinical.therapies or (), start=1):
+            yield from (f"earlier therapy {number}: {doubt}" for doubt in therapy.doubts)
 
 
 def profile_from(stated: Mapping[str, Any], file: object = "profile") -> BiomarkerProfile:
