@@ -251,10 +251,8 @@ class Clinical(ProfilePart):
 
     @property
     def current_setting(self) -> Setting | None:
-        """As stated; metastatic extent says it, too."""
-        if self.setting is None and self.extent is Extent.METASTATIC:
-            return Setting.METASTATIC
-        return self.setting
+        """As stated; disease of metastatic extent is metastatic, whether it is persistent or recurrent."""
+        return Setting.METASTATIC if self.extent is Extent.METASTATIC else self.setting
 
     @property
     def metastatic(self) -> bool | None:
@@ -293,13 +291,13 @@ class Clinical(ProfilePart):
 
     @property
     def after_first_treatment(self) -> bool | None:
-        """Whether the disease is persistent, recurrent or metastatic; not where nothing was given yet.
+        """Whether the disease is persistent, recurrent or metastatic.
 
         A FIGO stage describes the disease at diagnosis, and still holds only as long as this is false.
         """
-        if self.current_setting is not None:
-            return self.current_setting not in {Setting.EARLY, Setting.LOCALLY_ADVANCED}
-        return False if self.therapies == () else None
+        if self.current_setting is None:
+            return None
+        return self.current_setting not in {Setting.EARLY, Setting.LOCALLY_ADVANCED}
 
     # What was given before
 
