@@ -39,6 +39,10 @@ class NotEvaluableError(CxpathError, ValueError):
     """A slide that no cells can be looked for on: its stain or its µm per pixel do not suit the model."""
 
 
+class MissingExtraError(CxpathError, ImportError):
+    """A library that only this task needs is not installed."""
+
+
 class ConfigurationError(CxpathError, ValueError):
     """A configuration key is unknown or its value is not allowed."""
 
@@ -96,4 +100,4 @@ class BatchError(CxpathError, RuntimeError):
 
 
 class DatabaseError(CxpathError, RuntimeError):
-    """The results database cannot be reached or written."""
+    """A database cannot be reached or written, or holds a table of another form."""

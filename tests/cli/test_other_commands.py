@@ -8,6 +8,7 @@ import pytest
 
 import cxpath
 from tests.cli.command import cxpath as command
+from tests.docs.test_commands import COMMANDS
 
 
 def test_help_loads_no_heavy_library() -> None:
@@ -42,10 +43,11 @@ def test_scoring_in_python_loads_no_statistics_of_reads_and_no_plots() -> None:
 def test_every_command_explains_itself() -> None:
     listed = command("--help")
     assert listed.returncode == 0
-    names = "demo score fields cases report doctor train evaluate synth models therapy tmb"
-    for name in names.split():
-        assert name in listed.stdout
-        assert command(name, "--help").returncode == 0
+    for names, of_it in COMMANDS.items():
+        assert names[0] in listed.stdout
+        explained = command(*names, "--help")
+        assert explained.returncode == 0
+        assert (of_it.help or "").splitlines()[0][:60] in " ".join(explained.stdout.split())
 
 
 def test_version() -> None:
@@ -69,17 +71,17 @@ def test_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_models_are_listed_and_shown() -> None:
-    cards = json.loads(command("models", "list", "--json").stdout)
+    cards = json.loads(command("model", "list", "--json").stdout)
     assert [card["name"] for card in cards] == ["small"]
-    shown = command("models", "show", "small")
+    shown = command("model", "show", "small")
     assert cards[0]["digest"] in shown.stdout
-    missing = command("models", "show", "huge")
+    missing = command("model", "show", "huge")
     assert missing.returncode == 1
     assert "bundled models: small" in missing.stderr
 
 
 def test_synth_writes_a_slide_and_its_truth(tmp_path: Path) -> None:
-    done = command("synth", tmp_path / "s.svs", "--cps", "30", "--side-px", "1024", "--json")
+    done = command("synth", "slide", tmp_path / "s.svs", "--cps", "30", "--side-px", "1024", "--json")
     assert done.returncode == 0, done.stderr
     truth = json.loads(done.stdout)
     assert truth["tumour_positive"] + truth["tumour_negative"] > 50
@@ -88,7 +90,7 @@ def test_synth_writes_a_slide_and_its_truth(tmp_path: Path) -> None:
 
 
 def test_synth_without_a_folder_is_one_line_and_at_once(tmp_path: Path) -> None:
-    done = command("synth", tmp_path / "none" / "s.svs")
+    done = command("synth", "slide", tmp_path / "none" / "s.svs")
     assert done.returncode == 1
     assert "its folder does not exist" in done.only_line
 

@@ -121,7 +121,7 @@ def test_a_card_whose_threshold_meant_another_probability_is_refused(card: Model
     (tmp_path / CARD_NAME).write_text(earlier, encoding="utf-8")
     with pytest.raises(ModelError, match="packed by an earlier cxpath") as caught:
         read_card(tmp_path)
-    assert "cxpath models pack" in str(caught.value.hint)
+    assert "cxpath model pack" in str(caught.value.hint)
 
 
 def test_a_measured_reliability_comes_back(card: ModelCard, tmp_path: Path) -> None:

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
+import difflib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
+from cxpath.data.extras import import_extra
 from cxpath.data.settings import bundled, parse_toml
-from cxpath.documents.run import SCORE_SCHEMA, read_json
-from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
+from cxpath.documents.score import PDL1, CutoffEntry, ScoreDocument
+from cxpath.documents.therapy import TherapyDocument
+from cxpath.errors import (
+    ConfigurationError,
+    CriteriaError,
+    MissingExtraError,
+    MissingFileError,
+    OutputError,
+    ProfileError,
+)
 from cxpath.io.atomic import atomic_write
 from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
 from cxpath.patient.lint import Finding, Severity, lint
 from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
 from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
-from cxpath.patient.review import TherapyReview
+from cxpath.patient.review import TherapyReview, condition_in_words
 from cxpath.patient.review import review_therapy as judge
 from cxpath.report.board_page import board_page, patient_sheet
-from cxpath.report.fhir import fhir_bundle
-from cxpath.report.html import RESEARCH_USE, require_pdf, write_pdf
+from cxpath.report.html import require_pdf, write_pdf
+from cxpath.scores.settings import Decision
 from cxpath.version import __version__
+
+_log = logging.getLogger(__name__)
 
 # A score that cxpath made, taken into the profile: never confirmed by itself, never without its doubts.
 
@@ -47,15 +60,14 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
 
     Raises
     ------
-    MissingFileError, RunFolderError
+    MissingFileError, DocumentError
         When the file is no score.
     ProfileError
         When an entry of this slide contradicts it.
     """
-    document = read_json(path, SCORE_SCHEMA)
-    marker = str(document.get("marker", "pdl1"))
-    if marker != "pdl1":
-        return _with_expression(profile, marker, document, path)
+    document = ScoreDocument.read(path)
+    if document.marker != PDL1:
+        return _with_expression(profile, document, path)
     found = _pdl1(document)
     others, entry = [], None
     for score in profile.pdl1:
@@ -67,22 +79,35 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
     return profile.model_copy(update={"pdl1": (*others, joined)})
 
 
-def _pdl1(document: Mapping[str, Any]) -> Pdl1Score:
-    cps = document["cps"] or {}
-    judged = {float(cutoff): bool(entry["borderline"]) for cutoff, entry in cps.get("cutoffs", {}).items()}
-    assay = str(document["assay"]).lower()
+def _pdl1(document: ScoreDocument) -> Pdl1Score:
+    cps, assay = document.cps, document.assay.lower()
+    judged = cps.judged if cps else ()
     return Pdl1Score(
-        assay=None if assay == "unknown" else assay,
-        value=cps.get("value"),
+        assay=None if assay == UNKNOWN else assay,
+        value=cps.value if cps else None,
         origin=ScoreOrigin.CXPATH,
-        viable_tumour_cells=document["adequacy"]["viable_tumour_cells"],
-        interval=tuple(cps["interval_tissue"]) if cps else None,
-        borderline_at=tuple(cutoff for cutoff, borderline in judged.items() if borderline),
-        clear_at=tuple(cutoff for cutoff, borderline in judged.items() if not borderline),
-        not_evaluable_because=tuple(document["not_evaluable_because"]),
-        slide_digest=document["slide"]["digest"],
-        model_digest=document["provenance"]["model_digest"],
+        viable_tumour_cells=document.adequacy.viable_tumour_cells,
+        interval=cps.interval_tissue if cps else None,
+        borderline_at=tuple(cutoff for cutoff, entry in judged if _in_doubt(entry)),
+        clear_at=tuple(cutoff for cutoff, entry in judged if not _in_doubt(entry)),
+        not_evaluable_because=tuple(reason.text for reason in document.not_evaluable_because),
+        slide_digest=document.slide.digest,
+        model_digest=document.provenance.model_digest,
+        notice=document.notice,
+        **_signed(document),
     )
+
+
+def _signed(document: ScoreDocument) -> dict[str, Any]:
+    """Return who confirmed the score by signing its review, and when."""
+    signature = document.review.signature if document.review else None
+    if signature is None:
+        return {}
+    return {"confirmed_by": signature.name, "confirmed_on": signature.utc[:10]}
+
+
+def _in_doubt(entry: CutoffEntry) -> bool:
+    return entry.borderline or entry.decision is Decision.UNCERTAIN
 
 
 def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
@@ -94,15 +119,14 @@ def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
                 f"{path}: {name} is {made}, but the profile's entry of this slide states {stated}",
                 "confirm the score anew, or leave the number out of the entry",
             )
-    kept = ("near_cutoff", "confirmed_by", "confirmed_on")
-    words = {name: getattr(entry, name) for name in kept}
-    return found.model_copy(update=words | {"assay": found.assay or entry.assay})
+    words: dict[str, Any] = {"near_cutoff": entry.near_cutoff, "assay": found.assay or entry.assay}
+    if entry.confirmed:
+        words |= {"confirmed_by": entry.confirmed_by, "confirmed_on": entry.confirmed_on}
+    return found.model_copy(update=words)
 
 
-def _with_expression(
-    profile: BiomarkerProfile, marker: str, document: Mapping[str, Any], path: Path
-) -> BiomarkerProfile:
-    h_score = document["h_score"]
+def _with_expression(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> BiomarkerProfile:
+    marker, h_score = document.marker, document.h_score
     made_by = "H-score by cxpath, with the laboratory's cuts"
     updated: dict[str, Expression | Her2] = {
         "her2": profile.her2.model_copy(update={"h_score": h_score}),
@@ -132,11 +156,24 @@ def read_profile(path: Path) -> BiomarkerProfile:
     ProfileError
         With the path of the field that is wrong.
     """
-    return profile_from(_content(path), path)
+    profile = profile_from(_content(path), path)
+    for number, score in enumerate(profile.pdl1):
+        if score.confirmed_on is not None and score.confirmed_on > date.today():
+            raise ProfileError(
+                f"{path}: pdl1.{number}.confirmed_on: {score.confirmed_on} lies in the future",
+                "state the day on which the score was confirmed",
+            )
+    return profile
 
 
-def write_template(path: Path) -> None:
+def write_template(path: Path, jurisdictions: Sequence[str] = ()) -> None:
     """Write the commented template; an existing file is not replaced.
+
+    Parameters
+    ----------
+    path : Path
+    jurisdictions : sequence of str
+        Stated in it, where there are any.
 
     Raises
     ------
@@ -146,7 +183,17 @@ def write_template(path: Path) -> None:
     if path.exists():
         raise OutputError(f"{path}: is there already", "choose another name")
     with atomic_write(path) as partial:
-        partial.write_text(template(), encoding="utf-8")
+        partial.write_text(_for(known_jurisdictions(jurisdictions)), encoding="utf-8")
+
+
+def _for(jurisdictions: Sequence[str]) -> str:
+    """Return the template with its line of jurisdictions stated."""
+    if not jurisdictions:
+        return template()
+    stated = f"jurisdictions = {json.dumps(list(jurisdictions))}"
+    return "\n".join(
+        stated if line.startswith("# jurisdictions = ") else line for line in template().splitlines()
+    )
 
 
 def template() -> str:
@@ -215,6 +262,39 @@ def read_sources() -> tuple[Source, ...]:
     return CriteriaFile.model_validate(_read(criteria_folder() / "sources.toml")).source
 
 
+def explain_criterion(name: str, folder: Path | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Return a criterion with its conditions, cautions and sources: as data, and in lines.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none of that id.
+    """
+    criteria = read_criteria(folder)
+    found = next((one for one in criteria.criteria if one.id == name), None)
+    if found is None:
+        close = difflib.get_close_matches(name, [one.id for one in criteria.criteria], n=3)
+        raise ConfigurationError(
+            f"there is no criterion {name!r}",
+            f"did you mean {' or '.join(close)}?" if close else _CRITERIA_HINT,
+        )
+    cautions = [one for one in criteria.cautions if one.agents in found.cautions]
+    lines = [
+        f"{found.id}: {found.regimen}",
+        f"for      {found.population}",
+        f"status   {found.jurisdiction.upper()}, {found.approval.value}, {found.approved_on or 'no date'}",
+        f"trial    {found.trial or 'none'}",
+        *(f"asks     {condition_in_words(clause)}" for clause in found.clauses),
+        *(f"open     {point}" for point in found.open_points if found.approval.can_be_met),
+        *([f"reason   {found.reason}"] if found.reason else []),
+        *(f"note     {note}" for note in found.notes),
+        *(f"caution  {one.flag} ({one.agents.replace('_', ' ')})" for one in cautions),
+        *(f"source   {source.citation}" for source in found.cited),
+        f"as of    {found.as_of}; {found.certainty.value}",
+    ]
+    return found.model_dump(mode="json"), lines
+
+
 def lint_files(paths: Sequence[Path], today: date) -> list[Finding]:
     """Check files or folders of criteria; those that travel with cxpath where none is named."""
     return lint(read_documents(paths or [criteria_folder()]), today, read_sources())
@@ -270,9 +350,11 @@ class ReviewRequest:
     scores : tuple of Path
         `score.json` of slides to take in.
     jurisdictions : tuple of str
-        All where empty.
+        Those of the profile where empty; "all" for every one.
     criteria : Path or None
         A folder of the lab's own criteria.
+    patient_sheet : bool
+        Whether to write the sheet for the conversation with the patient.
     pdf, overwrite : bool
     """
 
@@ -281,8 +363,27 @@ class ReviewRequest:
     scores: tuple[Path, ...] = ()
     jurisdictions: tuple[str, ...] = ()
     criteria: Path | None = None
+    patient_sheet: bool = False
     pdf: bool = False
     overwrite: bool = False
+
+
+def known_jurisdictions(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the jurisdictions, each once; "all" stands for every one.
+
+    Raises
+    ------
+    ConfigurationError
+        When one is unknown.
+    """
+    if "all" in names:
+        return JURISDICTIONS
+    for place in names:
+        if place not in JURISDICTIONS:
+            raise ConfigurationError(
+                f"jurisdiction {place!r} is not known", f"known jurisdictions: {', '.join(JURISDICTIONS)}"
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def review_therapy(
@@ -297,7 +398,7 @@ def review_therapy(
     profile : BiomarkerProfile, mapping, str or Path
         A profile, its fields, or a TOML or JSON file of them.
     jurisdictions : tuple of str
-        Of us, eu, jp, cn; all where empty.
+        Of us, eu, jp, cn; those of the profile where empty, and all where it states none.
     criteria : str or Path, optional
         A folder of a lab's own criteria.
 
@@ -314,27 +415,20 @@ def review_therapy(
         profile = read_profile(Path(profile))
     elif not isinstance(profile, BiomarkerProfile):
         profile = profile_from(profile)
-    for place in jurisdictions:
-        if place not in JURISDICTIONS:
-            raise ConfigurationError(
-                f"jurisdiction {place!r} is not known", f"known jurisdictions: {', '.join(JURISDICTIONS)}"
-            )
     folder = Path(criteria) if criteria is not None else None
-    return judge(profile, read_criteria(folder), jurisdictions or JURISDICTIONS)
+    places = known_jurisdictions(jurisdictions) or profile.jurisdictions or JURISDICTIONS
+    return judge(profile, read_criteria(folder), places)
 
 
-def review_profile(request: ReviewRequest) -> dict[str, Any]:
-    """Review a profile and leave pages, `fhir.json` and, last, `therapy.json`.
-
-    Returns
-    -------
-    dict
-        The content of `therapy.json`.
+def review_profile(request: ReviewRequest) -> TherapyDocument:
+    """Review a profile and leave pages, `fhir.json` and, last, `therapy.json`, which is returned.
 
     Raises
     ------
     OutputError
         When a review is there already, or cannot be written.
+    ConfigurationError
+        When no jurisdiction is stated, or the patient's sheet is asked for with several.
     """
     if (request.out / COMMIT_MARK).exists() and not request.overwrite:
         raise OutputError(
@@ -343,44 +437,58 @@ def review_profile(request: ReviewRequest) -> dict[str, Any]:
     if request.pdf:
         require_pdf()
     profile = read_profile(request.profile)
+    places = _places(request, profile)
     for score in request.scores:
         profile = with_image_score(profile, score)
-    review = review_therapy(profile, request.jurisdictions, request.criteria)
-    document = therapy_document(review, date.today())
+    review = review_therapy(profile, places, request.criteria)
+    document = TherapyDocument.of_review(review, date.today())
     _write(request, review, document)
     return document
 
 
-def therapy_document(review: TherapyReview, on: date) -> dict[str, Any]:
-    """Return the content of `therapy.json`."""
-    return {
-        "research_use": RESEARCH_USE,
-        **review.as_dict(),
-        "profile": review.profile.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "provenance": {
-            "cxpath": __version__,
-            "reviewed_on": on.isoformat(),
-            "criteria_digest": _digest([one.criterion.model_dump(mode="json") for one in review.results]),
-        },
-    }
+def _places(request: ReviewRequest, profile: BiomarkerProfile) -> tuple[str, ...]:
+    """Return whose criteria are asked for: a patient is treated in one place, so that it must be stated."""
+    places = known_jurisdictions(request.jurisdictions) or profile.jurisdictions
+    if not places:
+        raise ConfigurationError(
+            f"{request.profile}: no jurisdiction is stated",
+            f"pass --jurisdiction {'|'.join(JURISDICTIONS)}, or state jurisdictions in the profile",
+        )
+    if request.patient_sheet and len(places) > 1:
+        raise ConfigurationError("the patient's sheet is for one jurisdiction", "pass one --jurisdiction")
+    return places
 
 
-def _write(request: ReviewRequest, review: TherapyReview, document: Mapping[str, Any]) -> None:
+def _write(request: ReviewRequest, review: TherapyReview, document: TherapyDocument) -> None:
     _make_folder(request.out)
-    on = date.fromisoformat(document["provenance"]["reviewed_on"])
+    on = document.provenance.reviewed_on
     day = f"{on.day} {on:%B %Y}"
     provenance = [
         ("cxpath", __version__),
-        ("criteria", f"{len(review.results)}, digest {document['provenance']['criteria_digest'][:16]}"),
+        ("criteria", f"{len(review.results)}, digest {document.provenance.criteria_digest[:16]}"),
     ]
-    pages = {"board": board_page(review, day, provenance), "patient": patient_sheet(review, day)}
-    write_json(request.out / "fhir.json", fhir_bundle(review, on))
+    pages = {"board": board_page(review, day, provenance)}
+    if request.patient_sheet:
+        pages["patient"] = patient_sheet(review, day)
+    _write_fhir(request.out / "fhir.json", review, document)
     for name, html in pages.items():
         with atomic_write(request.out / f"{name}.html") as partial:
             partial.write_text(html, encoding="utf-8", newline="\n")
         if request.pdf:
             write_pdf(html, request.out / f"{name}.pdf")
-    write_json(request.out / COMMIT_MARK, document)
+    document.write(request.out / COMMIT_MARK)
+
+
+def _write_fhir(path: Path, review: TherapyReview, document: TherapyDocument) -> None:
+    """Write the FHIR bundle, or say in the log which extra it needs: the review does not depend on it."""
+    try:
+        import_extra("fhir.resources", "fhir")
+    except MissingExtraError as error:
+        _log.warning("fhir.json was not written: %s", error)
+        return
+    from cxpath.report.fhir import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
+
+    write_json(path, fhir_bundle(review, document))
 
 
 def _make_folder(out: Path) -> None:
@@ -390,7 +498,3 @@ def _make_folder(out: Path) -> None:
         raise OutputError(
             f"{out}: cannot be written: {error.strerror or error}", "choose another --out"
         ) from error
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -37,11 +37,11 @@ from cxpath.training.settings import SlideThresholdSettings, TrainingSettings
 from cxpath.training.thresholds import FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.version import __version__
 
-# The staining cuts, chosen on whole drawn slides that no network learned from.
+# The staining thresholds, chosen on whole synthetic slides that no network learned from.
 #
-# Some are as `cxpath synth` draws them. Others are crowded with traps and their scanners vary, as those of
-# the drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is
-# rare and traps are many, one chosen on fields of training calls too little on slides.
+# Some are as `cxpath synth slide` makes them. Others are crowded with hard negatives and their scanners vary,
+# like those of the synthetic test set, which has others. A threshold chosen on the first alone calls too
+# much where stain is rare and hard negatives are many; one chosen on fields of training calls too little.
 #
 # Stained immune cells are far rarer on slides than on the fields that calibration is fitted on, and more
 # things look like them. The logit of their staining is therefore moved before the cut that serves both
@@ -198,7 +198,7 @@ def _hard_negative_score(
     return SyntheticScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))
 
 
-# The whole story of a model: draw, train, decide, measure, pack. What `cxpath train` calls.
+# The whole story of a model: draw, train, decide, measure, pack. What `cxpath model train` calls.
 
 
 HELD_OUT = "held-out drawn fields"
@@ -261,6 +261,10 @@ def pack_work(
     return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source)
 
 
+SYNTHETIC_ALONE = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
+"""The notice of a model that no annotated image has taught."""
+
+
 def evaluate_and_pack(
     settings: TrainingSettings,
     trained: TrainedNetwork,
@@ -285,6 +289,7 @@ def evaluate_and_pack(
         decision = threshold_at(decision, choose_thresholds(slides))
     metrics = _measured(seen[1::2] or seen, decision, settings)
     card = describe(trained.network, settings, decision, record, data, metrics)
+    card = card.model_copy(update={"notice": SYNTHETIC_ALONE})
     if seen[1::2]:
         believed = measure_reliability(seen[1::2], decision, settings.matching, settings.mpp, HELD_OUT)
         card = card.model_copy(update={"reliability": believed})

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document
+from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document, print_text
+
+if TYPE_CHECKING:
+    from cxpath.documents.therapy import CriterionEntry, TherapyDocument
+    from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
 
 # `cxpath therapy`: a profile's template, its review, and the check of the criteria.
 
@@ -24,27 +29,41 @@ therapy = typer.Typer(
 @therapy.command()
 def init(
     profile: Annotated[Path, typer.Argument(help="File to write.")] = Path("profile.toml"),
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="us, eu, jp or cn; repeatable. Asked for at a terminal.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented template of a patient's profile; every field in it is unknown."""
     from cxpath.app.review import write_template
 
-    write_template(profile)
+    write_template(profile, jurisdiction or _asked_jurisdiction())
     print_document({"profile": str(profile)}, [f"profile  {profile}"], as_json=as_json)
+
+
+def _asked_jurisdiction() -> list[str]:
+    """Ask for the jurisdiction where somebody can answer; an empty answer leaves it open."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return []
+    answer = str(typer.prompt("Jurisdiction (us, eu, jp, cn; empty to leave it open)", default="")).strip()
+    return [answer.lower()] if answer else []
 
 
 @therapy.command()
 def review(
     profile: Annotated[Path, typer.Argument(help="A patient's profile (TOML or JSON).")],
-    out: Annotated[Path, typer.Option(help="Folder for board.html, patient.html, fhir.json, therapy.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for board.html, fhir.json, therapy.json.")],
     score: Annotated[
         list[Path] | None, typer.Option(help="score.json of a slide to take in. Repeatable.")
     ] = None,
     jurisdiction: Annotated[
-        list[str] | None, typer.Option(help="us, eu, jp or cn; repeatable; all by default.")
+        list[str] | None, typer.Option(help="us, eu, jp, cn or all; repeatable; the profile's by default.")
     ] = None,
     criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Print both pages to PDF, too (cxpath[pdf]).")] = False,
+    patient_sheet: Annotated[
+        bool, typer.Option("--patient-sheet", help="Write patient.html, too, for the conversation.")
+    ] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print the pages to PDF, too (cxpath[pdf]).")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier review.")] = False,
     as_json: JsonNotSummary = False,
 ) -> None:
@@ -58,11 +77,25 @@ def review(
             scores=tuple(score or ()),
             jurisdictions=tuple(jurisdiction or ()),
             criteria=criteria,
+            patient_sheet=patient_sheet,
             pdf=pdf,
             overwrite=overwrite,
         )
     )
-    print_document(document, _lines(document, out), as_json=as_json)
+    print_text(document, _lines(document, out), as_json=as_json)
+
+
+@therapy.command()
+def explain(
+    criterion: Annotated[str, typer.Argument(help="Id of a criterion, as in therapy.json.")],
+    criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a criterion with its conditions, cautions and sources."""
+    from cxpath.app.review import explain_criterion
+
+    document, lines = explain_criterion(criterion, criteria)
+    print_document(document, lines, as_json=as_json)
 
 
 @therapy.command()
@@ -89,24 +122,34 @@ def lint(
         raise typer.Exit(FAILED)
 
 
-def _lines(document: Mapping[str, Any], out: Path) -> Iterator[str]:
-    yield f"case     {document['case'] or 'no pseudonym stated'}"
-    yield from (f"conflict {conflict}" for conflict in document["conflicts"])
+def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
+    from cxpath.patient.criteria import Verdict
+
+    yield f"case     {document.case or 'no pseudonym stated'}"
+    yield from (f"conflict {conflict}" for conflict in document.conflicts)
+    able = [one for one in document.criteria if one.approval.can_be_met]
     titles = {
-        "met": "criteria met, each needs confirmation",
-        "indeterminate": "indeterminate",
-        "not_met": "not met",
+        Verdict.MET: "criteria met, each needs confirmation",
+        Verdict.INDETERMINATE: "indeterminate",
+        Verdict.NOT_MET: "not met",
     }
     for verdict, title in titles.items():
-        of_it = [one for one in document["criteria"] if one["verdict"] == verdict]
-        yield f"{title} ({len(of_it)})"
-        for one in of_it:
-            reasons = "; ".join([*one["missing"], *one["not_met_because"]])
-            because = f": {reasons}" if reasons else ""
-            yield f"         {one['jurisdiction'].upper():3}  {one['regimen']}{because}"
+        yield from _judged(title, [one for one in able if one.verdict is verdict])
+    unable = [one for one in document.criteria if not one.approval.can_be_met]
+    yield from _judged("not approved, refuted or not verified", unable)
+    yield from (f"warning  {one.notice}" for one in document.profile.pdl1 if one.notice)
     yield f"board    {out / 'board.html'}"
-    yield f"patient  {out / 'patient.html'}"
-    yield str(document["research_use"])
+    if (out / "patient.html").exists():
+        yield f"patient  {out / 'patient.html'}"
+    yield document.research_use
+
+
+def _judged(title: str, criteria: Sequence[CriterionEntry]) -> Iterator[str]:
+    yield f"{title} ({len(criteria)})"
+    for one in criteria:
+        reasons = "; ".join([*one.missing, *one.not_met_because])
+        because = f": {reasons}" if reasons else ""
+        yield f"         {one.jurisdiction.upper():3}  {one.regimen}{because}"
 
 
 # `cxpath tmb`: tumour mutational burden from a file of variants.
@@ -161,49 +204,48 @@ def tmb(
     )
     if out is not None:
         write_tmb(out, document)
-    print_document(document, _burden_lines(document), as_json=as_json)
+    print_text(document, _burden_lines(document), as_json=as_json)
 
 
-def _burden_lines(document: Mapping[str, Any]) -> Iterator[str]:
-    if "samples" in document:
-        yield from _table(document["samples"])
-    else:
-        yield from _one(document)
-    yield str(document["research_use"])
+def _burden_lines(document: TmbDocument | TmbTable) -> Iterator[str]:
+    from cxpath.documents.tmb import TmbTable
+
+    yield from _table(document.samples) if isinstance(document, TmbTable) else _one(document)
+    yield document.research_use
 
 
-def _one(result: Mapping[str, Any]) -> Iterator[str]:
-    low, high = result["interval"]
-    yield f"sample   {result['sample']}"
-    yield from (f"warning  {warning}" for warning in result["warnings"])
+def _one(result: SampleBurden) -> Iterator[str]:
+    low, high = result.interval
+    yield f"sample   {result.sample}"
+    yield from (f"warning  {warning}" for warning in result.warnings)
     yield (
-        f"TMB      {result['value']:.2f} per Mb, {result['method']} "
-        f"({result['level']:.0%} interval {low:.1f} to {high:.1f})"
+        f"TMB      {result.value:.2f} per Mb, {result.method} "
+        f"({result.level:.0%} interval {low:.1f} to {high:.1f})"
     )
-    variants = "1 variant" if result["variants"] == 1 else f"{result['variants']} variants"
-    yield f"         {variants}, {result['megabases']:.4g} Mb"
-    for step in result["funnel"]:
-        unknown = f", {step['unknown']} not stated and kept" if step["unknown"] else ""
-        part = f"-{step['removed']}{unknown}" if step["applied"] else f"not applied: {step['why_not']}"
-        yield f"         {step['left']:8}  {step['step']}  ({part})"
-    yield from (f"not made {what}" for what in result["not_reproduced"])
+    variants = "1 variant" if result.variants == 1 else f"{result.variants} variants"
+    yield f"         {variants}, {result.megabases:.4g} Mb"
+    for step in result.funnel:
+        unknown = f", {step.unknown} not stated and kept" if step.unknown else ""
+        part = f"-{step.removed}{unknown}" if step.applied else f"not applied: {step.why_not}"
+        yield f"         {step.left:8}  {step.step}  ({part})"
+    yield from (f"not made {what}" for what in result.not_reproduced)
 
 
-def _table(results: list[Mapping[str, Any]]) -> Iterator[str]:
+def _table(results: tuple[SampleBurden, ...]) -> Iterator[str]:
     from statistics import median
 
     yield from _common_warnings(results)
     yield f"{'sample':24} {'TMB':>8}  {'95 % interval':>16}  variants"
     for one in results:
-        low, high = one["interval"]
-        yield f"{one['sample']:24} {one['value']:8.2f}  {low:7.2f} to {high:5.2f}  {one['variants']:8}"
-    middle = median(one["value"] for one in results)
-    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0]['method']}"
+        low, high = one.interval
+        yield f"{one.sample:24} {one.value:8.2f}  {low:7.2f} to {high:5.2f}  {one.variants:8}"
+    middle = median(one.value for one in results)
+    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0].method}"
 
 
-def _common_warnings(results: list[Mapping[str, Any]]) -> Iterator[str]:
+def _common_warnings(results: Sequence[SampleBurden]) -> Iterator[str]:
     """Yield each warning once: alone where it holds for all samples, else with how many it holds for."""
-    counts = Counter(warning for one in results for warning in one["warnings"])
+    counts = Counter(warning for one in results for warning in one.warnings)
     shown = list(counts.items())[:_MOST_WARNINGS]
     for warning, count in shown:
         who = "" if count == len(results) else f"{count} of {len(results)} samples: "

@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cxpath.data.workers import default_workers
+from cxpath.documents.evaluation import (
+    EVALUATION_NAME,
+    ContactPicture,
+    EvaluatedModel,
+    Evaluation,
+    Figure,
+    SetSummary,
+    SyntheticScore,
+)
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.evaluation.cache import ContactPicture, ResultsCache
+from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.calls import CellClassifier
 from cxpath.evaluation.composition import composition, hard_negative_shares
-from cxpath.evaluation.document import EvaluatedModel, Evaluation, SetSummary, SlideScore, write_evaluation
 from cxpath.evaluation.figures import score_rows, synthetic_figures
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.settings import RealSettings, SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic import SyntheticEvaluation, slide_reliability
 from cxpath.io.atomic import atomic_write
-from cxpath.metrics.figures import Figure
 from cxpath.network.device import choose_device
 from cxpath.network.model import CARD_NAME, EvaluatedFigure, card_text, load_model, read_card
 from cxpath.version import __version__
@@ -149,7 +156,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
         reasons = "; ".join(skipped.reason for skipped in findings.skipped) or "no slides were asked for"
         raise MissingFileError(f"nothing was measured: {reasons}", "set CXPATH_DATA, or use --set synthetic")
     evaluation = _gathered(request, classifier, findings, slides, synthetic_set_settings)
-    write_evaluation(evaluation, request.out)
+    evaluation.write(request.out / EVALUATION_NAME)
     return evaluation
 
 
@@ -199,11 +206,11 @@ def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list
     ]
 
 
-def _scores(slides: Sequence[dict[str, Any]]) -> tuple[SlideScore, ...]:
+def _scores(slides: Sequence[dict[str, Any]]) -> tuple[SyntheticScore, ...]:
     if not slides:
         return ()
     return tuple(
-        SlideScore(
+        SyntheticScore(
             name=slide["name"],
             arm=slide["arm"],
             stratum=slide["stratum"],

@@ -201,7 +201,7 @@ class Advice(Settings):
 # A criterion: one indication, guideline or refuted belief, with its source, date and certainty.
 
 
-Jurisdiction = Literal["us", "eu", "jp", "cn", "any"]
+Jurisdiction = Literal["us", "eu", "jp", "cn"]
 JURISDICTIONS: tuple[Jurisdiction, ...] = ("us", "eu", "jp", "cn")
 
 
@@ -238,7 +238,7 @@ class Criterion(Settings):
     agent: str
     regimen: str
     population: str
-    jurisdiction: Jurisdiction
+    jurisdiction: Jurisdiction | Literal["any"]
     approval: Approval
     approved_on: str = Field(default="", pattern=r"^(\d{4}(-\d{2}){0,2}|unknown|)$")
     """As exactly as the source says; "unknown" where it does not."""

@@ -141,10 +141,10 @@ FACTS: dict[str, Fact] = {
         f"{_EXTENT}, and whether it can be resected",
         lambda p: p.clinical.advanced_or_recurrent,
     ),
-    "clinical.after_first_treatment": _plain(
-        "persistent, recurrent or metastatic disease (a stage describes untreated disease)",
+    "clinical.after_first_treatment": Fact(
+        "persistent, recurrent or metastatic disease",
         "whether the disease is newly diagnosed, or persistent, recurrent or metastatic",
-        lambda p: p.clinical.after_first_treatment,
+        lambda p, c: _after_first_treatment(p),
     ),
     "clinical.lines": _plain(
         "lines for recurrent or metastatic disease (chemoradiation is none)",
@@ -246,6 +246,13 @@ FACTS: dict[str, Fact] = {
     ),
     "history.paclitaxel": _plain("earlier paclitaxel", _HISTORY, lambda p: p.clinical.received(PACLITAXEL)),
 } | {f"comorbidities.{name}": _comorbidity(name) for name in Comorbidities.model_fields}
+
+
+def _after_first_treatment(profile: BiomarkerProfile) -> Found:
+    value, setting = profile.clinical.after_first_treatment, profile.clinical.current_setting
+    if value is None or setting is None:
+        return unknown("unknown", FACTS["clinical.after_first_treatment"].settle)
+    return Found(value, f"{in_words(setting)} disease")
 
 
 def _approved_test(profile: BiomarkerProfile) -> Found:

@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cxpath.patient.fields import Interval, PlainName, ProfilePart
 from cxpath.patient.tmb import exact_count_interval
@@ -51,14 +51,16 @@ class Pdl1Score(ProfilePart):
     near_cutoff: bool | None = None
     """The reader's own word, after a recount or a second reader: wins over every computed one."""
     borderline_at: tuple[float, ...] = ()
-    """Cut-offs at which cxpath called its score borderline."""
+    """Cut-offs that cxpath calls borderline or uncertain."""
     clear_at: tuple[float, ...] = ()
-    """Cut-offs at which it did not."""
+    """Cut-offs that it decides."""
     not_evaluable_because: tuple[str, ...] = ()
     slide_digest: str | None = None
     """SHA-256 of the slide file: binds a confirmation to one slide."""
     model_digest: str | None = None
     """SHA-256 of the network's weights, of a score that cxpath made."""
+    notice: str | None = None
+    """What that network was trained on and never validated on, from its card."""
     confirmed_by: str | None = Field(default=None, min_length=1)
     confirmed_on: date | None = None
 
@@ -71,6 +73,14 @@ class Pdl1Score(ProfilePart):
             rest = {key: entry for key, entry in stated.items() if key != "value"}
             return rest | {"below": value.strip().removeprefix("<").replace(",", ".")}
         return stated
+
+    @field_validator("confirmed_by")
+    @classmethod
+    def _names_a_person(cls, name: str | None) -> str | None:
+        """Refuse what names nobody: a lone sign or a number."""
+        if name is not None and sum(letter.isalpha() for letter in name) < 2:
+            raise ValueError("must name the person who confirmed the score")
+        return name
 
     @property
     def confirmed(self) -> bool:
@@ -91,6 +101,14 @@ class Pdl1Score(ProfilePart):
         who = f"confirmed by {self.confirmed_by}, {self.confirmed_on}" if self.confirmed else "not confirmed"
         return f"{self.score.upper()} {number} {by}, {who}"
 
+    @property
+    def counting_interval(self) -> tuple[float, float] | None:
+        """The exact Poisson interval of the stained cells, where no other interval is stated."""
+        if self.value is None or self.not_evaluable_because or self.interval is not None:
+            return None
+        low, high, _ = self._bounds()
+        return low, high
+
     def why_near(self, cutoff: float) -> str:
         """Return why the score is too near a cut-off to decide, or nothing where it is not.
 
@@ -101,7 +119,7 @@ class Pdl1Score(ProfilePart):
         if self.near_cutoff is not None:
             return f"the reader calls it near {cutoff:g}" if self.near_cutoff else ""
         if cutoff in self.borderline_at:
-            return f"cxpath calls it borderline at {cutoff:g}: pathologist review"
+            return f"cxpath leaves {cutoff:g} uncertain: pathologist review"
         if cutoff in self.clear_at:
             return ""
         if self.value is None:

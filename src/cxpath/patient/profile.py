@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from cxpath.errors import ProfileError
 from cxpath.patient.clinical import Clinical
+from cxpath.patient.criteria import Jurisdiction
 from cxpath.patient.fields import HScore, Interval, PlainName, ProfilePart
 from cxpath.patient.hpv import P16, DerivedHpv, Hpv, derive_hpv
 from cxpath.patient.pdl1 import Pdl1Score
@@ -163,6 +164,8 @@ class BiomarkerProfile(ProfilePart):
     case: str | None = None
     """A pseudonym; never a name or an accession number."""
     tumour: Literal["cervix"] = "cervix"
+    jurisdictions: tuple[Jurisdiction, ...] = ()
+    """Whose criteria the case is reviewed by: us, eu, jp, cn."""
     pdl1: tuple[Pdl1Score, ...] = ()
     hpv: Hpv = Hpv()
     p16: P16 = P16()

@@ -116,7 +116,7 @@ _WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_threshold", "hard_negati
 
 
 class TrainingSettings(Settings):
-    """Everything `cxpath train --config` reads."""
+    """Everything `cxpath model train --config` reads."""
 
     name: str = "small"
     version: str = "0.1"
