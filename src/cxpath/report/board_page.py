@@ -285,8 +285,7 @@ def _expression(expression: Expression) -> str:
     return ", ".join(parts) or UNKNOWN
 
 
-def _yes_or_no(value: bool | None) -> str:
-    return UNKNOWN if value is None else "yes" if value else "no"
+_YES_OR_NO = {True: "yes", False: "no", None: UNKNOWN}
 
 
 def _clinical(clinical: Clinical) -> Iterator[ProfileRow]:
@@ -297,8 +296,8 @@ def _clinical(clinical: Clinical) -> Iterator[ProfileRow]:
     )
     yield ProfileRow("Setting", _words(clinical.setting))
     yield ProfileRow("Extent", _words(clinical.extent))
-    yield ProfileRow("Unresectable", _yes_or_no(clinical.unresectable))
-    alternative = _yes_or_no(clinical.no_satisfactory_alternative)
+    yield ProfileRow("Unresectable", _YES_OR_NO[clinical.unresectable])
+    alternative = _YES_OR_NO[clinical.no_satisfactory_alternative]
     yield ProfileRow("No satisfactory alternative", alternative, "the board’s judgement")
     yield ProfileRow("Age (years)", _number(clinical.age_years))
     if clinical.therapies is None:
@@ -398,7 +397,7 @@ def _card(review: TherapyReview, result: CriterionResult) -> dict[str, object]:
         "because": result.not_met_because or result.missing,
         "missing": result.missing,
         "raised": [flag for flag in flags if flag.state is CautionState.RAISED],
-        "unknown": [flag.about for flag in flags if flag.state is CautionState.UNKNOWN],
+        "unknown": list(dict.fromkeys(flag.about for flag in flags if flag.state is CautionState.UNKNOWN)),
         "remarks": [*(one.text for one in review.advice_for(result)), *criterion.notes],
         "source": criterion.source,
         "as_of": criterion.as_of.isoformat(),
