@@ -163,6 +163,8 @@ class BiomarkerProfile(ProfilePart):
     schema_name: Literal["cxpath/profile/1"] = SCHEMA
     case: str | None = None
     """A pseudonym; never a name or an accession number."""
+    specimen: str | None = None
+    """The block or sample that was tested, as the laboratory's pseudonym for it."""
     tumour: Literal["cervix"] = "cervix"
     jurisdictions: tuple[Jurisdiction, ...] = ()
     """Whose criteria the case is reviewed by: us, eu, jp, cn."""

@@ -363,6 +363,7 @@ def board_page(review: TherapyReview, reviewed_on: str, provenance: Sequence[tup
         research_use=RESEARCH_USE,
         wording=WORDING,
         case=review.profile.case or "no pseudonym stated",
+        specimen=review.profile.specimen or "",
         reviewed_on=reviewed_on,
         places=[PLACES[place] for place in review.jurisdictions],
         first=board_summary(review, {one.criterion.id: _approval(one.criterion) for one in review.results}),
