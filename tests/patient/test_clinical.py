@@ -110,6 +110,7 @@ def test_a_history_that_contradicts_itself_is_unknown_and_named() -> None:
         ({"setting": "locally_advanced"}, False, True, None),
         ({"setting": "locally_advanced", "unresectable": True}, False, True, True),
         ({"setting": "recurrent"}, None, None, True),
+        ({"setting": "recurrent", "unresectable": True}, None, True, True),
         ({"setting": "recurrent", "extent": "metastatic"}, True, True, True),
         ({"setting": "recurrent", "extent": "resectable"}, False, False, True),
         ({"setting": "persistent"}, None, None, None),

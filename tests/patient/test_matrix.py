@@ -137,7 +137,7 @@ def test_ten_thousand_profiles() -> None:
 
 @pytest.mark.slow
 def test_taking_a_fact_away_never_makes_a_criterion_met_that_was_not() -> None:
-    """Less knowledge decides less: without a fact, not met may become indeterminate but not met."""
+    """Less knowledge decides less: without a fact, a verdict may become indeterminate, and never firmer."""
     rng = random.Random(7)
     able = [one for one in criteria().criteria if one.approval.can_be_met]
     for _ in range(1000):

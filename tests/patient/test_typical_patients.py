@@ -232,3 +232,11 @@ def test_approvals_that_were_missing_are_listed() -> None:
         "jp-bevacizumab-chemotherapy",
     ):
         assert names[name] == "indeterminate"
+
+
+def test_persistent_disease_is_metastatic_only_by_its_extent() -> None:
+    patient = changed(_metastatic(of.LINE), "clinical.setting", "persistent")
+    assert _verdicts(patient)["eu-tisotumab-vedotin"] == "indeterminate"
+    local = changed(patient, "clinical.extent", "locally_advanced")
+    assert _verdicts(local)["eu-tisotumab-vedotin"] == "not_met"
+    assert _verdicts(changed(patient, "clinical.extent", "metastatic"))["eu-tisotumab-vedotin"] == "met"

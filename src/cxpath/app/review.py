@@ -28,7 +28,7 @@ from cxpath.errors import (
 from cxpath.io.atomic import atomic_write
 from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
 from cxpath.patient.lint import Finding, Severity, lint
-from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
+from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin, names_a_person
 from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
 from cxpath.patient.review import TherapyReview, condition_in_words
 from cxpath.patient.review import review_therapy as judge
@@ -101,7 +101,7 @@ def _pdl1(document: ScoreDocument) -> Pdl1Score:
 def _signed(document: ScoreDocument) -> dict[str, Any]:
     """Return who confirmed the score by signing its review, and when."""
     signature = document.review.signature if document.review else None
-    if signature is None:
+    if signature is None or not names_a_person(signature.name):
         return {}
     return {"confirmed_by": signature.name, "confirmed_on": signature.utc[:10]}
 

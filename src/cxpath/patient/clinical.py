@@ -265,10 +265,11 @@ class Clinical(ProfilePart):
 
     @property
     def advanced(self) -> bool | None:
-        """Whether the disease is locally advanced or metastatic."""
+        """Whether the disease is locally advanced or metastatic; an unresectable recurrence is."""
         if self.extent is Extent.LOCALLY_ADVANCED or self.setting is Setting.LOCALLY_ADVANCED:
             return True
-        return self.metastatic
+        returned = self.setting in {Setting.PERSISTENT, Setting.RECURRENT}
+        return True if returned and self.unresectable else self.metastatic
 
     @property
     def advanced_or_recurrent(self) -> bool | None:

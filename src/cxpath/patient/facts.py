@@ -74,6 +74,17 @@ def _stage(profile: BiomarkerProfile, clause: Clause) -> Found:
     return Found(stage.stage, words)
 
 
+def _setting(profile: BiomarkerProfile, clause: Clause) -> Found:
+    """Look at the setting: disease of metastatic extent is metastatic, and persistent disease may be."""
+    setting = profile.clinical.current_setting
+    if setting is None:
+        return unknown("unknown", FACTS["clinical.setting"].settle)
+    may_be_metastatic = profile.clinical.metastatic is None and not clause.holds(setting)
+    if may_be_metastatic and clause.holds("metastatic"):
+        return unknown(f"{in_words(setting)}; whether it is metastatic is unknown", _EXTENT)
+    return Found(setting, in_words(setting))
+
+
 def _by_assay(value: Scalar | None, by: str | None, clause: Clause, what: str) -> Found:
     """Look at a result that counts only by the clause's assays."""
     wanted = " or ".join(map(by_words, clause.assay))
@@ -119,10 +130,8 @@ FACTS: dict[str, Fact] = {
     "clinical.age_years": _plain("age (years)", "the age", lambda p: p.clinical.age_years),
     "clinical.histology": _plain("histology", "the histological type", lambda p: p.clinical.histology),
     "clinical.stage": Fact("stage", "the stage with its edition", _stage),
-    "clinical.setting": _plain(
-        "setting",
-        "whether the disease is persistent, recurrent or metastatic",
-        lambda p: p.clinical.current_setting,
+    "clinical.setting": Fact(
+        "setting", "whether the disease is persistent, recurrent or metastatic", _setting
     ),
     "clinical.metastatic": _plain("metastatic", _EXTENT, lambda p: p.clinical.metastatic),
     "clinical.metastatic_or_morbid_resection": _plain(

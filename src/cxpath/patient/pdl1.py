@@ -20,6 +20,11 @@ ASSUMED_TUMOUR_CELLS = 1000
 REQUIRED_TUMOUR_CELLS = 100
 
 
+def names_a_person(name: str) -> bool:
+    """Say whether a name has at least two letters: initials do, a lone sign or number does not."""
+    return sum(letter.isalpha() for letter in name) >= 2
+
+
 class ScoreKind(StrEnum):
     """Which score the number is."""
 
@@ -78,7 +83,7 @@ class Pdl1Score(ProfilePart):
     @classmethod
     def _names_a_person(cls, name: str | None) -> str | None:
         """Refuse what names nobody: a lone sign or a number."""
-        if name is not None and sum(letter.isalpha() for letter in name) < 2:
+        if name is not None and not names_a_person(name):
             raise ValueError("must name the person who confirmed the score")
         return name
 
