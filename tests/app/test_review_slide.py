@@ -32,6 +32,34 @@ from tests.synthetic_cells import many
 
 READER = "Dr A. Reader"
 
+SAMPLED = {
+    "method": "stratified Horvitz-Thompson/1",
+    "share_read": 0.2,
+    "tiles_drawn": 2,
+    "tiles_with_tissue": 10,
+    "context_tiles": 0,
+    "looks": 1,
+    "stopped_because": "narrow enough",
+    "cps": 12.0,
+    "interval": [10.0, 14.0],
+    "level": 0.95,
+    "strata": [{"tiles": 10, "drawn": 2}],
+}
+REVIEWED = {
+    "audited": {
+        "cps": 1.0,
+        "interval": [0.5, 2.0],
+        "level": 0.95,
+        "n": 60,
+        "answers": {"tumour, stained": 60},
+        "reviewer": "A",
+        "seed": 1,
+        "head_hash": "0" * 64,
+    },
+    "review": {"edits": 1, "events": 64, "head_hash": "0" * 64, "signature": None},
+}
+"""What a review adds to `score.json`."""
+
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, KnownSlide]:
@@ -203,7 +231,7 @@ def test_answers_before_a_draw_and_a_sampled_slide_are_refused(tmp_path: Path) -
     with pytest.raises(ReviewError, match="no review to verify"):
         verify_review(results)
     score = json.loads((results / "score.json").read_text())
-    (results / "score.json").write_text(json.dumps(score | {"sampling": {"share_read": 0.2}}))
+    (results / "score.json").write_text(json.dumps(score | {"sampling": SAMPLED}))
     with pytest.raises(ReviewError, match="adaptive mode"):
         write_audit(results, picture, number=60)
 
@@ -224,7 +252,7 @@ def test_changed_cells_or_score_and_a_cut_record_are_found(case: tuple[Path, Pat
         verify_review(results)
     path.write_bytes(whole)
     score = json.loads((results / "score.json").read_text())
-    (results / "score.json").write_text(json.dumps(score | {"audited": {"cps": 1}, "review": {"n": 2}}))
+    (results / "score.json").write_text(json.dumps(score | REVIEWED))
     verify_review(results)
     (results / "score.json").write_text(json.dumps(score | {"assay": "sp142"}))
     with pytest.raises(ReviewError, match="not those of the review"):

@@ -150,7 +150,7 @@ class EditedEntry(ReviewDocument):
     interval_tissue: tuple[float, float] | None
     tps: float | None
     not_evaluable_because: tuple[str, ...]
-    counts: dict[str, int]
+    counts: dict[str, int | None]
     """As `counts` of `score.json`."""
 
     changed: int = Field(ge=0)
