@@ -30,7 +30,7 @@ def row_of(slide: Path, folder: Path) -> dict[str, object]:
         score = ScoreDocument.read(folder / "score.json")
     except cxpath.CxpathError as error:  # left by an earlier cxpath, or damaged
         return {"slide": slide.name, "status": "failed", "reason": str(error)}
-    row = {"slide": slide.name, "tumour_cells": score.adequacy.viable_tumour_cells}
+    row: dict[str, object] = {"slide": slide.name, "tumour_cells": score.adequacy.viable_tumour_cells}
     if score.cps is None:
         return row | {"status": "not evaluable", "reason": score.reasons()}
     low, high = score.cps.interval_tissue

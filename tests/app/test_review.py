@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from cxpath.app.review import with_image_score
-from cxpath.documents.base import DocumentError
-from cxpath.errors import MissingFileError, ProfileError
+from cxpath.errors import DocumentError, MissingFileError, ProfileError
 from cxpath.patient.profile import BiomarkerProfile, profile_from
 from tests.report.run_folders import NOTICE, TRIAL, coded, cutoff, normal_score
 

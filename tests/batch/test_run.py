@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from cxpath.app.request import ScoreRequest
 from cxpath.batch.attempt import crashes_so_far
+from cxpath.batch.cohort import rebuild_cohort
 from cxpath.batch.run import InProcess, Tally, run_batch
 from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Event, Finished, Moved, Started
+from cxpath.batch.worklist import read_worklist, save_worklist
 from cxpath.documents.batch import Outcome, Status
 from cxpath.errors import BatchError, OutputError
 from tests.batch.fake_batches import attempt_of, by_id, run, tasks_of, write_slides
@@ -271,15 +274,31 @@ def test_a_score_of_another_shape_counts_as_not_there_and_is_named(
     path.write_text(json.dumps(document), encoding="utf-8")
     assert run(slides, out).kept == 0
     assert attempts(slides / "a.fake") == 2
-    assert "a: score.json: " in caplog.text
+    assert "a: a/score.json: " in caplog.text
     assert str(tmp_path) not in caplog.text
 
 
 def test_a_slide_with_a_very_long_name_is_scored_like_the_others(tmp_path: Path) -> None:
-    kinds = {"a": "fine", "L" * 236: "fine", "L" * 235 + "M": "damaged"}
+    kinds = {"a": "fine", "L" * 236: "fine", "L" * 235 + "M": "damaged", "病" * 78: "fine"}
     found = by_id(run(write_slides(tmp_path / "slides", **kinds), tmp_path / "out"))
-    assert [found[name].status for name in kinds] == [Status.SCORED, Status.SCORED, Status.FAILED]
-    assert run(tmp_path / "slides", tmp_path / "out").kept == 2
+    scored = [found[name].status is Status.SCORED for name in kinds]
+    assert scored == [True, True, False, True]
+    assert run(tmp_path / "slides", tmp_path / "out").kept == 3
+
+
+def test_a_name_that_is_no_utf_8_is_scored_like_the_others(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine"), tmp_path / "out"
+    odd = slides / os.fsdecode(b"M\xfcller 4711.svs")
+    odd.write_text("fine")
+    (slides / "a.fake").rename(slides / "a.svs")
+    tasks = read_worklist(str(slides), ScoreRequest(Path("unused")), out, "weights")
+    state = StateFolder(out)
+    state.create()
+    save_worklist(state, tasks)
+    for kept in (0, 2):
+        result = run_batch(tasks, out, InProcess(attempt_of(out)))
+        assert (result.count(Status.SCORED), result.kept) == (2, kept)
+    assert [row["slide"] for row in rebuild_cohort(out)] == ["M\ufffdller 4711.svs", "a.svs"]
 
 
 def test_a_slide_that_ended_the_process_comes_last_and_is_set_aside_after_three_times(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ OTHERWISE: dict[str, Any] = {
     "assay": "22c3",
     "tumour": "vulva",
     "research": True,
+    "ignore_classes": ("Stroma",),
     "marker": "her2",
     "mode": "adaptive",
     "model": "base",

@@ -20,7 +20,7 @@ from cxpath.documents.agreement import (
     CxpathVersion,
     StatisticEntry,
 )
-from cxpath.documents.base import DocumentError
+from cxpath.errors import DocumentError
 from tests.agreement.simulated_reads import simulated_reads
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.documents.base import DocumentError
 from cxpath.documents.fields import FieldRow, FieldsDocument, FieldTable
+from cxpath.errors import DocumentError
 
 
 def test_the_gallery_of_a_run_comes_back(finished_runs: dict[str, Path], tmp_path: Path) -> None:

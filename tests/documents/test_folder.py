@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.documents.base import DocumentError
 from cxpath.documents.folder import ResultsFolder, read_run_folder, read_scored_folder
-from cxpath.errors import MissingFileError, OutputError
+from cxpath.errors import DocumentError, MissingFileError, OutputError
 from tests.report.run_folders import normal_score, write_run
 
 

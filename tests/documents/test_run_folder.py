@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.documents.base import DocumentError
 from cxpath.documents.run import RunDocument
+from cxpath.errors import DocumentError
 from tests.report.run_folders import RUN
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.documents.base import DocumentError
 from cxpath.documents.therapy import TherapyDocument
+from cxpath.errors import DocumentError
 from cxpath.patient.criteria import Verdict
 from tests.patient import patients as of
 from tests.patient.patients import Fields, reviewed

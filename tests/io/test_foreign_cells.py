@@ -862,3 +862,19 @@ def test_a_name_that_differs_in_case_alone_is_asked_about() -> None:
 def test_two_images_of_one_file_are_not_mixed() -> None:
     with pytest.raises(CellsFileError, match="cells of 2 images of this slide's file"):
         read_of_cells_from_qupath_table(of_images("case.svs - Series 1", "case.svs - Series 2"))
+
+
+@pytest.mark.parametrize(
+    "head", ["x_um,y_um,kind,stained", "Class,Centroid X µm,Centroid Y µm,Image"], ids=["columns", "QuPath"]
+)
+def test_a_place_beyond_all_numbers_lies_outside_the_slide(head: str, tmp_path: Path) -> None:
+    """In µm it is a number; in pixels it is none any more."""
+    path = tmp_path / "cells.csv"
+    if head.startswith("x_um"):
+        rows = ["1e308,5,tumour,1", *["50,50,tumour,1"] * 300]
+    else:
+        rows = ["Tumor: Positive,1e308,5,case.mrxs", *["Tumor: Positive,50,50,case.mrxs"] * 300]
+    path.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    given = read_given_cells(path, INFO, CLASSES, 0.5, ("case.mrxs",))
+    assert len(given.cells) == 300
+    assert "1 cells outside the slide were dropped" in given.warnings

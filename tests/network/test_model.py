@@ -48,6 +48,19 @@ def test_a_card_says_research_use_only(card: ModelCard) -> None:
         changed(card, intended_use="Diagnosis")
 
 
+def test_a_card_without_a_notice_says_that_it_has_none_and_never_nothing(card: ModelCard) -> None:
+    bare = {key: value for key, value in card.model_dump(by_alias=True).items() if key != "notice"}
+    assert "not validated on real PD-L1 slides" in ModelCard.model_validate(bare).notice
+    for wrong in ("", "two\nlines"):
+        with pytest.raises(ValidationError):
+            changed(card, notice=wrong)
+
+
+def test_every_bundled_model_states_what_it_was_trained_on() -> None:
+    for bundled in list_models():
+        assert bundled.notice.startswith("the model was trained on")
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [

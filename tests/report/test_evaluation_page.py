@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxpath.documents.base import DocumentError
 from cxpath.documents.evaluation import Evaluation
-from cxpath.errors import MissingFileError
+from cxpath.errors import DocumentError, MissingFileError
 from cxpath.report.evaluation_page import (
     PLOT_PX,
     SIDE_PX,

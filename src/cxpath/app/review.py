@@ -26,6 +26,7 @@ from cxpath.errors import (
     ProfileError,
 )
 from cxpath.io.atomic import atomic_write
+from cxpath.io.geojson import holds_half_characters
 from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
 from cxpath.patient.lint import Finding, Severity, lint
 from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin, names_a_person
@@ -209,6 +210,8 @@ def _content(path: Path) -> dict[str, Any]:
         content = json.loads(text) if path.suffix.lower() == ".json" else parse_toml(text)
     except (OSError, ValueError, RecursionError) as error:  # JSON, too, may be nested too deeply
         raise ProfileError(f"{path}: not readable: {error}", HINT) from error
+    if holds_half_characters(text.encode()):
+        raise ProfileError(f"{path}: a text of it holds half a character (such as \\ud800)", HINT)
     if not isinstance(content, dict):
         raise ProfileError(f"{path}: holds no table of fields", HINT)
     return content
@@ -327,9 +330,13 @@ def _place(file: Path) -> tuple[int, str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return parse_toml(file.read_text(encoding="utf-8"))
+        content = parse_toml(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CriteriaError(f"{file}: not readable as TOML: {error}", "correct the file") from error
+    for name, entries in content.items():
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise CriteriaError(f"{file}: {name} is no list of tables", f"begin each entry with [[{name}]]")
+    return content
 
 
 # The story of one review: a profile and perhaps a score in, a page for the board and its data out.

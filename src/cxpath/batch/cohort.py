@@ -17,12 +17,11 @@ import pyarrow.parquet as pq
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
 from cxpath.data.reasons import ReasonCode
-from cxpath.documents.base import DocumentError
 from cxpath.documents.batch import Outcome, Status
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import ScoreDocument
-from cxpath.errors import CxpathError, MissingFileError
+from cxpath.errors import CxpathError, DocumentError, MissingFileError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.tables import write_rows
 from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_cohort_page

@@ -410,7 +410,7 @@ class _Hands:
 
     def tidy(self) -> None:
         """Note which slides were interrupted, and remove what is half-written of them."""
-        for task in self.begun.values():
+        for task, _ in self.given.values():  # also one whose beginning was not heard any more
             try:
                 with self.state.slide_lock(task.id, patience_s=1.0):
                     self.state.clear_leftovers(task.folder)

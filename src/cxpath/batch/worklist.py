@@ -16,9 +16,15 @@ from pathlib import Path
 from cxpath.app.request import ScoreRequest
 from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import SlideTask, request_digest
-from cxpath.documents.base import DocumentError
 from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
-from cxpath.errors import BatchError, CxpathError, MissingFileError, ReadsFileError, WorklistError
+from cxpath.errors import (
+    BatchError,
+    CxpathError,
+    DocumentError,
+    MissingFileError,
+    ReadsFileError,
+    WorklistError,
+)
 from cxpath.io.tables import plain_rows
 from cxpath.slide.errors import printable
 from cxpath.slide.identity import series_instance_uid

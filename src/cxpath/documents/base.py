@@ -14,12 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from cxpath.data.reasons import RESEARCH_USE, ReasonCode, ResearchUse
-from cxpath.errors import CxpathError, MissingFileError
+from cxpath.errors import DocumentError, MissingFileError
 from cxpath.io.atomic import atomic_write
-
-
-class DocumentError(CxpathError, ValueError):
-    """A JSON document of cxpath is damaged, incomplete or of another schema."""
 
 
 class Part(BaseModel):

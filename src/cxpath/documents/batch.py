@@ -17,8 +17,7 @@ from pydantic import (
     ValidationError,
 )
 
-from cxpath.documents.base import DocumentError
-from cxpath.errors import MissingFileError
+from cxpath.errors import DocumentError, MissingFileError
 from cxpath.io.atomic import atomic_write
 
 _HINT = "run the same cxpath batch run again"

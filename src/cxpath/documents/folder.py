@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.cells import CellTable
-from cxpath.documents.base import DocumentError
 from cxpath.documents.fields import FieldEntry, FieldsDocument
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import PDL1, ScoreDocument
-from cxpath.errors import MissingFileError, OutputError
+from cxpath.errors import DocumentError, MissingFileError, OutputError
 from cxpath.io.atomic import claimed, clear_leftovers, partial_path
 from cxpath.io.cells import read_cells, read_table
 from cxpath.scores.fields import FieldLattice

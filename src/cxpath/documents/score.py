@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cxpath.documents.base import CodedText, Document, Part
 from cxpath.scores.counts import CellCounts
+from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.score import ScoreEstimate, SlideScore
 from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision, ScoringSettings
 
@@ -311,10 +312,7 @@ class SlideScores(Part):
             immune_share=counts.immune_share if counts else None,
             cps=Estimate.of_score(score.cps) if score.cps else None,
             tps=Estimate.of_score(score.tps) if score.tps else None,
-            ic_area=score.ic_area,
-            ic_cells=score.ic_cells,
-            tap=score.tap,
-            h_score=score.h_score,
+            **{key: score.others.get(key) for key in OTHER_SCORES},
             h_score_grades=score.h_score_grades,
             null_because=score.null_because,
             influence=tuple(map(Influence.of, score.influence)),

@@ -108,7 +108,9 @@ def cells_in_columns(table: pa.Table, facts: CellTableFacts, file: object) -> Ce
         if name in present
     }
     _refuse_contradiction(columns, file)
-    return CellTable.from_columns(facts, x_px=x * to_px, y_px=y * to_px, **columns)
+    with np.errstate(over="ignore"):  # infinite: outside the slide
+        x, y = x * to_px, y * to_px
+    return CellTable.from_columns(facts, x_px=x, y_px=y, **columns)
 
 
 def _codes(column: pa.ChunkedArray, name: str, members: type[IntEnum], file: object) -> NDArray[np.uint8]:
@@ -511,7 +513,8 @@ def _places(
     to_px = 1.0 if pair[0].endswith("px") else 1.0 / info.mpp
     if not (np.isfinite(x) & np.isfinite(y)).all():
         raise CellsFileError(f"{file}: cells without a centroid", "export the measurements again")
-    return from_qupath_frame(x * to_px, y * to_px, info.bounds_px)
+    with np.errstate(over="ignore"):  # infinite: outside the slide
+        return from_qupath_frame(x * to_px, y * to_px, info.bounds_px)
 
 
 def _measured_in_table(table: pa.Table, classes: CellClasses, file: object) -> dict[str, NDArray[np.float64]]:

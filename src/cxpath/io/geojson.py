@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -261,6 +262,19 @@ class FeatureShapeError(CxpathError, ValueError):
     """A geometry that is no shape."""
 
 
+_ESCAPES = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F])|.)")
+
+
+def holds_half_characters(content: bytes) -> bool:
+    r"""Say whether JSON escapes one half of a surrogate pair, such as `\ud800`.
+
+    Python reads it, but cannot write the text anywhere: a result would fail when all its work is done.
+    """
+    return any(half in content for half in (rb"\ud", rb"\uD")) and any(
+        found[1] for found in _ESCAPES.finditer(content)
+    )
+
+
 def parse_features(
     content: bytes, file: object, complaint: type[CxpathError]
 ) -> tuple[list[Feature], dict[str, Any]]:
@@ -285,6 +299,8 @@ def parse_features(
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise complaint(f"{file}: not valid JSON", _AGAIN) from error
+    if holds_half_characters(content):
+        raise complaint(f"{file}: a text of it holds half a character (such as \\ud800)", _AGAIN)
     collection: dict[str, Any] = {}
     if isinstance(document, dict):
         if document.get("type") == "FeatureCollection":
@@ -419,7 +435,10 @@ def _positions(held: Any, fewest: int = 0) -> NDArray[np.float64]:
         raise FeatureShapeError(f"{len(entries)} points are too many")
     if not entries:
         return np.empty((0, 2))
-    places = np.asarray(entries)
+    try:
+        places = np.asarray(entries)
+    except ValueError as error:  # as many dimensions as no array has
+        raise FeatureShapeError("it has coordinates that are no pairs of numbers") from error
     if places.dtype.kind not in "iuf" or places.ndim != 2 or places.shape[1] < 2:
         raise FeatureShapeError("it has coordinates that are no pairs of numbers")
     places = places[:, :2].astype(np.float64)

@@ -58,7 +58,7 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
     CellsFileError
         When a row is longer than the header, the last line breaks off, or a column name stands twice.
     """
-    text, separator = without_separator_line(decoded(content))
+    text, separator = without_separator_line(_decoded_table(content, file, CellsFileError))
     names, body = _header(text, separator, file)
     columns = [name or f"\0{place}" for place, name in enumerate(names)]
     try:
@@ -154,6 +154,14 @@ def _without_empty_rows(table: pa.Table) -> pa.Table:
         if not pc.any(empty).as_py():
             return table
     return table if empty is None else table.filter(pc.invert(empty))
+
+
+def _decoded_table(content: bytes, file: object, complaint: type[CxpathError]) -> str:
+    """Return the text of a table; zero characters in it would hide inside names and numbers."""
+    text = decoded(content)
+    if "\0" in text:
+        raise complaint(f"{file}: holds zero bytes: damaged, or UTF-16 without its byte order mark", _AGAIN)
+    return text
 
 
 def decoded(content: bytes) -> str:
@@ -325,7 +333,7 @@ def plain_table(path: Path) -> PlainTable:
             raise ReadsFileError(f"{path}: is an old or encrypted Excel file", "save it as XLSX or CSV")
         if content.startswith(_ZIP) or path.suffix.casefold() in WORKBOOK:
             return _of_workbook(path, content)
-        return PlainTable(tuple(_filled(path, _of_text(content))))
+        return PlainTable(tuple(_filled(path, _of_text(_decoded_table(content, path, ReadsFileError)))))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", "give a table of manual reads") from error
     except (OSError, csv.Error) as error:
@@ -346,8 +354,7 @@ def _filled(path: Path, rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple
         yield number, row
 
 
-def _of_text(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    text = decoded(content)
+def _of_text(text: str) -> Iterator[tuple[int, list[str]]]:
     rest, separator = without_separator_line(text)
     above = len(text[: len(text) - len(rest)].splitlines())
     reader = csv.reader(io.StringIO(rest, newline=""), delimiter=separator, strict=True)
