@@ -17,6 +17,7 @@ from cxpath.app.slide_cells import (
     prepare,
     region_warnings,
 )
+from cxpath.data.cells import CellTableFacts
 from cxpath.data.reasons import Reason, ReasonCode, coded
 from cxpath.data.slide_info import SlideInfo, TissueAreas
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME, ResultsFolder
@@ -83,8 +84,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             if not blocked:
                 context = prepare(request, slide, tissue, device, regions)
                 found = obtain_cells(request, context, scoring, progress, files.keep)
-                carried = found.cells.facts.stained_threshold
-                scoring = scoring.model_copy(update={"stained_threshold": carried})
+                scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
             score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
@@ -162,6 +162,16 @@ def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
     )
     error = scoring.slide_error or SlideErrorSettings().updated(metrics, slides)
     return scoring.model_copy(update={"stained_threshold": threshold, "slide_error": error})
+
+
+def _scoring_of_cells(
+    facts: CellTableFacts, card: ModelCard, scoring: ScoringSettings, stated: ScoringSettings
+) -> ScoringSettings:
+    """Take the threshold that the cells carry; a model's slide error is of the cells that it found alone."""
+    carried = {"stained_threshold": facts.stained_threshold}
+    if facts.model_digest == card.digest or stated.slide_error is not None:
+        return scoring.model_copy(update=carried)
+    return scoring.model_copy(update={**carried, "slide_error": SlideErrorSettings()})
 
 
 def _score(
