@@ -57,9 +57,7 @@ def usable_cores() -> frozenset[int]:
 class Settings(BaseModel):
     """Parameters read from TOML: finite numbers; units stand in the key names."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 # Reading a TOML file into settings: one clear line for whatever is wrong with it.
