@@ -226,7 +226,9 @@ def _run(*words: str) -> None:
             command_line()
     except SystemExit as end:
         if end.code:
-            raise CxpathError(told.getvalue().removesuffix("\n")) from end
+            lines = told.getvalue().splitlines()
+            _require(len(lines) == 1, f"{words[0]} said {len(lines)} lines instead of one")
+            raise CxpathError(lines[0]) from end
     finally:
         sys.argv = before
 

@@ -217,7 +217,7 @@ def test_a_type_that_is_no_text_is_no_feature(kind: Any) -> None:
         ({"Classification": "Necrosis"}, ("Classification", "Necrosis")),
         ({"type": {"name": "Necrosis"}}, ("type", "Necrosis")),
         ({"classificationName": "Necrosis", "objectType": "annotation"}, ("classificationName", "Necrosis")),
-        ({"objectType": "annotation", "name": "", "area": "big", "label": 3}, ("", "")),
+        ({"objectType": "annotation", "name": "", "area": "big", "label": True}, ("", "")),
     ],
 )
 def test_what_an_object_is_called_besides_its_class(held: dict[str, Any], found: tuple[str, str]) -> None:
@@ -247,3 +247,33 @@ def test_coordinates_that_no_array_holds_are_named_plainly() -> None:
     with pytest.raises(FeatureShapeError, match="no pairs of numbers") as caught:
         shape_of({"type": "Point", "coordinates": [[1, 2], [3]]})
     assert "array" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("feature", "found"),
+    [
+        (
+            {"properties": {"metadata": {"ANNOTATION_DESCRIPTION": "Necrosis"}}},
+            ("ANNOTATION_DESCRIPTION", "Necrosis"),
+        ),
+        ({"properties": {"metadata": {"label": "Necrosis"}}}, ("label", "Necrosis")),
+        ({"properties": {"tissue_type": "Necrosis"}}, ("tissue_type", "Necrosis")),
+        ({"properties": {"text": " Necrosis "}}, ("text", "Necrosis")),
+        ({"properties": {"label": 3}}, ("label", "3")),
+        ({"properties": {"labels": ["Necrosis", {"name": "fold"}]}}, ("labels", "Necrosis, fold")),
+        ({"class": "Necrosis", "properties": {}}, ("class", "Necrosis")),
+        ({"class": "Necrosis"}, ("class", "Necrosis")),
+        (
+            {"type": "Feature", "id": "label", "properties": {"objectType": "annotation", "isLocked": True}},
+            ("", ""),
+        ),
+        (
+            {"properties": {"measurements": {"type": "x"}, "label": True, "name": [[1]], "text": None}},
+            ("", ""),
+        ),
+    ],
+)
+def test_a_label_is_found_wherever_a_program_writes_it(
+    feature: dict[str, Any], found: tuple[str, str]
+) -> None:
+    assert label(feature) == found

@@ -252,10 +252,14 @@ _MOST_POINTS = 2_000_000
 """Of one geometry: an outline of a whole slide, pixel by pixel, has fewer."""
 _LARGEST_PX = 1e9
 _LABELS = (
-    "name", "class", "classname", "class_name", "classificationname", "classification_name",
-    "classification", "label", "type", "category", "annotationtype", "annotation_type", "group",
-)  # fmt: skip
+    *("name", "class", "classname", "class_name", "classificationname", "classification_name"),
+    *("classification", "label", "labels", "type", "category", "annotationtype", "annotation_type", "group"),
+    *("tissue", "tissuetype", "tissue_type", "region", "region_type", "regiontype", "kind", "tag", "tags"),
+    *("title", "text", "description", "annotation_description", "comment", "note"),
+)
 """Properties in which other programs, or people, write what QuPath writes under `classification`."""
+_NO_PROPERTIES = {"type", "id", "geometry", "properties", "nucleusGeometry", "bbox", "measurements"}
+"""Members of a feature in which nobody looks for its class."""
 
 
 class FeatureShapeError(CxpathError, ValueError):
@@ -363,14 +367,34 @@ def label(feature: Feature) -> tuple[str, str]:
 
     QuPath leaves these alone, and so does cxpath: a name is no class. Whoever reads the file must be told.
     """
-    by_name = {key.casefold(): (key, value) for key, value in properties(feature).items()}
+    held = properties(feature)
+    inner = [value for key, value in held.items() if isinstance(value, dict) and key not in _NO_PROPERTIES]
+    beside = {key: value for key, value in feature.items() if key not in _NO_PROPERTIES}
+    for place in (held, beside, *inner):
+        found = _label_in(place)
+        if found[0]:
+            return found
+    return "", ""
+
+
+def _label_in(place: Mapping[str, Any]) -> tuple[str, str]:
+    by_name = {str(key).casefold(): (str(key), value) for key, value in place.items()}
     for known in _LABELS:
         key, value = by_name.get(known, ("", None))
-        if isinstance(value, dict):
-            value = value.get("name")
-        if key != "classification" and isinstance(value, str) and value.strip():
-            return key, value.strip()
+        if key != "classification" and (text := _label_text(value)):
+            return key, text
     return "", ""
+
+
+def _label_text(value: Any) -> str:
+    """Return a label as text; also a number stands for a class in some programs."""
+    if isinstance(value, dict):
+        value = value.get("name")
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_label_text(one) for one in value[:4] if not isinstance(one, list))))
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).strip()
 
 
 def nucleus(feature: Feature) -> dict[str, Any] | None:

@@ -293,6 +293,8 @@ _MOST_BYTES = 32 << 20
 _SMALL_BYTES, _LARGEST_RATIO = 4 << 20, 150
 """A larger part that unpacks to more than so many times its size is no table that a person filled in."""
 
+_HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"'][^>]*)>")
+_ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")
 _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 """What stands in a number format without an effect on the number: quoted and escaped text, colours."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
@@ -394,9 +396,28 @@ def _first_sheet(path: Path, content: bytes) -> PlainTable:
         rows = tuple(_filled(path, _sheet_rows(visible[0], path)))
         others = [sheet.title for sheet in book.worksheets if sheet is not visible[0]]
         said = f"{path.name}: only the sheet {visible[0].title!r} was read, not {_listed(others)}"
-        return PlainTable(rows, (said,) if others else ())
+        hidden = [f"{path.name}: {what}" for what in _hidden(visible[0], rows)]
+        return PlainTable(rows, (*((said,) if others else ()), *hidden))
     finally:
         book.close()
+
+
+def _hidden(sheet: Any, rows: Sequence[tuple[int, list[str]]]) -> Iterator[str]:
+    """Say which rows and columns of the table nobody sees in the sheet, as behind a filter."""
+    with sheet._get_source() as source:  # the only way to them without loading everything
+        elements = _HIDDEN.findall(source.read())
+    numbers = {
+        int(place[1]) for kind, element in elements if kind == b"row" and (place := _ROW.search(element))
+    }
+    filled = [number for number, _ in rows if number in numbers]
+    if filled:
+        yield f"hidden rows of the sheet were read, too: {len(filled)}, such as row {filled[0]}"
+    width = max((len(row) for _, row in rows), default=0)
+    first = [
+        int(place[1]) for kind, element in elements if kind == b"col" and (place := _COLUMN.search(element))
+    ]
+    if any(column <= width for column in first):
+        yield "hidden columns of the sheet were read, too"
 
 
 def _listed(names: list[str]) -> str:
