@@ -174,8 +174,11 @@ def test_an_audit_that_is_there_is_shown_again_and_another_seed_draws_another(
 ) -> None:
     picture, results = audited[0], case[0]
     _, before = drawn_audit(results)
-    write_audit(results, picture, number=80)
+    write_audit(results, picture)
     assert drawn_audit(results)[1] == before
+    for size in ({"number": 80}, {"squares": 1}):
+        with pytest.raises(ReviewError, match="of 60 cells and 2 squares was drawn already"):
+            write_audit(results, picture, **size)
     write_audit(results, picture, number=80, seed=2)
     assert len(drawn_audit(results)[1].draw.questions) == 80
     with pytest.raises(ReviewError, match="belongs to audit"):

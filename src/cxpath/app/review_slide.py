@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +49,7 @@ from cxpath.review.state import (
     square_decision,
 )
 from cxpath.scores.audit import (
+    DEFAULT_QUESTIONS,
     AuditAnswer,
     AuditQuestion,
     CellAnswer,
@@ -119,9 +119,11 @@ class ReviewFolder:
         Raises
         ------
         ReviewError, OutputError
-            When the record is broken, another process writes it, or nothing can be written.
+            When the record is broken, another process wrote to it meanwhile, or nothing can be written.
         """
-        with self._alone():
+        self._make_folder()
+        with claimed(self.path):  # not every file system can lock: the record is compared once more below
+            earlier = self._record_of(self.genesis)
             before = self.verified()
             events = before.events if before else ()
             first = () if events else (begin_decision(self.genesis, CXPATH),)
@@ -130,6 +132,8 @@ class ReviewFolder:
             checked = verify_record(content, self.genesis)
             with atomic_write(self.path / RECORD) as partial:
                 partial.write_bytes(content)
+                if self._record_of(self.genesis) != earlier:
+                    raise ReviewError(f"{self.path}: another process writes this review", "try again")
         return checked
 
     def _record_of(self, genesis: Genesis) -> bytes:
@@ -159,16 +163,13 @@ class ReviewFolder:
                 "restore them from a backup, or move the review away to begin another",
             )
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _make_folder(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}", "") from error
-        with claimed(self.path) as own:
-            if not own:
-                raise ReviewError(f"{self.path}: another process writes this review", "try again")
-            yield
+            raise OutputError(
+                f"{self.path}: cannot be written: {error.strerror or error}", "check the folder's permissions"
+            ) from error
 
 
 def open_review(folder: Path) -> ReviewFolder:
@@ -213,7 +214,12 @@ class AuditFiles:
 
 
 def write_audit(
-    folder: Path, slide: Path | None = None, *, number: int, seed: int | None = None, squares: int = 0
+    folder: Path,
+    slide: Path | None = None,
+    *,
+    number: int | None = None,
+    seed: int | None = None,
+    squares: int | None = None,
 ) -> AuditFiles:
     """Draw an audit, record it, and write its contact sheet and its table of answers.
 
@@ -223,12 +229,12 @@ def write_audit(
         A results folder.
     slide : Path, optional
         The slide; needed where `run.json` does not say where it lies.
-    number : int
-        Cells to ask about.
+    number : int, optional
+        Cells to ask about, 100 when left out.
     seed : int, optional
         Another seed draws another audit; left out, an audit that is there already is shown again.
-    squares : int
-        Squares in which missed cells are counted.
+    squares : int, optional
+        Squares in which missed cells are counted, none when left out.
 
     Raises
     ------
@@ -278,20 +284,35 @@ def _require_same_slide(slide: Slide, scored: ScoredFolder) -> None:
         )
 
 
-def _drawn(review: ReviewFolder, number: int, seed: int | None, squares: int) -> tuple[Event, Audit]:
+def _drawn(
+    review: ReviewFolder, number: int | None, seed: int | None, squares: int | None
+) -> tuple[Event, Audit]:
     """Return the audit that is there already, or draw and record one."""
     before = review.verified()
     events = before.events if before else ()
     draws = [event for event in events if event.action is Action.DRAW]
     audit = before.state.audit if before else None
     if draws and audit and seed in {None, audit.draw.seed}:
+        _require_same_size(review, audit, number, squares)
         return draws[-1], audit
     cells = review.scored.cells()
     chosen = 1 if seed is None else seed
-    draw = draw_audit(audit_frame(cells, review.scored.scoring), number, chosen)
-    audit = Audit(draw, draw_squares(cells, squares, chosen))
+    frame = audit_frame(cells, review.scored.scoring)
+    draw = draw_audit(frame, DEFAULT_QUESTIONS if number is None else number, chosen)
+    audit = Audit(draw, draw_squares(cells, squares or 0, chosen))
     after = review.append([draw_decision(audit, len(draws) + 1, CXPATH)])
     return after.events[-1], audit
+
+
+def _require_same_size(review: ReviewFolder, audit: Audit, number: int | None, squares: int | None) -> None:
+    """Refuse to show an audit of another size than was asked for."""
+    cells, drawn_squares = len(audit.draw.questions), len(audit.squares)
+    if number in {None, cells} and squares in {None, drawn_squares}:
+        return
+    raise ReviewError(
+        f"{review.scored.path}: an audit of {cells} cells and {drawn_squares} squares was drawn already",
+        f"leave --cells and --squares out to show it, or pass a --seed other than {audit.draw.seed}",
+    )
 
 
 def _cell_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[CellCrop]:

@@ -36,9 +36,13 @@ class SignatureMeaning(StrEnum):
 def audit(
     folder: FolderArgument,
     slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
-    number: Annotated[int, typer.Option("--cells", help="Cells to ask about.")] = 100,
+    number: Annotated[
+        int | None, typer.Option("--cells", help="Cells to ask about.", show_default="100")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed draws another audit.")] = None,
-    squares: Annotated[int, typer.Option(min=0, help="50 µm squares to count missed cells in.")] = 0,
+    squares: Annotated[
+        int | None, typer.Option(min=0, help="50 µm squares to count missed cells in.", show_default="0")
+    ] = None,
     answers: Annotated[
         Path | None, typer.Option(help="The table of answers, filled in: gives the audited score.")
     ] = None,

@@ -405,6 +405,29 @@ class AuditedScore:
     warnings: tuple[str, ...] = ()
 
 
+def probability_at_least(score: AuditedScore, cutoff: float) -> float:
+    """Return P(this slide's CPS >= cutoff): the logarithm is normal, with a spread for each side.
+
+    What the interval leaves out above a CPS of
+    0 is all that is known: half of one minus the level beyond its upper end, in proportion below it.
+
+    Parameters
+    ----------
+    score : AuditedScore
+    cutoff : float
+        Above 0.
+    """
+    low, high = score.interval
+    tail = (1.0 - score.level) / 2
+    if score.cps <= 0:
+        return tail if cutoff > high else max(tail, 1.0 - (1.0 - tail) * cutoff / high)
+    end = high if cutoff > score.cps else low
+    if end <= 0 or end == score.cps:
+        return 1.0 if cutoff <= score.cps else 0.0
+    distance = float(np.log(cutoff / score.cps) / abs(np.log(end / score.cps)))
+    return float(stats.norm.sf(distance * stats.norm.isf(tail)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Told:
     """The cells whose answer is no "cannot tell": their rows (M,) and how they enter the CPS (M, 4)."""
