@@ -18,6 +18,7 @@ from cxpath.scores.audit import (
     CellAnswer,
     MissedSquare,
     allocate_questions,
+    answers_for_width,
     audit_frame,
     draw_audit,
     draw_squares,
@@ -251,6 +252,12 @@ def test_an_immune_answer_far_from_every_tumour_cell_does_not_count() -> None:
 def test_the_chance_to_reach_a_cutoff_follows_the_interval(cutoff: float, probability: float) -> None:
     score = AuditedScore(4.0, (2.0, 16.0), 0.95, (4.0, 4.0), 100, 0, (), 0.0, 0)
     assert probability_at_least(score, cutoff) == pytest.approx(probability, abs=0.002)
+
+
+def test_half_the_width_needs_four_times_the_answers() -> None:
+    assert answers_for_width(100, (1.0, 16.0), 4.0) == 400
+    assert answers_for_width(100, (1.0, 1.5), 4.0) == 100
+    assert answers_for_width(100, (0.0, 16.0), 4.0) is None
 
 
 def test_the_chance_to_reach_a_cutoff_at_the_ends_of_the_scale() -> None:

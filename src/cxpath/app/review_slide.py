@@ -47,6 +47,7 @@ from cxpath.review.state import (
     draw_decision,
     edit_decision,
     square_decision,
+    undo_of,
 )
 from cxpath.scores.audit import (
     DEFAULT_QUESTIONS,
@@ -708,6 +709,23 @@ def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry
     )
     entry.write(review.path / SIGNATURE)
     return entry
+
+
+def undo_event(folder: Path, number: int, reviewer: str) -> Event:
+    """Take back an answer, a square, an edit or an undo by a new event, which is returned.
+
+    The files of scores stay as they are until the answers or the edited table are given again.
+
+    Raises
+    ------
+    ReviewError
+        When there is no such event, or a later decision rests on it.
+    """
+    review, name = open_review(folder), _reader(reviewer)
+    before = review.verified()
+    if before is None:
+        raise ReviewError(f"{folder}: there is no review", "run cxpath review audit DIR first")
+    return review.append([undo_of(before.events, number, name)]).events[-1]
 
 
 def verify_review(folder: Path) -> tuple[Path, Verified]:

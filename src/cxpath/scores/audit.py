@@ -428,6 +428,26 @@ def probability_at_least(score: AuditedScore, cutoff: float) -> float:
     return float(stats.norm.sf(distance * stats.norm.isf(tail)))
 
 
+def answers_for_width(answered: int, interval: tuple[float, float], fold: float) -> int | None:
+    """Return about how many answers in all give an interval whose ends are `fold` times apart.
+
+    The width falls with the square root of the number of answers. None where the lower end is 0.
+
+    Parameters
+    ----------
+    answered : int
+        So far, at least one.
+    interval : tuple of float
+        That they gave.
+    fold : float
+        Upper end divided by lower end; above 1.
+    """
+    low, high = interval
+    if low <= 0:
+        return None
+    return max(answered, int(np.ceil(answered * (np.log(high / low) / np.log(fold)) ** 2)))
+
+
 @dataclass(frozen=True, eq=False)
 class _Told:
     """The cells whose answer is no "cannot tell": their rows (M,) and how they enter the CPS (M, 4)."""
