@@ -260,8 +260,8 @@ def write_audit(
 
 
 def audit_name(drawn: Event) -> str:
-    """Return the name by which answers say which audit they belong to."""
-    return drawn.hash[:12]
+    """Return the name by which answers say which audit they are of; spreadsheets leave it a text."""
+    return f"A-{drawn.hash[:10]}"
 
 
 def _slide_path(scored: ScoredFolder, given: Path | None) -> Path:
@@ -516,8 +516,8 @@ def _new_decisions(table: AnswerTable, state: ReviewState, reader: str) -> Itera
 
 def _reader(given: str) -> str:
     name = " ".join(given.split())
-    if not name or name == CXPATH:
-        raise ReviewError("a review needs the reader's name", "pass --reviewer NAME")
+    if not name or name == CXPATH or not name.isprintable():
+        raise ReviewError("a review needs the reader's printed name", "pass --reviewer NAME")
     return name
 
 
@@ -605,8 +605,8 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     threshold = threshold_of(scoring)
     info = _slide_info(scored)
     classes = read_cell_classes(default_cell_classes())
-    given = read_given_cells(edited, info, classes, threshold, (info.name, info.stem)).cells
-    found = compare_edited(replace(given, facts=network.facts), network, threshold)
+    given = read_given_cells(edited, info, classes, threshold, (info.name, info.stem))
+    found = compare_edited(replace(given.cells, facts=network.facts), network, threshold)
     decisions = list(
         _edit_decisions(found, network, threshold, before.state if before else ReviewState(), name)
     )
@@ -615,7 +615,7 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     score = score_cells(found.cells, scoring, _cutoffs(scored), by_person=found.by_person)
     after = review.append(decisions)
     write_cells(found.cells, review.path / "edited_cells.parquet")
-    entry = _edited_entry(score, found, name, after.seal)
+    entry = _edited_entry(score, found, name, after.seal, given.warnings)
     entry.write(review.path / EDITED)
     return entry, score
 
@@ -665,7 +665,9 @@ def _cell_value(cells: CellTable, row: int, threshold: float) -> dict[str, Any]:
     return {"class": kind, "stained": bool(cells.stained[row] >= threshold)}
 
 
-def _edited_entry(score: SlideScore, found: EditedCells, reader: str, seal: Seal) -> EditedEntry:
+def _edited_entry(
+    score: SlideScore, found: EditedCells, reader: str, seal: Seal, warnings: tuple[str, ...]
+) -> EditedEntry:
     added = int((found.original < 0).sum())
     return EditedEntry(
         events=seal.events,
@@ -680,6 +682,7 @@ def _edited_entry(score: SlideScore, found: EditedCells, reader: str, seal: Seal
         added=added,
         removed=len(found.removed),
         reviewer=reader,
+        warnings=(*warnings, *score.warnings),
     )
 
 

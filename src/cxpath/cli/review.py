@@ -117,6 +117,7 @@ def _edited_lines(entry: EditedEntry) -> Iterator[str]:
         low, high = entry.interval_tissue
         value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
         yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
+    yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
 
 

@@ -116,9 +116,9 @@ def _ticked(rgb: NDArray[np.uint8]) -> Image.Image:
         draw.line(line, fill=_MARK, width=3)
     near, far = (middle + length / CROP_UM * _SHOWN_PX for length in _INNER_UM)
     for start, end in ((near, far), (_SHOWN_PX - near, _SHOWN_PX - far)):
-        for line in ((middle, start, middle, end), (start, middle, end, middle)):
-            draw.line(line, fill=(0, 0, 0), width=3)
-            draw.line(line, fill=_MARK, width=1)
+        for inner in ((middle, start, middle, end), (start, middle, end, middle)):
+            draw.line(inner, fill=(0, 0, 0), width=3)
+            draw.line(inner, fill=_MARK, width=1)
     return picture
 
 
