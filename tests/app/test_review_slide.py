@@ -18,10 +18,10 @@ from cxpath.app.review_slide import (
     verify_review,
     write_audit,
 )
-from cxpath.data.cells import CellTable, Kind
+from cxpath.data.cells import CellTable, Kind, TissueRegion
 from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.io.cells import read_cells, write_cells
+from cxpath.io.cells import read_cells, write_cells, write_cells_geojson
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
 from cxpath.scores.counts import combined_positive_score, count_cells
@@ -95,7 +95,7 @@ def test_the_contact_sheet_hides_every_call_and_needs_no_connection(
     page = (review.path / "sheet.html").read_text(encoding="utf-8")
     assert page.count("data:image/jpeg;base64,") == 62
     assert not re.search(r'(src|href)="(?!data:)', page)
-    assert "http" not in page.replace("http-equiv", "")
+    assert "http" not in re.sub(r"http-equiv|data:image[^\"]*", "", page)
     assert "C060" in page
     assert "S2" in page
     asked = re.findall(r'class="question cell" data-id="(C\d+)" data-stained="(yes|no)"', page)
@@ -202,8 +202,11 @@ def test_an_audit_that_is_there_is_shown_again_and_another_seed_draws_another(
 ) -> None:
     picture, results = audited[0], case[0]
     _, before = drawn_audit(results)
-    write_audit(results, picture, number=80)
+    write_audit(results, picture)
     assert drawn_audit(results)[1] == before
+    for size in ({"number": 80}, {"squares": 1}):
+        with pytest.raises(ReviewError, match="of 60 cells and 2 squares was drawn already"):
+            write_audit(results, picture, **size)
     write_audit(results, picture, number=80, seed=2)
     assert len(drawn_audit(results)[1].draw.questions) == 80
     with pytest.raises(ReviewError, match="belongs to audit"):
@@ -305,6 +308,29 @@ def test_an_edited_table_is_scored_as_score_cells_scores_it(
     again = score_cells(kept, scoring)
     assert again.counts == score.counts
     assert again.tps == expected.tps
+
+
+def test_an_edited_export_of_qupath_differs_only_where_it_was_edited(
+    case: tuple[Path, Path, KnownSlide], tmp_path: Path
+) -> None:
+    results, _, known = case
+    region = np.where(np.arange(len(known.cells)) % 7 == 0, TissueRegion.NECROSIS, TissueRegion.NEST)
+    inside = np.clip(known.cells.x_px, 1, SIDE_PX - 1), np.clip(known.cells.y_px, 1, SIDE_PX - 1)
+    cells = replace(known.cells, region=region.astype(np.uint8), x_px=inside[0], y_px=inside[1])
+    write_cells(cells, results / "cells.parquet")
+    shutil.rmtree(results / "review")
+    edited = replace(cells, kind=_edited(known, [8, 9, 10]).kind)
+    bounds = (0, 0, SIDE_PX, SIDE_PX)
+    path = tmp_path / "edited.geojson.gz"
+    write_cells_geojson([edited], path, edited.facts, bounds, stained_threshold=0.5)
+    entry, _ = apply_edits(results, path, READER)
+    assert (entry.changed, entry.added, entry.removed) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "cxpath", "Dr \udcff", "Dr \x07"])
+def test_a_reader_needs_a_printed_name(case: tuple[Path, Path, KnownSlide], name: str) -> None:
+    with pytest.raises(ReviewError, match="printed name"):
+        score_audit(case[0], case[1], name)
 
 
 def test_an_edit_taken_back_is_recorded_and_leaves_no_edit(

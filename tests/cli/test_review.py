@@ -44,6 +44,18 @@ def test_a_review_from_the_sheet_to_the_signature(
     document = json.loads(cxpath("review", "verify", results, "--json").stdout)
     assert (document["events"], document["answers"], document["edits"]) == (63, 60, 0)
     assert document["signature"]["name"] == READER
+    assert f"audit by {READER}: 60 answered, 0 open" in checked.stdout
+    undone = cxpath("review", "undo", results, "--event", "5", "--reviewer", READER)
+    assert undone.returncode == 0, undone.stderr
+    assert "undone   event 5" in undone.stdout
+    later = cxpath("review", "verify", results).stdout
+    assert f"audit by {READER}: 59 answered, 1 open" in later
+    assert "no signature holds" in later
+    assert (
+        "undone already" in cxpath("review", "undo", results, "--event", "5", "--reviewer", READER).only_line
+    )
+    again = cxpath("review", "audit", results, "--answers", answers, "--reviewer", READER, "--json")
+    assert json.loads(again.stdout)["events"] == 65
 
 
 def test_an_edited_table_is_applied_and_a_broken_record_named(

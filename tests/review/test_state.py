@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from cxpath.review.events import Action, Decision, ReviewError
-from cxpath.review.queue import answers_for_width, audit_queue
+from cxpath.review.queue import audit_queue
 from cxpath.review.sign import Meaning, sign_decision
 from cxpath.review.state import ReviewState, replay, undo_of
-from cxpath.scores.audit import AuditAnswer, AuditedScore, CellAnswer
+from cxpath.scores.audit import AuditAnswer, CellAnswer
 from tests.review.records import AUDIT, READER, after, answered, record
 
 
@@ -103,12 +103,3 @@ def test_the_queue_holds_what_a_reader_has_not_answered() -> None:
     assert [question.row for question in queue.open] == [0, 1, 2, 4, 6, 7, 8, 9, 10, 11]
     assert audit_queue(replay(record()), "somebody else").answered == 0
     assert audit_queue(ReviewState(), READER).done
-
-
-def test_half_the_width_needs_four_times_the_answers() -> None:
-    def score(low: float, high: float) -> AuditedScore:
-        return AuditedScore(1.0, (low, high), 0.95, (1.0, 1.0), 100, 0, (), 0.0, 0)
-
-    assert answers_for_width(score(1.0, 16.0), 4.0) == 400
-    assert answers_for_width(score(1.0, 1.5), 4.0) == 100
-    assert answers_for_width(score(0.0, 16.0), 4.0) is None

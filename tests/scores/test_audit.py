@@ -18,10 +18,12 @@ from cxpath.scores.audit import (
     CellAnswer,
     MissedSquare,
     allocate_questions,
+    answers_for_width,
     audit_frame,
     draw_audit,
     draw_squares,
     estimate_audit,
+    probability_at_least,
 )
 from scripts.studies.measure_audit import (
     NETWORKS,
@@ -242,3 +244,26 @@ def test_an_immune_answer_far_from_every_tumour_cell_does_not_count() -> None:
     assert score.cps == 0.0
     square = MissedSquare(30_000.0, 400.0, 1_000.0, 0, 0, 0)
     assert estimate_audit(frame, draw, _as_called(frame, draw, stained=True), [square]).cps == 0.0
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "probability"), [(2.0, 0.975), (4.0, 0.5), (16.0, 0.025), (1e-6, 1.0), (99.0, 0.0)]
+)
+def test_the_chance_to_reach_a_cutoff_follows_the_interval(cutoff: float, probability: float) -> None:
+    score = AuditedScore(4.0, (2.0, 16.0), 0.95, (4.0, 4.0), 100, 0, (), 0.0, 0)
+    assert probability_at_least(score, cutoff) == pytest.approx(probability, abs=0.002)
+
+
+def test_half_the_width_needs_four_times_the_answers() -> None:
+    assert answers_for_width(100, (1.0, 16.0), 4.0) == 400
+    assert answers_for_width(100, (1.0, 1.5), 4.0) == 100
+    assert answers_for_width(100, (0.0, 16.0), 4.0) is None
+
+
+def test_the_chance_to_reach_a_cutoff_at_the_ends_of_the_scale() -> None:
+    none = AuditedScore(0.0, (0.0, 2.0), 0.95, (0.0, 0.0), 100, 0, (), 0.0, 0)
+    assert probability_at_least(none, 5.0) == pytest.approx(0.025)
+    assert 0.025 < probability_at_least(none, 1.0) < 0.6
+    full = AuditedScore(100.0, (80.0, 100.0), 0.95, (100.0, 100.0), 100, 0, (), 0.0, 0)
+    assert probability_at_least(full, 80.0) == pytest.approx(0.975)
+    assert probability_at_least(full, 100.0) == pytest.approx(0.5)

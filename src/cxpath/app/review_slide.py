@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -48,8 +47,10 @@ from cxpath.review.state import (
     draw_decision,
     edit_decision,
     square_decision,
+    undo_of,
 )
 from cxpath.scores.audit import (
+    DEFAULT_QUESTIONS,
     AuditAnswer,
     AuditQuestion,
     CellAnswer,
@@ -119,9 +120,11 @@ class ReviewFolder:
         Raises
         ------
         ReviewError, OutputError
-            When the record is broken, another process writes it, or nothing can be written.
+            When the record is broken, another process wrote to it meanwhile, or nothing can be written.
         """
-        with self._alone():
+        self._make_folder()
+        with claimed(self.path):  # not every file system can lock: the record is compared once more below
+            earlier = self._record_of(self.genesis)
             before = self.verified()
             events = before.events if before else ()
             first = () if events else (begin_decision(self.genesis, CXPATH),)
@@ -130,6 +133,8 @@ class ReviewFolder:
             checked = verify_record(content, self.genesis)
             with atomic_write(self.path / RECORD) as partial:
                 partial.write_bytes(content)
+                if self._record_of(self.genesis) != earlier:
+                    raise ReviewError(f"{self.path}: another process writes this review", "try again")
         return checked
 
     def _record_of(self, genesis: Genesis) -> bytes:
@@ -159,16 +164,13 @@ class ReviewFolder:
                 "restore them from a backup, or move the review away to begin another",
             )
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _make_folder(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}", "") from error
-        with claimed(self.path) as own:
-            if not own:
-                raise ReviewError(f"{self.path}: another process writes this review", "try again")
-            yield
+            raise OutputError(
+                f"{self.path}: cannot be written: {error.strerror or error}", "check the folder's permissions"
+            ) from error
 
 
 def open_review(folder: Path) -> ReviewFolder:
@@ -212,7 +214,12 @@ class AuditFiles:
 
 
 def write_audit(
-    folder: Path, slide: Path | None = None, *, number: int, seed: int | None = None, squares: int = 0
+    folder: Path,
+    slide: Path | None = None,
+    *,
+    number: int | None = None,
+    seed: int | None = None,
+    squares: int | None = None,
 ) -> AuditFiles:
     """Draw an audit, record it, and write its contact sheet and its table of answers.
 
@@ -222,12 +229,12 @@ def write_audit(
         A results folder.
     slide : Path, optional
         The slide; needed where `run.json` does not say where it lies.
-    number : int
-        Cells to ask about.
+    number : int, optional
+        Cells to ask about, 100 when left out.
     seed : int, optional
         Another seed draws another audit; left out, an audit that is there already is shown again.
-    squares : int
-        Squares in which missed cells are counted.
+    squares : int, optional
+        Squares in which missed cells are counted, none when left out.
 
     Raises
     ------
@@ -252,8 +259,8 @@ def write_audit(
 
 
 def audit_name(drawn: Event) -> str:
-    """Return the name by which answers say which audit they belong to."""
-    return drawn.hash[:12]
+    """Return the name by which answers say which audit they are of; spreadsheets leave it a text."""
+    return f"A-{drawn.hash[:10]}"
 
 
 def _slide_path(given: Path | None) -> Path:
@@ -272,20 +279,35 @@ def _require_same_slide(slide: Slide, scored: ScoredFolder) -> None:
         )
 
 
-def _drawn(review: ReviewFolder, number: int, seed: int | None, squares: int) -> tuple[Event, Audit]:
+def _drawn(
+    review: ReviewFolder, number: int | None, seed: int | None, squares: int | None
+) -> tuple[Event, Audit]:
     """Return the audit that is there already, or draw and record one."""
     before = review.verified()
     events = before.events if before else ()
     draws = [event for event in events if event.action is Action.DRAW]
     audit = before.state.audit if before else None
     if draws and audit and seed in {None, audit.draw.seed}:
+        _require_same_size(review, audit, number, squares)
         return draws[-1], audit
     cells = review.scored.cells()
     chosen = 1 if seed is None else seed
-    draw = draw_audit(audit_frame(cells, review.scored.scoring), number, chosen)
-    audit = Audit(draw, draw_squares(cells, squares, chosen))
+    frame = audit_frame(cells, review.scored.scoring)
+    draw = draw_audit(frame, DEFAULT_QUESTIONS if number is None else number, chosen)
+    audit = Audit(draw, draw_squares(cells, squares or 0, chosen))
     after = review.append([draw_decision(audit, len(draws) + 1, CXPATH)])
     return after.events[-1], audit
+
+
+def _require_same_size(review: ReviewFolder, audit: Audit, number: int | None, squares: int | None) -> None:
+    """Refuse to show an audit of another size than was asked for."""
+    cells, drawn_squares = len(audit.draw.questions), len(audit.squares)
+    if number in {None, cells} and squares in {None, drawn_squares}:
+        return
+    raise ReviewError(
+        f"{review.scored.path}: an audit of {cells} cells and {drawn_squares} squares was drawn already",
+        f"leave --cells and --squares out to show it, or pass a --seed other than {audit.draw.seed}",
+    )
 
 
 def _cell_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[CellCrop]:
@@ -488,8 +510,8 @@ def _new_decisions(table: AnswerTable, state: ReviewState, reader: str) -> Itera
 
 def _reader(given: str) -> str:
     name = " ".join(given.split())
-    if not name or name == CXPATH:
-        raise ReviewError("a review needs the reader's name", "pass --reviewer NAME")
+    if not name or name == CXPATH or not name.isprintable():
+        raise ReviewError("a review needs the reader's printed name", "pass --reviewer NAME")
     return name
 
 
@@ -577,8 +599,8 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     threshold = threshold_of(scoring)
     info = _slide_info(scored)
     classes = read_cell_classes(default_cell_classes())
-    given = read_given_cells(edited, info, classes, threshold, (info.name, info.stem)).cells
-    found = compare_edited(replace(given, facts=network.facts), network, threshold)
+    given = read_given_cells(edited, info, classes, threshold, (info.name, info.stem))
+    found = compare_edited(replace(given.cells, facts=network.facts), network, threshold)
     decisions = list(
         _edit_decisions(found, network, threshold, before.state if before else ReviewState(), name)
     )
@@ -587,7 +609,7 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     score = score_cells(found.cells, scoring, _cutoffs(scored), by_person=found.by_person)
     after = review.append(decisions)
     write_cells(found.cells, review.path / "edited_cells.parquet")
-    entry = _edited_entry(score, found, name, after.seal)
+    entry = _edited_entry(score, found, name, after.seal, given.warnings)
     entry.write(review.path / EDITED)
     return entry, score
 
@@ -630,7 +652,9 @@ def _cell_value(cells: CellTable, row: int, threshold: float) -> dict[str, Any]:
     return {"class": kind, "stained": bool(cells.stained[row] >= threshold)}
 
 
-def _edited_entry(score: SlideScore, found: EditedCells, reader: str, seal: Seal) -> EditedEntry:
+def _edited_entry(
+    score: SlideScore, found: EditedCells, reader: str, seal: Seal, warnings: tuple[str, ...]
+) -> EditedEntry:
     added = int((found.original < 0).sum())
     return EditedEntry(
         events=seal.events,
@@ -645,6 +669,7 @@ def _edited_entry(score: SlideScore, found: EditedCells, reader: str, seal: Seal
         added=added,
         removed=len(found.removed),
         reviewer=reader,
+        warnings=(*warnings, *score.warnings),
     )
 
 
@@ -674,6 +699,23 @@ def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry
     )
     entry.write(review.path / SIGNATURE)
     return entry
+
+
+def undo_event(folder: Path, number: int, reviewer: str) -> Event:
+    """Take back an answer, a square, an edit or an undo by a new event, which is returned.
+
+    The files of scores stay as they are until the answers or the edited table are given again.
+
+    Raises
+    ------
+    ReviewError
+        When there is no such event, or a later decision rests on it.
+    """
+    review, name = open_review(folder), _reader(reviewer)
+    before = review.verified()
+    if before is None:
+        raise ReviewError(f"{folder}: there is no review", "run cxpath review audit DIR first")
+    return review.append([undo_of(before.events, number, name)]).events[-1]
 
 
 def verify_review(folder: Path) -> tuple[Path, Verified]:

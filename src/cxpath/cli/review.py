@@ -21,6 +21,9 @@ review = typer.Typer(
     no_args_is_help=True,
 )
 
+WANTED_FOLD = 1.5
+"""Upper end of an interval divided by its lower end that is worth working for."""
+
 FolderArgument = Annotated[Path, typer.Argument(help="A results folder of cxpath score.")]
 ReviewerOption = Annotated[str, typer.Option(help="The reader's printed name.")]
 
@@ -36,9 +39,13 @@ class SignatureMeaning(StrEnum):
 def audit(
     folder: FolderArgument,
     slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
-    number: Annotated[int, typer.Option("--cells", help="Cells to ask about.")] = 100,
+    number: Annotated[
+        int | None, typer.Option("--cells", help="Cells to ask about.", show_default="100")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed draws another audit.")] = None,
-    squares: Annotated[int, typer.Option(min=0, help="50 µm squares to count missed cells in.")] = 0,
+    squares: Annotated[
+        int | None, typer.Option(min=0, help="50 µm squares to count missed cells in.", show_default="0")
+    ] = None,
     answers: Annotated[
         Path | None, typer.Option(help="The table of answers, filled in: gives the audited score.")
     ] = None,
@@ -68,6 +75,7 @@ def audit(
 
 
 def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
+    from cxpath.scores.audit import answers_for_width
     from cxpath.scores.counts import printed_form, two_decimals
 
     low, high = entry.interval
@@ -78,6 +86,9 @@ def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
     yield f"answers  {entry.n} by {entry.reviewer}, {entry.cannot_tell} cannot tell"
     if entry.cannot_tell:
         yield f"         counted both ways: CPS {entry.bounds[0]:.2f} to {entry.bounds[1]:.2f}"
+    wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD)
+    if wanted and wanted > entry.n:
+        yield f"         about {wanted} answers in all would bring its ends to a factor of {WANTED_FOLD:g}"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
 
@@ -106,6 +117,7 @@ def _edited_lines(entry: EditedEntry) -> Iterator[str]:
         low, high = entry.interval_tissue
         value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
         yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
+    yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
 
 
@@ -131,6 +143,25 @@ def sign(
 
 
 @review.command()
+def undo(
+    folder: FolderArgument,
+    event: Annotated[int, typer.Option(min=1, help="Number of the event, as in events.ndjson.")],
+    reviewer: ReviewerOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back one answer, edit or undo; the record keeps both. A signature is void afterwards."""
+    from cxpath.app.review_slide import undo_event
+
+    done = undo_event(folder, event, _named(reviewer))
+    lines = [
+        f"undone   {done.target}",
+        f"record   {done.n} events, head {done.hash[:12]}",
+        "then     give the answers or the edited table again to score what holds now",
+    ]
+    print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
+
+
+@review.command()
 def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Check the tamper-evident record of a review; names the first bad line and ends with 1."""
     from cxpath.app.review_slide import verify_review
@@ -152,9 +183,14 @@ def _verified(path: Path, found: Verified) -> dict[str, Any]:
 
 
 def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
+    from cxpath.review.queue import audit_queue
+
     yield f"record   {path}"
     yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"
     yield f"holds    {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
+    for reader in sorted({actor for actor, _ in found.state.answers}):
+        queue = audit_queue(found.state, reader)
+        yield f"         audit by {reader}: {queue.answered} answered, {len(queue.open)} open"
     signature = found.state.signature
     signed = f"{signature['meaning']} by {signature['name']}" if signature else "no signature holds"
     yield f"signed   {signed}"

@@ -159,6 +159,8 @@ class EditedEntry(ReviewDocument):
     added: int = Field(ge=0)
     removed: int = Field(ge=0)
     reviewer: str
+    warnings: tuple[str, ...] = ()
+    """About the table that was given."""
 
 
 class SignatureEntry(ReviewDocument):

@@ -22,6 +22,9 @@ CROP_UM = 76.0
 _SHOWN_PX = 320
 _QUALITY = 90
 _TICK_PX = 14
+_INNER_UM = (11.0, 14.5)
+"""From and to where thin marks point at the cell, outside even a large one."""
+
 _MARK = (255, 255, 0)
 
 
@@ -111,6 +114,11 @@ def _ticked(rgb: NDArray[np.uint8]) -> Image.Image:
     ):
         draw.line(line, fill=(0, 0, 0), width=5)
         draw.line(line, fill=_MARK, width=3)
+    near, far = (middle + length / CROP_UM * _SHOWN_PX for length in _INNER_UM)
+    for start, end in ((near, far), (_SHOWN_PX - near, _SHOWN_PX - far)):
+        for inner in ((middle, start, middle, end), (start, middle, end, middle)):
+            draw.line(inner, fill=(0, 0, 0), width=3)
+            draw.line(inner, fill=_MARK, width=1)
     return picture
 
 

@@ -8,7 +8,7 @@ that the detector missed are outside the frame and are looked for in squares of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
@@ -131,8 +131,7 @@ class AuditFrame:
 
     def mean_of(self, values: Array) -> Array:
         """Return the mean over each stratum, (strata, columns); 0 in an empty one."""
-        sums = [np.bincount(self.stratum, column, minlength=len(STRATA)) for column in values.T]
-        return np.asarray(np.stack(sums, axis=1) / np.maximum(self.sizes, 1.0)[:, None])
+        return _sums(self.stratum, values) / np.maximum(self.sizes, 1.0)[:, None]
 
 
 def audit_frame(cells: CellTable, settings: ScoringSettings, near_from: float = NEAR_FROM) -> AuditFrame:
@@ -406,12 +405,76 @@ class AuditedScore:
     warnings: tuple[str, ...] = ()
 
 
+def probability_at_least(score: AuditedScore, cutoff: float) -> float:
+    """Return P(this slide's CPS >= cutoff): the logarithm is normal, with a spread for each side.
+
+    What the interval leaves out above a CPS of
+    0 is all that is known: half of one minus the level beyond its upper end, in proportion below it.
+
+    Parameters
+    ----------
+    score : AuditedScore
+    cutoff : float
+        Above 0.
+    """
+    low, high = score.interval
+    tail = (1.0 - score.level) / 2
+    if score.cps <= 0:
+        return tail if cutoff > high else max(tail, 1.0 - (1.0 - tail) * cutoff / high)
+    end = high if cutoff > score.cps else low
+    if end <= 0 or end == score.cps:
+        return 1.0 if cutoff <= score.cps else 0.0
+    distance = float(np.log(cutoff / score.cps) / abs(np.log(end / score.cps)))
+    return float(stats.norm.sf(distance * stats.norm.isf(tail)))
+
+
+def answers_for_width(answered: int, interval: tuple[float, float], fold: float) -> int | None:
+    """Return about how many answers in all give an interval whose ends are `fold` times apart.
+
+    The width falls with the square root of the number of answers. None where the lower end is 0.
+
+    Parameters
+    ----------
+    answered : int
+        So far, at least one.
+    interval : tuple of float
+        That they gave.
+    fold : float
+        Upper end divided by lower end; above 1.
+    """
+    low, high = interval
+    if low <= 0:
+        return None
+    return max(answered, int(np.ceil(answered * (np.log(high / low) / np.log(fold)) ** 2)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """The cells whose answer is no "cannot tell": their rows (M,) and how they enter the CPS (M, 4)."""
+
+    rows: NDArray[np.int64]
+    ways: Array
+
+
 @dataclass(frozen=True, eq=False)
 class _Tally:
-    """Answers summed up: cells by stratum and way (9, 4), and the "cannot tell" of each stratum (9,)."""
+    """Answers summed up.
+
+    Parameters
+    ----------
+    ways : float array, (9, 4)
+        Cells by stratum and way.
+    cannot_tell : float array, (9,)
+    assistance : float array, (9, 4)
+        What the probabilities of the cells that were not drawn add to the shares.
+    explained : float
+        Share of the variance between answers that the probabilities explain, 0 to 1.
+    """
 
     ways: Array
     cannot_tell: Array
+    assistance: Array
+    explained: float = 0.0
 
     @property
     def answered(self) -> Array:
@@ -444,18 +507,21 @@ def estimate_audit(
         when no viable tumour cell is left.
     """
     given = _matched(draw, answers)
-    tally = _tally(frame, draw, given)
+    told = _told(frame, draw, given)
+    tally = _tally(frame, draw, told)
     if 2 * tally.answered.sum() < len(answers):
         unsure = int(tally.cannot_tell.sum())
         raise AuditError(
             f"{unsure} of {len(answers)} cells are answered 'cannot tell', more than half",
             "the slide is no base for an audit: have it stained or scanned again",
         )
-    stained = _recalibrated_staining(frame, draw, given)
+    unguarded = [question for question in draw.questions if not question.guard]
+    stained = _recalibrated_staining(frame, unguarded, given)
+    tally = _assisted(frame, tally, told, stained)
     totals = _totals(frame, tally)
     if totals @ _IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
-    hidden = _hidden_cells(frame, stained)
+    hidden = _hidden_cells(frame, _recalibrated_staining(frame, draw.questions, given))
     found = [_found_in(frame, square) for square in squares]
     return AuditedScore(
         cps=_capped_cps(totals),
@@ -487,17 +553,28 @@ def _matched(draw: AuditDraw, answers: Sequence[AuditAnswer]) -> Mapping[int, Au
     return given
 
 
-def _tally(frame: AuditFrame, draw: AuditDraw, given: Mapping[int, AuditAnswer]) -> _Tally:
+def _told(frame: AuditFrame, draw: AuditDraw, given: Mapping[int, AuditAnswer]) -> _Told:
     associated = _associated(frame, given)
-    ways, unsure = np.zeros((len(STRATA), 4)), np.zeros(len(STRATA))
+    rows, ways = [], []
     for question in draw.questions:
         answer = given[question.row]
-        if answer.answer is CellAnswer.CANNOT_TELL:
-            unsure[question.stratum] += 1
-            continue
-        stained = bool(answer.stained) and bool(_ASKED[question.stratum])
-        ways[question.stratum] += _way_of(answer.answer, stained, associated[question.row])
-    return _Tally(ways, unsure)
+        if answer.answer is not CellAnswer.CANNOT_TELL:
+            stained = bool(answer.stained) and bool(_ASKED[question.stratum])
+            rows.append(question.row)
+            ways.append(_way_of(answer.answer, stained, associated[question.row]))
+    return _Told(np.array(rows, dtype=np.int64), np.array(ways, dtype=np.float64).reshape(-1, 4))
+
+
+def _tally(frame: AuditFrame, draw: AuditDraw, told: _Told) -> _Tally:
+    ways = _sums(frame.stratum[told.rows], told.ways)
+    drawn = np.bincount([question.stratum for question in draw.questions], minlength=len(STRATA))
+    return _Tally(ways, drawn - ways.sum(axis=1), np.zeros_like(ways))
+
+
+def _sums(stratum: NDArray[np.int64], values: Array) -> Array:
+    """Return the sum over each stratum, (strata, columns)."""
+    columns = [np.bincount(stratum, column, minlength=len(STRATA)) for column in values.T]
+    return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _way_of(answer: CellAnswer, stained: bool, associated: bool) -> Array:  # noqa: FBT001
@@ -531,7 +608,8 @@ def _shares_of(frame: AuditFrame, tally: _Tally) -> Array:
     weight = _PRIOR_ANSWERS * np.clip(unasked, 0.0, 1.0)
     total = tally.answered + weight
     prior = weight[:, None] * frame.mean_of(frame.called)
-    return np.asarray((tally.ways + prior) / np.where(total > 0, total, 1.0)[:, None])
+    direct = (tally.ways + prior) / np.where(total > 0, total, 1.0)[:, None]
+    return np.asarray(direct + tally.assistance)
 
 
 def _totals(frame: AuditFrame, tally: _Tally) -> Array:
@@ -546,6 +624,59 @@ def _cps(totals: Array) -> float:
 
 def _capped_cps(totals: Array) -> float:
     return min(MAXIMUM, _cps(totals))
+
+
+# The model-assisted part: what the probabilities of the cells that were not drawn add to the answers.
+
+
+def _assisted(frame: AuditFrame, tally: _Tally, told: _Told, stained: Array) -> _Tally:
+    """Return the tally with the difference estimator's correction (Särndal, Swensson & Wretman 1992, 6).
+
+    The correction is the mean of predictions over a stratum less that over its answered cells, times one
+    coefficient for the whole slide, estimated from the answers as in prediction-powered inference: where the
+    probabilities predict nothing, nothing is added. Nothing is added either where no answer is in the
+    numerator, or where a total would fall below zero.
+    """
+    stratum, count = frame.stratum[told.rows], tally.answered
+    if tally.ways.sum(axis=0) @ _IN_NUMERATOR <= 0:
+        return tally
+    predicted = _predicted_ways(frame, stained)
+    coefficient, explained = _coefficient(frame, stratum, told.ways, predicted[told.rows], tally)
+    drawn = _sums(stratum, predicted[told.rows]) / np.maximum(count, 1.0)[:, None]
+    weight = coefficient * np.where(count > 0, 1.0, 0.0)[:, None]
+    assisted = replace(tally, assistance=weight * (frame.mean_of(predicted) - drawn), explained=explained)
+    totals = _totals(frame, assisted)
+    return assisted if min(totals @ _IN_NUMERATOR, totals @ _IN_DENOMINATOR) > 0 else tally
+
+
+def _predicted_ways(frame: AuditFrame, stained: Array) -> Array:
+    """Return how each cell is predicted to enter the CPS, (N, 4)."""
+    positive = np.where(_ASKED[frame.stratum], stained, 0.0)
+    tumour, immune = frame.probabilities[:, 0], frame.probabilities[:, 1]
+    ways = [tumour * positive, tumour * (1.0 - positive), immune * positive, 1.0 - tumour - immune * positive]
+    return np.stack(ways, axis=1)
+
+
+def _coefficient(
+    frame: AuditFrame, stratum: NDArray[np.int64], ways: Array, predicted: Array, tally: _Tally
+) -> tuple[float, float]:
+    """Return the coefficient of the predictions, 0 to 1, and the share of variance that they explain."""
+    effect, count, sizes = _linear_effect(_totals(frame, tally)), tally.answered, frame.sizes
+    told, guess = (_within_strata(stratum, values @ effect, count) for values in (ways, predicted))
+    finite = 1.0 - count / np.maximum(sizes, 1.0)
+    weight = (sizes**2 * finite / np.maximum(count * (count - 1.0), 1.0))[stratum]
+    spread, whole = float(weight @ guess**2), float(weight @ told**2)
+    if spread <= 0 or whole <= 0:
+        return 0.0, 0.0
+    coefficient = float(np.clip(weight @ (told * guess) / spread, 0.0, 1.0))
+    left = float(weight @ (told - coefficient * guess) ** 2)
+    return coefficient, float(np.clip(1.0 - left / whole, 0.0, 1.0))
+
+
+def _within_strata(stratum: NDArray[np.int64], values: Array, count: Array) -> Array:
+    """Return the values less the mean of their stratum."""
+    means = np.bincount(stratum, values, minlength=len(STRATA)) / np.maximum(count, 1.0)
+    return np.asarray(values - means[stratum])
 
 
 # The interval.
@@ -566,7 +697,7 @@ def _interval(
         By how much missed cells change the logarithm of the CPS, and the standard error of that.
     """
     totals = _totals(frame, tally)
-    parts = _variance_parts(frame, tally, stained, _linear_effect(totals))
+    parts = _variance_parts(frame, tally, stained, _linear_effect(totals)) * (1.0 - tally.explained)
     shift, shift_error = missed
     variance = float(parts.sum()) + shift_error**2
     reach = _quantile(parts, tally.answered, level) * float(np.sqrt(variance))
@@ -609,11 +740,13 @@ def _upper_without_positive(
     return min(MAXIMUM, upper * float(np.exp(max(shift, 0.0) + min(reach, 1.0))))
 
 
-def _recalibrated_staining(frame: AuditFrame, draw: AuditDraw, given: Mapping[int, AuditAnswer]) -> Array:
+def _recalibrated_staining(
+    frame: AuditFrame, questions: Iterable[AuditQuestion], given: Mapping[int, AuditAnswer]
+) -> Array:
     """Return the probabilities of staining, shifted and stretched in log-odds to fit the answers."""
     told = [
         (question.row, given[question.row].stained)
-        for question in draw.questions
+        for question in questions
         if question.asks_stained and given[question.row].answer in {CellAnswer.TUMOUR, CellAnswer.IMMUNE}
     ]
     rows = np.array([row for row, _ in told], dtype=np.int64)
@@ -688,9 +821,8 @@ def _bounds(frame: AuditFrame, tally: _Tally) -> tuple[float, float]:
     raising = np.where(_ASKED[:, None], _STAINED_IMMUNE, _UNCOUNTED)
     # a stained tumour cell raises a low CPS nearly as much and leaves a denominator: both are tried
     alternative = np.where(_ASKED[:, None], _STAINED_TUMOUR, _UNCOUNTED)
-    none = np.zeros(len(STRATA))
     low, *highs = (
-        _capped_cps(_totals(frame, _Tally(tally.ways + unsure * way, none)))
+        _capped_cps(_totals(frame, replace(tally, ways=tally.ways + unsure * way)))
         for way in (lowering, raising, alternative)
     )
     return low, max(highs)
