@@ -17,6 +17,8 @@ PDL1 = "pdl1"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Bounds = tuple[float, float]
+CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
+"""A cut-off as it is written: "1", "10", "2.5"."""
 
 
 class ScoredSlide(Part):
@@ -92,7 +94,7 @@ class Estimate(Part):
     level: Share
     method: str
     reported: str
-    cutoffs: Mapping[str, CutoffEntry] = {}
+    cutoffs: Mapping[CutoffName, CutoffEntry] = {}
     """By the cut-off's value; empty where the assay states none."""
 
     @classmethod

@@ -86,7 +86,9 @@ def lint(
     """
     found = _ids_twice(documents)
     known = {one.id: one for one in (*shipped, *_sources(documents))}
-    kinds = {entry.get("agents") for document in documents.values() for entry in _list(document, "caution")}
+    kinds = {
+        str(entry.get("agents")) for document in documents.values() for entry in _list(document, "caution")
+    }
     for file, document in documents.items():
         for table in document:
             if table not in _MODELS:
