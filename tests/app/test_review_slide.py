@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 from cxpath.app.review_slide import (
+    ReviewOutcome,
     apply_edits,
     compare_edited,
     open_review,
+    review_outcome,
     score_audit,
     sign_review,
+    undo_event,
     verify_review,
     write_audit,
 )
@@ -275,6 +278,31 @@ def test_a_signature_holds_until_the_next_decision(case: tuple[Path, Path, Known
     assert found.state.signature["meaning"] == "approved"
     score_audit(results, answers, "Dr B. Reader")
     assert verify_review(results)[1].state.signature is None
+
+
+def test_the_outcome_holds_only_what_nothing_later_changed(
+    audited: tuple[Path, Path, KnownSlide], case: tuple[Path, Path, KnownSlide], tmp_path: Path
+) -> None:
+    results, answers, known = case
+    assert review_outcome(results) == ReviewOutcome()
+    entry = score_audit(results, answers, READER)
+    write_cells(_edited(known, [5]), tmp_path / "edited.parquet")
+    edited, _ = apply_edits(results, tmp_path / "edited.parquet", READER)
+    signature = sign_review(results, READER, Meaning.REVIEWED)
+    assert review_outcome(results) == ReviewOutcome(entry, edited, signature)
+    undo_event(results, edited.events, READER)
+    assert review_outcome(results) == ReviewOutcome(entry, None, None)
+    undo_event(results, 3, READER)
+    assert review_outcome(results) == ReviewOutcome()
+    again = score_audit(results, answers, READER)
+    assert review_outcome(results) == ReviewOutcome(again)
+    write_audit(results, audited[0], seed=9)
+    assert review_outcome(results) == ReviewOutcome()
+
+
+def test_a_slide_that_nobody_reviewed_has_no_outcome(tmp_path: Path) -> None:
+    _, results, _ = scored_slide(tmp_path)
+    assert review_outcome(results) is None
 
 
 # Edited cells.

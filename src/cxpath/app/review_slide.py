@@ -46,6 +46,7 @@ from cxpath.review.state import (
     answer_decision,
     draw_decision,
     edit_decision,
+    replay,
     square_decision,
     undo_of,
 )
@@ -716,6 +717,58 @@ def undo_event(folder: Path, number: int, reviewer: str) -> Event:
     if before is None:
         raise ReviewError(f"{folder}: there is no review", "run cxpath review audit DIR first")
     return review.append([undo_of(before.events, number, name)]).events[-1]
+
+
+@dataclass(frozen=True)
+class ReviewOutcome:
+    """What a verified review amounts to now, for the score and the report of its slide.
+
+    Parameters
+    ----------
+    audited : AuditedEntry or None
+        None where an answer was changed or another audit was drawn since.
+    edited : EditedEntry or None
+        None where an edit was made or taken back since.
+    signature : SignatureEntry or None
+        None where nothing is signed, or a later decision voided it.
+    """
+
+    audited: AuditedEntry | None = None
+    edited: EditedEntry | None = None
+    signature: SignatureEntry | None = None
+
+
+def review_outcome(folder: Path) -> ReviewOutcome | None:
+    """Return what holds of a results folder's review; None before a review was begun.
+
+    Raises
+    ------
+    ReviewError, RunFolderError
+        When the record or a file of the review is broken.
+    """
+    review = open_review(folder)
+    found = review.verified()
+    if found is None:
+        return None
+    state = found.state
+
+    def kept(name: str) -> Path | None:
+        path = review.path / name
+        return path if path.is_file() else None
+
+    audited = AuditedEntry.read(path) if (path := kept(AUDIT)) else None
+    edited = EditedEntry.read(path) if (path := kept(EDITED)) else None
+    signature = SignatureEntry.read(path) if (path := kept(SIGNATURE)) else None
+    if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
+        audited = None
+    if edited and replay(found.events[: edited.events]).edits != state.edits:
+        edited = None
+    return ReviewOutcome(audited, edited, signature if state.signature else None)
+
+
+def _same_answers(then: ReviewState, now: ReviewState, reader: str) -> bool:
+    answers = then.answers_of(reader) == now.answers_of(reader)
+    return answers and then.audit == now.audit and then.squares_of(reader) == now.squares_of(reader)
 
 
 def verify_review(folder: Path) -> tuple[Path, Verified]:

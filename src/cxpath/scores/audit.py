@@ -521,7 +521,7 @@ def estimate_audit(
     totals = _totals(frame, tally)
     if totals @ _IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
-    hidden = _hidden_cells(frame, _recalibrated_staining(frame, draw.questions, given))
+    hidden = _hidden_cells(frame, _recalibrated_staining(frame, draw.questions, given, steepest=1.0))
     found = [_found_in(frame, square) for square in squares]
     return AuditedScore(
         cps=_capped_cps(totals),
@@ -741,9 +741,23 @@ def _upper_without_positive(
 
 
 def _recalibrated_staining(
-    frame: AuditFrame, questions: Iterable[AuditQuestion], given: Mapping[int, AuditAnswer]
+    frame: AuditFrame,
+    questions: Iterable[AuditQuestion],
+    given: Mapping[int, AuditAnswer],
+    steepest: float = np.inf,
 ) -> Array:
-    """Return the probabilities of staining, shifted and stretched in log-odds to fit the answers."""
+    """Return the probabilities of staining, shifted and stretched in log-odds to fit the answers.
+
+    Parameters
+    ----------
+    frame : AuditFrame
+    questions : iterable of AuditQuestion
+        Those that are used.
+    given : mapping of int to AuditAnswer
+    steepest : float
+        Largest slope. At 1, cells far below the threshold are never thought more surely unstained than the
+        network itself says: answers near the threshold cannot tell that.
+    """
     told = [
         (question.row, given[question.row].stained)
         for question in questions
@@ -752,7 +766,7 @@ def _recalibrated_staining(
     rows = np.array([row for row, _ in told], dtype=np.int64)
     yes = np.array([bool(stained) for _, stained in told], dtype=np.float64)
     shift, slope = _fit_log_odds(frame.log_odds[rows], yes)
-    return np.asarray(special.expit(shift + slope * frame.log_odds))
+    return np.asarray(special.expit(shift + min(slope, steepest) * frame.log_odds))
 
 
 def _fit_log_odds(log_odds: Array, yes: Array) -> tuple[float, float]:
