@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cxpath.app.cases import case_document
 from cxpath.app.review import with_image_score
 from cxpath.errors import DocumentError, MissingFileError, ProfileError
 from cxpath.patient.profile import BiomarkerProfile, profile_from
-from tests.report.run_folders import NOTICE, TRIAL, coded, cutoff, normal_score
+from cxpath.scores.case import CaseRule
+from tests.cli.scored_folders import scored_folder
+from tests.report.run_folders import NOTICE, RUN, TRIAL, coded, cutoff, normal_score
+from tests.synthetic_cells import many
 
 DIGEST = "ab" * 32
 
@@ -114,3 +119,38 @@ def test_what_is_no_score_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text('{"schema": "cxpath/run/2"}', encoding="utf-8")
     with pytest.raises(DocumentError, match="schema"):
         with_image_score(BiomarkerProfile(), tmp_path / "other.json")
+
+
+def test_a_confirmation_older_than_the_score_is_refused(tmp_path: Path) -> None:
+    path = _score(tmp_path)
+    run = copy.deepcopy(RUN)
+    run["started"] = "2026-11-25T08:00:00+00:00"
+    (tmp_path / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    with pytest.raises(ProfileError, match="confirmed on 2026-11-20, but scored on 2026-11-25"):
+        with_image_score(_confirmed(), path)
+    (score,) = with_image_score(_confirmed(confirmed_on="2026-11-25"), path).pdl1
+    assert score.confirmed
+
+
+def test_several_blocks_come_in_as_a_case_bound_by_its_digest(tmp_path: Path) -> None:
+    blocks = [
+        scored_folder(tmp_path / name, many({"T+": positive, "T-": 200 - positive}))
+        for name, positive in (("a", 10), ("b", 80))
+    ]
+    case = case_document(blocks, CaseRule.POOLED)
+    case.write(tmp_path / "case.json")
+    (score,) = with_image_score(BiomarkerProfile(), tmp_path / "case.json").pdl1
+    assert score.value == pytest.approx(22.5)
+    assert score.viable_tumour_cells == 400
+    assert not score.confirmed
+    entry = {
+        "origin": "cxpath",
+        "slide_digest": case.digest,
+        "confirmed_by": "Dr A",
+        "confirmed_on": "2026-11-20",
+    }
+    (confirmed,) = with_image_score(profile_from({"pdl1": [entry]}), tmp_path / "case.json").pdl1
+    assert confirmed.confirmed
+    assert confirmed.value == score.value
+    other = case_document(blocks[:1], CaseRule.POOLED)
+    assert other.digest != case.digest

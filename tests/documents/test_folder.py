@@ -204,9 +204,7 @@ def test_a_table_of_tiles_that_the_report_cannot_count_with_is_named(tmp_path: P
     else:
         columns["tumour_positive"] = np.array(["many"] * len(columns["tile"]), dtype=object)
     write_table(columns, folder / "tiles.parquet", facts)
-    with pytest.raises(
-        DocumentError, match=r"tiles\.parquet: columns missing or without numbers"
-    ):
+    with pytest.raises(DocumentError, match=r"tiles\.parquet: columns missing or without numbers"):
         read_run_folder(folder)
 
 

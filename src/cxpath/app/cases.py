@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -59,6 +60,7 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
         assay=first.assay,
         tumour=first.tumour,
         model_digest=first.provenance.model_digest,
+        digest=_digest_of(runs),
         evaluable=case is not None,
         not_evaluable_because=() if case else (CodedText.of(NONE_EVALUABLE),),
         slides=tuple(map(CaseSlideEntry.of, case.parts)) if case else (),
@@ -71,6 +73,11 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
         cps=Estimate.of_score(case.cps) if case else None,
         tps=Estimate.of_score(case.tps) if case else None,
     )
+
+
+def _digest_of(runs: Sequence[ScoredFolder]) -> str:
+    digests = sorted(run.score.slide.digest for run in runs)
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 NONE_EVALUABLE = Reason(

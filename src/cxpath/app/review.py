@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
 from cxpath.data.extras import import_extra
 from cxpath.data.settings import bundled, parse_toml
-from cxpath.documents.score import PDL1, CutoffEntry, ScoreDocument
+from cxpath.documents.folder import RUN_NAME
+from cxpath.documents.run import RunDocument
+from cxpath.documents.score import PDL1, CaseDocument, CutoffEntry, ScoreDocument
 from cxpath.documents.therapy import TherapyDocument
 from cxpath.errors import (
     ConfigurationError,
@@ -46,30 +48,61 @@ _log = logging.getLogger(__name__)
 _HINT = "give the score.json of a folder that cxpath score wrote"
 
 
+def states_case(path: Path) -> bool:
+    """Say whether a file states the schema of a case; whether it is one, reading it will say."""
+    try:
+        stated = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(stated, dict) and stated.get("schema") == CaseDocument.schema_of()
+
+
 def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
     """Add a slide's score to a profile.
 
     A PD-L1 score joins the entry with `origin = "cxpath"` and this slide's digest, which is where a person's
-    confirmation stands; without such an entry it joins unconfirmed. The H-score of another marker goes to
-    that marker, and is no grade.
+    confirmation stands; without such an entry it joins unconfirmed. Several blocks join as the `case.json` of
+    `cxpath cases`, bound by its own digest. The H-score of another marker goes to that marker, and is no
+    grade.
 
     Parameters
     ----------
     profile : BiomarkerProfile
     path : Path
-        A `score.json`.
+        A `score.json`, or the `case.json` of several slides.
 
     Raises
     ------
     MissingFileError, DocumentError
         When the file is no score.
     ProfileError
-        When an entry of this slide contradicts it.
+        When an entry of this slide contradicts it, or was confirmed before the slide was scored.
     """
+    if states_case(path):
+        return _with_pdl1(profile, _pdl1_of_case(CaseDocument.read(path)), path)
     document = ScoreDocument.read(path)
     if document.marker != PDL1:
         return _with_expression(profile, document, path)
-    found = _pdl1(document)
+    profile = _with_pdl1(profile, _pdl1(document), path)
+    _require_confirmed_afterwards(profile, document.slide.digest, path)
+    return profile
+
+
+def _require_confirmed_afterwards(profile: BiomarkerProfile, slide_digest: str, path: Path) -> None:
+    """Refuse a confirmation that is older than the run it confirms, where the run is beside its score."""
+    run_path = path.with_name(RUN_NAME)
+    if not run_path.is_file():
+        return
+    scored_on = datetime.fromisoformat(RunDocument.read(run_path).started).date()
+    for score in profile.pdl1:
+        if score.slide_digest == slide_digest and score.confirmed_on and score.confirmed_on < scored_on:
+            raise ProfileError(
+                f"{path}: was confirmed on {score.confirmed_on}, but scored on {scored_on}",
+                "state the day on which this score was confirmed",
+            )
+
+
+def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> BiomarkerProfile:
     others, entry = [], None
     for score in profile.pdl1:
         if score.origin is ScoreOrigin.CXPATH and score.slide_digest == found.slide_digest:
@@ -96,6 +129,27 @@ def _pdl1(document: ScoreDocument) -> Pdl1Score:
         model_digest=document.provenance.model_digest,
         notice=document.notice,
         **_signed(document),
+    )
+
+
+def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:
+    """Return the score of several blocks; a person confirms it by the case's digest."""
+    cps, assay = case.cps, case.assay.lower()
+    judged = cps.judged if cps else ()
+    return Pdl1Score(
+        assay=None if assay == UNKNOWN else assay,
+        value=cps.value if cps else None,
+        origin=ScoreOrigin.CXPATH,
+        viable_tumour_cells=case.counts.tumour_positive + case.counts.tumour_negative
+        if case.counts
+        else None,
+        interval=cps.interval_tissue if cps else None,
+        borderline_at=tuple(cutoff for cutoff, entry in judged if _in_doubt(entry)),
+        clear_at=tuple(cutoff for cutoff, entry in judged if not _in_doubt(entry)),
+        not_evaluable_because=tuple(reason.text for reason in case.not_evaluable_because),
+        slide_digest=case.digest,
+        model_digest=case.model_digest,
+        notice=case.notice,
     )
 
 

@@ -380,6 +380,8 @@ class CaseDocument(Document):
     assay: str
     tumour: str
     model_digest: str
+    digest: str
+    """SHA-256 over the digests of all its slides: binds a confirmation to exactly these."""
     evaluable: bool
     not_evaluable_because: tuple[CodedText, ...]
     slides: tuple[CaseSlideEntry, ...]
