@@ -51,7 +51,7 @@ def tiny(steps: int, seed: int = 1) -> TrainingSettings:
             stem_channels=8, fine_channels=16, middle_channels=16, deep_channels=16,
             merged_channels=16, hidden_channels=32,
         ),
-        drawing=SynthesisSettings(train_fields=12, validation_fields=6, field_px=128, workers=1),
+        synthesis=SynthesisSettings(train_fields=12, validation_fields=6, field_px=128, workers=1),
         crops=CropSettings(batch=4, crop_px=96),
         matching=MatchingSettings(margin_px=8),
         schedule=ScheduleSettings(

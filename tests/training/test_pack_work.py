@@ -22,7 +22,7 @@ def config(tmp_path: Path) -> Path:
 def test_reliability_is_never_measured_on_what_calibrated(config: Path, tmp_path: Path) -> None:
     settings = read_training_settings(config)
     one_field = settings.model_copy(
-        update={"drawing": settings.drawing.model_copy(update={"validation_fields": 1})}
+        update={"synthesis": settings.synthesis.model_copy(update={"validation_fields": 1})}
     )
     interrupt(one_field, tmp_path, 10)
     card = pack_work(one_field, tmp_path, tmp_path / "model", command="pack", source=blob_field)

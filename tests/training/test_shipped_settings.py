@@ -36,9 +36,9 @@ def test_a_tile_of_1024_px_costs_at_most_1_3_times_its_core(settings: TrainingSe
 
 def test_nobody_learns_from_what_judges(settings: TrainingSettings) -> None:
     test_seed = evaluation_settings(SyntheticSettings, bundled_settings("synthetic")).seed
-    seeds = {settings.drawing.train_seed, settings.drawing.validation_seed, test_seed}
+    seeds = {settings.synthesis.train_seed, settings.synthesis.validation_seed, test_seed}
     assert len(seeds | {settings.slide_threshold.first_seed}) == 4
-    assert settings.crops.crop_px <= settings.drawing.field_px
+    assert settings.crops.crop_px <= settings.synthesis.field_px
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [("small", 0.5e6, 1e6), ("base", 3e6, 5e6)])

@@ -384,7 +384,7 @@ def _described(
 
 def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSettings) -> tuple[DataSource, ...]:
     lab = f"annotated images of a lab, digest {digest[:16]}"
-    drawing = settings.drawing
+    drawing = settings.synthesis
     sources = [
         *start.data,
         DataSource(

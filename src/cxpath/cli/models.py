@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxpath.cli.output import (
+    DataOption,
     DeviceOption,
     JsonOption,
     ModelOption,
@@ -33,6 +34,7 @@ class Sets(StrEnum):
     """Choices of `--set`."""
 
     REAL = "real"
+    RESTAINED = "restained"
     SYNTHETIC = "synthetic"
     ALL = "all"
 
@@ -40,10 +42,10 @@ class Sets(StrEnum):
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
     model: ModelOption = "small",
-    sets: Annotated[Sets, typer.Option("--set", help="Real images, the drawn test set, or all.")] = Sets.ALL,
-    data: Annotated[
-        Path | None, typer.Option(envvar="CXPATH_DATA", help="Folder of real labelled images.")
-    ] = None,
+    sets: Annotated[
+        Sets, typer.Option("--set", help="Real images, restained ones, the synthetic set, or all.")
+    ] = Sets.ALL,
+    data: DataOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many images a set, so many drawn slides.")
     ] = None,
@@ -188,6 +190,7 @@ def pack(
     work: Annotated[Path, typer.Argument(help="The --work folder of a training, ended or interrupted.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     config: Annotated[Path, typer.Option(help="The settings (TOML) that the training was started with.")],
+    data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
 ) -> None:
     """Choose the thresholds of a training's network as it stands, measure it and pack it as a model.
@@ -198,7 +201,7 @@ def pack(
     from cxpath.training.settings import read_training_settings
 
     command = f"cxpath models pack --config {config.name}"
-    card = pack_work(read_training_settings(config), work, out, command=command)
+    card = pack_work(read_training_settings(config), work, out, command=command, data=data)
     if as_json:
         print(card.model_dump_json(indent=2, by_alias=True))
         return
@@ -249,6 +252,7 @@ def train(
         Path, typer.Option(help="Synthetic fields and the checkpoint; a second call resumes.")
     ] = Path("cxpath-out/training"),
     out: Annotated[Path | None, typer.Option(help="Model folder.", show_default="WORK/model")] = None,
+    data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
 ) -> None:
     """Train a network on drawn tissue, or fine-tune a model on annotated images of your own.
@@ -260,7 +264,7 @@ def train(
     folder = out or work / "model"
     if annotations is None:
         _refuse_without_annotations(start, classes, mpp)
-        card = _from_configuration(config, work, folder)
+        card = _from_configuration(config, work, folder, data)
         lines = [f"{name}: {metric.value:.3f}" for name, metric in card.metrics.items()]
     else:
         tuned = _fine_tuned(_request(config, start, annotations, classes, mpp, work, folder))
@@ -282,7 +286,7 @@ def _refuse_without_annotations(start: str | None, classes: Path | None, mpp: fl
             )
 
 
-def _from_configuration(config: Path | None, work: Path, folder: Path) -> ModelCard:
+def _from_configuration(config: Path | None, work: Path, folder: Path, data: Path | None) -> ModelCard:
     from rich.console import Console
 
     from cxpath.app.train_model import make_model
@@ -293,7 +297,8 @@ def _from_configuration(config: Path | None, work: Path, folder: Path) -> ModelC
         raise ConfigurationError("nothing to train", "give --config FILE, or --from MODEL --annotations DIR")
     settings = read_training_settings(config)
     with training_bar(Console(stderr=True)) as watch:
-        return make_model(settings, work, folder, command=f"cxpath train --config {config.name}", watch=watch)
+        command = f"cxpath train --config {config.name}"
+        return make_model(settings, work, folder, command=command, watch=watch, data=data)
 
 
 def _request(

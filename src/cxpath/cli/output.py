@@ -114,6 +114,9 @@ ResearchOption = Annotated[
 ]
 MarkerOption = Annotated[Marker, typer.Option(help="Other markers give an H-score.")]
 ModelOption = Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")]
+DataOption = Annotated[
+    Path | None, typer.Option(envvar="CXPATH_DATA", help="Folder of real labelled images.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 ConfigOption = Annotated[Path | None, typer.Option(help="Settings (TOML); see configs/default.toml.")]
 SettingsOption = Annotated[

@@ -95,7 +95,7 @@ def bootstrap_interval(
 # One measured figure: value, interval, what it rests on, and whether it reaches its target.
 
 
-Unit = Literal["images", "blocks", "slides", "fields", "none"]
+Unit = Literal["images", "blocks", "slides", "fields", "patients", "none"]
 
 
 class Target(Settings):

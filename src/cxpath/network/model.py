@@ -159,6 +159,8 @@ class ModelCard(Settings):
     version: str
     description: str
     intended_use: IntendedUse = INTENDED_USE
+    notice: str = ""
+    """What the network was trained on and what it never saw, in one sentence; empty in older cards."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
     mpp: float = Field(gt=0.05, lt=5)

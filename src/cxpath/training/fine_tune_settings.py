@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic import Field
 
 from cxpath.data.settings import Settings, read_settings
+from cxpath.metrics.cells import MatchingSettings
 from cxpath.network.model import ModelCard
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,
-    MatchingSettings,
     ScheduleSettings,
     SynthesisSettings,
     TrainingSettings,
@@ -57,7 +57,7 @@ class FineTuneSettings(Settings):
     """Share of the image sources held out; at least one where there are two, unless 0."""
     source_separator: str = ""
     """Images whose names are equal up to this belong together (one patient, say) and are not parted."""
-    drawing: RehearsalSettings = RehearsalSettings()
+    synthesis: RehearsalSettings = RehearsalSettings()
     crops: FineTuneCrops = FineTuneCrops()
     loss: LossSettings = LossSettings()
     schedule: FineTuneSchedule = FineTuneSchedule()
@@ -86,7 +86,7 @@ class FineTuneSettings(Settings):
             mpp=card.mpp,
             accepted_mpp=card.accepted_mpp,
             architecture=card.architecture,
-            drawing=self.drawing,
+            synthesis=self.synthesis,
             crops=self.crops,
             loss=self.loss,
             schedule=self.schedule,

@@ -28,6 +28,7 @@ from cxpath.network.model import load_model
 from cxpath.network.unet import ArchitectureSettings, NetworkOutput, PlainUNet
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.losses import Losses, all_losses, balanced_weights
+from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
 from cxpath.training.targets import Targets, batch_targets
 
@@ -279,6 +280,7 @@ def train(
     *,
     watch: Watcher | None = None,
     source: FieldSource = make_random_field,
+    data: Path | None = None,
 ) -> TrainedNetwork:
     """Draw the fields (unless `out_dir` holds them), train, and return the network.
 
@@ -293,19 +295,40 @@ def train(
         Called after every step.
     source : callable
         Where fields come from.
+    data : Path, optional
+        The data folder, where restained tissue is to be learned from as well.
 
     Raises
     ------
     ConfigurationError
-        When `out_dir` holds the checkpoint of other settings, or TensorBoard is wanted and not installed.
+        When `out_dir` holds the checkpoint of other settings, TensorBoard is wanted and not installed, or
+        restained tissue is wanted and `data` is not given.
     """
     if settings.schedule.tensorboard:
         event_writer_class()  # before minutes of drawing
+    return learn(settings, _lesson(settings, out_dir, source, data), out_dir, watch=watch)
+
+
+def _lesson(settings: TrainingSettings, out_dir: Path, source: FieldSource, data: Path | None) -> Lesson:
     fields = training_fields(settings, out_dir, source)
     balance = balanced_weights(fields.cells, settings.loss.class_balance)
     losses = partial(all_losses, stained_class_weight=settings.loss.stained_class_weight)
-    lesson = Lesson(partial(_batch, settings, fields), balance, settings.digest(), losses)
-    return learn(settings, lesson, out_dir, watch=watch)
+    wanted = settings.restained
+    if not wanted.pairs:
+        return Lesson(partial(_batch, settings, fields), balance, settings.digest(), losses)
+    tiles = restained_stacks(
+        data_folder(data),
+        out_dir / "restained",
+        wanted.stainings,
+        wanted.seed,
+        workers=settings.synthesis.workers,
+    )
+    return Lesson(
+        partial(restained_batch, fields, tiles, settings),
+        balance,
+        settings.digest(),
+        partial(restained_losses, settings=settings, judged=losses),
+    )
 
 
 def learn(
@@ -349,7 +372,7 @@ def training_fields(
     settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
     """Return the fields to learn from, drawn if need be."""
-    drawing = settings.drawing
+    drawing = settings.synthesis
     return cached_fields(
         out_dir / "fields" / "train",
         drawing.train_fields,
@@ -364,7 +387,7 @@ def validation_fields(
     settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
     """Return the held-out fields, of another seed, drawn if need be."""
-    drawing = settings.drawing
+    drawing = settings.synthesis
     return cached_fields(
         out_dir / "fields" / "validation",
         drawing.validation_fields,

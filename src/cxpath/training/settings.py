@@ -42,6 +42,20 @@ class CropSettings(Settings):
     tumours, fixed and cut differently, differ in size, so size alone must not name them."""
 
 
+class RestainedSettings(Settings):
+    """How much restained real tissue is learned from; see `restained_data`."""
+
+    pairs: int = Field(default=0, ge=0)
+    """Pairs of restained crops in a batch; the other crops are drawn. 0: drawn tissue alone."""
+    stainings: int = Field(default=24, ge=2)
+    """How often each tile is restained."""
+    calibration_stainings: int = Field(default=3, ge=1)
+    """How often each tile of the patients who calibrate is restained."""
+    seed: int = 31
+    consistency_weight: float = Field(default=0.5, ge=0)
+    """Weight of the difference between the classes that one cell gets in two stainings."""
+
+
 class LossSettings(Settings):
     """Weights of the parts of the loss, and what the labels spread to."""
 
@@ -111,7 +125,11 @@ _ADDED_LATER = (
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""
 
-_WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_threshold", "hard_negative_slides"))
+_WITHOUT_EFFECT = (
+    ("schedule", "tensorboard"),
+    ("slide_threshold", "hard_negative_slides"),
+    ("restained", "calibration_stainings"),
+)
 """Keys that change no weight: never in the digest, so that they may change when a training goes on."""
 
 
@@ -126,8 +144,9 @@ class TrainingSettings(Settings):
     mpp: float = 0.5
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
     architecture: ArchitectureSettings = ArchitectureSettings()
-    drawing: SynthesisSettings = SynthesisSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
     crops: CropSettings = CropSettings()
+    restained: RestainedSettings = RestainedSettings()
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     matching: MatchingSettings = MatchingSettings()
@@ -141,6 +160,8 @@ class TrainingSettings(Settings):
                 del content[section][key]
         for section, key in _WITHOUT_EFFECT:
             del content[section][key]
+        if not content["restained"]["pairs"]:
+            del content["restained"]
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
