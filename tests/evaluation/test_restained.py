@@ -224,7 +224,6 @@ def test_without_data_the_sets_are_named_as_skipped(tmp_path: Path) -> None:
 def _learned(tmp_path: Path, data: Path, pairs: int) -> Model:
     """Train a network from nothing for a few hundred steps, with or without restained tissue."""
     basis = TrainingSettings()
-    fields = {"train_fields": 60, "field_px": 256, "workers": 1}
     training = basis.model_copy(
         update={
             "crops": CropSettings(batch=8, crop_px=128),

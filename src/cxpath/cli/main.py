@@ -38,11 +38,11 @@ app.command()(report)
 app.command()(doctor)
 app.command()(train)
 app.command()(evaluate)
-app.command()(synth)
 app.command()(tmb)
 app.add_typer(agree, name="agree")
 app.add_typer(batch, name="batch")
 app.add_typer(models, name="models")
+app.add_typer(synth, name="synth")
 app.add_typer(therapy, name="therapy")
 
 

@@ -210,10 +210,49 @@ def pack(
         print(f"         {name}: {metric.value:.3f}")
 
 
-# `cxpath synth`: draw a slide with exact truth.
+# `cxpath synth`: tissue with exact truth.
 
 
-def synth(
+synth = typer.Typer(help="Make slides and restained tiles whose every cell is known.", no_args_is_help=True)
+
+
+class PaintingChoice(StrEnum):
+    """Choices of `--painting`."""
+
+    TRAINING = "training"
+    USUAL = "usual"
+    INDEPENDENT = "independent"
+    RESERVED = "reserved"
+
+
+@synth.command()
+def restain(
+    out: Annotated[Path, typer.Argument(help="Folder for the pictures and their tables of cells.")],
+    data: DataOption = None,
+    number: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed paints otherwise.")] = 1,
+    painting: Annotated[
+        PaintingChoice, typer.Option(help="How PD-L1 is painted; `training` as a training mixes it.")
+    ] = PaintingChoice.TRAINING,
+    as_json: JsonOption = False,
+) -> None:
+    """Restain real H&E tiles as H-DAB with painted PD-L1, as training does.
+
+    The tiles come from the data folder; their pictures may not be passed on without their licences.
+    """
+    from cxpath.synth.restain import write_examples
+    from cxpath.synth.restain_painting import Painting
+
+    if data is None:
+        raise ConfigurationError("no data folder", "set CXPATH_DATA, or give --data")
+    wanted = None if painting is PaintingChoice.TRAINING else Painting(painting.value)
+    pictures = write_examples(data, out, number, seed, wanted)
+    lines = [f"{len(pictures)} pictures in {out}, each with a table of its cells"]
+    print_document({"pictures": [str(path) for path in pictures]}, lines, as_json=as_json)
+
+
+@synth.command(name="slide")
+def synthetic_slide(
     slide: Annotated[Path, typer.Argument(help="The slide to write, .svs.")],
     seed: Annotated[int, typer.Option(help="Another seed draws another slide.")] = 1,
     cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to draw.")] = 5.0,

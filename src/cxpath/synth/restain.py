@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cxpath.errors import TissueTileError
+from cxpath.io.atomic import atomic_write, output_error
 from cxpath.synth.artefacts import lay_artefacts
 from cxpath.synth.field import REGION_STRIDE_PX
-from cxpath.synth.labelled_tissue import LabelledTile
+from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, read_tiles
 from cxpath.synth.noise import FloatImage, smooth_field
 from cxpath.synth.optics import (
     TRAINING_STAINS,
@@ -33,7 +36,7 @@ from cxpath.synth.optics import (
 )
 from cxpath.synth.recipe import Artefacts
 from cxpath.synth.restain_cells import CellMap, map_cells
-from cxpath.synth.restain_guests import Guest, Outline, invite_guests
+from cxpath.synth.restain_guests import Guest, Outline, invite_guests, read_outlines
 from cxpath.synth.restain_painting import (
     Painted,
     Painting,
@@ -216,6 +219,58 @@ def restain(
         stain_known=painted.known,
         ignore=_squares(spoiled),
     )
+
+
+def write_examples(
+    data: Path, folder: Path, number: int, seed: int, painting: Painting | None = None
+) -> list[Path]:
+    """Write restained tiles of training patients, each a PNG with a CSV of its cells; return the pictures.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder (`CXPATH_DATA`).
+    folder : Path
+        Made when missing. The pictures show other people's data: they are to look at, not to pass on.
+    number, seed : int
+    painting : Painting, optional
+        All tiles in one way of painting; else as training draws them.
+
+    Raises
+    ------
+    MissingFileError, TissueTileError
+        When the data folder lacks the tiles, or none can be restained.
+    OutputError
+        When the folder cannot be written.
+    """
+    tiles = read_tiles(data, [Part.TRAIN])
+    outlines = read_outlines(data)
+    rng = np.random.default_rng(seed)
+    written = []
+    for count in range(number):
+        tile = tiles[int(rng.integers(len(tiles)))]
+        recipe = random_restain(rng, painting=painting, guests=True)
+        restained = restain(prepare(tile, rng), recipe, rng, outlines)
+        written.append(_write_example(folder / f"{count:03d}-{tile.name[:12]}.png", restained))
+    return written
+
+
+def _write_example(picture: Path, restained: RestainedTile) -> Path:
+    truth = zip(
+        restained.x_px, restained.y_px, restained.label,
+        restained.membrane, restained.any_stain, restained.stain_known, strict=True,
+    )  # fmt: skip
+    rows = ["x_px,y_px,label,membrane,any_stain,stain_known"]
+    rows += [f"{x:.1f},{y:.1f},{LABELS[label].name},{m:d},{a:d},{k:d}" for x, y, label, m, a, k in truth]
+    try:
+        picture.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(picture.parent, error) from error
+    with atomic_write(picture) as partial:
+        Image.fromarray(restained.rgb).save(partial, format="PNG")
+    with atomic_write(picture.with_suffix(".csv")) as partial:
+        partial.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return picture
 
 
 def _random_counterstain(rng: np.random.Generator) -> Counterstain:
