@@ -21,7 +21,7 @@ ARCHITECTURE = ArchitectureSettings(
 
 SECONDS = """
 synthetic_share = {synthetic_share}
-[drawing]
+[synthesis]
 train_fields = 4
 validation_fields = 2
 field_px = 128

@@ -19,7 +19,7 @@ middle_channels = 16
 deep_channels = 16
 merged_channels = 16
 hidden_channels = 32
-[drawing]
+[synthesis]
 train_fields = 12
 validation_fields = 4
 field_px = 128

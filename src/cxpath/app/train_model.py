@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logit
+from torch import Tensor
 
 from cxpath.data.cells import Kind
 from cxpath.data.slide_info import StainBasis
@@ -25,17 +26,19 @@ from cxpath.metrics.cells import Decision, Observation, true_cps
 from cxpath.metrics.reliability import measure_reliability
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device, choose_device
-from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord
+from cxpath.network.embedding import COMPONENTS, CellEmbedding, features_at, fit_embedding
+from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord, read_card
+from cxpath.network.unet import LATTICE_STRIDE_PX, PlainUNet
 from cxpath.pipeline.find_cells import find_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.slide.open import open_slide
 from cxpath.synth.labelled_tissue import SOURCES
 from cxpath.synth.slide import write_synthetic_slide
 from cxpath.tissue.tissue import find_tissue
-from cxpath.training.data import FieldSource, make_random_field
+from cxpath.training.data import FieldCache, FieldSource, make_random_field
 from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
 from cxpath.training.pack import describe, pack, refuse_other_things
-from cxpath.training.restained import data_folder, observe_restained
+from cxpath.training.restained import calibration_tiles, data_folder, observe_restained
 from cxpath.training.settings import RestainedSettings, SlideThresholdSettings, TrainingSettings
 from cxpath.training.thresholds import FAINTEST_CENTRE, FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.version import __version__
@@ -301,8 +304,33 @@ def evaluate_and_pack(
     if seen[1::2]:
         believed = measure_reliability(seen[1::2], decision, settings.matching, settings.mpp, HELD_OUT)
         card = card.model_copy(update={"reliability": believed})
-    pack(trained.network, card, folder)
-    return card
+    pack(trained.network, card, folder, cell_embedding(trained.network, fields, settings, data))
+    return read_card(folder)
+
+
+def cell_embedding(
+    network: PlainUNet, fields: FieldCache, settings: TrainingSettings, data: Path | None
+) -> CellEmbedding | None:
+    """Fit the embedding on the true cells of validation fields, and of restained patients who calibrate.
+
+    None where there are fewer cells or features than components.
+    """
+    features = [
+        features_at(network, _tile_of(field.rgb), field.cells.x_px, field.cells.y_px) for field in fields
+    ]
+    if settings.restained.pairs:
+        wanted = settings.restained
+        tiles = calibration_tiles(data_folder(data), wanted.calibration_stainings, wanted.seed + 1)
+        features += [features_at(network, _tile_of(tile.rgb), tile.x_px, tile.y_px) for tile in tiles]
+    cells = np.concatenate(features)
+    return fit_embedding(cells) if min(cells.shape) >= COMPONENTS else None
+
+
+def _tile_of(rgb: NDArray[np.uint8]) -> Tensor:
+    """Return a picture as a tile whose sides the network takes, (1, 3, H, W), mirrored to fill them."""
+    below, right = (-side % LATTICE_STRIDE_PX for side in rgb.shape[:2])
+    padded = np.pad(rgb, ((0, below), (0, right), (0, 0)), mode="symmetric")
+    return torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None]
 
 
 def _restained(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -195,14 +195,19 @@ def observe_restained(detector: Detector, data: Path, stainings: int, seed: int)
     MissingFileError
         When the data folder lacks the tiles.
     """
-    seen = []
+    return [
+        _observed(detect_in_picture(detector, one.rgb), one)
+        for one in calibration_tiles(data, stainings, seed)
+    ]
+
+
+def calibration_tiles(data: Path, stainings: int, seed: int) -> Iterator[RestainedTile]:
+    """Yield the tiles of the patients who calibrate, each in several stainings; see `observe_restained`."""
     for number, tile in enumerate(read_tiles(data, [Part.CALIBRATE])):
         prepared = prepare(tile, np.random.default_rng([seed, number]))
         for staining in range(stainings):
             rng = np.random.default_rng([seed, number, staining])
-            one = restain(prepared, random_restain(rng, artefacts=False), rng)
-            seen.append(_observed(detect_in_picture(detector, one.rgb), one))
-    return seen
+            yield restain(prepared, random_restain(rng, artefacts=False), rng)
 
 
 def _observed(peaks: CellPeaks, one: RestainedTile) -> Observation:
