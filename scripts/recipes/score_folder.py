@@ -1,8 +1,7 @@
 """Score every slide of a folder, on the GPU if there is one, and sum up in a table (summary.csv).
 
-`python scripts/recipes/score_folder.py SLIDES_FOLDER RESULTS_FOLDER` tries every slide and keeps the
-reasons of those
-that fail (exit code 3). Slides scored already are not scored again. For research use only.
+`python scripts/recipes/score_folder.py SLIDES_FOLDER RESULTS_FOLDER` tries every slide and records why one
+failed (exit code 3). Slides that have a score are not scored again. For research use only.
 """
 
 from __future__ import annotations

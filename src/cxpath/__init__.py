@@ -13,7 +13,7 @@ from cxpath.version import __version__
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
     from cxpath.app.agree import compare_reads
-    from cxpath.app.api import score_cells, score_slide
+    from cxpath.app.api import find_cells, find_tissue, read_regions, score_cells, score_slide
     from cxpath.app.configuration import Configuration, load_configuration
     from cxpath.app.review import review_therapy
     from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind
@@ -36,9 +36,12 @@ _HOME = {
     "Subkind": "cxpath.data.cells",
     "TherapyReview": "cxpath.patient.review",
     "compare_reads": "cxpath.app.agree",
+    "find_cells": "cxpath.app.api",
+    "find_tissue": "cxpath.app.api",
     "load_configuration": "cxpath.app.configuration",
     "open_slide": "cxpath.slide.open",
     "read_cells": "cxpath.io.cells",
+    "read_regions": "cxpath.app.api",
     "review_therapy": "cxpath.app.review",
     "score_cells": "cxpath.app.api",
     "score_slide": "cxpath.app.api",
@@ -58,9 +61,12 @@ __all__ = [
     "TherapyReview",
     "__version__",
     "compare_reads",
+    "find_cells",
+    "find_tissue",
     "load_configuration",
     "open_slide",
     "read_cells",
+    "read_regions",
     "review_therapy",
     "score_cells",
     "score_slide",

@@ -35,6 +35,10 @@ class ResolutionError(CxpathError, ValueError):
     """The micrometres per pixel are missing, absurd or contradict each other."""
 
 
+class NotEvaluableError(CxpathError, ValueError):
+    """A slide that no cells can be looked for on: its stain or its µm per pixel do not suit the model."""
+
+
 class ConfigurationError(CxpathError, ValueError):
     """A configuration key is unknown or its value is not allowed."""
 

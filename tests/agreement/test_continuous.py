@@ -80,12 +80,13 @@ def test_a_reader_who_adds_a_constant_moves_agreement_but_not_consistency(
     assert after == pytest.approx(before, abs=1e-9, nan_ok=True)
 
 
-def test_identical_readers_give_one_with_intervals_of_one(few_draws: Callable[[int], Draws]) -> None:
+def test_identical_readers_give_one_and_no_interval_of_no_width(few_draws: Callable[[int], Draws]) -> None:
     scores = np.repeat(np.arange(6.0)[:, None], 3, axis=1)
     for form in Form:
         found = icc(scores, form, few_draws(6))
         assert found.value == 1
-        assert [(one.low, one.high) for one in found.intervals] == [(1, 1), (1, 1)]
+        assert found.intervals == ()
+        assert "nothing disagrees" in found.note
 
 
 def test_constant_scores_have_no_icc_and_say_why() -> None:

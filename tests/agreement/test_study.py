@@ -174,6 +174,10 @@ def test_two_readers_and_one_reader_and_a_named_reference() -> None:
     assert (one.context["reference"], one.context["compared"]) == ("Ann", "Bob")
     named = study_reads(simulated_reads(software_error=None), FEW, reference="Cem")
     assert named.rounds[1].readers.readers == ("Ann", "Bob")
+    compared = {
+        one.context["compared"] for one in named.statistics if one.context["analysis"] == "comparison"
+    }
+    assert compared == {"Ann", "Bob"}
     with pytest.raises(StudyError, match="one reader only"):
         study_reads(simulated_reads(readers=("Ann",), software_error=None), FEW)
     with pytest.raises(StudyError, match="no reader named 'Eve'"):
@@ -250,3 +254,21 @@ def test_mean_likeness_leaves_out_gaps_pair_by_pair() -> None:
 
 def test_the_log_scale() -> None:
     assert Scale.LOG.of(np.array([0.0, 9, 99])).tolist() == [0, 1, 2]
+
+
+def test_of_three_readers_alone_nobody_is_singled_out() -> None:
+    study = study_reads(simulated_reads(software_error=None), FEW)
+    roles = study.rounds[1]
+    assert (roles.reference, roles.compared) == (None, None)
+    assert "no software" in roles.why
+    analyses = {one.context["analysis"] for one in study.statistics}
+    assert analyses == {"between readers", "each reader", "subgroup"}
+    each = {one.context["reader"] for one in study.statistics if one.context["analysis"] == "each reader"}
+    assert each == {"Ann", "Bob", "Cem"}
+
+
+def test_the_score_is_the_one_that_the_reads_name() -> None:
+    reads = [replace(read, score="TPS") for read in simulated_reads()]
+    assert study_reads(reads, FEW, software="AI").score == "TPS"
+    with pytest.raises(StudyError, match="several scores: TPS, CPS"):
+        study_reads([*reads, *simulated_reads()], FEW, software="AI")

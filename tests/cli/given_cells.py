@@ -83,8 +83,8 @@ def _square(x: float, y: float, side: float) -> dict[str, Any]:
 def as_qupath_table(cells: CellTable, path: Path) -> None:
     """As a German computer exports it: semicolons and decimal commas."""
     lines = [
-        f"x.svs;Cell;{': '.join(_class(cells, row))};{cells.x_px[row] / 4:.3f};{cells.y_px[row] / 4:.3f}"
+        f"drawn.svs;Cell;{': '.join(_class(cells, row))};{cells.x_px[row] / 4:.3f};{cells.y_px[row] / 4:.3f}"
         for row in range(len(cells))
     ]
     text = "\n".join(["Image;Object type;Class;Centroid X µm;Centroid Y µm", *lines])
-    path.write_text(text.replace(".", ",").replace("x,svs", "x.svs"))
+    path.write_text(text.replace(".", ",").replace("drawn,svs", "drawn.svs"))

@@ -101,3 +101,25 @@ def test_an_unknown_class_ends_in_one_line(
     assert done.returncode == 1
     assert "areas of unknown classes: 'Nekrose' (1)" in done.only_line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_class_to_ignore_leaves_its_areas_out(
+    synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path
+) -> None:
+    roi = tmp_path / "drawn.geojson"
+    roi.write_text(FORMS["QuPath GeoJSON"]([("Tumor", BED), ("Stroma", NECROSIS)]))
+    document = score(synthetic_slide, cells, roi, tmp_path / "ignored", "--ignore-class", "Stroma")
+    assert any("'Stroma' (1)" in warning for warning in document["warnings"])
+    roi.write_text(FORMS["QuPath GeoJSON"]([("Tumor", BED)]))
+    assert score(synthetic_slide, cells, roi, tmp_path / "without")["counts"] == document["counts"]
+
+
+def test_a_name_in_place_of_a_class_stands_among_the_warnings(
+    synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path
+) -> None:
+    roi = tmp_path / "drawn.geojson"
+    drawn = json.loads(FORMS["QuPath GeoJSON"]([("Tumor", BED)]))
+    drawn[0]["properties"] = {"objectType": "annotation", "name": "Necrosis"}
+    roi.write_text(json.dumps(drawn))
+    warnings = score(synthetic_slide, cells, roi, tmp_path / "out")["warnings"]
+    assert any("annotation 1 (no class) is named 'Necrosis'" in warning for warning in warnings)

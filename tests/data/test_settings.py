@@ -60,3 +60,19 @@ def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
         read_settings(Lamp, tmp_path / "none.toml", "see lamps")
     with pytest.raises(ConfigurationError, match="not readable"):
         read_settings(Lamp, tmp_path, "see lamps")
+
+
+DEEP, DIGITS = "watts = " + "[" * 5000 + "]" * 5000, f"watts = {'9' * 5000}"
+
+
+@pytest.mark.parametrize(("content", "said"), [(DEEP, "nested too deeply"), (DIGITS, "has too many digits")])
+def test_toml_that_breaks_its_reader_is_one_line(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "lamp.toml"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=f"not readable as TOML: .*{said}"):
+        read_settings(Lamp, path, "see lamps")
+
+
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    (tmp_path / "lamp.toml").write_text("watts = 60\n", encoding="utf-8-sig")
+    assert read_settings(Lamp, tmp_path / "lamp.toml", "see lamps").watts == 60

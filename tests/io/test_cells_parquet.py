@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,54 @@ def test_files_that_are_no_cells_are_one_line(tmp_path: Path, path: Path) -> Non
         assert "\n" not in str(caught.value)
     with pytest.raises(MissingFileError):
         read_cells(tmp_path / "none.parquet")
+
+
+def _with_facts(cells: CellTable, path: Path, facts: bytes) -> None:
+    write_cells(cells, path)
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({b"cxpath": facts}), path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts: facts | {"mpp": 10**400},
+        lambda facts: facts | {"mpp": None},
+        lambda facts: facts | {"mpp": float("nan")},
+        lambda facts: facts | {"width_px": "wide"},
+        lambda facts: facts | {"height_px": -1},
+        lambda facts: facts | {"height_px": 1.5},
+        lambda facts: facts | {"white_point": [1]},
+        lambda facts: facts | {"stain_vectors": 3},
+    ],
+)
+def test_facts_that_no_slide_has_are_one_line(
+    change: Callable[[dict[str, Any]], dict[str, Any]], cells: CellTable, tmp_path: Path
+) -> None:
+    facts = json.dumps(change(asdict(cells.facts))).encode()
+    _with_facts(cells, tmp_path / "a.parquet", facts)
+    with pytest.raises(CellsFileError) as caught:
+        read_cells(tmp_path / "a.parquet")
+    assert "\n" not in str(caught.value)
+
+
+def test_facts_nested_without_end_are_one_line(cells: CellTable, tmp_path: Path) -> None:
+    _with_facts(cells, tmp_path / "a.parquet", b"[" * 100_000)
+    with pytest.raises(CellsFileError, match="no readable `cxpath` entry"):
+        read_cells(tmp_path / "a.parquet")
+
+
+def test_a_column_that_is_there_twice_is_one_line(cells: CellTable, tmp_path: Path) -> None:
+    write_cells(cells, tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    pq.write_table(table.append_column("y_px", table.column("y_px")), tmp_path / "a.parquet")
+    with pytest.raises(CellsFileError, match="column 'y_px' is there twice"):
+        read_cells(tmp_path / "a.parquet")
+
+
+def test_a_column_name_that_is_no_text_is_one_line(cells: CellTable, tmp_path: Path) -> None:
+    write_cells(cells, tmp_path / "a.parquet")
+    content = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(content.replace(b"dab_cytoplasm_od", b"d\x96b_cytoplasm_od"))
+    with pytest.raises(CellsFileError):
+        read_cells(tmp_path / "a.parquet")

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -206,11 +207,114 @@ def test_nobody_is_negative_for_want_of_a_word(tmp_path: Path) -> None:
     refuse_unknown_staining(replace(CELLS, stained=np.array([1, 0, 0, np.nan], np.float32)), tmp_path)
 
 
+USUAL = {
+    "x_px": "10", "y_px": "10", "kind": "tumour", "stained": "0.9", "p_tumour": "0.8", "p_immune": "0.15",
+    "p_other": "0.05", "dab_membrane_od": "0.4", "hematoxylin_od": "0.3", "membrane_completeness": "0.5",
+    "diameter_um": "9",
+}  # fmt: skip
+
+
+def one_cell(**values: str) -> str:
+    return f"{','.join(USUAL)}\n{','.join((USUAL | values).values())}\n"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dab_membrane_od": "inf"}, "impossible dab_membrane_od in 1 of 1 cells, such as inf"),
+        ({"dab_membrane_od": "1e300"}, "impossible dab_membrane_od in 1 of 1 cells, such as inf"),
+        ({"hematoxylin_od": "-5"}, "impossible hematoxylin_od in 1 of 1 cells, such as -5"),
+        ({"diameter_um": "-1"}, "impossible diameter_um in 1 of 1 cells, such as -1"),
+        ({"diameter_um": "-1e30"}, "impossible diameter_um"),
+        ({"membrane_completeness": "50"}, "impossible membrane_completeness"),
+        ({"p_tumour": "0", "p_immune": "0", "p_other": "0"}, "add up to 0, not 1, in 1 of 1 cells"),
+        ({"p_tumour": "1", "p_immune": "1", "p_other": "1"}, "add up to 3, not 1, in 1 of 1 cells"),
+        ({"stained": "1.5"}, "stained holds values outside 0 to 1"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_values_that_no_cell_can_have_are_refused(
+    values: dict[str, str], said: str, form: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{form}"
+    path.write_text(one_cell(**values))
+    if form == "parquet":
+        table = pacsv.read_csv(path)
+        pq.write_table(table, path)
+    with pytest.raises(CellsFileError, match=said) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_possible_values_are_read_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(one_cell(hematoxylin_od="-0.2", p_tumour="0.795"))
+    assert read(tmp_path / "a.csv").warnings == ()
+
+
+def test_unknown_or_contradicting_probabilities_are_said(tmp_path: Path) -> None:
+    header, row = one_cell().splitlines()
+    unknown = row.replace("10,10", "20,20").replace("0.8,0.15,0.05", ",,")
+    immune = row.replace("10,10", "30,30").replace("0.8,0.15,0.05", "0.1,0.8,0.1")
+    (tmp_path / "a.csv").write_text("\n".join([header, row, unknown, immune]))
+    warnings = read(tmp_path / "a.csv").warnings
+    assert "cells without p_tumour, p_immune, p_other: 1 of 3" in warnings
+    assert "cells whose probabilities speak for another class than the file's: 1" in warnings
+
+
+def test_a_cell_that_is_there_twice_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x_px,y_px,kind,stained\n1,1,tumour,1\n1,1,tumour,1\n1,2,tumour,0\n")
+    assert any(
+        "exactly where another cell" in said and ": 1;" in said for said in read(tmp_path / "a.csv").warnings
+    )
+
+
+@pytest.mark.parametrize("column", ["Stained", "stained\u200b", " P_tumour", "KIND"])
+def test_a_column_that_looks_like_a_known_one_is_asked_about(column: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,{column}\n1,1,tumour,1\n", encoding="utf-8")
+    with pytest.raises(CellsFileError, match="is spelled like"):
+        read(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("column", ["Image", "slide"])
+def test_a_table_of_several_slides_is_read_for_one(column: str, tmp_path: Path) -> None:
+    rows = "1,1,tumour,1,case.mrxs\n2,1,tumour,0,case.mrxs\n3,1,tumour,0,case.mrxs copy\n"
+    (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,stained,{column}\n{rows}")
+    given = read(tmp_path / "a.csv")
+    assert given.cells.x_px.tolist() == [1, 2]
+    assert given.warnings[0] == "1 rows of other images were passed over"
+    with pytest.raises(CellsFileError, match="none of them named like the slide"):
+        read_given_cells(tmp_path / "a.csv", INFO, CLASSES, 0.5, ("other.mrxs", "other"))
+
+
+def test_rows_that_end_early_and_ignored_classes_are_said(tmp_path: Path) -> None:
+    text = "Centroid X px\tCentroid Y px\tClass\tNote\n1\t1\tTumor: Positive\n2\t1\tIgnore*\ta\n"
+    (tmp_path / "a.tsv").write_text(text)
+    warnings = read(tmp_path / "a.tsv").warnings
+    assert "rows that end before the last column: 1; what is missing was taken as empty" in warnings
+    assert "cells of classes to ignore were left out: 'Ignore*' (1)" in warnings
+
+
+def test_a_class_may_be_ignored_whatever_the_map_says(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text(
+        "Centroid X px\tCentroid Y px\tClass\n1\t1\tTumor: Positive\n2\t1\tStroma\n3\t1\tMystery\n"
+    )
+    classes = CLASSES.ignoring(("stroma", "Mystery"))
+    given = read_given_cells(tmp_path / "a.tsv", INFO, classes, 0.5)
+    assert given.cells.x_px.tolist() == [101]
+    assert "cells of classes to ignore were left out: 'Mystery' (1), 'Stroma' (1)" in given.warnings
+
+
+def test_a_workbook_is_no_table_of_cells(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"PK\x03\x04" + bytes(100))
+    with pytest.raises(CellsFileError, match="workbook or an archive"):
+        read(tmp_path / "a.csv")
+
+
 FACTS_OF_CELLS_FROM_COLUMNS = CellTableFacts(mpp=0.5, width_px=10_000, height_px=10_000)
 
 
 def read_of_cells_from_columns(text: str) -> CellTable:
-    return cells_in_columns(read_text_table(text.encode(), "a.csv"), FACTS_OF_CELLS_FROM_COLUMNS, "a.csv")
+    return cells_in_columns(read_text_table(text.encode(), "a.csv")[0], FACTS_OF_CELLS_FROM_COLUMNS, "a.csv")
 
 
 def test_the_fewest_columns() -> None:
@@ -323,7 +427,9 @@ def test_a_file_as_qupath_writes_it() -> None:
     assert cells.subkind.tolist() == [0, 0, 0, Subkind.PLASMA, Subkind.PLASMA]
     np.testing.assert_array_equal(cells.stained, [1, 0, 1, np.nan, np.nan])
     assert np.isnan(cells.dab_membrane_od).all()
-    assert warning == "1 objects of the file that are no cells were passed over"
+    assert warning == (
+        "objects of the file that are no cells were passed over: 1 annotation (Polygon, Region*)"
+    )
 
 
 def test_a_map_may_name_the_measurements_that_fill_columns() -> None:
@@ -377,7 +483,7 @@ def test_positions_are_moved_out_of_qupaths_frame() -> None:
 @pytest.mark.parametrize(
     ("feature", "said"),
     [
-        ({"geometry": {"type": "Point", "coordinates": [1e12, 0]}}, "coordinates are no pixels"),
+        ({"geometry": {"type": "Point", "coordinates": [1e12, 0]}}, "coordinates that are no pixels"),
         ({"geometry": {"type": "Point", "coordinates": ["left", 0]}}, "not a shape"),
         ({"geometry": {"type": "Polygon", "coordinates": []}}, "coordinates are no pixels"),
         ({"geometry": None}, "not a shape"),
@@ -399,7 +505,7 @@ def written(cells: CellTable, folder: Path, threshold: float = 0.5) -> bytes:
 
 
 probability = st.floats(0, 1, width=32)
-one_cell = st.tuples(
+one_cell_of_cells_from_geojson = st.tuples(
     st.integers(0, 1_999_999), st.integers(0, 1_999_999), st.sampled_from(list(Kind)), st.integers(0, 9),
     probability | st.just(float("nan")), probability, st.integers(0, 4), probability, probability,
 )  # fmt: skip
@@ -424,7 +530,7 @@ def table_of(rows: list[tuple[Any, ...]]) -> CellTable:
 
 
 @settings(deadline=None)  # files on disk
-@given(st.lists(one_cell, min_size=1, max_size=12), st.floats(0.05, 0.95))
+@given(st.lists(one_cell_of_cells_from_geojson, min_size=1, max_size=12), st.floats(0.05, 0.95))
 def test_what_cxpath_writes_it_reads_again(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[Any, ...]], threshold: float
 ) -> None:
@@ -473,6 +579,110 @@ def test_ids_are_uuids_that_follow_slide_and_row(tmp_path: Path) -> None:
     assert not set(ids) & {feature["id"] for feature in json.loads(written(other, tmp_path))["features"]}
 
 
+def _square(x: float, y: float) -> list[list[list[float]]]:
+    return [[[x, y], [x + 8, y], [x + 8, y + 8], [x, y + 8], [x, y]]]
+
+
+def _object(geometry: dict[str, Any], **held: Any) -> dict[str, Any]:
+    given = {"objectType": "detection", "classification": "Tumor: Positive"} | held
+    return {"type": "Feature", "geometry": geometry, "properties": given}
+
+
+def found_in(*objects: dict[str, Any]) -> tuple[int, list[str]]:
+    found, warnings = cells_in_geojson(json.dumps(objects).encode(), WHOLE, CLASSES, "a.geojson")
+    return len(found.x_px), warnings
+
+
+FAR = [_square(place, 0) for place in range(0, 600, 60)]
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        {"type": "MultiPolygon", "coordinates": FAR},
+        {"type": "MultiPolygon", "coordinates": FAR[:2]},
+        {
+            "type": "GeometryCollection",
+            "geometries": [{"type": "Polygon", "coordinates": one} for one in FAR[:3]],
+        },
+    ],
+)
+def test_one_object_of_many_cells_is_refused(geometry: dict[str, Any]) -> None:
+    with pytest.raises(CellsFileError, match=r"feature 1: one object of \d+ separate parts") as caught:
+        found_in(_object(geometry))
+    assert "an object of its own" in caught.value.hint
+
+
+def test_a_cell_in_two_parts_side_by_side_is_one_and_said() -> None:
+    number, warnings = found_in(
+        _object({"type": "MultiPolygon", "coordinates": [_square(0, 0), _square(9, 0)]})
+    )
+    assert number == 1
+    assert warnings == ["cells whose outline has several parts: 1; each was counted once"]
+
+
+def test_what_is_passed_over_is_named_with_class_and_parts() -> None:
+    number, (warning,) = found_in(
+        _object({"type": "Point", "coordinates": [1, 1]}),
+        _object({"type": "MultiPolygon", "coordinates": FAR}, objectType="annotation"),
+        _object(
+            {"type": "Polygon", "coordinates": _square(0, 0)}, objectType="tile", classification="Stroma"
+        ),
+        _object({"type": "LineString", "coordinates": [[1, 1], [2, 2]]}),
+    )
+    assert number == 1
+    assert "1 annotation (MultiPolygon of 10 parts, Tumor: Positive)" in warning
+    assert "1 tile (Polygon, Stroma)" in warning
+    assert "1 detection (LineString, Tumor: Positive)" in warning
+    with pytest.raises(CellsFileError, match=r"holds no cell; .*MultiPolygon of 10 parts"):
+        found_in(_object({"type": "MultiPolygon", "coordinates": FAR}, objectType="annotation"))
+
+
+@pytest.mark.parametrize("key", ["class", "label", "name", "classificationName"])
+def test_a_class_in_another_property_is_named_and_not_taken(key: str) -> None:
+    held = {"classification": None, key: "Tumor: Positive"}
+    content = json.dumps([_object({"type": "Point", "coordinates": [1, 1]}, **held)]).encode()
+    found, warnings = cells_in_geojson(content, WHOLE, CLASSES, "a.geojson")
+    assert warnings == [f"cells without a class that carry another property like one: 1 with {key!r}"]
+    with pytest.raises(CellsFileError, match=rf"'\(no class\)' \(1\); cells without a class .* {key!r}"):
+        to_cell_table(found, FACTS_OF_CELLS_FROM_GEOJSON, CLASSES, 0.5, "a.geojson")
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "strange"),
+    [
+        (0.5, 0.5, 0),
+        ("0.5", 0.5, 0),
+        ("NaN", np.nan, 0),
+        (None, np.nan, 0),
+        ("0,5", np.nan, 1),
+        ([1], np.nan, 1),
+    ],
+)
+def test_measurements_that_are_no_numbers_are_counted(value: Any, number: float, strange: int) -> None:
+    content = json.dumps([_object({"type": "Point", "coordinates": [1, 1]}, measurements={"stained": value})])
+    found, warnings = cells_in_geojson(content.encode(), WHOLE, CLASSES, "a.geojson")
+    np.testing.assert_array_equal(found.measured["stained"], [number])
+    said = "measurements 'stained' that are no numbers: 1; taken as unknown"
+    assert warnings == [said] * strange
+
+
+def test_a_number_beyond_all_numbers_is_infinite() -> None:
+    content = json.dumps(
+        [_object({"type": "Point", "coordinates": [1, 1]}, measurements={"diameter_um": 10**400})]
+    )
+    found, _ = cells_in_geojson(content.encode(), WHOLE, CLASSES, "a.geojson")
+    assert np.isposinf(found.measured["diameter_um"]).all()
+
+
+def test_objects_of_several_planes_are_said() -> None:
+    planes = [
+        _object({"type": "Point", "coordinates": [1, z], "plane": {"c": -1, "z": z, "t": 0}})
+        for z in range(3)
+    ]
+    assert found_in(*planes) == (3, ["objects of 3 planes or times were taken together"])
+
+
 NEW = (
     "Image\tObject ID\tObject type\tName\tClassification\tParent\tROI\t"
     "Centroid X µm\tCentroid Y µm\tstained\n"
@@ -492,7 +702,7 @@ def info(mpp: float = 0.25, bounds: tuple[int, int, int, int] = (0, 0, 8000, 800
 def read_of_cells_from_qupath_table(
     text: str, slide: SlideInfo | None = None, names: tuple[str, ...] = ("case.svs", "case")
 ) -> ClassifiedCells:
-    table = read_text_table(text.encode(), "a.tsv")
+    table = read_text_table(text.encode(), "a.tsv")[0]
     return cells_in_qupath_table(table, slide or info(), names, CLASSES, "a.tsv")[0]
 
 
@@ -522,8 +732,8 @@ def test_classes_and_measurements_follow_their_rows() -> None:
 
 
 def test_annotations_are_passed_over_aloud() -> None:
-    table = read_text_table(NEW.encode(), "a.tsv")
-    _, warnings = cells_in_qupath_table(table, info(), (), CLASSES, "a.tsv")
+    table = read_text_table(NEW.encode(), "a.tsv")[0]
+    _, warnings = cells_in_qupath_table(table, info(), ("case.svs",), CLASSES, "a.tsv")
     assert warnings == ["1 rows that are no cells were passed over"]
 
 
@@ -562,9 +772,8 @@ def test_of_several_images_only_the_slides_rows_count() -> None:
     assert len(read_of_cells_from_qupath_table(series).x_px) == 3
     with pytest.raises(CellsFileError, match="cells of 2 images, none of them named like the slide"):
         read_of_cells_from_qupath_table(both, names=("third.svs",))
-    assert len(read_of_cells_from_qupath_table(NEW, names=("renamed.svs",)).x_px) == 3, (
-        "one image alone is the slide, whatever its name"
-    )
+    with pytest.raises(CellsFileError, match="cells of 1 image, which is not named like the slide"):
+        read_of_cells_from_qupath_table(NEW, names=("renamed.svs",))
 
 
 @pytest.mark.parametrize(
@@ -593,3 +802,63 @@ def test_unusable_tables_are_one_line(text: str, said: str) -> None:
 )
 def test_how_a_table_is_recognised_of_cells_from_qupath_table(names: list[str], known: bool) -> None:
     assert is_qupath_table(names) is known
+
+
+def of_images(*images: str) -> str:
+    rows = "".join(f"{image}\t{place}\t1\tTumor\n" for place, image in enumerate(images, start=1))
+    return f"Image\tCentroid X px\tCentroid Y px\tClass\n{rows}"
+
+
+@pytest.mark.parametrize(
+    ("other", "slide"),
+    [
+        ("case 1 B.svs", "case 1.svs"),
+        ("case 1.svs copy", "case 1.svs"),
+        ("case 1 - B.svs", "case 1.svs"),
+        ("case 1.svs - copy", "case 1.svs"),
+        ("case 1", "case 1.svs"),
+        ("CASE 1.svs", "case 1.svs"),
+        ("", "case 1.svs"),
+    ],
+)
+def test_rows_of_images_with_longer_or_other_names_are_not_the_slides(other: str, slide: str) -> None:
+    table = read_text_table(of_images(slide, other, slide).encode(), "a.tsv")[0]
+    found, warnings = cells_in_qupath_table(table, info(), (slide, slide[:-4]), CLASSES, "a.tsv")
+    assert found.x_px.tolist() == [1, 3]
+    assert warnings == ["1 rows of other images were passed over"]
+
+
+@pytest.mark.parametrize(
+    "image", ["case 1.svs", "case 1", "case 1.svs - Series 1", "case 1.svs - 20x_01", "case 1.svs #2"]
+)
+def test_names_that_qupath_gives_are_the_slides(image: str) -> None:
+    assert read_of_cells_from_qupath_table(
+        of_images(image), names=("case 1.svs", "case 1")
+    ).x_px.tolist() == [1]
+
+
+def test_a_name_in_another_normal_form_is_the_same_file() -> None:
+    assert (
+        len(
+            read_of_cells_from_qupath_table(
+                of_images("Rene\u0301.svs"), names=("Ren\u00e9.svs", "Ren\u00e9")
+            ).x_px
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize("image", ["case 1 - Series 1", "case 1 B.svs", "case 12.svs", "other.svs"])
+def test_an_import_without_a_row_of_the_slide_is_refused(image: str) -> None:
+    with pytest.raises(CellsFileError, match="1 image, which is not named like the slide"):
+        read_of_cells_from_qupath_table(of_images(image), names=("case 1.svs", "case 1"))
+
+
+def test_a_name_that_differs_in_case_alone_is_asked_about() -> None:
+    with pytest.raises(CellsFileError, match="one differs in case, spacing or invisible characters alone"):
+        read_of_cells_from_qupath_table(of_images("CASE 1.svs"), names=("case 1.svs", "case 1"))
+
+
+def test_two_images_of_one_file_are_not_mixed() -> None:
+    with pytest.raises(CellsFileError, match="cells of 2 images of this slide's file"):
+        read_of_cells_from_qupath_table(of_images("case.svs - Series 1", "case.svs - Series 2"))

@@ -16,6 +16,7 @@ from cxpath.io.geojson import (
     FeatureShapeError,
     class_name,
     from_qupath_frame,
+    label,
     measurements,
     nucleus,
     object_type,
@@ -151,3 +152,72 @@ def test_what_is_no_shape_is_said(held: dict[str, Any]) -> None:
     with pytest.raises(FeatureShapeError) as caught:
         shape_of(held)
     assert caught.value.message
+
+
+SQUARE = [[9, 9], [99, 9], [99, 99], [9, 9]]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"type": "Polygon", "coordinates": [SQUARE, []]},
+        {"type": "Polygon", "coordinates": [SQUARE, {}]},
+        {"type": "Polygon", "coordinates": [SQUARE, None]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]},
+        {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2], [0, 0]]]},
+        {"type": "Polygon", "coordinates": [[[float("nan"), 0], [1, 1], [2, 2], [0, 0]]]},
+        {"type": "Polygon", "coordinates": [[[float("inf"), 0], [1, 1], [2, 2], [0, 0]]]},
+        {"type": "Polygon", "coordinates": [[["1", "0"], ["1", "1"], ["2", "2"]]]},
+        {"type": "Polygon", "coordinates": [[[1], [2], [3]]]},
+        {"type": "Polygon", "coordinates": [[1, 2, 3]]},
+        {"type": "Polygon", "coordinates": [[[0, 0], [1, 1, 1], [2, 2]]]},
+        {"type": "Polygon"},
+        {"type": "MultiPolygon", "coordinates": [[SQUARE], [[]]]},
+        {"type": "MultiPolygon", "coordinates": {"0": [SQUARE]}},
+        {"type": "LineString", "coordinates": [[1, 1]]},
+        {"type": "Point", "coordinates": [1]},
+        {"type": "Circle", "coordinates": [1, 1]},
+        {"type": "GeometryCollection", "geometries": [None]},
+        {"type": "GeometryCollection", "geometries": "many"},
+    ],
+)
+def test_no_geometry_reaches_the_library_unseen(held: dict[str, Any]) -> None:
+    with pytest.raises(FeatureShapeError) as caught:
+        shape_of(held)
+    assert "\n" not in str(caught.value)
+
+
+def test_collections_within_collections_end_somewhere() -> None:
+    held: dict[str, Any] = {"type": "Point", "coordinates": [1, 2]}
+    for _ in range(8):
+        held = {"type": "GeometryCollection", "geometries": [held]}
+    assert shape_of(held).bounds == (1, 2, 1, 2)
+    with pytest.raises(FeatureShapeError, match="too deeply"):
+        shape_of({"type": "GeometryCollection", "geometries": [held]})
+
+
+def test_an_open_ring_is_closed_and_a_plane_left_out() -> None:
+    shape = shape_of({"type": "Polygon", "coordinates": [[[0, 0, 5], [2, 0, 5], [2, 2, 5]]]})
+    assert (shape.area, shape.has_z) == (2, False)
+
+
+@pytest.mark.parametrize("kind", [["x"], {"a": 1}, 7])
+def test_a_type_that_is_no_text_is_no_feature(kind: Any) -> None:
+    document = [{"type": "Feature", "geometry": {"type": kind, "coordinates": []}, "properties": {}}]
+    with pytest.raises(CellsFileError, match="not a GeoJSON FeatureCollection"):
+        parse_features(json.dumps(document).encode(), "a.geojson", CellsFileError)
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ({"name": "Necrosis"}, ("name", "Necrosis")),
+        ({"Class": " Necrosis "}, ("Class", "Necrosis")),
+        ({"Classification": "Necrosis"}, ("Classification", "Necrosis")),
+        ({"type": {"name": "Necrosis"}}, ("type", "Necrosis")),
+        ({"classificationName": "Necrosis", "objectType": "annotation"}, ("classificationName", "Necrosis")),
+        ({"objectType": "annotation", "name": "", "area": "big", "label": 3}, ("", "")),
+    ],
+)
+def test_what_an_object_is_called_besides_its_class(held: dict[str, Any], found: tuple[str, str]) -> None:
+    assert label({"type": "Feature", "properties": held}) == found

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,114 @@ def test_no_entry_becomes_a_formula(tmp_path: Path, text: str) -> None:
 
 def test_numbers_stay_numbers() -> None:
     assert [safe_entry(one) for one in (-1.5, "-1.5", None, "plain")] == [-1.5, "-1.5", None, "plain"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        (("a", "Ann"), ("b", "ann"), "reader"),
+        (("a", "Ann"), ("b", "Ann\u200b"), "reader"),
+        (("a", "Ann B"), ("b", "Ann\u00a0B"), "reader"),
+        (("a", "Ann B"), ("b", "Ann  B"), "reader"),
+        (("a", "Ren\u00e9"), ("b", "Rene\u0301"), "reader"),
+        (("Case 1", "Ann"), ("case 1", "Bob"), "case"),
+        (("C1", "Ann"), ("\ufeffC1", "Bob"), "case"),
+        (("C1", "Ann"), ("\uff23\uff11", "Bob"), "case"),
+    ],
+)
+def test_names_that_look_alike_are_asked_about(
+    tmp_path: Path, first: tuple[str, str], second: tuple[str, str], what: str
+) -> None:
+    rows = "".join(f"{case},{reader},5\n" for case, reader in (first, second))
+    path = write(tmp_path, f"case,reader,value\n{rows}")
+    with pytest.raises(ReadsFileError) as caught:
+        read_reads(path)
+    shown = re.search(rf"{what} ('.*') \(row 2\) and ('.*') \(row 3\) differ only in", str(caught.value))
+    assert shown
+    assert shown[1] != shown[2], "a person must see the difference"
+
+
+def test_lookalikes_in_other_columns_are_asked_about(tmp_path: Path) -> None:
+    path = write(tmp_path, "case,patient,reader,value\na,P1,Ann,5\nb,p1,Ann,5\n")
+    with pytest.raises(ReadsFileError, match="patient 'P1'"):
+        read_reads(path)
+    path = write(tmp_path, "case,site,reader,value\na,North,Ann,5\nb,north,Ann,5\n")
+    with pytest.raises(ReadsFileError, match="site 'North'"):
+        read_reads(path)
+    path = write(tmp_path, "case,score,reader,value\na,CPS,Ann,5\nb,cps,Ann,5\n")
+    assert len(read_reads(path).reads) == 2, "a score is the same in any case"
+
+
+def test_invisible_characters_in_a_header_change_no_column(tmp_path: Path) -> None:
+    path = write(tmp_path, "case\u200b,Reader\u00a0,\ufeffvalue\na,Ann,5\n")
+    assert [(r.case, r.reader, r.value.number) for r in read_reads(path).reads] == [("a", "Ann", 5)]
+
+
+@pytest.mark.parametrize(
+    "column", ["age", "Age (years)", "tumour cells", "Ki-67", "n", "row no", "CPS", "TPS score", "Unnamed: 0"]
+)
+def test_a_measure_in_a_wide_table_is_no_reader_until_somebody_says_so(tmp_path: Path, column: str) -> None:
+    path = write(tmp_path, f"case,Ann,Bob,{column}\na,1,2,54\nb,3,4,61\n")
+    with pytest.raises(ReadsFileError, match="may hold something else") as caught:
+        read_reads(path)
+    assert "--readers Ann,Bob" in caught.value.hint
+    table = read_reads(path, readers=("Ann", "Bob"))
+    assert {read.reader for read in table.reads} == {"Ann", "Bob"}
+    assert table.warnings == (f"reads.csv: columns not used: {column}",)
+    named = read_reads(path, readers=("Ann", column))
+    assert {read.reader for read in named.reads} == {"Ann", column}
+
+
+def test_a_column_that_numbers_the_rows_is_no_reader(tmp_path: Path) -> None:
+    rows = "".join(f"c{n},{n % 3},{n}\n" for n in range(1, 11))
+    path = write(tmp_path, f"case,Ann,x\n{rows}")
+    with pytest.raises(ReadsFileError, match="column 'x' may hold something else"):
+        read_reads(path)
+
+
+@pytest.mark.parametrize("column", ["Reader no 1", "Dr. Size", "pathologist 2", "R3", "CPS Ann"])
+def test_a_column_of_a_person_is_a_reader(tmp_path: Path, column: str) -> None:
+    path = write(tmp_path, f"case,Ann,{column}\na,1,2\nb,3,4\n")
+    assert {read.reader for read in read_reads(path).reads} == {"Ann", column}
+
+
+def test_an_empty_column_is_nobody(tmp_path: Path) -> None:
+    table = read_reads(write(tmp_path, "case,Ann,remarks\na,1,\nb,3,\n"))
+    assert {read.reader for read in table.reads} == {"Ann"}
+    assert "columns not used: remarks" in table.warnings[0]
+
+
+def test_readers_are_chosen_with_all_their_rounds(tmp_path: Path) -> None:
+    wide = write(tmp_path, "case,Ann,Ann round 2,Bob\na,1,2,3\n")
+    reads = read_reads(wide, readers=("ann",)).reads
+    assert [(r.reader, r.round) for r in reads] == [("Ann", 1), ("Ann", 2)]
+    with pytest.raises(ReadsFileError, match="no column of reader 'Cem'"):
+        read_reads(wide, readers=("Cem",))
+    tidy = write(tmp_path, "case,reader,value\na,Ann,1\na,Bob,3\n")
+    assert [r.reader for r in read_reads(tidy, readers=("Bob",)).reads] == ["Bob"]
+    with pytest.raises(ReadsFileError, match="no reader 'Cem'"):
+        read_reads(tidy, readers=("Cem",))
+
+
+@pytest.mark.parametrize("text", ["\u00b2", "1.0", "0", "9" * 5000, "-1", "\u0661"])
+def test_a_round_is_a_plain_number(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ReadsFileError, match="row 2: round"):
+        read_reads(write(tmp_path, f"case,reader,round,value\nC1,A,{text},5\n"))
+
+
+def test_reads_that_look_like_shares_are_said(tmp_path: Path) -> None:
+    rows = "".join(f"c{n},Ann,{n * 10 + 5}\nc{n},Bob,0.{n}5\n" for n in range(6))
+    table = read_reads(write(tmp_path, f"case,reader,value\n{rows}"))
+    assert "all reads of 'Bob' lie between 0 and 1: are they shares, not per cent?" in table.warnings[-1]
+
+
+def test_every_field_of_a_csv_is_quoted(tmp_path: Path) -> None:
+    """A spreadsheet that separates at semicolons would run what follows one."""
+    write_rows(tmp_path / "t.csv", ["a", "b"], [["x;=cmd|' /C calc'!A0", 1.5], [None, 'say "no"']])
+    lines = (tmp_path / "t.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines == ['"a","b"', '"x;=cmd|\' /C calc\'!A0","1.5"', '"","say ""no"""']
+
+
+def test_control_characters_do_not_break_a_workbook(tmp_path: Path) -> None:
+    write_rows(tmp_path / "t.xlsx", ["a"], [["x\x00\x0by"]])
+    assert load_workbook(tmp_path / "t.xlsx")["reads"]["A2"].value == "xy"

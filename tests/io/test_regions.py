@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+from collections.abc import Mapping
 from math import pi
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def test_a_file_as_asap_writes_it() -> None:
     assert [*areas[0].shape.bounds] == [100.5, 100.5, 1000, 900]
     assert [round(area.shape.area) for area in areas] == [round(899.5 * 799.5), 5000, 10_000]
     assert any("annotation 2 (Necrosis) is a spline" in warning for warning in warnings)
-    assert any("annotation 4 was passed over: a Dot" in warning for warning in warnings)
+    assert any("annotation 4 (Mitosis) was passed over: a Dot" in warning for warning in warnings)
     assert len(warnings) == 2
 
 
@@ -112,7 +113,7 @@ def test_a_file_as_imagescope_writes_it() -> None:
     assert areas[0].shape.area == 1_000_000
     assert areas[2].shape.bounds == pytest.approx((600, 600, 800, 700))
     assert areas[2].shape.area == pytest.approx(pi * 100 * 50, rel=2e-3)
-    assert warnings == ["layer 1, region 3 was passed over: a ruler encloses no area"]
+    assert warnings == ["layer 1, region 3 (Tumor) was passed over: a ruler encloses no area"]
 
 
 def test_a_rectangle_of_two_corners_is_a_box() -> None:
@@ -446,6 +447,131 @@ def test_the_same_drawing_has_the_same_digest(tmp_path: Path) -> None:
     assert read_regions(copy).digest == read_regions(GOLDEN_OF_REGIONS_FILE / "asap.xml").digest
 
 
+def named(held: Mapping[str, object], ring: list[Place] = NECROSIS) -> dict[str, object]:
+    geometry = {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+    return {"type": "Feature", "geometry": geometry, "properties": held}
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"objectType": "annotation", "name": "Necrosis"},
+        {"type": "Necrosis"},
+        {"class": "necrosis"},
+        {"label": "Exclude"},
+        {"classificationName": "Necrosis"},
+    ],
+)
+def test_a_label_in_place_of_a_class_is_said(held: dict[str, object], tmp_path: Path) -> None:
+    regions = read_regions(write(tmp_path, json.dumps([named(held)])))
+    assert [area.use for area in regions.areas] == [RegionUse.INCLUDE]
+    (warning,) = regions.warnings
+    key = next(key for key in held if key != "objectType")
+    assert warning.startswith(f"annotation 1 (no class) is named {held[key]!r} (in {key!r}) but has no class")
+    assert "it is scored" in warning
+
+
+def test_a_label_that_is_no_class_is_said_without_its_words(tmp_path: Path) -> None:
+    """It may name a person."""
+    (warning,) = read_regions(write(tmp_path, json.dumps([named({"name": "Jane Doe"})]))).warnings
+    assert "Jane" not in warning
+    assert warning.startswith("annotation 1 (no class) is named (in 'name') but has no class: it is scored")
+
+
+def test_a_name_that_contradicts_the_class_is_said(tmp_path: Path) -> None:
+    held = {"classification": {"name": "Tumor"}, "name": "Necrosis"}
+    regions = read_regions(write(tmp_path, json.dumps([named(held)])))
+    (warning,) = regions.warnings
+    assert "annotation 1 (Tumor) is named 'Necrosis' (in 'name'), unlike its class: it is scored" in warning
+    alike = {"classification": {"name": "Tumor"}, "name": "Region of interest"}
+    assert read_regions(write(tmp_path, json.dumps([named(alike)]))).warnings == ()
+
+
+def test_names_in_xml_are_said_too(tmp_path: Path) -> None:
+    asap = as_asap([("None", BED)]).replace("<Annotation Type", '<Annotation Name="Necrosis" Type')
+    assert "is named 'Necrosis' (in 'Name')" in read_regions(write(tmp_path, asap)).warnings[0]
+    numbered = as_asap([("None", BED)]).replace("<Annotation Type", '<Annotation Name="Annotation 0" Type')
+    assert read_regions(write(tmp_path, numbered)).warnings == ()
+    imagescope = as_imagescope([("Tumor", BED)]).replace("<Region Type", '<Region Text="Necrosis" Type')
+    assert "unlike its class" in read_regions(write(tmp_path, imagescope)).warnings[0]
+
+
+def test_many_labels_are_counted_after_the_first(tmp_path: Path) -> None:
+    regions = read_regions(write(tmp_path, json.dumps([named({"name": f"n{n}"}) for n in range(9)])))
+    assert regions.warnings[-1] == "4 more areas carry a name or label that their class does not"
+    assert len(regions.warnings) == 6
+
+
+def test_areas_deep_within_collections_are_kept_and_the_rest_is_named(tmp_path: Path) -> None:
+    area = {"type": "MultiPolygon", "coordinates": [[[*BED, BED[0]]], [[*NECROSIS, NECROSIS[0]]]]}
+    line = {"type": "LineString", "coordinates": [[1, 1], [2, 2]]}
+    inner = {"type": "GeometryCollection", "geometries": [area, line, line]}
+    outer = {"type": "GeometryCollection", "geometries": [inner, {"type": "Point", "coordinates": [1, 1]}]}
+    held = {"type": "Feature", "geometry": outer, "properties": {"classification": {"name": "Tumor"}}}
+    regions = read_regions(write(tmp_path, json.dumps([held])))
+    assert regions.areas[0].shape.area == 640_000
+    assert any("1 Point within annotation 1 (Tumor)" in said for said in regions.warnings)
+    assert any("2 LineString within annotation 1 (Tumor)" in said for said in regions.warnings)
+
+
+@pytest.mark.parametrize("hole", ["[]", "{}", "null", "[[1,1]]"])
+def test_an_empty_hole_is_one_line(hole: str, tmp_path: Path) -> None:
+    """GEOS ended the program over it."""
+    text = as_geojson([("Tumor", BED)]).replace("]]]}", f"]],{hole}]}}")
+    with pytest.raises(RegionsFileError, match=r"annotation 1 \(Tumor\) is not a polygon"):
+        read_regions(write(tmp_path, text), size_px=(2048, 2048))
+
+
+def comb(teeth: int, *, upright: bool) -> list[Place]:
+    across = [10 + 1000 * tooth / teeth for tooth in range(2 * teeth)]
+    points = [(x, y) for n, x in enumerate(across) for y in ((100.0, 1900.0) if n % 2 else (1900.0, 100.0))]
+    outline: list[Place] = [*points, (across[-1], 50), (10, 50)]
+    return outline if upright else [(y, x) for x, y in outline]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_outlines_that_cross_a_million_times_are_refused(form: str, tmp_path: Path) -> None:
+    """A small file whose repair, or cutting out, would take gigabytes."""
+    rng = np.random.default_rng(1)
+    tangle = [(float(x), float(y)) for x, y in rng.random((3000, 2)) * 2000]
+    with pytest.raises(RegionsFileError, match="crosses itself too often"):
+        read_regions(write(tmp_path, FORMS[form]([("Tumor", tangle)])))
+    combs = [("Tumor", comb(1000, upright=True)), ("Necrosis", comb(1000, upright=False))]
+    with pytest.raises(RegionsFileError, match=r"cross(es)? (each other|itself) too often"):
+        read_regions(write(tmp_path, FORMS[form](combs)))
+
+
+def test_a_long_plain_outline_is_read(tmp_path: Path) -> None:
+    turn = np.linspace(0, 2 * np.pi, 20_000, endpoint=False)
+    reach = 800 + 100 * np.sin(turn * 50)
+    wave = [
+        (1000 + float(r * np.cos(t)), 1000 + float(r * np.sin(t))) for r, t in zip(reach, turn, strict=True)
+    ]
+    regions = read_regions(write(tmp_path, as_geojson([("Tumor", wave)])))
+    assert regions.areas[0].shape.area == pytest.approx(np.pi * (800**2 + 100**2 / 2), rel=1e-3)
+    assert regions.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["Stroma", "Immune cells", "Other", "Positive", "Negative", "Necrosis"])
+def test_any_class_can_be_left_out_by_name(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, as_geojson([("Tumor", BED), (name, NECROSIS)]))
+    classes = RegionClasses().ignoring((f"{name.upper()}*",))
+    regions = read_regions(path, classes=classes)
+    assert [area.name for area in regions.areas] == ["Tumor"]
+    assert any(f"{name!r} (1)" in warning for warning in regions.warnings)
+
+
+@pytest.mark.parametrize("name", ["CIN 1", "CIN 2", "CIN 3", "CIN3", "Ignore*", "Region*", "Tumor"])
+def test_default_classes_of_programs_have_a_meaning(name: str) -> None:
+    assert RegionClasses().meaning(name) is not None
+
+
+def test_areas_without_a_class_can_be_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps([named({}), named({"classification": {"name": "Tumor"}}, BED)]))
+    regions = read_regions(path, classes=RegionClasses().ignoring(("(no class)",)))
+    assert [area.name for area in regions.areas] == ["Tumor"]
+
+
 WHOLE = (0, 0, 0, 0)
 SQUARE = [[0, 0], [100, 0], [100, 100], [0, 100], [0, 0]]
 HOLE = [[20, 20], [40, 20], [40, 40], [20, 40], [20, 20]]
@@ -521,7 +647,10 @@ def test_other_geometries_and_objects_are_passed_over_aloud() -> None:
     ]
     areas, (warning,) = regions_in_geojson(_content(document), WHOLE, "a.geojson")
     assert len(areas) == 1
-    assert warning.endswith("were passed over: 1 LineString, 1 Point, 2 cell, 1 no geometry")
+    assert warning.endswith(
+        "were passed over: 1 LineString (Stroma), 1 Point (Tumor), 2 cell (Positive), "
+        "1 no geometry (no class)"
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
 from cxpath.network.settings import NetworkSettings
-from cxpath.pipeline.find_cells import find_cells, plan_slide
+from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings, TileSettings
 from cxpath.slide.open import open_slide
 from cxpath.tissue.tissue import find_tissue
@@ -34,7 +34,7 @@ def find(synthetic_slide: SyntheticSlide) -> Iterator[FindCells]:
                 tiles=TileSettings(**tiles), network=NetworkSettings(batch_size=batch_size)
             )
             plan = plan_slide(slide, tissue, detector, settings)
-            return find_cells(slide, tissue, plan, detector, settings, regions).cells
+            return find_cells(SlideContext(slide, tissue, plan, detector, settings, regions)).cells
 
         yield found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.intervals import (
     USUAL_UNEVENNESS,
     USUAL_WEIGHT,
@@ -14,6 +15,7 @@ from cxpath.scores.intervals import (
     sample_true,
 )
 from cxpath.scores.settings import SlideErrorSettings
+from scripts.studies.coverage import random_plan, write_synthetic_slide
 from tests.scores.tissues import FLAWLESS, GOOD, SURE, even_fields
 
 
@@ -117,6 +119,88 @@ def test_few_tumour_cells_without_a_positive_one_leave_doubt_about_1_and_many_le
     assert chances[1] < 0.001
 
 
+BUNDLED = SlideErrorSettings(
+    tumour_recall=0.53734, tumour_recall_spread=1.163378, tumour_specificity=0.998106,
+    tumour_specificity_spread=1.784299, immune_recall=0.438039, immune_recall_spread=0.68001,
+    immune_specificity=0.991917, immune_specificity_spread=0.902569, tumour_found=1.081977,
+    tumour_found_spread=0.149287,
+)  # fmt: skip
+"""Of the model `small` 0.5, whose errors differ much between slides."""
+
+
+def stained_by_one_kind(counted: float, cells: int, *, immune: bool = False) -> GroupedCounts:
+    """Return 25 even fields in which one kind alone is stained, and half as many cells of the other."""
+    stained, all_cells, others = (
+        np.diff(np.arange(26) * number // 25) for number in (round(counted * cells / 100), cells, cells // 2)
+    )
+    nothing = np.zeros(25, dtype=np.int64)
+    if immune:
+        return GroupedCounts(nothing, all_cells, stained, others, nothing)
+    return GroupedCounts(stained, all_cells - stained, nothing, others, nothing)
+
+
+@pytest.mark.parametrize(("counted", "truly"), [(50.0, 0.994), (20.0, 0.973), (5.0, 0.865)])
+@pytest.mark.parametrize("cells", [200, 650, 2_000, 20_000])
+def test_more_cells_do_not_make_a_stained_tumour_less_credible(
+    counted: float, truly: float, cells: int
+) -> None:
+    """Of slides that count so much, this share truly reaches 1
+    (`scripts/studies/measure_counted_score.py`)."""
+    cps, tps = sample_scores([stained_by_one_kind(counted, cells)], BUNDLED)
+    assert cps.probability_at_least(1.0) == pytest.approx(truly, abs=0.01 if counted > 10 else 0.05)
+    assert tps.probability_at_least(1.0) == pytest.approx(truly, abs=0.02 if counted > 10 else 0.05)
+
+
+def test_a_tumour_stained_by_its_own_cells_alone_has_an_interval_of_its_own_order() -> None:
+    for cells in (1_000, 20_000):
+        cps, _ = sample_scores([stained_by_one_kind(50, cells)], BUNDLED)
+        assert cps.interval_tissue(0.95)[0] > 5.0
+        assert cps.probability_at_least(10.0) > 0.97
+
+
+def test_stained_immune_cells_alone_do_not_lose_credit_with_their_number_either() -> None:
+    chances = [
+        sample_scores([stained_by_one_kind(20, cells, immune=True)], BUNDLED)[0].probability_at_least(1.0)
+        for cells in (300, 3_000, 30_000)
+    ]
+    assert min(chances) > 0.98
+
+
+def test_a_low_count_stays_as_doubtful_as_it_is() -> None:
+    """Of simulated slides that count 0.5 by tumour cells alone 19 % (2,000 cells) truly reach 1."""
+    cps, _ = sample_scores([stained_by_one_kind(0.5, 2_000)], BUNDLED)
+    assert cps.probability_at_least(1.0) == pytest.approx(0.19, abs=0.04)
+
+
+def test_several_slides_of_a_low_case_do_not_add_up_to_a_high_one() -> None:
+    """Half of false calls on each of four slides are no evidence of a CPS of 1: each slide says 0.5."""
+    low = stained_by_one_kind(0.5, 2_000)
+    one, four = (sample_scores([low] * n, BUNDLED)[0].probability_at_least(1.0) for n in (1, 4))
+    assert four < one
+
+
+def test_a_case_stained_on_one_slide_alone_keeps_its_credit_however_many_cells_it_has() -> None:
+    chances = []
+    for cells in (400, 20_000):
+        slides = [stained_by_one_kind(share, cells) for share in (50.0, 0.0, 0.0)]
+        chances.append(sample_scores(slides, BUNDLED)[0].probability_at_least(1.0))
+    assert min(chances) > 0.97
+
+
+def test_intervals_of_cases_of_three_slides_hold_the_tissue() -> None:
+    """60 simulated cases whose slides err independently; without the split three in four were held."""
+    rng = np.random.default_rng(9)
+    held: list[bool] = []
+    while len(held) < 60:
+        plan = random_plan(rng)
+        slides = [write_synthetic_slide(plan, BUNDLED, rng) for _ in range(3)]
+        if min(int(slide.counts.tumour.sum()) for slide in slides) < 100:
+            continue
+        low, high = sample_scores([slide.counts for slide in slides], BUNDLED)[0].interval_tissue(0.95)
+        held.append(low <= slides[0].tissue_cps <= high)
+    assert np.mean(held) >= 0.9
+
+
 def test_none_called_is_none_found() -> None:
     assert sample_found(0, 1_000, 1_000, 0.99, 0.5, np.random.default_rng(1), 50).tolist() == [0.0] * 50
 
@@ -139,6 +223,15 @@ def test_found_cells_are_never_more_than_called_ones_nor_fewer_than_none() -> No
     found = sample_found(5, 100_000, 100_000, 0.9, 2.0, np.random.default_rng(1), 5_000)
     assert found.min() >= 0
     assert found.max() <= 5
+
+
+@pytest.mark.parametrize(("called", "exact"), [(500, 0.0069), (650, 0.0064), (10_000, 0.00107)])
+def test_the_chance_that_none_is_true_is_the_exact_one_where_only_some_numbers_are_tried(
+    called: int, exact: float
+) -> None:
+    """Half of the tumour cells called; the exact chances sum over every number of false positives."""
+    found = sample_found(called, 2 * called, 2 * called, 0.9957, 2.0134, np.random.default_rng(1), 60_000)
+    assert np.mean(found == 0) == pytest.approx(exact, abs=4 * np.sqrt(exact / 60_000))
 
 
 def test_a_slide_cleaner_than_any_held_out_one_is_no_error() -> None:

@@ -47,3 +47,14 @@ def test_the_sampling_study_prints_its_table(run_script: RunScript) -> None:
     ended = run_script("measure_sampling.py", "6")
     assert ended.returncode == 0, ended.stderr
     assert "| 0 to 100 | 6 |" in ended.stdout
+
+
+def test_the_study_of_counted_scores_prints_shares_and_probabilities(run_script: RunScript) -> None:
+    ended = run_script("measure_counted_score.py", "60000", "--counted", "20", "--cells", "300", "3000")
+    assert ended.returncode == 0, ended.stderr
+    table = [line.split("|")[1:-1] for line in ended.stdout.splitlines() if line.startswith("| bundled")]
+    assert [row[2].strip() for row in table] == ["300", "3,000"]
+    for row in table:
+        share, said = float(row[4]), float(row[5])
+        assert abs(share - said) < 0.03
+        assert said > 0.95

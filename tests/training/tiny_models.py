@@ -29,7 +29,7 @@ workers = 1
 [crops]
 batch = 4
 crop_px = 96
-[judging]
+[matching]
 margin_px = 8
 [schedule]
 steps = {steps}

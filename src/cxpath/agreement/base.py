@@ -5,12 +5,14 @@ References
 Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval).
 Hesterberg 2015, The American Statistician 69:371 (expanded percentile interval: without it, intervals are
 too short by about the factor of t to z and of n to n - 1).
+Wilson 1927, JASA 22:209. Clopper & Pearson 1934, Biometrika 26:404.
+Zou & Donner 2008, Statistics in Medicine 27:1693 (limits of a difference from the limits of its parts).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from scipy.special import ndtr, ndtri
+from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import t as t_distribution
 
 from cxpath.data.settings import Settings
@@ -121,6 +123,11 @@ class Interval:
     low: float
     high: float
     method: str
+
+    @property
+    def has_width(self) -> bool:
+        """Whether it says anything: where nothing disagrees, a bootstrap's two ends are one number."""
+        return self.high - self.low > 1e-9 * max(abs(self.low), abs(self.high), 1e-3)
 
 
 @dataclass(frozen=True)
@@ -303,6 +310,9 @@ def expanded_tail(n: int, level: float) -> float:
 # From a function of case weights to a statistic with its intervals: the frame that all statistics share.
 
 
+NO_WIDTH = "no interval: nothing disagrees or varies, so that other draws of these cases say nothing"
+
+
 @dataclass(frozen=True, eq=False)
 class Pair:
     """Two reads of the same cases, without gaps.
@@ -329,6 +339,11 @@ class Pair:
     def level(self) -> float:
         """Of the intervals: that of the draws, 0.95 without any."""
         return self.draws.level if self.draws else 0.95
+
+    @property
+    def patients(self) -> int:
+        """The number of patients; without draws every case is one."""
+        return self.draws.patients if self.draws else len(self)
 
     @property
     def note(self) -> str:
@@ -362,6 +377,7 @@ def measured(
     source: str,
     analytic: Interval | None = None,
     quote_analytic: bool = False,
+    carried: Interval | None = None,
     readers: int = 2,
     note: str = "",
     undefined: str = "not defined: nothing varies or too few cases",
@@ -380,6 +396,8 @@ def measured(
         The interval by formula.
     quote_analytic : bool
         Put the formula's interval first.
+    carried : Interval, optional
+        Wilson's interval of the agreement behind a coefficient; quoted before the bootstrap's.
     readers : int
     note, undefined : str
         What to know; and why there is no value, where there is none.
@@ -388,21 +406,40 @@ def measured(
     known = bool(np.isfinite(value))
     boot = bootstrap_interval(statistic, draws) if draws and known else None
     usable = analytic if analytic and known and np.isfinite([analytic.low, analytic.high]).all() else None
-    ordered = (usable, boot) if quote_analytic else (boot, usable)
+    of_agreement = carried if known else None
+    by_formula_first = quote_analytic or not draws
+    intervals, without = with_width(
+        (usable, of_agreement, boot) if by_formula_first else (of_agreement, boot, usable)
+    )
     return Statistic(
         key=key,
         label=label,
         value=value,
-        intervals=tuple(one for one in ordered if one),
+        intervals=intervals,
         n=cases,
         readers=readers,
         method=method,
         source=source,
-        note="; ".join(part for part in (note, "" if known else undefined) if part),
+        note="; ".join(part for part in (note, without, "" if known else undefined) if part),
     )
 
 
-# Shares of cases and Wilson's interval for them.
+def with_width(intervals: Iterable[Interval | None]) -> tuple[tuple[Interval, ...], str]:
+    """Return the intervals that have a width, and a note where there were only others.
+
+    Parameters
+    ----------
+    intervals : iterable of Interval or None
+    """
+    given = [one for one in intervals if one]
+    kept = tuple(one for one in given if one.has_width)
+    return kept, NO_WIDTH if given and not kept else ""
+
+
+# Shares of cases, Wilson's interval for them, and what it says about coefficients and differences.
+
+
+CARRIED = "Wilson's limits of the agreement, corrected for chance"
 
 
 def wilson_interval(hits: float, total: float, level: float = 0.95) -> Interval | None:
@@ -421,6 +458,96 @@ def wilson_interval(hits: float, total: float, level: float = 0.95) -> Interval 
     centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z / (1 + z**2 / total) * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     return Interval(float(max(centre - half, 0.0)), float(min(centre + half, 1.0)), "Wilson")
+
+
+def carried_interval(
+    agreement: float, value: float, slope: float, total: float, level: float
+) -> Interval | None:
+    """Return Wilson's interval of the agreement, carried to a coefficient that corrects it for chance.
+
+    Where nobody disagrees no draw of cases can, and a bootstrap has no width; the agreement's own interval
+    has one. Agreement by chance is taken as it is, after `smoothed`.
+
+    Parameters
+    ----------
+    agreement : float
+        Share of agreement, 0 to 1.
+    value, slope : float
+        The coefficient, and how much it rises with the agreement: 1 / (1 − agreement by chance).
+    total : float
+        Cases, or as many as they are worth.
+    level : float
+    """
+    if not np.isfinite([agreement, value, slope]).all():
+        return None
+    own = wilson_interval(min(agreement, 1.0) * total, total, level)
+    if own is None:
+        return None
+    low, high = (1 - (1 - end) * slope for end in (own.low, own.high))
+    method = CARRIED if slope > 1 else "Wilson"
+    return Interval(float(min(low, value)), float(max(high, value)), method)
+
+
+def smoothed(shares: NDArray[np.float64], cases: float | NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return shares of categories with one more case that is spread evenly over all, (..., Q).
+
+    For intervals alone: where nearly all cases are of one category, chance would otherwise seem to explain
+    nearly everything, and with it the interval widens or fails by the accident of one case. Chosen by
+    simulation: 95 % intervals of kappa hold the truth in 94 to 99 % of studies of 30 cases.
+    """
+    return np.asarray((cases * shares + 1 / shares.shape[-1]) / (cases + 1))
+
+
+def effective_cases(agreement: NDArray[np.float64], cases: float) -> float:
+    """Return how many cases with one pair of readers are as informative as these, whose pairs differ.
+
+    Parameters
+    ----------
+    agreement : float64 array, (N,)
+        Share of a case's pairs of readers that agree.
+    cases : float
+        Patients: what it is where all cases agree alike.
+    """
+    mean = float(agreement.mean()) if len(agreement) else 1.0
+    variance = float(agreement.var(ddof=1)) if len(agreement) > 1 else 0.0
+    return worth_of(mean, variance, cases)
+
+
+def worth_of(mean: float, variance: float, cases: float) -> float:
+    """Return the same from the mean and the variance of the cases' agreement."""
+    return cases * mean * (1 - mean) / variance if variance > 1e-12 else cases
+
+
+def paired_difference(difference: NDArray[np.float64], total: float, level: float) -> Interval | None:
+    """Return an interval of a mean paired difference of shares that has a width even where nothing differs.
+
+    Gains and losses are two shares of the cases, each with its exact limits (Clopper & Pearson 1934), which
+    are put together as Zou & Donner 2008 do. Of n cases without any difference it reaches from
+    −(1 − α^(1/n)) on: to exclude a loss of 0.05 takes 72 cases.
+
+    Parameters
+    ----------
+    difference : float64 array, (N,)
+        Of each case, −1 to 1.
+    total : float
+        Patients.
+    level : float
+    """
+    if not len(difference) or total <= 0:
+        return None
+    gain, loss = (float(np.maximum(sign * difference, 0).mean()) for sign in (1, -1))
+    (gain_low, gain_high), (loss_low, loss_high) = (_exact(share, total, level) for share in (gain, loss))
+    low = gain - loss - np.hypot(gain - gain_low, loss_high - loss)
+    high = gain - loss + np.hypot(gain_high - gain, loss - loss_low)
+    return Interval(float(low), float(high), "exact limits of gains and losses")
+
+
+def _exact(share: float, total: float, level: float) -> tuple[float, float]:
+    """Return Clopper and Pearson's limits; the share of cases need not be a whole number of them."""
+    hits, tail = share * total, (1 - level) / 2
+    low = float(betaincinv(hits, total - hits + 1, tail)) if hits > 0 else 0.0
+    high = float(betaincinv(hits + 1, total - hits, 1 - tail)) if hits < total else 1.0
+    return low, high
 
 
 def share_of(hit: NDArray[np.bool_]) -> Weighted:

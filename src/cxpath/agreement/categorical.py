@@ -32,8 +32,14 @@ from cxpath.agreement.base import (
     Statistic,
     Weighted,
     Weighting,
+    carried_interval,
+    effective_cases,
     measured,
+    paired_difference,
+    smoothed,
+    value_of,
     wilson_interval,
+    worth_of,
 )
 
 # Krippendorff's alpha for any number of readers, missing reads and four kinds of scale.
@@ -119,6 +125,26 @@ def _ordinal(counts: Floats, inverse: Floats) -> Weighted:
     return of
 
 
+def _carried(reads: Floats, metric: Metric, draws: Draws | None) -> Interval | None:
+    """Return Wilson's limits of the agreement of pairs of reads, corrected for chance; of categories."""
+    if metric is not Metric.NOMINAL:
+        return None
+    number = np.isfinite(reads).sum(axis=1)
+    paired = number >= 2
+    values, counts = np.unique(reads[paired][np.isfinite(reads[paired])], return_counts=True)
+    if len(values) < 2:
+        return None
+    own = np.stack([(reads[paired] == value).sum(axis=1) for value in values], axis=1)
+    agreement = (own * (own - 1)).sum(axis=1) / (number[paired] * (number[paired] - 1))
+    total = counts.sum()
+    value = value_of(alpha_statistic(reads, metric), len(reads))
+    cases = draws.only(paired).patients if draws else len(agreement)
+    shares = smoothed(counts / total, cases)
+    slope = float((1 - 1 / total) / (1 - shares @ shares))
+    worth = effective_cases(agreement, cases)
+    return carried_interval(float(agreement.mean()), value, slope, worth, draws.level if draws else 0.95)
+
+
 def krippendorff_alpha(reads: Floats, metric: Metric, draws: Draws | None = None) -> Statistic:
     """Return alpha with its bootstrap interval over cases.
 
@@ -139,6 +165,7 @@ def krippendorff_alpha(reads: Floats, metric: Metric, draws: Draws | None = None
         method=f"coincidences of values, {metric.value} difference",
         source="Krippendorff 2011; interval Hayes & Krippendorff 2007",
         readers=reads.shape[1],
+        carried=_carried(reads, metric, draws),
         undefined="not defined: all values are equal",
     )
     dropped = len(reads) - usable
@@ -227,6 +254,8 @@ def mcnemar(pair: Pair) -> Statistic:
         pair.draws,
         method=f"{only_y} against {only_x} discordant cases; p: exact McNemar test",
         source="McNemar 1947, Psychometrika 12:153",
+        analytic=paired_difference(difference, pair.patients, pair.level),
+        quote_analytic=split == 0,
         note=pair.note,
     )
     p_value = float(binomtest(only_y, split, 0.5).pvalue) if split else None
@@ -354,9 +383,27 @@ def chance_corrected(
         method=f"{counts.shape[1]} categories, {weighting.value}; pairs of reads within cases",
         source=f"{source}; variance Gwet 2014, chapter 5",
         analytic=_over_cases(counts, weighting, chance, draws.level if draws else level),
+        carried=_chance_corrected_carried(counts, weighting, chance, draws, draws.level if draws else level),
         readers=readers or int(counts.sum(axis=1).max(initial=0)),
         undefined="not defined: chance alone explains full agreement (one category)",
     )
+
+
+def _chance_corrected_carried(
+    counts: Floats, weighting: Weighting, chance: Chance, draws: Draws | None, level: float
+) -> Interval | None:
+    """Return Wilson's limits of the mean agreement of a case's pairs, corrected for chance."""
+    scheme = weighting.matrix(counts.shape[1])
+    sums = _sums(counts, scheme)
+    paired = sums.paired > 0
+    if not paired.any():
+        return None
+    own = sums.agreement[paired]
+    cases = draws.only(paired).patients if draws else len(own)
+    prevalence = smoothed(sums.share[sums.rated > 0].mean(axis=0), cases)
+    slope = float(1 / (1 - _expected(prevalence, scheme, chance)))
+    value = value_of(chance_corrected_statistic(counts, weighting, chance), len(counts))
+    return carried_interval(float(own.mean()), value, slope, effective_cases(own, cases), level)
 
 
 def _over_cases(counts: Floats, weighting: Weighting, chance: Chance, level: float) -> Interval | None:
@@ -449,14 +496,45 @@ def cohens_kappa(pair: Pair, categories: int, weighting: Weighting) -> Statistic
         method=f"{categories} categories, {weighting.value}",
         source="Cohen 1960, 1968; variance Fleiss, Cohen & Everitt 1969",
         analytic=_asymptotic(pair, categories, weighting) if len(pair) else None,
+        carried=carried_kappa(
+            _cross_table(pair, categories), weighting.matrix(categories), pair.patients, pair.level
+        )
+        if len(pair)
+        else None,
         note=pair.note,
         undefined="not defined: chance alone explains full agreement (one category)",
     )
 
 
-def _asymptotic(pair: Pair, categories: int, weighting: Weighting) -> Interval:
+def _cross_table(pair: Pair, categories: int) -> Floats:
     table = np.zeros((categories, categories))
     np.add.at(table, (pair.x.astype(np.int64), pair.y.astype(np.int64)), 1)
+    return table
+
+
+def carried_kappa(table: Floats, scheme: Floats, patients: int, level: float) -> Interval | None:
+    """Return the interval of kappa that a study quotes: Wilson's of the agreement, corrected for chance.
+
+    Parameters
+    ----------
+    table : float64 array, (Q, Q)
+        Counts: rows the one reader, columns the other.
+    scheme : float64 array, (Q, Q)
+        Weights of agreement, 1 on the diagonal.
+    patients : int
+    level : float
+    """
+    n = float(table.sum())
+    share = table / n
+    rows, columns = (smoothed(share.sum(axis=axis), n) for axis in (1, 0))
+    agreement = float((share * scheme).sum())
+    variance = float((share * (scheme - agreement) ** 2).sum()) * n / (n - 1) if n > 1 else 0.0
+    value, slope = float(kappa_of_tables(table, scheme)), float(1 / (1 - rows @ scheme @ columns))
+    return carried_interval(agreement, value, slope, worth_of(agreement, variance, patients), level)
+
+
+def _asymptotic(pair: Pair, categories: int, weighting: Weighting) -> Interval:
+    table = _cross_table(pair, categories)
     scheme, n = weighting.matrix(categories), len(pair)
     kappa = float(kappa_of_tables(table, scheme))
     error = kappa_error(table / n, scheme, n, kappa)

@@ -27,12 +27,13 @@ from cxpath.agreement.base import (
     bootstrap_interval,
     measured,
     value_of,
+    with_width,
 )
 
 # Bland-Altman: bias and limits of agreement, raw and as ratio, with exact intervals.
 #
-# Missing reads are left out. Constant differences give limits of no width. Heaped scores (0, 1, 5, 10) fan
-# out on the raw scale: the ratio of (score + 1) is then the one to quote.
+# Missing reads are left out. Constant differences give limits without an interval. Heaped scores (0, 1, 5,
+# 10) fan out on the raw scale: the ratio of (score + 1) is then the one to quote.
 
 
 Floats = NDArray[np.float64]
@@ -128,23 +129,24 @@ def bland_altman(pair: Pair, scale: Scale, level: float = 0.95) -> list[Statisti
         ("limit_high", f"Upper limit of agreement ({what})", limits.high, (limits.high_interval,)),
     )
     prefix = "bland_altman_" + ("ratio" if scale is Scale.LOG else "raw")
-    return [
-        Statistic(
-            key=f"{prefix}_{name}",
-            label=label,
-            value=_back(value, scale),
-            intervals=tuple(
-                Interval(_back(one.low, scale), _back(one.high, scale), one.method)
-                for one in intervals
-                if one
-            ),
-            n=len(pair),
-            method=f"mean {what} ± 1.96 standard deviations",
-            source=BLAND_ALTMAN_SOURCE,
-            note=pair.note,
+    found = []
+    for name, label, value, intervals in rows:
+        kept, without = with_width(
+            Interval(_back(one.low, scale), _back(one.high, scale), one.method) for one in intervals if one
         )
-        for name, label, value, intervals in rows
-    ]
+        found.append(
+            Statistic(
+                key=f"{prefix}_{name}",
+                label=label,
+                value=_back(value, scale),
+                intervals=kept,
+                n=len(pair),
+                method=f"mean {what} ± 1.96 standard deviations",
+                source=BLAND_ALTMAN_SOURCE,
+                note="; ".join(part for part in (pair.note, without) if part),
+            )
+        )
+    return found
 
 
 def _back(value: float, scale: Scale) -> float:
@@ -238,7 +240,7 @@ def _lins_interval(pair: Pair, level: float) -> Interval | None:
     r = s_xy / np.sqrt(s_x * s_y)
     c = 2 * s_xy / (s_x + s_y + apart**2)
     if abs(c) >= 1 - 1e-12:
-        return Interval(c, c, "Fisher's z")
+        return None
     u2 = apart**2 / np.sqrt(s_x * s_y)
     variance = (
         (1 - r**2) * c**2 / ((1 - c**2) * r**2)
@@ -569,16 +571,18 @@ def icc(ratings: Floats, form: Form, draws: Draws | None = None, level: float = 
     value = value_of(statistic, len(table)) if enough else float("nan")
     known = np.isfinite(value)
     boot = bootstrap_interval(statistic, draws.only(complete)) if draws and known else None
-    intervals = [boot, f_interval(table, form, draws.level if draws else level) if known else None]
+    by_formula = f_interval(table, form, draws.level if draws else level) if known else None
+    intervals, without = with_width((boot, by_formula))
     left_out = int(np.count_nonzero(~complete))
     notes = [f"{left_out} cases without all reads left out"] if left_out else []
+    notes += [without] if without else []
     notes += [] if known else ["not defined: fewer than two cases or readers, or nothing varies"]
     also = f" = {ALSO_KNOWN_AS[form]}" if form in ALSO_KNOWN_AS else ""
     return Statistic(
         key=_KEY[form],
         label=form.value,
         value=value,
-        intervals=tuple(one for one in intervals if one),
+        intervals=intervals,
         n=len(table),
         readers=table.shape[1],
         method=f"{form.value}{also} from two-way mean squares, cases read by all",

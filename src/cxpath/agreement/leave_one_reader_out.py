@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Interval,
     Statistic,
     measured,
     others_medians,
+    paired_difference,
     reaching,
     value_of,
 )
@@ -34,6 +36,8 @@ from cxpath.agreement.readers import (
     ReaderPairs,
     ReadMatrix,
     all_pairs,
+    carried_likeness,
+    chance_slope,
     mean_pairwise_measure,
     of_pair,
     pairwise_measure,
@@ -66,10 +70,15 @@ def each_reader(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -
                     draws,
                     method="reader against the median of all other readers",
                     source=SOURCE,
+                    carried=carried_likeness(_one_pair(reads, references, place), measure, draws),
                     readers=len(matrix.readers),
                 ).within(analysis="each reader", reader=reader, **context)
             )
     return found
+
+
+def _one_pair(reads: Floats, references: Floats, place: int) -> ReaderPairs:
+    return ReaderPairs(reads[:, place : place + 1], references[:, place : place + 1])
 
 
 def software_beside_readers(
@@ -134,10 +143,10 @@ def _three(
 
     cases = len(ours.a)
     value = value_of(difference, cases)
-    for key, label, statistic in (
-        ("software", "software with readers", software),
-        ("readers", "readers with readers", readers),
-        ("difference", "software less readers", difference),
+    for key, label, statistic, carried in (
+        ("software", "software with readers", software, carried_likeness(ours, measure, draws)),
+        ("readers", "readers with readers", readers, carried_likeness(theirs, measure, draws)),
+        ("difference", "software less readers", difference, _difference(ours, theirs, measure, draws)),
     ):
         one = measured(
             f"{key}_{_key(measure)}_{'pairwise' if reference_readers == 'pairwise' else 'consensus'}",
@@ -149,6 +158,7 @@ def _three(
             if reference_readers != "pairwise"
             else "mean over pairs",
             source=SOURCE,
+            carried=carried,
             readers=theirs.a.shape[1],
         )
         if key == "difference" and np.isfinite(value):
@@ -156,12 +166,50 @@ def _three(
         yield one.within(reference_readers=reference_readers, **context)
 
 
+def _difference(
+    ours: ReaderPairs, theirs: ReaderPairs, measure: PairwiseMeasure, draws: Draws
+) -> Interval | None:
+    """Return an interval of the difference that has a width even where nobody disagrees; None of scores.
+
+    Of the differences of agreement case by case; for kappa and AC1 their distance to the mean is carried over
+    as the agreement is corrected for chance.
+    """
+    if measure is PairwiseMeasure.CCC:
+        return None
+    own, others = _agreement_by_case(ours), _agreement_by_case(theirs)
+    known = np.asarray(np.isfinite(own) & np.isfinite(others), dtype=bool)
+    if not known.any():
+        return None
+    difference = own[known] - others[known]
+    found = paired_difference(difference, draws.only(known).patients, draws.level)
+    weights = np.ones((1, len(own)))
+    sides = [mean_pairwise_measure(pairs, measure)(weights)[0] for pairs in (ours, theirs)]
+    slope = max(chance_slope(pairs, measure) for pairs in (ours, theirs))
+    if found is None or not np.isfinite([*sides, slope]).all():
+        return None
+    value, middle = sides[0] - sides[1], float(difference.mean())
+    low, high = (float(value + (end - middle) * slope) for end in (found.low, found.high))
+    return Interval(max(low, -2.0), min(high, 2.0), found.method)
+
+
+def _agreement_by_case(pairs: ReaderPairs) -> Floats:
+    """Return the share of a case's pairs that agree, (N,); NaN without a pair."""
+    both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
+    number = both.sum(axis=1)
+    agree = (both & (pairs.a == pairs.b)).sum(axis=1)
+    return np.where(number > 0, agree / np.maximum(number, 1), np.nan)
+
+
 def _verdict(difference: Statistic, margin: float) -> str:
-    """Say whether the interval of the difference lies above minus the margin."""
+    """Say whether every interval of the difference lies above minus the margin.
+
+    The bootstrap of a handful of cases that disagree is too short; without any, it has no width.
+    """
+    stated = f"non-inferiority at margin {margin:g}"
     if not difference.intervals:
-        return f"non-inferiority at margin {margin:g}: no interval"
-    low = difference.intervals[0].low
-    return f"non-inferiority at margin {margin:g}: {'shown' if low > -margin else 'not shown'}"
+        return f"{stated}: not shown, no interval"
+    low = min(one.low for one in difference.intervals)
+    return f"{stated}: {'shown' if low > -margin else 'not shown'}"
 
 
 def _key(measure: PairwiseMeasure) -> str:

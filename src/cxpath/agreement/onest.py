@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from cxpath.agreement.base import Draws, Interval, Statistic, interval_of
+from cxpath.agreement.base import Draws, Interval, Statistic, interval_of, wilson_interval
 
 Floats = NDArray[np.float64]
 SOURCE = "Reisenbichler et al. 2020, Mod Pathol 33:1746; mean over all sets of readers exact"
@@ -135,12 +135,20 @@ def onest_curve(
     if draws is not None:
         own = draws.only(kept)
         curves = own.weights @ agreeing / own.weights.sum(axis=1, keepdims=True)
-        found = [interval_of(curves[:, place], own) for place in range(len(sizes))]
+        found = [_with_width(curves[:, place], agreeing[:, place], own) for place in range(len(sizes))]
         if all(found):
             low = np.array([one.low for one in found if one])
             high = np.array([one.high for one in found if one])
-            method = next(one.method for one in found if one)
+            method = next(one.method for one in reversed(found) if one)
     return OnestCurve(sizes, agreeing.mean(axis=0), low, high, *band, len(table), missing, method)
+
+
+def _with_width(values: Floats, agreeing: Floats, draws: Draws) -> Interval | None:
+    """Return the bootstrap interval of a share, or Wilson's where every draw gives the same."""
+    boot = interval_of(values, draws)
+    if boot is None or boot.has_width:
+        return boot
+    return wilson_interval(float(agreeing.mean()) * draws.patients, draws.patients, draws.level)
 
 
 def _agreement_of_sets(reads: Floats, sizes: NDArray[np.int64]) -> Floats:

@@ -1,28 +1,29 @@
 """How many cases a study needs, by simulation: until enough simulated studies end as sharp as wished.
 
-The same intervals are simulated that the study will report. Cases near a cut-off are read less alike; their
-share and their own agreement may be stated, since they decide what a study shows.
+The very intervals are simulated that the study quotes: of kappa Wilson's limits corrected for chance, of the
+ICC the bootstrap over cases of ICC(A,1), of PPA Wilson's. Every case is taken to be a patient of its own.
+Cases near a cut-off are read less alike; their share and their own agreement may be stated, since they
+decide what a study shows. Scores are simulated as normal: heaped or skewed ones need more cases.
 
 References
 ----------
-Kappa's interval: Fleiss, Cohen & Everitt 1969. ICC: mean squares of normal data, Shrout & Fleiss 1979. PPA:
-Wilson 1927.
+Bonett 2002, Statistics in Medicine 21:1331 (how wide an interval of the ICC is to be expected).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import f as f_distribution
 
-from cxpath.agreement.base import wilson_interval
-from cxpath.agreement.categorical import kappa_error, kappa_of_tables
+from cxpath.agreement.base import Interval, draw_cases, expanded_tail, wilson_interval
+from cxpath.agreement.categorical import carried_kappa
+from cxpath.agreement.continuous import Form, icc_statistic
 from cxpath.agreement.study import FEWEST_BELOW, SHARE_NEAR
 from cxpath.errors import ConfigurationError
 
@@ -30,6 +31,10 @@ Floats = NDArray[np.float64]
 Edges = tuple[Floats, Floats]
 LARGEST = 20_000
 """With more cases nobody plans a study."""
+REPLICATES = 400
+"""Bootstrap draws of each simulated study."""
+MOST_WORK, FEWEST_STUDIES = 500_000_000, 100
+"""Draws × cases × studies of the ICC: beyond it fewer studies are simulated, down to so many."""
 
 
 class Planned(StrEnum):
@@ -59,6 +64,8 @@ class Plan:
         Share of cases near the cut-off, and what is expected of those.
     readers : int
         For the ICC.
+    reader_bias : float
+        For the ICC: standard deviation of the readers' own levels, in standard deviations of the scores.
     assurance : float
         Share of simulated studies that end as wished.
     level : float
@@ -74,6 +81,7 @@ class Plan:
     near: float = 0.0
     near_value: float = 0.0
     readers: int = 2
+    reader_bias: float = 0.0
     assurance: float = 0.8
     level: float = 0.95
     studies: int = 1000
@@ -113,14 +121,18 @@ def plan_study(plan: Plan) -> PlannedStudy:
         When something is out of range, nothing is wished, or no number of cases is enough.
     """
     _check(plan)
-    if share_reached(plan, LARGEST) < plan.assurance:
-        raise ConfigurationError(
-            f"not even {LARGEST:,} cases are enough", "wish for a wider interval or a lower bound"
-        )
-    low, high = 4, LARGEST
+    too_much = ConfigurationError(
+        f"not even {LARGEST:,} cases are enough", "wish for a wider interval or a lower bound"
+    )
+    if _is_out_of_reach(plan):
+        raise too_much
+    low, high = 4, 8
+    while share_reached(plan, high) < plan.assurance:
+        if high == LARGEST:
+            raise too_much
+        low, high = high, min(2 * high, LARGEST)
     while high - low > max(1, low // 100):
-        middle = math.isqrt(low * high)
-        middle = min(max(middle, low + 1), high - 1)
+        middle = (low + high) // 2
         low, high = (low, middle) if share_reached(plan, middle) >= plan.assurance else (middle, high)
     return PlannedStudy(
         cases=high,
@@ -128,6 +140,18 @@ def plan_study(plan: Plan) -> PlannedStudy:
         below=min(high, max(FEWEST_BELOW, math.ceil(high * (1 - plan.prevalence)))),
         near=math.ceil(high * max(SHARE_NEAR, plan.near)),
     )
+
+
+def _is_out_of_reach(plan: Plan) -> bool:
+    """Say whether even the largest study's interval of the ICC is far wider than wished (Bonett 2002).
+
+    Its bootstrap takes long to simulate at that size; the other figures are quick.
+    """
+    if plan.figure is not Planned.ICC or plan.width is None:
+        return False
+    k, rho = plan.readers, plan.expected
+    error = (1 - rho) * (1 + (k - 1) * rho) * math.sqrt(2 / (k * (k - 1) * (LARGEST - 1)))
+    return 2 * float(ndtri((1 + plan.level) / 2)) * error > 2 * plan.width
 
 
 def share_reached(plan: Plan, cases: int) -> float:
@@ -148,25 +172,43 @@ def _kappa(plan: Plan, cases: int, rng: np.random.Generator) -> Edges:
     both = p**2 + plan.expected * p * (1 - p)
     cells = np.array([1 - 2 * p + both, p - both, p - both, both])
     tables = rng.multinomial(cases, cells, size=plan.studies).reshape(-1, 2, 2).astype(np.float64)
-    scheme = np.eye(2)
-    values = kappa_of_tables(tables, scheme)
-    errors = np.array(
-        [kappa_error(one / cases, scheme, cases, float(k)) for one, k in zip(tables, values, strict=True)]
-    )
-    half = float(ndtri((1 + plan.level) / 2)) * errors
-    return values - half, np.minimum(values + half, 1.0)
+    kinds, which = np.unique(tables, axis=0, return_inverse=True)
+    return _edges([carried_kappa(table, np.eye(2), cases, plan.level) for table in kinds], which.ravel())
+
+
+def _edges(found: Sequence[Interval | None], which: NDArray[np.int64]) -> Edges:
+    """Return the ends of every study's interval, NaN for none, given those of all kinds of studies."""
+    low = np.array([one.low if one else np.nan for one in found])
+    high = np.array([one.high if one else np.nan for one in found])
+    return low[which], high[which]
 
 
 def _icc(plan: Plan, cases: int, rng: np.random.Generator) -> Edges:
-    """Simulate mean squares of normal scores without bias between readers."""
-    k, rho = plan.readers, plan.expected
-    freedom = cases - 1, (cases - 1) * (k - 1)
-    between = (1 + (k - 1) * rho) * rng.chisquare(freedom[0], plan.studies) / freedom[0]
-    residual = (1 - rho) * rng.chisquare(freedom[1], plan.studies) / freedom[1]
-    ratio, tail = between / residual, (1 + plan.level) / 2
-    low = ratio / f_distribution.ppf(tail, *freedom)
-    high = ratio * f_distribution.ppf(tail, freedom[1], freedom[0])
-    return (low - 1) / (low + k - 1), (high - 1) / (high + k - 1)
+    """Simulate normal scores of readers who differ in level, and the bootstrap over cases of each study."""
+    work = REPLICATES * cases * (plan.readers + 2)
+    studies = min(plan.studies, max(FEWEST_STUDIES, MOST_WORK // work))
+    weights = draw_cases(np.arange(cases), REPLICATES, plan.level, plan.seed).weights
+    tail = expanded_tail(cases, plan.level)
+    edges = [
+        np.nanquantile(_icc_of_draws(_scores(plan, cases, rng), weights), [tail, 1 - tail])
+        for _ in range(studies)
+    ]
+    low, high = np.array(edges).T
+    return low, high
+
+
+def _scores(plan: Plan, cases: int, rng: np.random.Generator) -> Floats:
+    """Return normal scores of variance 1, (cases, readers), with the expected ICC(A,1)."""
+    k, bias = plan.readers, plan.reader_bias
+    error = math.sqrt(1 - plan.expected - bias**2)
+    case = math.sqrt(plan.expected) * rng.standard_normal((cases, 1))
+    return case + bias * rng.standard_normal((1, k)) + error * rng.standard_normal((cases, k))
+
+
+def _icc_of_draws(scores: Floats, weights: Floats) -> Floats:
+    """Return ICC(A,1) of every draw, (B,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return icc_statistic(scores, Form.AGREEMENT)(weights)
 
 
 def _ppa(plan: Plan, cases: int, rng: np.random.Generator) -> Edges:
@@ -174,8 +216,7 @@ def _ppa(plan: Plan, cases: int, rng: np.random.Generator) -> Edges:
     positives = rng.binomial(cases, plan.prevalence, plan.studies)
     hits = rng.binomial(positives, plan.expected)
     found = [wilson_interval(hit, total, plan.level) for hit, total in zip(hits, positives, strict=True)]
-    low = np.array([one.low if one else np.nan for one in found])
-    return low, np.array([one.high if one else np.nan for one in found])
+    return _edges(found, np.arange(plan.studies))
 
 
 _SIMULATED: dict[Planned, Callable[[Plan, int, np.random.Generator], Edges]] = {
@@ -197,6 +238,11 @@ def _check(plan: Plan) -> None:
     if plan.at_least is not None and plan.at_least >= plan.expected:
         raise ConfigurationError(
             f"the lower bound {plan.at_least:g} is not below what is expected, {plan.expected:g}", hint
+        )
+    if plan.reader_bias < 0 or plan.reader_bias**2 >= 1 - plan.expected:
+        raise ConfigurationError(
+            f"readers' own levels of {plan.reader_bias:g} leave no room for an ICC of {plan.expected:g}",
+            "its square must be below 1 less the expected value",
         )
     if plan.readers < 2 or plan.studies < 100:
         raise ConfigurationError("at least 2 readers and 100 simulated studies are needed", hint)

@@ -16,7 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
-from cxpath.agreement.base import AgreementSettings, Draws, Interval, Statistic, Weighted, Weighting, measured
+from cxpath.agreement.base import (
+    AgreementSettings,
+    Draws,
+    Interval,
+    Statistic,
+    Weighted,
+    Weighting,
+    carried_interval,
+    effective_cases,
+    measured,
+    smoothed,
+    wilson_interval,
+)
 from cxpath.agreement.categorical import Chance, Metric, category_counts, chance_corrected, krippendorff_alpha
 from cxpath.agreement.comparison import level_names
 from cxpath.agreement.continuous import Form, Scale, icc
@@ -86,14 +98,55 @@ def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[
         with np.errstate(divide="ignore", invalid="ignore"):
             n = weights @ present
             seen = weights @ agree / n
-            if measure is PairwiseMeasure.OPA:
-                return seen
-            p, q = weights @ a / n, weights @ b / n
-            mean = (p + q) / 2
-            chance = p * q + (1 - p) * (1 - q) if measure is PairwiseMeasure.KAPPA else 2 * mean * (1 - mean)
+            chance = _chance(weights @ a / n, weights @ b / n, measure)
             return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
 
     return of
+
+
+def _chance(p: Floats, q: Floats, measure: PairwiseMeasure) -> Floats:
+    """Return the agreement by chance of two readers with these shares of yes; none for plain agreement."""
+    if measure is PairwiseMeasure.OPA:
+        return np.zeros_like(p)
+    mean = (p + q) / 2
+    return p * q + (1 - p) * (1 - q) if measure is PairwiseMeasure.KAPPA else 2 * mean * (1 - mean)
+
+
+def carried_likeness(
+    pairs: ReaderPairs, measure: PairwiseMeasure, draws: Draws | None, level: float = 0.95
+) -> Interval | None:
+    """Return Wilson's interval of the mean agreement over pairs, carried to the measure; None of scores.
+
+    Parameters
+    ----------
+    pairs : ReaderPairs
+        Codes.
+    measure : PairwiseMeasure
+    draws : Draws or None
+        Of the same cases, for their patients and the level.
+    level : float
+        Without draws.
+    """
+    both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
+    read = np.asarray(both.any(axis=1), dtype=bool)
+    if measure is PairwiseMeasure.CCC or not read.any():
+        return None
+    agree, present = ((both & (pairs.a == pairs.b))[read], both[read])
+    own = agree.sum(axis=1) / present.sum(axis=1)
+    slope = chance_slope(pairs, measure)
+    value = mean_pairwise_measure(pairs, measure)(np.ones((1, len(pairs.a))))[0]
+    cases = draws.only(read).patients if draws else len(own)
+    total = effective_cases(own, cases)
+    return carried_interval(float(own.mean()), float(value), slope, total, draws.level if draws else level)
+
+
+def chance_slope(pairs: ReaderPairs, measure: PairwiseMeasure) -> float:
+    """Return how much the mean measure rises with the agreement, for intervals; 1 for plain agreement."""
+    both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
+    number = both.sum(axis=0)
+    shares = [np.where(both, reads, 0.0).sum(axis=0) / np.maximum(number, 1) for reads in (pairs.a, pairs.b)]
+    p, q = (smoothed(np.stack([share, 1 - share], axis=-1), number[:, None])[:, 0] for share in shares)
+    return float(mean_over_pairs(np.where(number > 0, 1 / (1 - _chance(p, q, measure)), np.nan)))
 
 
 def _concordance(a: Floats, b: Floats, present: Floats) -> Callable[[Floats], Floats]:
@@ -411,7 +464,7 @@ def _component(
         key=f"variance_{name}",
         label=f"Share of variance: {name}",
         value=share,
-        intervals=(interval,) if interval else (),
+        intervals=(interval,) if interval and interval.has_width else (),
         n=len(scores),
         readers=scores.shape[1],
         method=f"variance {max(variance, 0.0):.4g}; random effects, MIVQUE(0)",
@@ -488,6 +541,7 @@ def mean_pairwise(reads: Floats, measure: PairwiseMeasure, draws: Draws | None) 
         draws,
         method=f"mean over {pairs.a.shape[1]} pairs of readers, cases that both read",
         source=SOURCES[measure],
+        carried=carried_likeness(pairs, measure, draws),
         readers=reads.shape[1],
     )
 
@@ -515,7 +569,10 @@ def _of_cutoffs(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -
                 len(sides),
                 draws,
                 method=f"{yes.sum():g} of {reads.sum():g} reads",
-                source="share of yes",
+                source="share of yes; interval Wilson 1927",
+                analytic=wilson_interval(
+                    float(yes.sum() / max(reads.sum(), 1)) * draws.patients, draws.patients, draws.level
+                ),
                 readers=len(matrix.readers),
             ),
             *(one for curve in onest_curves(sides, draws, settings) for one in curve.statistics()),

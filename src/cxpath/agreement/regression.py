@@ -14,9 +14,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import kolmogorov, ndtri
+from scipy.stats import kendalltau
 from scipy.stats import t as t_distribution
 
-from cxpath.agreement.base import Interval, Pair, Statistic, Weighted, interval_of, measured, value_of
+from cxpath.agreement.base import (
+    Interval,
+    Pair,
+    Statistic,
+    Weighted,
+    interval_of,
+    measured,
+    value_of,
+    with_width,
+)
 
 # Deming regression: a line through two reads that both err.
 #
@@ -128,6 +138,8 @@ def _jackknife_interval(value: float, left_out: Floats, level: float) -> Interva
 
 MOST_AT_ONCE = 4_000_000
 """Weights of slopes held at a time: 32 MB."""
+ROUNDING = 1e-9
+"""Of the reads' own size: two differences that differ by less differ by rounding alone."""
 
 
 def weighted_lines(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -156,15 +168,29 @@ def weighted_lines(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Float
 def sorted_slopes(x: Floats, y: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Return all slopes that count in rising order, (P,), after the two cases of each.
 
-    Equal points make no slope; equal x with different y make an infinite one.
+    Equal points make no slope; equal x with different y make an infinite one. Slopes of −1 are exactly that,
+    whatever the unit of the reads: 0.3 − 0.1 is not 0.2 in binary numbers.
     """
     i, j = np.triu_indices(len(x), k=1)
     d_x, d_y = x[j] - x[i], y[j] - y[i]
     with np.errstate(divide="ignore", invalid="ignore"):
         slopes = np.where(d_x == 0, np.where(d_y == 0, np.nan, np.copysign(np.inf, d_y)), d_y / d_x)
+    size = np.maximum(np.abs(x[i]) + np.abs(x[j]), np.abs(y[i]) + np.abs(y[j]))
+    slopes[(np.abs(d_x + d_y) <= ROUNDING * size) & (d_x * d_y < 0)] = -1.0
     known = ~np.isnan(slopes)
     order = np.argsort(slopes[known], kind="stable")
     return i[known][order], j[known][order], slopes[known][order]
+
+
+def middle_slope(low: Floats, high: Floats) -> Floats:
+    """Return the slope between two neighbours: their mean, or below 1 that of their reciprocals.
+
+    So the mean is always taken of the steeper way to look at the two reads, and exchanging x and y gives
+    the reciprocal.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean, flat = (low + high) / 2, 2 * low * high / (low + high)
+        return np.where(low == high, low, np.where((low > 0) & (low * high < 1), flat, mean))
 
 
 def _slopes_of(weights: Floats, i: NDArray[np.int64], j: NDArray[np.int64], slopes: Floats) -> Floats:
@@ -174,12 +200,12 @@ def _slopes_of(weights: Floats, i: NDArray[np.int64], j: NDArray[np.int64], slop
     below, up_to = (np.searchsorted(slopes, -1.0, side=side) for side in ("left", "right"))
     before = [reached[:, place - 1] if place else np.zeros(len(weights)) for place in (below, up_to)]
     rank = (number + 1) / 2 + (before[0] + before[1]) / 2
-    found = _ranked(slopes, reached, rank)
+    found = middle_slope(*_neighbours(slopes, reached, rank))
     return np.where((number >= 2) & (rank <= number) & np.isfinite(found), found, np.nan)
 
 
-def _ranked(values: Floats, reached: Floats, rank: Floats) -> Floats:
-    """Return the value of a rank counted from 1; between two of them at a half rank.
+def _neighbours(values: Floats, reached: Floats, rank: Floats) -> tuple[Floats, Floats]:
+    """Return the values of a rank counted from 1: twice the same, or the two beside a half rank.
 
     Parameters
     ----------
@@ -190,13 +216,11 @@ def _ranked(values: Floats, reached: Floats, rank: Floats) -> Floats:
     rank : float64 array, (B,)
     """
     if not values.shape[-1]:
-        return np.full(len(reached), np.nan)
+        return np.full(len(reached), np.nan), np.full(len(reached), np.nan)
     wide = np.broadcast_to(values, reached.shape)
-    ends = []
-    for whole in (np.floor(rank), np.ceil(rank)):
-        place = np.argmax(reached >= whole[:, None] - 1e-9, axis=1)
-        ends.append(np.take_along_axis(wide, place[:, None], axis=1)[:, 0])
-    return np.where(ends[0] == ends[1], ends[0], (ends[0] + ends[1]) / 2)
+    places = [np.argmax(reached >= end(rank)[:, None] - 1e-9, axis=1) for end in (np.floor, np.ceil)]
+    low, high = (np.take_along_axis(wide, place[:, None], axis=1)[:, 0] for place in places)
+    return low, high
 
 
 def _intercepts(x: Floats, y: Floats, weights: Floats, slope: Floats) -> Floats:
@@ -204,16 +228,19 @@ def _intercepts(x: Floats, y: Floats, weights: Floats, slope: Floats) -> Floats:
     apart = y - np.where(np.isfinite(slope), slope, 0.0)[:, None] * x
     order = np.argsort(apart, axis=1)
     reached = np.cumsum(np.take_along_axis(weights, order, axis=1), axis=1)
-    medians = _ranked(np.take_along_axis(apart, order, axis=1), reached, (weights.sum(axis=1) + 1) / 2)
-    return np.where(np.isfinite(slope), medians, np.nan)
+    middle = (weights.sum(axis=1) + 1) / 2
+    low, high = _neighbours(np.take_along_axis(apart, order, axis=1), reached, middle)
+    return np.where(np.isfinite(slope), (low + high) / 2, np.nan)
 
 
 # Passing-Bablok regression with its CUSUM test: a line from the shifted median of all slopes.
 #
 # Pairs of equal points say nothing and are left out; equal x with different y is an infinite slope; slopes
-# of exactly −1 count half to either side, and the ranks of the interval are (N ± C) / 2, rounded, both as in
-# the R package mcr (the paper leaves −1 out and goes one rank further up: among thousands of slopes). Heaped
-# scores make many ties; the note says so when they are too many for the theory.
+# of −1 count half to either side. The interval runs from rank (N − C + 1) / 2 to rank (N + C + 1) / 2,
+# counted from the slopes of −1 on, with C rounded and a half rank between two slopes, as in the R package
+# mcr; the paper takes the nearest whole ranks (M1 and N − M1 + 1). Exchanging the two reads gives the
+# reciprocal line and limits. Where reads do not rise together there is no line. Heaped scores make many
+# ties; the note says so when they are too many for the theory.
 
 
 PASSING_BABLOK_SOURCE = "Passing & Bablok 1983, J Clin Chem Clin Biochem 21:709"
@@ -221,6 +248,7 @@ TIED_TOO_OFTEN = 0.25
 """From this share of tied slopes on the note warns."""
 MOST_SLOPES = 4_000_000_000
 """Draws × cases²: beyond it (1,400 cases at 2,000 draws) the bootstrap would take minutes."""
+NOT_RISING = "not defined: the reads do not rise together (Kendall's τ), or cases are too few"
 TOO_MANY = "no bootstrap interval: no draws, or too many cases; see the Deming bias"
 
 
@@ -264,10 +292,9 @@ def passing_bablok_line(x: Floats, y: Floats, level: float = 0.95) -> PassingBab
     number = len(slopes)
     if n < 3 or number < 2:
         return None
-    offset = np.count_nonzero(slopes < -1) + np.count_nonzero(slopes == -1) / 2
-    reach = ndtri((1 + level) / 2) * np.sqrt(n * (n - 1) * (2 * n + 5) / 18)
-    slope = _ranked_slopes(slopes, (number + 1) / 2 + offset)
-    low, high = (_ranked_slopes(slopes, np.round((number + end * reach) / 2) + offset) for end in (-1, 1))
+    slope = _ranked_slopes(slopes, (number + 1) / 2)
+    reach = np.round(ndtri((1 + level) / 2) * np.sqrt(n * (n - 1) * (2 * n + 5) / 18))
+    low, high = (_ranked_slopes(slopes, (number + 1 + end * reach) / 2) for end in (-1, 1))
     if not np.isfinite(slope):
         return None
     intercept = float(np.median(y - slope * x))
@@ -288,11 +315,25 @@ def _tied_share(x: Floats, y: Floats) -> float:
 
 
 def _ranked_slopes(slopes: Floats, rank: float) -> float:
-    """Return the slope of a rank counted from 1; between two of them at a half rank."""
-    if not 1 <= rank <= len(slopes):
-        return float(np.copysign(np.inf, rank - 1))
-    here = (slopes[int(np.floor(rank)) - 1], slopes[int(np.ceil(rank)) - 1])
-    return float(here[0]) if here[0] == here[1] else float((here[0] + here[1]) / 2)
+    """Return the slope of a rank counted from 1 at the slopes of −1; between two of them at a half rank.
+
+    What lies before the first is minus infinity; what lies beyond the vertical is infinity.
+    """
+    steep = np.count_nonzero(slopes < -1) + np.count_nonzero(slopes == -1) / 2
+    if rank < 1:
+        return float("-inf")
+    if rank + steep > len(slopes):
+        return float("inf")
+    here = (slopes[int(end(rank + steep)) - 1] for end in (np.floor, np.ceil))
+    return float(middle_slope(*here))
+
+
+def rise_together(x: Floats, y: Floats, level: float = 0.95) -> bool:
+    """Say whether y rises with x beyond chance: Kendall's τ above 0, one-sided.
+
+    The method assumes it. Of unrelated reads it gives a slope of about 1, as if they agreed.
+    """
+    return bool(kendalltau(x, y, alternative="greater").pvalue < 1 - level)
 
 
 def _intercept(x: Floats, y: Floats, slope: float) -> float:
@@ -316,14 +357,23 @@ def cusum_p(x: Floats, y: Floats, slope: float, intercept: float) -> float:
     float
         NaN when all points lie on one side of the line.
     """
-    side = np.sign(np.round(y - intercept - slope * x, 12))
+    fitted = intercept + slope * x
+    size = np.maximum(np.abs(y), np.abs(slope * x))
+    side = np.where(np.abs(y - fitted) <= ROUNDING * size, 0.0, np.sign(y - fitted))
     above, below = int(np.count_nonzero(side > 0)), int(np.count_nonzero(side < 0))
     if not above or not below:
         return float("nan")
     score = np.where(side > 0, np.sqrt(below / above), np.where(side < 0, -np.sqrt(above / below), 0.0))
     along = (y + x / slope - intercept) / np.sqrt(1 + 1 / slope**2) if slope else x
-    largest = np.abs(np.cumsum(score[np.argsort(along, kind="stable")])).max()
-    return float(kolmogorov(largest / np.sqrt(below + 1)))
+    order = np.argsort(along)
+    sums = np.cumsum(score[order])[_last_of_equals(along[order])]
+    return float(kolmogorov(np.abs(sums).max() / np.sqrt(below + 1)))
+
+
+def _last_of_equals(rising: Floats) -> NDArray[np.bool_]:
+    """Say which places end a run of equal ones; within a run the order is that of the rows alone."""
+    size = np.maximum(np.abs(rising[1:]), np.abs(rising[:-1]))
+    return np.append(np.diff(rising) > ROUNDING * size, True)
 
 
 def passing_bablok(pair: Pair, bias_at: tuple[float, ...] = (), level: float = 0.95) -> list[Statistic]:
@@ -341,12 +391,14 @@ def passing_bablok(pair: Pair, bias_at: tuple[float, ...] = (), level: float = 0
     Returns
     -------
     list of Statistic
-        Empty when there is no line.
+        Empty when a read does not vary; without a value when the reads do not rise together.
     """
-    line = passing_bablok_line(pair.x, pair.y, level)
-    if line is None:
+    if min(len(np.unique(pair.x)), len(np.unique(pair.y))) < 2:
         return []
     notes = [pair.note] if pair.note else []
+    line = passing_bablok_line(pair.x, pair.y, level)
+    if line is None or not rise_together(pair.x, pair.y, level):
+        return _no_line(pair, bias_at, [*notes, NOT_RISING])
     if line.tied_share >= TIED_TOO_OFTEN:
         tied = f"{100 * line.tied_share:.0f} % of pairs share a score"
         notes.append(f"{tied}: heaped reads, read the line with care")
@@ -383,6 +435,13 @@ def passing_bablok(pair: Pair, bias_at: tuple[float, ...] = (), level: float = 0
     return [replace(slope, p_value=p_value), intercept, *biases]
 
 
+def _no_line(pair: Pair, bias_at: tuple[float, ...], notes: list[str]) -> list[Statistic]:
+    """Return all figures without a value."""
+    names = [("slope", "slope"), ("intercept", "intercept")]
+    names += [(f"bias_at_{at:g}", f"bias at {at:g}") for at in bias_at]
+    return [_statistic(name, label, float("nan"), (), pair, notes) for name, label in names]
+
+
 def _resampled(pair: Pair) -> tuple[Floats, Floats] | None:
     """Return slope and intercept of every draw of patients; None without draws, or with too many slopes."""
     n = len(pair)
@@ -409,15 +468,16 @@ def _statistic(
     notes: list[str],
 ) -> Statistic:
     of_bias = name.startswith("bias")
+    kept, without = with_width(intervals)
     return Statistic(
         key=f"passing_bablok_{name}",
         label=f"Passing-Bablok {label}",
         value=value,
-        intervals=tuple(one for one in intervals if one),
+        intervals=kept,
         n=len(pair),
         method="what the line says at this score, less the score"
         if of_bias
         else "shifted median of all slopes",
         source=PASSING_BABLOK_SOURCE,
-        note="; ".join(notes),
+        note="; ".join([*notes, without] if without else notes),
     )

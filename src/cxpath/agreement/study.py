@@ -17,7 +17,6 @@ from cxpath.agreement.base import (
     draw_cases,
     measured,
     median_of,
-    others_medians,
     pair_up,
     reaching,
     share_of,
@@ -34,6 +33,7 @@ from cxpath.agreement.readers import (
     ReaderPairs,
     ReadMatrix,
     between_readers,
+    carried_likeness,
     mean_pairwise,
     mean_pairwise_measure,
     of_pair,
@@ -188,11 +188,18 @@ def within_readers(
                 draws,
                 method="a reader's round against the same reader's other round",
                 source=SOURCES[measure],
+                carried=carried_likeness(_pairs_of(a, b, readers, reader), measure, draws),
                 readers=1 if reader else len(readers),
             )
             whose = {"reader": reader} if reader else {}
             found.append(one.within(analysis="within readers", **context, **whose))
     return found
+
+
+def _pairs_of(a: Floats, b: Floats, readers: Sequence[str], reader: str) -> ReaderPairs:
+    """Return the rounds of one reader, or of all where none is named."""
+    place = [readers.index(reader)] if reader else list(range(len(readers)))
+    return ReaderPairs(a[:, place], b[:, place])
 
 
 def _reads(
@@ -208,12 +215,12 @@ def _reads(
 # Who is compared with whom in a round: software, readers, reference.
 #
 # With software it is compared with the named reference, else with the readers' consensus. Without, the
-# second of two readers is compared with the first; of more, the reader in the middle of all with the
-# consensus of the others, as the example that figures show.
+# second of two readers is compared with the first, and a single reader with the named reference. Of more
+# readers nobody is singled out: they are compared with each other, and each with the named reference or with
+# the consensus of the others.
 
 
 CONSENSUS = "the readers' consensus"
-OTHERS = "the other readers' consensus"
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,8 +290,10 @@ def choose_roles(matrix: ReadMatrix, settings: AgreementSettings, software: str,
     of_software = scored(matrix, software, settings) if software else None
     if reference:
         given = scored(matrix, reference, settings)
-        compared = of_software or (scored(matrix, readers.readers[0], settings) if readers.readers else None)
-        return Roles(readers, of_software, given, compared, f"{reference} was named as the reference")
+        alone = scored(matrix, readers.readers[0], settings) if len(readers.readers) == 1 else None
+        return Roles(
+            readers, of_software, given, of_software or alone, f"{reference} was named as the reference"
+        )
     if of_software:
         together = consensus(CONSENSUS, median_of(readers.values), settings)
         return Roles(readers, of_software, together, of_software, "the readers' median is the reference")
@@ -294,20 +303,7 @@ def choose_roles(matrix: ReadMatrix, settings: AgreementSettings, software: str,
     if number == 2:
         first, second = (scored(matrix, reader, settings) for reader in readers.readers)
         return Roles(readers, None, first, second, "of two readers the first in the table is the reference")
-    place = _in_the_middle(readers)
-    name = readers.readers[place]
-    others = consensus(OTHERS, others_medians(readers.values)[:, place], settings)
-    why = f"of {number} readers {name} is the one whose concordance with the others is the median of all"
-    return Roles(readers, None, others, scored(matrix, name, settings), why)
-
-
-def _in_the_middle(readers: ReadMatrix) -> int:
-    """Return the reader whose concordance with the others is the middle one."""
-    log = Scale.LOG
-    pairs = ReaderPairs(log.of(readers.values), log.of(others_medians(readers.values)))
-    values = pairwise_measure(pairs, PairwiseMeasure.CCC)(np.ones((1, len(readers.values))))[0]
-    order = np.argsort(np.nan_to_num(values, nan=-np.inf), kind="stable")
-    return int(order[len(order) // 2])
+    return Roles(readers, None, None, None, f"no software and no reference: {number} readers, each with all")
 
 
 # The main figures by site, scanner, histology, specimen: where agreement is better or worse.
@@ -398,7 +394,7 @@ def study_reads(
     reads: Sequence[Read],
     settings: AgreementSettings | None = None,
     *,
-    score: str = "CPS",
+    score: str = "",
     software: str = "",
     reference: str = "",
 ) -> AgreementStudy:
@@ -409,7 +405,7 @@ def study_reads(
     reads : sequence of Read
     settings : AgreementSettings, optional
     score : str
-        Which of the scores in the table.
+        Which of the scores in the table; empty where it holds one only.
     software, reference : str
         The reader that is the software, and the one that is the reference; empty for none.
 
@@ -419,6 +415,7 @@ def study_reads(
         When a named reader is not there, or when there is nothing to compare.
     """
     settings = settings or AgreementSettings()
+    score = score or _only_score(reads)
     own = [read for read in reads if read.score.casefold() == score.casefold()]
     if not own:
         scores = ", ".join(dict.fromkeys(read.score for read in reads)) or "none"
@@ -433,7 +430,7 @@ def study_reads(
     remarks: dict[int, list[str]] = {}
     for number, matrix in matrices.items():
         roles = choose_roles(matrix, settings, software, reference)
-        if roles.compared is None:
+        if roles.compared is None and len(roles.readers.readers) < 2:
             raise StudyError("the reads hold one reader only", "add a second reader or cxpath results")
         statistics, remarks[number] = _study_round(roles, draws, settings)
         rounds[number] = roles
@@ -443,6 +440,15 @@ def study_reads(
         found += [one.within(round=f"{first} and {second}") for one in over]
     warnings = _with_their_rounds(remarks)
     return AgreementStudy(score, settings, software, reference, rounds, tuple(found), warnings)
+
+
+def _only_score(reads: Sequence[Read]) -> str:
+    scores = {read.score.casefold(): read.score for read in reads}
+    if len(scores) > 1:
+        raise StudyError(
+            f"the reads are of several scores: {', '.join(scores.values())}", "choose one with --score"
+        )
+    return next(iter(scores.values()), "")
 
 
 def _with_their_rounds(remarks: dict[int, list[str]]) -> tuple[str, ...]:
@@ -482,6 +488,9 @@ def _study_round(
         found += each_reader(readers, draws, settings)
     if reference and compared:
         found += compare(reference, compared, draws, settings)
+    elif reference:
+        for reader in readers.readers:
+            found += compare(reference, scored(readers, reader, settings), draws, settings)
     if roles.software and len(readers.readers) >= 2:
         found += software_beside_readers(readers, roles.software, draws, settings)
 

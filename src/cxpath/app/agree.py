@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
@@ -22,10 +23,10 @@ from cxpath.agreement.study import AgreementStudy, Roles, study_reads
 from cxpath.app.documents import RESEARCH_USE, write_json
 from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadValue, exactly
 from cxpath.documents.folder import COMMIT_MARK
-from cxpath.documents.run import read_run_folder
+from cxpath.documents.run import RunFolder, read_run_folder
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
 from cxpath.io.atomic import output_error
-from cxpath.io.reads import TIDY_COLUMNS, read_reads
+from cxpath.io.reads import TIDY_COLUMNS, read_reads, refuse_lookalikes
 from cxpath.io.tables import write_rows
 from cxpath.report.agreement_page import build_agreement_report
 from cxpath.version import __version__
@@ -170,6 +171,9 @@ def _table(reads: np.ndarray, measure: PairwiseMeasure) -> list[list[float | Non
 SOFTWARE = "cxpath"
 """The reader that cxpath is."""
 
+NEWEST = "newest"
+"""Of several results of one slide, that of the run that began last."""
+
 _SCORES = {"cps": "cps", "tps": "tps"}
 
 
@@ -183,7 +187,7 @@ class JoinedReads:
     model_digests: tuple[str, ...] = ()
 
 
-def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str) -> JoinedReads:
+def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, prefer: str = "") -> JoinedReads:
     """Add cxpath's score of every unit that has a results folder.
 
     Parameters
@@ -193,6 +197,8 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str) -> 
         Results folders of `cxpath score`, or folders that hold some.
     score : str
         "CPS" or "TPS".
+    prefer : str
+        Which of several results of one slide; see `results_by_name`.
 
     Raises
     ------
@@ -201,11 +207,12 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str) -> 
     RunFolderError
         When a result is damaged.
     StudyError
-        When two results are of one slide, none fits the table, or the score is not one of cxpath's.
+        When several results are of one slide and none is chosen, none fits the table, or the score is not
+        one of cxpath's.
     """
     if score.casefold() not in _SCORES:
         raise StudyError(f"cxpath results hold CPS and TPS, not {score!r}", "choose one of them with --score")
-    found = {name: read_run_folder(path).score for name, path in results_by_name(folders).items()}
+    found = {name: read_run_folder(path).score for name, path in results_by_name(folders, prefer).items()}
     units = {read.unit: read for read in reads if read.score.casefold() == score.casefold()}
     joined = []
     used = set()
@@ -232,32 +239,70 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str) -> 
     )
 
 
-def results_by_name(folders: Sequence[Path]) -> dict[str, Path]:
+def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path]:
     """Return results folders by the plain name of their slide.
 
     Parameters
     ----------
     folders : sequence of Path
         Results folders of `cxpath score`, or folders that hold some.
+    prefer : str
+        Which of several results of one slide: `NEWEST`, or a text that is part of its folder's path; empty
+        for none, so that several are refused.
 
     Raises
     ------
     MissingFileError, RunFolderError, StudyError
-        When there is no result, a damaged one, or two of one slide.
+        When there is no result, a damaged one, or several of one slide of which none is chosen.
     """
-    seen: dict[str, Path] = {}
+    seen: dict[str, list[RunFolder]] = {}
     for folder in folders:
         own = [folder] if (folder / COMMIT_MARK).exists() else _below(folder)
         if not own:
             raise MissingFileError(f"{folder}: holds no result of cxpath score", "name a results folder")
         for path in own:
-            name = plain_name(str(read_run_folder(path).score["slide"]["name"]))
-            if name in seen:
-                raise StudyError(
-                    f"{path}: is of the same slide as {seen[name]}", "keep one result of a slide"
-                )
-            seen[name] = path
-    return seen
+            run = read_run_folder(path)
+            several = seen.setdefault(plain_name(str(run.score["slide"]["name"])), [])
+            if all(path.resolve() != one.path.resolve() for one in several):
+                several.append(run)
+    return {name: _chosen(several, prefer).path for name, several in seen.items()}
+
+
+def _chosen(several: Sequence[RunFolder], prefer: str) -> RunFolder:
+    """Return the one result of a slide that is wanted."""
+    if len(several) == 1:
+        return several[0]
+    first, second = several[:2]
+    if len({str(one.score["slide"].get("digest")) for one in several}) > 1 and prefer in {"", NEWEST}:
+        raise StudyError(
+            f"{second.path}: is of another slide of the same name as {first.path}",
+            "keep the one that was read, or name part of its folder with --prefer",
+        )
+    if prefer == NEWEST:
+        return max(several, key=_started)
+    fitting = [one for one in several if prefer and prefer in str(one.path)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not prefer:
+        raise StudyError(
+            f"{second.path}: is of the same slide as {first.path}",
+            "keep one result of a slide, or choose with --prefer newest, or --prefer part-of-its-folder",
+        )
+    raise StudyError(
+        f"{second.path}: of {len(several)} results of its slide {len(fitting)} have {prefer!r} in their path",
+        "--prefer takes newest, or a text that is in the path of one of them",
+    )
+
+
+def _started(run: RunFolder) -> datetime:
+    """Return when a run began."""
+    try:
+        began = datetime.fromisoformat(str(run.run.get("started")))
+    except ValueError as error:
+        raise StudyError(
+            f"{run.path}: run.json does not say when the run began", "choose by part of the folder's path"
+        ) from error
+    return began if began.tzinfo else began.replace(tzinfo=UTC)
 
 
 def _below(folder: Path) -> list[Path]:
@@ -313,6 +358,8 @@ def _remarks(without: int, unused: Sequence[str], assays: Sequence[str]) -> Iter
 
 
 DOCUMENT = "agreement.json"
+UNNAMED = "score"
+"""What a score is called that nobody named."""
 
 
 @dataclass(frozen=True)
@@ -326,24 +373,41 @@ class AgreementRequest:
     results : tuple of Path
         Results folders of `cxpath score`, or folders that hold some.
     score : str
+        Empty for the one that the tables name.
+    prefer : str
+        Which of several results of one slide: "newest", or part of its folder's path.
     software, reference : str
         The reader in the tables that is software; the one that is the reference. Empty for none; with
         `results` the software is cxpath.
     groups : tuple of str
         Further columns by which cases are grouped.
+    readers : tuple of str
+        The readers to take; all by default.
     settings : AgreementSettings
     """
 
     reads: tuple[Path, ...]
     results: tuple[Path, ...] = ()
-    score: str = "CPS"
+    score: str = ""
+    prefer: str = ""
     software: str = ""
     reference: str = ""
     groups: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
     settings: AgreementSettings = field(default_factory=AgreementSettings)
 
 
-def compare(request: AgreementRequest) -> tuple[AgreementStudy, JoinedReads]:
+@dataclass(frozen=True)
+class StudiedReads:
+    """All reads of a study, what a person should know about them, and which score they are of."""
+
+    reads: tuple[Read, ...]
+    warnings: tuple[str, ...]
+    score: str
+    model_digests: tuple[str, ...] = ()
+
+
+def compare(request: AgreementRequest) -> tuple[AgreementStudy, StudiedReads]:
     """Read, join and compute; writes nothing.
 
     Raises
@@ -359,7 +423,7 @@ def compare(request: AgreementRequest) -> tuple[AgreementStudy, JoinedReads]:
     study = study_reads(
         joined.reads,
         request.settings,
-        score=request.score,
+        score=joined.score,
         software=software,
         reference=request.reference,
     )
@@ -411,12 +475,12 @@ def agreement_settings(**stated: Any) -> AgreementSettings:
         raise ConfigurationError(f"{where}: {first['msg']}", "cut-offs are rising numbers: 1,10") from error
 
 
-def _joined(request: AgreementRequest) -> JoinedReads:
+def _joined(request: AgreementRequest) -> StudiedReads:
     reads: list[Read] = []
     warnings: list[str] = []
     seen: dict[tuple[object, ...], Path] = {}
     for path in request.reads:
-        table = read_reads(path, request.score, request.groups)
+        table = read_reads(path, request.score, request.groups, request.readers)
         for read in table.reads:
             key = (read.unit, read.reader, read.round, read.score.casefold())
             if key in seen:
@@ -428,14 +492,45 @@ def _joined(request: AgreementRequest) -> JoinedReads:
         seen |= {(r.unit, r.reader, r.round, r.score.casefold()): path for r in table.reads}
         reads += table.reads
         warnings += table.warnings
+    refuse_lookalikes(reads, "the tables of reads")
+    score, remark = _score_of(reads, request)
+    reads = [read if read.score else replace(read, score=score) for read in reads]
+    warnings += [remark] if remark else []
     if not request.results:
-        return JoinedReads(tuple(reads), tuple(warnings), 0)
+        return StudiedReads(tuple(reads), tuple(warnings), score)
     if any(read.reader == SOFTWARE for read in reads):
         raise StudyError(
             f"a reader in the table is called {SOFTWARE!r}", "rename that reader, or drop --results"
         )
-    joined = join_results(reads, request.results, request.score)
-    return JoinedReads(joined.reads, (*warnings, *joined.warnings), joined.results, joined.model_digests)
+    joined = join_results(reads, request.results, score, request.prefer)
+    return StudiedReads(joined.reads, (*warnings, *joined.warnings), score, joined.model_digests)
+
+
+def _score_of(reads: Sequence[Read], request: AgreementRequest) -> tuple[str, str]:
+    """Return which score is studied, and a remark where the tables do not say it.
+
+    Raises
+    ------
+    StudyError
+        When the tables name several, or name one in some rows only.
+    """
+    if request.score:
+        return request.score, ""
+    named = {read.score.casefold(): read.score for read in reads if read.score}
+    if len(named) > 1:
+        raise StudyError(
+            f"the tables hold several scores: {', '.join(named.values())}", "choose one with --score"
+        )
+    if named and not all(read.score for read in reads):
+        raise StudyError(
+            f"some reads are of score {next(iter(named.values()))} and some of no named score",
+            "fill in the column score, or pass --score",
+        )
+    if named:
+        return next(iter(named.values())), ""
+    if request.results:
+        return "CPS", "the tables do not name the score: compared with cxpath's CPS; pass --score to name it"
+    return UNNAMED, "the tables do not name the score that was read: pass --score to name it"
 
 
 def write_template(path: Path, cases: int = 3, readers: int = 2, *, overwrite: bool = False) -> None:
@@ -477,7 +572,11 @@ def compare_reads(
     results: Sequence[str | Path] = (),
     settings: AgreementSettings | None = None,
     overwrite: bool = False,
-    **options: Any,
+    score: str = "",
+    prefer: str = "",
+    software: str = "",
+    reference: str = "",
+    groups: Sequence[str] = (),
 ) -> AgreementStudy:
     """Study the agreement of manual reads and software: the same as `cxpath agree run`.
 
@@ -492,8 +591,14 @@ def compare_reads(
     settings : AgreementSettings, optional
     overwrite : bool
         Replace an earlier study in `out`.
-    **options
-        The other fields of `AgreementRequest`: `score`, `software`, `reference`, `groups`.
+    score : str
+        Name of the score that was read; the one that the tables name by default.
+    prefer : str
+        Of several results of one slide: "newest", or part of its folder's path.
+    software, reference : str
+        The reader in the tables that is software, and the one that is the reference; empty for none.
+    groups : sequence of str
+        Further columns by which cases are grouped.
 
     Returns
     -------
@@ -503,8 +608,12 @@ def compare_reads(
     request = AgreementRequest(
         reads=tuple(Path(table) for table in tables),
         results=tuple(Path(folder) for folder in results),
+        score=score,
+        prefer=prefer,
+        software=software,
+        reference=reference,
+        groups=tuple(groups),
         settings=settings or AgreementSettings(),
-        **options,
     )
     if out is None:
         return compare(request)[0]

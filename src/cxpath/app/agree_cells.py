@@ -1,8 +1,9 @@
 """Cells that a person marked in QuPath against cells of cxpath or of another person: to `cells.json`.
 
 Both come as QuPath GeoJSON of the same image, in QuPath's own frame; a results folder of `cxpath score`
-holds such a file. Compared cells count inside the marked area only: outlines drawn as annotations, or else
-the hull of the reference's cells, grown by the largest radius.
+holds such a file. Cells of both count inside the marked area only: outlines drawn as annotations, or else the
+hull of the reference's cells, grown by the largest radius. Either side is positive from the threshold on that
+its own file or run states.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from cxpath.agreement.base import draw_cases
@@ -29,6 +31,7 @@ from cxpath.agreement.cells import (
 )
 from cxpath.app.documents import RESEARCH_USE
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
+from cxpath.documents.run import read_run_folder
 from cxpath.errors import CellsFileError, StudyError
 from cxpath.io.atomic import read_content
 from cxpath.io.cell_classes import CellClasses, default_cell_classes, read_cell_classes, to_cell_table
@@ -86,10 +89,11 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
             "name one of each for every image, in the same order",
         )
     classes = read_cell_classes(request.cell_classes or default_cell_classes())
-    images = [
+    found = [
         _image(reference, compared, request, classes)
         for reference, compared in zip(request.reference, request.compared, strict=True)
     ]
+    images = [one.pair for one in found]
     draws = draw_cases(np.arange(len(images)), request.replicates, 0.95, request.seed)
     statistics = [one for radius in RADII_UM for one in detection(images, draws, radius)]
     statistics.append(same_class(images, draws, request.radius_um))
@@ -99,8 +103,14 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
         "research_use": RESEARCH_USE,
         "radius_um": request.radius_um,
         "images": [
-            {"name": one.name, "reference": len(one.reference), "compared": len(one.compared)}
-            for one in images
+            {
+                "name": one.pair.name,
+                "reference": len(one.pair.reference),
+                "compared": len(one.pair.compared),
+                "reference_outside": one.reference_outside,
+                "compared_outside": one.compared_outside,
+            }
+            for one in found
         ],
         "classes": list(CLASSES),
         "confusion": confusion(images, len(CLASSES), request.radius_um).tolist(),
@@ -109,30 +119,63 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
     }
 
 
-def _image(reference: Path, compared: Path, request: CellsRequest, classes: CellClasses) -> ImagePair:
-    facts, file = _facts(compared, request.mpp)
-    marked, found = (_cells(path, facts, classes) for path in (reference, file))
-    area = _marked_area(reference, marked, facts.mpp)
-    inside = shapely.contains_xy(area, found.x_px, found.y_px)
-    return ImagePair(reference.name, _observed(marked), _observed(found.take(inside)))
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """An image with what was compared, and how many cells lay outside the marked area on either side."""
+
+    pair: ImagePair
+    reference_outside: int
+    compared_outside: int
 
 
-def _facts(compared: Path, mpp: float | None) -> tuple[CellTableFacts, Path]:
-    """Return what positions refer to, and the GeoJSON of the compared cells."""
+def _image(reference: Path, compared: Path, request: CellsRequest, classes: CellClasses) -> _Image:
+    facts, file, threshold = _facts(compared, request.mpp)
+    marked = _cells(reference, facts, classes, _CERTAIN)
+    found = _cells(file, facts, classes, threshold)
+    area = _marked_area(reference, marked.cells, facts.mpp)
+    within = [shapely.contains_xy(area, one.cells.x_px, one.cells.y_px) for one in (marked, found)]
+    if not within[0].any():
+        raise StudyError(
+            f"{reference}: no marked cell lies within the drawn outlines",
+            "draw the outline around the cells, or export the cells without it",
+        )
+    outside = [int(np.count_nonzero(~inside)) for inside in within]
+    pair = ImagePair(reference.name, _observed(marked, within[0]), _observed(found, within[1]))
+    return _Image(pair, *outside)
+
+
+@dataclass(frozen=True, eq=False)
+class _Called:
+    """Cells of one side, and the probability from which they were called positive."""
+
+    cells: CellTable
+    stained_threshold: float
+
+
+def _facts(compared: Path, mpp: float | None) -> tuple[CellTableFacts, Path, float]:
+    """Return what positions refer to, the GeoJSON of the compared cells, and their staining threshold."""
     if compared.is_dir():
         known = read_cells(compared / "cells.parquet").facts
         if mpp is not None and abs(mpp / known.mpp - 1) > 0.02:
             raise StudyError(f"{compared}: is at {known.mpp:g} µm per pixel, not {mpp:g}", "leave --mpp out")
-        return known, compared / "cells.geojson.gz"
+        return known, compared / "cells.geojson.gz", _threshold_of_run(compared)
     if mpp is None:
         raise StudyError(f"{compared}: µm per pixel is not known", "pass --mpp")
-    return CellTableFacts(mpp=mpp, width_px=0, height_px=0), compared
+    return CellTableFacts(mpp=mpp, width_px=0, height_px=0), compared, _CERTAIN
 
 
-def _cells(path: Path, facts: CellTableFacts, classes: CellClasses) -> CellTable:
+def _threshold_of_run(folder: Path) -> float:
+    scoring = read_run_folder(folder).score.get("scoring") or {}
+    stated = scoring.get("stained_threshold")
+    return float(stated) if isinstance(stated, int | float) else _CERTAIN
+
+
+def _cells(path: Path, facts: CellTableFacts, classes: CellClasses, otherwise: float) -> _Called:
+    """Return the cells of a file with the threshold that it states, or `otherwise`."""
     content = read_content(path, CellsFileError, "export cells or points from QuPath as GeoJSON")
     found, _ = cells_in_geojson(content, (0, 0, facts.width_px, facts.height_px), classes, path)
-    return to_cell_table(found, facts, classes, found.stained_threshold or _CERTAIN, path)
+    threshold = otherwise if found.stained_threshold is None else found.stained_threshold
+    return _Called(to_cell_table(found, facts, classes, threshold, path), threshold)
 
 
 def _marked_area(path: Path, cells: CellTable, mpp: float) -> BaseGeometry:
@@ -150,19 +193,28 @@ def _marked_area(path: Path, cells: CellTable, mpp: float) -> BaseGeometry:
     return hull.buffer(max(RADII_UM) / mpp)
 
 
-def _observed(cells: CellTable) -> ObservedCells:
+def _observed(called: _Called, within: NDArray[np.bool_]) -> ObservedCells:
     """Return places in µm and classes; cells of unknown staining keep their place and have no class."""
+    cells = called.cells.take(within)
     kind, stained = cells.kind.astype(np.int64), cells.stained
-    code = np.where(kind == Kind.TUMOUR, 0, 2) + (stained < _CERTAIN)
+    code = np.where(kind == Kind.TUMOUR, 0, 2) + (stained < called.stained_threshold)
     code = np.where(kind == Kind.OTHER, 4, np.where(np.isnan(stained), -1, code))
     places = np.column_stack([cells.x_px, cells.y_px]) * cells.facts.mpp
     return ObservedCells(places, code.astype(np.int64))
 
 
+def _outside(image: dict[str, Any]) -> str:
+    """Return how many cells were left out, in words; nothing where none was."""
+    marked, compared = image["reference_outside"], image["compared_outside"]
+    if not marked and not compared:
+        return ""
+    return f"; outside the marked area and left out: {marked} marked, {compared} compared"
+
+
 def cell_lines(document: dict[str, Any]) -> Sequence[str]:
     """Return the lines that the command prints."""
     lines = [
-        f"image    {one['name']}: {one['reference']} marked, {one['compared']} compared"
+        f"image    {one['name']}: {one['reference']} marked, {one['compared']} compared{_outside(one)}"
         for one in document["images"]
     ]
     for one in document["statistics"]:

@@ -105,7 +105,13 @@ def _map_document(found: MapChoice) -> dict[str, Any]:
     }
 
 
-def calibrate(reads: Path, results: Sequence[Path], seed: int = 1, fit: Fit = Fit.THRESHOLD) -> Calibration:
+def calibrate(
+    reads: Path,
+    results: Sequence[Path],
+    seed: int = 1,
+    fit: Fit = Fit.THRESHOLD,
+    readers: Sequence[str] = (),
+) -> Calibration:
     """Choose the staining threshold that agrees best with the readers' consensus of the CPS.
 
     Parameters
@@ -118,6 +124,8 @@ def calibrate(reads: Path, results: Sequence[Path], seed: int = 1, fit: Fit = Fi
         Of the folds.
     fit : Fit
         Whether a rising map from the score to the reads is fitted, too.
+    readers : sequence of str
+        The readers to take; all by default.
 
     Raises
     ------
@@ -125,7 +133,7 @@ def calibrate(reads: Path, results: Sequence[Path], seed: int = 1, fit: Fit = Fi
     StudyError
         With too few cases, or when results come from different models, assays or settings.
     """
-    table = [read for read in read_reads(reads).reads if read.score.casefold() == "cps"]
+    table = [read for read in read_reads(reads, readers=readers).reads if read.score.casefold() == "cps"]
     if not table:
         raise StudyError(f"{reads}: holds no reads of the CPS", "a threshold is chosen by the CPS")
     matrix = read_matrix(table, min(read.round for read in table))

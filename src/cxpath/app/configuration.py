@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cxpath.data.settings import Settings, bundled
+from cxpath.data.settings import Settings, bundled, parse_toml
 from cxpath.errors import AssayError, ConfigurationError, MissingFileError
 from cxpath.io.regions import RegionClasses
 from cxpath.network.settings import NetworkSettings
@@ -58,8 +57,8 @@ def _plain(name: str) -> str:
 
 def _read(path: Path) -> Assay:
     try:
-        return Assay.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        return Assay.model_validate(parse_toml(path.read_text(encoding="utf-8")))
+    except ValueError as error:
         raise AssayError(f"{path}: {str(error).splitlines()[0]}", "restore the assay file") from error
 
 
@@ -147,10 +146,10 @@ def load_configuration(file: Path | None = None, settings: Sequence[str] = ()) -
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_toml(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingFileError(f"{file}: no such configuration file", "check the path") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{file}: not readable as TOML: {error}", "see configs/default.toml"
         ) from error
@@ -161,12 +160,12 @@ def _parse_setting(setting: str) -> dict[str, Any]:
     if not equals or key.count(".") not in {1, 2}:
         raise ConfigurationError(f"--set {setting!r} is not section.key=VALUE", "such as scoring.level=0.9")
     try:
-        return tomllib.loads(f"{key.strip()} = {value}")
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"{key.strip()} = {value}")
+    except ValueError:
         pass
     try:  # a bare word is meant as text: --set tissue.stain_check=off
-        return tomllib.loads(f"{key.strip()} = {json.dumps(value.strip())}")
-    except tomllib.TOMLDecodeError as error:
+        return parse_toml(f"{key.strip()} = {json.dumps(value.strip())}")
+    except ValueError as error:
         raise ConfigurationError(f"--set {setting!r}: {error}", "write the value as in TOML") from error
 
 

@@ -384,7 +384,7 @@ def _described(
 
 def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSettings) -> tuple[DataSource, ...]:
     lab = f"annotated images of a lab, digest {digest[:16]}"
-    drawing = settings.synthesis
+    synthesis = settings.synthesis
     sources = [
         *start.data,
         DataSource(
@@ -394,7 +394,7 @@ def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSetting
         DataSource(name=lab, licence="the lab's own", use="train", amount=_amount(parts.learned)),
     ]  # fmt: skip
     if settings.synthetic_crops:
-        amount = f"{drawing.train_fields} fields of {drawing.field_px} px, seed {drawing.train_seed}"
+        amount = f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}"
         name = "synthetic H-DAB tissue drawn by cxpath.training.synthetic"
         sources.append(DataSource(name=name, licence="MIT", use="train", amount=amount))
     if parts.held_out:

@@ -45,6 +45,8 @@ class ScoreRequest:
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
     cell_classes : Path, optional
         What the class names of those cells mean (TOML); the bundled map by default.
+    ignore_classes : tuple of str
+        Classes of drawn regions and of given cells that are left out.
     marker : str
         "pdl1", "her2", "egfr" or "vegf".
     mode : str
@@ -68,6 +70,7 @@ class ScoreRequest:
     roi: Path | None = None
     cells: Path | None = None
     cell_classes: Path | None = None
+    ignore_classes: tuple[str, ...] = ()
     marker: str = PDL1
     mode: str = WHOLE
     model: str = "small"

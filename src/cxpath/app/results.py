@@ -226,11 +226,11 @@ class CellFiles:
     ----------
     folder : Path
     slide : Slide
-    stained_threshold : float
-        A cell is Positive from this probability on.
+    stained_threshold : float, optional
+        A cell is Positive from this probability on; the one that the cells carry when left out.
     """
 
-    def __init__(self, folder: Path, slide: Slide, stained_threshold: float) -> None:
+    def __init__(self, folder: Path, slide: Slide, stained_threshold: float | None = None) -> None:
         self._folder, self._slide, self._threshold = folder, slide, stained_threshold
         self._open = ExitStack()
         self._writers: tuple[CellsWriter, CellsGeojsonWriter] | None = None
@@ -240,7 +240,8 @@ class CellFiles:
         if self._writers is None:
             table = CellsWriter(self._folder / "cells.parquet", cells.facts)
             self._open.enter_context(table)
-            bounds_px, threshold = self._slide.info.bounds_px, self._threshold
+            bounds_px = self._slide.info.bounds_px
+            threshold = self._threshold or cells.facts.stained_threshold or 0.5
             path = self._folder / "cells.geojson.gz"
             export = CellsGeojsonWriter(path, cells.facts, bounds_px, stained_threshold=threshold)
             self._writers = table, self._open.enter_context(export)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cxpath.app.documents import write_json
-from cxpath.data.settings import bundled
+from cxpath.data.settings import bundled, parse_toml
 from cxpath.documents.run import SCORE_SCHEMA, read_json
 from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
 from cxpath.io.atomic import atomic_write
@@ -160,8 +159,8 @@ def _content(path: Path) -> dict[str, Any]:
         raise MissingFileError(f"{path}: no such file", HINT)
     try:
         text = path.read_text(encoding="utf-8-sig")
-        content = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:  # both parsers' errors are ValueErrors
+        content = json.loads(text) if path.suffix.lower() == ".json" else parse_toml(text)
+    except (OSError, ValueError, RecursionError) as error:  # JSON, too, may be nested too deeply
         raise ProfileError(f"{path}: not readable: {error}", HINT) from error
     if not isinstance(content, dict):
         raise ProfileError(f"{path}: holds no table of fields", HINT)
@@ -240,8 +239,8 @@ def _place(file: Path) -> tuple[int, str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse_toml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise CriteriaError(f"{file}: not readable as TOML: {error}", "correct the file") from error
 
 

@@ -14,6 +14,7 @@ from cxpath.app.slide_cells import (
     areas_with_regions,
     load_regions,
     obtain_cells,
+    prepare,
     region_warnings,
 )
 from cxpath.data.slide_info import SlideInfo, TissueAreas
@@ -70,21 +71,23 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
         # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
         out_of_range = () if request.cells else why_out_of_range(info, card)
         blocked = (*tissue.refused_because, *out_of_range)
-        threshold = threshold_of(scoring) if request.marker == PDL1 else NO_CALL
-        with watch.stage("detect"), CellFiles(results.partial, slide, threshold) as files:
+        no_call = None if request.marker == PDL1 else NO_CALL
+        with watch.stage("detect"), CellFiles(results.partial, slide, no_call) as files:
             network = configuration.network
             device = choose_device(
                 request.device, precision=network.precision, threads=network.threads or None
             )
-            found = (
-                None
-                if blocked
-                else obtain_cells(request, slide, tissue, device, regions, progress, files.keep, scoring)
-            )
+            found = None
+            if not blocked:
+                context = prepare(request, slide, tissue, device, regions)
+                found = obtain_cells(request, context, scoring, progress, files.keep)
+                carried = found.cells.facts.stained_threshold
+                scoring = scoring.model_copy(update={"stained_threshold": carried})
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
             score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
         if found:
+            threshold = no_call or threshold_of(scoring)
             reach_um, pictures = scoring.association_distance_um, configuration.pictures
             write_cell_pictures(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))

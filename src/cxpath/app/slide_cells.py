@@ -23,14 +23,15 @@ from cxpath.io.foreign_cells import read_given_cells, refuse_unknown_staining
 from cxpath.io.regions import read_regions
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
-from cxpath.network.model import ModelCard, load_model
+from cxpath.network.model import load_model
 from cxpath.pipeline.find_cells import (
     FoundCells,
     Keep,
     Progress,
-    cell_facts,
+    SlideContext,
     deduplicator,
     find_cells,
+    no_cells,
     plan_slide,
 )
 from cxpath.pipeline.stages import StageTimes, added
@@ -126,22 +127,19 @@ class AdaptiveCells:
 
 def read_adaptively(
     request: ScoreRequest,
-    slide: Slide,
-    tissue: Tissue,
-    plan: TilePlan,
-    detector: Detector,
+    context: SlideContext,
     scoring: ScoringSettings,
-    regions: Regions | None = None,
     progress: Progress | None = None,
     keep: Keep | None = None,
 ) -> AdaptiveCells:
-    """Read tiles, drawn from strata, until the CPS is known well enough; `plan` must hold one with tissue."""
+    """Read tiles, sampled from strata, until the CPS is known well enough; one must have tissue."""
     settings = request.configuration.adaptive
     assay = None if request.assay.lower() == UNKNOWN else read_assay(request.assay)
     cutoffs = [cutoff.value for cutoff in request.cutoffs(assay)]
-    strata = lay_strata(plan, tissue)
+    plan = context.plan
+    strata = lay_strata(plan, context.tissue)
     drawing = FieldDrawing(strata.stratum, strata.rare, settings)
-    reading = _Reading(slide, tissue, plan, detector, request, regions, progress, keep)
+    reading = _Reading(context, progress, keep)
     read = np.zeros(len(strata.tile), dtype=bool)
     looks, because, drawn = 0, "", drawing.first()
     while not because:
@@ -164,21 +162,9 @@ def read_adaptively(
 class _Reading:
     """Reads tiles of one slide in several goes, as if it were one."""
 
-    def __init__(
-        self,
-        slide: Slide,
-        tissue: Tissue,
-        plan: TilePlan,
-        detector: Detector,
-        request: ScoreRequest,
-        regions: Regions | None,
-        progress: Progress | None,
-        keep: Keep | None,
-    ) -> None:
-        self._slide, self._tissue, self._plan, self._detector = slide, tissue, plan, detector
-        self._settings, self._regions = request.configuration.pipeline, regions
-        self._progress, self._keep = progress, keep
-        self._duplicates = deduplicator(slide, plan, detector)
+    def __init__(self, context: SlideContext, progress: Progress | None, keep: Keep | None) -> None:
+        self._context, self._progress, self._keep = context, progress, keep
+        self._duplicates = deduplicator(context)
         self._found: list[FoundCells] = []
         self._done = 0
 
@@ -189,25 +175,15 @@ class _Reading:
 
     def read(self, numbers: NDArray[np.int64]) -> CellTable:
         """Read tiles by number; return the cells of all read so far."""
-        part = self._plan.limited_to(numbers.tolist(), NOT_SAMPLED)
-        found = find_cells(
-            self._slide,
-            self._tissue,
-            part,
-            self._detector,
-            self._settings,
-            self._regions,
-            self._tell if self._progress else None,
-            self._keep,
-            self._duplicates,
-        )
+        part = self._context.limited_to(numbers.tolist(), NOT_SAMPLED)
+        found = find_cells(part, self._tell if self._progress else None, self._keep, self._duplicates)
         self._found.append(found)
         self._done += len(numbers)
         return CellTable.concatenate(one.cells for one in self._found)
 
     def _tell(self, done: int, _: int) -> None:
         if self._progress:
-            self._progress(self._done + done, len(self._plan.with_tissue))
+            self._progress(self._done + done, len(self._context.plan.with_tissue))
 
 
 def _beside(
@@ -248,7 +224,8 @@ def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
     if request.roi is None:
         return None
     size_px = (info.width_px, info.height_px)
-    return read_regions(request.roi, info.bounds_px, request.configuration.regions, size_px)
+    classes = request.configuration.regions.ignoring(request.ignore_classes)
+    return read_regions(request.roi, info.bounds_px, classes, size_px)
 
 
 def region_warnings(regions: Regions | None) -> tuple[str, ...]:
@@ -328,15 +305,30 @@ class SlideCells:
     sample: SampledFields | None = None
 
 
-def obtain_cells(
+def prepare(
     request: ScoreRequest,
     slide: Slide,
     tissue: Tissue,
     device: Device,
     regions: Regions | None = None,
+) -> SlideContext:
+    """Load the model, choose an engine and plan the tiles of a slide."""
+    settings = request.configuration.pipeline
+    model = load_model(request.model)
+    engine = None if request.cells else choose_engine(model, device, settings.network)
+    threshold = settings.network.centre_threshold
+    detector = Detector(model, device, tissue.stains, centre_threshold=threshold, engine=engine)
+    plan = plan_slide(slide, tissue, detector, settings)
+    stained = request.configuration.scoring.stained_threshold
+    return SlideContext(slide, tissue, plan, detector, settings, regions, stained)
+
+
+def obtain_cells(
+    request: ScoreRequest,
+    context: SlideContext,
+    scoring: ScoringSettings,
     progress: Progress | None = None,
     keep: Keep = lambda _: None,
-    scoring: ScoringSettings | None = None,
 ) -> SlideCells:
     """Run the network over the tissue, or read the cells that the request names.
 
@@ -348,20 +340,14 @@ def obtain_cells(
     CellsFileError
         When given cells cannot be read, belong to another slide, or nobody said whether they are stained.
     """
-    settings = request.configuration.pipeline
-    model = load_model(request.model)
-    threshold = settings.network.centre_threshold
-    engine = None if request.cells else choose_engine(model, device, settings.network)
-    detector = Detector(model, device, tissue.stains, centre_threshold=threshold, engine=engine)
-    plan = plan_slide(slide, tissue, detector, settings)
+    plan = context.plan
     if request.cells:
-        given = _given(request.cells, request, model.card, slide, tissue, plan, regions)
+        given = _given(request.cells, request, context)
         keep(given.cells)
         return given
-    keep(CellTable.from_columns(cell_facts(slide, tissue, model.card.digest), x_px=(), y_px=()))
+    keep(no_cells(context))
     if request.mode == ADAPTIVE and plan.with_tissue:
-        scoring = scoring or request.configuration.scoring
-        read = read_adaptively(request, slide, tissue, plan, detector, scoring, regions, progress, keep)
+        read = read_adaptively(request, context, scoring, progress, keep)
         return SlideCells(
             read.cells,
             read.plan,
@@ -370,32 +356,28 @@ def obtain_cells(
             stages=read.stages,
             sample=None if read.whole else read.sample,
         )
-    found = find_cells(slide, tissue, plan, detector, settings, regions, progress, keep)
+    found = find_cells(context, progress, keep)
     return SlideCells(found.cells, plan, tiles_read=len(plan.with_tissue), stages=found.stages)
 
 
-def _given(
-    path: Path,
-    request: ScoreRequest,
-    card: ModelCard,
-    slide: Slide,
-    tissue: Tissue,
-    plan: TilePlan,
-    regions: Regions | None,
-) -> SlideCells:
-    info = slide.info
+def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCells:
+    info, card, tissue = context.slide.info, context.detector.card, context.tissue
     classes = read_cell_classes(request.cell_classes or default_cell_classes())
-    threshold = request.configuration.scoring.stained_threshold or card.thresholds.stained_threshold
+    classes = classes.ignoring(request.ignore_classes)
+    stated = request.configuration.scoring.stained_threshold
+    threshold = stated or card.thresholds.stained_threshold
     names = (request.slide.name, request.slide.stem, info.name)
     given = read_given_cells(path, info, classes, threshold, names)
     cells = given.cells
     if request.marker == PDL1:
         refuse_unknown_staining(cells, path)
     cells = cells.take(tissue.unspoiled(cells.x_px, cells.y_px))
-    if regions:
+    if regions := context.regions:
         cells = cells.take(regions.contains(cells.x_px, cells.y_px, info.width_px, info.height_px))
-    cells = replace(cells, tile=plan.tile_at(cells.x_px, cells.y_px))
-    return SlideCells(cells, plan, 0, given.form, given.warnings)
+    own = cells.facts.stained_threshold
+    facts = replace(cells.facts, stained_threshold=stated or own or threshold)
+    cells = replace(cells, facts=facts, tile=context.plan.tile_at(cells.x_px, cells.y_px))
+    return SlideCells(cells, context.plan, 0, given.form, given.warnings)
 
 
 # How long each stage of a run took.

@@ -29,7 +29,7 @@ from cxpath.network.device import Device, choose_device
 from cxpath.network.embedding import COMPONENTS, CellEmbedding, features_at, fit_embedding
 from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord, read_card
 from cxpath.network.unet import LATTICE_STRIDE_PX, PlainUNet
-from cxpath.pipeline.find_cells import find_cells, plan_slide
+from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.slide.open import open_slide
 from cxpath.synth.labelled_tissue import SOURCES
@@ -157,7 +157,7 @@ def _synthetic_score(
         tissue = find_tissue(slide)
         detector = Detector(model, device, tissue.stains)
         plan = plan_slide(slide, tissue, detector, PipelineSettings())
-        cells = find_cells(slide, tissue, plan, detector, PipelineSettings()).cells
+        cells = find_cells(SlideContext(slide, tissue, plan, detector, PipelineSettings())).cells
     path.unlink()
     return SyntheticScore(cells.kind, cells.certainty, cells.stained, truth.cps)
 
@@ -185,7 +185,7 @@ def hard_negative_recipe(settings: SlideThresholdSettings) -> SyntheticSettings:
     slides = {
         stratum.name: settings.hard_negative_slides // len(recipe.stratum) for stratum in recipe.stratum
     }
-    arm = Arm(name="trapped", stains="training", gated=False, slides=slides)
+    arm = Arm(name="hard_negatives", stains="training", gated=False, slides=slides)
     return recipe.model_copy(update={"seed": settings.first_seed, "arm": (arm,)})
 
 
@@ -373,17 +373,17 @@ def notice_of(settings: TrainingSettings) -> str:
 
 def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:
     """Return every source of data with its licence and use, for the card."""
-    drawing, slides = settings.synthesis, settings.slide_threshold
+    synthesis, slides = settings.synthesis, settings.slide_threshold
     name, licence = "synthetic H-DAB tissue made by cxpath.synth", "MIT"
     synthetic = (
         DataSource(
             name=name, licence=licence, use="train",
-            amount=f"{drawing.train_fields} fields of {drawing.field_px} px, seed {drawing.train_seed}",
+            amount=f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}",
         ),
         DataSource(
             name=name, licence=licence, use="validate",
-            amount=f"{drawing.validation_fields} fields of {drawing.field_px} px, "
-            f"seed {drawing.validation_seed}; {len(slides.cps) + slides.hard_negative_slides} slides "
+            amount=f"{synthesis.validation_fields} fields of {synthesis.field_px} px, "
+            f"seed {synthesis.validation_seed}; {len(slides.cps) + slides.hard_negative_slides} slides "
             f"from seed {slides.first_seed}",
         ),
     )  # fmt: skip

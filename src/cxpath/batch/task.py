@@ -215,6 +215,7 @@ def request_digest(request: ScoreRequest, model_digest: str) -> str:
         "marker": request.marker,
         "name": request.shown_name or request.slide.name,
         "files": files,
+        "ignore_classes": sorted(request.ignore_classes),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

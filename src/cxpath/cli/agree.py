@@ -41,7 +41,17 @@ def run(
     reference: Annotated[
         str, typer.Option(help="The reader that is the reference.", show_default="the readers' median")
     ] = "",
-    score: Annotated[str, typer.Option(help="Which score.")] = "CPS",
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+    ] = None,
+    prefer: Annotated[
+        str,
+        typer.Option(help="Of several results of one slide: newest, or part of its folder's path."),
+    ] = "",
+    score: Annotated[
+        str, typer.Option(help="Which score.", show_default="the one that the tables name")
+    ] = "",
     cutoffs: Annotated[str, typer.Option(help="Cut-offs, rising, with commas between.")] = "1,10",
     by: Annotated[list[str] | None, typer.Option(help="A further column to group cases by.")] = None,
     margin: Annotated[float, typer.Option(help="Non-inferiority margin; fix it beforehand.")] = 0.05,
@@ -61,9 +71,11 @@ def run(
         reads=tuple(reads),
         results=tuple(results or ()),
         score=score,
+        prefer=prefer,
         software=software,
         reference=reference,
         groups=tuple(by or ()),
+        readers=tuple(name.strip() for one in readers or () for name in one.split(",") if name.strip()),
         settings=settings,
     )
     study = run_agreement(request, out, overwrite=overwrite)
@@ -92,13 +104,18 @@ def init(
 @agree.command()
 def plan(
     figure: Annotated[Target, typer.Argument(help="What the study is planned for.")],
-    value: Annotated[float, typer.Option(help="Expected of cases that are not near a cut-off.")],
+    value: Annotated[
+        float, typer.Option(help="Expected of cases that are not near a cut-off; for the ICC of ICC(A,1).")
+    ],
     width: Annotated[float | None, typer.Option(help="The interval shall be no wider.")] = None,
     at_least: Annotated[float | None, typer.Option(help="Its lower bound shall be no lower.")] = None,
     prevalence: Annotated[float, typer.Option(help="Share of cases that reach the cut-off.")] = 0.5,
     near: Annotated[float, typer.Option(help="Share of cases near the cut-off.")] = 0.0,
     near_value: Annotated[float, typer.Option(help="Expected of those.")] = 0.0,
     readers: Annotated[int, typer.Option(help="For the ICC.")] = 2,
+    reader_bias: Annotated[
+        float, typer.Option(help="For the ICC: how much readers differ in level, in SD of the scores.")
+    ] = 0.0,
     assurance: Annotated[float, typer.Option(help="Share of studies that shall end so.")] = 0.8,
     level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
     studies: Annotated[int, typer.Option(help="Simulated at each number of cases.")] = 1000,
@@ -119,6 +136,7 @@ def plan(
         near=near,
         near_value=near_value,
         readers=readers,
+        reader_bias=reader_bias,
         assurance=assurance,
         level=level,
         studies=studies,
@@ -175,8 +193,9 @@ def _lines(study: AgreementStudy) -> Iterator[str]:
                     continue
                 where = context.get("cutoff") or context.get("scale", "")
                 interval = one.intervals[0] if one.intervals else None
-                edges = f"{interval.low:.3f} to {interval.high:.3f}" if interval else ""
-                yield f"  {label:34} {where:24} {one.value:7.3f}  {edges}"
+                edges = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "no interval"
+                whose = label.format(**context)
+                yield f"  {whose:34} {where:24} {one.value:7.3f}  {edges}"
     yield from (f"warning  {warning}" for warning in study.warnings)
     yield RESEARCH_USE
 
@@ -186,11 +205,11 @@ _SHOWN = (
     ("between readers", "pairwise_opa", "readers: mean pairwise agreement"),
     ("between readers", "fleiss_kappa", "readers: Fleiss' kappa"),
     ("between readers", "ac1", "readers: AC1"),
-    ("comparison", "icc_a1", "compared: ICC(A,1)"),
-    ("comparison", "opa", "compared: OPA"),
-    ("comparison", "ppa", "compared: PPA"),
-    ("comparison", "npa", "compared: NPA"),
-    ("comparison", "kappa", "compared: kappa"),
+    ("comparison", "icc_a1", "{compared} against {reference}: ICC(A,1)"),
+    ("comparison", "opa", "{compared} against {reference}: OPA"),
+    ("comparison", "ppa", "{compared} against {reference}: PPA"),
+    ("comparison", "npa", "{compared} against {reference}: NPA"),
+    ("comparison", "kappa", "{compared} against {reference}: kappa"),
     ("software against readers", "difference_opa_consensus", "software less readers: OPA"),
     ("software against readers", "difference_ccc_consensus", "software less readers: CCC"),
 )
@@ -206,6 +225,10 @@ def calibrate(
     with_map: Annotated[
         bool, typer.Option("--map", help="Fit a rising map from the CPS to your reads, too.")
     ] = False,
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
@@ -214,7 +237,9 @@ def calibrate(
     from cxpath.app.calibrate import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
 
-    found = run_calibration(reads, results, seed, Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD)
+    fit = Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD
+    people = [name.strip() for one in readers or () for name in one.split(",") if name.strip()]
+    found = run_calibration(reads, results, seed, fit, people)
     write_configuration(found, out, overwrite=overwrite)
     if as_json:
         print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))

@@ -20,6 +20,7 @@ from cxpath.cli.output import (
     AssayOption,
     ConfigOption,
     DeviceOption,
+    IgnoreClassOption,
     JsonNotSummary,
     JsonOption,
     Marker,
@@ -284,6 +285,7 @@ def run(
     settings: SettingsOption = None,
     stain_check: StainCheckOption = None,
     pseudonym: PseudonymOption = False,
+    ignore_class: IgnoreClassOption = None,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Score every slide of a worklist; the same command again goes on where it was left.
@@ -305,6 +307,7 @@ def run(
         model=model,
         device=device,
         pseudonym=pseudonym,
+        ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
     request = BatchRequest(

@@ -123,6 +123,10 @@ SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", help="One setting: section.key=VALUE. Repeatable.")
 ]
 StainCheckOption = Annotated[StainCheck | None, typer.Option(help="off scores a slide whatever its colours.")]
+IgnoreClassOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-class", help="Leave out regions and cells of this class. Repeatable."),
+]
 PseudonymOption = Annotated[bool, typer.Option("--pseudonym", help="Replace a slide's name by a keyed hash.")]
 
 

@@ -15,6 +15,7 @@ from cxpath.cli.output import (
     AssayOption,
     ConfigOption,
     DeviceOption,
+    IgnoreClassOption,
     JsonNotSummary,
     JsonOption,
     Marker,
@@ -226,6 +227,7 @@ def score(
     settings: SettingsOption = None,
     stain_check: StainCheckOption = None,
     pseudonym: PseudonymOption = False,
+    ignore_class: IgnoreClassOption = None,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Score one slide: CPS and TPS with intervals, cells, pictures and a report.
@@ -250,6 +252,7 @@ def score(
         model=model,
         device=device,
         pseudonym=pseudonym,
+        ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
     from cxpath.app.score_slide import score_slide

@@ -119,6 +119,9 @@ class CellTableFacts:
         Optical-density directions of haematoxylin and DAB (two rows of red, green, blue).
     white_point : tuple
         Red, green, blue of empty glass, 0-255.
+    stained_threshold : float, optional
+        Probability from which a cell counts as stained, where whoever wrote the cells decided it; so that
+        cells read back are scored as they were.
     """
 
     mpp: float
@@ -130,6 +133,7 @@ class CellTableFacts:
     white_point: tuple[float, float, float] = (255.0, 255.0, 255.0)
     frame: str = "level0"
     schema: str = SCHEMA
+    stained_threshold: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +227,8 @@ class CellTable:
 def _as_column(name: str, given: Any, number: int) -> NDArray[Any]:
     element = COLUMNS[name]
     if given is not None:
-        return np.asarray(given, dtype=element)
+        with np.errstate(over="ignore"):  # too large for the column: infinite, which readers refuse by name
+            return np.asarray(given, dtype=element)
     if np.dtype(element).kind == "f":
         return np.full(number, np.nan, dtype=element)
     return np.full(number, -1 if name == "tile" else 0, dtype=element)

@@ -8,7 +8,7 @@ import threading
 import tomllib
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -66,6 +66,25 @@ class Settings(BaseModel):
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
 
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of a TOML text.
+
+    Raises
+    ------
+    ValueError
+        When it is none, is nested too deeply or holds a number of too many digits: the library itself lets
+        a RecursionError pass.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except RecursionError as error:
+        raise ValueError("its tables or lists are nested too deeply") from error
+    except ValueError as error:
+        raise ValueError("a number of it has too many digits") from error
+
+
 def read_settings(model: type[AnySettings], path: Path, hint: str) -> AnySettings:
     """Read a settings file.
 
@@ -85,12 +104,12 @@ def read_settings(model: type[AnySettings], path: Path, hint: str) -> AnySetting
         When it is no TOML, or a key is unknown, missing or out of range.
     """
     try:
-        return model.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return model.model_validate(parse_toml(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", hint) from error
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: not readable as TOML: {error}", hint) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "file"
         raise ConfigurationError(f"{path}: {where}: {first['msg']}", hint) from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path}: not readable as TOML: {error}", hint) from error

@@ -430,7 +430,7 @@ Watcher = Callable[[str, int, int], None]
 
 @dataclass
 class Findings:
-    """What judging gathered; grows set by set."""
+    """What an evaluation gathered; grows set by set."""
 
     sets: list[SetSummary] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)

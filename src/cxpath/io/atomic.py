@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import secrets
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,11 @@ from pathlib import Path
 from cxpath.errors import CxpathError, MissingFileError, OutputError
 
 # The bytes of a small file from elsewhere, unpacked when gzipped, or one line saying why not.
+
+
+_PIECE_BYTES = 1 << 22
+_SMALL_BYTES, _LARGEST_RATIO = 64 << 20, 150
+"""Cells and outlines as text pack to a tenth; only repetition packs to less than a hundredth."""
 
 
 def read_content(path: Path, complaint: type[CxpathError], hint: str) -> bytes:
@@ -34,7 +40,7 @@ def read_content(path: Path, complaint: type[CxpathError], hint: str) -> bytes:
         raise MissingFileError(f"{path}: no such file")
     try:
         raw = path.read_bytes()
-        content = gzip.decompress(raw) if is_gzipped(raw) else raw
+        content = _unpacked(path, raw, complaint, hint) if is_gzipped(raw) else raw
     except (OSError, EOFError, zlib.error) as error:
         raise complaint(f"{path}: cannot be read: {error}", hint) from error
     if not content.strip():
@@ -49,6 +55,20 @@ def text_lines(content: bytes) -> list[str]:
     """
     text = content.decode("utf-8-sig", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _unpacked(path: Path, raw: bytes, complaint: type[CxpathError], hint: str) -> bytes:
+    """Unpack piece by piece, so that a small file of zeros cannot fill the memory."""
+    pieces: list[bytes] = []
+    size, most = 0, max(_SMALL_BYTES, _LARGEST_RATIO * len(raw))
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
+        while piece := file.read(_PIECE_BYTES):
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                message = f"{path}: unpacks to more than {_LARGEST_RATIO} times its size"
+                raise complaint(message, hint)
+    return b"".join(pieces)
 
 
 def is_gzipped(start: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -80,6 +80,13 @@ class CellClasses(Settings):
         refuse_repeats((*self.cells, *self.ignored))
         return self
 
+    def ignoring(self, names: Iterable[str]) -> CellClasses:
+        """Return the map with these classes ignored, whatever they meant before."""
+        ignored = {plain(name): name for name in names}
+        cells = {name: meaning for name, meaning in self.cells.items() if plain(name) not in ignored}
+        others = (name for name in self.ignored if plain(name) not in ignored)
+        return self.model_copy(update={"cells": cells, "ignored": (*others, *ignored.values())})
+
     def measurement(self, column: str) -> str:
         """Return the name of the measurement that fills a column: its own unless the map says otherwise."""
         return self.measurements.get(column, column)
@@ -142,6 +149,8 @@ class ClassifiedCells:
         The threshold that Positive and Negative in this file were made with, where it says so.
     slide_digest : str
         Of the slide that the file says it is of, or empty.
+    remark : str
+        What else the file says of cells without a class, for the message that refuses them.
     """
 
     x_px: Floats
@@ -151,6 +160,7 @@ class ClassifiedCells:
     measured: Mapping[str, Floats] = field(default_factory=dict)
     stained_threshold: float | None = None
     slide_digest: str = ""
+    remark: str = ""
 
 
 def to_cell_table(
@@ -202,6 +212,18 @@ def to_cell_table(
     )
 
 
+def ignored_cells(found: ClassifiedCells, classes: CellClasses) -> list[str]:
+    """Say how many cells were left out because their class is not to be counted."""
+    ignored = {plain(name) for name in classes.ignored}
+    numbers = np.bincount(found.class_code, minlength=len(found.class_names)).tolist()
+    counted = [
+        f"{name!r} ({number})"
+        for name, number in zip(found.class_names, numbers, strict=True)
+        if number and plain(name) in ignored
+    ]
+    return [f"cells of classes to ignore were left out: {', '.join(sorted(counted))}"] if counted else []
+
+
 def _meanings(found: ClassifiedCells, classes: CellClasses, file: object) -> list[CellMeaning | None]:
     """Return what each class means, None for an ignored one."""
     meaning_of = {plain(name): meaning for name, meaning in classes.cells.items()}
@@ -213,9 +235,11 @@ def _meanings(found: ClassifiedCells, classes: CellClasses, file: object) -> lis
         if number and plain(name) not in meaning_of and plain(name) not in ignored
     ]
     if unknown:
+        remark = f"; {found.remark}" if found.remark else ""
         raise CellsFileError(
-            f"{file}: cells of unknown classes: {', '.join(sorted(unknown))}",
-            "say what they are in a class map (--cell-classes FILE; copy configs/cells/qupath.toml)",
+            f"{file}: cells of unknown classes: {', '.join(sorted(unknown))}{remark}",
+            "say what they are in a class map (--cell-classes FILE; copy configs/cells/qupath.toml), "
+            "or leave them out (--ignore-class NAME)",
         )
     return [meaning_of.get(plain(name)) for name in found.class_names]
 

@@ -222,6 +222,11 @@ def _identities(slide_digest: str, first: int) -> Iterator[str]:
 
 METADATA_KEY = b"cxpath"
 
+_DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError)
+"""What pyarrow raises over damaged files; a column's name that is no UTF-8 is a ValueError."""
+_MOST_ROWS = 20_000_000
+"""Several times the cells of the largest slides: a small file can claim any number."""
+
 
 class TableFileError(CxpathError, ValueError):
     """A file that should hold a table of columns is no Parquet file, or not one of cxpath's."""
@@ -273,7 +278,7 @@ def read_table(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     metadata = schema_facts(table.schema, path)
     try:
         return {name: _to_numpy(table.column(name)) for name in table.column_names}, metadata
-    except (pa.ArrowException, ValueError) as error:
+    except _DAMAGED as error:
         raise TableFileError(f"{path}: a column of it is damaged", "write it again") from error
 
 
@@ -282,16 +287,23 @@ def open_parquet(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
     try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
+        file = pq.ParquetFile(path)
+        names, rows = file.schema_arrow.names, file.metadata.num_rows
+    except _DAMAGED as error:
         raise TableFileError(f"{path}: not a Parquet file", "give a file that cxpath wrote") from error
+    if rows > _MOST_ROWS:
+        raise TableFileError(f"{path}: has {rows} rows, too many for one slide", "give one slide's cells")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TableFileError(f"{path}: column {twice[0]!r} is there twice", "write every column once")
+    return file
 
 
 def read_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read some columns, or all, or say in one line why not."""
     try:
         return file.read(columns=columns)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGED as error:
         raise TableFileError(
             f"{path}: the Parquet file breaks off or is damaged", "write it again"
         ) from error
@@ -302,7 +314,7 @@ def schema_facts(schema: pa.Schema, path: Path) -> dict[str, Any]:
     raw = (schema.metadata or {}).get(METADATA_KEY)
     try:
         facts = json.loads(raw) if raw is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         facts = None
     if not isinstance(facts, dict):
         raise TableFileError(
@@ -470,7 +482,8 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
         if name in ENUMERATIONS:
             return _codes(name, column, path)
         column = column.fill_null(-1) if name == "tile" else column
-        array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
+        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is told
+            array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
@@ -506,13 +519,21 @@ def _facts(stated: dict[str, Any], path: Path) -> CellTableFacts:
         given = {name: value for name, value in stated.items() if name in known}
         vectors = tuple(_three(vector) for vector in given.pop("stain_vectors", ()))
         white = _three(given.pop("white_point", (255.0, 255.0, 255.0)))
-        resolved = 0 < float(given["mpp"]) < float("inf")
+        given["mpp"] = float(given["mpp"])
+        given |= {name: _size(given[name]) for name in ("width_px", "height_px")}
+        resolved = 0 < given["mpp"] < float("inf")
         facts = CellTableFacts(stain_vectors=vectors, white_point=white, **given)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CellsFileError(f"{path}: the facts in the Parquet metadata are incomplete", _HINT) from error
     if not resolved:
         raise CellsFileError(f"{path}: mpp is {facts.mpp}, not a number of µm per pixel", _HINT)
     return facts
+
+
+def _size(stated: Any) -> int:
+    if not isinstance(stated, int) or not 0 <= stated < 1 << 31:
+        raise ValueError("no size of a slide")
+    return stated
 
 
 def _three(numbers: Any) -> tuple[float, float, float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any, TypeVar
@@ -13,7 +14,15 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.errors import ShapelyError
-from shapely.geometry import MultiPolygon, Polygon, shape
+from shapely.geometry import (
+    GeometryCollection,
+    LineString,
+    MultiLineString,
+    MultiPoint,
+    MultiPolygon,
+    Point,
+    Polygon,
+)
 from shapely.geometry.base import BaseGeometry
 
 from cxpath.errors import CxpathError, RegionsFileError
@@ -23,12 +32,24 @@ from cxpath.errors import CxpathError, RegionsFileError
 
 UNCLASSIFIED = "(no class)"
 """How an object or area without a class is named, in tables and in the maps that say what classes mean."""
+_INVISIBLE = {"Cf", "Cc"}
+"""Unicode's categories of format and control characters: zero-width spaces, byte order marks."""
 
 
 def plain(name: str) -> str:
     """Return a class name without what does not matter: case, spaces outside and at colons, last stars."""
-    parts = name.strip().rstrip("* ").split(":")
+    parts = unicodedata.normalize("NFC", name).strip().rstrip("* ").split(":")
     return ": ".join(part.strip() for part in parts).casefold()
+
+
+def lookalike_key(name: str) -> str:
+    """Return what is equal for names that a person could not tell apart, or would not mean to differ.
+
+    Case, the kind and number of spaces, normal forms and invisible characters make no difference.
+    """
+    composed = unicodedata.normalize("NFKC", name)
+    visible = "".join(one for one in composed if one.isspace() or unicodedata.category(one) not in _INVISIBLE)
+    return unicodedata.normalize("NFKC", " ".join(visible.split()).casefold())
 
 
 def refuse_repeats(names: Iterable[str]) -> None:
@@ -47,6 +68,16 @@ AGAIN = "correct it in the drawing tool and export the annotations again"
 
 Ring = list[tuple[float, float]]
 
+_FEW_SIDES = 200
+"""All sides of so few may cross each other, and the crossings are still soon found."""
+_MEETINGS_PER_SIDE, _SPARE_MEETINGS = 10, 50_000
+_PAIRS_AT_A_TIME, _MOST_SOUGHT = 2_000_000, 200_000
+
+
+def place_name(place: str, class_name: str) -> str:
+    """Return how an area is called in messages: "annotation 3 (Necrosis)"."""
+    return f"{place} {class_name}" if class_name == UNCLASSIFIED else f"{place} ({class_name})"
+
 
 @dataclass(frozen=True)
 class AnnotatedArea:
@@ -64,6 +95,10 @@ class AnnotatedArea:
         Annotated to be cut out of the areas of its class.
     warnings : tuple of str
         What had to be repaired.
+    label : str
+        What it is called besides its class, where the file says so: a name, a text, another property.
+    label_key : str
+        In which property of the file.
     """
 
     where: str
@@ -71,12 +106,20 @@ class AnnotatedArea:
     shape: Polygon | MultiPolygon
     negative: bool = False
     warnings: tuple[str, ...] = ()
+    label: str = ""
+    label_key: str = ""
 
 
 def annotated_area(
-    outline: BaseGeometry, class_name: str, where: str, file: object, *, negative: bool = False
+    outline: BaseGeometry,
+    class_name: str,
+    where: str,
+    file: object,
+    *,
+    negative: bool = False,
+    label: tuple[str, str] = ("", ""),
 ) -> AnnotatedArea:
-    """Check an outline and repair one that crosses or touches itself.
+    """Check an outline and repair one that crosses or touches itself; `label` is its key and text.
 
     Raises
     ------
@@ -89,11 +132,42 @@ def annotated_area(
         raise RegionsFileError(f"{file}: {where} has coordinates that are no pixels", AGAIN)
     repaired = outline
     if not outline.is_valid:
+        if are_tangled([outline]):
+            raise RegionsFileError(f"{file}: {where} crosses itself too often to be repaired", AGAIN)
         repaired = shapely.make_valid(outline, method="structure", keep_collapsed=False)
     if not isinstance(repaired, Polygon | MultiPolygon) or repaired.area <= 0:
         raise RegionsFileError(f"{file}: {where} has no area", AGAIN)
     said = f"{where}: its outline crosses or touches itself and was repaired"
-    return AnnotatedArea(where, class_name, repaired, negative, () if repaired is outline else (said,))
+    warnings = () if repaired is outline else (said,)
+    return AnnotatedArea(where, class_name, repaired, negative, warnings, label[1], label[0])
+
+
+def are_tangled(outlines: Iterable[BaseGeometry]) -> bool:
+    """Say whether the sides of outlines meet so often that GEOS would need many gigabytes to cut them.
+
+    Two combs across each other are a small file, and their teeth have millions of crossings.
+    """
+    sides = _sides(outlines)
+    if len(sides) <= _FEW_SIDES:
+        return False
+    tree = shapely.STRtree(sides)
+    sought = sides[:: len(sides) // _MOST_SOUGHT + 1]
+    most = _MEETINGS_PER_SIDE * len(sought) + _SPARE_MEETINGS * len(sought) // len(sides)
+    step = max(1, _PAIRS_AT_A_TIME // len(sides))
+    met = 0
+    for start in range(0, len(sought), step):
+        met += tree.query(sought[start : start + step], predicate="intersects").shape[1]
+        if met > most:
+            return True
+    return False
+
+
+def _sides(outlines: Iterable[BaseGeometry]) -> NDArray[np.object_]:
+    """Return every side as a line of two points."""
+    rings = shapely.get_rings(shapely.get_parts(list(outlines)))
+    points, ring = shapely.get_coordinates(rings, return_index=True)
+    joined = ring[1:] == ring[:-1]
+    return np.asarray(shapely.linestrings(np.stack([points[:-1], points[1:]], axis=1)[joined]))
 
 
 def closed_outline(points: Ring, where: str, file: object) -> Polygon:
@@ -170,7 +244,17 @@ Feature = dict[str, Any]
 
 _AGAIN = "export the objects from QuPath again, as GeoJSON"
 _PARTS = ("properties", "geometry")
-_NO_SHAPE = (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+_NO_SHAPE = (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+_DEEPEST = 8
+"""Of collections within collections; what programs write has one."""
+_MOST_POINTS = 2_000_000
+"""Of one geometry: an outline of a whole slide, pixel by pixel, has fewer."""
+_LARGEST_PX = 1e9
+_LABELS = (
+    "name", "class", "classname", "class_name", "classificationname", "classification_name",
+    "classification", "label", "type", "category", "annotationtype", "annotation_type", "group",
+)  # fmt: skip
+"""Properties in which other programs, or people, write what QuPath writes under `classification`."""
 
 
 class FeatureShapeError(CxpathError, ValueError):
@@ -214,8 +298,11 @@ def parse_features(
 
 
 def _is_feature(item: Any) -> bool:
-    is_feature = isinstance(item, dict) and item.get("type") == "Feature"
-    return is_feature and all(isinstance(item.get(part) or {}, dict) for part in _PARTS)
+    if not isinstance(item, dict) or item.get("type") != "Feature":
+        return False
+    if not all(isinstance(item.get(part) or {}, dict) for part in _PARTS):
+        return False
+    return isinstance((item.get("geometry") or {}).get("type", ""), str)
 
 
 def properties(feature: Feature) -> dict[str, Any]:
@@ -247,6 +334,29 @@ def class_name(feature: Feature) -> str:
     return (str(given).strip() if given else "") or UNCLASSIFIED
 
 
+def planes(features: Iterable[Feature]) -> Iterator[str]:
+    """Warn of objects on several planes of a stack or at several times: they are taken for one picture."""
+    held = (geometry(feature).get("plane") for feature in features)
+    places = {f"{one.get('z', 0)} {one.get('t', 0)}" if isinstance(one, dict) else "0 0" for one in held}
+    if len(places) > 1:
+        yield f"objects of {len(places)} planes or times were taken together"
+
+
+def label(feature: Feature) -> tuple[str, str]:
+    """Return what an object without a class is called elsewhere: the property's name and its text, or blanks.
+
+    QuPath leaves these alone, and so does cxpath: a name is no class. Whoever reads the file must be told.
+    """
+    by_name = {key.casefold(): (key, value) for key, value in properties(feature).items()}
+    for known in _LABELS:
+        key, value = by_name.get(known, ("", None))
+        if isinstance(value, dict):
+            value = value.get("name")
+        if key != "classification" and isinstance(value, str) and value.strip():
+            return key, value.strip()
+    return "", ""
+
+
 def nucleus(feature: Feature) -> dict[str, Any] | None:
     """Return the geometry of a cell's nucleus, where QuPath knows it."""
     found = feature.get("nucleusGeometry") or properties(feature).get("nucleusGeometry")
@@ -264,8 +374,10 @@ def measurements(feature: Feature) -> Mapping[str, Any]:
     return {}
 
 
-def shape_of(held: dict[str, Any]) -> BaseGeometry:
-    """Return a geometry as a shape in the file's own frame.
+def shape_of(held: Mapping[str, Any]) -> BaseGeometry:
+    """Return a geometry as a shape in the file's own frame; every number in it was looked at beforehand.
+
+    GEOS ends the program over some geometries that are none, such as one with an empty hole.
 
     Raises
     ------
@@ -273,7 +385,59 @@ def shape_of(held: dict[str, Any]) -> BaseGeometry:
         When it is none; the message says why and names no file.
     """
     try:
-        with np.errstate(invalid="ignore"):  # who asked looks for coordinates that are no numbers
-            return shape(held)
+        return _shape(held, 0)
+    except FeatureShapeError:
+        raise
     except _NO_SHAPE as error:
         raise FeatureShapeError(str(error) or type(error).__name__) from error
+
+
+def _shape(held: Mapping[str, Any], depth: int) -> BaseGeometry:
+    kind = held.get("type")
+    if kind == "GeometryCollection":
+        if depth >= _DEEPEST:
+            raise FeatureShapeError("collections are nested too deeply")
+        return GeometryCollection([_shape(part, depth + 1) for part in _list(held.get("geometries"))])
+    build = _BUILDERS.get(str(kind))
+    if build is None:
+        raise FeatureShapeError(f"{kind!r} is no type of geometry")
+    return build(held.get("coordinates"))
+
+
+def _list(held: Any) -> list[Any]:
+    if not isinstance(held, list):
+        raise FeatureShapeError("coordinates are missing")
+    return held
+
+
+def _positions(held: Any, fewest: int = 0) -> NDArray[np.float64]:
+    """Return positions as (N, 2); a third coordinate, QuPath's plane, is left out."""
+    entries = _list(held)
+    if len(entries) < fewest:
+        raise FeatureShapeError(f"a ring or line of {len(entries)} points encloses nothing")
+    if len(entries) > _MOST_POINTS:
+        raise FeatureShapeError(f"{len(entries)} points are too many")
+    if not entries:
+        return np.empty((0, 2))
+    places = np.asarray(entries)
+    if places.dtype.kind not in "iuf" or places.ndim != 2 or places.shape[1] < 2:
+        raise FeatureShapeError("it has coordinates that are no pairs of numbers")
+    places = places[:, :2].astype(np.float64)
+    if not (np.abs(places) < _LARGEST_PX).all():
+        raise FeatureShapeError("it has coordinates that are no pixels")
+    return places
+
+
+def _polygon(held: Any) -> Polygon:
+    rings = [_positions(ring, 3) for ring in _list(held)]
+    return Polygon(rings[0], rings[1:]) if rings else Polygon()
+
+
+_BUILDERS: dict[str, Callable[[Any], BaseGeometry]] = {
+    "Point": lambda held: Point(_positions([held])[0]),
+    "MultiPoint": lambda held: MultiPoint(_positions(held)),
+    "LineString": lambda held: LineString(_positions(held, 2)),
+    "MultiLineString": lambda held: MultiLineString([_positions(one, 2) for one in _list(held)]),
+    "Polygon": _polygon,
+    "MultiPolygon": lambda held: MultiPolygon([_polygon(one) for one in _list(held)]),
+}

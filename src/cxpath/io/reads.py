@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
 from cxpath.errors import ReadsFileError
-from cxpath.io.tables import plain_rows
+from cxpath.io.geojson import lookalike_key
+from cxpath.io.tables import plain_table
 
 # How a score may be written in a table of reads: "12", "0,5", "<1", ">100", "5 %", "NE", nothing.
 
@@ -101,7 +103,22 @@ _SAME = {
     "notes": "comment",
     "note": "comment",
 }
-_ROUND_IN_NAME = re.compile(r"^(?P<reader>.+?)[\s_,;(\[]*\bround[\s_]*(?P<round>\d+)[)\]]?$", re.IGNORECASE)
+_ROUND_IN_NAME = re.compile(
+    r"^(?P<reader>.+?)[\s_,;(\[]*\bround[\s_]*(?P<round>[0-9]{1,4})[)\]]?$", re.IGNORECASE
+)
+_ROUND = re.compile(r"0*[1-9][0-9]{0,3}")
+_SCORE_WORDS = frozenset({"cps", "tps", "ic", "tap", "h", "hscore", "score", "pd", "l1", "pdl1"})
+_MEASURE_WORDS = frozenset(
+    {"age", "sex", "gender", "year", "date", "day", "days", "month", "months", "time", "survival", "id",
+     "index", "idx", "row", "no", "nr", "number", "count", "counts", "cells", "cell", "total", "sum", "mean",
+     "median", "average", "sd", "n", "size", "area", "mm", "mm2", "um", "percent", "percentage", "ratio",
+     "fraction", "stage", "grade", "figo", "ki67", "p16", "weight", "height", "bmi", "tumour", "tumor",
+     "immune", "lymphocytes", "macrophages", "stroma", "batch", "block", "level", "unnamed", "mpp"}
+)  # fmt: skip
+_PERSON_WORDS = frozenset({"reader", "rater", "observer", "pathologist", "dr", "prof"})
+"""Words in the name of a column of a wide table, by what such a column most likely holds."""
+_NUMBERED_ROWS = 8
+"""So many reads that rise by 1 from 1 are a numbering, not what anybody read."""
 _TEMPLATE = "cxpath agree init writes a template"
 
 
@@ -113,7 +130,9 @@ class ReadsTable:
     warnings: tuple[str, ...] = ()
 
 
-def read_reads(path: Path, score: str = "CPS", groups: Sequence[str] = ()) -> ReadsTable:
+def read_reads(
+    path: Path, score: str = "CPS", groups: Sequence[str] = (), readers: Sequence[str] = ()
+) -> ReadsTable:
     """Read a table of manual reads.
 
     Parameters
@@ -124,6 +143,9 @@ def read_reads(path: Path, score: str = "CPS", groups: Sequence[str] = ()) -> Re
         What is read where the table has no column `score`.
     groups : sequence of str
         Further columns by which cases are grouped.
+    readers : sequence of str
+        The readers to take; all, and of a wide table every column that is not known, unless it may hold
+        something else than reads.
 
     Raises
     ------
@@ -132,7 +154,8 @@ def read_reads(path: Path, score: str = "CPS", groups: Sequence[str] = ()) -> Re
     ReadsFileError
         When a column or an entry is missing, a value is impossible, or a read stands twice.
     """
-    rows = plain_rows(path)
+    found = plain_table(path)
+    rows = found.rows
     if len(rows) < 2:
         raise ReadsFileError(f"{path}: holds no reads", _TEMPLATE)
     names = _column_names(rows[0][1], path)
@@ -141,17 +164,34 @@ def read_reads(path: Path, score: str = "CPS", groups: Sequence[str] = ()) -> Re
     if missing:
         raise ReadsFileError(f"{path}: no column {missing[0]!r} to group by", f"it has: {', '.join(names)}")
     entries = [(number, _by_name(names, row, path, number)) for number, row in rows[1:]]
-    tidy = {"reader", "value"} <= set(names)
-    build = _tidy_reads if tidy else _wide_reads
-    reads = tuple(build(path, names, entries, score, wanted))
+    if {"reader", "value"} <= set(names):
+        reads = tuple(_taken(path, _tidy_reads(path, entries, score, wanted), readers))
+        unused = [name for name in names if name not in {*TIDY_COLUMNS, *wanted, "comment", ""}]
+    else:
+        columns = _reader_columns(path, names, entries, wanted, readers)
+        reads = tuple(_wide_reads(path, columns, entries, score, wanted))
+        unused = [name for name in names if name not in {*TIDY_COLUMNS, *columns, *wanted, "comment", ""}]
     _refuse_doubles(path, reads)
-    unused = [name for name in names if tidy and name not in {*TIDY_COLUMNS, *wanted, "comment", ""}]
+    refuse_lookalikes(reads, path)
     warnings = [f"{path.name}: columns not used: {', '.join(unused)}"] if unused else []
-    return ReadsTable(reads, (*warnings, *_remarks(path, reads)))
+    return ReadsTable(reads, (*found.warnings, *warnings, *_remarks(path, reads)))
+
+
+def _taken(path: Path, reads: Iterator[Read], readers: Sequence[str]) -> Iterator[Read]:
+    """Yield the reads of the named readers, or all if none is named."""
+    wanted = {lookalike_key(name) for name in readers}
+    found = set()
+    for read in reads:
+        found.add(lookalike_key(read.reader))
+        if not wanted or lookalike_key(read.reader) in wanted:
+            yield read
+    absent = [name for name in readers if lookalike_key(name) not in found]
+    if absent:
+        raise ReadsFileError(f"{path}: no reader {absent[0]!r}", "name readers as the table does")
 
 
 def _plain(name: str) -> str:
-    plain = " ".join(name.split()).casefold()
+    plain = lookalike_key(name)
     return _SAME.get(plain, plain)
 
 
@@ -182,7 +222,6 @@ def _by_name(names: Sequence[str], row: Sequence[str], path: Path, number: int) 
 
 def _tidy_reads(
     path: Path,
-    names: Sequence[str],
     entries: Sequence[tuple[int, Mapping[str, str]]],
     score: str,
     groups: Sequence[str],
@@ -193,22 +232,75 @@ def _tidy_reads(
         yield _read(path, number, entry, entry["reader"], entry["value"], score, groups)
 
 
-def _wide_reads(
+def _reader_columns(
     path: Path,
     names: Sequence[str],
+    entries: Sequence[tuple[int, Mapping[str, str]]],
+    groups: Sequence[str],
+    readers: Sequence[str],
+) -> list[str]:
+    """Return the columns of a wide table that are readers': those named, or all that are not known.
+
+    Raises
+    ------
+    ReadsFileError
+        When there is none, a named one is missing, or one may hold something else than reads.
+    """
+    known = {*TIDY_COLUMNS, *groups, "comment", ""}
+    unknown = [name for name in names if name not in known and any(entry[name] for _, entry in entries)]
+    if readers:
+        return [column for reader in readers for column in _columns_of(path, reader, unknown)]
+    if not unknown:
+        raise ReadsFileError(f"{path}: no columns 'reader' and 'value', and no column of a reader", _TEMPLATE)
+    doubtful = [name for name in unknown if _may_be_no_reader(name, [entry[name] for _, entry in entries])]
+    if doubtful:
+        people = [name for name in unknown if name not in doubtful] or ["NAME"]
+        raise ReadsFileError(
+            f"{path}: column {', '.join(map(repr, doubtful))} may hold something else than a reader's reads",
+            f"name the readers: --readers {','.join(people)}",
+        )
+    return unknown
+
+
+def _columns_of(path: Path, reader: str, columns: Sequence[str]) -> list[str]:
+    """Return a reader's columns: one, or one for each round."""
+    key = lookalike_key(reader)
+    own = [
+        column for column in columns if key in {lookalike_key(column), lookalike_key(_reader_of(column)[0])}
+    ]
+    if not own:
+        raise ReadsFileError(f"{path}: no column of reader {reader!r}", f"it has: {', '.join(columns)}")
+    return own
+
+
+def _reader_of(column: str) -> tuple[str, str]:
+    """Return the reader and round that the name of a column states."""
+    found = _ROUND_IN_NAME.match(column)
+    return (found["reader"], found["round"]) if found else (column, "")
+
+
+def _may_be_no_reader(name: str, texts: Sequence[str]) -> bool:
+    """Say whether a column is named like a measure or a score, or numbers the rows."""
+    words = set(re.findall(r"[a-z0-9]+", lookalike_key(name).replace("ki-67", "ki67")))
+    numbered = [str(number) for number in range(1, len(texts) + 1)]
+    if words & _PERSON_WORDS:
+        return False
+    of_measure = bool(words & _MEASURE_WORDS) or bool(words and words <= _SCORE_WORDS)
+    return of_measure or (len(texts) >= _NUMBERED_ROWS and list(texts) == numbered)
+
+
+def _wide_reads(
+    path: Path,
+    columns: Sequence[str],
     entries: Sequence[tuple[int, Mapping[str, str]]],
     score: str,
     groups: Sequence[str],
 ) -> Iterator[Read]:
     """Yield the reads of a table with a column a reader; "NAME round 2" is a reader's second round."""
-    readers = [name for name in names if name not in {*TIDY_COLUMNS, *groups, "comment", ""}]
-    if not readers:
-        raise ReadsFileError(f"{path}: no columns 'reader' and 'value', and no column of a reader", _TEMPLATE)
     for number, entry in entries:
-        for column in readers:
-            found = _ROUND_IN_NAME.match(column)
-            reader = found["reader"] if found else column
-            own = dict(entry) | ({"round": found["round"]} if found else {})
+        for column in columns:
+            reader, of_round = _reader_of(column)
+            own = dict(entry) | ({"round": of_round} if of_round else {})
             yield _read(path, number, own, reader, entry[column], score, groups)
 
 
@@ -229,10 +321,11 @@ def _read(
     except ValueError as error:
         raise ReadsFileError(
             f"{path}: row {number}: {name} of reader {reader!r}: {text!r} {error}",
-            'write a number, "<1", ">100", NE for not evaluable, or leave it empty',
+            'write a number, "<1", ">100", NE for not evaluable, or leave it empty; where the column is no '
+            "reader's, name the readers (--readers)",
         ) from error
     round_text = entry.get("round") or "1"
-    if not round_text.isdigit() or round_text == "0":
+    if not _ROUND.fullmatch(round_text):
         raise ReadsFileError(
             f"{path}: row {number}: round {round_text!r} is no number from 1", "write 1, 2, ..."
         )
@@ -265,6 +358,37 @@ def _refuse_doubles(path: Path, reads: Sequence[Read]) -> None:
         seen[key] = read.row
 
 
+def refuse_lookalikes(reads: Sequence[Read], file: object) -> None:
+    """Refuse two names that differ only in case, spacing, normal form or invisible characters.
+
+    They would be two readers or two cases; most likely one was meant, but only a person knows.
+
+    Raises
+    ------
+    ReadsFileError
+        Naming both, with their rows.
+    """
+    seen: dict[tuple[str, str], tuple[str, int]] = {}
+    for read in reads:
+        names = {"reader": read.reader, "case": read.case, "slide": read.slide, "patient": read.patient}
+        for what, name in {**names, "score": read.score.casefold(), **read.groups}.items():
+            first, row = seen.setdefault((what, lookalike_key(name)), (name, read.row))
+            if first != name:
+                one, other = _shown(first, name)
+                raise ReadsFileError(
+                    f"{file}: {what} {one} (row {row}) and {other} (row {read.row}) differ only in case, "
+                    "spacing or invisible characters",
+                    "write them alike if they are one, or make the difference plain",
+                )
+
+
+def _shown(first: str, second: str) -> tuple[str, str]:
+    """Return both names in quotes, so that a person sees how they differ: composed letters as escapes."""
+    composed = unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
+    show = ascii if composed else repr
+    return show(first), show(second)
+
+
 def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
     censored = sum(read.value.censored for read in reads)
     if censored:
@@ -276,3 +400,18 @@ def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
         number = sum(read.value.state is state for read in reads)
         if number:
             yield f"{path.name}: {number} reads are {state.value}"
+    for reader in _readers_of_shares(reads):
+        yield f"{path.name}: all reads of {reader!r} lie between 0 and 1: are they shares, not per cent?"
+
+
+def _readers_of_shares(reads: Sequence[Read]) -> Iterator[str]:
+    """Yield readers whose reads look like shares of 1, where other readers' do not."""
+    values: dict[str, list[float]] = {}
+    for read in reads:
+        if read.value.state is ReadState.SCORED and not read.value.censored:
+            values.setdefault(read.reader, []).append(read.value.number)
+    largest = max((max(numbers) for numbers in values.values()), default=0.0)
+    for reader, numbers in values.items():
+        broken = sum(not number.is_integer() for number in numbers)
+        if len(numbers) > 3 and max(numbers) <= 1 and 2 * broken > len(numbers) and largest > 10:
+            yield reader

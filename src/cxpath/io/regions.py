@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Self
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ from xml.etree.ElementTree import Element
 import shapely
 from pydantic import model_validator
 from shapely.affinity import scale, translate
-from shapely.geometry import GeometryCollection, MultiPolygon, Point, Polygon
+from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from cxpath.data.regions import Region, RegionMeaning, Regions, RegionUse
@@ -21,20 +22,26 @@ from cxpath.data.settings import Settings
 from cxpath.errors import RegionsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.geojson import (
+    AGAIN,
     UNCLASSIFIED,
     AnnotatedArea,
     Bounds,
     FeatureShapeError,
     Ring,
     annotated_area,
+    are_tangled,
     class_name,
     closed_outline,
     coordinate,
     from_qupath_frame,
     geometry,
+    label,
     object_type,
     parse_features,
+    place_name,
     plain,
+    planes,
+    properties,
     refuse_repeats,
     shape_of,
 )
@@ -45,6 +52,8 @@ from cxpath.io.geojson import (
 ASAP_FORM = "ASAP XML"
 ASAP_ROOT = "ASAP_Annotations"
 
+_PLACE = "Annotations/Annotation"
+_NUMBERED = re.compile(r"(annotation)?\s*\d*", re.IGNORECASE)
 _AREAS = {"polygon", "rectangle", "spline"}
 
 
@@ -68,20 +77,27 @@ def regions_in_asap(root: Element, file: object) -> tuple[list[AnnotatedArea], l
         When an area encloses nothing or has a coordinate that is none.
     """
     found, warnings = [], []
-    for number, annotation in enumerate(root.iterfind("Annotations/Annotation"), start=1):
+    for number, annotation in enumerate(root.iterfind(_PLACE), start=1):
         group = (annotation.get("PartOfGroup") or "").strip()
         class_name = UNCLASSIFIED if group.casefold() in {"", "none"} else group
-        kind, where = annotation.get("Type") or "", f"annotation {number} ({class_name})"
+        kind, where = annotation.get("Type") or "", place_name(f"annotation {number}", class_name)
         if kind.casefold() not in _AREAS:
-            warnings.append(
-                f"annotation {number} was passed over: a {kind or 'nameless type'} encloses no area"
-            )
+            warnings.append(f"{where} was passed over: a {kind or 'nameless type'} encloses no area")
             continue
         if kind.casefold() == "spline":
             warnings.append(f"{where} is a spline and was read as the polygon through its points")
         outline = closed_outline(_points(annotation, where, file), where, file)
-        found.append(annotated_area(outline, class_name, where, file))
+        found.append(annotated_area(outline, class_name, where, file, label=_label(annotation)))
+    elsewhere = sum(1 for _ in root.iter("Annotation")) - sum(1 for _ in root.iterfind(_PLACE))
+    if elsewhere:
+        warnings.append(f"annotations in other places of the file than usual, not read: {elsewhere}")
     return found, warnings
+
+
+def _label(annotation: Element) -> tuple[str, str]:
+    """Return the name that a person gave; ASAP itself numbers annotations."""
+    name = (annotation.get("Name") or "").strip()
+    return ("", "") if _NUMBERED.fullmatch(name) else ("Name", name)
 
 
 def _points(annotation: Element, where: str, file: object) -> Ring:
@@ -129,14 +145,21 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
         for number, region in enumerate(layer.iterfind("Regions/Region"), start=1):
             class_name = _layer_class(layer) or (region.get("Text") or "").strip() or UNCLASSIFIED
             place = f"layer {layer_number}, region {number}"
-            where = f"{place} ({class_name})"
+            where = place_name(place, class_name)
             kind = (region.get("Type") or "0").strip()
             if kind in _LINES:
-                warnings.append(f"{place} was passed over: a {_LINES[kind]} encloses no area")
+                warnings.append(f"{where} was passed over: a {_LINES[kind]} encloses no area")
                 continue
             outline = _outline(_imagescope_points(region, where, file), kind, where, file)
             negative = (region.get("NegativeROA") or "0").strip() == "1"
-            found.append(annotated_area(outline, class_name, where, file, negative=negative))
+            text = (region.get("Text") or "").strip()
+            label = ("Text", "" if text == class_name else text)
+            found.append(annotated_area(outline, class_name, where, file, negative=negative, label=label))
+    elsewhere = sum(1 for _ in root.iter("Region")) - sum(
+        1 for _ in root.iterfind("Annotation/Regions/Region")
+    )
+    if elsewhere:
+        warnings.append(f"regions in other places of the file than usual, not read: {elsewhere}")
     return found, warnings
 
 
@@ -195,7 +218,8 @@ class RegionClasses(Settings):
     """Not scored."""
 
     benign: tuple[str, ...] = (
-        "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIS", "HSIL", "LSIL", "Dysplasia",
+        "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIN 1", "CIN 2", "CIN 3", "CIS", "HSIL", "LSIL",
+        "Dysplasia",
     )  # fmt: skip
     """Not scored: benign or precancerous epithelium."""
 
@@ -213,13 +237,23 @@ class RegionClasses(Settings):
         refuse_repeats(name for listed in self.model_dump().values() for name in listed)
         return self
 
+    def ignoring(self, names: Iterable[str]) -> RegionClasses:
+        """Return the table with these classes passed over, whatever they meant before."""
+        ignored = {plain(name): name for name in names}
+        lists = {
+            key: tuple(name for name in listed if plain(name) not in ignored)
+            for key, listed in self.model_dump().items()
+        }
+        lists["pass_over"] = (*lists["pass_over"], *ignored.values())
+        return RegionClasses(**lists)
+
     def meanings(self) -> dict[str, RegionMeaning]:
         """Return the meaning of each name, in the spelling of the table."""
         return {name: meaning for key, meaning in _MEANING_OF_KEY.items() for name in getattr(self, key)}
 
     def meaning(self, name: str) -> RegionMeaning | None:
         """Return what a class means, or None for one that is not in the table."""
-        if name == UNCLASSIFIED:
+        if name == UNCLASSIFIED and not self.is_passed_over(name):
             return RegionMeaning.INCLUDE  # whoever draws one area means that one
         plain_meanings = {plain(known): meaning for known, meaning in self.meanings().items()}
         return plain_meanings.get(plain(name))
@@ -261,8 +295,9 @@ def regions_in_geojson(
 ) -> tuple[list[AnnotatedArea], list[str]]:
     """Return the areas of a file, and warnings about what was passed over.
 
-    Polygons and multipolygons keep their holes; of a mixed geometry the polygons are taken. Points, lines
-    and objects that are no annotations (detections, cells, tiles) are passed over.
+    Polygons and multipolygons keep their holes; of a mixed geometry the polygons are taken, however deep they
+    lie. Points, lines and objects that are no annotations (detections, cells, tiles) are passed over, and
+    counted with their classes.
 
     Parameters
     ----------
@@ -285,12 +320,21 @@ def regions_in_geojson(
     for number, feature in enumerate(features, start=1):
         held, kind, name = geometry(feature), object_type(feature), class_name(feature)
         if kind not in _ANNOTATED_TYPES or held.get("type") not in _GEOJSON_AREAS:
-            passed_over[kind if kind not in _ANNOTATED_TYPES else str(held.get("type") or "no geometry")] += 1
+            what = kind if kind not in _ANNOTATED_TYPES else str(held.get("type") or "no geometry")
+            passed_over[place_name(what, name)] += 1
             continue
-        where = f"annotation {number} ({name})"
-        outline = _polygons(_shape(held, where, file))
-        found.append(annotated_area(translate(outline, *offset), name, where, file))
-    return found, [_said(passed_over)] if passed_over else []
+        where = place_name(f"annotation {number}", name)
+        outline, others = _polygons(_shape(held, where, file))
+        passed_over.update({f"{what} within {where}": count for what, count in others.items()})
+        label_of = label(feature) if name == UNCLASSIFIED else _name(feature)
+        found.append(annotated_area(translate(outline, *offset), name, where, file, label=label_of))
+    return found, [*([_said(passed_over)] if passed_over else []), *planes(features)]
+
+
+def _name(feature: dict[str, Any]) -> tuple[str, str]:
+    """Return the name that a person gave to an object that has a class as well."""
+    name = properties(feature).get("name")
+    return ("name", name.strip()) if isinstance(name, str) else ("", "")
 
 
 def _shape(held: dict[str, Any], where: str, file: object) -> BaseGeometry:
@@ -301,17 +345,28 @@ def _shape(held: dict[str, Any], where: str, file: object) -> BaseGeometry:
         raise RegionsFileError(message, "export the annotations again") from error
 
 
-def _polygons(outline: BaseGeometry) -> BaseGeometry:
-    if not isinstance(outline, GeometryCollection):
-        return outline
-    areas = [part for part in outline.geoms if isinstance(part, Polygon | MultiPolygon)]
-    polygons = [p for part in areas for p in (part.geoms if isinstance(part, MultiPolygon) else [part])]
-    return MultiPolygon(polygons)
+def _polygons(outline: BaseGeometry) -> tuple[BaseGeometry, Counter[str]]:
+    """Return an area, or the areas of a mixed geometry and the number of what else it holds, by type."""
+    if isinstance(outline, Polygon | MultiPolygon):
+        return outline, Counter()
+    parts = list(_parts(outline))
+    polygons = [part for part in parts if isinstance(part, Polygon)]
+    return MultiPolygon(polygons), Counter(p.geom_type for p in parts if not isinstance(p, Polygon))
+
+
+def _parts(outline: BaseGeometry) -> Iterator[BaseGeometry]:
+    """Yield the single parts of a geometry, however deep collections lie within collections."""
+    for part in shapely.get_parts(outline):
+        if part.geom_type.startswith("Multi") or part.geom_type == "GeometryCollection":
+            yield from _parts(part)
+        else:
+            yield part
 
 
 def _said(passed_over: Counter[str]) -> str:
-    kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(passed_over.items()))
-    return f"objects without a drawn area were passed over: {kinds}"
+    kinds = [f"{number} {kind}" for kind, number in sorted(passed_over.items())]
+    more = f" and {len(kinds) - 8} more kinds" if len(kinds) > 8 else ""
+    return f"objects without a drawn area were passed over: {', '.join(kinds[:8])}{more}"
 
 
 # XML from elsewhere, read without trust: a document type declaration is refused before it is acted upon.
@@ -366,6 +421,7 @@ def parse_xml(content: bytes, file: object) -> ElementTree.Element:
 
 
 _FORMS = "QuPath GeoJSON, ASAP XML or ImageScope XML"
+_MOST_LABELS = 5
 _EXPORT = "export the annotations again"
 
 
@@ -409,10 +465,13 @@ def read_regions(
         raise RegionsFileError(
             f"{path}: no drawn area in the file", f"draw areas and export them as {_FORMS}"
         )
+    if are_tangled(area.shape for area, _ in meant):
+        raise RegionsFileError(f"{path}: the areas cross each other too often to be cut out", AGAIN)
     repairs = [said for area, _ in meant for said in area.warnings]
     beyond = [said for area, _ in meant for said in _beyond(area, size_px)]
     areas = tuple(_regions(meant))
-    said = (*warnings, *passed_over, *repairs, *beyond, *_nothing_left(areas, size_px))
+    labels = tuple(_labels(meant, classes))
+    said = (*warnings, *passed_over, *labels, *repairs, *beyond, *_nothing_left(areas, size_px))
     return Regions(areas, tuple(said), form, hashlib.sha256(content).hexdigest())
 
 
@@ -448,14 +507,38 @@ def _with_meaning(drawn: list[AnnotatedArea], classes: RegionClasses, path: Path
     return meant, [said] if passed_over else []
 
 
+def _labels(meant: Meant, classes: RegionClasses) -> Iterator[str]:
+    """Say which areas carry a name or label that their class does not: what was meant cannot be known."""
+    said = list(filter(None, (_regions_file_label(area, meaning, classes) for area, meaning in meant)))
+    yield from said[:_MOST_LABELS]
+    if len(said) > _MOST_LABELS:
+        yield f"{len(said) - _MOST_LABELS} more areas carry a name or label that their class does not"
+
+
+def _regions_file_label(area: AnnotatedArea, meaning: RegionMeaning, classes: RegionClasses) -> str:
+    """Say how an area's label and class differ; a label that is no known class may name a person."""
+    if not area.label:
+        return ""
+    known = classes.meaning(area.label)
+    named = f"named {area.label!r}" if known else "named"
+    taken = "is scored" if meaning.use is RegionUse.INCLUDE else "is not scored"
+    if area.class_name == UNCLASSIFIED:
+        said = f"{area.where} is {named} (in {area.label_key!r}) but has no class: it {taken}"
+        return f"{said}; give it a class if that is not meant"
+    if known is not None and known.use is not meaning.use:
+        said = f"{area.where} is {named} (in {area.label_key!r}), unlike its class"
+        return f"{said}: it {taken}, as the class says"
+    return ""
+
+
 def _counted(names: Counter[str]) -> str:
     return ", ".join(f"{name!r} ({number})" for name, number in sorted(names.items()))
 
 
 def _way_out(classes: RegionClasses) -> str:
     return (
-        "give them a known class, or name them in [regions] of the configuration "
-        f"(pass_over leaves them out). Known: {classes.listed()}"
+        "give them a known class, name them in [regions] of the configuration, or leave them out "
+        f"(--ignore-class NAME, or pass_over). Known: {classes.listed()}"
     )
 
 

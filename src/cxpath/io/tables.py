@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -16,8 +18,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from cxpath.errors import CellsFileError, MissingFileError, ReadsFileError
+from cxpath.errors import CellsFileError, CxpathError, MissingFileError, ReadsFileError
 from cxpath.io.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from openpyxl.workbook import Workbook
 
 # A table as text (CSV, TSV) from any program: separator, encoding and decimal comma are found out.
 #
@@ -25,48 +30,129 @@ from cxpath.io.atomic import atomic_write
 
 
 _SEPARATORS = ("\t", ";", ",")
+_SEPARATOR_LINE = re.compile(r'^"?sep=(?P<separator>\\t|[\t;,|:])"?[ \t;,]*$', re.IGNORECASE)
+"""What Excel writes and reads as a first line that states the separator."""
+_SEPARATOR_KEY = b"separator"
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _AGAIN = "save the table again as tab-separated text in UTF-8"
+_NO_GROUPS = "write numbers without thousands separators and save the table again"
 
 
-def read_text_table(content: bytes, file: object) -> pa.Table:
-    """Return all columns as texts; an empty entry is an empty text.
+def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
+    """Return all named columns as texts, and warnings about rows that had to be completed.
+
+    An empty entry is an empty text. Rows without any entry are left out, and so are columns without a name.
 
     Parameters
     ----------
     content : bytes
-        UTF-8, UTF-16 with byte order mark, or else Windows-1252. The separator is the one of tab, semicolon
-        and comma that the first line holds most of.
+        UTF-8, UTF-16 with byte order mark, or else Windows-1252; lines end in LF, CR LF or CR. The separator
+        is stated by a first line `sep=;`, or else the one of tab, semicolon and comma that the header holds
+        most of.
     file : object
         Names the file in messages.
 
     Raises
     ------
     CellsFileError
-        When rows differ in length, or a column name stands twice.
+        When a row is longer than the header, the last line breaks off, or a column name stands twice.
     """
-    text = decoded(content)
-    header = text.lstrip().partition("\n")[0]
-    separator = separator_of(text)
-    names = [name.strip().strip('"') for name in header.rstrip("\r").split(separator)]
-    if len(set(names)) < len(names):
-        raise CellsFileError(f"{file}: a column name stands twice", _AGAIN)
+    text, separator = without_separator_line(decoded(content))
+    names, body = _header(text, separator, file)
+    columns = [name or f"\0{place}" for place, name in enumerate(names)]
     try:
-        return pcsv.read_csv(
-            io.BytesIO(text.lstrip().encode()),
-            read_options=pcsv.ReadOptions(skip_rows=1, column_names=names),
-            parse_options=pcsv.ParseOptions(delimiter=separator, newlines_in_values=True),
-            convert_options=pcsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowException as error:
-        first_line = str(error).splitlines()[0]
-        raise CellsFileError(f"{file}: not readable as a table: {first_line}", _AGAIN) from error
+        table, warnings = _quick(body, columns, separator), list[str]()
+    except pa.ArrowException:  # rows of unequal length, or quotes that do not match
+        table, warnings = _completed(body, columns, separator, file)
+    named = [column for column in columns if not column.startswith("\0")]
+    table = _without_empty_rows(table).select(named)
+    return table.replace_schema_metadata({_SEPARATOR_KEY: separator.encode()}), warnings
+
+
+def without_separator_line(text: str) -> tuple[str, str]:
+    """Return a table's text without a first line `sep=X`, and its separator."""
+    text = text.lstrip("\r\n ")
+    first = _LINE_END.split(text, maxsplit=1)[0]
+    stated = _SEPARATOR_LINE.match(first)
+    if stated is None:
+        return text, separator_of(text)
+    rest = text[len(first) :].lstrip("\r\n")
+    return rest, "\t" if stated["separator"] == "\\t" else stated["separator"]
 
 
 def separator_of(text: str) -> str:
-    """Return the one of tab, semicolon and comma that the first line holds most of."""
-    return max(_SEPARATORS, key=text.lstrip().partition("\n")[0].count)
+    """Return the one of tab, semicolon and comma that the first line holds most of outside quotes."""
+    first = _LINE_END.split(text.lstrip("\r\n "), maxsplit=1)[0]
+    unquoted = re.sub(r'"[^"]*"', "", first)
+    return max(_SEPARATORS, key=unquoted.count)
+
+
+def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
+    """Return the column names, and the text below them with lines that end in LF."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = io.StringIO(text, newline="")
+    try:
+        names = [name.strip() for name in next(csv.reader(lines, delimiter=separator), [])]
+    except (csv.Error, TypeError) as error:
+        raise CellsFileError(f"{file}: not readable as a table: {error}", _AGAIN) from error
+    named = [name for name in names if name]
+    if len(set(named)) < len(named):
+        twice = next(name for name in named if named.count(name) > 1)
+        raise CellsFileError(f"{file}: a column name stands twice: {twice!r}", _AGAIN)
+    return names, lines.read()
+
+
+def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
+    if body.count('"') % 2:
+        raise pa.ArrowInvalid("quotes that do not match")  # Arrow would read on to the end of the file
+    if not body.strip("\n"):
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    return pcsv.read_csv(
+        io.BytesIO(body.encode()),
+        read_options=pcsv.ReadOptions(column_names=columns),
+        parse_options=pcsv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=pcsv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+        ),
+    )
+
+
+def _completed(body: str, columns: list[str], separator: str, file: object) -> tuple[pa.Table, list[str]]:
+    """Read row by row: fill rows that end early, as QuPath writes them, and refuse longer ones."""
+    rows: list[list[str]] = []
+    short: list[int] = []
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=separator, strict=True)
+    try:
+        for number, row in enumerate(filter(None, reader), start=2):
+            rows.append(_fitted(row, len(columns), f"{file}: not readable as a table: row {number}"))
+            if len(row) < len(columns):
+                short.append(number)
+    except csv.Error as error:
+        raise CellsFileError(f"{file}: not readable as a table: {error}", _AGAIN) from error
+    if short == [len(rows) + 1] and not body.endswith("\n"):
+        raise CellsFileError(f"{file}: the table breaks off in its last line", _AGAIN)
+    arrays = [pa.array(entries, pa.string()) for entries in zip(*rows, strict=True)]
+    said = f"rows that end before the last column: {len(short)}; what is missing was taken as empty"
+    return pa.table(arrays, names=columns), [said] if short else []
+
+
+def _fitted(row: list[str], length: int, where: str) -> list[str]:
+    if any(entry.strip() for entry in row[length:]):
+        message = f"{where} has {len(row)} entries under {length} columns"
+        raise CellsFileError(message, "put entries that hold the separator in quotes")
+    return [*row[:length], *[""] * (length - len(row))]
+
+
+def _without_empty_rows(table: pa.Table) -> pa.Table:
+    """Leave out rows that hold separators alone, which spreadsheets keep where something was deleted."""
+    empty = None
+    for column in table.columns:
+        blank = pc.equal(pc.utf8_trim_whitespace(column), "")
+        empty = blank if empty is None else pc.and_(empty, blank)
+        if not pc.any(empty).as_py():
+            return table
+    return table if empty is None else table.filter(pc.invert(empty))
 
 
 def decoded(content: bytes) -> str:
@@ -79,13 +165,25 @@ def decoded(content: bytes) -> str:
         return content.decode("cp1252", errors="replace")
 
 
-def numbers(column: pa.ChunkedArray, name: str, file: object) -> NDArray[np.float64]:
+def numbers(
+    column: pa.ChunkedArray, name: str, file: object, table: pa.Table | None = None
+) -> NDArray[np.float64]:
     """Return a column as numbers: NaN for nothing, decimal commas understood.
+
+    Parameters
+    ----------
+    column : pa.ChunkedArray
+    name : str
+        Of the column, for messages.
+    file : object
+        Names the file in messages.
+    table : pa.Table, optional
+        The whole table: its other columns say whether 1,020 is a little over one or over a thousand.
 
     Raises
     ------
     CellsFileError
-        Naming the first entry that is no number.
+        Naming the first entry that is no number, or one that could be either of two numbers.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
@@ -94,7 +192,9 @@ def numbers(column: pa.ChunkedArray, name: str, file: object) -> NDArray[np.floa
             return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
         except pa.ArrowException as error:
             raise CellsFileError(f"{file}: column {name} holds {column.type}, not numbers") from error
-    plain = pc.replace_substring(pc.utf8_trim_whitespace(column), ",", ".")
+    plain = pc.utf8_trim_whitespace(column)
+    _refuse_grouped_digits(plain, name, file, table)
+    plain = pc.replace_substring(plain, ",", ".")
     plain = pc.if_else(pc.equal(plain, ""), pa.scalar(None, pa.string()), plain)
     try:
         return np.asarray(plain.cast(pa.float64()).to_numpy(), dtype=np.float64)
@@ -103,6 +203,45 @@ def numbers(column: pa.ChunkedArray, name: str, file: object) -> NDArray[np.floa
         raise CellsFileError(
             f"{file}: row {row}: {entry!r} in column {name!r} is no number", "correct it, or leave it empty"
         ) from error
+
+
+def _refuse_grouped_digits(entries: pa.ChunkedArray, name: str, file: object, table: pa.Table | None) -> None:
+    """Refuse a column in which a comma or point may separate thousands: 1,020 for one thousand and twenty.
+
+    It may if every entry with the mark has three digits behind it and every entry without is below 1000.
+    Columns are separated by semicolons where the comma is decimal: there a comma is trusted. A point is
+    trusted where no plain number stands beside it, unless semicolons or decimal commas tell of a country that
+    writes thousands so. Nothing is refused when another column shows that the mark is decimal.
+    """
+    for mark in (",", "."):
+        marked = entries.filter(pc.match_substring(entries, mark))
+        if not len(marked) or not _all_match(marked, rf"^[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+$"):
+            continue
+        bare = entries.filter(pc.match_substring_regex(entries, r"^[+-]?\d+$"))
+        if not _all_match(bare, r"^[+-]?\d{1,3}$") or _is_decimal(mark, table):
+            continue
+        if mark == "," and _has_semicolons(table):
+            continue
+        if mark == "." and not len(bare) and not (_has_semicolons(table) or _is_decimal(",", table)):
+            continue
+        first = str(marked[0].as_py())
+        either = f"{first.replace(mark, '')} or {first.replace(',', '.')}"
+        raise CellsFileError(f"{file}: {first} in column {name!r} may mean {either}", _NO_GROUPS)
+
+
+def _all_match(entries: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(entries, pattern), min_count=0).as_py())
+
+
+def _is_decimal(mark: str, table: pa.Table | None) -> bool:
+    """Say whether some entry of the table can only be a number with this decimal mark, such as 0,5."""
+    decimal = rf"^[+-]?(0?|\d{{4,}})\{mark}\d+$|^[+-]?\d+\{mark}(\d{{1,2}}|\d{{4,}})$"
+    columns = [] if table is None else [one for one in table.columns if _is_text(one.type)]
+    return any(pc.any(pc.match_substring_regex(one, decimal), min_count=0).as_py() for one in columns)
+
+
+def _has_semicolons(table: pa.Table | None) -> bool:
+    return table is not None and (table.schema.metadata or {}).get(_SEPARATOR_KEY) == b";"
 
 
 def _first_that_is_none(entries: list[Any]) -> tuple[int, str]:
@@ -135,71 +274,179 @@ def _is_text(kind: pa.DataType) -> bool:
 
 WORKBOOK = {".xlsx", ".xlsm"}
 
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_MOST_ROWS = 50_000
+_LAST_ROW = 1_048_576
+"""The last row that a worksheet can have."""
+_MOST_ENTRIES = 5_000_000
+_MOST_BYTES = 32 << 20
+"""Of an unpacked part of a workbook: several times what fifty thousand reads need."""
+_SMALL_BYTES, _LARGEST_RATIO = 4 << 20, 150
+"""A larger part that unpacks to more than so many times its size is no table that a person filled in."""
+
+_UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
+"""What stands in a number format without an effect on the number: quoted and escaped text, colours."""
+_PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """The rows of a table that are not empty, each with its number, and what was not read of the file."""
+
+    rows: tuple[tuple[int, list[str]], ...]
+    warnings: tuple[str, ...] = ()
+
 
 def plain_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the rows that are not empty, each with its number; of a workbook, those of its first sheet.
+    """Return the rows that are not empty, each with its number; see `plain_table`."""
+    return list(plain_table(path).rows)
+
+
+def plain_table(path: Path) -> PlainTable:
+    """Read a table; of a workbook, its first visible worksheet.
 
     Parameters
     ----------
     path : Path
         `.xlsx`, or text in UTF-8 (with or without BOM), UTF-16 or Windows-1252, separated by tab, semicolon
-        or comma.
+        or comma, or as a first line `sep=X` says.
 
     Raises
     ------
-    MissingFileError, ReadsFileError
+    MissingFileError
+        When there is no such file.
+    ReadsFileError
+        When it is damaged, holds a formula, or is larger than a table that people fill in.
     """
     try:
-        rows = list(_of_workbook(path) if path.suffix.casefold() in WORKBOOK else _of_text(path))
+        content = path.read_bytes()
+        if content.startswith(_OLD_EXCEL):
+            raise ReadsFileError(f"{path}: is an old or encrypted Excel file", "save it as XLSX or CSV")
+        if content.startswith(_ZIP) or path.suffix.casefold() in WORKBOOK:
+            return _of_workbook(path, content)
+        return PlainTable(tuple(_filled(path, _of_text(content))))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", "give a table of manual reads") from error
-    except (OSError, csv.Error, BadZipFile, KeyError) as error:
-        raise ReadsFileError(
-            f"{path}: not readable as a table: {error}", "save it as CSV in UTF-8"
-        ) from error
-    return [(number, row) for number, row in rows if any(row)]
+    except (OSError, csv.Error) as error:
+        raise ReadsFileError(f"{path}: not readable as a table: {error}", _PLAIN_ROWS_AGAIN) from error
 
 
-def _of_text(path: Path) -> Iterator[tuple[int, list[str]]]:
-    text = decoded(path.read_bytes())
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator_of(text))
+def _filled(path: Path, rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
+    """Yield rows that hold something, without blanks at their ends, as long as they are not too many."""
+    kept = entries = 0
+    for number, row in rows:
+        if not any(row):
+            continue
+        while not row[-1]:
+            row.pop()
+        kept, entries = kept + 1, entries + len(row)
+        if kept > _MOST_ROWS or entries > _MOST_ENTRIES:
+            raise ReadsFileError(f"{path}: row {number}: the table is too large", "keep the rows needed")
+        yield number, row
+
+
+def _of_text(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    text = decoded(content)
+    rest, separator = without_separator_line(text)
+    above = len(text[: len(text) - len(rest)].splitlines())
+    reader = csv.reader(io.StringIO(rest, newline=""), delimiter=separator, strict=True)
     for row in reader:
-        yield reader.line_num, [entry.strip() for entry in row]
+        yield above + reader.line_num, [entry.strip() for entry in row]
 
 
-def _of_workbook(path: Path) -> Iterator[tuple[int, list[str]]]:
-    from openpyxl import load_workbook  # noqa: PLC0415  # heavy, and most tables are CSV
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-
+def _of_workbook(path: Path, content: bytes) -> PlainTable:
     try:
-        book = load_workbook(path, read_only=True)
-    except (InvalidFileException, ValueError) as error:
-        raise ReadsFileError(f"{path}: is no XLSX workbook", "save it again as XLSX or CSV") from error
+        _refuse_large_parts(path, content)
+        return _first_sheet(path, content)
+    except CxpathError:
+        raise
+    except Exception as error:  # openpyxl, zip, zlib and XML each raise what they like
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ReadsFileError(
+            f"{path}: is no XLSX workbook, or a damaged one: {reason}", _PLAIN_ROWS_AGAIN
+        ) from error
+
+
+def _refuse_large_parts(path: Path, content: bytes) -> None:
+    with ZipFile(io.BytesIO(content)) as archive:
+        parts = archive.infolist()
+    for part in parts:
+        dense = part.file_size > _SMALL_BYTES and part.file_size > _LARGEST_RATIO * part.compress_size
+        if dense or part.file_size > _MOST_BYTES:
+            message = f"{path}: {part.filename} unpacks to {part.file_size / 2**20:.0f} MiB"
+            raise ReadsFileError(message, "copy the filled rows to a new workbook, or save it as CSV")
+
+
+def _first_sheet(path: Path, content: bytes) -> PlainTable:
+    book = _open_workbook(content)
     try:
-        for number, row in enumerate(book.worksheets[0].iter_rows(values_only=True), start=1):
-            yield number, [_text(entry, path, number) for entry in row]
+        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        if not visible:
+            raise ReadsFileError(f"{path}: has no visible worksheet", "put the table on a visible sheet")
+        rows = tuple(_filled(path, _sheet_rows(visible[0], path)))
+        others = [sheet.title for sheet in book.worksheets if sheet is not visible[0]]
+        said = f"{path.name}: only the sheet {visible[0].title!r} was read, not {_listed(others)}"
+        return PlainTable(rows, (said,) if others else ())
     finally:
         book.close()
 
 
-def _text(entry: Any, path: Path, row: int) -> str:
+def _listed(names: list[str]) -> str:
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(map(repr, names[:3])) + rest
+
+
+def _open_workbook(content: bytes) -> Workbook:
+    """Open a workbook without its chart sheets, which openpyxl cannot read without loading everything."""
+    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415  # heavy, and most tables are CSV
+
+    class Reader(ExcelReader):  # type: ignore[misc, unused-ignore]
+        def read_chartsheet(self, sheet: Any, rel: Any) -> None:
+            """Pass over a chart."""
+
+    reader = Reader(io.BytesIO(content), read_only=True, keep_links=False)
+    reader.read()
+    return reader.wb
+
+
+def _sheet_rows(sheet: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
+    sheet.reset_dimensions()  # what a program noted as the extent may be out of date
+    cells_read = 0
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        cells_read += len(row)
+        if number > _LAST_ROW or cells_read > _MOST_ENTRIES:
+            raise ReadsFileError(f"{path}: row {number}: the sheet is too large", "keep the rows needed")
+        yield number, [_text(cell, path, number) for cell in row]
+
+
+def _text(cell: Any, path: Path, row: int) -> str:
     """Return a cell as it would stand in a CSV file."""
+    entry = cell.value
     if entry is None:
         return ""
     if isinstance(entry, datetime | date):
         return entry.isoformat()[:10]
-    if isinstance(entry, float) and entry.is_integer():
-        return str(int(entry))
+    if isinstance(entry, int | float) and not isinstance(entry, bool):
+        return _number(float(entry), str(cell.number_format or ""))
     text = str(entry).strip()
-    if text.startswith("="):
+    if text.startswith("=") or not isinstance(entry, str | bool | time | timedelta):
         raise ReadsFileError(f"{path}: row {row}: holds a formula", "paste values instead of formulas")
     return text
 
 
+def _number(value: float, number_format: str) -> str:
+    """Return a number as the sheet shows its unit: a cell that shows 5 % holds 0.05."""
+    if "%" in _UNSCALED.sub("", number_format):
+        return f"{value * 100:.12g}%"
+    return str(int(value)) if value.is_integer() else str(value)
+
+
 # Tables for spreadsheets that no entry can turn into a program: CSV and XLSX, written whole.
 #
-# A text that begins like a formula gets an apostrophe in front, which spreadsheets hide
-# (https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay numbers, negative ones too.
+# Every field of a CSV is quoted: a spreadsheet that takes semicolons for separators would otherwise split a
+# text at one and run what follows. A text that begins like a formula gets an apostrophe in front, which
+# spreadsheets hide (https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay numbers, negative
+# ones too.
 
 
 Entry = str | int | float | None
@@ -231,7 +478,14 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Entry]
             _write_workbook(partial, safe)
         else:
             with partial.open("w", newline="", encoding="utf-8-sig") as file:
-                csv.writer(file, lineterminator="\n").writerows(safe)
+                csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(safe)
+
+
+def _printable(entry: Entry) -> Entry:
+    """Return an entry without the control characters that XML cannot hold."""
+    if not isinstance(entry, str):
+        return entry
+    return "".join(letter for letter in entry if letter in "\t\n\r" or letter >= " ")
 
 
 def _write_workbook(path: Path, rows: Sequence[Sequence[Entry]]) -> None:
@@ -240,6 +494,6 @@ def _write_workbook(path: Path, rows: Sequence[Sequence[Entry]]) -> None:
     book = Workbook(write_only=True)
     sheet = book.create_sheet("reads")
     for row in rows:
-        sheet.append(list(row))
+        sheet.append([_printable(entry) for entry in row])
     with path.open("wb") as file:
         book.save(file)

@@ -229,7 +229,7 @@ def observe(
     detector : Detector
         With a low centre threshold if a cut is still to be chosen.
     drawn : iterable of SyntheticField
-    judging : MatchingSettings
+    matching : MatchingSettings
     """
     return [
         _observed(detector.detect(np.ascontiguousarray(field.rgb)[None])[0], field, detector.mpp, matching)

@@ -75,7 +75,7 @@ def measure_reliability(
     observations : sequence of Observation
         Of fields that neither calibrated nor chose anything.
     decision : Decision
-    judging : MatchingSettings
+    matching : MatchingSettings
     mpp : float
     what : str
         The fields in words.

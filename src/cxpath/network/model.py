@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,7 +15,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Calibration
-from cxpath.data.settings import Settings, bundled
+from cxpath.data.settings import Settings, bundled, parse_toml
 from cxpath.errors import ModelError
 from cxpath.network.embedding import CellEmbedding, read_embedding
 from cxpath.network.unet import ArchitectureSettings, PlainUNet
@@ -224,25 +223,31 @@ def read_card(folder: Path) -> ModelCard:
     """
     path = folder / CARD_NAME
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        if content.get("schema") == EARLIER_SCHEMA:
-            raise ModelError(
-                f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
-                "pack its training again: cxpath models pack",
-            )
+        content = parse_toml(path.read_text(encoding="utf-8"))
+        _refuse_earlier(content, path)
         return ModelCard.model_validate(content)
     except FileNotFoundError as error:
         raise ModelError(
             f"{path}: no model card there", "give a folder that `cxpath models list` names"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: not readable as TOML: {error}", "restore the model folder") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "card"
         raise ModelError(
             f"{path}: {where}: {first['msg']}", "the model may belong to another version of cxpath"
         ) from error
+    except ModelError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: not readable as TOML: {error}", "restore the model folder") from error
+
+
+def _refuse_earlier(content: dict[str, Any], path: Path) -> None:
+    if content.get("schema") == EARLIER_SCHEMA:
+        raise ModelError(
+            f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
+            "pack its training again: cxpath models pack",
+        )
 
 
 def card_text(card: ModelCard) -> str:

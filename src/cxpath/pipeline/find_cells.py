@@ -6,9 +6,9 @@ most a few results ahead of the next, so memory does not grow with the slide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -20,7 +20,7 @@ from cxpath.network.detector import Detector, Launched
 from cxpath.pipeline.cells import Deduplicator, cells_from_peaks
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.pipeline.stages import StageProfiler, StageTimes, prefetch, side_by_side
-from cxpath.pipeline.tiles import PlannedTile, Tile, TilePlan, plan_tiles, read_tiles, reading_profiler
+from cxpath.pipeline.tiles import Tile, TilePlan, plan_tiles, read_tiles, reading_profiler
 from cxpath.slide.slide import Slide
 from cxpath.tissue.tissue import Tissue
 
@@ -29,6 +29,52 @@ Progress = Callable[[int, int], None]
 
 Keep = Callable[[CellTable], object]
 """Called with the cells of every tile, in a thread of its own, as they come."""
+
+
+@dataclass(frozen=True, eq=False)
+class SlideContext:
+    """A slide and all that finding its cells needs to know of it.
+
+    Parameters
+    ----------
+    slide : Slide
+    tissue : Tissue
+    plan : TilePlan
+    detector : Detector
+        Made for this slide's stains.
+    settings : PipelineSettings
+    regions : Regions, optional
+        Cells outside these annotated regions are dropped, by the exact outline.
+    stained_threshold : float, optional
+        Written with the cells; the model card's when left out.
+    """
+
+    slide: Slide
+    tissue: Tissue
+    plan: TilePlan
+    detector: Detector
+    settings: PipelineSettings
+    regions: Regions | None = None
+    stained_threshold: float | None = None
+
+    @property
+    def facts(self) -> CellTableFacts:
+        """What the cells of this slide refer to."""
+        info, stains, card = self.slide.info, self.tissue.stains, self.detector.card
+        return CellTableFacts(
+            mpp=info.mpp,
+            width_px=info.width_px,
+            height_px=info.height_px,
+            slide_digest=info.digest,
+            model_digest=card.digest,
+            stain_vectors=(stains.hematoxylin, stains.dab),
+            white_point=stains.white_point,
+            stained_threshold=self.stained_threshold or card.thresholds.stained_threshold,
+        )
+
+    def limited_to(self, tiles: Sequence[int], reason: str) -> SlideContext:
+        """Return the same slide with only some tiles to read; `reason` says why the others are not."""
+        return replace(self, plan=self.plan.limited_to(tiles, reason))
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +91,7 @@ def plan_slide(slide: Slide, tissue: Tissue, detector: Detector, settings: Pipel
 
 
 def find_cells(
-    slide: Slide,
-    tissue: Tissue,
-    plan: TilePlan,
-    detector: Detector,
-    settings: PipelineSettings,
-    regions: Regions | None = None,
+    context: SlideContext,
     progress: Progress | None = None,
     keep: Keep | None = None,
     duplicates: Deduplicator | None = None,
@@ -59,18 +100,11 @@ def find_cells(
 
     Parameters
     ----------
-    slide : Slide
-    tissue : Tissue
-    plan : TilePlan
-    detector : Detector
-        Made for this slide's stains.
-    settings : PipelineSettings
-    regions : Regions, optional
-        Cells outside the drawn regions are dropped, by the exact outline.
+    context : SlideContext
     progress : callable, optional
     keep : callable, optional
         Writes the cells of each tile while the network works on the next.
-    seams : Deduplicator, optional
+    duplicates : Deduplicator, optional
         What tiles read earlier have claimed, where a slide is read in several goes.
 
     Returns
@@ -79,18 +113,14 @@ def find_cells(
         In the order of reading, as `keep` got them. A cell off the tissue mask is dropped even where a tile
         reaches over the tissue's edge, so that the count does not depend on how the lattice fell.
     """
-    facts = cell_facts(slide, tissue, detector.card.digest)
-    planned = plan.with_tissue
+    planned = context.plan.with_tissue
     profilers = (
-        reading_profiler(settings.tiles),
+        reading_profiler(context.settings.tiles),
         *(StageProfiler(name) for name in ("network", "cells", "write")),
     )
-    duplicates = duplicates or deduplicator(slide, plan, detector)
-    tile_cells = _TileCells(slide, tissue, duplicates, detector, facts, settings, regions)
-    found = [CellTable.from_columns(facts, x_px=np.zeros(0), y_px=np.zeros(0))]
-    with closing(
-        _stages(slide, planned, plan.mpp, detector, settings, tile_cells, keep, profilers)
-    ) as tables:
+    tile_cells = _TileCells(context, duplicates or deduplicator(context))
+    found = [no_cells(context)]
+    with closing(_stages(context, tile_cells, keep, profilers)) as tables:
         for done, cells in enumerate((cells for batch in tables for cells in batch), start=1):
             found.append(cells)
             if progress:
@@ -99,22 +129,15 @@ def find_cells(
     return FoundCells(CellTable.concatenate(found), stages)
 
 
-def deduplicator(slide: Slide, plan: TilePlan, detector: Detector) -> Deduplicator:
+def deduplicator(context: SlideContext) -> Deduplicator:
     """Return what makes one cell of two that neighbouring tiles each claim."""
-    return Deduplicator(plan.columns, detector.card.thresholds.min_distance_um / slide.info.mpp)
+    distance_um = context.detector.card.thresholds.min_distance_um
+    return Deduplicator(context.plan.columns, distance_um / context.slide.info.mpp)
 
 
-def cell_facts(slide: Slide, tissue: Tissue, model_digest: str) -> CellTableFacts:
-    """Return what the cells of this slide refer to."""
-    return CellTableFacts(
-        mpp=slide.info.mpp,
-        width_px=slide.info.width_px,
-        height_px=slide.info.height_px,
-        slide_digest=slide.info.digest,
-        model_digest=model_digest,
-        stain_vectors=(tissue.stains.hematoxylin, tissue.stains.dab),
-        white_point=tissue.stains.white_point,
-    )
+def no_cells(context: SlideContext) -> CellTable:
+    """Return the table of a slide without cells."""
+    return CellTable.from_columns(context.facts, x_px=np.zeros(0), y_px=np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,48 +151,35 @@ class _LaunchedTiles:
 class _TileCells:
     """From what the network saw to the cells of each tile; the third stage."""
 
-    def __init__(
-        self,
-        slide: Slide,
-        tissue: Tissue,
-        duplicates: Deduplicator,
-        detector: Detector,
-        facts: CellTableFacts,
-        settings: PipelineSettings,
-        regions: Regions | None,
-    ) -> None:
-        self._slide, self._tissue, self._regions, self._duplicates = slide, tissue, regions, duplicates
-        self._detector, self._facts, self._settings = detector, facts, settings
-        self._calibration = detector.card.calibration.as_value()
+    def __init__(self, context: SlideContext, duplicates: Deduplicator) -> None:
+        self._context, self._duplicates, self._facts = context, duplicates, context.facts
+        self._calibration = context.detector.card.calibration.as_value()
 
     def __call__(self, batch: _LaunchedTiles) -> list[CellTable]:
-        peaks_of_tiles = self._detector.collect(batch.launched)
-        found = []
+        peaks_of_tiles = self._context.detector.collect(batch.launched)
+        found, settings = [], self._context.settings.cells
         for frame, peaks in zip(batch.frames, peaks_of_tiles, strict=True):
-            cells = cells_from_peaks(peaks, frame, self._facts, self._calibration, self._settings.cells)
+            cells = cells_from_peaks(peaks, frame, self._facts, self._calibration, settings)
             found.append(self._duplicates.keep(self._where_to_score(cells), frame))
         return found
 
     def _where_to_score(self, cells: CellTable) -> CellTable:
-        inside = self._tissue.contains(cells.x_px, cells.y_px)
-        if self._regions:
-            info = self._slide.info
-            inside &= self._regions.contains(cells.x_px, cells.y_px, info.width_px, info.height_px)
+        inside = self._context.tissue.contains(cells.x_px, cells.y_px)
+        if regions := self._context.regions:
+            info = self._context.slide.info
+            inside &= regions.contains(cells.x_px, cells.y_px, info.width_px, info.height_px)
         return cells.take(inside)
 
 
 def _stages(
-    slide: Slide,
-    planned: tuple[PlannedTile, ...],
-    mpp: float,
-    detector: Detector,
-    settings: PipelineSettings,
+    context: SlideContext,
     tile_cells: _TileCells,
     keep: Keep | None,
     profilers: tuple[StageProfiler, ...],
 ) -> Generator[list[CellTable], None, None]:
     """Chain the stages; each pulls from the one before it."""
     reading, network, cells, write = profilers
+    plan, detector, settings = context.plan, context.detector, context.settings
     size = settings.network.effective_batch_size(detector.device.name)
 
     def launch(batch: tuple[Tile, ...]) -> _LaunchedTiles:
@@ -182,7 +192,7 @@ def _stages(
                 keep(table)
         return tables
 
-    tiles = _batches(read_tiles(slide, planned, mpp, settings.tiles, reading), size)
+    tiles = _batches(read_tiles(context.slide, plan.with_tissue, plan.mpp, settings.tiles, reading), size)
     found = prefetch(prefetch(tiles, launch, network), tile_cells, cells)
     return prefetch(found, written, write)
 

@@ -143,8 +143,8 @@ def bland_altman_figure(pair: Compared, folder: Path, name: str, *, ratio: bool)
             one = pair.statistics.get((f"bland_altman_{kind}_{key}", scale))
             if one is None or one["estimate"] is None:
                 continue
-            low, high = one["interval"]
-            axes.axhspan(low, high, color=BAND_BLUE, alpha=0.6, lw=0)
+            if one["interval"]:
+                axes.axhspan(*one["interval"], color=BAND_BLUE, alpha=0.6, lw=0)
             axes.axhline(one["estimate"], color=BLUE, ls=style, lw=1.1)
             axes.annotate(
                 f"{'bias' if key == 'bias' else 'limit'} {one['estimate']:.2f}".replace("-", "−"),
@@ -177,7 +177,7 @@ def passing_bablok_figure(pair: Compared, folder: Path, name: str) -> Path:
     with drawing() as (figure, axes):
         along = np.linspace(0, pair.largest * 1.05, 200)
         axes.plot(along, along, color=GREY, lw=0.8, ls=":", label="identity")
-        if slope and intercept:
+        if slope and intercept and slope["estimate"] is not None:
             line = intercept["estimate"] + slope["estimate"] * along
             edges = [_corner(slope, intercept, end, along) for end in (0, 1)]
             axes.fill_between(along, np.minimum(*edges), np.maximum(*edges), color=BAND_BLUE, lw=0)
@@ -194,7 +194,7 @@ def passing_bablok_figure(pair: Compared, folder: Path, name: str) -> Path:
 
 def _corner(slope: Mapping[str, Any], intercept: Mapping[str, Any], end: int, along: Floats) -> Floats:
     """Return the line of one end of the slope's interval and the opposite end of the intercept's."""
-    steep, start = slope["interval"][end], intercept["interval"][1 - end]
+    steep, start = ((one["interval"] or (None, None))[at] for one, at in ((slope, end), (intercept, 1 - end)))
     if steep is None or start is None:
         steep, start = slope["estimate"], intercept["estimate"]
     line: Floats = start + steep * along

@@ -55,6 +55,8 @@ def _design(document: Mapping[str, Any]) -> Iterator[str]:
     if first["compared"]:
         yield f"Method comparisons are of {first['compared']['name']} with {first['reference']['name']}: "
         yield f"{first['why']}."
+    elif first["reference"]:
+        yield f"Each reader was compared with {first['reference']['name']}: {first['why']}."
 
 
 def _scores(document: Mapping[str, Any]) -> Iterator[str]:
@@ -167,15 +169,26 @@ def _tables(statistics: Sequence[Entry], many_rounds: bool, level: float) -> Ite
         own = [one for one in statistics if one["round"] == number]
         for analysis, key, title in _ANALYSES:
             rows = [one for one in own if one["analysis"] == analysis and not one.get("reader")]
-            if rows and not _only_all(rows):
-                heading = title.format(**rows[0]) if analysis == "comparison" else title
+            for place, part in enumerate(_by_compared(rows) if analysis == "comparison" else [rows]):
+                if not part or _only_all(part):
+                    continue
+                heading = title.format(**part[0]) if analysis == "comparison" else title
                 heading = heading[:1].upper() + heading[1:]
-                yield _listing(f"{key}{ending}", heading + where, rows, level)
+                apart = f"-{place + 1}" if place else ""
+                yield _listing(f"{key}{apart}{ending}", heading + where, part, level)
         for analysis in _PIVOTED:
             rows = [one for one in own if one["analysis"] == analysis and one.get("reader")]
             if rows:
                 against = "the others' consensus" if analysis == "each reader" else "the earlier round"
                 yield _by_reader(f"{analysis.replace(' ', '-')}-by-reader{ending}", against, where, rows)
+
+
+def _by_compared(rows: Sequence[Entry]) -> list[list[Entry]]:
+    """Return the rows of each comparison: with a reference and no software every reader has one."""
+    return [
+        [one for one in rows if one["compared"] == compared]
+        for compared in dict.fromkeys(one["compared"] for one in rows)
+    ]
 
 
 def _only_all(rows: Sequence[Entry]) -> bool:
@@ -249,7 +262,9 @@ def minus(text: str) -> str:
 def _interval(edges: Sequence[float | None] | None, key: str) -> str:
     if edges is None:
         return ""
-    low, high = ("∞" if edge is None else number(edge, key) for edge in edges)
+    low, high = (
+        beyond if edge is None else number(edge, key) for beyond, edge in zip(("−∞", "∞"), edges, strict=True)
+    )
     return f"{low} to {high}"
 
 

@@ -351,7 +351,7 @@ def _curve(shares: list[float]) -> str:
 PDL1 = "pdl1"
 
 _OTHER_SCORES = {
-    "ic_area": "IC, share of tumour area (%)",
+    "ic_area": "IC, share of tumour area taken by lymphocytes and macrophages (%)",
     "ic_cells": "IC, share of immune cells (%)",
     "tap": "TAP (%)",
     "h_score": "H-score (0 to 300)",

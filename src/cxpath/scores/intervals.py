@@ -156,9 +156,15 @@ def sample_true(found: Draws, recall: float, spread: float, rng: np.random.Gener
 
 
 def _grid(called: int) -> Draws:
+    """Return the numbers of false positives that are tried, fine where few are false and where few are true.
+
+    The chance of a number is steepest at both ends: a coarse step near `called` would give "none is true" the
+    weight of its whole width.
+    """
     if called <= _GRID:
         return np.arange(called + 1, dtype=np.float64)
-    return np.unique(np.rint(np.geomspace(1.0, called + 1.0, _GRID))) - 1.0
+    half = np.rint(np.geomspace(1.0, called / 2 + 1.0, _GRID)) - 1.0
+    return np.unique(np.concatenate([half, called - half]))
 
 
 def _log_false(false: Draws, log_mean: float, spread: float) -> Draws:
@@ -178,7 +184,7 @@ def _log_false(false: Draws, log_mean: float, spread: float) -> Draws:
 # Seeded, so that the same cells give the same interval. Knows counts of fields, nothing of cells or files.
 
 
-METHOD = "slide: per-slide-error/1; tissue: per-slide-error and field-blocks/2"
+METHOD = "slide: per-slide-error/2; tissue: per-slide-error and field-blocks/3"
 DRAWS = 8_000
 SEED = 20_261_123
 MOST_UNEVEN = 2.0
@@ -233,7 +239,7 @@ def sample_scores(
         Of the CPS and of the TPS.
     """
     rng = np.random.default_rng(seed)
-    parts = [_sample_truth(fields, error, rng, draws) for fields in slides]
+    parts = _draw_together([_sample_truth(fields, error, rng, draws) for fields in slides], rng)
     truth = _Truth(
         *(np.sum([getattr(part, name) for part in parts], axis=0) for name in _Truth.__annotations__)
     )
@@ -242,10 +248,14 @@ def sample_scores(
     counted = np.concatenate([fields.positive for fields in slides])
     true, found = truth.tumour_positive + truth.immune_positive, truth.found_tumour + truth.found_immune
     cps_spread, tps_spread = field_dispersion(counted, tumour), field_dispersion(positive, tumour)
+    both = _weight_of_both_kinds(truth)
     return (
-        _draw(true, found, truth.tumour, int(counted.sum()), cps_spread, rng),
-        _draw(truth.tumour_positive, truth.found_tumour, truth.tumour, int(positive.sum()), tps_spread, rng),
-    )
+        _draw(true, found, truth.tumour, int(counted.sum()), cps_spread, both, rng),
+        _draw(
+            truth.tumour_positive, truth.found_tumour, truth.tumour, int(positive.sum()), tps_spread,
+            np.ones_like(both), rng,
+        ),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,21 +289,83 @@ def _sample_truth(
     return _Truth(tumour, np.minimum(true_tumour, tumour), true_immune, found_tumour, found_immune)
 
 
+def _weight_of_both_kinds(truth: _Truth) -> Draws:
+    """Return the weight that makes each order of magnitude of the CPS alike beforehand, (draws,).
+
+    `sample_found` makes each order of magnitude of either kind alike, as if the two were independent:
+    far more
+    ways then lead to a high sum than to a low one. Here, beforehand, half of all slides are stained by both
+    kinds, in any split, a quarter by tumour cells alone and a quarter by immune cells alone; any sum in
+    orders of magnitude. Chosen on simulated slides: no source states it. However many cells there are, the
+    weights of any two slides differ by a small factor.
+    """
+    knee = _knee(truth.tumour)
+    tumour, immune = truth.tumour_positive + knee, truth.immune_positive + knee
+    alone = knee / immune + knee / tumour
+    both = tumour * immune / (tumour + immune) ** 2
+    return np.asarray(0.25 * alone + 0.5 * both)
+
+
+def _draw_together(parts: Sequence[_Truth], rng: np.random.Generator) -> list[_Truth]:
+    """Draw the slides of a case anew so that each order of magnitude of their sum is alike beforehand.
+
+    `sample_found` took every slide's number to be independent of the others'; of several low slides a
+    high sum
+    would then be likely. The slides join one after the other, so that many of them leave enough draws.
+    """
+    together = list(parts[:1])
+    before = np.ones_like(parts[0].tumour)
+    for part in parts[1:]:
+        together.append(part)
+        weight = _weight_of_split(together)
+        chance = weight / before
+        picked = rng.choice(len(chance), len(chance), p=chance / chance.sum())
+        together = [_Truth(*(column[picked] for column in vars(one).values())) for one in together]
+        before = weight[picked]
+    return together
+
+
+def _weight_of_split(parts: Sequence[_Truth]) -> Draws:
+    """Return the weight of a split of each kind's positive cells over slides, (draws,).
+
+    Beforehand as likely on one slide alone as on all of them in any split; see `_weight_of_both_kinds`.
+    """
+    knees = np.stack([_knee(part.tumour) for part in parts])
+    weight = np.ones_like(parts[0].tumour)
+    for name in ("tumour_positive", "immune_positive"):
+        lifted = np.stack([getattr(part, name) for part in parts]) + knees
+        ratio = np.log(knees / lifted)
+        alone = np.exp(ratio.sum(axis=0) - ratio).mean(axis=0)
+        split = np.exp(special.gammaln(len(parts)) + np.log(lifted / lifted.sum(axis=0)).sum(axis=0))
+        weight = weight * (0.5 * alone + 0.5 * split)
+    return weight
+
+
+def _knee(tumour: Draws) -> Draws:
+    """Return the positive cells from which on orders of magnitude are alike, as `sample_found` has it."""
+    return 0.5 + KNEE * tumour
+
+
 def _draw(
-    true: Draws, found: Draws, tumour: Draws, called: int, spread: FieldDispersion, rng: np.random.Generator
-) -> ScoreDraws:
+    true: Draws, found: Draws, tumour: Draws, called: int, spread: FieldDispersion, prior: Draws,
+    rng: np.random.Generator,
+) -> ScoreDraws:  # fmt: skip
     """Draw the tissue's score beside the slide's, from the positive cells it is expected to show.
 
     A gamma distribution of the true count's mean and of the fields' variance: Jeffreys' interval of a
     Poisson count where fields differ no more than by chance, wider and skewed where cells cluster. Slide
     and tissue are then drawn anew together, by a weight that makes each order of magnitude of the tissue's
-    score alike beforehand, as `sample_found` has it.
+    score alike beforehand. `sample_found` has made those of the slide's count alike already, and that is
+    taken
+    out again: with both, a count would be the less credible the more cells it rests on.
     """
     drawn = spread.variance * spread.degrees / rng.chisquare(spread.degrees, len(true))
     unevenness = np.minimum(np.maximum(0.0, drawn - called) / (found + 0.5) ** 2, MOST_UNEVEN)
     factor = 1.0 + unevenness * true
     expected = rng.gamma(true / factor + 0.5) * factor
-    weight = np.sqrt(expected) / (expected + KNEE * tumour)
+    of_tissue = np.sqrt(expected) / (expected + KNEE * tumour)
+    of_slide = np.sqrt(true + 0.5) / (true + _knee(tumour))
+    weight = prior * of_tissue / of_slide
     picked = rng.choice(len(true), len(true), p=weight / weight.sum())
     return ScoreDraws(_ratio(true[picked], tumour[picked]), _ratio(expected[picked], tumour[picked]))
 

@@ -158,8 +158,12 @@ def grade_percentages(
 
 # IC as percent of tumour area: the part of the tumour area that stained immune cells take, x 100.
 #
-# Clinical brief 1.3: the score of SP142 (from memory, high confidence); not for cervix. A reader judges it
-# by eye; how it is counted here says `area_scores`. Not the share of immune cells: see `ic_cells`.
+# It resembles the IC score of SP142 (clinical brief 1.3, from memory, high confidence; not for cervix), and
+# is not the same: here the stained immune cells are lymphocytes and macrophages alone, since these are what
+# the network recognises, while the manufacturer's IC holds dendritic cells and granulocytes too (methods
+# text that quotes the Ventana guideline, bio-protocol.org/bio101/r9855594). Where those are stained the
+# value is lower than a reader's. A reader judges the area by eye; how it is counted here says `area_scores`.
+# Not the share of immune cells: see `ic_cells`.
 
 
 def immune_area_share(area: TumourArea) -> float | None:
@@ -170,7 +174,7 @@ def immune_area_share(area: TumourArea) -> float | None:
 # IC as percent of immune cells: 100 x I+ / (I+ + I-), lymphocytes and macrophages with the tumour.
 #
 # One of several definitions in use (clinical brief 1.3, "ICS / IC%: require the user to choose", from
-# memory); hence its own name. Not the IC of SP142, which is a share of area: see `ic_area`.
+# memory); hence its own name. Not like the IC of SP142, a share of area: see `ic_area`.
 
 
 def immune_cell_share(immune_positive: int, immune: int) -> float | None:

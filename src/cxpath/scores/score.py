@@ -50,6 +50,7 @@ from cxpath.scores.settings import (
     judge,
     slide_error_of,
     threshold_of,
+    with_threshold_of,
 )
 
 # Would another choice have flipped a cut-off? The CPS under a changed threshold, rule or distance.
@@ -371,7 +372,7 @@ def score_cells(
         Not evaluable, with reasons and without scores, when `already_because` holds any or when too few
         viable tumour cells were found.
     """
-    settings = settings or ScoringSettings()
+    settings = with_threshold_of(cells, settings or ScoringSettings())
     threshold, reach_um = threshold_of(settings), settings.association_distance_um
     distance_um = immune_distance_um(cells, reach_um)
     counted = counted_within(cells, threshold, distance_um, reach_um)

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from cxpath.data.cells import CellTable
 from cxpath.data.reads import ScoreMap
 from cxpath.data.settings import Settings
 
@@ -332,6 +333,14 @@ def borderline_rule(settings: ScoringSettings) -> BorderlineRule:
 def slide_error_of(settings: ScoringSettings) -> SlideErrorSettings:
     """Return the error term; the defaults where neither the lab nor a model card has set one."""
     return settings.slide_error or SlideErrorSettings()
+
+
+def with_threshold_of(cells: CellTable, settings: ScoringSettings) -> ScoringSettings:
+    """Return the settings with the staining threshold that the cells carry, where the lab has set none."""
+    carried = cells.facts.stained_threshold
+    if settings.stained_threshold is not None or carried is None:
+        return settings
+    return settings.model_copy(update={"stained_threshold": carried})
 
 
 def threshold_of(settings: ScoringSettings) -> float:

@@ -221,7 +221,7 @@ def _read(path: Path, settings_digest: str, advice: str) -> dict[str, Any]:
 
 # Training: crops in, weights out. Can be interrupted and resumed; the same seed gives the same weights.
 #
-# Knows nothing of judging or packing; `make_model` tells the whole story.
+# Knows nothing of evaluation or packing; `make_model` tells the whole story.
 
 
 CHECKPOINT_NAME = "checkpoint.pt"
@@ -372,13 +372,13 @@ def training_fields(
     settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
     """Return the fields to learn from, drawn if need be."""
-    drawing = settings.synthesis
+    synthesis = settings.synthesis
     return cached_fields(
         out_dir / "fields" / "train",
-        drawing.train_fields,
-        drawing.train_seed,
-        drawing.field_px,
-        workers=drawing.workers,
+        synthesis.train_fields,
+        synthesis.train_seed,
+        synthesis.field_px,
+        workers=synthesis.workers,
         source=source,
     )
 
@@ -387,13 +387,13 @@ def validation_fields(
     settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
     """Return the held-out fields, of another seed, drawn if need be."""
-    drawing = settings.synthesis
+    synthesis = settings.synthesis
     return cached_fields(
         out_dir / "fields" / "validation",
-        drawing.validation_fields,
-        drawing.validation_seed,
-        drawing.field_px,
-        workers=drawing.workers,
+        synthesis.validation_fields,
+        synthesis.validation_seed,
+        synthesis.field_px,
+        workers=synthesis.workers,
         source=source,
     )
 

@@ -1,0 +1,56 @@
+"""Every file of settings that a person may hand over: TOML that breaks the library's reader is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cxpath.app.configuration import load_configuration
+from cxpath.app.review import read_criteria, read_profile
+from cxpath.errors import CxpathError
+from cxpath.io.cell_classes import read_cell_classes
+from cxpath.network.model import CARD_NAME, read_card
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "configuration": load_configuration,
+    "class map": read_cell_classes,
+    "criteria": read_criteria,
+    "profile": read_profile,
+    "model card": lambda path: read_card(path.parent),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        pytest.param("a = " + "[" * 5000 + "]" * 5000, "nested too deeply", id="deep"),
+        pytest.param(f"a = {'9' * 5000}", "too many digits", id="digits"),
+        pytest.param("a = \n", "Invalid value", id="no TOML"),
+    ],
+)
+def test_toml_that_breaks_its_reader_is_one_line(
+    reader: str, content: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / CARD_NAME
+    path.write_text(content)
+    with pytest.raises(CxpathError, match=said) as caught:
+        READERS[reader](path)
+    assert str(path) in caught.value.message
+    assert "\n" not in str(caught.value)
+
+
+def test_a_profile_in_json_that_is_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "patient.json"
+    path.write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(CxpathError, match="not readable") as caught:
+        read_profile(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["[" * 5000 + "]" * 5000, "9" * 5000])
+def test_a_setting_on_the_command_line_that_breaks_its_reader_is_one_line(value: str) -> None:
+    with pytest.raises(CxpathError):
+        load_configuration(None, [f"scoring.level={value}"])
