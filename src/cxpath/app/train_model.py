@@ -37,7 +37,7 @@ from cxpath.synth.slide import write_synthetic_slide
 from cxpath.tissue.tissue import find_tissue
 from cxpath.training.data import FieldCache, FieldSource, make_random_field
 from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
-from cxpath.training.pack import describe, pack, refuse_other_things
+from cxpath.training.pack import as_stored, describe, pack, refuse_other_things
 from cxpath.training.restained import calibration_tiles, data_folder, observe_restained
 from cxpath.training.settings import RestainedSettings, SlideThresholdSettings, TrainingSettings
 from cxpath.training.thresholds import FAINTEST_CENTRE, FIRST_DECISION, decide, evaluate, observe_faintly
@@ -304,7 +304,7 @@ def evaluate_and_pack(
     if seen[1::2]:
         believed = measure_reliability(seen[1::2], decision, settings.matching, settings.mpp, HELD_OUT)
         card = card.model_copy(update={"reliability": believed})
-    pack(trained.network, card, folder, cell_embedding(trained.network, fields, settings, data))
+    pack(trained.network, card, folder, cell_embedding(as_stored(trained.network), fields, settings, data))
     return read_card(folder)
 
 

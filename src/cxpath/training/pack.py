@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
