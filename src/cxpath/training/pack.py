@@ -78,6 +78,15 @@ def stored_weights(network: PlainUNet) -> bytes:
     return save({name: _narrow(tensor) for name, tensor in network.state_dict().items()})
 
 
+def as_stored(network: PlainUNet) -> PlainUNet:
+    """Return the network that will be loaded: its weights as they are stored, in evaluation mode."""
+    stored = PlainUNet(network.settings)
+    number_types = {name: tensor.dtype for name, tensor in stored.state_dict().items()}
+    weights = load(stored_weights(network))
+    stored.load_state_dict({name: tensor.to(number_types[name]) for name, tensor in weights.items()})
+    return stored.eval()
+
+
 def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbedding | None = None) -> None:
     """Write the model into `folder`, in place of what was there.
 
