@@ -25,7 +25,7 @@ from cxpath.data.cells import Calibration, Kind
 from cxpath.errors import ConfigurationError, ModelError
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic_set import plan_slides
-from cxpath.metrics.cells import Decision
+from cxpath.metrics.cells import Decision, MatchingSettings
 from cxpath.network.device import choose_device
 from cxpath.network.model import ModelCard, load_model
 from cxpath.network.unet import ArchitectureSettings
@@ -34,7 +34,6 @@ from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train, training_fi
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,
-    MatchingSettings,
     ScheduleSettings,
     SlideThresholdSettings,
     SynthesisSettings,

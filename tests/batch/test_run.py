@@ -71,8 +71,8 @@ def test_a_slide_in_hand_when_all_died_is_redone_and_leaves_nothing(tmp_path: Pa
     begun = state.read("a")
     assert begun is not None
     state.write(replace(begun, status=Status.RUNNING))
-    (out / ".a.123.partial").mkdir()
-    (out / "a" / ".a.77.partial").mkdir()
+    (out / ".a.0123abcd.partial").mkdir()
+    (out / "a" / ".a.4567cdef.partial").mkdir()
     run(slides, out)
     assert attempts(slides / "a.fake") == 2
     assert not list(out.rglob("*.partial"))

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,23 @@ def test_a_file_in_the_way_is_one_clear_line(tmp_path: Path) -> None:
         ResultsFolder(tmp_path / "out" / "below", overwrite=False),
     ):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot tell the living from the dead")
+def test_what_a_killed_run_left_is_cleared_by_the_next_and_a_living_run_keeps_its_own(tmp_path: Path) -> None:
+    killed = tmp_path / ".out.0123abcd.partial"
+    killed.mkdir()
+    (killed / "tissue.png").touch()
+    with ResultsFolder(tmp_path / "out", overwrite=False) as living:
+        assert not killed.exists()
+        fill(living.partial, "living")
+        leave(tmp_path / "out", "other")
+        assert (living.partial / "score.json").exists()
+    assert (tmp_path / "out" / "score.json").read_text() == "other"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_whose_name_is_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    leave(tmp_path / ("ü" * 127), "a")
+    leave(tmp_path / ("ü" * 127), "b", overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["ü" * 127]

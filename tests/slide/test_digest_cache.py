@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from cxpath.errors import ConfigurationError
 from cxpath.slide import identity as digest_cache
 from cxpath.slide.identity import cache_path, key_of, recall, remember
 
@@ -41,6 +43,29 @@ def test_the_key_follows_the_file(tmp_path: Path) -> None:
     assert key_of([path]) == before
     path.write_bytes(b"xy")
     assert key_of([path]) != before
+
+
+def test_another_file_of_the_same_size_and_time_has_another_key(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.svs", tmp_path / "b.svs"
+    path.write_bytes(b"first")
+    before, state = key_of([path]), path.stat()
+    other.write_bytes(b"other")
+    os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+    other.replace(path)
+    assert path.stat().st_mtime_ns == state.st_mtime_ns
+    assert key_of([path]) != before
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", unknown)
+    remember("k", DIGEST)
+    assert recall("k") is None
+    with pytest.raises(ConfigurationError, match="no home folder"):
+        cache_path()
 
 
 @pytest.mark.parametrize(

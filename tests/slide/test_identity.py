@@ -7,6 +7,8 @@ import pytest
 
 from cxpath.slide.identity import files_of, series_instance_uid
 
+ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF)
+
 
 def _element(group: int, element: int, kind: bytes, value: bytes) -> bytes:
     head = struct.pack("<HH2s", group, element, kind)
@@ -50,6 +52,7 @@ def test_a_series_that_is_only_referred_to_is_not_its_own(tmp_path: Path) -> Non
         b"\0" * 128 + b"DICM",
         b"\0" * 128 + b"DICM" + _element(0x28, 0x10, b"US", b"\1\0"),
         b"\0" * 128 + b"DICM\x08\0\x05\0\x04\0\0\0abcd",  # implicit VR
+        b"\0" * 128 + b"DICM" + struct.pack("<HH2sHI", 8, 0x1115, b"SQ", 0, 0xFFFFFFFF) + ITEM * 20_000,
     ],
 )
 def test_other_files_belong_to_no_series(tmp_path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from cxpath.slide.jpeg import StreamError, UnknownStreamError, read_head, stacking_of
+from cxpath.slide.jpeg import StreamError, UnknownStreamError, read_head
 from tests.slide.jpeg_slides import Storage, encoded, split, tissue
 
 TILE = tissue(64, 64)
@@ -63,19 +63,3 @@ def test_other_kinds_of_jpeg_are_left_to_others() -> None:
     arithmetic = encoded(TILE, Storage()).replace(b"\xff\xc0", b"\xff\xc9", 1)
     with pytest.raises(UnknownStreamError, match="SOF9"):
         read_head(arithmetic)
-
-
-def test_tiles_with_restarts_of_their_own_or_no_proper_end_are_not_stacked() -> None:
-    stream = encoded(TILE, Storage())
-    head = read_head(stream)
-    completed = head.completed(b"", ycbcr=True)
-    stacking = stacking_of(head, completed)
-    assert stacking
-    assert not stacking.suits(1)
-    body = memoryview(stream)[len(head.data) :]
-    joined = stacking.joined([body, body])
-    assert joined
-    assert simplejpeg.decode_jpeg_header(joined)[:2] == (128, 64)
-    assert stacking.joined([body, body[:-2]]) is None
-    restarting = completed[:2] + b"\xff\xdd\x00\x04\x00\x04" + completed[2:]
-    assert stacking_of(head, restarting) is None

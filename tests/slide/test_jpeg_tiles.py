@@ -191,33 +191,6 @@ def test_beyond_the_edge_is_white_though_tiles_are_filled_up_black(odd_slide: Sl
     assert np.abs(rim.astype(float) - before).mean() < 40  # black shining in would be off by 100
 
 
-@pytest.mark.parametrize("subsampling", ["420", "422", "444"])
-@pytest.mark.parametrize("shrink", [1, 2, 4, 8])
-def test_stacked_tiles_are_the_tiles(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, subsampling: str, shrink: int
-) -> None:
-    path = write_jpeg_tiff(tmp_path / "a.tif", [PICTURE], Storage(subsampling))
-    size = (-(-781 // shrink), -(-523 // shrink))
-    calls = []
-    plain = decode
-
-    def counted(*args: Any) -> RGB:
-        calls.append(args)
-        return plain(*args)
-
-    monkeypatch.setattr(jpeg_tiles, "decode", counted)
-    with open_slide(path) as slide:
-        assert slide._fast
-        assert slide._fast._tiles
-        calls.clear()
-        stacked = slide._fast._tiles.read(0, shrink, 0, 0, *size)
-        fewer = len(calls)
-        monkeypatch.setattr(jpeg_tiles, "_MOST_STACKED", 1)
-        alone = slide._fast._tiles.read(0, shrink, 0, 0, *size)
-    np.testing.assert_array_equal(stacked, alone)
-    assert (fewer < 13 * 9) == (shrink > 1 or subsampling != "420")
-
-
 def test_tiles_never_written_are_glass(tmp_path: Path) -> None:
     missing = frozenset({(0, 3), (0, 20), (1, 0)})
     generic = write(tmp_path / "a.tif", Storage(), missing=missing)
@@ -452,6 +425,16 @@ def test_let_go_of_it_is_closed(tmp_path: Path) -> None:
         os.fstat(number)
     with pytest.raises(FileNotFoundError):
         OpenFile(tmp_path / "none")
+
+
+@pytest.mark.parametrize("positional", [True, False])
+@pytest.mark.parametrize(("length", "place"), [(2**62, 0), (2**70, 5), (10, 2**62), (10, 2**70), (0, 0)])
+def test_damaged_lengths_and_places_set_no_memory_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, positional: bool, length: int, place: int
+) -> None:
+    monkeypatch.setattr(open_file, "_POSITIONAL", positional)
+    (tmp_path / "a").write_bytes(BYTES)
+    assert OpenFile(tmp_path / "a").read(length, place) == BYTES[place : place + length]
 
 
 def test_it_decodes_once_and_forgets_the_least_recently_used() -> None:

@@ -68,6 +68,14 @@ def test_folders_and_missing_paths(tmp_path: Path) -> None:
     _is_one_clear_line(missing.value, tmp_path / "gone.svs", "no such file")
 
 
+@pytest.mark.parametrize("name", ["a\0b.svs", "a" * 300 + ".svs", "\ud800.svs", "a\nb.svs"])
+def test_names_that_no_file_can_have_end_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises((MissingFileError, UnreadableSlideError)) as caught:
+        open_slide(tmp_path / name)
+    str(caught.value).encode()
+    assert str(caught.value).isprintable()
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_forbidden_file(tmp_path: Path) -> None:
     path = tmp_path / "locked.svs"
@@ -132,6 +140,15 @@ def test_real_pixels_come_back_as_stored(data_dir: Path) -> None:
         region = slide.read(500, 700, 300, 200, slide.mpp)
         stored = tiff.pages[0].asarray()[700:900, 500:800]
     assert np.abs(region.astype(int) - stored).max() <= 2  # two JPEG decoders
+
+
+def test_a_property_whose_name_is_no_text_is_left_out(tmp_path: Path) -> None:
+    path = write_aperio(tmp_path / "a.svs", [speckle(300, 400)])
+    content = path.read_bytes()
+    assert b"|Barcode = " in content
+    path.write_bytes(content.replace(b"|Barcode = ", b"|B\xffrcode = "))
+    with open_slide(path) as slide:
+        assert slide.mpp == 0.25
 
 
 def test_written_formats_open(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import openslide
 import pytest
+import tifffile
 
 from cxpath.errors import UnreadableSlideError
 from cxpath.slide.open import open_slide
 from cxpath.slide.openslide import OpenSlideHandles
-from tests.slide.synthetic_slides import block_mean, disc, speckle, spoil_tile, write_tiff
+from tests.slide.synthetic_slides import RGB, block_mean, disc, speckle, spoil_tile, write_tiff
 
 
 @pytest.fixture
@@ -135,3 +136,32 @@ def test_odd_file_names_open(tmp_path: Path, aperio: Path) -> None:
     shutil.copy(aperio, path)
     with open_slide(path) as slide:
         assert slide.info.name == path.name
+
+
+def write_pages(path: Path, *pages: tuple[RGB, float, int]) -> Path:
+    """Write a tiled TIFF of pictures, each with its own µm per pixel and NewSubfileType."""
+    with tifffile.TiffWriter(path) as tiff:
+        for picture, mpp, kind in pages:
+            per_cm = 10_000 / mpp
+            how: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb", "compression": "deflate"}
+            how |= {"resolution": (per_cm, per_cm), "resolutionunit": "CENTIMETER", "subfiletype": kind}
+            tiff.write(picture, metadata=None, **how)
+    return path
+
+
+def test_the_resolution_is_that_of_level_0_where_it_is_not_the_first_page(tmp_path: Path) -> None:
+    full = speckle(600, 800)
+    path = write_pages(tmp_path / "a.tif", (block_mean(full, 4), 1.0, 0), (full, 0.25, 1))
+    with open_slide(path) as slide:
+        assert (slide.width_px, slide.mpp, slide.info.mpp_source) == (800, 0.25, "tiff.XResolution")
+        assert slide.warnings == ()
+
+
+def test_a_larger_picture_that_is_not_read_is_named(tmp_path: Path) -> None:
+    full = speckle(600, 800)
+    path = write_pages(tmp_path / "a.tif", (block_mean(full, 4), 1.0, 0), (full, 0.25, 0))
+    with open_slide(path) as slide:
+        assert (slide.width_px, slide.mpp) == (200, 1.0)
+        assert slide.warnings == (
+            "the file holds a larger picture of 800 x 600 px; its first one of 200 x 150 px is read",
+        )

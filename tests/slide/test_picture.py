@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from cxpath.errors import ResolutionError, UnreadableSlideError
+from cxpath.slide import picture as picture_slide
 from cxpath.slide.open import open_slide
 from cxpath.slide.resample import on_white
 from tests.slide.synthetic_slides import speckle
@@ -79,6 +80,18 @@ def test_a_huge_picture_is_refused_before_it_fills_memory(tmp_path: Path) -> Non
     assert "pyramid" in caught.value.hint
 
 
+def test_a_picture_that_unfolds_too_far_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("1", (3000, 3000)).save(tmp_path / "a.png")  # nine million pixels in two thousand bytes
+    with open_slide(tmp_path / "a.png", mpp=0.5) as slide:
+        assert slide.width_px == 3000
+    monkeypatch.setattr(picture_slide, "_UNSUSPICIOUS_PX", 10_000)
+    with pytest.raises(UnreadableSlideError, match=r"a picture of 3000 x 3000 px in \d+ bytes"):
+        open_slide(tmp_path / "a.png", mpp=0.5)
+    Image.new("RGB", (1000, 1000), (243, 241, 240)).save(tmp_path / "glass.png")
+    with open_slide(tmp_path / "glass.png", mpp=0.5) as slide:
+        assert slide.width_px == 1000
+
+
 def test_a_picture_above_pillows_own_warning_limit_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +109,15 @@ def test_a_cut_picture_is_damaged(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UnreadableSlideError, match="damaged") as caught:
         open_slide(path, mpp=0.5)
     assert "\n" not in str(caught.value)
+
+
+def test_a_palette_that_is_missing_is_damage(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).convert("P").save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content.replace(b"PLTE", b"pLTE"))
+    with pytest.raises(UnreadableSlideError, match=r"the PNG picture is damaged: \w") as caught:
+        open_slide(tmp_path / "a.png", mpp=0.5)
+    assert "Error" not in str(caught.value)
 
 
 def test_straight_alpha_over_white() -> None:

@@ -119,3 +119,20 @@ def test_a_place_that_cannot_be_written_says_what_to_do(config: Path) -> None:
     config.write_text("a file where a folder should be")
     with pytest.raises(ConfigurationError, match="CXPATH_PSEUDONYM_KEY"):
         pseudonym_key()
+
+
+def test_names_whose_bytes_are_not_utf_8_have_pseudonyms_of_their_bytes() -> None:
+    name = b"M\xfcller.svs"
+    expected = hmac.new(KEY, name, hashlib.sha256).hexdigest()[:12]
+    assert pseudonym(name.decode("utf-8", "surrogateescape"), KEY) == f"slide-{expected}"
+
+
+def test_a_user_without_a_home_is_asked_for_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("CXPATH_PSEUDONYM_KEY", raising=False)
+    monkeypatch.setattr(Path, "home", unknown)
+    with pytest.raises(ConfigurationError, match="set CXPATH_PSEUDONYM_KEY"):
+        pseudonym_key()

@@ -84,6 +84,15 @@ def test_an_absurd_user_is_refused(mpp: float) -> None:
 TAGS = {"tiff.XResolution": "40000", "tiff.YResolution": "39000", "tiff.ResolutionUnit": "centimeter"}
 
 
+def picture_of_set(mpp: float, uuid: str = "", page: int = 0, size: tuple[int, int] = (70, 50)) -> str:
+    """One picture of an OME-XML, stored in the file of a UUID at a page."""
+    stored = f'<UUID FileName="x.ome.tif">urn:uuid:{uuid}</UUID>' if uuid else ""
+    return (
+        f'<Image><Pixels SizeX="{size[0]}" SizeY="{size[1]}" PhysicalSizeX="{mpp}">'
+        f'<TiffData IFD="{page}">{stored}</TiffData></Pixels></Image>'
+    )
+
+
 def test_openslide_comes_before_tags() -> None:
     properties = {"openslide.mpp-x": "0.25", "openslide.mpp-y": "0.251", "openslide.vendor": "aperio", **TAGS}
     assert stated_in_openslide(properties) == StatedResolution(0.25, 0.251, "openslide.mpp-x")
@@ -152,9 +161,10 @@ def test_raw_tag_values_may_be_fractions() -> None:
 def test_units_of_ome(attributes: str, mpp: float) -> None:
     xml = (
         '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
-        f'<Image><Pixels PhysicalSizeX="9"/></Image><Image><Pixels {attributes}/></Image></OME>'
+        f'<Image><Pixels SizeX="7" SizeY="5" PhysicalSizeX="9"/></Image>'
+        f'<Image><Pixels SizeX="70" SizeY="50" {attributes}/></Image></OME>'
     )
-    stated = stated_in_ome(xml, 1)
+    stated = stated_in_ome(xml, (70, 50), 0)
     assert stated is not None
     assert stated.source == "ome.PhysicalSizeX"
     assert (stated.x_mpp, stated.y_mpp) == pytest.approx((mpp, mpp))
@@ -166,9 +176,30 @@ def test_units_of_ome(attributes: str, mpp: float) -> None:
         "",
         "<OME",
         "<OME/>",
-        "<OME><Image><Pixels/></Image></OME>",
-        '<OME><Image><Pixels PhysicalSizeX="1" PhysicalSizeXUnit="pixel"/></Image></OME>',
+        '<OME><Image><Pixels SizeX="70" SizeY="50"/></Image></OME>',
+        '<OME><Image><Pixels SizeX="70" SizeY="51" PhysicalSizeX="1"/></Image></OME>',
+        "<OME>"
+        + picture_of_set(1.0).replace('PhysicalSizeX="', 'PhysicalSizeXUnit="pixel" PhysicalSizeX="')
+        + "</OME>",
     ],
 )
 def test_ome_without_a_number(xml: str) -> None:
-    assert stated_in_ome(xml, 0) is None
+    assert stated_in_ome(xml, (70, 50), 0) is None
+
+
+@pytest.mark.parametrize(
+    ("pictures", "mpp"),
+    [
+        ([picture_of_set(0.5, "a", size=(9, 9)), picture_of_set(0.25, "b")], 0.25),  # by size and UUID
+        ([picture_of_set(0.5, "a"), picture_of_set(0.25, "b")], 0.25),  # of the same size: by UUID
+        ([picture_of_set(0.5, "b", page=3), picture_of_set(0.25, "b")], 0.25),  # and by page
+        ([picture_of_set(0.5, page=1), picture_of_set(0.25)], 0.25),
+        ([picture_of_set(0.5, "a")], None),  # the picture of another file
+        ([picture_of_set(0.5, "b", size=(50, 70))], None),
+        ([picture_of_set(0.5, "b"), picture_of_set(0.25, "b")], None),  # which of them, nobody can say
+    ],
+)
+def test_the_resolution_is_that_of_the_files_own_picture(pictures: list[str], mpp: float | None) -> None:
+    xml = f'<OME UUID="urn:uuid:b">{"".join(pictures)}</OME>'
+    stated = stated_in_ome(xml, (70, 50), 0)
+    assert (stated and stated.x_mpp) == mpp

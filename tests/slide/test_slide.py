@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide import slide as slide_module
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Level, Slide, level_for, levels_of
@@ -31,10 +33,39 @@ def test_halving_scanners_have_whole_factors(width: int, height: int, factor: in
 
 
 def test_other_sizes_keep_their_quotients() -> None:
-    level = levels_of([(1000, 800), (400, 310)])[1]
+    level = levels_of([(1000, 800), (400, 319)])[1]
     assert level.factor_x == 2.5
-    assert level.factor_y == pytest.approx(800 / 310)
-    assert level.downsample == pytest.approx((2.5 + 800 / 310) / 2)
+    assert level.factor_y == pytest.approx(800 / 319)
+    assert level.downsample == pytest.approx((2.5 + 800 / 319) / 2)
+
+
+def test_levels_filled_up_to_whole_tiles_have_whole_factors() -> None:
+    sizes = [(97792, 221184), (49152, 110592), (24576, 55296), (12288, 27648), (6144, 13824)]
+    sizes += [(3072, 7168), (1536, 3584), (1024, 2048), (512, 1024), (512, 512)]
+    levels = levels_of(sizes, tiles=[(512, 512)] * len(sizes))
+    assert [level.factor_x for level in levels] == [2**power for power in range(10)]
+    assert [level.factor_y for level in levels] == [2**power for power in range(10)]
+    with pytest.raises(UnreadableSlideError):
+        levels_of([sizes[0], sizes[7]])  # without the tiles nothing explains it
+
+
+def test_a_thumbnail_as_large_as_a_tile_keeps_its_quotient() -> None:
+    level = levels_of([(1000, 1000), (512, 512)], tiles=[(512, 512)] * 2)[1]
+    assert level.factor_x == pytest.approx(1000 / 512)
+
+
+@pytest.mark.parametrize(
+    "size", [(128, 16777216), (1000000, 128), (512, 500), (64, 32), (4096, 4096), (0, 10), (2100, 2048)]
+)
+def test_a_level_whose_sides_contradict_each_other_is_damaged(size: tuple[int, int]) -> None:
+    with pytest.raises(UnreadableSlideError, match=r"a\.svs: damaged: level 1 of") as caught:
+        levels_of([(2048, 2048), size], "a.svs", [(256, 256)] * 2)
+    assert "again" in caught.value.hint
+
+
+@pytest.mark.parametrize("size", [(3, 2), (13, 8), (26, 16)])
+def test_a_pixel_of_rounding_in_a_small_level_is_no_damage(size: tuple[int, int]) -> None:
+    assert len(levels_of([(2600, 1700), size])) == 2
 
 
 @pytest.mark.parametrize(
@@ -179,3 +210,18 @@ def test_a_closed_slide_says_so(odd_pyramid: Path) -> None:
     slide.close()
     with pytest.raises(ValueError, match="closed"):
         slide.read(0, 0, 4, 4, 0.25)
+
+
+@pytest.mark.parametrize(("width", "height", "mpp"), [(60_000, 10, 5.0), (40_000, 30_000, 5.0)])
+def test_a_slide_larger_than_any_glass_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, height: int, mpp: float
+) -> None:
+    path = tmp_path / "a.png"
+    Image.new("1", (width // 100, height // 10)).save(path)
+    monkeypatch.setattr(slide_module, "_LONGEST_MM", 2.5)
+    monkeypatch.setattr(slide_module, "_LARGEST_MM2", 25.0)
+    with pytest.raises(ResolutionError, match="larger than any glass slide") as caught:
+        open_slide(path, mpp=mpp)
+    assert "--mpp" in caught.value.hint
+    with open_slide(path, mpp=0.25) as slide:
+        assert slide.mpp == 0.25

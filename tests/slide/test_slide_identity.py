@@ -63,3 +63,9 @@ def test_an_mrxs_is_hashed_with_its_folder_whatever_its_name(tmp_path: Path) -> 
 def test_a_file_that_went_away(tmp_path: Path) -> None:
     with pytest.raises(UnreadableSlideError, match="cannot be read"):
         slide_digest(tmp_path / "gone.svs")
+
+
+def test_a_file_that_goes_away_is_named_as_the_user_may_see_it(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableSlideError, match=r"^slide-1: cannot be read to its end") as caught:
+        slide_digest(tmp_path / "DOE_JANE.svs", shown="slide-1")
+    assert "DOE" not in str(caught.value)

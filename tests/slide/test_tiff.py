@@ -1,7 +1,8 @@
-"""A TIFF cut short is known by its chain of directories."""
+"""A TIFF that is cut short or whose numbers are damaged is refused before a library reads it."""
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide import tiff as plain_tiff
 from cxpath.slide.open import open_slide
-from cxpath.slide.tiff import is_ome_tiff, leaves_the_file
+from cxpath.slide.tiff import is_ome_tiff, tiff_damage, unspecified_samples
 from tests.slide.synthetic_slides import RGB, block_mean, speckle, spoil_tile, write_ome, write_tiff
 
 PICTURE = speckle(211, 333, seed=5)
@@ -136,6 +137,141 @@ def test_only_ome_is_ome(tmp_path: Path) -> None:
     assert not is_ome_tiff(tmp_path / "c.tif")
 
 
+def ome_xml(*pictures: str, uuid: str = "2") -> bytes:
+    return f'<?xml version="1.0"?><OME UUID="urn:uuid:{uuid}">{"".join(pictures)}</OME>'.encode()
+
+
+def ome_picture(size: tuple[int, int], mpp: float, uuid: str = "2", **attributes: object) -> str:
+    """OME-XML of one RGB picture stored in page 0 of the file of a UUID."""
+    facts: dict[str, object] = {
+        "DimensionOrder": "XYCZT",
+        "Type": "uint8",
+        "SizeX": size[0],
+        "SizeY": size[1],
+    }
+    facts |= {"SizeC": 3, "SizeZ": 1, "SizeT": 1, "PhysicalSizeX": mpp, "PhysicalSizeY": mpp, **attributes}
+    planes = facts.pop("PlaneCount", 1)
+    stated = " ".join(f'{name}="{value}"' for name, value in facts.items())
+    where = f'<UUID FileName="set_{uuid}.ome.tif">urn:uuid:{uuid}</UUID>'
+    data = f'<TiffData IFD="0" PlaneCount="{planes}">{where}</TiffData>'
+    return f'<Image><Pixels {stated}><Channel SamplesPerPixel="3"/>{data}</Pixels></Image>'
+
+
+def write_with_ome_xml(path: Path, xml: bytes) -> Path:
+    tifffile.imwrite(path, PICTURE, photometric="rgb", tile=(64, 64), description=xml, metadata=None)
+    return path
+
+
+def test_a_file_of_a_set_has_the_resolution_of_its_own_picture(tmp_path: Path) -> None:
+    xml = ome_xml(ome_picture((166, 105), 0.6, uuid="1"), ome_picture((333, 211), 0.3))
+    with open_slide(write_with_ome_xml(tmp_path / "set_2.ome.tif", xml)) as slide:
+        assert (slide.mpp, slide.info.mpp_source) == (0.3, "ome.PhysicalSizeX")
+        np.testing.assert_array_equal(slide.read(0, 0, 333, 211, 0.3), PICTURE)
+
+
+def test_the_resolution_of_another_file_of_the_set_is_not_taken(tmp_path: Path) -> None:
+    xml = ome_xml(ome_picture((333, 211), 0.6, uuid="1"))
+    with pytest.raises(ResolutionError):
+        open_slide(write_with_ome_xml(tmp_path / "set_2.ome.tif", xml))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "says"),
+    [
+        ({"SizeC": 3_000_000_000}, "3000000000 channels"),
+        ({"SizeC": 3_000_000}, "3000000 pictures of 333 x 211 px"),
+        ({"SizeZ": 10**9}, "1000000000 planes"),
+        ({"SizeT": 10_000_000}, "30000000 pictures"),
+        ({"SizeX": 10**9}, "a picture of 1000000000 x 211 px"),
+        ({"SizeX": 0}, "a picture of 0 x 211 px"),
+        ({"SizeC": -3}, "-1 channels"),
+        ({"SizeT": "9" * 5000}, "-1 times"),
+        ({"PlaneCount": 10**9}, "an impossible page or number of pages (1000000000)"),
+    ],
+)
+def test_absurd_counts_are_refused_before_tifffile_lists_them(
+    tmp_path: Path, attributes: dict[str, Any], says: str
+) -> None:
+    path = write_with_ome_xml(tmp_path / "a.ome.tif", ome_xml(ome_picture((333, 211), 0.3, **attributes)))
+    with pytest.raises(UnreadableSlideError) as caught:
+        open_slide(path)
+    assert f"{path}: damaged: its OME-XML holds" in caught.value.message
+    assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        b'<!DOCTYPE OME [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><OME>&b;</OME>',
+        b"<OME><Image></OME>",
+        b'<OME><A><B><ModuloAlongZ Start="0" End="1e12" Step="1e-9"/></B></A></OME>',
+    ],
+    ids=["entities", "not closed", "endless axis"],
+)
+def test_hostile_ome_xml_ends_in_one_line(tmp_path: Path, xml: bytes) -> None:
+    path = write_with_ome_xml(tmp_path / "a.ome.tif", xml)
+    with pytest.raises(UnreadableSlideError, match="its OME-XML holds") as caught:
+        open_slide(path, mpp=0.3)
+    assert "\n" not in str(caught.value)
+
+
+def test_four_channels_are_stains_not_colours(tmp_path: Path) -> None:
+    four = np.repeat(PICTURE[None, ..., 0], 4, axis=0)
+    path = write_ome(tmp_path / "a.ome.tif", four, metadata={"axes": "CYX"}, tile=(64, 64))
+    with pytest.raises(UnreadableSlideError, match="not an 8-bit RGB picture"):
+        open_slide(path)
+
+
+def test_a_sample_that_is_not_declared_transparency_is_none(tmp_path: Path) -> None:
+    four = np.dstack([PICTURE, np.zeros((211, 333), dtype=np.uint8)])
+    how: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb", "extrasamples": ["UNSPECIFIED"]}
+    with open_slide(write_ome(tmp_path / "a.ome.tif", four, **how)) as slide:
+        np.testing.assert_array_equal(slide.read(0, 0, 333, 211, slide.mpp), PICTURE)
+
+
+@pytest.mark.parametrize(
+    ("codec", "found", "claimed"),
+    [
+        ("jpeg", struct.pack(">HH", 64, 64), struct.pack(">HH", 60_000, 60_000)),
+        ("jpeg2000", struct.pack(">4I", 64, 64, 0, 0), struct.pack(">4I", 60_000, 60_000, 0, 0)),
+    ],
+)
+def test_a_tile_that_states_more_pixels_than_it_has_room_for_is_damaged(
+    tmp_path: Path, codec: str, found: bytes, claimed: bytes
+) -> None:
+    how: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb", "compression": codec}
+    path = write_ome(tmp_path / "a.ome.tif", PICTURE, **how)
+    with open_slide(path) as slide:
+        assert slide.read(0, 0, 64, 64, slide.mpp).shape == (64, 64, 3)
+    content = path.read_bytes()
+    first = content.index(found, content.index(b"\xff\x4f\xff\x51" if codec == "jpeg2000" else b"\xff\xc0"))
+    path.write_bytes(content[:first] + claimed + content[first + len(found) :])
+    with open_slide(path) as slide, pytest.raises(UnreadableSlideError, match="damaged in the"):
+        slide.read(0, 0, 64, 64, slide.mpp)
+
+
+def test_pictures_in_pictures_of_unbounded_size_are_refused(tmp_path: Path) -> None:
+    how: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb", "compression": "png"}
+    with pytest.raises(UnreadableSlideError, match="not an 8-bit RGB picture"):
+        open_slide(write_ome(tmp_path / "a.ome.tif", PICTURE, **how))
+
+
+@pytest.mark.parametrize("codec", ["jpeg", "deflate"])
+def test_a_tile_that_states_more_bytes_than_the_file_holds_is_damaged(tmp_path: Path, codec: str) -> None:
+    how: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb", "compression": codec, "bigtiff": True}
+    path = write_ome(tmp_path / "a.ome.tif", PICTURE, **how)
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages.first.tags["TileByteCounts"]
+    letter = {3: "<H", 4: "<I", 16: "<Q"}[int(tag.dtype)]
+    with path.open("r+b") as file:
+        file.seek(tag.valueoffset)
+        file.write(struct.pack(letter, 2 ** (8 * struct.calcsize(letter)) - 1))
+    with open_slide(path) as slide:
+        assert slide.read(64, 64, 64, 64, slide.mpp).shape == (64, 64, 3)
+        with pytest.raises(UnreadableSlideError, match=r"a\.ome\.tif: damaged"):
+            slide.read(0, 0, 64, 64, slide.mpp)
+
+
 PICTURE_OF_PLAIN_TIFF = speckle(90, 120, seed=2)
 GREY = PICTURE_OF_PLAIN_TIFF[..., 0]
 
@@ -174,6 +310,47 @@ def test_transparency_is_glass(tmp_path: Path) -> None:
         region = slide.read(0, 0, 120, 90, 0.25)
     assert (region[:, :60] == 255).all()
     np.testing.assert_array_equal(region[:, 60:], PICTURE_OF_PLAIN_TIFF[:, 60:])
+
+
+@pytest.mark.parametrize("options", [{"tile": None}, {}], ids=["strips", "tiles"])
+@pytest.mark.parametrize("extra", [1, 2, 3])
+def test_samples_not_declared_transparency_are_left_out(
+    tmp_path: Path, options: dict[str, Any], extra: int
+) -> None:
+    blank = np.zeros((90, 120, extra), dtype=np.uint8)
+    stored = np.concatenate([PICTURE_OF_PLAIN_TIFF, blank], axis=2)
+    path = write_tiff(tmp_path / "a.tif", [stored], extrasamples=["UNSPECIFIED"] * extra, **options)
+    with open_slide(path) as slide:
+        np.testing.assert_array_equal(slide.read(0, 0, 120, 90, 0.25), PICTURE_OF_PLAIN_TIFF)
+        assert slide.info.mpp_source == "tiff.XResolution"
+
+
+def test_smaller_copies_of_such_a_picture_are_its_levels(tmp_path: Path) -> None:
+    four = np.dstack([PICTURE_OF_PLAIN_TIFF, np.zeros((90, 120), dtype=np.uint8)])
+    other = 255 - four[::2, ::2]  # told apart from level 0
+    path = write_tiff(tmp_path / "a.tif", [four, other], extrasamples=["UNSPECIFIED"])
+    with open_slide(path) as slide:
+        assert slide.info.level_downsamples == (1.0, 2.0)
+        assert slide.warnings == ()
+        np.testing.assert_array_equal(slide.read(0, 0, 60, 45, 0.5), other[..., :3])
+
+
+def test_colours_multiplied_with_transparency_are_laid_over_white(tmp_path: Path) -> None:
+    alpha = np.full((90, 120), 128, dtype=np.uint8)
+    stored = np.dstack([PICTURE_OF_PLAIN_TIFF // 2, alpha])
+    path = write_tiff(tmp_path / "a.tif", [stored], tile=None, extrasamples=["ASSOCALPHA"])
+    with open_slide(path) as slide:
+        np.testing.assert_array_equal(slide.read(0, 0, 120, 90, 0.25), PICTURE_OF_PLAIN_TIFF // 2 + 127)
+
+
+def test_a_header_without_a_picture_is_one_line_and_names_no_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "Mueller_1962.tif"
+    path.write_bytes(b"II*\0\0\0\0\0")
+    with pytest.raises(UnreadableSlideError, match="slide-1: damaged: no picture in the file"):
+        open_slide(path, name="slide-1")
+    assert "Mueller" not in caplog.text + "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("unit", ["INCH", "NONE"])
@@ -239,24 +416,24 @@ def pages(path: Path, *, bigtiff: bool = False, byteorder: str = "<") -> Path:
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 def test_a_whole_file_stays_within_itself(tmp_path: Path, bigtiff: bool, byteorder: str) -> None:
     path = pages(tmp_path / "whole.tif", bigtiff=bigtiff, byteorder=byteorder)
-    assert not leaves_the_file(path)
+    assert tiff_damage(path) == ""
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    assert leaves_the_file(path)
+    assert tiff_damage(path) == "the file ends before all of its pages"
 
 
 def test_other_files_have_no_chain(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
-    assert not leaves_the_file(path)
+    assert tiff_damage(path) == ""
     path.write_bytes(b"II")
-    assert not leaves_the_file(path)
+    assert tiff_damage(path) == ""
 
 
-def test_a_chain_that_bites_its_tail_ends(tmp_path: Path) -> None:
+def test_a_chain_that_bites_its_tail_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "ring.tif"
     path.write_bytes(b"II*\x00\x08\x00\x00\x00" + b"\x00\x00" + b"\x08\x00\x00\x00")
-    assert not leaves_the_file(path)
+    assert tiff_damage(path) == "its directories run in a circle"
 
 
 def test_a_slide_cut_short_is_called_damaged_not_without_resolution(tmp_path: Path) -> None:
@@ -266,3 +443,112 @@ def test_a_slide_cut_short_is_called_damaged_not_without_resolution(tmp_path: Pa
     with pytest.raises(UnreadableSlideError, match=r"cut\.tif: damaged: the file ends") as caught:
         open_slide(path)
     assert "copy the file again" in caught.value.hint
+
+
+def with_tag(path: Path, page: int, name: str, value: int, kind: int | None = None) -> Path:
+    """Overwrite the first value (and the type) of a tag of a little-endian classic TIFF."""
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[page].aspage().tags[name]
+    with path.open("r+b") as file:
+        if kind is not None:
+            file.seek(tag.offset + 2)
+            file.write(struct.pack("<H", kind))
+        file.seek(tag.valueoffset)
+        file.write(struct.pack("<H" if tag.dtype == 3 and kind is None else "<I", value))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "value", "says"),
+    [
+        (0, "TileWidth", 2**31 - 1, "directory 0: tiles of 2147483647 x 64 px"),
+        (0, "TileLength", 2**31 - 1, "directory 0: tiles of 64 x 2147483647 px"),
+        (1, "TileWidth", 0, "directory 1: tiles of 0 x 64 px"),
+        (1, "ImageLength", 2**24, "directory 1: 12 tiles for a picture of 200 x 16777216 px"),
+        (1, "ImageWidth", 1_000_000, "directory 1: 12 tiles for a picture of 1000000 x 150 px"),
+        (0, "ImageLength", 2**32 - 1, "directory 0: a picture of 400 x 4294967295 px"),
+        (0, "ImageLength", 0, "directory 0: a picture of 400 x 0 px"),
+    ],
+)
+@pytest.mark.parametrize("vendor", ["generic", "aperio"])
+def test_impossible_geometry_is_refused_before_openslide_reads_it(
+    tmp_path: Path, vendor: str, page: int, name: str, value: int, says: str
+) -> None:
+    full = speckle(300, 400)
+    levels = [full, block_mean(full, 2)]
+    aperio = "Aperio Image Library v12.0.15\r\n400x300 [0,0 400x300] (64x64) JPEG/RGB Q=90|MPP = 0.25"
+    options: dict[str, Any] = {"description": aperio} if vendor == "aperio" else {}
+    path = with_tag(write_tiff(tmp_path / "a.svs", levels, **options), page, name, value)
+    with pytest.raises(UnreadableSlideError) as caught:
+        open_slide(path, mpp=0.25)
+    assert says in caught.value.message
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ImageWidth", 11), ("BitsPerSample", 5), ("RowsPerStrip", 12)])
+def test_a_size_that_is_no_whole_number_is_refused(tmp_path: Path, name: str, kind: int) -> None:
+    path = write_tiff(tmp_path / "a.tif", [speckle(90, 120)], tile=None, rowsperstrip=8)
+    with_tag(path, 0, name, 100, kind)
+    with pytest.raises(UnreadableSlideError, match=r"directory 0: .* (not a whole number|beyond the end)"):
+        open_slide(path, mpp=0.25)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "says"),
+    [
+        ("TileOffsets", 2**31, "TileOffsets would be larger than the file"),
+        ("ImageWidth", 2, "ImageWidth is not a whole number"),
+        ("TileLength", 0, "TileLength is not a whole number"),
+        ("Software", 2**31, "tag 305 would be larger than the file"),
+    ],
+)
+def test_no_memory_is_set_aside_for_a_damaged_count(tmp_path: Path, name: str, count: int, says: str) -> None:
+    path = write_tiff(tmp_path / "a.tif", [speckle(300, 400)], software="by nobody")
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages.first.tags[name]
+    with path.open("r+b") as file:
+        file.seek(tag.offset + 4)
+        file.write(struct.pack("<I", count))
+    with pytest.raises(UnreadableSlideError, match=f"directory 0: {says}"):
+        open_slide(path, mpp=0.25)
+
+
+def test_a_damaged_count_of_an_ndpi_is_refused(data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.ndpi"
+    path.write_bytes((data_dir / "wsi" / "test3-DAPI-2-(387).ndpi").read_bytes())
+    assert tiff_damage(path) == ""
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages.first.tags[65426]  # where the restart markers of the JPEG stand
+    with path.open("r+b") as file:
+        file.seek(tag.offset + 4)
+        file.write(struct.pack("<I", 2**28))
+    with pytest.raises(UnreadableSlideError, match="tag 65426 would be larger than the file"):
+        open_slide(path)
+
+
+@pytest.mark.parametrize(
+    ("extra", "unspecified"),
+    [("UNSPECIFIED", True), ("ASSOCALPHA", False), ("UNASSALPHA", False), (None, False)],
+)
+def test_samples_that_are_not_declared_to_be_transparency(
+    tmp_path: Path, extra: str | None, unspecified: bool
+) -> None:
+    picture = speckle(90, 120)
+    if extra:
+        picture = np.dstack([picture, np.full((90, 120), 9, dtype=np.uint8)])
+    options: dict[str, Any] = {"extrasamples": [extra]} if extra else {}
+    path = write_tiff(tmp_path / "a.tif", [picture], **options)
+    assert unspecified_samples(path) == unspecified
+
+
+def test_values_beyond_the_end_of_the_file_are_refused(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", [speckle(300, 400)])
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages.first.tags["TileOffsets"]
+    with path.open("r+b") as file:
+        file.seek(tag.offset + 8)
+        file.write(struct.pack("<I", path.stat().st_size - 4))
+    with pytest.raises(
+        UnreadableSlideError, match="directory 0: TileOffsets lies beyond the end of the file"
+    ):
+        open_slide(path, mpp=0.25)

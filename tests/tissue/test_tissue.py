@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from shapely.geometry import box
 
 from cxpath.data.regions import Region, Regions, RegionUse
@@ -120,3 +121,19 @@ def _overlap(tissue: Tissue) -> float:
     """Intersection over union with the true disc."""
     true = tissue_disc()
     return float((tissue.scored & true).sum() / (tissue.scored | true).sum())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (600, 600)])
+@pytest.mark.parametrize("mpp", [0.05, 5.0])
+@pytest.mark.parametrize("fill", ["black", "white", "half", "brown"])
+@pytest.mark.filterwarnings("error")
+def test_pictures_that_are_no_slides_are_refused_and_no_error(
+    tmp_path: Path, size: tuple[int, int], mpp: float, fill: str
+) -> None:
+    picture = np.full((*size, 3), {"black": 0, "white": 255, "half": 0, "brown": 90}[fill], dtype=np.uint8)
+    if fill == "half":
+        picture[size[0] // 2 :] = 255
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with open_slide(tmp_path / "a.png", mpp=mpp) as slide:
+        tissue = find_tissue(slide)
+    assert tissue.refused_because or fill == "half"

@@ -150,7 +150,8 @@ def write_json(path: Path, document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write a document, whole or not at all; NaN would be no JSON and is refused."""
     with atomic_write(path) as partial:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        partial.write_text(text + "\n", encoding="utf-8")
+        # a path whose bytes are not UTF-8 is escaped, which is valid JSON
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _laboratory_map(scoring: ScoringSettings | None, score: SlideScore) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from cxpath.batch.task import Outcome, outcome_from
 from cxpath.errors import BatchError
-from cxpath.io.atomic import atomic_write, output_error
+from cxpath.io.atomic import atomic_write, leftovers_of, output_error
 
 STATE_NAME = "batch-state"
 LOCK_PATIENCE_S = 1800.0
@@ -76,7 +76,9 @@ class StateFolder:
     def write_document(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write a JSON file of the state, whole; raises `OutputError`."""
         with atomic_write(path) as partial:
-            partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+            # a path whose bytes are not UTF-8 is escaped, and comes back as it was
+            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     @contextmanager
     def run_lock(self) -> Iterator[None]:
@@ -125,17 +127,11 @@ class StateFolder:
 
     def clear_leftovers(self, folder: Path) -> None:
         """Remove what a killed worker left half-written of a results folder; call with its lock held."""
-        for home in (folder.parent, folder):
-            for partial in home.glob(f".{_literal(folder.name)}.*.partial"):
-                shutil.rmtree(partial, ignore_errors=True)
+        for partial in leftovers_of(folder):
+            shutil.rmtree(partial, ignore_errors=True)
 
     def _path(self, slide_id: str) -> Path:
         return self.outcomes / f"{slide_id}.json"
-
-
-def _literal(name: str) -> str:
-    """Return a name as a pattern that matches itself alone."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _read(path: Path) -> Outcome | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from cxpath.app.request import ScoreRequest
 from cxpath.documents.folder import COMMIT_MARK
+from cxpath.slide.errors import printable
 from cxpath.slide.identity import files_of
 from cxpath.slide.open import open_slide
 from cxpath.version import __version__
@@ -136,7 +137,7 @@ class SlideTask:
     @property
     def shown_name(self) -> str:
         """The slide's file name, or its pseudonym."""
-        return self.request.shown_name or self.request.slide.name
+        return printable(self.request.shown_name or self.request.slide.name)
 
 
 # What every engine does: take tasks, give events as they come. One worker or a cluster, the same.

@@ -16,6 +16,7 @@ from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import Outcome, SlideTask, Status, request_digest
 from cxpath.errors import BatchError, CxpathError, MissingFileError, ReadsFileError, WorklistError
 from cxpath.io.tables import plain_rows
+from cxpath.slide.errors import printable
 from cxpath.slide.identity import series_instance_uid
 from cxpath.slide.open import open_slide
 
@@ -315,7 +316,7 @@ def _task_of_row(row: WorklistRow, template: ScoreRequest, out: Path, model_dige
         roi=Path(values["regions"]) if "regions" in values else template.roi,
         cells=Path(values["cells"]) if "cells" in values else template.cells,
     )
-    slide_id = values.get("id") or request.shown_name or row.slide.stem
+    slide_id = values.get("id") or request.shown_name or printable(row.slide.stem)
     _check_id(slide_id, row)
     facts = {name: entry for name, entry in values.items() if name in FACT_COLUMNS or name.startswith(NOTE)}
     request = replace(request, out=out.absolute() / slide_id)

@@ -5,8 +5,11 @@ Subcommands import what they need when they run, so that `cxpath --help` answers
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import shlex
+import signal
 import sys
 from typing import Annotated
 
@@ -15,11 +18,14 @@ import typer
 from cxpath.cli.agree import agree, calibrate
 from cxpath.cli.batch import batch
 from cxpath.cli.models import evaluate, models, synth, train
-from cxpath.cli.output import FAILED, USAGE
+from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
 from cxpath.cli.score import cases, demo, doctor, fields, report, score
+from cxpath.cli.surroundings import flushed, make_streams_print_anything, signals_end_with_cleanup
 from cxpath.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
+
+_NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 app = typer.Typer(
     name="cxpath",
@@ -60,24 +66,73 @@ def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
 ) -> None:
     level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="cxpath: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    if not _debugging():
+        handler.addFilter(_is_own)
+    logging.basicConfig(level=level, format="cxpath: %(message)s", handlers=[handler])
+
+
+def _is_own(record: logging.LogRecord) -> bool:
+    """Let only cxpath speak: other libraries name files, also those that a pseudonym hides."""
+    return record.name.partition(".")[0] == "cxpath"
 
 
 def main() -> None:
     """Run the command line; every foreseen error is one line on stderr."""
+    make_streams_print_anything()
+    if not _debugging():
+        logging.captureWarnings(True)  # to a logger of another name than ours
+    with signals_end_with_cleanup():
+        code = _run()
+    sys.exit(flushed(code))
+
+
+def _run() -> int:
+    """Run the command and return its exit code."""
     try:
         app()
+    except SystemExit as end:
+        return _ended(end.code)
     except (ConfigurationError, AssayError) as error:
-        _fail(str(error), USAGE)
+        return _told(str(error), USAGE)
     except CxpathError as error:
-        _fail(str(error), FAILED)
+        return _told(str(error), FAILED)
     except Exception as error:  # the last resort: a user never meets a traceback
-        if os.environ.get("CXPATH_DEBUG"):
+        if _debugging():
             raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        _fail(f"internal error: {reason} (please report it; CXPATH_DEBUG=1 shows where)", FAILED)
+        return _told(_unforeseen(error), FAILED)
+    return 0
 
 
-def _fail(line: str, code: int) -> None:
+def _ended(code: str | int | None) -> int:
+    if not isinstance(code, int):
+        return 0 if code is None else _told(code, FAILED)
+    if code > INTERRUPTED - signal.SIGINT:
+        return _told(f"interrupted; what is finished is kept ({_how_to_resume()})", code)
+    return code
+
+
+def _how_to_resume() -> str:
+    again = "run the same command again"
+    return again if _hides_names() else f"{again}: {shlex.join(['cxpath', *sys.argv[1:]])}"
+
+
+def _unforeseen(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return f"cannot be written: {error.strerror} (make room, then run the same command again)"
+    kind = type(error).__name__
+    reason = kind if _hides_names() else " ".join(str(error).split()) or kind
+    return f"internal error: {reason} (please report it; CXPATH_DEBUG=1 shows where)"
+
+
+def _hides_names() -> bool:
+    return "--pseudonym" in sys.argv
+
+
+def _debugging() -> bool:
+    return bool(os.environ.get("CXPATH_DEBUG"))
+
+
+def _told(line: str, code: int) -> int:
     print(f"cxpath: {line}", file=sys.stderr)
-    sys.exit(code)
+    return code

@@ -21,6 +21,8 @@ FAILED = 1
 USAGE = 2
 SOME_FAILED = 3
 NOT_EVALUABLE = 4
+INTERRUPTED = 130
+"""Ctrl-C: 128 and the number of SIGINT."""
 
 
 # What a command prints: its document as JSON, or lines for a person.

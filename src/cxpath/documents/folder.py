@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from cxpath.data.cells import CellTable
 from cxpath.documents.run import RunFolderError, read_run_folder
 from cxpath.errors import OutputError
-from cxpath.io.atomic import partial_path
+from cxpath.io.atomic import claimed, clear_leftovers, partial_path
 from cxpath.io.cells import read_cells
 from cxpath.scores.fields import FieldLattice
 from cxpath.scores.score import score_fields
@@ -61,16 +62,19 @@ class ResultsFolder:
         self._existed = self.final.is_dir()
         home = self.final if self._existed else self.final.parent
         self.partial = partial_path(home / self.final.name)
+        self._claim = ExitStack()
         if final.exists() and not self._existed:
             raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
         if (final / COMMIT_MARK).exists() and not overwrite:
             raise OutputError(f"{final}: holds a result already", "pass --overwrite or choose another --out")
 
     def __enter__(self) -> Self:
+        clear_leftovers(self.final)
         try:
             self.partial.mkdir(parents=True)
         except OSError as error:
             raise self._refused(error) from error
+        self._claim.enter_context(claimed(self.partial))
         return self
 
     def commit(self) -> None:
@@ -89,6 +93,7 @@ class ResultsFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._claim.close()
         shutil.rmtree(self.partial, ignore_errors=True)
 
     def _exchange(self) -> None:

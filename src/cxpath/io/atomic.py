@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
-import io
+import hashlib
+import os
 import secrets
+import shutil
+import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from cxpath.errors import CxpathError, MissingFileError, OutputError
 
 # The bytes of a small file from elsewhere, unpacked when gzipped, or one line saying why not.
 
 
-_PIECE_BYTES = 1 << 22
-_SMALL_BYTES, _LARGEST_RATIO = 64 << 20, 150
-"""Cells and outlines as text pack to a tenth; only repetition packs to less than a hundredth."""
+MOST_BYTES = 4 * 1024**3
+"""More is not read into memory, packed or not."""
+
+_MOST_RATIO = 150
+"""By how much a file may grow when unpacked: tables and GeoJSON five- to thirtyfold, gzip can 1,000."""
+
+_UNSUSPICIOUS_BYTES = 64 * 1024**2
+"""As much may be unpacked from the smallest file."""
+
+_CHUNK_BYTES = 4 * 1024**2
 
 
 def read_content(path: Path, complaint: type[CxpathError], hint: str) -> bytes:
@@ -36,13 +48,17 @@ def read_content(path: Path, complaint: type[CxpathError], hint: str) -> bytes:
     MissingFileError
         When there is no such file.
     """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file")
     try:
-        raw = path.read_bytes()
-        content = _unpacked(path, raw, complaint, hint) if is_gzipped(raw) else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise complaint(f"{path}: cannot be read: {error}", hint) from error
+        _require_file(path)
+        with path.open("rb") as file:
+            content = _content(file, path.stat().st_size)
+    except MissingFileError:
+        raise
+    except _TooLargeError as error:
+        raise complaint(f"{path}: {error}", "split it, or leave out what is not needed") from error
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise complaint(f"{path}: cannot be read: {reason}", hint) from error
     if not content.strip():
         raise complaint(f"{path}: the file is empty", hint)
     return content
@@ -57,18 +73,33 @@ def text_lines(content: bytes) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-def _unpacked(path: Path, raw: bytes, complaint: type[CxpathError], hint: str) -> bytes:
-    """Unpack piece by piece, so that a small file of zeros cannot fill the memory."""
-    pieces: list[bytes] = []
-    size, most = 0, max(_SMALL_BYTES, _LARGEST_RATIO * len(raw))
-    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as file:
-        while piece := file.read(_PIECE_BYTES):
-            pieces.append(piece)
-            size += len(piece)
-            if size > most:
-                message = f"{path}: unpacks to more than {_LARGEST_RATIO} times its size"
-                raise complaint(message, hint)
-    return b"".join(pieces)
+def _require_file(path: Path) -> None:
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file")
+
+
+class _TooLargeError(Exception):
+    """More than may be read into memory."""
+
+
+def _content(file: BinaryIO, size: int) -> bytes:
+    if size > MOST_BYTES:
+        raise _TooLargeError(f"too large to read: {size / 1024**3:.1f} GB")
+    packed = is_gzipped(file.read(2))
+    file.seek(0)
+    return _unpacked(file, size) if packed else file.read()
+
+
+def _unpacked(file: BinaryIO, size: int) -> bytes:
+    """Unpack in parts, and stop when they are more than any honest file of this size holds."""
+    most = min(MOST_BYTES, max(_UNSUSPICIOUS_BYTES, _MOST_RATIO * size))
+    content = bytearray()
+    with gzip.open(file) as unpacking:
+        while chunk := unpacking.read(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > most:
+                raise _TooLargeError(f"unpacks to more than {most / 1024**2:.0f} MB, from {size} bytes")
+    return bytes(content)
 
 
 def is_gzipped(start: bytes) -> bool:
@@ -83,6 +114,17 @@ def first_character(content: bytes) -> str:
 
 
 # Files that appear whole or not at all: written under a temporary name, then renamed.
+#
+# What a killed run left under such a name is known by it, and cleared by the next run of the same name.
+
+
+if sys.platform != "win32":
+    import fcntl
+
+_LONGEST_NAME_BYTES = 255
+"""Of a file name, on all file systems in use."""
+
+_ADDED = len("..01234567.partial")
 
 
 @contextmanager
@@ -119,7 +161,41 @@ def partial_path(path: Path) -> Path:
 
     A process number would not do: threads share it, and machines that write to one disk may.
     """
-    return path.parent / f".{path.name}.{secrets.token_hex(4)}.partial"
+    return path.parent / f".{_with_room(path.name)}.{secrets.token_hex(4)}.partial"
+
+
+def leftovers_of(folder: Path) -> list[Path]:
+    """Return what stands under temporary names of a results folder, beside it and inside."""
+    pattern = f".{glob.escape(_with_room(folder.name))}.????????.partial"
+    return [partial for home in (folder.parent, folder) for partial in home.glob(pattern)]
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed runs left half-written of a results folder; a run that lives keeps its own.
+
+    Where the system cannot tell the two apart (Windows, some network shares), nothing is removed.
+    """
+    for partial in leftovers_of(folder):
+        with claimed(partial) as abandoned:
+            if abandoned:
+                shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[bool]:
+    """Hold a folder while the block runs, also against a death of this process.
+
+    Yields
+    ------
+    bool
+        False where another process holds it, or the system cannot say.
+    """
+    number = _locked(folder)
+    try:
+        yield number is not None
+    finally:
+        if number is not None:
+            os.close(number)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -130,3 +206,30 @@ def output_error(path: Path, error: OSError) -> OutputError:
         f"{path}: cannot be written: {error.strerror or error}",
         "check that the folder exists, is writable and has space left",
     )
+
+
+def _locked(folder: Path) -> int | None:
+    """Return the number of the open and locked folder; the lock ends with the process."""
+    if sys.platform == "win32":
+        return None
+    try:
+        number = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        with suppress(OSError):
+            os.close(number)
+        return None
+    return number
+
+
+def _with_room(name: str) -> str:
+    """Return a name so short that a temporary name can be made of it; long ones stay told apart."""
+    encoded = os.fsencode(name)
+    room = _LONGEST_NAME_BYTES - _ADDED
+    if len(encoded) <= room:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return encoded[: room - len(digest) - 1].decode(errors="ignore") + f"~{digest}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import secrets
 import struct
@@ -13,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from cxpath.errors import UnreadableSlideError
+from cxpath.errors import ConfigurationError, UnreadableSlideError
+from cxpath.slide.errors import printable
+from cxpath.slide.privacy import user_folder
 
 # The series a DICOM file belongs to: reads the file's header up to SeriesInstanceUID (0020,000E).
 #
@@ -24,6 +25,7 @@ _SERIES = (0x0020, 0x000E)
 _ITEM = (0xFFFE, 0xE000)
 _ITEM_END = (0xFFFE, 0xE00D)
 _SEQUENCE_END = (0xFFFE, 0xE0DD)
+_LONGEST_UID = 64
 _UNDEFINED = 0xFFFFFFFF
 _LONG_FORMS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
 
@@ -34,7 +36,7 @@ def series_instance_uid(path: Path) -> str | None:
         with path.open("rb") as file:
             file.seek(128)
             return _series(file) if file.read(4) == b"DICM" else None
-    except (OSError, struct.error, ValueError):
+    except (OSError, struct.error, ValueError, RecursionError):  # items may be nested without end
         return None
 
 
@@ -42,7 +44,7 @@ def _series(file: BinaryIO) -> str | None:
     while True:
         tag, length = _element(file)
         if tag == _SERIES:
-            return file.read(length).decode("ascii").rstrip("\0 ")
+            return file.read(min(length, _LONGEST_UID)).decode("ascii").rstrip("\0 ")
         if tag > _SERIES:  # elements ascend: there is none
             return None
         _skip(file, length)
@@ -91,19 +93,28 @@ _log = logging.getLogger(__name__)
 
 
 def cache_path() -> Path:
-    """Return where the cache lies: `$XDG_CACHE_HOME/cxpath/digests.json`, else under `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "cxpath" / "digests.json"
+    """Return where the cache lies: `$XDG_CACHE_HOME/cxpath/digests.json`, else under `~/.cache`.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is neither, since the user has no home folder.
+    """
+    hint = "set XDG_CACHE_HOME to a folder that can be written"
+    return user_folder("XDG_CACHE_HOME", ".cache", hint) / "cxpath" / "digests.json"
 
 
 def key_of(files: Sequence[Path]) -> str:
-    """Return a hash of path, size and modification time of the files."""
+    """Return a hash of all that the system tells of the files without reading them.
+
+    Size and modification time alone would not do: `cp -p`, `rsync -t` and a restored backup keep both.
+    """
     facts = hashlib.sha256()
     for file in files:
         state = file.stat()
-        facts.update(
-            f"{file.resolve()}\0{state.st_size}\0{state.st_mtime_ns}\0".encode(errors="surrogateescape")
-        )
+        times = f"{state.st_mtime_ns}\0{state.st_ctime_ns}"
+        told = f"{file.resolve()}\0{state.st_dev}\0{state.st_ino}\0{state.st_size}\0{times}\0"
+        facts.update(told.encode(errors="backslashreplace"))
     return facts.hexdigest()
 
 
@@ -118,8 +129,8 @@ def remember(key: str, digest: str) -> None:
     kept = dict(list(entries.items())[-_MOST_ENTRIES:])
     try:
         _write(cache_path(), json.dumps({"schema": _SCHEMA, "digests": kept}))
-    except OSError as error:
-        _log.info("slide digests are not kept: %s", error.strerror)
+    except (OSError, ConfigurationError) as error:
+        _log.info("slide digests are not kept: %s", getattr(error, "strerror", None) or error)
 
 
 def _entries() -> dict[str, str]:
@@ -190,7 +201,7 @@ def _named_in(index: Path) -> tuple[Path, ...]:
 # Names do not enter the digest, so a renamed or pseudonymised copy of a slide keeps its identity.
 
 
-def slide_digest(path: Path, vendor: str = "") -> str:
+def slide_digest(path: Path, vendor: str = "", *, shown: str = "") -> str:
     """Return the SHA-256 of a slide, hexadecimal.
 
     One file: the SHA-256 of its bytes. Several (MRXS, DICOM, VMS): the SHA-256 over the sorted SHA-256
@@ -202,6 +213,8 @@ def slide_digest(path: Path, vendor: str = "") -> str:
         The file the slide is opened by.
     vendor : str
         OpenSlide's vendor name, which says what else belongs to the slide.
+    shown : str
+        How messages name the slide; its path by default.
 
     Raises
     ------
@@ -217,7 +230,8 @@ def slide_digest(path: Path, vendor: str = "") -> str:
             remember(key, digest)
     except OSError as error:
         raise UnreadableSlideError(
-            f"{path}: cannot be read to its end: {error.strerror}", "check the disk or the network share"
+            f"{shown or printable(str(path))}: cannot be read to its end: {error.strerror}",
+            "check the disk or the network share",
         ) from error
     return digest
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,13 +18,11 @@ from cxpath.slide.jpeg import (
     DamagedStreamError,
     JpegLevel,
     NotFastError,
-    Stacking,
     StreamError,
     UnknownStreamError,
     decode,
     memory_for,
     read_head,
-    stacking_of,
 )
 from cxpath.slide.resample import WHITE, block_mean, overlay
 
@@ -44,10 +41,17 @@ class OpenFile:
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._size = os.fstat(self._number).st_size
         self._lock = threading.Lock()
 
     def read(self, length: int, place: int) -> bytes:
-        """Return up to `length` bytes from `place` on; fewer only at the end of the file."""
+        """Return up to `length` bytes from `place` on; fewer only at the end of the file.
+
+        Memory is set aside for what the file holds, whatever a damaged length says.
+        """
+        length = min(length, self._size - place)
+        if length <= 0:
+            return b""
         if _POSITIONAL:
             found = os.pread(self._number, length, place)
         else:  # Windows
@@ -147,13 +151,10 @@ class TileHead:
         As it stands in the file.
     completed : bytes
         A head that stands alone.
-    stacking : Stacking or None
-        How tiles that have it are stacked.
     """
 
     found: bytes
     completed: bytes
-    stacking: Stacking | None
 
 
 class TileStream(NamedTuple):
@@ -180,7 +181,7 @@ class TileStreams:
     def __init__(self, level: JpegLevel, colours: ColourRule) -> None:
         self.level = level
         self._colours = colours
-        self._head = TileHead(b"", b"", None)
+        self._head = TileHead(b"", b"")
 
     def read(self, file: OpenFile, numbers: range) -> Iterator[TileStream | None]:
         """Give the stream of each tile, or None for one never written; tiles of a row at one go.
@@ -242,7 +243,7 @@ class TileStreams:
             raise DamagedTileError(number, error) from error
         if (head.width_px, head.height_px) != (level.tile_width_px, level.tile_height_px):
             raise NotFastError(f"a tile holds {head.width_px} x {head.height_px} px")
-        return TileHead(head.data, completed, stacking_of(head, completed))
+        return TileHead(head.data, completed)
 
 
 # The fast tile path: regions of a level put together from its JPEG tiles, decoded as small as is asked.
@@ -254,9 +255,6 @@ class TileStreams:
 CACHE_BYTES = 64 * 1024 * 1024
 _RIM_TILES = 2
 """How deep a region shares tiles with its neighbours: halos reach into their neighbour's tiles."""
-
-_MOST_STACKED = 4
-"""Tiles decoded at one go: few, so that they still lie in the processor's cache when they are laid down."""
 
 Picture = NDArray[np.uint8]
 
@@ -342,53 +340,30 @@ class JpegTiles:
                 if column not in own:
                     tile = self._kept(file, index, shrink, row, column)
                     overlay(region, tile, column * tile_width - x_px, top)
-            left = own.start * tile_width - x_px
-            for tiles in self._stacks(file, index, shrink, row, own):
-                left += _unstack(region, tiles, left, top, tile_height)
+            for column, tile in self._decoded(file, index, shrink, row, own):
+                overlay(region, tile, column * tile_width - x_px, top)
         return region
 
     def _kept(self, file: OpenFile, index: int, shrink: int, row: int, column: int) -> Picture:
         """Return a tile that the neighbours of the region want too."""
 
         def decoded() -> Picture:
-            (tile,) = self._stacks(file, index, shrink, row, range(column, column + 1))
+            ((_, tile),) = self._decoded(file, index, shrink, row, range(column, column + 1))
             return tile.copy()  # out of this thread's own memory
 
         return self._cache.get((index, shrink, row, column), decoded)
 
-    def _stacks(self, file: OpenFile, index: int, shrink: int, row: int, columns: range) -> Iterator[Picture]:
-        """Decode tiles of a row from left to right, as stacks of one or more below each other.
+    def _decoded(
+        self, file: OpenFile, index: int, shrink: int, row: int, columns: range
+    ) -> Iterator[tuple[int, Picture]]:
+        """Decode tiles of a row from left to right and give each with its column.
 
-        A stack lies in this thread's own memory until the next one is asked for.
+        A tile lies in this thread's own memory until the next one is asked for.
         """
-        level = self.levels[index]
-        first = row * level.across
-        streams = list(self._streams[index].read(file, range(first + columns.start, first + columns.stop)))
-        whole = level.whole_across if row < level.whole_down else 0
-        column = columns.start
-        while streams:
-            count = _alike(streams[:_MOST_STACKED], whole - column, shrink)
-            stack, streams = streams[:count], streams[count:]
-            stacked = self._stacked(stack, level, shrink) if count > 1 else None
-            if stacked is not None:
-                yield stacked
-            else:
-                for place, stream in enumerate(stack, start=column):
-                    yield self._single(stream, index, shrink, row, place)
-            column += count
-
-    def _stacked(self, stack: list[TileStream | None], level: JpegLevel, shrink: int) -> Picture | None:
-        """Decode several tiles at one go; None when that fails, since one by one tells which is damaged."""
-        streams = [stream for stream in stack if stream is not None]
-        stacking = streams[0].head.stacking
-        joined = stacking.joined([stream.body for stream in streams]) if stacking else None
-        if joined is None:
-            return None
-        height = level.tile_height_px * len(streams)
-        try:
-            return decode(joined, level.tile_width_px, height, shrink, self._memory(level, shrink, height))
-        except DamagedStreamError:
-            return None
+        first = row * self.levels[index].across
+        numbers = range(first + columns.start, first + columns.stop)
+        for column, stream in zip(columns, self._streams[index].read(file, numbers), strict=True):
+            yield column, self._single(stream, index, shrink, row, column)
 
     def _single(self, stream: TileStream | None, index: int, shrink: int, row: int, column: int) -> Picture:
         if stream is None:
@@ -397,19 +372,18 @@ class JpegTiles:
         width, height = level.tile_width_px, level.tile_height_px
         try:
             if row < level.whole_down and column < level.whole_across:
-                return decode(stream.whole, width, height, shrink, self._memory(level, shrink, height))
+                return decode(stream.whole, width, height, shrink, self._memory(level, shrink))
             return _ragged(stream.whole, level, row, column, shrink)
         except DamagedStreamError as error:
             raise DamagedTileError(row * level.across + column, error) from error
 
-    def _memory(self, level: JpegLevel, shrink: int, height: int) -> Picture:
-        """Return this thread's own memory for tiles that are laid into their region at once."""
-        width = level.tile_width_px // shrink
-        most = level.tile_height_px // shrink * _MOST_STACKED
+    def _memory(self, level: JpegLevel, shrink: int) -> Picture:
+        """Return this thread's own memory for a tile that is laid into its region at once."""
+        width, height = level.tile_width_px // shrink, level.tile_height_px // shrink
         held: Picture | None = getattr(self._own, "memory", None)
-        if held is None or held.shape != (most, width, 3):
-            held = self._own.memory = memory_for(width, most)
-        return held[: height // shrink]
+        if held is None or held.shape != (height, width, 3):
+            held = self._own.memory = memory_for(width, height)
+        return held
 
     def _damaged(self, index: int, error: DamagedTileError) -> UnreadableSlideError:
         level = self.levels[index]
@@ -432,29 +406,6 @@ def _own_columns(columns: range, rows: range, row: int) -> range:
     if not rows.start + _RIM_TILES <= row < rows.stop - _RIM_TILES:
         return range(0)
     return range(columns.start + _RIM_TILES, columns.stop - _RIM_TILES)
-
-
-def _alike(streams: Sequence[TileStream | None], whole: int, shrink: int) -> int:
-    """Return how many tiles from the first on can be decoded as one stack; at least one."""
-    first = streams[0]
-    if first is None or first.head.stacking is None or not first.head.stacking.suits(shrink):
-        return 1
-    alike = takewhile(lambda stream: stream is not None and stream.head is first.head, streams)
-    return max(1, min(sum(1 for _ in alike), whole))
-
-
-def _unstack(region: Picture, tiles: Picture, left: int, top: int, tile_height: int) -> int:
-    """Lay a stack of tiles side by side into a region; return how wide they are together."""
-    count, width = max(1, len(tiles) // tile_height), int(tiles.shape[1])
-    right, bottom = left + count * width, top + tile_height
-    if count > 1 and left >= 0 <= top and right <= region.shape[1] and bottom <= region.shape[0]:
-        side_by_side = tiles.reshape(count, tile_height, width, 3).transpose(1, 0, 2, 3)
-        region[top:bottom, left:right].reshape(tile_height, count, width, 3)[:] = side_by_side
-        return count * width
-    for number in range(count):
-        tile = tiles[number * tile_height : (number + 1) * tile_height]
-        overlay(region, tile, left + number * width, top)
-    return count * width
 
 
 def _on_grid(level: JpegLevel, shrink: int, x_px: int, y_px: int, width: int, height: int) -> bool:

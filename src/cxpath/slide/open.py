@@ -8,10 +8,11 @@ from pathlib import Path
 import openslide
 
 from cxpath.errors import MissingFileError, UnreadableSlideError
+from cxpath.slide.errors import shown_as
 from cxpath.slide.openslide import open_with_openslide
 from cxpath.slide.picture import open_picture, picture_kind
 from cxpath.slide.slide import Slide
-from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
+from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff, tiff_damage, unspecified_samples
 
 _FORMATS = "cxpath reads SVS, NDPI, MRXS, SCN, BIF, DICOM, tiled TIFF, OME-TIFF, PNG and JPEG"
 
@@ -43,10 +44,14 @@ def open_slide(path: str | Path, mpp: float | None = None, *, name: str | None =
         When its µm per pixel are missing or absurd.
     """
     path = Path(path)
-    shown = name or str(path)
+    shown = shown_as(path, name)
     _refuse_non_files(path, shown)
     kind = _picture_kind(path, shown)
     vendor = openslide.OpenSlide.detect_format(path)
+    if kind == "tiff":
+        _refuse_damaged_tiff(path, shown)
+        if vendor in {None, "generic-tiff"} and unspecified_samples(path):
+            vendor = None  # OpenSlide takes such samples for transparency
     if kind == "tiff" and vendor in {None, "generic-tiff"} and is_ome_tiff(path):
         return open_ome_tiff(path, mpp, name)
     if vendor is not None:
@@ -58,10 +63,18 @@ def open_slide(path: str | Path, mpp: float | None = None, *, name: str | None =
     raise UnreadableSlideError(f"{shown}: not a slide or a picture{_looks_like_text(path)}", _FORMATS)
 
 
+def _refuse_damaged_tiff(path: Path, shown: str) -> None:
+    damage = tiff_damage(path)
+    if damage:
+        raise UnreadableSlideError(
+            f"{shown}: damaged: {damage}", "copy the file again from the scanner or the archive"
+        )
+
+
 def _refuse_non_files(path: Path, shown: str) -> None:
     try:
         state = path.stat()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL, or what no file name can hold
         raise MissingFileError(f"{shown}: no such file", "check the path") from error
     except OSError as error:
         raise _unreadable(shown, error) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
-from cxpath.slide.errors import TIFF_ERRORS, one_line
+from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.privacy import allowed_properties
 from cxpath.slide.resample import on_white
-from cxpath.slide.resolution import resolve, stated_in_openslide
+from cxpath.slide.resolution import StatedResolution, resolve, stated_in_openslide
 from cxpath.slide.slide import Level, Slide, SlideFacts, levels_of
+from cxpath.slide.tiff import stated_in_page
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
 #
@@ -110,6 +111,28 @@ def tiff_pages(path: Path, levels: Sequence[Level]) -> Iterator[Mapping[int, Any
         yield _matched(tiff, levels)
 
 
+def told_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, tuple[str, ...]]:
+    """Return what the page that is level 0 states of its resolution, and a warning of larger pictures.
+
+    OpenSlide passes on the tags of the first page, and reads it and its smaller copies: where level 0 is
+    another page, its µm per pixel would be those of the other picture.
+    """
+    try:
+        with tifffile.TiffFile(path, _multifile=False) as tiff:
+            pages: list[Any] = list(tiff.pages)
+            sizes = [(page.keyframe.imagewidth, page.keyframe.imagelength) for page in pages]
+            own = (level.width_px, level.height_px)
+            stated = stated_in_page(pages[sizes.index(own)].aspage()) if own in sizes else None
+    except TIFF_ERRORS as error:
+        _log.info("the tags of a slide cannot be read: %s", type(error).__name__)
+        return None, ()
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    if largest[0] * largest[1] <= own[0] * own[1]:
+        return stated, ()
+    larger = f"the file holds a larger picture of {largest[0]} x {largest[1]} px"
+    return stated, (f"{larger}; its first one of {own[0]} x {own[1]} px is read",)
+
+
 def _matched(tiff: tifffile.TiffFile, levels: Sequence[Level]) -> Mapping[int, Any]:
     try:
         return dict(_pages_of_levels(tiff, levels))
@@ -136,6 +159,7 @@ def _pages_of_levels(tiff: tifffile.TiffFile, levels: Sequence[Level]) -> Iterat
 
 
 _BLOCK_PX = 512
+_SIDES = ("width", "height")
 _VENDORS_OF_PLAIN_TILES = {"aperio", "generic-tiff", "philips"}
 """Whose levels are TIFF pages whose tiles lie side by side. NDPI is one stream a level; others overlap."""
 
@@ -207,31 +231,65 @@ def open_with_openslide(path: Path, mpp: float | None, name: str | None) -> Open
     try:
         handle = openslide.OpenSlide(path)
     except openslide.OpenSlideError as error:
-        raise UnreadableSlideError(
-            f"{name or path}: cannot be opened: {one_line(error, path)}",
-            "the file is damaged, incompletely copied or stored in a way OpenSlide does not support",
-        ) from error
+        raise _cannot_be_opened(path, name, error) from error
     try:
         return OpenSlideSlide(_facts(path, mpp, name, handle), handle)
+    except openslide.OpenSlideError as error:
+        handle.close()
+        raise _cannot_be_opened(path, name, error) from error
     except BaseException:
         handle.close()
         raise
 
 
+def _cannot_be_opened(path: Path, name: str | None, error: Exception) -> UnreadableSlideError:
+    return UnreadableSlideError(
+        f"{shown_as(path, name)}: cannot be opened: {one_line(error, path)}",
+        "the file is damaged, incompletely copied or stored in a way OpenSlide does not support",
+    )
+
+
 def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.OpenSlide) -> SlideFacts:
-    properties: Mapping[str, str] = dict(handle.properties)
+    properties = _properties(handle)
     objective = properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER, "")
+    shown = shown_as(path, name)
+    levels = levels_of(handle.level_dimensions, shown, _tile_sizes(handle, properties))
+    stated = stated_in_openslide(properties)
+    warnings: tuple[str, ...] = ()
+    if properties.get(openslide.PROPERTY_NAME_VENDOR) == "generic-tiff":
+        stated, warnings = told_by_level_0(path, levels[0])
     return SlideFacts(
         path=path,
         name=name,
         reader="openslide",
         vendor=properties.get(openslide.PROPERTY_NAME_VENDOR, ""),
-        levels=levels_of(handle.level_dimensions),
-        resolution=resolve(mpp, stated_in_openslide(properties), name or str(path), objective),
+        levels=levels,
+        resolution=resolve(mpp, stated, shown, objective),
         quickhash=properties.get(openslide.PROPERTY_NAME_QUICKHASH1, ""),
         properties=allowed_properties(properties),
         bounds_px=_bounds(properties),
+        warnings=warnings,
     )
+
+
+def _properties(handle: openslide.OpenSlide) -> dict[str, str]:
+    """Return the properties that can be read: a name whose bytes are no text is known by no other name."""
+    found = {}
+    for name in handle.properties:
+        with suppress(KeyError):
+            found[name] = handle.properties[name]
+    return found
+
+
+def _tile_sizes(handle: openslide.OpenSlide, properties: Mapping[str, str]) -> list[tuple[int, int] | None]:
+    def size(index: int) -> tuple[int, int] | None:
+        try:
+            width, height = (int(properties[f"openslide.level[{index}].tile-{side}"]) for side in _SIDES)
+        except (KeyError, ValueError):
+            return None
+        return width, height
+
+    return [size(index) for index in range(handle.level_count)]
 
 
 def _bounds(properties: Mapping[str, str]) -> tuple[int, int, int, int] | None:

@@ -6,6 +6,7 @@ Their resolution tags speak of printing, not of tissue, and are not read.
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,13 +15,17 @@ from numpy.typing import NDArray
 from PIL import ImageFile, JpegImagePlugin, PngImagePlugin
 
 from cxpath.errors import CxpathError, UnreadableSlideError
-from cxpath.slide.errors import one_line
+from cxpath.slide.errors import one_line, shown_as
 from cxpath.slide.resample import on_white
 from cxpath.slide.resolution import resolve
 from cxpath.slide.slide import Level, Slide, SlideFacts
 
 MOST_PICTURE_PX = 400_000_000
 """20,000 px a side, 1.2 GB: what one may hold in memory without asking."""
+
+_UNSUSPICIOUS_PX = 40_000_000
+_MOST_PX_PER_BYTE = 300
+"""Of larger pictures; one of a single colour has 64 pixels a byte as JPEG and 285 as PNG."""
 
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "png": PngImagePlugin.PngImageFile,
@@ -37,6 +42,9 @@ _DECODING_ERRORS = (
     ArithmeticError,
     MemoryError,
     struct.error,
+    zlib.error,
+    AssertionError,  # Pillow's, on a picture of a palette without one
+    RuntimeError,
 )
 
 
@@ -79,12 +87,12 @@ def open_picture(path: Path, kind: str, mpp: float | None, name: str | None) -> 
     ResolutionError
         When no µm per pixel are given.
     """
-    shown = name or str(path)
+    shown = shown_as(path, name)
     try:
         # The plug-in is called itself: PIL.Image.open would warn or fail at a limit that is global to the
         # process; the size is checked here instead, before any pixel is decoded.
         with path.open("rb") as file, _PLUGINS[kind](file) as picture:
-            _check(picture, shown)
+            _check(picture, shown, path.stat().st_size)
             resolution = resolve(mpp, None, shown)
             rgb = _pixels(picture)
     except CxpathError:  # some of them are OSError or ValueError too
@@ -106,10 +114,15 @@ def too_large(shown: str, width: int, height: int) -> UnreadableSlideError:
     )
 
 
-def _check(picture: ImageFile.ImageFile, shown: str) -> None:
+def _check(picture: ImageFile.ImageFile, shown: str, size: int) -> None:
     width, height = picture.size
     if width * height > MOST_PICTURE_PX:
         raise too_large(shown, width, height)
+    if width * height > max(_UNSUSPICIOUS_PX, _MOST_PX_PER_BYTE * size):
+        raise UnreadableSlideError(
+            f"{shown}: damaged: a picture of {width} x {height} px in {size} bytes",
+            "save or copy the picture again",
+        )
     if picture.mode not in _MODES_8_BIT:
         raise UnreadableSlideError(
             f"{shown}: not a picture of 8 bits a channel (mode {picture.mode})",

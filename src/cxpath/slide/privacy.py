@@ -21,7 +21,8 @@ _SHORTEST_KEY = 16
 
 def pseudonym(name: str, key: bytes) -> str:
     """Return "slide-" and twelve hexadecimal characters of HMAC-SHA256 (RFC 2104) of the name."""
-    return f"slide-{hmac.new(key, name.encode(), hashlib.sha256).hexdigest()[:12]}"
+    digest = hmac.new(key, name.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+    return f"slide-{digest[:12]}"
 
 
 def pseudonym_key() -> bytes:
@@ -48,9 +49,29 @@ def pseudonym_key() -> bytes:
 
 
 def key_path() -> Path:
-    """Return where the key file lies."""
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home) / "cxpath" / "pseudonym.key"
+    """Return where the key file lies; raises `ConfigurationError` for a user without a home folder."""
+    hint = f"set {KEY_VARIABLE} to a secret of at least {_SHORTEST_KEY} characters"
+    return user_folder("XDG_CONFIG_HOME", ".config", hint) / "cxpath" / "pseudonym.key"
+
+
+def user_folder(variable: str, in_home: str, hint: str) -> Path:
+    """Return the folder of an XDG variable, else the one of that name in the user's home folder.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no home folder, as for an arbitrary user number in a container.
+    """
+    given = os.environ.get(variable, "")
+    if Path(given).is_absolute():  # others do not count, says the XDG specification
+        return Path(given)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute():
+        raise ConfigurationError("this user has no home folder", hint)
+    return home / in_home
 
 
 def _create(path: Path) -> None:

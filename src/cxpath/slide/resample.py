@@ -17,12 +17,14 @@ from scipy import sparse
 WHITE = 255
 
 
-def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB of straight (not premultiplied) RGBA over white.
+def on_white(rgba: NDArray[np.uint8], *, premultiplied: bool = False) -> NDArray[np.uint8]:
+    """Return RGB of RGBA over white.
 
     Parameters
     ----------
     rgba : uint8 array, (height, width, 4)
+    premultiplied : bool
+        Whether the colours were multiplied with alpha already ("associated alpha").
 
     Returns
     -------
@@ -31,6 +33,8 @@ def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if rgba[..., 3].min(initial=WHITE) == WHITE:
         return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), dtype=np.uint8)
     alpha = rgba[..., 3:].astype(np.uint16)
+    if premultiplied:
+        return np.asarray(np.minimum(rgba[..., :3] + (WHITE - alpha), WHITE), dtype=np.uint8)
     light = rgba[..., :3] * alpha + WHITE * (WHITE - alpha)
     return ((light + WHITE // 2) // WHITE).astype(np.uint8)
 

@@ -142,6 +142,7 @@ _UM_PER_OME_UNIT = {
     "m": 1e6,
     "in": 25_400.0,
 }
+_OME_SIZES = ("SizeX", "SizeY")
 
 
 def stated_in_openslide(properties: Mapping[str, str]) -> StatedResolution | None:
@@ -174,12 +175,47 @@ def stated_in_tag_values(x_value: Any, y_value: Any, unit: Any) -> StatedResolut
     return stated_in_tags(_fraction(x_value), _fraction(y_value), _TIFF_UNIT_NAMES.get(int(unit or 0), ""))
 
 
-def stated_in_ome(xml: str, image: int) -> StatedResolution | None:
-    """Read `PhysicalSizeX` and `Y` of the picture at index `image`; a missing unit means µm, as OME says."""
+def stated_in_ome(xml: str, size: tuple[int, int], page: int) -> StatedResolution | None:
+    """Read `PhysicalSizeX` and `Y` of one picture of a file; a missing unit means µm, as OME says.
+
+    The OME-XML of a set of files lists the pictures of all of them. A picture is known by its size, by the
+    UUID of this file among its `TiffData`, and by its page; where these leave several that state different
+    sizes, none is believed.
+
+    Parameters
+    ----------
+    xml : str
+    size : (width, height)
+        Of the picture in the file.
+    page : int
+        Index of its first page.
+    """
     try:
-        pixels = ElementTree.fromstring(xml).findall("{*}Image/{*}Pixels")[image]
-    except (ElementTree.ParseError, IndexError):
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError:
         return None
+    pictures = [
+        pixels
+        for pixels in root.findall("{*}Image/{*}Pixels")
+        if all(_number(pixels.get(name)) == side for name, side in zip(_OME_SIZES, size, strict=True))
+        and _lies_in_file(pixels, root.get("UUID"))
+    ]
+    at_page = [pixels for pixels in pictures if page in _first_pages(pixels)]
+    stated = {_ome_resolution(pixels) for pixels in at_page or pictures}
+    return stated.pop() if len(stated) == 1 else None
+
+
+def _lies_in_file(pixels: ElementTree.Element, own: str | None) -> bool:
+    """Say whether a picture is stored in the file of this UUID; also where nothing says where it is."""
+    stored_in = {uuid.text for uuid in pixels.findall("{*}TiffData/{*}UUID")}
+    return own is None or not stored_in or own in stored_in
+
+
+def _first_pages(pixels: ElementTree.Element) -> set[float | None]:
+    return {_number(data.get("IFD", "0")) for data in pixels.findall("{*}TiffData")}
+
+
+def _ome_resolution(pixels: ElementTree.Element) -> StatedResolution | None:
     x_mpp = _ome_length_um(pixels, "PhysicalSizeX")
     y_mpp = _ome_length_um(pixels, "PhysicalSizeY")
     if x_mpp is None:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.slide_info import SlideInfo
-from cxpath.errors import UnreadableSlideError
-from cxpath.slide.errors import TIFF_ERRORS, one_line
+from cxpath.errors import ResolutionError, UnreadableSlideError
+from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
 from cxpath.slide.jpeg_tiles import ColourRule, JpegTiles
@@ -30,6 +30,12 @@ from cxpath.slide.resolution import Resolution
 
 
 _TOLERANCE = 1e-6
+_MOST_ANISOTROPY = 0.01
+"""By how much the factors of a level's width and height may differ; more is a damaged size."""
+
+_POWERS_OF_TWO = tuple(2**power for power in range(1, 17))
+
+Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -54,16 +60,50 @@ class Level:
         """Mean of the two factors."""
         return (self.factor_x + self.factor_y) / 2
 
+    def is_padded(self, full: Size) -> bool:
+        """Whether it reaches beyond a level 0 of this size by more than rounding."""
+        return any(
+            side > -(-whole // factor)
+            for side, whole, factor in (
+                (self.width_px, full[0], self.factor_x),
+                (self.height_px, full[1], self.factor_y),
+            )
+        )
 
-def levels_of(sizes: Sequence[tuple[int, int]]) -> tuple[Level, ...]:
+
+def levels_of(sizes: Sequence[Size], shown: str = "", tiles: Sequence[Size | None] = ()) -> tuple[Level, ...]:
     """Turn stored sizes (width, height), level 0 first, into levels.
 
-    Scanners halve and drop what is left over, so 1501 px become 375 and not 375.25. The quotient of the
-    sizes (4.0027) would drift against the picture by a pixel over its width; where a whole factor
-    explains both sizes, that whole factor is the true one.
+    Scanners halve and drop what is left over, so 1501 px become 375 and not 375.25; some converters fill
+    every level up to whole tiles, so 97,792 px become 49,152 and not 48,896. The quotient of the sizes would
+    then drift against the picture by up to a tile over its width; where a whole factor explains both sizes,
+    that whole factor is the true one.
+
+    Parameters
+    ----------
+    sizes : sequence of (width, height)
+    shown : str
+        How messages name the slide.
+    tiles : sequence of (width, height) or None, optional
+        The tile size of each level, where it is known.
+
+    Raises
+    ------
+    UnreadableSlideError
+        When the width and the height of a level say different factors, or a factor below 1.
     """
-    full_width, full_height = sizes[0]
-    return tuple(_level(full_width, full_height, width, height) for width, height in sizes)
+    levels = [Level(*sizes[0])]
+    for index, size in enumerate(sizes[1:], start=1):
+        tile = tiles[index] if index < len(tiles) else None
+        level = _level(sizes[0], size, tile, levels[-1])
+        if level is None:
+            raise UnreadableSlideError(
+                f"{shown}: damaged: level {index} of {size[0]} x {size[1]} px is no smaller copy "
+                f"of level 0 of {sizes[0][0]} x {sizes[0][1]} px",
+                "copy or export the file again",
+            )
+        levels.append(level)
+    return tuple(levels)
 
 
 def level_for(levels: Sequence[Level], factor: float) -> int:
@@ -76,16 +116,53 @@ def level_for(levels: Sequence[Level], factor: float) -> int:
     return max(fine_enough, key=lambda index: levels[index].downsample, default=0)
 
 
-def _level(full_width: int, full_height: int, width: int, height: int) -> Level:
-    wide = full_width >= full_height
-    whole = round(full_width / width if wide else full_height / height)
-    if _explains(whole, full_width, width) and _explains(whole, full_height, height):
-        return Level(width, height, float(whole), float(whole))
-    return Level(width, height, full_width / width, full_height / height)
+def _level(full: Size, size: Size, tile: Size | None, finer: Level) -> Level | None:
+    """Return a level with its factors; None when its two sides contradict each other."""
+    if min(*full, *size) < 1:
+        return None
+    quotients = full[0] / size[0], full[1] / size[1]
+    whole = round(quotients[0] if full[0] >= full[1] else quotients[1])
+    if all(_explains(whole, *sides) for sides in zip(full, size, strict=True)):
+        return Level(*size, float(whole), float(whole))
+    padded = _padded_factor(full, size, tile, finer)
+    if padded is not None:
+        return Level(*size, float(padded), float(padded))
+    return Level(*size, *quotients) if _agree(full, size) else None
 
 
 def _explains(whole: int, full: int, stored: int) -> bool:
     return whole > 0 and stored in {max(1, full // whole), -(-full // whole)}
+
+
+def _padded_factor(full: Size, size: Size, tile: Size | None, finer: Level) -> int | None:
+    """Return the power of two that gives the level when it is filled up to whole tiles, if there is one.
+
+    A level of a single tile is explained by many; it counts only below a level that was filled up, too.
+    """
+    if tile is None or min(tile) < 1:
+        return None
+    fits = [
+        factor
+        for factor in _POWERS_OF_TWO
+        if all(
+            -(-full_side // factor // side) * side == stored
+            for full_side, stored, side in zip(full, size, tile, strict=True)
+        )
+    ]
+    single = size[0] <= tile[0] and size[1] <= tile[1]
+    if single and not finer.is_padded(full):
+        return None
+    coarser = [factor for factor in fits if factor > finer.factor_x * 1.5]
+    return min(coarser or fits, default=None)
+
+
+def _agree(full: Size, size: Size) -> bool:
+    """Say whether one factor of at least 1 explains both sides, but for a pixel of rounding."""
+    low = max(full[0] / (size[0] + 1), full[1] / (size[1] + 1))
+    high = min(full[0] / max(size[0] - 1, 0.5), full[1] / max(size[1] - 1, 0.5))
+    across, down = full[0] / size[0], full[1] / size[1]
+    alike = low <= high or abs(across - down) <= _MOST_ANISOTROPY * (across + down) / 2
+    return alike and min(across, down) >= 1 - _TOLERANCE
 
 
 # How a slide's pixels are read: by the fast tile path, or by a library and why.
@@ -371,6 +448,10 @@ def _told(reasons: Mapping[int, str]) -> str:
 _MOST_SOURCE_PX = 4_000_000
 """Larger regions are read in parts, so that memory follows the output and not the slide."""
 
+_LONGEST_MM = 250.0
+_LARGEST_MM2 = 25_000.0
+"""Far above any glass slide, those of whole organs included: more is a damaged size or a wrong µm/px."""
+
 
 @dataclass(frozen=True)
 class SlideFacts:
@@ -408,7 +489,7 @@ class SlideFacts:
     @property
     def shown(self) -> str:
         """How messages name the slide: as the user did, unless another name was asked for."""
-        return self.name or str(self.path)
+        return shown_as(self.path, self.name)
 
 
 class Slide(ABC):
@@ -423,6 +504,7 @@ class Slide(ABC):
     """
 
     def __init__(self, facts: SlideFacts) -> None:
+        _refuse_absurd_extent(facts)
         self._facts = facts
         self.levels = facts.levels
         self.warnings: tuple[str, ...] = (*facts.warnings, *facts.resolution.warnings)
@@ -447,11 +529,11 @@ class Slide(ABC):
     def info(self) -> SlideInfo:
         """What is known of the slide. The first call computes the digest unless an earlier run did."""
         facts = self._facts
-        name = Path(facts.name or facts.path.name).name
+        name = printable(Path(facts.name or facts.path.name).name)
         return SlideInfo(
             name=name,
-            stem=name.removesuffix(facts.path.suffix) or name,
-            digest=slide_digest(facts.path, facts.vendor),
+            stem=name.removesuffix(printable(facts.path.suffix)) or name,
+            digest=slide_digest(facts.path, facts.vendor, shown=facts.shown),
             quickhash=facts.quickhash,
             width_px=self.width_px,
             height_px=self.height_px,
@@ -583,6 +665,19 @@ class Slide(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.width_px} x {self.height_px} px at {self.mpp:g} µm>"
+
+
+def _refuse_absurd_extent(facts: SlideFacts) -> None:
+    """Refuse a slide larger than any glass, before anything is read for it or memory set aside."""
+    full, mpp = facts.levels[0], facts.resolution.mpp
+    width_mm, height_mm = full.width_px * mpp / 1000, full.height_px * mpp / 1000
+    if max(width_mm, height_mm) > _LONGEST_MM or width_mm * height_mm > _LARGEST_MM2:
+        raise ResolutionError(
+            f"{facts.shown}: {full.width_px} x {full.height_px} px of {mpp:g} µm "
+            f"({facts.resolution.source}) would be {width_mm:.0f} x {height_mm:.0f} mm, "
+            "larger than any glass slide",
+            "pass the true µm per pixel, for example --mpp 0.25; if it is true, the file is damaged",
+        )
 
 
 def _inside(along: Sampling, size: int) -> tuple[int, int]:

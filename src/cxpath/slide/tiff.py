@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
+import math
+import re
 import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
-from cxpath.slide.errors import TIFF_ERRORS, one_line
+from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule, TileCache
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
 from cxpath.slide.resample import WHITE, on_white, overlay
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_ome, stated_in_tag_values
-from cxpath.slide.slide import Level, Slide, SlideFacts, levels_of
+from cxpath.slide.slide import Slide, SlideFacts, levels_of
 
-# The chain of a TIFF's directories: whether each lies within the file.
+# The directories of a TIFF, checked before any library reads them.
+#
+# OpenSlide and tifffile allocate by what the tags say, so a single damaged number can end the process or
+# keep it busy for hours. Only the tags that describe the picture's geometry are read here, and no pixels.
 
 
+_ENDS = "the file ends before all of its pages"
 _MOST_PAGES = 4096
+_MOST_ENTRIES = 4096
+_LARGEST_SIDE_PX = 1 << 24
+_LARGEST_TILE_SIDE_PX = 1 << 16
+_LARGEST_TILE_SAMPLES = 1 << 28
+"""A tile of 8,192 px a side with four samples, decoded to 256 MB."""
+
+_MOST_SAMPLES = 64
+_WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+"""TIFF types that hold whole numbers, with their struct format: BYTE, SHORT, LONG, IFD, LONG8, IFD8."""
+
+_BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_BYTES_OF_TYPE |= {16: 8, 17: 8, 18: 8}
+_WIDTH, _LENGTH, _SAMPLES, _PLANAR, _SUB_DIRECTORIES, _JPEG_TABLES = 256, 257, 277, 284, 330, 347
+_TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
+_EXTRA_SAMPLES = 338
+_NAMES = {
+    _WIDTH: "ImageWidth",
+    _LENGTH: "ImageLength",
+    258: "BitsPerSample",
+    259: "Compression",
+    262: "PhotometricInterpretation",
+    273: "StripOffsets",
+    _SAMPLES: "SamplesPerPixel",
+    278: "RowsPerStrip",
+    279: "StripByteCounts",
+    _PLANAR: "PlanarConfiguration",
+    317: "Predictor",
+    _TILE_WIDTH: "TileWidth",
+    _TILE_LENGTH: "TileLength",
+    _TILE_OFFSETS: "TileOffsets",
+    _TILE_BYTES: "TileByteCounts",
+    _SUB_DIRECTORIES: "SubIFDs",
+    _EXTRA_SAMPLES: "ExtraSamples",
+    339: "SampleFormat",
+}
+"""Tags that must hold whole numbers for a library to read the picture as it was meant."""
+
+_SINGLE = {_WIDTH, _LENGTH, 259, 262, _SAMPLES, 278, _PLANAR, 317, _TILE_WIDTH, _TILE_LENGTH}
+"""Tags of one value, which libraries read as a number."""
 
 
 class _Form(NamedTuple):
@@ -38,33 +85,167 @@ class _Form(NamedTuple):
     offset: str
 
 
-def leaves_the_file(path: Path) -> bool:
-    """Say whether a TIFF's directories go on beyond its end, as those of a copy that was cut short do.
+@dataclass(frozen=True)
+class _Entry:
+    """One tag: the type and number of its values, and where in the file they lie."""
 
-    A file that is no TIFF has none.
+    kind: int
+    count: int
+    place: int
+
+
+@dataclass(frozen=True)
+class _Directory:
+    """The tags of one picture of the file."""
+
+    file: BinaryIO
+    order: str
+    entries: dict[int, _Entry]
+
+    def number(self, tag: int, default: int = 0) -> int:
+        """Return the first value of a tag of whole numbers."""
+        return next(iter(self.numbers(tag, most=1)), default)
+
+    def numbers(self, tag: int, most: int) -> tuple[int, ...]:
+        """Return up to `most` values of a tag of whole numbers; none where the file ends before them."""
+        entry = self.entries.get(tag)
+        kind = _WHOLE_NUMBERS.get(entry.kind) if entry else None
+        if entry is None or kind is None:
+            return ()
+        form = f"{self.order}{min(entry.count, most)}{kind}"
+        self.file.seek(entry.place)
+        data = self.file.read(struct.calcsize(form))
+        return struct.unpack(form, data) if len(data) == struct.calcsize(form) else ()
+
+
+class TiffDamageError(ValueError):
+    """What is wrong with the directories of a TIFF."""
+
+
+def tiff_damage(path: Path) -> str:
+    """Say what is wrong with the directories of a TIFF; empty when nothing is, or when it is no TIFF.
+
+    A classic TIFF above 4 GB is not looked at: only NDPI is so large, whose offsets are stored in a way of
+    its own.
     """
     size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            if size >= 1 << 32 and file.read(4) in {b"II*\0", b"MM\0*"}:
+                return ""
+            file.seek(0)
+            for number, directory in enumerate(_directories(file, size)):
+                _check(directory, f"directory {number}", size)
+    except TiffDamageError as error:
+        return str(error)
+    return ""
+
+
+def unspecified_samples(path: Path) -> bool:
+    """Say whether the first picture has samples beside its colours that are not declared as transparency.
+
+    Libraries take the fourth of four for transparency whatever the file declares.
+    """
     with path.open("rb") as file:
-        form = _form(file.read(8))
-        if form is None:
+        try:
+            first = next(_directories(file, path.stat().st_size), None)
+        except TiffDamageError:
             return False
+        if first is None or first.number(262) != 2 or first.number(_SAMPLES) <= 3:  # RGB
+            return False
+        return not {1, 2} & set(first.numbers(_EXTRA_SAMPLES, most=_MOST_SAMPLES))
 
-        def number(at: int, kind: str) -> int | None:
-            file.seek(at)
-            data = file.read(struct.calcsize(kind))
-            return (
-                int(struct.unpack(form.order + kind, data)[0]) if len(data) == struct.calcsize(kind) else None
-            )
 
-        place = number(form.first, form.offset)
-        for _ in range(_MOST_PAGES):
-            if not place:
-                return place is None
-            entries = number(place, form.entries) if place < size else None
-            if entries is None:
-                return True
-            place = number(place + struct.calcsize(form.entries) + entries * form.entry_bytes, form.offset)
-    return False
+def _directories(file: BinaryIO, size: int) -> Iterator[_Directory]:
+    """Give the directories of the chain, each followed by its sub-directories."""
+    form = _form(file.read(8))
+    if form is None:
+        return
+    place = _number(file, form.order, form.first, form.offset)
+    seen: set[int] = set()
+    while place:
+        if place in seen or len(seen) >= _MOST_PAGES:
+            raise TiffDamageError("its directories run in a circle")
+        seen.add(place)
+        directory, place = _directory(file, form, place, size)
+        yield directory
+        for sub_place in directory.numbers(_SUB_DIRECTORIES, most=64):
+            yield _directory(file, form, sub_place, size)[0]
+    if place is None:
+        raise TiffDamageError(_ENDS)
+
+
+def _directory(file: BinaryIO, form: _Form, place: int, size: int) -> tuple[_Directory, int | None]:
+    """Return a directory and the place of the next; None when the file ends before it."""
+    count = _number(file, form.order, place, form.entries) if place < size else None
+    if count is None:
+        raise TiffDamageError(_ENDS)
+    if count > _MOST_ENTRIES:
+        raise TiffDamageError(f"a directory of {count} entries")
+    start = place + struct.calcsize(form.entries)
+    file.seek(start)
+    data = file.read(count * form.entry_bytes)
+    places = range(0, len(data) - form.entry_bytes + 1, form.entry_bytes)
+    entries = dict(_entry(form, data, at, start) for at in reversed(places))  # the first of two counts
+    following = _number(file, form.order, start + count * form.entry_bytes, form.offset)
+    return _Directory(file, form.order, entries), following
+
+
+def _entry(form: _Form, data: bytes, at: int, start: int) -> tuple[int, _Entry]:
+    """Return tag and entry at a place of the directory's bytes, which begin at `start` in the file."""
+    tag, kind, count = struct.unpack_from(f"{form.order}HH{form.offset}", data, at)
+    inline = struct.calcsize(form.offset)
+    value = at + form.entry_bytes - inline
+    if _BYTES_OF_TYPE.get(kind, 1) * count <= inline:
+        return tag, _Entry(kind, count, start + value)
+    return tag, _Entry(kind, count, struct.unpack_from(form.order + form.offset, data, value)[0])
+
+
+def _check(directory: _Directory, shown: str, size: int) -> None:
+    """Refuse a directory whose numbers cannot be those of a picture in this file."""
+    for tag, entry in directory.entries.items():
+        if entry.count * _BYTES_OF_TYPE.get(entry.kind, 1) > size:
+            raise TiffDamageError(f"{shown}: {_NAMES.get(tag, f'tag {tag}')} would be larger than the file")
+    for tag, name in _NAMES.items():
+        found = directory.entries.get(tag)
+        if found is None:
+            continue
+        if found.kind not in _WHOLE_NUMBERS or (tag in _SINGLE and found.count != 1):
+            raise TiffDamageError(f"{shown}: {name} is not a whole number")
+        if found.place + found.count * _BYTES_OF_TYPE[found.kind] > size:
+            raise TiffDamageError(f"{shown}: {name} lies beyond the end of the file")
+    tables = directory.entries.get(_JPEG_TABLES)
+    if tables is not None and tables.kind not in {1, 7}:
+        raise TiffDamageError(f"{shown}: JPEGTables are not bytes")
+    width, length = directory.number(_WIDTH, 1), directory.number(_LENGTH, 1)
+    if not (0 < width <= _LARGEST_SIDE_PX and 0 < length <= _LARGEST_SIDE_PX):
+        raise TiffDamageError(f"{shown}: a picture of {width} x {length} px")
+    if directory.number(_SAMPLES, 1) > _MOST_SAMPLES:
+        raise TiffDamageError(f"{shown}: {directory.number(_SAMPLES)} samples a pixel")
+    if _TILE_WIDTH in directory.entries or _TILE_LENGTH in directory.entries:
+        _check_tiles(directory, shown)
+
+
+def _check_tiles(directory: _Directory, shown: str) -> None:
+    width, length = directory.number(_WIDTH), directory.number(_LENGTH)
+    tile_width, tile_length = directory.number(_TILE_WIDTH), directory.number(_TILE_LENGTH)
+    samples = directory.number(_SAMPLES, 1)
+    fits = 0 < min(tile_width, tile_length) <= max(tile_width, tile_length) <= _LARGEST_TILE_SIDE_PX
+    if not fits or tile_width * tile_length * samples > _LARGEST_TILE_SAMPLES:
+        raise TiffDamageError(f"{shown}: tiles of {tile_width} x {tile_length} px")
+    planes = samples if directory.number(_PLANAR, 1) == 2 else 1
+    needed = -(-width // tile_width) * -(-length // tile_length) * planes
+    for tag in (_TILE_OFFSETS, _TILE_BYTES):
+        entry = directory.entries.get(tag)
+        if entry is None or entry.count < needed:
+            count = entry.count if entry else 0
+            raise TiffDamageError(f"{shown}: {count} tiles for a picture of {width} x {length} px")
+
+
+def _number(file: BinaryIO, order: str, at: int, kind: str) -> int | None:
+    file.seek(at)
+    data = file.read(struct.calcsize(kind))
+    return int(struct.unpack(order + kind, data)[0]) if len(data) == struct.calcsize(kind) else None
 
 
 def _form(head: bytes) -> _Form | None:
@@ -85,6 +266,19 @@ def _form(head: bytes) -> _Form | None:
 
 _CACHE_BYTES = 64 * 1024 * 1024
 _JPEG = {6, 7, 33007, 34892}
+_KNOWN_PICTURES = {*_JPEG, 33003, 33004, 33005, 34712, 50001}
+"""JPEG, JPEG 2000, and WebP, which has no more than 16,383 px a side."""
+
+_JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]..\x08(....)", re.DOTALL)
+_J2K_HEAD_BYTES = 4096
+_MOST_SURPLUS = 2
+"""Encoders fill up to whole blocks."""
+
+_ASSOCIATED = 1
+_ALPHA = {_ASSOCIATED, 2}
+"""ExtraSamples that are transparency; 0 is unspecified."""
+
+MOST_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -96,7 +290,7 @@ class StoredPlanes:
     axes : str
         "YXS" samples side by side, "SYX" planes of one page, "CYX" a page each, "YX" grey.
     samples : int
-        1, 3 or 4.
+        1, or 3 and more: red, green, blue and others.
     pages : sequence of TiffPage
         One, or one for each sample.
     """
@@ -110,6 +304,16 @@ class StoredPlanes:
         """Width and height."""
         frame = self.pages[0].keyframe
         return frame.imagewidth, frame.imagelength
+
+    @cached_property
+    def alpha(self) -> tuple[int, bool] | None:
+        """The sample that is transparency and whether colours were multiplied with it; else None.
+
+        Samples that the file does not declare to be transparency are none.
+        """
+        declared = self.pages[0].keyframe.extrasamples if self.samples > 3 else ()
+        kinds = enumerate(map(int, declared), start=self.samples - len(declared))
+        return next(((sample, kind == _ASSOCIATED) for sample, kind in kinds if kind in _ALPHA), None)
 
 
 class TiffSlide(Slide):
@@ -143,9 +347,7 @@ class TiffSlide(Slide):
                 f"from x {x_px}, y {y_px}: {one_line(error, self._facts.path)}",
                 "copy or export the file again",
             ) from error
-        if stored.samples == 1:
-            return np.repeat(region, 3, axis=2)
-        return on_white(region) if stored.samples == 4 else region
+        return _in_rgb(region, stored.alpha)
 
     def _paste(self, region: NDArray[np.uint8], page: Any, plane: int, x_px: int, y_px: int) -> None:
         """Fill the region from the tiles of one plane that it touches."""
@@ -159,11 +361,22 @@ class TiffSlide(Slide):
     def _tile(self, page: Any, segment: int) -> NDArray[np.uint8]:
         return self._cache.get((page.offset, segment), lambda: self._decode(page, segment))
 
+    def _refuse_larger_pictures(self, data: bytes, frame: Any) -> None:
+        """Refuse a tile that states more pixels than it has room for: decoders set memory aside by that."""
+        width, height, _, _ = tile_grid(frame)
+        stated = _stated_size(data) if int(frame.compression) in _KNOWN_PICTURES else None
+        if stated and stated[0] * stated[1] > _MOST_SURPLUS * width * height:
+            raise ValueError(f"a tile of {width} x {height} px holds {stated[0]} x {stated[1]} px")
+
     def _decode(self, page: Any, segment: int) -> NDArray[np.uint8]:
         length = page.databytecounts[segment]
+        if page.dataoffsets[segment] + length > self._tiff.filehandle.size:
+            raise ValueError("the file ends within it")
         with self._lock:
             self._tiff.filehandle.seek(page.dataoffsets[segment])
             data = self._tiff.filehandle.read(length) if length else None
+        if data:
+            self._refuse_larger_pictures(data, page.keyframe)
         tables = {}
         if page.keyframe.compression in _JPEG:
             tables = {"jpegtables": page.jpegtables, "jpegheader": page.keyframe.jpegheader}
@@ -171,6 +384,39 @@ class TiffSlide(Slide):
         if decoded is None:  # a tile that was never written: glass
             return np.full((height, width, 1), WHITE, dtype=np.uint8)
         return np.asarray(decoded, dtype=np.uint8)[0, :height, :width]
+
+
+def _in_rgb(region: NDArray[np.uint8], alpha: tuple[int, bool] | None) -> NDArray[np.uint8]:
+    """Return the colours of a region of any number of samples, laid over white where it is transparent."""
+    if region.shape[2] == 1:
+        return np.repeat(region, 3, axis=2)
+    if alpha is None:
+        return np.ascontiguousarray(region[..., :3])
+    sample, premultiplied = alpha
+    return on_white(np.take(region, (0, 1, 2, sample), axis=2), premultiplied=premultiplied)
+
+
+def bounded_decoder(page: Any) -> bool:
+    """Say whether a page is compressed in a way that cannot unfold to more than its tiles are large.
+
+    For most ways tifffile says how much shall come out; pictures in a picture say it themselves.
+    """
+    compression = int(page.compression)
+    return compression in _KNOWN_PICTURES or compression not in tifffile.TIFF.IMAGE_COMPRESSIONS
+
+
+def _stated_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height that a JPEG or JPEG 2000 stream states; None for others."""
+    if data[:2] == b"\xff\xd8":
+        frame = _JPEG_FRAME.search(data)
+        if frame:
+            height, width = struct.unpack(">HH", frame[1])
+            return width, height
+    siz = data.find(b"\xff\x4f\xff\x51", 0, _J2K_HEAD_BYTES)
+    if siz >= 0 and len(data) >= siz + 24:
+        right, bottom, left, top = struct.unpack_from(">4I", data, siz + 8)
+        return right - left, bottom - top
+    return None
 
 
 @contextmanager
@@ -229,6 +475,10 @@ _RGB_AXES = {"YXS": "S", "SYX": "S", "CYX": "C"}
 """Order of axes to the axis that holds the samples."""
 
 
+_MOST_FRAMES = 100_000
+_COUNTS_OF_PLANES = ("PlaneCount", "NumPlanes")
+
+
 def is_ome_tiff(path: Path) -> bool:
     """Say whether a TIFF carries OME-XML in its first page."""
     try:
@@ -248,26 +498,75 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
     ResolutionError
         See `resolve`.
     """
-    shown = name or str(path)
+    shown = shown_as(path, name)
     with opened_tiff(path, shown) as tiff:
-        number, series = max(enumerate(tiff.series), key=lambda item: item[1].size)
+        xml = tiff.ome_metadata or ""
+        _refuse_absurd_counts(xml, tiff, shown)
+        series = max(tiff.series, key=lambda one: one.size)
         stored = [_stored(level, shown) for level in series.levels]
-        stated = stated_in_ome(tiff.ome_metadata or "", number) or stated_in_page(series.keyframe)
+        stated = stated_in_ome(xml, stored[0].size, series.keyframe.index) or stated_in_page(series.keyframe)
         facts = SlideFacts(
             path=path,
             name=name,
             reader="ome-tiff",
             vendor="ome",
-            levels=levels_of([level.size for level in stored]),
+            levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated, shown),
         )
         return TiffSlide(facts, tiff, stored)
 
 
+def _refuse_absurd_counts(xml: str, tiff: tifffile.TiffFile, shown: str) -> None:
+    """Refuse OME-XML whose numbers would make tifffile list more pages than any file has."""
+    complaint = "a document type declaration" if "<!DOCTYPE" in xml else ""
+    if not complaint:
+        try:
+            complaint = _absurd_count(ElementTree.fromstring(xml), tiff)
+        except ElementTree.ParseError as error:
+            complaint = f"what is not XML: {error}"
+    if complaint:
+        raise UnreadableSlideError(
+            f"{shown}: damaged: its OME-XML holds {complaint}", "copy or export the file again"
+        )
+
+
+def _absurd_count(root: ElementTree.Element, tiff: tifffile.TiffFile) -> str:
+    for pixels in root.findall("{*}Image/{*}Pixels"):
+        sizes = [_whole(pixels, f"Size{axis}") for axis in "XYCZT"]
+        pages = [_whole(data, "IFD", 0) for data in pixels.findall("{*}TiffData")]
+        counts = [_whole(data, name, 0) for data in pixels.iter() for name in _COUNTS_OF_PLANES]
+        if min(sizes) < 1 or max(sizes) > _LARGEST_SIDE_PX:
+            return "a picture of {} x {} px, {} channels, {} planes, {} times".format(*sizes)
+        if not all(0 <= number <= _MOST_FRAMES for number in (*pages, *counts)):
+            return f"an impossible page or number of pages ({max([*pages, *counts], key=abs)})"
+        frame: Any = tiff.pages[min((page for page in pages if page < len(tiff.pages)), default=0)].keyframe
+        if math.prod(sizes) > _MOST_FRAMES * frame.imagewidth * frame.imagelength:
+            return f"{math.prod(sizes[2:])} pictures of {sizes[0]} x {sizes[1]} px"
+    for along in root.iter():
+        if "Along" in along.tag and not _is_short(along):
+            return "an axis of impossibly many steps"
+    return ""
+
+
+def _whole(element: ElementTree.Element, name: str, default: int = -1) -> int:
+    """Return a whole number of an attribute; -1 where there is none."""
+    text = element.get(name, str(default))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+
+
+def _is_short(along: ElementTree.Element) -> bool:
+    try:
+        start, end, step = (float(along.get(name, "1")) for name in ("Start", "End", "Step"))
+        return abs(end - start) <= _MOST_FRAMES * abs(step)
+    except ValueError:
+        return False
+
+
 def _stored(level: Any, shown: str) -> StoredPlanes:
     axis = _RGB_AXES.get(level.axes)
     samples = int(level.shape[level.axes.index(axis)]) if axis else 0
-    if samples not in {3, 4} or level.dtype != np.uint8:
+    most = 3 if axis == "C" else MOST_SAMPLES  # a fourth channel is a stain, not a colour
+    if not (3 <= samples <= most and bounded_decoder(level.keyframe)) or level.dtype != np.uint8:
         raise UnreadableSlideError(
             f"{shown}: not an 8-bit RGB picture (axes {level.axes}, {level.dtype})",
             "cxpath reads brightfield slides; export the RGB picture as OME-TIFF",
@@ -292,31 +591,40 @@ def open_plain_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlid
     ResolutionError
         See `resolve`.
     """
-    shown = name or str(path)
-    if leaves_the_file(path):
-        raise UnreadableSlideError(
-            f"{shown}: damaged: the file ends before all of its pages",
-            "copy the file again from the scanner or the archive",
-        )
+    shown = shown_as(path, name)
     with opened_tiff(path, shown) as tiff:
+        if not tiff.pages:
+            raise UnreadableSlideError(
+                f"{shown}: damaged: no picture in the file", "copy or export the file again"
+            )
         page = tiff.pages.first
-        stored = _plainly_stored(page, shown)
-        pages = len(tiff.pages)
+        stored = [_plainly_stored(page, shown), *_smaller_copies(tiff, shown)]
+        others = len(tiff.pages) - len(stored)
         facts = SlideFacts(
             path=path,
             name=name,
             reader="picture",
             vendor="tiff",
-            levels=(Level(*stored.size),),
+            levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated_in_page(page), shown),
-            warnings=(f"the file holds {pages} pictures; the first one is read",) if pages > 1 else (),
+            warnings=(f"the file holds {others + 1} pictures; the first one is read",) if others else (),
         )
-        return TiffSlide(facts, tiff, [stored])
+        return TiffSlide(facts, tiff, stored)
+
+
+def _smaller_copies(tiff: tifffile.TiffFile, shown: str) -> list[StoredPlanes]:
+    """Return the pages that repeat a tiled first page in smaller sizes."""
+    first, *others = tiff.pages
+    if not getattr(first, "is_tiled", False):
+        return []
+    pages: list[Any] = [page.aspage() for page in others]
+    return [_plainly_stored(page, shown) for page in pages if page.is_tiled and page.is_reduced]
 
 
 def _plainly_stored(page: Any, shown: str) -> StoredPlanes:
     samples = page.samplesperpixel
-    known = page.axes in _AXES and page.photometric in _COLOURS and samples in {1, 3, 4}
+    known = page.axes in _AXES and page.photometric in _COLOURS
+    known = known and (samples == 1 or 3 <= samples <= MOST_SAMPLES) and bounded_decoder(page)
     if not known or page.dtype != "uint8" or page.bitspersample != 8:
         colours = getattr(page.photometric, "name", page.photometric)
         raise UnreadableSlideError(

@@ -149,6 +149,8 @@ def _pale_is_pink(hue: StainHue, total: NDArray[np.float32]) -> bool:
     if float((hue.brownness > BROWN_HUE).mean()) >= NO_BROWN:
         return False
     pale, dark = total < np.median(total), total > np.quantile(total, 0.9)
+    if not (pale.any() and dark.any()):  # one flat tone
+        return False
     redder = float(np.median(hue.brownness[pale]) - np.median(hue.brownness[dark]))
     pale_offplane = float(np.median(hue.offplane[pale]))
     nearer = pale_offplane - float(np.median(hue.offplane[dark]))
