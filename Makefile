@@ -20,6 +20,7 @@ check: $(VENV)/installed-test
 	$(BIN)/ruff format --check src tests scripts benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.studies.measure_structure
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
@@ -38,11 +39,11 @@ soak: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.soak $(ONLY)
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
-# goes on where it was left.
+# resumes where it was left.
 evaluate: $(VENV)/installed
-	$(BIN)/cxpath evaluate --record --set real --out cxpath-out/evaluation/real
-	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/likeness
-	$(BIN)/cxpath evaluate --record --set synthetic --out cxpath-out/evaluation/synthetic
+	$(BIN)/cxpath model evaluate --record --on real --out cxpath-out/evaluation/real
+	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
+	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
 	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
 
 wheel: $(VENV)/installed-test

@@ -18,8 +18,8 @@ import torch
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
-from cxpath.report import build
-from cxpath.runs import score_slide
+from cxpath.report import slide_page
+from cxpath.app import score_slide
 from cxpath.data.slide_info import StainBasis
 import numpy as np
 Detector(load_model("small"), choose_device("cpu"), StainBasis()).detect(np.zeros((1, 64, 64, 3), np.uint8))

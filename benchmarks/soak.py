@@ -25,8 +25,9 @@ from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt
 from cxpath.batch.run import BatchResult, Listener, Tally, run_batch
 from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Finished, SlideTask, Status
-from cxpath.batch.workers import LocalWorkers
+from cxpath.batch.task import Event, Finished, SlideTask
+from cxpath.batch.workers import local_engine
+from cxpath.documents.batch import Status
 from cxpath.synth.slide import write_synthetic_slide
 from tests.batch.fake_batches import run, write_slides
 from tests.batch.killing import run_killed, table
@@ -132,7 +133,7 @@ def _score(tasks: list[SlideTask], batch: Path, workers: int, listen: Listener |
         SlideTask(task.id, ScoreRequest(task.request.slide, batch / task.id, device="cpu"), {}, "soak")
         for task in tasks
     ]
-    return run_batch(placed, batch, LocalWorkers(Attempt(batch, score_slide), workers), listen)
+    return run_batch(placed, batch, local_engine(Attempt(batch, score_slide), workers), listen)
 
 
 PARTS: dict[str, tuple[Callable[[Path, int], None], int]] = {

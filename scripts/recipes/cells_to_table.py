@@ -10,14 +10,15 @@ For Research Use Only. Not for use in diagnostic procedures.
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 import cxpath
+from cxpath.documents.score import ScoreDocument
 from cxpath.scores.counts import countable_kind
+from cxpath.scores.settings import threshold_of as threshold_used
 
 STAINED_THRESHOLD = None  # a probability such as 0.5; None takes the one that the run used
 COLUMNS = ["kind", "subkind", "cells", "positive", "positive_percent"]
@@ -25,8 +26,7 @@ COLUMNS = ["kind", "subkind", "cells", "positive", "positive_percent"]
 
 def threshold_of(folder: Path) -> float:
     """Return from which probability on the run called a cell positive."""
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return float(run["configuration"]["scoring"]["stained_threshold"] or run["model"]["stained_threshold"])
+    return threshold_used(ScoreDocument.read(folder / "score.json").scoring)
 
 
 def rows_of(cells: cxpath.CellTable, threshold: float) -> list[list[object]]:
@@ -48,9 +48,10 @@ def main() -> None:
     folder, table = Path(sys.argv[1]), Path(sys.argv[2])
     try:
         cells = cxpath.read_cells(folder / "cells.parquet")
+        threshold = STAINED_THRESHOLD or threshold_of(folder)
     except cxpath.CxpathError as error:
         sys.exit(f"{error}")
-    rows = rows_of(cells, STAINED_THRESHOLD or threshold_of(folder))
+    rows = rows_of(cells, threshold)
     with table.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([COLUMNS, *rows])
     print(f"{len(cells)} cells counted in {table}")

@@ -7,11 +7,11 @@ failed (exit code 3). Slides that have a score are not scored again. For researc
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from pathlib import Path
 
 import cxpath
+from cxpath.documents.score import ScoreDocument
 
 ASSAY = "22c3"  # how the slides were stained: 22c3, 28-8, sp142, sp263 or unknown
 DEVICE = "auto"  # a GPU if there is one
@@ -26,12 +26,15 @@ def row_of(slide: Path, folder: Path) -> dict[str, object]:
             cxpath.score_slide(slide, folder, assay=ASSAY, device=DEVICE)
     except (cxpath.CxpathError, RuntimeError) as error:  # RuntimeError: such as a GPU out of memory
         return {"slide": slide.name, "status": "failed", "reason": str(error)}
-    score = json.loads((folder / "score.json").read_text(encoding="utf-8"))
-    row = {"slide": slide.name, "tumour_cells": score["adequacy"]["viable_tumour_cells"]}
-    if not score["evaluable"]:
-        return row | {"status": "not evaluable", "reason": "; ".join(score["not_evaluable_because"])}
-    cps, (low, high) = score["cps"], score["cps"]["interval_tissue"]
-    found = {"cps": cps["value"], "low": low, "high": high, "reported": cps["reported"]}
+    try:
+        score = ScoreDocument.read(folder / "score.json")
+    except cxpath.CxpathError as error:  # left by an earlier cxpath, or damaged
+        return {"slide": slide.name, "status": "failed", "reason": str(error)}
+    row: dict[str, object] = {"slide": slide.name, "tumour_cells": score.adequacy.viable_tumour_cells}
+    if score.cps is None:
+        return row | {"status": "not evaluable", "reason": score.reasons()}
+    low, high = score.cps.interval_tissue
+    found = {"cps": score.cps.value, "low": low, "high": high, "reported": score.cps.reported}
     return {**row, **found, "status": "scored"}
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import cxpath
+from cxpath.scores.counts import printed_interval
 
 ASSAY = "22c3"  # how the slide was stained: 22c3, 28-8, sp142, sp263 or unknown
 DEVICE = "auto"  # a GPU if there is one; "cpu" or "cuda" to insist
@@ -20,15 +21,13 @@ MPP = None  # micrometres per pixel, such as 0.25, for a file that does not say
 def describe(score: cxpath.SlideScore) -> str:
     """Return the score in a few lines, or the reasons why there is none."""
     if score.cps is None or score.counts is None:
-        return "\n".join(["CPS not evaluable", *score.not_evaluable_because])
+        return "\n".join(["CPS not evaluable", *map(str, score.not_evaluable_because)])
     cps, counts = score.cps, score.counts
-    slide_low, slide_high = cps.interval_slide
-    tissue_low, tissue_high = cps.interval_tissue
     return "\n".join(
         [
-            f"CPS {cps.reported} ({cps.value:.2f} before rounding)",
-            f"{cps.level:.0%} interval of this slide: {slide_low:.2f} to {slide_high:.2f}",
-            f"{cps.level:.0%} interval of the tumour: {tissue_low:.2f} to {tissue_high:.2f}",
+            f"CPS {cps.reported}",
+            f"{cps.level:.0%} interval of this slide: {printed_interval(*cps.interval_slide)}",
+            f"{cps.level:.0%} interval of the tumour: {printed_interval(*cps.interval_tissue)}",
             f"tumour cells: {counts.tumour_positive} positive, {counts.tumour_negative} negative",
             f"lymphocytes and macrophages: {counts.immune_positive} positive and counted",
         ]

@@ -628,7 +628,7 @@ def _in_doubt_by_counting(slide: SimulatedSlide, rng: np.random.Generator) -> ND
     counted = 100.0 * positive / cells
     return np.array(
         [
-            judge(counted, float(p), Cutoff(cutoff, ""), RULE).borderline
+            judge(counted, (counted, counted), float(p), Cutoff(cutoff, ""), RULE).borderline
             for p, cutoff in zip(chance, CUTOFFS, strict=True)
         ]
     )

@@ -1,8 +1,9 @@
-"""Estimate how a model's calls go wrong from slide to slide, from what `cxpath evaluate` counted.
+"""Estimate how a model's calls go wrong from slide to slide, from what `cxpath model evaluate` counted.
 
     python -m scripts.studies.fit_slide_error EVALUATION_FOLDER [--arm held_out] [--record models/small]
 
-The folder is the `--out` of `cxpath evaluate --set synthetic`; an interrupted or limited one will do, but
+The folder is the `--out` of `cxpath model evaluate --on synthetic`; an interrupted or limited one will do,
+but
 only a finished one is recorded. Prints the section [scoring.slide_error] of a configuration, and with
 `--record` writes the same as ten metrics into the model's card, where `cxpath score` finds them. The folder
 must hold results of one model only. For Research Use Only. Not for use in diagnostic procedures.

@@ -1,4 +1,4 @@
-"""The slide error term of a model: from what `cxpath evaluate` counted on drawn slides into its card."""
+"""The slide error term of a model: from what `cxpath model evaluate` counted on synthetic slides."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.documents.evaluation import EVALUATION_NAME
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.evaluation.document import FILE_NAME
 from cxpath.io.atomic import atomic_write
 from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
@@ -19,7 +19,7 @@ from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10
 _SHAPE = (6, 6)
-_EVALUATE = "evaluate with `cxpath evaluate --set synthetic --out FOLDER`"
+_EVALUATE = "evaluate with `cxpath model evaluate --on synthetic --out FOLDER`"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def measure_slide_error(folder: Path, arm: str) -> MeasuredError:
     Parameters
     ----------
     folder : Path
-        The `--out` of `cxpath evaluate --set synthetic`.
+        The `--out` of `cxpath model evaluate --on synthetic`.
     arm : str
         Such as "held_out".
 
@@ -90,7 +90,9 @@ def record_slide_error(measured: MeasuredError, model: Path) -> None:
     """
     card = read_card(model)
     if measured.model_digest is None:
-        raise ConfigurationError(f"no {FILE_NAME} says which model was evaluated", "let `evaluate` finish")
+        raise ConfigurationError(
+            f"no {EVALUATION_NAME} says which model was evaluated", "let `evaluate` finish"
+        )
     if measured.model_digest != card.digest:
         raise ConfigurationError(f"{model}: not the model that was evaluated", "evaluate it again")
     changed = card.model_copy(update={"metrics": card.metrics | measured.metrics()})
@@ -127,7 +129,7 @@ def _read(path: Path) -> Any:
 
 
 def _model_digest(folder: Path) -> str | None:
-    path = folder / FILE_NAME
+    path = folder / EVALUATION_NAME
     if not path.is_file():
         return None
     document = _read(path)

@@ -39,6 +39,10 @@ class NotEvaluableError(CxpathError, ValueError):
     """A slide that no cells can be looked for on: its stain or its µm per pixel do not suit the model."""
 
 
+class MissingExtraError(CxpathError, ImportError):
+    """A library that only this task needs is not installed."""
+
+
 class ConfigurationError(CxpathError, ValueError):
     """A configuration key is unknown or its value is not allowed."""
 
@@ -75,6 +79,10 @@ class StudyError(CxpathError, ValueError):
     """Reads that allow no study: too few cases or readers, or a reader who is not there."""
 
 
+class DocumentError(CxpathError, ValueError):
+    """A JSON document of cxpath is damaged, incomplete or of another schema."""
+
+
 class AssayError(CxpathError, ValueError):
     """An assay is unknown, or does not support the score asked of it."""
 
@@ -100,4 +108,4 @@ class TissueTileError(CxpathError, ValueError):
 
 
 class DatabaseError(CxpathError, RuntimeError):
-    """The results database cannot be reached or written."""
+    """A database cannot be reached or written, or holds a table of another form."""

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from cxpath.agreement.base import Draws
 from cxpath.agreement.continuous import Form, f_interval, icc
+from cxpath.documents.agreement import StatisticEntry
 from tests.agreement.published import SHROUT_FLEISS, table
 
 # Shrout & Fleiss 1979, table 4; intervals as the R package psych prints them for the same table.
@@ -94,7 +95,7 @@ def test_constant_scores_have_no_icc_and_say_why() -> None:
     assert np.isnan(found.value)
     assert found.intervals == ()
     assert "nothing varies" in found.note
-    assert found.as_dict()["estimate"] is None
+    assert StatisticEntry.of_statistic(found).estimate is None
 
 
 def test_cases_with_a_gap_are_left_out_and_counted() -> None:

@@ -22,6 +22,7 @@ from cxpath.agreement.continuous import (
     total_deviation,
 )
 from cxpath.agreement.regression import cusum_p, deming, passing_bablok, passing_bablok_line, weighted_lines
+from cxpath.documents.agreement import StatisticEntry
 from tests.agreement.passing_bablok_sets import PASSING_BABLOK_OF_MCR, passing_bablok_data
 from tests.agreement.published import DEMING_X, DEMING_Y, MINI_WRIGHT, WRIGHT, table
 
@@ -150,7 +151,7 @@ def test_reads_that_do_not_rise_together_have_no_line(kind: str) -> None:
     assert found
     assert all(np.isnan(one.value) and not one.intervals for one in found)
     assert all("do not rise together" in one.note for one in found)
-    assert found[0].as_dict()["estimate"] is None
+    assert StatisticEntry.of_statistic(found[0]).estimate is None
 
 
 def test_the_cusum_test_does_not_depend_on_the_order_of_the_rows() -> None:

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from cxpath.app.review import with_image_score
-from cxpath.documents.run import RunFolderError
-from cxpath.errors import MissingFileError, ProfileError
+from cxpath.errors import DocumentError, MissingFileError, ProfileError
 from cxpath.patient.profile import BiomarkerProfile, profile_from
-from tests.report.run_folders import normal_score
+from tests.report.run_folders import NOTICE, TRIAL, coded, cutoff, normal_score
 
 DIGEST = "ab" * 32
 
@@ -36,6 +35,16 @@ def test_a_score_comes_in_unconfirmed(tmp_path: Path) -> None:
     assert score.assay == "22c3"
     assert not score.confirmed
     assert {*score.borderline_at, *score.clear_at} == {1.0, 10.0}
+    assert score.notice == NOTICE
+
+
+def test_a_cut_off_that_is_uncertain_decides_no_criterion(tmp_path: Path) -> None:
+    """Far from the score, so that no pathologist is asked, but inside the interval: not clear either."""
+    cps = normal_score()["cps"]
+    far = {"1": cutoff("label", "met", 0.99), "10": cutoff(TRIAL, "uncertain", 0.06)}
+    (score,) = with_image_score(BiomarkerProfile(), _score(tmp_path, cps=cps | {"cutoffs": far})).pdl1
+    assert (score.clear_at, score.borderline_at) == ((1.0,), (10.0,))
+    assert "uncertain" in score.why_near(10.0)
 
 
 def test_a_persons_confirmation_of_this_slide_is_kept(tmp_path: Path) -> None:
@@ -66,7 +75,7 @@ def test_an_unstated_assay_stays_unknown(tmp_path: Path) -> None:
 
 
 def test_a_slide_that_is_not_evaluable_brings_its_reason(tmp_path: Path) -> None:
-    path = _score(tmp_path, evaluable=False, not_evaluable_because=["too few"], cps=None)
+    path = _score(tmp_path, evaluable=False, not_evaluable_because=[coded("no_tumour", "too few")], cps=None)
     score = with_image_score(BiomarkerProfile(), path).pdl1[0]
     assert (score.value, score.not_evaluable_because) == (None, ("too few",))
 
@@ -82,6 +91,6 @@ def test_another_markers_h_score_goes_to_that_marker_and_is_no_grade(tmp_path: P
 def test_what_is_no_score_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError):
         with_image_score(BiomarkerProfile(), tmp_path / "none.json")
-    (tmp_path / "other.json").write_text('{"schema": "cxpath/run/1"}', encoding="utf-8")
-    with pytest.raises(RunFolderError, match="schema"):
+    (tmp_path / "other.json").write_text('{"schema": "cxpath/run/2"}', encoding="utf-8")
+    with pytest.raises(DocumentError, match="schema"):
         with_image_score(BiomarkerProfile(), tmp_path / "other.json")

@@ -11,12 +11,13 @@ from PIL import Image
 
 import cxpath
 from cxpath.app.configuration import Configuration
-from cxpath.app.documents import RESEARCH_USE
 from cxpath.cli.output import summary_lines
-from cxpath.documents.folder import OWN_NAMES
+from cxpath.data.reasons import RESEARCH_USE, ReasonCode
+from cxpath.documents.folder import OWN_NAMES, read_score
 from cxpath.errors import ConfigurationError
 from cxpath.io.cells import read_table
 from cxpath.network.model import load_card
+from cxpath.scores.counts import printed_form
 from cxpath.scores.settings import LaboratoryMapSettings, ScoringSettings
 from tests.conftest import SyntheticSlide
 from tests.slide.synthetic_slides import block_mean, write_tiff
@@ -69,12 +70,14 @@ def test_it_leaves_every_file_of_the_design(scored: Path) -> None:
 
 def test_score_json_is_complete(scored: Path, synthetic_slide: SyntheticSlide) -> None:
     document = read(scored)
-    assert document["schema"] == "cxpath/score/1"
+    assert document["schema"] == "cxpath/score/2"
     assert document["research_use"] == RESEARCH_USE
     assert document["slide"]["mpp"] == 0.25
     assert document["slide"]["mpp_source"] == "openslide.mpp-x"
     assert document["assay"] == "22c3"
-    assert document["warnings"] == []
+    assert document["notice"] == load_card("small").notice
+    assert document["warnings"] == [{"code": "model_notice", "text": document["notice"]}]
+    assert (document["audited"], document["review"]) == (None, None)
     assert document["evaluable"]
     assert set(document["cps"]["cutoffs"]) == {"1", "10"}
     assert document["tissue"]["scored_mm2"] == pytest.approx(0.75, abs=0.35)
@@ -89,7 +92,8 @@ def test_the_score_is_that_of_the_cells_on_disk(scored: Path) -> None:
     threshold = run["model"]["stained_threshold"]
     configuration = cxpath.load_configuration(None, [f"scoring.stained_threshold={threshold}"])
     again = cxpath.score_cells(cells, configuration=configuration)
-    assert again.as_dict()["counts"] == document["counts"]
+    assert again.counts is not None
+    assert vars(again.counts) == document["counts"]
     assert again.cps is not None
     assert again.cps.value == document["cps"]["value"]
 
@@ -100,9 +104,10 @@ def test_the_laboratorys_scale_stands_beside_the_cps_and_moves_nothing(scored: P
     own, cps = document["laboratory_map"], document["cps"]["value"]
     assert own["value"] == pytest.approx(2 * cps + 1)
     assert own["cases"] == 64
-    assert document["cps"]["cutoffs"]["10"]["met"] == (cps >= 10)
-    printed = "\n".join(summary_lines(document, scored))
-    assert f"laboratory's scale {own['value']:.2f}, by its map of 64 cases: no CPS" in printed
+    judged = document["cps"]["cutoffs"]["10"]
+    assert judged["met"] in {None, cps >= 10}
+    printed = "\n".join(summary_lines(read_score(scored), scored))
+    assert f"laboratory's scale {printed_form(own['value'])}, by its map of 64 cases: no CPS" in printed
     page = (scored / "report.html").read_text(encoding="utf-8")
     assert "Laboratory's own scale" in page
     assert "every cut-off above is decided on the CPS" in page
@@ -194,14 +199,15 @@ def test_given_cells_give_the_same_score(
     given, own = read(tmp_path / "given"), read(scored)
     assert given["cps"] == own["cps"]
     assert given["counts"] == own["counts"]
-    assert "cells were read from a file" in given["warnings"][0]
+    assert "cells were read from a file" in given["warnings"][0]["text"]
 
 
 def test_regions_limit_the_score(synthetic_slide: SyntheticSlide, scored: Path, tmp_path: Path) -> None:
     ring = [[0, 0], [2048, 0], [2048, 4096], [0, 4096], [0, 0]]
     drawn = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {}}
     (tmp_path / "left.geojson").write_text(json.dumps(drawn))
-    cxpath.score_slide(synthetic_slide.path, tmp_path / "left", device="cpu", roi=tmp_path / "left.geojson")
+    drawn_in = tmp_path / "left.geojson"
+    cxpath.score_slide(synthetic_slide.path, tmp_path / "left", device="cpu", regions=drawn_in)
     left, whole = read(tmp_path / "left"), read(scored)
     assert 0 < left["adequacy"]["viable_tumour_cells"] < whole["adequacy"]["viable_tumour_cells"]
     assert left["tissue"]["excluded_mm2"]["outside the drawn regions"] > 0.1
@@ -245,7 +251,11 @@ def test_too_few_tumour_cells_are_not_evaluable_but_everything_is_written(
 def test_a_slide_of_another_stain_has_a_report_but_no_score(data_dir: Path, tmp_path: Path) -> None:
     result = cxpath.score_slide(data_dir / "wsi" / "cmu_small_region.svs", tmp_path / "he", device="cpu")
     assert not result.evaluable
-    assert "pink, as in H&E" in result.not_evaluable_because[0]
+    (reason,) = result.not_evaluable_because
+    assert reason.code is ReasonCode.NOT_HDAB
+    assert "pink, as in H&E" in reason.text
+    page = (tmp_path / "he" / "report.html").read_text(encoding="utf-8")
+    assert "not scored: no cells were looked for" in page
     document = read(tmp_path / "he")
     assert document["cps"] is None
     assert document["counts"] is None
@@ -260,7 +270,8 @@ def test_a_resolution_outside_the_models_range_is_not_evaluable(tmp_path: Path) 
     pixels[100:300, 100:300] = rng.integers(90, 200, (200, 200, 1)) // np.array([2, 2, 1]) + 60
     Image.fromarray(pixels).save(tmp_path / "coarse.png")
     result = cxpath.score_slide(tmp_path / "coarse.png", tmp_path / "out", mpp=2.0, device="cpu")
-    assert any("2 µm per pixel lies outside the 0.15 to 0.65" in why for why in result.not_evaluable_because)
+    why = {reason.code: reason.text for reason in result.not_evaluable_because}
+    assert "2 µm per pixel lies outside the 0.15 to 0.65" in why[ReasonCode.RESOLUTION]
 
 
 def test_a_pyramid_of_real_pd_l1_pixels_leaves_all_files(data_dir: Path, tmp_path: Path) -> None:
@@ -272,6 +283,7 @@ def test_a_pyramid_of_real_pd_l1_pixels_leaves_all_files(data_dir: Path, tmp_pat
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(OWN_NAMES)
     document = read(tmp_path / "out")
     assert document["slide"]["mpp"] == pytest.approx(0.44)
-    assert "assay sp142 does not support CPS in cervix" in document["warnings"][0]
-    assert result.counts is not None
-    assert sum(vars(result.counts).values()) > 500
+    assert "assay sp142 does not support CPS in cervix" in document["warnings"][1]["text"]
+    counts = result.counts
+    assert counts is not None
+    assert counts.tumour + counts.immune_negative + counts.immune_positive + counts.other > 500

@@ -13,8 +13,10 @@ from shapely.affinity import scale
 from shapely.geometry import box
 
 import cxpath
+from cxpath.app.documents import regions_entry
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px, areas_with_regions, region_warnings, regions_document
+from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px, areas_with_regions, region_warnings
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.regions import Region, RegionMeaning, Regions
 from cxpath.data.slide_info import StainBasis, TileFrame
 from cxpath.errors import ConfigurationError
@@ -24,6 +26,10 @@ from tests.conftest import SyntheticSlide
 
 SMALL_TILES = ["tiles.core_px=256"]
 EARLY = [*SMALL_TILES, "adaptive.fewest_in_stratum=3", "adaptive.relative_width=0.8"]
+
+
+def texts(document: dict[str, Any]) -> list[str]:
+    return [warning["text"] for warning in document["warnings"]]
 
 
 def score(slide: Path, out: Path, settings: list[str], mode: str) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def test_a_part_is_read_and_said_so(part: tuple[dict[str, Any], Path]) -> None:
     assert 0 < sampling["share_read"] < 1
     assert sampling["tiles_drawn"] == sum(stratum["drawn"] for stratum in sampling["strata"])
     assert sampling["stopped_because"]
-    assert any(f"{sampling['share_read']:.0%} of the tissue's tiles" in text for text in document["warnings"])
+    assert any(f"{sampling['share_read']:.0%} of the tissue's tiles" in text for text in texts(document))
     assert "tissue&#39;s tiles were drawn" in (out / "report.html").read_text().replace("'", "&#39;")
     columns, _ = read_table(out / "tiles.parquet")
     read = sampling["tiles_drawn"] + sampling["context_tiles"]
@@ -82,7 +88,7 @@ def test_reading_all_of_it_gives_the_whole_score(
     every = [*SMALL_TILES, "adaptive.first_share=1.0"]
     document = score(synthetic_slide.path, tmp_path / "out", every, "adaptive")
     assert document["sampling"] is None
-    assert any("all of the tissue was read" in text for text in document["warnings"])
+    assert any("all of the tissue was read" in text for text in texts(document))
     assert document["counts"] == whole["counts"]
     assert document["cps"] == whole["cps"]
     assert document["sensitivity"] == whole["sensitivity"]
@@ -148,16 +154,13 @@ def test_without_regions_nothing_is_drawn() -> None:
     assert areas == tissue().areas
     assert (areas.annotated_mm2, areas.tumour_bed_mm2) == ({}, None)
     assert region_warnings(None) == ()
-    assert regions_document(None, 0.5) is None
 
 
 def test_the_run_says_what_was_drawn_and_not_in_which_file() -> None:
     regions = drawn((RegionMeaning.TUMOUR_BED, (0, 0, 100, 50)))
-    assert regions_document(regions, 0.5) == {
-        "form": "ASAP XML",
-        "digest": "ab" * 32,
-        "areas": [
-            {"name": "tumour bed", "meaning": "tumour bed", "use": "include", "area_mm2": pytest.approx(0.5)}
-        ],
-    }
-    assert region_warnings(regions) == ("regions: annotation 1 was repaired",)
+    told = regions_entry(regions, 0.5)
+    assert (told.form, told.digest) == ("ASAP XML", "ab" * 32)
+    (area,) = told.areas
+    assert (area.name, area.meaning, area.use) == ("tumour bed", "tumour bed", "include")
+    assert area.area_mm2 == pytest.approx(0.5)
+    assert region_warnings(regions) == (Reason(ReasonCode.REGIONS, "regions: annotation 1 was repaired"),)

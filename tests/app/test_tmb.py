@@ -21,7 +21,8 @@ VEP = csq("IMPACT")
 
 def burden(path: Path, preset: str = "wes_nonsyn", **options: Any) -> dict[str, Any]:
     sizes = {} if "bed" in options else {"megabases": 1.0}
-    return tmb_document(TmbRequest(variants=path, preset=preset, **(sizes | options)))
+    document = tmb_document(TmbRequest(variants=path, preset=preset, **(sizes | options)))
+    return document.model_dump(mode="json", by_alias=True)
 
 
 def missense_calls(folder: Path, chromosome: str = "chr1", count: int = 10) -> Path:

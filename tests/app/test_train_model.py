@@ -12,6 +12,7 @@ import torch
 
 from cxpath.app import train_model as slide_threshold
 from cxpath.app.train_model import (
+    SYNTHETIC_ALONE,
     ChosenThresholds,
     SyntheticScore,
     choose_thresholds,
@@ -82,6 +83,7 @@ def test_what_was_packed_is_what_was_measured(packed: tuple[ModelCard, list[Step
     assert load_model(folder / "models" / "tiny").card == card
     assert card.training.steps == len(reports) == 120
     assert [source.use for source in card.data] == ["train", "validate"]
+    assert card.notice == SYNTHETIC_ALONE
     assert card.metrics["macro_f1"].count == 3, "only the fields that chose nothing are measured"
     assert card.reliability is not None
     for curve in (card.reliability.kind, card.reliability.stained):

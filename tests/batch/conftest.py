@@ -1,17 +1,23 @@
-"""Clusters of the tests' own: Dask with two workers that can be killed, and a Slurm queue of one machine."""
+"""Services of the tests' own: a Dask cluster to kill workers of, a Slurm queue, a PostgreSQL server."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import dask
+import distributed
 import pytest
 
 from tests.debian_packages import free_port, require_program, skip
@@ -33,11 +39,13 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster with TLS, by Dask's settings, as docs/how-to/cohorts.md sets up two workstations."""
+    settings = _write_tls_settings(tmp_path / "dask")
+    monkeypatch.setenv("DASK_CONFIG", str(tmp_path / "dask"))
     port = free_port()
-    scheduler = _start(
-        "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", "--dashboard-address", ":0"
-    )
+    where = ("--host", "127.0.0.1", "--port", str(port), "--protocol", "tls")
+    scheduler = _start("scheduler", *where, "--dashboard-address", "127.0.0.1:0")
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
@@ -45,15 +53,30 @@ def cluster() -> Iterator[Cluster]:
             break
         except OSError:
             time.sleep(0.1)
-    found_cluster = Cluster(f"tcp://127.0.0.1:{port}", [])
+    found_cluster = Cluster(f"tls://127.0.0.1:{port}", [])
     for _ in range(2):
         found_cluster.start_worker()
     try:
-        yield found_cluster
+        with dask.config.set(settings):
+            yield found_cluster
     finally:
         for process in (*found_cluster.workers, scheduler):
             process.kill()
             process.wait()
+
+
+def _write_tls_settings(folder: Path) -> dict[str, Any]:
+    """Write a certificate and the settings of Dask that name it; return these settings."""
+    folder.mkdir()
+    made: Any = distributed.Security.temporary()  # type: ignore[no-untyped-call]
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_text(made.tls_ca_file)
+    key.write_text(made.tls_worker_key)
+    roles = {role: {"cert": str(certificate), "key": str(key)} for role in ("client", "scheduler", "worker")}
+    tls = {"ca-file": str(certificate), **roles}
+    settings = {"distributed": {"comm": {"require-encryption": True, "tls": tls}}}
+    (folder / "cxpath.yaml").write_text(json.dumps(settings))  # which is YAML, too
+    return {f"distributed.comm.tls.{name}": value for name, value in tls.items()}
 
 
 SLURM = """
@@ -129,3 +152,27 @@ def _start(*words: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of an empty PostgreSQL, from Debian's package, installed as root when it is missing."""
+    require_program("pg_lsclusters", "postgresql")  # comes with the server, whatever its version
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    home = Path(tempfile.mkdtemp(prefix="cxpath-postgresql-"))  # pytest's folders are root's alone
+    shutil.chown(home, "postgres", "postgres")  # the server refuses to run as root
+    port = free_port()
+
+    def run(*words: str) -> None:
+        command = ["runuser", "-u", "postgres", "--", str(programs / words[0]), *words[1:]]
+        subprocess.run(command, check=True, cwd=home, stdout=subprocess.DEVNULL, timeout=120)
+
+    data = str(home / "data")
+    run("initdb", "--pgdata", data, "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
+    run("pg_ctl", "start", "--pgdata", data, "--wait", "--log", str(home / "log"), "--options", options)
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "stop", "--pgdata", data, "--mode=immediate")
+        shutil.rmtree(home)

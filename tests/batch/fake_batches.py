@@ -7,10 +7,11 @@ from pathlib import Path
 
 from cxpath.app.request import ScoreRequest
 from cxpath.batch.attempt import Attempt, Patience
-from cxpath.batch.run import BatchResult, run_batch
+from cxpath.batch.run import BatchResult, InProcess, run_batch
 from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Outcome, SlideTask
-from cxpath.batch.workers import InProcess, LocalWorkers
+from cxpath.batch.task import SlideTask
+from cxpath.batch.workers import local_engine
+from cxpath.documents.batch import Outcome
 from tests.batch.fake_scoring import fake_score
 
 QUICK = Patience(retries=3, first_wait_s=0.001)
@@ -43,7 +44,7 @@ def run(slides: Path, batch: Path, workers: int = 0) -> BatchResult:
     state = StateFolder(batch)
     state.create()
     attempt = attempt_of(batch)
-    engine = LocalWorkers(attempt, workers) if workers else InProcess(attempt)
+    engine = local_engine(attempt, workers) if workers else InProcess(attempt)
     with state.run_lock():
         return run_batch(tasks_of(slides, batch), batch, engine)
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import signal
 import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from cxpath.app.request import ScoreRequest
 from cxpath.documents.folder import ResultsFolder
 from cxpath.errors import MissingFileError, OutputError, ResolutionError, UnreadableSlideError
-from tests.report.run_folders import RUN, normal_score
+from tests.report.run_folders import RUN, coded, normal_score
 
 BROKEN = {
     "missing": MissingFileError("{}: no such file", "check the path"),
@@ -46,10 +48,11 @@ def fake_score(request: ScoreRequest, _progress: object) -> None:
         if kind == "not-evaluable":
             score |= {
                 "evaluable": False,
-                "not_evaluable_because": ["no tissue was found"],
+                "not_evaluable_because": [coded("no_tissue", "no tissue was found")],
                 "cps": None,
                 "tps": None,
             }
+        pq.write_table(pa.table({"x_px": [1.0], "y_px": [2.0]}), results.partial / "cells.parquet")
         (results.partial / "run.json").write_text(json.dumps(RUN), encoding="utf-8")
         (results.partial / "score.json").write_text(json.dumps(score), encoding="utf-8")
         results.commit()
@@ -62,13 +65,13 @@ def _misbehave(kind: str, slide: Path) -> None:
     if kind in FAULTS:
         raise FAULTS[kind]
     if kind == "crash":
-        os.kill(os.getpid(), signal.SIGSEGV)
+        signal.raise_signal(signal.SIGSEGV)
     if kind == "flaky" and attempts(slide) < 3:
         raise UnreadableSlideError(f"{slide}: cannot be read") from OSError(errno.ESTALE, "Stale file handle")
     if kind == "full":
         raise OutputError(f"{slide}: cannot be written") from OSError(errno.ENOSPC, "No space left on device")
     if kind == "crash-once" and attempts(slide) < 2:
-        os.kill(os.getpid(), signal.SIGKILL)
+        signal.raise_signal(signal.SIGKILL)
 
 
 def digest_of(slide: Path) -> str:

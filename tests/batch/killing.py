@@ -16,7 +16,7 @@ import psutil
 from cxpath.batch.cohort import cohort_rows
 from cxpath.batch.run import BatchResult
 from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Outcome
+from cxpath.documents.batch import Outcome
 from tests.batch.fake_batches import run, tasks_of
 
 ROOT = Path(__file__).resolve().parents[2]

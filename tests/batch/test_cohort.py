@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from cxpath.batch.cohort import (
     COLUMNS,
     Baseline,
     drift_charts,
-    fill_database,
     read_baseline,
     rebuild_cohort,
     write_cohort,
@@ -27,6 +26,7 @@ from cxpath.batch.worklist import save_worklist
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.report.cohort_page import draw_chart
 from tests.batch.fake_batches import run, tasks_of, write_slides
+from tests.report.run_folders import NOTICE, TRIAL, cutoff
 
 OUTPUTS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "outputs.md"
 
@@ -40,7 +40,7 @@ def batch(tmp_path: Path) -> Path:
     )
     result, tasks = run(slides, out), tasks_of(slides, out)
     save_worklist(StateFolder(out), tasks)
-    fill_database(out, write_cohort(out, tasks, result.outcomes))
+    write_cohort(out, tasks, result.outcomes)
     return out
 
 
@@ -58,22 +58,20 @@ def test_the_table_has_a_row_a_slide_and_never_a_score_of_what_failed(batch: Pat
     assert rows["c"]["not_evaluable_because"] == "no tissue was found"
 
 
-def test_parquet_csv_and_database_agree(batch: Path) -> None:
+def test_parquet_and_csv_agree(batch: Path) -> None:
     found = pq.read_table(batch / "cohort.parquet").to_pylist()
-    assert [row["id"] for row in found] == list(table(batch))
-    with sqlite3.connect(batch / "results.db") as connection:
-        rows = connection.execute("SELECT id, cps, status FROM slides ORDER BY id").fetchall()
-    connection.close()
-    assert rows == [(row["id"], row["cps"], row["status"]) for row in found]
+    assert [(row["id"], row["status"]) for row in found] == [
+        (row["id"], row["status"]) for row in table(batch).values()
+    ]
 
 
 def test_all_is_made_again_from_the_files_alone(batch: Path) -> None:
     before = {name: (batch / name).read_bytes() for name in ("cohort.csv", "cohort.html")}
-    for name in (*before, "cohort.parquet", "results.db"):
+    for name in (*before, "cohort.parquet"):
         (batch / name).unlink()
     assert len(rebuild_cohort(batch)) == 4
     assert {name: (batch / name).read_bytes() for name in before} == before
-    assert (batch / "results.db").is_file()
+    assert (batch / "cohort.parquet").is_file()
 
 
 def test_a_failed_slide_does_not_show_the_result_of_other_settings(batch: Path) -> None:
@@ -83,14 +81,64 @@ def test_a_failed_slide_does_not_show_the_result_of_other_settings(batch: Path) 
     assert table(batch)["b"]["cps"] == ""
 
 
+def test_a_damaged_result_stands_in_the_table_as_failed_with_what_is_wrong(batch: Path) -> None:
+    (batch / "a" / "score.json").write_text("[]")
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert (row["status"], row["cps"]) == ("failed", "")
+    assert row["reason"].startswith("a/score.json: ")
+    assert "again" in row["hint"]
+    assert table(batch)["d"]["status"] == "scored"
+
+
+def test_the_notice_has_its_column_and_other_warnings_theirs(batch: Path) -> None:
+    rows = table(batch)
+    assert rows["a"]["notice"] == NOTICE
+    assert NOTICE not in rows["a"]["warnings"]
+    assert rows["a"]["warnings"] == "the file holds 2 pictures; the first one is read"
+    assert (rows["b"]["notice"], rows["b"]["warnings"]) == ("", "")
+    assert NOTICE[1:] in (batch / "cohort.html").read_text(encoding="utf-8")
+
+
+def test_a_cut_off_is_met_not_met_or_left_open(batch: Path) -> None:
+    score = json.loads((batch / "a" / "score.json").read_text())
+    score["cps"]["cutoffs"]["10"] = cutoff(TRIAL, "uncertain", 0.3, borderline=True)
+    (batch / "a" / "score.json").write_text(json.dumps(score))
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert (row["cps_at_least_1"], row["cps_at_least_10"]) == ("yes", "")
+    assert (row["borderline"], row["uncertain_cutoffs"]) == ("yes", "CPS ≥ 10")
+    assert (table(batch)["d"]["borderline"], table(batch)["d"]["uncertain_cutoffs"]) == ("no", "")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:100], "a/score.json: not readable JSON"),
+        (lambda text: text.replace('"adequacy"', '"adequasy"'), "a/score.json: adequacy: is missing"),
+        (lambda text: text.replace("score/2", "score/1"), "a/score.json: schema is 'cxpath/score/1'"),
+    ],
+)
+def test_a_result_that_cannot_be_read_is_said_in_its_row(
+    batch: Path, damage: Callable[[str], str], said: str
+) -> None:
+    path = batch / "a" / "score.json"
+    path.write_text(damage(path.read_text(encoding="utf-8")), encoding="utf-8")
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert row["reason"].startswith(said)
+    assert row["cps"] == ""
+    assert table(batch)["d"]["cps"] != ""
+
+
 def test_status_tells_how_it_stands(batch: Path) -> None:
     found = batch_status(batch)
-    assert (found["running"], found["slides"], found["left"], found["scored"]) == (False, 4, 0, 2)
-    assert [one["id"] for one in found["failures"]] == ["b"]
+    assert (found.running, found.slides, found.left, found.scored) == (False, 4, 0, 2)
+    assert [one.id for one in found.failures] == ["b"]
     with StateFolder(batch).run_lock():
-        assert batch_status(batch)["running"]
+        assert batch_status(batch).running
     (StateFolder(batch).outcomes / "a.json").unlink()
-    assert batch_status(batch)["left"] == 1
+    assert batch_status(batch).left == 1
 
 
 def test_a_folder_without_a_batch_is_said(tmp_path: Path) -> None:
@@ -104,7 +152,7 @@ def test_one_slide_under_two_names_is_noticed() -> None:
         {"id": name, "slide_digest": digest}
         for name, digest in [("a", "1"), ("b", "2"), ("c", "1"), ("d", None)]
     ]
-    assert same_content(rows) == [["a", "c"]]
+    assert same_content(rows) == (("a", "c"),)
 
 
 def test_every_column_is_explained_in_the_reference() -> None:
@@ -153,6 +201,8 @@ def test_places_of_a_chart_stay_inside_it() -> None:
 def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
     (tmp_path / "cohort.csv").write_text("id,white_red\na,240\n", encoding="utf-8-sig")
     assert read_baseline(tmp_path).rows == [{"id": "a", "white_red": "240"}]
+    assert read_baseline(tmp_path).name == tmp_path.name, "its folders may tell a person's name"
+    assert read_baseline(tmp_path / "cohort.csv").name == "cohort.csv"
     with pytest.raises(MissingFileError, match="no such file"):
         read_baseline(tmp_path / "gone.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.batch.task import Status
+from cxpath.documents.batch import Status
 from tests.batch.fake_batches import run, write_slides
 from tests.batch.killing import run_killed, table
 

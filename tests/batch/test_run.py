@@ -4,16 +4,21 @@ Speed and time left, by a clock that the test holds."""
 from __future__ import annotations
 
 import errno
+import json
 import os
-from dataclasses import replace
+import platform
 from pathlib import Path
 
 import pytest
 
-from cxpath.batch.run import Tally, run_batch
+from cxpath.app.request import ScoreRequest
+from cxpath.batch.attempt import crashes_so_far
+from cxpath.batch.cohort import rebuild_cohort
+from cxpath.batch.run import InProcess, Tally, run_batch
 from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Finished, Moved, Outcome, Started, Status
-from cxpath.batch.workers import InProcess
+from cxpath.batch.task import Event, Finished, Moved, Started
+from cxpath.batch.worklist import read_worklist, save_worklist
+from cxpath.documents.batch import Outcome, Status
 from cxpath.errors import BatchError, OutputError
 from tests.batch.fake_batches import attempt_of, by_id, run, tasks_of, write_slides
 from tests.batch.fake_scoring import BROKEN, FAULTS, attempts
@@ -70,7 +75,7 @@ def test_a_slide_in_hand_when_all_died_is_redone_and_leaves_nothing(tmp_path: Pa
     state = StateFolder(out)
     begun = state.read("a")
     assert begun is not None
-    state.write(replace(begun, status=Status.RUNNING))
+    state.write(begun.updated(status=Status.RUNNING))
     (out / ".a.0123abcd.partial").mkdir()
     (out / "a" / ".a.4567cdef.partial").mkdir()
     run(slides, out)
@@ -168,11 +173,14 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptu
     run(slides, out)
     (StateFolder(out).outcomes / "a.json").write_text("{", encoding="utf-8")
     assert run(slides, out).count(Status.SCORED) == 1
-    assert "is damaged" in caplog.text
+    assert "a.json: file: Invalid JSON" in caplog.text
 
 
 def test_an_outcome_comes_back_as_it_was(tmp_path: Path) -> None:
-    state, outcome = StateFolder(tmp_path), Outcome("a", Status.FAILED, reason="µm per pixel", attempts=2)
+    state, outcome = (
+        StateFolder(tmp_path),
+        Outcome(id="a", status=Status.FAILED, reason="µm per pixel", attempts=2),
+    )
     state.create()
     state.write(outcome)
     assert state.read_all() == [outcome]
@@ -183,7 +191,7 @@ def test_counts_speed_and_time_left() -> None:
     assert tally.slides_per_hour(100.0) is None
     for number, status in enumerate((Status.SCORED, Status.FAILED, Status.NOT_EVALUABLE, Status.SCORED)):
         tally.take(Started(f"s{number}", "worker 1"), 100.0 + 60 * number)
-        tally.take(Finished(Outcome(f"s{number}", status)), 160.0 + 60 * number)
+        tally.take(Finished(Outcome(id=f"s{number}", status=status)), 160.0 + 60 * number)
     assert (tally.done, tally.failed) == (6, 1)
     assert tally.slides_per_hour(340.0) == 60.0
     assert tally.seconds_left(340.0) == 360.0
@@ -194,12 +202,12 @@ def test_what_is_in_hand_is_known_by_worker() -> None:
     tally.take(Started("a", "worker 1"), 5.0)
     tally.take(Moved("worker 1", 3, 8), 6.0)
     tally.take(Started("b", "worker 2"), 7.0)
-    found = tally.as_dict(9.0)
-    assert [(held["id"], held["seconds"], held["tiles_done"]) for held in found["in_hand"]] == [
+    found = tally.progress(9.0)
+    assert [(held.id, held.seconds, held.tiles_done) for held in found.in_hand] == [
         ("a", 4.0, 3),
         ("b", 2.0, 0),
     ]
-    tally.take(Finished(Outcome("a", Status.RUNNING, crashes=1)), 9.0)
+    tally.take(Finished(Outcome(id="a", status=Status.RUNNING, crashes=1)), 9.0)
     assert (tally.done, tally.crashes, list(tally.in_hand)) == (0, 1, ["worker 2"])
 
 
@@ -208,3 +216,139 @@ def test_a_slide_that_moves_to_another_worker_is_in_one_hand() -> None:
     tally.take(Started("a", "lost"), 1.0)
     tally.take(Started("a", "found"), 2.0)
     assert list(tally.in_hand) == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("score.json", "[]"),
+        ("score.json", "{"),
+        ("score.json", ""),
+        ("run.json", "null"),
+        ("cells.parquet", "PAR1"),
+        ("outcome", "{}"),
+        ("outcome", "[1]"),
+    ],
+)
+def test_a_damaged_result_is_scored_again(
+    tmp_path: Path, name: str, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="fine"), tmp_path / "out"
+    run(slides, out)
+    path = StateFolder(out).outcomes / "a.json" if name == "outcome" else out / "a" / name
+    path.write_text(content, encoding="utf-8")
+    again = run(slides, out)
+    assert again.kept == 1
+    assert again.count(Status.SCORED) == 2
+    assert attempts(slides / "a.fake") == 2
+    assert path.name in caplog.text
+    assert run(slides, out).kept == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (("tissue",), {}),
+        (("tissue",), "4.2"),
+        (("tissue", "scored_mm2"), "much"),
+        (("cps", "value"), "12"),
+        (("cps", "interval_tissue"), [1.0]),
+        (("cps", "cutoffs"), [1, 10]),
+        (("warnings",), 7),
+        (("slide", "digest"), None),
+        (("evaluable",), "yes"),
+        (("counts", "tumour_positive"), 1.5),
+    ],
+)
+def test_a_score_of_another_shape_counts_as_not_there_and_is_named(
+    tmp_path: Path, keys: tuple[str, ...], value: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine"), tmp_path / "out"
+    run(slides, out)
+    path = out / "a" / "score.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    place = document
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    path.write_text(json.dumps(document), encoding="utf-8")
+    assert run(slides, out).kept == 0
+    assert attempts(slides / "a.fake") == 2
+    assert "a: a/score.json: " in caplog.text
+    assert str(tmp_path) not in caplog.text
+
+
+def test_a_slide_with_a_very_long_name_is_scored_like_the_others(tmp_path: Path) -> None:
+    kinds = {"a": "fine", "L" * 236: "fine", "L" * 235 + "M": "damaged", "病" * 78: "fine"}
+    found = by_id(run(write_slides(tmp_path / "slides", **kinds), tmp_path / "out"))
+    scored = [found[name].status is Status.SCORED for name in kinds]
+    assert scored == [True, True, False, True]
+    assert run(tmp_path / "slides", tmp_path / "out").kept == 3
+
+
+def test_a_name_that_is_no_utf_8_is_scored_like_the_others(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine"), tmp_path / "out"
+    odd = slides / os.fsdecode(b"M\xfcller 4711.svs")
+    odd.write_text("fine")
+    (slides / "a.fake").rename(slides / "a.svs")
+    tasks = read_worklist(str(slides), ScoreRequest(Path("unused")), out, "weights")
+    state = StateFolder(out)
+    state.create()
+    save_worklist(state, tasks)
+    for kept in (0, 2):
+        result = run_batch(tasks, out, InProcess(attempt_of(out)))
+        assert (result.count(Status.SCORED), result.kept) == (2, kept)
+    assert [row["slide"] for row in rebuild_cohort(out)] == ["M\ufffdller 4711.svs", "a.svs"]
+
+
+def test_a_slide_that_ended_the_process_comes_last_and_is_set_aside_after_three_times(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="crash", b="fine"), tmp_path / "out"
+    state = StateFolder(out)
+    state.create()
+    begun = Outcome(id="a", status=Status.RUNNING, crashes=2)
+    state.write(begun.updated(interrupted=True))
+    assert crashes_so_far(begun.updated(interrupted=True)) == 2, "Ctrl-C is no crash of the slide's"
+    state.write(begun)
+    seen: list[str] = []
+    with state.run_lock():
+        engine = InProcess(attempt_of(out))
+        tasks = tasks_of(slides, out)
+        result = run_batch(tasks, out, engine, lambda event, _: seen.extend(_ids(event)))
+    assert seen == ["b", "a"]
+    assert by_id(result)["a"].reason == "3 processes ended while they scored it"
+    assert attempts(slides / "a.fake") == 0
+
+
+def _ids(event: Event | None) -> list[str]:
+    return [event.id] if isinstance(event, Started) else []
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_an_interrupted_slide_has_not_crashed(
+    tmp_path: Path, end: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine"), tmp_path / "out"
+
+    def interrupt(_seconds: float) -> None:
+        raise end
+
+    monkeypatch.setattr("tests.batch.fake_scoring.time.sleep", interrupt)
+    with pytest.raises(end):
+        run(slides, out)
+    monkeypatch.undo()
+    outcome = StateFolder(out).read("a")
+    assert outcome is not None
+    assert (outcome.status, outcome.interrupted) == (Status.RUNNING, True)
+    assert not list(out.rglob("*.partial"))
+    assert by_id(run(slides, out))["a"].crashes == 0
+
+
+def test_results_name_neither_the_computer_nor_the_process(tmp_path: Path) -> None:
+    slides, out = write_slides(tmp_path / "slides", a="fine", b="damaged"), tmp_path / "out"
+    run(slides, out)
+    state = out / "batch-state"
+    for path in [*state.glob("outcomes/*.json"), state / "progress.json"]:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        assert not {"host", "process"} & document.keys()
+        assert platform.node() not in (document.get("worker") or ""), path
+        assert str(os.getpid()) not in (document.get("worker") or ""), path

@@ -44,7 +44,7 @@ def test_a_table_says_how_each_slide_is_scored(tmp_path: Path) -> None:
     first, second = read(path, tmp_path / "out")
     assert (first.id, first.request.assay, first.request.mpp) == ("first", "22c3", 0.25)
     assert first.request.slide == tmp_path / "a.svs"
-    assert first.request.roi == tmp_path / "a.geojson"
+    assert first.request.regions == tmp_path / "a.geojson"
     assert first.facts == {"case": "K1", "block": "B2", "batch": "night 1", "note seen by": "K. M."}
     assert first.folder == tmp_path / "out" / "first"
     assert (second.id, second.request.assay, second.request.mpp) == ("b", "unknown", None)
@@ -92,6 +92,7 @@ def test_what_contradicts_itself_is_found_before_anything_starts(tmp_path: Path)
     assert len(found) == 3
     assert found[0].startswith("'a' would name the results of 2 slides")
     assert "stands 2 times (b1, b2)" in found[1]
+    assert "column `id`" in found[0]
     assert "sp999" in found[2]
 
 
@@ -115,3 +116,84 @@ def test_a_changed_regions_file_changes_the_request(tmp_path: Path) -> None:
         (tmp_path / "r.json").write_text(content)
         digests.add(read(path)[0].request_digest)
     assert len(digests) == 2
+
+
+def test_linked_folders_are_searched_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "slides/real/a.svs", "elsewhere/b.svs")
+    (tmp_path / "slides" / "again").symlink_to(tmp_path / "slides" / "real", target_is_directory=True)
+    (tmp_path / "slides" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "slides" / "real" / "up").symlink_to(tmp_path / "slides", target_is_directory=True)
+    for source in (tmp_path / "slides", f"{tmp_path}/slides/**/*.svs"):
+        caplog.clear()
+        assert [task.request.slide for task in read(source)] == [
+            tmp_path / "slides" / "linked" / "b.svs",
+            tmp_path / "slides" / "real" / "a.svs",
+        ]
+        assert f"{tmp_path / 'slides' / 'again'}: links to a folder that is searched already" in caplog.text
+        assert f"{tmp_path / 'slides' / 'real' / 'up'}: links to" in caplog.text
+
+
+def test_with_a_pseudonym_no_linked_folder_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "slides/a.svs")
+    (tmp_path / "slides" / "Jane Roe").symlink_to(tmp_path / "slides", target_is_directory=True)
+    read_worklist(
+        str(tmp_path / "slides"), ScoreRequest(Path("unused"), pseudonym=True), Path("out"), "digest"
+    )
+    assert "a link: links to a folder" in caplog.text
+    assert "Jane" not in caplog.text
+
+
+def test_a_link_to_nothing_is_a_slide_that_fails_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.svs").symlink_to(tmp_path / "gone.svs")
+    (found,) = unreadable(read(tmp_path))
+    assert found.id == "a"
+    assert "no such file" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ids"),
+    [
+        ("**/*.svs", ["b", "c", "a"]),
+        ("x*/**/?.svs", ["b", "c"]),
+        ("**/deep/*.svs", ["b"]),
+        ("**/[!a].svs", ["b", "c"]),
+        ("*.svs", ["a"]),
+    ],
+)
+def test_patterns_mean_what_they_mean_in_a_shell(tmp_path: Path, pattern: str, ids: list[str]) -> None:
+    touch(tmp_path, "z/a.svs", "x1/deep/b.svs", "x2/c.svs", "z/.hidden/d.svs", "z/n.txt")
+    source = tmp_path / "z" if pattern == "*.svs" else tmp_path
+    assert [task.id for task in read(f"{source}/{pattern}")] == ids
+
+
+@pytest.mark.parametrize("names", [("A", "a"), ("M\u00fcller", "Mu\u0308ller"), ("\u00e9", "E\u0301")])
+def test_names_that_some_systems_take_for_the_same_are_asked_about(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
+    path = table(
+        tmp_path, *(f"{number}.svs,{name}" for number, name in enumerate(names)), header="slide,id\n"
+    )
+    (found,) = contradictions(read(path))
+    assert "would name the results of 2 slides" in found.reason
+
+
+def test_a_name_too_long_for_a_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(WorklistError, match="too long to name a folder"):
+        read(table(tmp_path, f"a.svs,{'病' * 86}", header="slide,id\n"))
+
+
+def test_with_a_pseudonym_problems_name_no_path(tmp_path: Path) -> None:
+    home = tmp_path / "ROE JANE"
+    home.mkdir()
+    rows = [
+        "S4711.svs,x,,",
+        "S4711.svs,y,,",
+        "S4712.svs,z,gone of Jane.json,",
+        "S4713.svs,w,,cells of Jane.csv",
+    ]
+    path = table(home, *rows, header="slide,id,regions,cells\n")
+    template = ScoreRequest(Path("unused"), pseudonym=True)
+    tasks = read_worklist(str(path), template, tmp_path / "out", "digest")
+    said = [str(one) for one in (*contradictions(tasks), *unreadable(tasks))]
+    assert len(said) == 5
+    assert not [line for line in said if "Jane" in line or "ROE" in line or "471" in line]

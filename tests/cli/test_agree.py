@@ -46,7 +46,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_study_leaves_document_report_tables_and_figures(studied: tuple[Path, str]) -> None:
     out, printed = studied
     document = json.loads((out / "agreement.json").read_text(encoding="utf-8"))
-    assert document["schema"] == "cxpath/agreement/1"
+    assert document["schema"] == "cxpath/agreement/2"
     assert document["software"] == "AI"
     assert "Research Use Only" in document["research_use"]
     assert {"estimate", "interval", "n", "method", "source"} <= document["statistics"][0].keys()
@@ -99,8 +99,9 @@ def test_results_are_joined_by_name(tmp_path: Path) -> None:
     assert document["software"] == "cxpath"
     values = [value for value in document["rounds"][0]["compared"]["values"] if value is not None]
     assert values == pytest.approx([0, 5, 100 * 20 / 210], abs=1e-4)
-    assert any("9 cases have no cxpath result" in warning for warning in document["warnings"])
-    assert any("stranger" in warning for warning in document["warnings"])
+    assert any("9 cases have no cxpath result" in warning["text"] for warning in document["warnings"])
+    assert any("stranger" in warning["text"] for warning in document["warnings"])
+    assert {warning["code"] for warning in document["warnings"]} <= {"join", "caveat", "reads_table"}
 
 
 @pytest.mark.parametrize(
@@ -405,8 +406,8 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_the_threshold_is_written_with_where_it_comes_from(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "lab.toml"
-    done = cxpath("calibrate", *laboratory, "--out", out, "--json")
+    out = tmp_path / "calibrated.toml"
+    done = cxpath("agree", "calibrate", *laboratory, "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert 0.02 < found["stained_threshold"] <= 0.35
@@ -418,21 +419,21 @@ def test_the_threshold_is_written_with_where_it_comes_from(
     assert found["map"] is None
     for words in ("nested cross-validation", "reads SHA-256", "model SHA-256", "Research Use Only"):
         assert words in text
-    assert "is there already" in cxpath("calibrate", *laboratory, "--out", out).only_line
+    assert "is there already" in cxpath("agree", "calibrate", *laboratory, "--out", tmp_path).only_line
 
 
 def test_a_map_is_written_where_it_helps_and_read_back_as_settings(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:
     reads, results = laboratory
-    out = tmp_path / "lab.toml"
-    done = cxpath("calibrate", reads.parent / "halved.csv", results, "--map", "--out", out, "--json")
+    out, halved = tmp_path / "calibrated.toml", reads.parent / "halved.csv"
+    done = cxpath("agree", "calibrate", halved, results, "--map", "--out", tmp_path, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     own = load_configuration(out).scoring.laboratory_map
     assert own is not None
     assert found["map"]["helps"]
-    assert own.value_of(10.0)["value"] == pytest.approx(5, rel=0.1)
+    assert own.value_of(10.0).value == pytest.approx(5, rel=0.1)
     assert own.concordance > own.concordance_unmapped
     assert (own.model_digest, own.reads_digest) == (found["model_digest"], found["reads_digest"])
     assert own.stained_threshold == found["stained_threshold"]
@@ -441,8 +442,8 @@ def test_a_map_is_written_where_it_helps_and_read_back_as_settings(
 def test_a_map_that_does_not_help_is_left_out_and_that_is_said(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    out = tmp_path / "lab.toml"
-    printed = cxpath("calibrate", *laboratory, "--map", "--out", out).stdout
+    out = tmp_path / "calibrated.toml"
+    printed = cxpath("agree", "calibrate", *laboratory, "--map", "--out", tmp_path).stdout
     assert "not written: the interval of the difference holds 0" in printed
     assert "no map is written" in out.read_text(encoding="utf-8")
     assert load_configuration(out).scoring.laboratory_map is None
@@ -453,7 +454,7 @@ def test_too_few_cases_are_refused_and_nothing_is_written(
 ) -> None:
     reads = tmp_path / "few.csv"
     write_rows(reads, ["case", "reader", "value"], [["case01", "Ann", 1], ["case02", "Ann", 2]])
-    done = cxpath("calibrate", reads, laboratory[1], "--out", tmp_path / "lab.toml")
+    done = cxpath("agree", "calibrate", reads, laboratory[1], "--out", tmp_path)
     assert done.returncode == FAILED
     assert "30 of each are needed" in done.only_line
-    assert not (tmp_path / "lab.toml").exists()
+    assert not (tmp_path / "calibrated.toml").exists()

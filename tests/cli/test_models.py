@@ -1,4 +1,4 @@
-"""`cxpath train`, above all `--from MODEL --annotations DIR`, as a lab would type it."""
+"""`cxpath model`: evaluate, train and fine-tune, as a laboratory would type them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ def one_real_image(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_a_real_image_gives_table_document_and_page(tmp_path: Path, one_real_image: Path) -> None:
-    words = ("evaluate", "--set", "real", "--data", one_real_image, "--out", tmp_path, "--device", "cpu")
+    where = ("--data", one_real_image, "--out", tmp_path)
+    words = ("model", "evaluate", "--on", "real", *where, "--device", "cpu")
     done = command(*words)
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if "labelled cells found, F1" in line]
@@ -42,24 +43,24 @@ def test_a_real_image_gives_table_document_and_page(tmp_path: Path, one_real_ima
 
 def test_the_data_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXPATH_DATA", str(tmp_path / "none"))
-    done = command("evaluate", "--set", "real", "--out", tmp_path / "out")
+    done = command("model", "evaluate", "--on", "real", "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "nothing was measured" in done.only_line
     assert str(tmp_path / "none") in done.only_line
 
 
 def test_wrong_words_are_usage_errors(tmp_path: Path) -> None:
-    assert command("evaluate").returncode == 2
-    assert command("evaluate", "--out", tmp_path, "--set", "some").returncode == 2
-    assert command("evaluate", "--out", tmp_path, "--limit", "0").returncode == 2
+    assert command("model", "evaluate").returncode == 2
+    assert command("model", "evaluate", "--out", tmp_path, "--on", "some").returncode == 2
+    assert command("model", "evaluate", "--out", tmp_path, "--limit", "0").returncode == 2
 
 
 def test_a_limited_record_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
-    ended = command("evaluate", "--out", tmp_path / "out", "--limit", "1", "--record")
+    ended = command("model", "evaluate", "--out", tmp_path / "out", "--limit", "1", "--record")
     assert ended.returncode == 2
     assert "--limit" in ended.stderr
     assert not (tmp_path / "out").exists()
-    missing = command("evaluate", "--out", tmp_path, "--model", "huge")
+    missing = command("model", "evaluate", "--out", tmp_path, "--model", "huge")
     assert missing.returncode == 1
     assert "model 'huge' is unknown" in missing.only_line
 
@@ -93,12 +94,12 @@ def test_fine_tuning_prints_before_and_after_and_leaves_a_model(
     (tmp_path / "tune.toml").write_text(seconds_text(steps=4, synthetic_share=0.0), encoding="utf-8")
     (tmp_path / "map.toml").write_text(MAP, encoding="utf-8")
     words = (
-        "train", "--from", start, "--annotations", lab, "--classes", tmp_path / "map.toml",
+        "model", "fine-tune", lab, "--from", start, "--class-map", tmp_path / "map.toml",
         "--config", tmp_path / "tune.toml", "--work", tmp_path / "work", "--out", tmp_path / "tuned",
     )  # fmt: skip
     done = command(*words)
     assert done.returncode == 0, done.stderr
-    assert "judged on 1 of 2 annotated images, held out" in done.stdout
+    assert "measured on 1 of 2 annotated images, held out" in done.stdout
     assert ["before", "after", "of"] in [line.split() for line in done.stdout.splitlines()]
     assert any(line.strip().startswith("cells found, F1") for line in done.stdout.splitlines())
     model = load_model(tmp_path / "tuned")
@@ -112,17 +113,15 @@ def test_fine_tuning_prints_before_and_after_and_leaves_a_model(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "nothing to train"),
-        (("--from", "small"), "--from goes with --annotations"),
-        (("--mpp", "0.5"), "--mpp goes with --annotations"),
-        (("--annotations", "fields"), "--annotations needs a model to start from (add --from small)"),
-        (("--annotations", "fields", "--from", "small", "--classes", "none.toml"), "none.toml: no such file"),
+        (("train",), "Missing option '--config'"),
+        (("fine-tune",), "Missing argument"),
+        (("fine-tune", "fields", "--class-map", "none.toml"), "none.toml: no such file"),
     ],
 )
-def test_options_that_do_not_go_together_are_named(words: tuple[str, ...], said: str) -> None:
-    done = command("train", *words)
+def test_what_is_missing_is_named(words: tuple[str, ...], said: str) -> None:
+    done = command("model", *words)
     assert done.returncode in {1, 2}
-    assert said in done.only_line
+    assert said in done.stderr
 
 
 def wrong_lab(folder: Path, case: str) -> None:
@@ -155,7 +154,7 @@ def wrong_lab(folder: Path, case: str) -> None:
 def test_a_folder_that_does_not_fit_is_one_line(tmp_path: Path, start: Path, case: str, said: str) -> None:
     wrong_lab(tmp_path / "fields", case)
     done = command(
-        "train", "--from", start, "--annotations", tmp_path / "fields", "--mpp", "0.5",
+        "model", "fine-tune", tmp_path / "fields", "--from", start, "--mpp", "0.5",
         "--work", tmp_path / "work",
     )  # fmt: skip
     assert done.returncode == 1
@@ -165,9 +164,7 @@ def test_a_folder_that_does_not_fit_is_one_line(tmp_path: Path, start: Path, cas
 
 def test_a_picture_without_its_resolution_is_refused(tmp_path: Path, start: Path) -> None:
     wrong_lab(tmp_path / "fields", "none")
-    done = command(
-        "train", "--from", start, "--annotations", tmp_path / "fields", "--work", tmp_path / "work"
-    )
+    done = command("model", "fine-tune", tmp_path / "fields", "--from", start, "--work", tmp_path / "work")
     assert done.returncode == 1
     assert "case.png: the file does not say its µm per pixel" in done.stderr
     assert "--mpp" in done.stderr

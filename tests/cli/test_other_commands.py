@@ -12,6 +12,7 @@ from PIL import Image
 import cxpath
 from cxpath.synth.labelled_tissue import CONSEP
 from tests.cli.command import cxpath as command
+from tests.docs.test_commands import COMMANDS
 from tests.tissue_tiles import TILE_PX, tissue_tile, write_tile
 
 
@@ -47,10 +48,11 @@ def test_scoring_in_python_loads_no_statistics_of_reads_and_no_plots() -> None:
 def test_every_command_explains_itself() -> None:
     listed = command("--help")
     assert listed.returncode == 0
-    names = "demo score fields cases report doctor train evaluate synth models therapy tmb"
-    for name in names.split():
-        assert name in listed.stdout
-        assert command(name, "--help").returncode == 0
+    for names, of_it in COMMANDS.items():
+        assert names[0] in listed.stdout
+        explained = command(*names, "--help")
+        assert explained.returncode == 0
+        assert (of_it.help or "").splitlines()[0][:60] in " ".join(explained.stdout.split())
 
 
 def test_version() -> None:
@@ -74,11 +76,11 @@ def test_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_models_are_listed_and_shown() -> None:
-    cards = json.loads(command("models", "list", "--json").stdout)
+    cards = json.loads(command("model", "list", "--json").stdout)
     assert [card["name"] for card in cards] == ["small"]
-    shown = command("models", "show", "small")
+    shown = command("model", "show", "small")
     assert cards[0]["digest"] in shown.stdout
-    missing = command("models", "show", "huge")
+    missing = command("model", "show", "huge")
     assert missing.returncode == 1
     assert "bundled models: small" in missing.stderr
 

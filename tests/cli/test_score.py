@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,11 @@ def cells(positive: int, negative: int) -> CellTable:
 
 def test_two_blocks_are_pooled_and_each_part_is_shown(tmp_path: Path) -> None:
     a, b = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "b", cells(80, 720))
-    done = cxpath("cases", a, b, "--json", "--out", tmp_path / "case.json")
+    done = cxpath("cases", a, b, "--json", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     case = json.loads(done.stdout)
     assert case == json.loads((tmp_path / "case.json").read_text(encoding="utf-8"))
-    assert case["schema"] == "cxpath/case/1"
+    assert case["schema"] == "cxpath/case/2"
     assert case["cps"]["value"] == pytest.approx(9.0)
     assert case["cps"]["cutoffs"]["1"]["basis"] == "label"
     assert [part["name"] for part in case["slides"]] == ["a.svs", "b.svs"]
@@ -38,8 +39,8 @@ def test_the_highest_block_and_the_rule_in_words(tmp_path: Path) -> None:
     a, b = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "b", cells(160, 640))
     done = cxpath("cases", a, b, "--rule", "highest")
     assert "rule     highest: the evaluable slide with the highest CPS stands for the case" in done.stdout
-    assert "CPS      20  (20.00;" in done.stdout
-    assert "a.svs: CPS 5.00, 200 tumour cells (20% of the case); does not stand for the case" in done.stdout
+    assert "CPS      20  (95% interval " in done.stdout
+    assert "a.svs: CPS 5.0, 200 tumour cells (20% of the case); does not stand for the case" in done.stdout
 
 
 def test_a_slide_that_is_not_evaluable_is_listed_and_not_counted(tmp_path: Path) -> None:
@@ -77,8 +78,23 @@ def test_slides_that_do_not_belong_together_are_refused_in_one_line(
 
 
 def test_a_result_of_an_earlier_cxpath_says_to_score_again(tmp_path: Path) -> None:
-    done = cxpath("cases", scored_folder(tmp_path / "old", cells(10, 190), scoring=None))
-    assert "score the slide again" in done.only_line
+    old = scored_folder(tmp_path / "old", cells(10, 190), schema="cxpath/score/1")
+    line = cxpath("cases", old).only_line
+    assert "old/score.json: schema is 'cxpath/score/1', not 'cxpath/score/2'" in line
+    assert "score the slide again" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"scoring": None}, "scoring: "),
+        ({"tps": {"value": "high"}}, "tps.value: Input should be a valid number"),
+        ({"slide": {"stain": "H&E"}}, "slide.stain: is not a key of this document"),
+    ],
+)
+def test_a_damaged_result_names_file_and_field(tmp_path: Path, changes: Any, what: str) -> None:
+    line = cxpath("cases", scored_folder(tmp_path / "bad", cells(10, 190), **changes)).only_line
+    assert f"bad/score.json: {what}" in line
 
 
 def test_no_such_folder_is_one_line(tmp_path: Path) -> None:
@@ -117,7 +133,7 @@ def test_fields_are_listed_with_their_places_most_tumour_first(folder: Path) -> 
 
 
 def test_the_table_as_json_and_as_a_file(folder: Path, tmp_path: Path) -> None:
-    done = cxpath("fields", folder, "--json", "--out", tmp_path / "fields.csv")
+    done = cxpath("fields", folder, "--json", "--out", tmp_path)
     document = json.loads(done.stdout)
     assert (document["schema"], document["viable_tumour_cells"]) == ("cxpath/field-table/1", 150)
     assert (tmp_path / "fields.csv").read_text(encoding="utf-8").startswith("field,left_px,top_px")

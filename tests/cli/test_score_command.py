@@ -16,7 +16,8 @@ def test_a_slide_is_scored_and_summarised(synthetic_slide: SyntheticSlide, tmp_p
     done = cxpath("score", synthetic_slide.path, "--out", tmp_path / "out", "--device", "cpu")
     assert done.returncode == 0, done.stderr
     words = done.stdout
-    assert "CPS >= 1 (label)" in words
+    assert "CPS >= 1 (label cut-off): uncertain, probability " in words
+    assert words.index("warning  the model was trained on synthetic tissue") < words.index("assay not stated")
     assert "assay not stated" in words
     assert str(tmp_path / "out" / "report.html") in words
     assert "For Research Use Only. Not for use in diagnostic procedures." in words
@@ -107,7 +108,7 @@ def test_a_picture_needs_its_resolution(picture: Path, tmp_path: Path) -> None:
         (["--set", "scoring.levle=1"], "no such setting"),
         (["--marker", "her2"], "intensity_thresholds_od"),
         (["--tumour", "lung"], "--research"),
-        (["--device", "tpu"], "use auto, cpu or cuda"),
+        (["--device", "tpu"], "is not one of 'auto', 'cpu', 'cuda'"),
         (["--no-such-option"], "No such option"),
         (["--marker", "cd3"], "Invalid value"),
     ],

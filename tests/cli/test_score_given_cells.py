@@ -57,8 +57,11 @@ def test_every_form_gives_the_score_and_the_report(
     low, high = document["cps"]["interval_tissue"]
     assert low < 40 < high
     assert document["h_score"] is None
-    assert any("no H-score" in warning for warning in document["warnings"])
-    assert any("plain yes or no" in warning for warning in document["warnings"])
+    said = {(warning["code"], "no H-score" in warning["text"]) for warning in document["warnings"]}
+    assert ("given_cells", True) in said
+    assert document["warnings"][0]["code"] != "model_notice", "no network called these cells"
+    assert document["notice"] is None
+    assert any("plain yes or no" in warning["text"] for warning in document["warnings"])
     assert run["given_cells"]["form"] in form
     assert run["given_cells"]["cells"] == 200
     assert "CPS" in (tmp_path / "out" / "report.html").read_text()
@@ -84,7 +87,7 @@ def test_a_labs_own_class_names(synthetic_slide: SyntheticSlide, tmp_path: Path)
     refused = score(synthetic_slide, tmp_path / "cells.csv", tmp_path / "out")
     assert refused.returncode == 1
     assert "unknown classes: 'Karzinom Negative' (90), 'Karzinom Positive' (30)" in refused.only_line
-    assert "--cell-classes" in refused.only_line
+    assert "--class-map" in refused.only_line
     (tmp_path / "ours.toml").write_text(
         """
         ignored = ["Other: Negative"]
@@ -96,7 +99,7 @@ def test_a_labs_own_class_names(synthetic_slide: SyntheticSlide, tmp_path: Path)
         """
     )
     mapped = score(
-        synthetic_slide, tmp_path / "cells.csv", tmp_path / "out", "--cell-classes", tmp_path / "ours.toml"
+        synthetic_slide, tmp_path / "cells.csv", tmp_path / "out", "--class-map", tmp_path / "ours.toml"
     )
     assert mapped.returncode == 0, mapped.stderr
     counts = read(tmp_path / "out")["counts"]
@@ -122,8 +125,9 @@ def test_cells_of_another_slide_are_refused(synthetic_slide: SyntheticSlide, tmp
 
 
 def test_a_class_map_without_cells_is_wrong_usage(synthetic_slide: SyntheticSlide, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").touch()
     done = cxpath(
-        "score", synthetic_slide.path, "--cell-classes", tmp_path / "a.toml", "--out", tmp_path / "out"
+        "score", synthetic_slide.path, "--class-map", tmp_path / "a.toml", "--out", tmp_path / "out"
     )
     assert done.returncode == 2
-    assert "--cell-classes without --cells" in done.only_line
+    assert "--class-map without --cells" in done.only_line

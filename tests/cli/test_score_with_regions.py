@@ -1,4 +1,4 @@
-"""`cxpath score --roi`: the same drawing from three tools gives the same score, warnings and picture."""
+"""`cxpath score --regions`: the same drawing from three tools gives the same score, warnings and picture."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def score(slide: SyntheticSlide, cells: Path, roi: Path, out: Path, *options: str) -> dict[str, Any]:
     done = cxpath(
-        "score", slide.path, "--cells", cells, "--roi", roi, "--out", out, "--device", "cpu", *options
+        "score", slide.path, "--cells", cells, "--regions", roi, "--out", out, "--device", "cpu", *options
     )
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = json.loads((out / "score.json").read_text())
@@ -81,9 +81,10 @@ def test_repairs_stand_among_the_warnings(
     bow_tie: list[Place] = [(0, 0), (4096, 0), (0, 5000), (4096, 5000)]
     roi.write_text(FORMS["ImageScope XML"]([("Tumor", bow_tie), ("Stroma", NECROSIS)]))
     settings = ('regions.pass_over=["Stroma"]', "scoring.minimum_tumour_cells=1")
-    warnings = score(
+    document = score(
         synthetic_slide, cells, roi, tmp_path / "out", *(word for one in settings for word in ("--set", one))
-    )["warnings"]
+    )
+    warnings = [warning["text"] for warning in document["warnings"] if warning["code"] == "regions"]
     assert any(
         "layer 1, region 1 (Tumor): its outline crosses or touches itself" in said for said in warnings
     )
@@ -97,7 +98,8 @@ def test_an_unknown_class_ends_in_one_line(
 ) -> None:
     roi = tmp_path / "drawn.dat"
     roi.write_text(FORMS[form]([("Nekrose", NECROSIS)]))
-    done = cxpath("score", synthetic_slide.path, "--roi", roi, "--cells", cells, "--out", tmp_path / "out")
+    given = ("--regions", roi, "--cells", cells)
+    done = cxpath("score", synthetic_slide.path, *given, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert "areas of unknown classes: 'Nekrose' (1)" in done.only_line
     assert not (tmp_path / "out").exists()

@@ -1,10 +1,16 @@
+"""The folder that a run leaves: whole or not at all, and read back."""
+
+from __future__ import annotations
+
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from cxpath.documents.folder import ResultsFolder
-from cxpath.errors import OutputError
+from cxpath.documents.folder import ResultsFolder, read_run_folder, read_scored_folder
+from cxpath.errors import DocumentError, MissingFileError, OutputError
+from tests.report.run_folders import normal_score, write_run
 
 
 def fill(folder: Path, mark: str) -> None:
@@ -134,3 +140,54 @@ def test_a_folder_whose_name_is_as_long_as_the_system_allows(tmp_path: Path) -> 
     leave(tmp_path / ("ü" * 127), "a")
     leave(tmp_path / ("ü" * 127), "b", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["ü" * 127]
+
+
+def test_everything_a_run_left_is_read(finished_runs: dict[str, Path]) -> None:
+    run = read_run_folder(finished_runs["normal"])
+    assert run.score.cps is not None
+    assert run.score.cps.reported == "12"
+    assert run.run.tiles.read == 812
+    assert run.tiles is not None
+    assert len(run.tiles["cps"]) > 100
+    assert [entry.number for entry in run.fields] == [1, 2, 3]
+    assert run.picture("tissue.png") is not None
+    assert run.picture("none.png") is None
+
+
+def test_pictures_and_tiles_may_be_missing(tmp_path: Path) -> None:
+    run = read_run_folder(write_run(tmp_path, normal_score(), pictures=False))
+    assert run.tiles is None
+    assert run.fields == ()
+
+
+@pytest.mark.parametrize("name", ["score.json", "run.json"])
+def test_a_missing_result_is_one_line(tmp_path: Path, name: str) -> None:
+    write_run(tmp_path, normal_score(), pictures=False)
+    (tmp_path / name).unlink()
+    with pytest.raises(MissingFileError, match=f"{name}: no such file"):
+        read_run_folder(tmp_path)
+
+
+def test_a_missing_folder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match="no such folder"):
+        read_run_folder(tmp_path / "none")
+
+
+@pytest.mark.parametrize("name", ["score.json", "run.json"])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [("{", "not readable JSON"), ("[]", "schema is None"), ('{"schema": "other"}', "schema is 'other'")],
+)
+def test_a_wrong_result_is_one_line(tmp_path: Path, name: str, content: str, problem: str) -> None:
+    write_run(tmp_path, normal_score(), pictures=False)
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DocumentError, match=problem) as caught:
+        read_run_folder(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_score_of_another_marker_is_no_cps(tmp_path: Path) -> None:
+    write_run(tmp_path, normal_score() | {"marker": "her2"}, pictures=False)
+    assert json.loads((tmp_path / "score.json").read_text())["marker"] == "her2"
+    with pytest.raises(DocumentError, match="holds marker her2, not PD-L1"):
+        read_scored_folder(tmp_path)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from cxpath.documents.evaluation import EvaluatedModel, Evaluation, Figure, Target
 from cxpath.errors import ConfigurationError
-from cxpath.evaluation.document import EvaluatedModel, Evaluation
 from cxpath.evaluation.evaluate import record_in_card
-from cxpath.metrics.figures import Figure, Target
 from cxpath.network.model import CARD_NAME, card_text, load_model, model_folder, read_card
 
 AIM = Target(at_least=0.8)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cxpath.documents.evaluation import Evaluation
 from cxpath.errors import MissingFileError
 from cxpath.evaluation.calls import CellClassifier
-from cxpath.evaluation.document import Evaluation
 from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model
 from cxpath.evaluation.real_sets import read_rgb
 from tests.evaluation.called_cells import small_recipe

@@ -77,7 +77,7 @@ def with_kinds(one: dict[str, Any], right: int) -> dict[str, Any]:
 def test_each_arm_has_its_curves() -> None:
     slides = [with_kinds(slide(30, 30), 1900), with_kinds(slide(30, 30), 1500)]
     slides += [with_kinds(slide(30, 30, arm="training_stains"), 1900)]
-    found = {(one.set_name, one.of): one.curve for one in slide_reliability(slides, RECIPE)}
+    found = {(one.set_name, one.of_what): one.curve for one in slide_reliability(slides, RECIPE)}
     assert set(found) == {
         (f"synthetic_{arm}", of) for arm in ("held_out", "training_stains") for of in ("kind", "stained")
     }
@@ -91,5 +91,5 @@ def test_each_arm_has_its_curves() -> None:
 
 def test_kinds_that_an_earlier_version_did_not_count_are_left_out() -> None:
     mixed = [with_kinds(slide(30, 30), 1900), slide(30, 30)]
-    assert [one.of for one in slide_reliability(mixed, RECIPE)] == ["stained"]
+    assert [one.of_what for one in slide_reliability(mixed, RECIPE)] == ["stained"]
     assert list(slide_reliability([], RECIPE)) == []

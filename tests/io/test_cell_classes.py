@@ -160,7 +160,7 @@ def test_ignored_classes_are_dropped_and_unknown_ones_refused_with_their_counts(
         CellsFileError, match=r"unknown classes: '\(no class\)' \(1\), 'Cell' \(2\)"
     ) as caught:
         table("Cell", "Tumor", "Cell", "(no class)")
-    assert "--cell-classes" in caught.value.hint
+    assert "--class-map" in caught.value.hint
 
 
 def test_a_file_of_nothing_but_ignored_cells_is_an_empty_table() -> None:

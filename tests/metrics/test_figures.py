@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cxpath.documents.evaluation import Figure, Target
 from cxpath.metrics.figures import (
     BlockGrid,
     BootstrapSettings,
-    Figure,
     Origin,
     Rows,
-    Target,
     bootstrap_interval,
     measured,
 )

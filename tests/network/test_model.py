@@ -48,6 +48,19 @@ def test_a_card_says_research_use_only(card: ModelCard) -> None:
         changed(card, intended_use="Diagnosis")
 
 
+def test_a_card_without_a_notice_says_that_it_has_none_and_never_nothing(card: ModelCard) -> None:
+    bare = {key: value for key, value in card.model_dump(by_alias=True).items() if key != "notice"}
+    assert "not validated on real PD-L1 slides" in ModelCard.model_validate(bare).notice
+    for wrong in ("", "two\nlines"):
+        with pytest.raises(ValidationError):
+            changed(card, notice=wrong)
+
+
+def test_every_bundled_model_states_what_it_was_trained_on() -> None:
+    for bundled in list_models():
+        assert bundled.notice.startswith("the model was trained on")
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -121,7 +134,7 @@ def test_a_card_whose_threshold_meant_another_probability_is_refused(card: Model
     (tmp_path / CARD_NAME).write_text(earlier, encoding="utf-8")
     with pytest.raises(ModelError, match="packed by an earlier cxpath") as caught:
         read_card(tmp_path)
-    assert "cxpath models pack" in str(caught.value.hint)
+    assert "cxpath model pack" in str(caught.value.hint)
 
 
 def test_a_measured_reliability_comes_back(card: ModelCard, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
+from cxpath.documents.therapy import TherapyDocument
 from cxpath.patient.criteria import Verdict
 from tests.patient import patients as of
 from tests.patient.patients import changed, criteria, judged, reviewed
@@ -138,7 +140,7 @@ def test_no_criterion_asks_for_hpv_egfr_or_vegf() -> None:
 
 
 def test_words_of_a_recommendation_are_nowhere() -> None:
-    text = str(reviewed(of.LATER_LINE).as_dict()).lower()
+    text = TherapyDocument.of_review(reviewed(of.LATER_LINE), date(2026, 11, 30)).text().lower()
     assert "eligible" not in text
     assert "recommended" not in text.replace("nothing here is ranked or recommended", "")
     assert "needs confirmation" in text

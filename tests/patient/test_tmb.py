@@ -7,6 +7,7 @@ import pytest
 from cxpath.app.tmb import list_presets
 from cxpath.data.settings import bundled, read_settings
 from cxpath.data.variants import Consequence, GenomeIntervals, Known, SampleVariants, Variant
+from cxpath.documents.tmb import SampleBurden
 from cxpath.errors import VariantsFileError
 from cxpath.patient.tmb import Circumstances, Preset, mutational_burden, require_annotation
 
@@ -106,16 +107,17 @@ def test_what_lies_outside_the_panel_does_not_count() -> None:
 def test_a_filter_whose_field_is_absent_is_listed_as_not_applied() -> None:
     known = frozenset({Known.CONSEQUENCE})
     bare = variant(1, depth=None, alternate_reads=None, allele_fraction=None, passed=None)
-    found = mutational_burden(sample(bare, known=known), preset("wes_nonsyn"), 1.0).as_dict()
-    assert found["variants"] == 1
-    assert found["not_applied"] == [
+    burden = mutational_burden(sample(bare, known=known), preset("wes_nonsyn"), 1.0)
+    found = SampleBurden.of_burden(burden)
+    assert found.variants == 1
+    assert found.not_applied == (
         "in the panel",
         "passed the caller's filters",
         "depth ≥ 25",
         "alternate reads ≥ 3",
         "allele fraction ≥ 0.05",
-    ]
-    assert all(step["why_not"] for step in found["funnel"] if not step["applied"])
+    )
+    assert all(step.why_not for step in found.funnel if not step.applied)
 
 
 def test_a_variant_without_the_field_is_kept_and_counted_as_unknown() -> None:

@@ -110,7 +110,6 @@ def test_the_clock_tells_work_from_waiting() -> None:
 def test_what_no_worker_reports_was_waiting_for_room() -> None:
     times = StageTimes("read", 2, elapsed_s=10.0, busy_s=5.0, waited_for_input_s=0.0, waited_for_space_s=15.0)
     assert times.busy_share == 0.25
-    assert times.as_dict()["busy_share"] == 0.25
     assert bottleneck([]) is None
     assert added([[times], [times]])[0].busy_s == 10.0
     two = StageProfiler("read", 2)

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
+from cxpath.documents.score import ScoreDocument
 from cxpath.io.cells import write_table
 from cxpath.report.cell_pictures import INFLUENCE, FieldView, write_fields
 from cxpath.report.slide_pictures import PlacedField, field_map, heatmap_picture, tissue_picture
+from cxpath.scores.settings import ScoringSettings
 
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 OVERVIEW_MPP = 16.0
@@ -47,9 +49,30 @@ def _case(choice: str, setting: float, unit: str, cps: float) -> dict[str, Any]:
     return {"choice": choice, "setting": setting, "unit": unit, "cps": cps, "flips": [], "because": ""}
 
 
+NOTICE = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
+
+
+def coded(code: str, text: str) -> dict[str, str]:
+    return {"code": code, "text": text}
+
+
+def cutoff(basis: str, decision: str, probability: float, *, borderline: bool = False) -> dict[str, Any]:
+    return {
+        "basis": basis,
+        "decision": decision,
+        "met": {"met": True, "not met": False, "uncertain": None}[decision],
+        "probability": probability,
+        "borderline": borderline,
+        "review": "near the cut-off: pathologist review" if borderline else None,
+    }
+
+
+TRIAL = "trial stratum, not a label"
+
 SCORE: dict[str, Any] = {
-    "schema": "cxpath/score/1",
+    "schema": "cxpath/score/2",
     "research_use": RESEARCH_USE,
+    "notice": NOTICE,
     "slide": {
         "name": "case-0417_PD-L1.svs",
         "digest": "9f2c41d7" * 8,
@@ -60,7 +83,11 @@ SCORE: dict[str, Any] = {
     },
     "assay": "22c3",
     "tumour": "cervix",
-    "warnings": ["4.1 % of the tissue is out of focus and was left out"],
+    "marker": "pdl1",
+    "warnings": [
+        coded("model_notice", NOTICE),
+        coded("slide_file", "the file holds 2 pictures; the first one is read"),
+    ],
     "evaluable": True,
     "not_evaluable_because": [],
     "adequacy": {"viable_tumour_cells": 48_213, "required": 100},
@@ -71,7 +98,10 @@ SCORE: dict[str, Any] = {
         "immune_negative": 9_377,
         "immune_positive_not_associated": 211,
         "other": 27_904,
+        "lymphocyte": 1_203,
+        "macrophage": 645,
     },
+    "immune_share": 0.3106,
     "cps": {
         "value": 12.341069,
         "interval_slide": [11.04, 13.83],
@@ -79,15 +109,7 @@ SCORE: dict[str, Any] = {
         "level": 0.95,
         "method": "Poisson on the counts, field bootstrap",
         "reported": "12",
-        "cutoffs": {
-            "1": {"basis": "label", "met": True, "probability": 0.999, "borderline": False},
-            "10": {
-                "basis": "trial stratum, not a label",
-                "met": True,
-                "probability": 0.98,
-                "borderline": False,
-            },
-        },
+        "cutoffs": {"1": cutoff("label", "met", 0.999), "10": cutoff(TRIAL, "met", 0.98)},
     },
     "tps": {
         "value": 8.508,
@@ -95,7 +117,16 @@ SCORE: dict[str, Any] = {
         "interval_tissue": [6.9, 10.2],
         "level": 0.95,
         "method": "Poisson on the counts, field bootstrap",
+        "reported": "8.5",
+        "cutoffs": {},
     },
+    "ic_area": None,
+    "ic_cells": None,
+    "tap": None,
+    "h_score": None,
+    "h_score_grades": None,
+    "null_because": {"tap": "assay not stated"},
+    "influence": [],
     "heterogeneity": HETEROGENEITY,
     "sensitivity": [
         _case("staining threshold", 0.45, "probability", 13.1),
@@ -104,22 +135,30 @@ SCORE: dict[str, Any] = {
         _case("association distance", 250.0, "µm", 12.29),
         _case("association distance", 1000.0, "µm", 12.61),
     ],
-    "scoring": {"stained_threshold": 0.5, "association_distance_um": 500.0},
-    "ic_area": None,
-    "ic_cells": None,
-    "tap": None,
-    "h_score": None,
-    "tissue": {"scored_mm2": 38.42, "excluded_mm2": {"pen": 0.81, "blur": 1.64, "fold": 0.12}},
+    "sampling": None,
+    "laboratory_map": None,
+    "scoring": ScoringSettings(stained_threshold=0.5).model_dump(mode="json"),
+    "tissue": {
+        "scored_mm2": 38.42,
+        "excluded_mm2": {"pen": 0.81, "blur": 1.64, "fold": 0.12},
+        "annotated_mm2": {},
+        "tumour_bed_mm2": None,
+    },
+    "controls": [],
     "provenance": {
         "cxpath": "0.1.0",
         "model": "first-light",
         "model_digest": "77ab0e19" * 8,
         "configuration_digest": "e01d55aa" * 8,
     },
+    "audited": None,
+    "review": None,
 }
 
 RUN: dict[str, Any] = {
-    "schema": "cxpath/run/1",
+    "schema": "cxpath/run/2",
+    "research_use": RESEARCH_USE,
+    "started": "2026-11-23T09:14:05+00:00",
     "versions": {"cxpath": "0.1.0", "python": "3.11.9", "torch": "2.15.0", "openslide": "4.0.1"},
     "slide": {
         "name": "case-0417_PD-L1.svs",
@@ -136,33 +175,41 @@ RUN: dict[str, Any] = {
         "bounds_px": [0, 0, 64_000, 44_800],
         "properties": {"openslide.objective-power": "40"},
     },
-    "model": {"name": "first-light", "version": "1", "digest": "77ab0e19" * 8},
-    "configuration": {
-        "scoring": {
-            "stained_threshold": 0.5,
-            "borderline_tail": 0.025,
-            "borderline_fold": 2.0,
-            "borderline_tail_beyond": 0.12,
-        }
+    "model": {
+        "name": "first-light", "version": "1", "digest": "77ab0e19" * 8, "stained_threshold": 0.5,
     },
+    "options": {
+        "assay": "22c3", "tumour": "cervix", "marker": "pdl1", "mode": "whole", "research": False,
+        "mpp": None, "regions_drawn": False, "cells_given": False, "pseudonym": False,
+    },
+    "regions": None,
+    "given_cells": None,
+    "configuration": {"scoring": {"stained_threshold": 0.5}},
     "configuration_digest": "e01d55aa" * 8,
-    "command": {"out": "out/case-0417"},
     "device": "cuda (bfloat16)",
+    "engine": "torch",
     "precision": "bfloat16",
     "reader": "openslide",
-    "timings_s": {
-        "open": 0.21, "tissue": 1.9, "stain": 0.4,
-        "detect": 37.2, "score": 0.8, "pictures": 3.1, "report": 1.1, "total": 44.7,
-    },
-    "tiles": {"planned": 812, "read": 812},
+    "reader_path": None,
     "stains": {
         "white_point": [243.0, 242.1, 240.6],
         "hematoxylin": [0.70, 0.64, 0.31],
         "dab": [0.33, 0.53, 0.78],
     },
-    "started": "2026-11-23T09:14:05+00:00",
+    "tiles": {"planned": 812, "read": 812},
+    "timings_s": {
+        "open": 0.21, "tissue": 1.9, "stain": 0.4,
+        "detect": 37.2, "score": 0.8, "pictures": 3.1, "report": 1.1, "total": 44.7,
+    },
+    "stages": {},
+    "bottleneck": None,
     "warnings": [],
 }  # fmt: skip
+
+
+def document_of(score: dict[str, Any]) -> ScoreDocument:
+    """Return a score as it is read from its file."""
+    return ScoreDocument.model_validate_json(json.dumps(score), strict=True)
 
 
 def normal_score() -> dict[str, Any]:
@@ -171,27 +218,26 @@ def normal_score() -> dict[str, Any]:
 
 def borderline_score() -> dict[str, Any]:
     score = normal_score()
-    score["counts"].update(tumour_positive=302, tumour_negative=47_911, immune_positive=161)
+    score["counts"].update(
+        tumour_positive=302, tumour_negative=47_911, immune_positive=161, lymphocyte=100, macrophage=61
+    )
     score["cps"].update(
         value=0.960322,
         reported="<1",
         interval_slide=[0.83, 1.11],
         interval_tissue=[0.58, 1.49],
         cutoffs={
-            "1": {"basis": "label", "met": False, "probability": 0.412, "borderline": True},
-            "10": {
-                "basis": "trial stratum, not a label",
-                "met": False,
-                "probability": 0.0,
-                "borderline": False,
-            },
+            "1": cutoff("label", "uncertain", 0.412, borderline=True),
+            "10": cutoff(TRIAL, "not met", 0.0),
         },
     )
     for case, cps in zip(score["sensitivity"], (1.08, 0.88, 0.93, 0.95, 0.97), strict=True):
         case.update(cps=cps, flips=[1.0] if cps >= 1 else [])
-    score["tps"].update(value=0.6264, interval_slide=[0.55, 0.71], interval_tissue=[0.33, 1.02])
+    score["tps"].update(
+        value=0.6264, reported="<1", interval_slide=[0.55, 0.71], interval_tissue=[0.33, 1.02]
+    )
     score["assay"] = "unknown"
-    score["warnings"] = ["assay not stated", "model first-light was trained on synthetic tissue"]
+    score["warnings"] = [coded("model_notice", NOTICE), coded("assay_not_stated", "assay not stated")]
     return score
 
 
@@ -200,8 +246,8 @@ def not_evaluable_score() -> dict[str, Any]:
     score.update(
         evaluable=False,
         not_evaluable_because=[
-            "37 viable tumour cells found, at least 100 are required",
-            "tissue colour outside the span of haematoxylin and DAB (eosin?)",
+            coded("too_few_tumour_cells", "37 viable tumour cells found, at least 100 are required"),
+            coded("not_hdab", "tissue colour outside the span of haematoxylin and DAB (eosin?)"),
         ],
         cps=None,
         tps=None,
@@ -209,7 +255,9 @@ def not_evaluable_score() -> dict[str, Any]:
         sensitivity=[],
     )
     score["adequacy"]["viable_tumour_cells"] = 37
-    score["counts"].update(tumour_positive=2, tumour_negative=35, immune_positive=4)
+    score["counts"].update(
+        tumour_positive=2, tumour_negative=35, immune_positive=4, lymphocyte=4, macrophage=0
+    )
     return score
 
 

@@ -1,7 +1,23 @@
 from __future__ import annotations
 
+from cxpath.agreement.base import AgreementSettings
+from cxpath.agreement.comparison import level_names
+from cxpath.documents.agreement import (
+    AgreementDocument,
+    AgreementProvenance,
+    RoundEntry,
+    StatisticEntry,
+)
 from cxpath.report.agreement_figures import short_names
-from cxpath.report.agreement_page import Table, latex, latex_text, number, p_value, study_tables
+from cxpath.report.agreement_page import (
+    Table,
+    headline,
+    latex,
+    latex_text,
+    number,
+    p_value,
+    study_tables,
+)
 
 
 def test_numbers_as_papers_print_them() -> None:
@@ -25,32 +41,60 @@ def test_a_table_in_latex() -> None:
     assert r"\label{tab:key}" in text
 
 
-def entry(**context: str) -> dict[str, object]:
-    return {
-        "key": "opa", "label": "OPA", "estimate": 0.9, "interval": [0.8, 1.0], "other_intervals": [], "n": 20,
-        "interval_method": "jackknife over 20 cases", "p_value": None, "note": "", "round": "1", **context,
-    }  # fmt: skip
+def statistic(**context: str) -> StatisticEntry:
+    return StatisticEntry(
+        key="opa", label="OPA", estimate=0.9, interval=(0.8, 1.0), other_intervals=(), n=20, readers=2,
+        interval_method="jackknife over 20 cases", p_value=None, note="", method="", source="",
+        **{"round": "1", **context},
+    )  # fmt: skip
+
+
+def study(*statistics: StatisticEntry, level: float = 0.95, rounds: int = 1) -> AgreementDocument:
+    one = RoundEntry(
+        round=1, cases=20, patients=20, readers=("A", "B"), reads=40, not_evaluable=0, groupings={}, why="",
+        compared=None, reference=None, units=(), onest=(), pairwise=(),
+    )  # fmt: skip
+    versions = AgreementProvenance(cxpath="1", python="3", numpy="2", scipy="1", model_digests=())
+    return AgreementDocument(
+        score="CPS", software=None, reference=None, consensus="", settings=AgreementSettings(level=level),
+        sources=(), warnings=(), rounds=(one,) * rounds, statistics=statistics, provenance=versions,
+    )  # fmt: skip
 
 
 def test_a_table_says_how_in_one_word_and_starts_with_a_capital() -> None:
-    document = {
-        "statistics": [entry(analysis="comparison", compared="reader 3", reference="consensus")],
-        "rounds": [1],
-        "settings": {"level": 0.95},
-    }
-    (table,) = study_tables(document)
+    compared = statistic(analysis="comparison", compared="reader 3", reference="consensus")
+    (table,) = study_tables(study(compared))
     assert table.title == "Reader 3 against consensus"
     assert table.columns == ("Statistic", "Estimate", "95 % interval", "By", "Cases")
     assert table.rows == (("OPA", "0.900", "0.800 to 1.000", "jackknife", "20"),)
 
 
 def test_subgroups_stand_beside_all_cases_and_all_cases_alone_are_no_table() -> None:
-    everything = entry(analysis="subgroup", grouping="all", subgroup="all cases")
-    north = entry(analysis="subgroup", grouping="site", subgroup="north")
-    document = {"statistics": [everything, north], "rounds": [1], "settings": {"level": 0.9}}
-    (table,) = study_tables(document)
+    everything = statistic(analysis="subgroup", grouping="all", subgroup="all cases")
+    north = statistic(analysis="subgroup", grouping="site", subgroup="north")
+    (table,) = study_tables(study(everything, north, level=0.9))
     assert [row[0] for row in table.rows] == ["all cases", "site north"]
-    assert study_tables({**document, "statistics": [everything]}) == []
+    assert study_tables(study(everything)) == []
+
+
+def test_tables_know_their_round() -> None:
+    """A reader or a site may be called anything: rounds are told apart by their own field."""
+    first = statistic(analysis="between readers")
+    over = statistic(analysis="within readers", round="1 and 2", reader="round and sand")
+    tables = study_tables(study(first, over.model_copy(update={"key": "intra_opa"}), rounds=2))
+    assert [(table.round, table.over_rounds) for table in tables] == [("1", False), ("1 and 2", True)]
+    assert tables[1].title == "Each reader against the earlier round, rounds 1 and 2"
+    assert tables[1].columns == ("Reader", "OPA, ")
+
+
+def test_the_first_figures_leave_out_how_indeterminate_reads_were_counted_otherwise() -> None:
+    plain = statistic(analysis="comparison", cutoff="≥ 1", compared="B", reference="A")
+    shown = [
+        plain.model_copy(update={"indeterminate": way})
+        for way in ("indeterminate left out", "indeterminate as reaching", "indeterminate as below")
+    ]
+    levels = plain.model_copy(update={"cutoff": level_names((1.0, 10.0))})
+    assert [row["label"] for row in headline(study(plain, *shown, levels))] == ["OPA, ≥ 1", "OPA, ≥ 1"]
 
 
 def test_what_all_readers_share_goes_to_the_axis() -> None:

@@ -85,3 +85,18 @@ def test_nothing_known_is_not_nothing_to_do() -> None:
     shown = sheet({})
     assert "That does not mean that there is no treatment" in shown
     assert "What we still need to know" in shown
+
+
+def test_the_models_notice_is_the_boards_first_warning() -> None:
+    notice = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
+    image = {
+        "origin": "cxpath", "value": 12.345, "assay": "22c3", "interval": [0.13, 22.4], "notice": notice,
+    }  # fmt: skip
+    shown = page({"pdl1": [image]})
+    assert re.search(rf"<h2>Warnings</h2>\s*<ul>\s*<li>PD-L1 image score: {re.escape(notice)}</li>", shown)
+    assert "12 (95 % interval 0.1 to 22)" in shown
+    assert "<h2>Warnings</h2>" not in page(of.FIRST_LINE)
+
+
+def test_a_score_read_by_eye_is_printed_as_it_was_stated() -> None:
+    assert "12.345" in page({"pdl1": [{"origin": "reader", "value": 12.345, "assay": "22c3"}]})

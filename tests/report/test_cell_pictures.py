@@ -108,7 +108,7 @@ def _view(caption: str = "raises the score most") -> FieldView:
 
 
 def test_counts_are_by_kind_and_stain_and_other_cells_never_count_as_positive() -> None:
-    assert _view().counts() == {
+    assert _view().counts().model_dump() == {
         "tumour_positive": 1,
         "tumour_negative": 1,
         "immune_positive": 1,
@@ -126,7 +126,7 @@ def test_pictures_and_list_are_written(tmp_path: Path) -> None:
     assert document["schema"] == "cxpath/fields/1"
     first, second = document["fields"]
     assert first["bucket"] == "influence"
-    assert first["counts"] == _view().counts()
+    assert first["counts"] == _view().counts().model_dump()
     assert (first["left_um"], first["top_um"], first["width_um"], first["height_um"]) == (
         1234.6,
         7.0,

@@ -21,7 +21,17 @@ def row(slide_id: str, status: str, **values: Any) -> dict[str, Any]:
 
 ROWS = [
     row(
-        "a b", "scored", cps=0.96, cps_reported="<1", borderline=True, cps_low=0.5, cps_high=1.4, seconds=41.0
+        "a b",
+        "scored",
+        cps=0.96,
+        cps_reported="<1",
+        borderline=True,
+        cps_low=0.5,
+        cps_high=1.4,
+        seconds=41.0,
+        uncertain_cutoffs="CPS ≥ 1",
+        notice="the model saw no real PD-L1",
+        tps=0.62,
     ),
     row("c", "failed", reason="is <damaged>", hint="scan it again"),
     row("d", "not evaluable", not_evaluable_because="no tissue was found"),
@@ -42,6 +52,9 @@ def test_every_slide_stands_with_its_outcome(tmp_path: Path) -> None:
     assert "no tissue was found" in html
     assert "Research Use Only" in html
     assert ">&lt;1<" in html
+    assert "0.5 to 1.4" in html
+    assert "<small>CPS ≥ 1 uncertain</small><small>near a cut-off</small>" in html
+    assert re.search(r"<h2>Warnings</h2>\s*<ul>\s*<li>The model saw no real PD-L1</li>", html)
     assert re.search(r'<p class="big">1</p>\s*<p class="word">of them near a cut-off', html)
 
 

@@ -1,4 +1,4 @@
-""""""
+"""The page and the table of an evaluation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cxpath.documents.run import RunFolderError
-from cxpath.errors import MissingFileError
+from cxpath.documents.evaluation import Evaluation
+from cxpath.errors import DocumentError, MissingFileError
 from cxpath.report.evaluation_page import (
     PLOT_PX,
     SIDE_PX,
@@ -110,10 +110,10 @@ def test_a_folder_without_an_evaluation_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no such file"):
         build_evaluation_page(tmp_path)
     (tmp_path / "evaluation.json").write_text("{")
-    with pytest.raises(RunFolderError, match="not readable JSON"):
+    with pytest.raises(DocumentError, match="not readable JSON"):
         build_evaluation_page(tmp_path)
     (tmp_path / "evaluation.json").write_text('{"schema": "cxpath/score/1"}')
-    with pytest.raises(RunFolderError, match="schema is 'cxpath/score/1'"):
+    with pytest.raises(DocumentError, match="schema is 'cxpath/score/1'"):
         build_evaluation_page(tmp_path)
 
 
@@ -140,8 +140,13 @@ def judged(**changes: Any) -> dict[str, Any]:
     )
 
 
+def read(document: dict[str, Any]) -> Evaluation:
+    return Evaluation.model_validate_json(json.dumps(document), strict=True)
+
+
 def test_stated_runs_across_and_true_runs_up() -> None:
-    (diagram,) = reliability_diagrams(judged())
+    found: list[Any] = reliability_diagrams(read(judged()))
+    (diagram,) = found
     places = [(point["x"], point["y"]) for point in diagram["points"]]
     assert places == [(0.0, 0.9 * SIDE_PX), (0.5 * SIDE_PX, 0.6 * SIDE_PX), (SIDE_PX, 0.0)]
     radii = [point["radius"] for point in diagram["points"]]
@@ -151,8 +156,9 @@ def test_stated_runs_across_and_true_runs_up() -> None:
 
 
 def test_an_error_without_an_interval_is_a_number_alone() -> None:
-    assert error_in_words(CURVE["expected_error"]) == "0.099 (0.081 to 0.120)"  # type: ignore[arg-type]
-    assert error_in_words({"value": 0.5}) == "0.500"
+    error = read(judged()).reliability[0].curve.expected_error
+    assert error_in_words(error) == "0.099 (0.081 to 0.120)"
+    assert error_in_words(error.model_copy(update={"low": None, "high": None})) == "0.099"
 
 
 def test_the_page_shows_the_diagram_and_its_error(tmp_path: Path) -> None:
@@ -163,10 +169,10 @@ def test_the_page_shows_the_diagram_and_its_error(tmp_path: Path) -> None:
     assert "synthetic held out" in html
 
 
-def test_an_evaluation_of_an_older_version_has_no_diagrams(tmp_path: Path) -> None:
+def test_an_evaluation_without_reliability_has_no_diagrams(tmp_path: Path) -> None:
     document = evaluation()
     document.pop("reliability", None)
-    assert reliability_diagrams(document) == []
+    assert reliability_diagrams(read(document)) == []
     (tmp_path / "evaluation.json").write_text(json.dumps(document), encoding="utf-8")
     assert "May the probabilities" not in build_evaluation_page(tmp_path).read_text(encoding="utf-8")
 
@@ -179,6 +185,7 @@ def table(folder: Path, **changes: object) -> list[str]:
 def test_a_line_a_figure_with_target_and_verdict(tmp_path: Path) -> None:
     lines = table(tmp_path)
     assert lines[0].startswith("Model `trial` 1, weights `abababababab`")
+    assert "For Research Use Only" in lines[0]
     assert "**BCData <sample>** (13 measured, 0.25 µm/px assumed)" in lines
     expected = "| labelled cells found, F1 | ≥ 0.82 **missed** | 0.785 | 0.759 to 0.808 | 1305 labels |"
     assert expected in lines

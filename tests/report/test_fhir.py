@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from cxpath.documents.therapy import TherapyDocument
 from cxpath.report.fhir import OWN_SYSTEM, fhir_bundle, read_codes
 from tests.patient import patients as of
 from tests.patient.patients import Fields, changed, reviewed
@@ -20,7 +21,8 @@ FULL = of.MSI | {
 
 
 def bundle(fields: Fields) -> dict[str, Any]:
-    return fhir_bundle(reviewed(fields), date(2026, 11, 25))
+    review = reviewed(fields)
+    return fhir_bundle(review, TherapyDocument.of_review(review, date(2026, 11, 25)))
 
 
 def resources(fields: Fields, kind: str) -> list[dict[str, Any]]:

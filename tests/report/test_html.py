@@ -1,4 +1,4 @@
-""""""
+"""Pictures, numbers and decisions as pages print them."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from cxpath.documents.score import Estimate
 from cxpath.errors import OutputError
 from cxpath.report.board_page import patient_sheet
 from cxpath.report.html import (
     MISSING,
     area,
+    arithmetic,
     cutoff_lines,
     data_uri,
     embedded,
     interval,
     percent,
-    precise,
     probability,
-    score_number,
+    review_sentence,
+    score_form,
     seconds,
     whole,
     write_pdf,
 )
 from tests.patient import patients as of
 from tests.patient.patients import reviewed
+from tests.report.run_folders import TRIAL, cutoff, normal_score
 
 
 @pytest.fixture
@@ -116,16 +119,16 @@ def test_counts(number: int | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0.00"), (0.9604, "0.96"), (0.99999, "0.99"), (1.0, "1.00"), (9.9999, "9.99"), (10.0, "10.0"),
-     (12.3411, "12.3"), (99.99, "99.9"), (100.0, "100.0"), (None, "–")],
+    [(0.0, "0"), (0.9604, "<1"), (1.0, "1.0"), (9.9999, "9.9"), (12.3411, "12"), (100.0, "100"), (None, "–")],
 )  # fmt: skip
 def test_scores(value: float | None, text: str) -> None:
-    assert score_number(value) == text
+    assert score_form(value) == text
 
 
 @given(st.floats(0, 100))
 def test_no_printed_score_crosses_a_cutoff(value: float) -> None:
-    for text in (score_number(value), precise(value)):
+    shown = score_form(value).replace("<1", "0.5")
+    for text in (shown, arithmetic(value)):
         assert [value >= cutoff for cutoff in (1, 10, 100)] == [
             float(text) >= cutoff for cutoff in (1, 10, 100)
         ]
@@ -133,20 +136,17 @@ def test_no_printed_score_crosses_a_cutoff(value: float) -> None:
 
 @pytest.mark.parametrize(
     ("bounds", "text"),
-    [([10.13, 14.92], "10.1 to 14.9"), ([6.9, 10.2], "6.9 to 10.2"), ([0.58, 1.49], "0.58 to 1.49"),
-     ([0.97, 14.0], "0.97 to 14.00"), ([9.97, 12.0], "9.9 to 12.0"), ([], "–"), (None, "–"),
-     ([1.0, None], "–")],
+    [((10.13, 14.92), "10 to 14"), ((6.9, 10.2), "6.9 to 10"), ((0.58, 1.49), "0.5 to 1.4"),
+     ((0.1, 22.4), "0.1 to 22"), ((9.97, 12.0), "9.9 to 12"), (None, "–")],
 )  # fmt: skip
-def test_intervals(bounds: Any, text: str) -> None:
+def test_intervals(bounds: tuple[float, float] | None, text: str) -> None:
     assert interval(bounds) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [(0.999, "probability 0.999"), (1.0, "probability >0.999"), (0.0, "probability <0.001"),
-     (0.98, "probability 0.98"), (0.412, "probability 0.412"), (None, "probability not computed")],
-)  # fmt: skip
-def test_probabilities_are_never_certain(value: float | None, text: str) -> None:
+    ("value", "text"), [(0.999, ">0.99"), (1.0, ">0.99"), (0.0, "<0.01"), (0.98, "0.98"), (0.412, "0.41")]
+)
+def test_probabilities_are_never_certain(value: float, text: str) -> None:
     assert probability(value) == text
 
 
@@ -164,64 +164,38 @@ def test_areas_and_durations() -> None:
     assert seconds(725) == "12 min 5 s"
 
 
+def cps_with(**cutoffs: dict[str, Any]) -> Estimate:
+    stated = {name.removeprefix("at_"): entry for name, entry in cutoffs.items()}
+    return Estimate.model_validate(normal_score()["cps"] | {"cutoffs": stated})
+
+
 def test_cutoffs_in_words_and_rising_order() -> None:
-    lines = cutoff_lines(
-        {
-            "10": {
-                "basis": "trial stratum, not a label",
-                "met": False,
-                "probability": 0.02,
-                "borderline": False,
-            },
-            "1": {"basis": "label", "met": True, "probability": 0.999, "borderline": False},
-        }
-    )
+    lines = cutoff_lines(cps_with(at_10=cutoff(TRIAL, "not met", 0.02), at_1=cutoff("label", "met", 0.999)))
     assert [line.sentence for line in lines] == [
-        "CPS ≥ 1 (label cut-off): met, probability 0.999",
-        "CPS ≥ 10 (trial stratum, not a label): not met, probability 0.02",
+        "CPS ≥ 1 (label cut-off): met",
+        "CPS ≥ 10 (trial stratum, not a label): not met",
     ]
     assert [line.symbol for line in lines] == ["full", "hollow"]
 
 
-def test_a_borderline_cutoff_asks_for_review_and_has_its_own_shape() -> None:
-    (line,) = cutoff_lines({"1": {"basis": "label", "met": False, "probability": 0.412, "borderline": True}})
-    assert line.sentence.endswith("not met, probability 0.412; near the cut-off: pathologist review")
-    assert line.symbol == "half"
+def test_an_uncertain_cutoff_has_its_probability_and_shape_and_may_ask_for_review() -> None:
+    (near,) = cutoff_lines(cps_with(at_1=cutoff("label", "uncertain", 0.412, borderline=True)))
+    assert near.sentence == (
+        "CPS ≥ 1 (label cut-off): uncertain, probability 0.41 that the tumour reaches it; "
+        "near the cut-off: pathologist review"
+    )
+    assert near.symbol == "half"
+    (far,) = cutoff_lines(cps_with(at_10=cutoff(TRIAL, "uncertain", 0.06)))
+    assert far.sentence.endswith("uncertain, probability 0.06 that the tumour reaches it")
 
 
-@pytest.mark.parametrize(
-    ("met", "chance", "borderline", "interval", "words"),
-    [
-        (True, 0.999, False, (3.0, 8.0), ""),
-        (True, 0.6, True, (0.6, 8.0), ""),
-        (
-            True,
-            0.955,
-            False,
-            (0.9, 8.0),
-            "inside the interval, but far away and unlikely to be crossed (0.045)",
-        ),
-        (False, 0.98, True, (1.2, 8.0), "rather lies at or above 1"),
-        (True, 0.2, True, (0.2, 1.4), "rather lies below 1"),
-        (False, 0.02, True, (0.1, 0.9), "outside the interval, but near and not unlikely enough (0.02)"),
-        (False, 0.02, False, None, ""),
-    ],
-)
-def test_where_interval_and_flag_seem_to_differ_a_note_says_why(
-    met: bool, chance: float, borderline: bool, interval: tuple[float, float] | None, words: str
-) -> None:
-    entry = {"basis": "label", "met": met, "probability": chance, "borderline": borderline}
-    (line,) = cutoff_lines({"1": entry}, interval)
-    assert words in line.note
-    assert bool(words) == bool(line.note)
-
-
-def test_an_undecided_cutoff_is_neither_met_nor_not() -> None:
-    (line,) = cutoff_lines({"1": {"basis": "label", "met": None}})
-    assert line.verdict == "not decided"
-    assert cutoff_lines(None) == []
+def test_the_flag_names_its_cutoff() -> None:
+    near = cutoff("label", "uncertain", 0.4, borderline=True)
+    assert review_sentence(cps_with(at_1=near)) == "Near CPS ≥ 1: pathologist review"
+    assert review_sentence(cps_with(at_10=near, at_1=near)).startswith("Near CPS ≥ 1 and CPS ≥ 10:")
+    assert review_sentence(cps_with(at_1=cutoff("label", "uncertain", 0.05))) == ""
 
 
 def test_two_decimals_do_not_exceed_what_is_printed() -> None:
-    assert precise(35.9995) == "35.99"
-    assert precise(None) == MISSING
+    assert arithmetic(35.9995) == "35.99"
+    assert arithmetic(None) == MISSING

@@ -1,4 +1,4 @@
-""""""
+"""The page of a scored slide."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cxpath.report.html import RESEARCH_USE
+from cxpath.data.reasons import RESEARCH_USE, ReasonCode
+from cxpath.documents.fields import FieldCounts, FieldEntry
 from cxpath.report.slide_page import (
+    ADVICE,
     BAR,
+    OTHERWISE,
     SIDE,
     WIDTH,
-    advice,
     build_report,
     gallery,
     number_line,
@@ -28,28 +30,42 @@ from cxpath.report.slide_page import (
 )
 from tests.report.run_folders import (
     HETEROGENEITY,
+    NOTICE,
     SCORES,
     borderline_score,
+    coded,
+    document_of,
     normal_score,
     not_evaluable_score,
     write_run,
 )
 
-
-@pytest.mark.parametrize(
-    ("reason", "cue"),
-    [
-        ("37 viable tumour cells found, at least 100 are required", "another block"),
-        ("No tumour found", "another block"),
-        ("0.9 µm per pixel lies outside the model's range", "--mpp"),
-        ("tissue colour outside the span of haematoxylin and DAB", "--stain-check off"),
-        ("94 % of the tissue is out of focus", "Rescan"),
-        ("no tissue found", "--roi"),
-        ("something nobody thought of", "do not take the missing score for a negative one"),
-    ],
+NOT_EVALUABLE = (
+    ReasonCode.NO_TUMOUR,
+    ReasonCode.TOO_FEW_TUMOUR_CELLS,
+    ReasonCode.NO_TISSUE,
+    ReasonCode.NOT_BRIGHTFIELD,
+    ReasonCode.NOT_HDAB,
+    ReasonCode.OUT_OF_FOCUS,
+    ReasonCode.ARTEFACTS,
+    ReasonCode.CONTROL_FAILED,
+    ReasonCode.CONTROL_NOT_FOUND,
+    ReasonCode.RESOLUTION,
 )
-def test_every_reason_has_a_way_out(reason: str, cue: str) -> None:
-    assert cue in advice(reason)
+
+
+@pytest.mark.parametrize("code", NOT_EVALUABLE)
+def test_every_reason_has_a_way_out_whatever_its_words(tmp_path: Path, code: ReasonCode) -> None:
+    """The words of the reason speak of something else: they choose nothing."""
+    score = not_evaluable_score() | {"not_evaluable_because": [coded(code, "no blurred tumour in mpp")]}
+    text = _Page(_report(write_run(tmp_path, score, pictures=False))).text
+    assert ADVICE[code] in text
+    assert not any(other in text for other in set(ADVICE.values()) - {ADVICE[code]})
+
+
+def test_a_reason_without_advice_of_its_own_gets_the_general_one(tmp_path: Path) -> None:
+    score = not_evaluable_score() | {"not_evaluable_because": [coded("no_evaluable_slide", "none")]}
+    assert OTHERWISE in _Page(_report(write_run(tmp_path, score, pictures=False))).text
 
 
 VOID = {"meta", "img", "br", "circle", "line", "path", "rect"}
@@ -135,35 +151,43 @@ def test_the_wording_promises_nothing(reports: dict[str, str], case: str) -> Non
 def test_every_value_of_a_result_is_shown(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     shown = [
-        "case-0417_PD-L1.svs", "22c3", "cervix", "12.34 before rounding", "95 % interval 10.1 to 14.9",
-        "11.0 to 13.8", "CPS ≥ 1 (label cut-off): met, probability 0.999",
-        "CPS ≥ 10 (trial stratum, not a label): met, probability 0.98", "TPS 8.51 %", "6.9 to 10.2",
-        "7.60 to 9.40",
+        "case-0417_PD-L1.svs", "22c3", "cervix", "95 % interval 10 to 14",
+        "11 to 13", "CPS ≥ 1 (label cut-off): met",
+        "CPS ≥ 10 (trial stratum, not a label): met", "TPS 8.5 %", "6.9 to 10",
+        "7.6 to 9.4", "Immune cells are 31 % of the positive cells that count.",
         "4 102", "44 111", "1 848", "9 377", "211", "27 904",
         "48 213 viable tumour cells, at least 100 required: adequate",
-        "= 100 × (4 102 + 1 848) / (4 102 + 44 111) = 12.34", "38.42 mm²", "0.81 mm²", "1.64 mm²", "0.12 mm²",
-        "4.1 % of the tissue is out of focus", "Poisson on the counts, field bootstrap",
+        "= 100 × (4 102 + 1 848) / (4 102 + 44 111) = 12.34, printed 12", "38.42 mm²",
+        "0.81 mm²", "1.64 mm²", "0.12 mm²",
+        "The file holds 2 pictures; the first one is read", "Poisson on the counts, field bootstrap",
         "64 000 × 44 800 px, 16.0 × 11.2 mm", "0.25 µm per pixel, from openslide.mpp-x", "first-light 1",
         "9f2c41d7" * 8, "77ab0e19" * 8, "e01d55aa" * 8, "cuda (bfloat16)", "openslide 4.0.1", "total 44.7 s",
         "812 read of 812 planned", "23 November 2026, 09:14 UTC", "Name", "Date", "Comment",
     ]  # fmt: skip
     assert [words for words in shown if words not in text] == []
-    assert re.search(r"CPS 12 12\.34", text)
-    assert "ear the cut-off: pathologist review" not in text
+    assert re.search(r"CPS 12 95 % interval", text)
+    assert "pathologist review" not in text
+    assert "probability" not in text.split("How to read this")[0], "a decided cut-off has none"
+
+
+@pytest.mark.parametrize("case", SCORES)
+def test_the_models_notice_is_the_first_warning(reports: dict[str, str], case: str) -> None:
+    words = f"{NOTICE[:1].upper()}{NOTICE[1:]}"
+    assert re.search(rf"Warnings {re.escape(words)}", _Page(reports[case]).text)
 
 
 def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     shown = [
         "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field of 50 tumour cells",
-        "local CPS 61.2, 412 tumour cells", "Would another choice change it? No cut-off would flip.",
+        "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off would flip.",
         "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
         "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields hold 35 % of the tumour cells",
         "immune cell, positive, too far from tumour to count",
     ]  # fmt: skip
     assert [words for words in shown if words not in text] == []
     near = _Page(reports["borderline"]).text
-    assert "CPS ≥ 1 would flip: it hangs on a choice" in near
+    assert "CPS ≥ 1 would flip: the result depends on a choice" in near
     without = _Page(reports["not evaluable"]).text
     assert "How evenly" not in without
     assert "another choice" not in without
@@ -171,12 +195,12 @@ def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
 
 def test_a_borderline_score_asks_for_review(reports: dict[str, str]) -> None:
     text = _Page(reports["borderline"]).text
-    assert "CPS <1 0.96 before rounding" in text
-    assert "Near the cut-off: pathologist review" in text
-    assert "CPS ≥ 1 (label cut-off): not met, probability 0.412; borderline" in text
-    assert "above 0.025 where it lies within 2 times the count, and above 0.12 where it lies farther" in text
+    assert "CPS <1 95 % interval 0.5 to 1.4" in text
+    assert "Near CPS ≥ 1: pathologist review" in text
+    line = "CPS ≥ 1 (label cut-off): uncertain, probability 0.41 that the tumour reaches it"
+    assert line in text
+    assert "CPS ≥ 10 (trial stratum, not a label): not met" in text
     assert "Assay: not stated" in text
-    assert "model first-light was trained on synthetic tissue" in text
 
 
 def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(reports: dict[str, str]) -> None:
@@ -184,17 +208,19 @@ def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(rep
     assert "CPS Not evaluable No score was made. This is not a score of 0." in text
     assert "37 viable tumour cells found, at least 100 are required" in text
     assert "tissue colour outside the span of haematoxylin and DAB (eosin?)" in text
-    assert "--roi" in text
+    assert "--regions" in text
     assert "--stain-check off" in text
     assert "not adequate" in text
-    for absent in ("before rounding", "interval", "(label cut-off)", "TPS", "16.22"):
+    assert "counted, but not scored38.42 mm²" in text
+    assert "scored 94 %" not in text
+    for absent in ("printed", "interval", "(label cut-off)", "TPS", "16.22"):
         assert absent not in text.split("How to read this")[0], absent
 
 
 def test_the_gallery_shows_counts_and_places(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     assert "Field 1 raises the CPS by 1.2" in text
-    assert re.search(r"T⁺ \d+T⁻ \d+I⁺ \d+I⁻ \d+I⁺ not counted \d+other \d+local CPS 31\.5", text)
+    assert re.search(r"T⁺ \d+T⁻ \d+I⁺ \d+I⁻ \d+I⁺ not counted \d+other \d+local CPS 31", text)
     assert "250 × 250 µm; 4.00 mm from left, 5.50 mm from top" in text
 
 
@@ -205,7 +231,7 @@ def test_the_same_run_gives_the_same_bytes(finished_runs: dict[str, Path], repor
 def test_a_hostile_slide_name_stays_text(tmp_path: Path) -> None:
     score = normal_score()
     score["slide"]["name"] = '"><script>alert(1)</script><img src=x onerror=y>.svs'
-    score["warnings"] = ["<b>bold</b> & more"]
+    score["warnings"] = [coded("slide_file", "<b>bold</b> & more")]
     html = _report(write_run(tmp_path, score, pictures=False))
     page = _Page(html)
     assert "<script" not in html
@@ -241,15 +267,16 @@ def test_a_capped_score_shows_the_quotient_and_the_cap(tmp_path: Path) -> None:
 def test_missing_parts_are_left_out(tmp_path: Path, key: str) -> None:
     score: dict[str, Any] = {**not_evaluable_score(), key: None}
     score["adequacy"] = {"viable_tumour_cells": None, "required": 100}
-    score["tissue"] = {"scored_mm2": None, "excluded_mm2": {}}
-    assert "Not evaluable" in _Page(_report(write_run(tmp_path, score, pictures=False))).text
+    text = _Page(_report(write_run(tmp_path, score, pictures=False))).text
+    assert "Not evaluable" in text
+    assert ("not scored: no cells were looked for" in text) == (key == "counts")
 
 
 def test_other_scores_appear_when_there_are_any(tmp_path: Path) -> None:
-    score = {**normal_score(), "h_score": 143.0, "tap": {"value": 7.25}}
+    score = {**normal_score(), "h_score": 143.0, "tap": 7.25}
     text = _Page(_report(write_run(tmp_path, score, pictures=False))).text
-    assert "H-score (0 to 300)143.0" in text
-    assert "TAP (%)7.25" in text
+    assert "H-score (0 to 300)143" in text
+    assert "TAP (%)7.2" in text
 
 
 def test_a_gallery_entry_cannot_fetch_files_from_elsewhere(
@@ -273,23 +300,28 @@ def test_the_report_appears_whole_and_alone(tmp_path: Path) -> None:
     assert {path.name for path in folder.iterdir()} == before | {"report.html"}
 
 
-COUNTS = {"tumour_positive": 1, "tumour_negative": 2, "immune_positive": 3, "immune_negative": 4, "other": 5}
+COUNTS = FieldCounts(
+    tumour_positive=1,
+    tumour_negative=2,
+    immune_positive=3,
+    immune_negative=4,
+    immune_positive_not_associated=0,
+    other=5,
+)
 
 
-def entry(number: int, **own: Any) -> dict[str, Any]:
-    return {
-        "number": number, "plain": f"{number:02d}.png", "marked": f"{number:02d}_cells.png", "caption": "why",
-        "left_um": 1000.0, "top_um": 250.0, "width_um": 500.0, "height_um": 500.0, "local_cps": 3.0,
-        "counts": COUNTS, **own,
-    }  # fmt: skip
-
-
-SCORE = {"cps": {"value": 5.0}, "heterogeneity": HETEROGENEITY}
+def entry(number: int, bucket: str) -> FieldEntry:
+    return FieldEntry(
+        number=number, bucket=bucket, plain=f"{number:02d}.png", marked=f"{number:02d}_cells.png",
+        caption="why", left_um=1000.0, top_um=250.0, width_um=500.0, height_um=500.0, local_cps=3.0,
+        counts=COUNTS,
+    )  # fmt: skip
 
 
 def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> None:
-    entries = [entry(1, bucket="influence"), entry(2, bucket="influence"), entry(3, bucket="1 to below 10")]
-    first, second = gallery(entries, SCORE, {"fields/03.png": "data:x"})
+    entries = [entry(1, "influence"), entry(2, "influence"), entry(3, "1 to below 10")]
+    found: list[Any] = gallery(entries, document_of(normal_score()), {"fields/03.png": "data:x"})
+    first, second = found
     assert first["name"] == "The 2 fields that move the score most"
     assert [field["number"] for field in first["fields"]] == [1, 2]
     assert second["name"] == "Local CPS: 1 to below 10"
@@ -298,15 +330,16 @@ def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> N
     assert second["fields"][0]["place"] == "1.00 mm from left, 0.25 mm from top"
 
 
-def test_a_folder_of_an_older_version_has_one_group() -> None:
-    (only,) = gallery([entry(1)], {"cps": None}, {})
+def test_a_single_field_of_a_slide_without_a_score_promises_no_change() -> None:
+    found: list[Any] = gallery([entry(1, "influence")], document_of(not_evaluable_score()), {})
+    (only,) = found
     assert only["name"] == "The field that decides"
     assert only["note"] == ""
-    assert only["fields"][0]["uncounted"] == "0"
+    assert only["fields"][0]["uncounted"] is False
 
 
-def test_no_field_is_no_group(tmp_path: Path) -> None:
-    assert gallery([], SCORE, {}) == []
+def test_no_field_is_no_group() -> None:
+    assert gallery([], document_of(normal_score()), {}) == []
 
 
 def test_the_ends_of_the_line() -> None:
@@ -322,18 +355,16 @@ def test_a_larger_score_lies_further_right(one: float, other: float) -> None:
 
 
 def test_value_interval_and_cutoffs_are_placed() -> None:
-    line = number_line(
-        {"value": 12.3, "interval_slide": [11, 13.8], "interval_tissue": None, "cutoffs": {"10": {}, "1": {}}}
-    )
-    assert line.slide is not None
-    assert line.slide[0] < line.value < line.slide[1]
-    assert line.tissue is None
+    cps = document_of(normal_score()).cps
+    assert cps is not None
+    line = number_line(cps)
+    assert line.tissue[0] < line.slide[0] < line.value < line.slide[1] < line.tissue[1]
     assert [label for _, label in line.cutoffs] == ["≥ 1", "≥ 10"]
     assert line.cutoffs[1][0] < line.slide[0]
 
 
 def panel(score: dict[str, Any]) -> dict[str, Any]:
-    found = sensitivity_panel(score)
+    found = sensitivity_panel(document_of(score))
     assert found is not None
     return found
 
@@ -341,11 +372,11 @@ def panel(score: dict[str, Any]) -> dict[str, Any]:
 def test_every_choice_has_its_setting_what_it_stands_for_and_its_place() -> None:
     rows = panel(normal_score())["rows"]
     assert [(row["choice"], row["instead"], row["setting"], row["cps"]) for row in rows] == [
-        ("Staining threshold", "0.5", "0.45", "13.10"),
-        ("Staining threshold", "0.5", "0.55", "11.71"),
-        ("Least stained outline of a tumour cell", "no such limit", "10 %", "12.01"),
-        ("Immune cells count within", "500 µm", "250 µm", "12.29"),
-        ("Immune cells count within", "500 µm", "1000 µm", "12.61"),
+        ("Staining threshold", "0.5", "0.45", "13"),
+        ("Staining threshold", "0.5", "0.55", "11"),
+        ("Least stained outline of a tumour cell", "no such limit", "10 %", "12"),
+        ("Immune cells count within", "500 µm", "250 µm", "12"),
+        ("Immune cells count within", "500 µm", "1000 µm", "12"),
     ]
     assert rows[0]["at"] == place(13.1)
 
@@ -365,9 +396,9 @@ def test_what_the_cells_do_not_say_has_its_reason_and_no_place() -> None:
     assert (row["at"], row["because"], row["cps"]) == (None, "no membrane was measured", "–")
 
 
-@pytest.mark.parametrize("missing", ["cps", "sensitivity"])
-def test_without_a_score_or_a_panel_there_is_none(missing: str) -> None:
-    assert sensitivity_panel(normal_score() | {missing: None}) is None
+@pytest.mark.parametrize("missing", [{"cps": None}, {"sensitivity": []}])
+def test_without_a_score_or_a_panel_there_is_none(missing: dict[str, Any]) -> None:
+    assert sensitivity_panel(document_of(normal_score() | missing)) is None
 
 
 def test_tumour_cells_are_shared_out_by_the_local_score_of_their_tile() -> None:
@@ -397,7 +428,7 @@ def test_without_tumour_cells_there_is_nothing_to_say() -> None:
 
 
 def found(**own: Any) -> dict[str, Any]:
-    section = unevenness({"heterogeneity": HETEROGENEITY | own})
+    section = unevenness(document_of(normal_score() | {"heterogeneity": HETEROGENEITY | own}))
     assert section is not None
     return section
 
@@ -423,7 +454,5 @@ def test_without_positive_cells_there_is_no_curve_and_no_gini() -> None:
     assert (section["curve"], section["gini"], section["tenth"], section["hottest"]) == ("", "–", None, None)
 
 
-def test_a_slide_without_heterogeneity_or_of_an_older_version_has_no_section() -> None:
-    assert unevenness({"heterogeneity": None}) is None
-    assert unevenness({}) is None
-    assert unevenness({"heterogeneity": {"fields": 3}}) is None
+def test_a_slide_without_heterogeneity_has_no_section() -> None:
+    assert unevenness(document_of(normal_score() | {"heterogeneity": None})) is None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from cxpath.data.cells import CellTable, CellTableFacts, Kind
+from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind
 from cxpath.scores.counts import (
     CellCounts,
     combined_positive_score,
@@ -17,7 +17,9 @@ from cxpath.scores.counts import (
     counted_positive,
     distance_to_tumour_um,
     near_tumour,
+    printed_end,
     printed_form,
+    printed_interval,
     tumour_proportion_score,
     two_decimals,
 )
@@ -42,7 +44,20 @@ def test_every_kind_counts_where_the_rule_puts_it() -> None:
         immune_negative=2,
         immune_positive_not_associated=0,
         other=6,
+        lymphocyte=1,
+        macrophage=1,
     )
+
+
+def test_the_parts_of_the_numerator_are_known_where_the_cells_say_so() -> None:
+    """Stained lymphocytes and macrophages near tumour, and their share of all that count."""
+    counts = count("T+ T- L+ L+ M+ L- P+")
+    assert (counts.lymphocyte, counts.macrophage, counts.immune_share) == (2, 1, 0.75)
+    assert count("T- L-").immune_share is None
+    cells = synthetic_cells("T- L+")
+    cells.subkind[1] = Subkind.UNKNOWN
+    unnamed = count_cells(cells, 0.5, 100.0)
+    assert (unnamed.immune_positive, unnamed.lymphocyte, unnamed.macrophage) == (1, None, None)
 
 
 def test_macrophages_count_and_plasma_cells_neutrophils_and_eosinophils_do_not() -> None:
@@ -186,3 +201,28 @@ def test_the_quick_way_agrees_with_every_distance_measured(seed: int, reach_um: 
 def test_without_tumour_or_immune_cells_nothing_is_near(picture: str) -> None:
     cells = synthetic_cells(picture)
     assert not near_tumour(cells, cells.kind == Kind.IMMUNE, 500.0).any()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "printed"),
+    [
+        (0.1234, 22.7, "0.1 to 22"),
+        (10.13, 14.92, "10 to 14"),
+        (0.04, 3.26, "<0.1 to 3.2"),
+        (0.0, 0.999, "0 to 0.9"),
+        (0.58, 1.0, "0.5 to 1.0"),
+        (99.96, 100.0, "99 to 100"),
+    ],
+)
+def test_an_interval_has_the_digits_that_it_deserves(low: float, high: float, printed: str) -> None:
+    assert printed_interval(low, high) == printed
+
+
+@given(st.floats(0, 100), st.sampled_from([0.1, 1.0, 2.0, 10.0, 50.0, 100.0]))
+def test_a_printed_end_stands_on_the_side_of_every_cut_off_that_the_end_does(
+    bound: float, cutoff: float
+) -> None:
+    """A reader who compares the printed interval with a cut-off decides as the software does."""
+    printed = printed_end(bound)
+    shown = 0.05 if printed == "<0.1" else float(printed)
+    assert (shown >= cutoff) == (bound >= cutoff)

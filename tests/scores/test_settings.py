@@ -1,11 +1,18 @@
-""""""
+"""Cut-offs, the laboratory's map, and what a laboratory may set."""
 
 from __future__ import annotations
 
 import pytest
 from pydantic import ValidationError
 
-from cxpath.scores.settings import BorderlineRule, Cutoff, LaboratoryMapSettings, ScoringSettings, judge
+from cxpath.scores.settings import (
+    BorderlineRule,
+    Cutoff,
+    Decision,
+    LaboratoryMapSettings,
+    ScoringSettings,
+    judge,
+)
 
 ONE = Cutoff(1.0, "label")
 RULE = BorderlineRule(tail=0.025, fold=2.0, tail_beyond=0.125)
@@ -28,9 +35,7 @@ RULE = BorderlineRule(tail=0.025, fold=2.0, tail_beyond=0.125)
 def test_near_the_cut_off_a_small_chance_of_the_other_side_asks_for_review_and_far_away_a_larger_one(
     score: float, probability: float, *, borderline: bool
 ) -> None:
-    verdict = judge(score, probability, ONE, RULE)
-    assert verdict.met is (score >= 1.0)
-    assert verdict.borderline is borderline
+    assert judge(score, (score, score), probability, ONE, RULE).borderline is borderline
 
 
 @pytest.mark.parametrize(("score", "probability"), [(0.2, 0.99), (5.0, 0.01)])
@@ -38,7 +43,25 @@ def test_a_count_on_the_less_likely_side_is_borderline_however_sure_that_is(
     score: float, probability: float
 ) -> None:
     """Calls are known to miss or to invent cells: the score is what was counted, the chance knows better."""
-    assert judge(score, probability, ONE, RULE).borderline
+    assert judge(score, (score, score), probability, ONE, RULE).borderline
+
+
+@pytest.mark.parametrize(
+    ("score", "interval", "decision", "met"),
+    [
+        (1.6, (1.0, 2.4), Decision.MET, True),
+        (1.6, (0.999, 2.4), Decision.UNCERTAIN, None),
+        (0.6, (0.2, 0.999), Decision.NOT_MET, False),
+        (0.6, (0.2, 1.0), Decision.UNCERTAIN, None),
+        (1.2, (0.3, 0.9), Decision.UNCERTAIN, None),
+        (0.7, (1.1, 3.0), Decision.UNCERTAIN, None),
+    ],
+)
+def test_a_cut_off_is_decided_only_where_score_and_interval_lie_on_one_side(
+    score: float, interval: tuple[float, float], decision: Decision, *, met: bool | None
+) -> None:
+    verdict = judge(score, interval, 0.5, ONE, RULE)
+    assert (verdict.decision, verdict.met) == (decision, met)
 
 
 OWN = LaboratoryMapSettings(
@@ -57,10 +80,10 @@ SAME = {"model_digest": "a" * 64, "assay": "22C3", "stained_threshold": 0.4, "as
 
 def test_the_mapped_score_says_what_it_is_and_how_good() -> None:
     found = OWN.value_of(9.0)
-    assert found["value"] == pytest.approx(19)
-    assert "no CPS" in found["basis"]
-    assert (found["cases"], found["concordance"], found["concordance_unmapped"]) == (64, 0.91, 0.84)
-    assert [OWN.value_of(cps)["beyond_its_cases"] for cps in (9.0, 9.5)] == [False, True]
+    assert found.value == pytest.approx(19)
+    assert "no CPS" in found.basis
+    assert (found.cases, found.concordance, found.concordance_unmapped) == (64, 0.91, 0.84)
+    assert [OWN.value_of(cps).beyond_its_cases for cps in (9.0, 9.5)] == [False, True]
 
 
 @pytest.mark.parametrize(

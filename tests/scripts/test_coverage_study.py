@@ -48,7 +48,10 @@ def test_a_wrong_side_is_nearly_always_flagged_and_a_far_score_of_many_cells_rar
 def test_flags_are_those_of_the_product_and_fall_with_the_tail(study: Coverage) -> None:
     cutoffs = [Cutoff(at, "") for at in CUTOFFS]
     product = [
-        [judge(called, chance, cutoff, RULE).borderline for chance, cutoff in zip(row, cutoffs, strict=True)]
+        [
+            judge(called, (called, called), chance, cutoff, RULE).borderline
+            for chance, cutoff in zip(row, cutoffs, strict=True)
+        ]
         for called, row in zip(study.called, study.chance, strict=True)
     ]
     assert (study.borderline() == np.array(product)).all()

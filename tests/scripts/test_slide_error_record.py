@@ -19,7 +19,7 @@ SLIDE = [
 
 
 def evaluated(folder: Path, slides: int = 12, digest: str | None = None, **changes: Any) -> Path:
-    """Write slides as `cxpath evaluate` leaves them, one of another arm and one list of cells among them."""
+    """Write slides as `cxpath model evaluate` leaves them, one of another arm and one list of cells too."""
     items = folder / "items"
     items.mkdir(parents=True)
     for number in range(slides):

@@ -453,7 +453,8 @@ def test_it_decodes_once_and_forgets_the_least_recently_used() -> None:
     assert decoded == ["a", "b", "c", "b"]
 
 
-def test_a_tile_larger_than_the_budget_is_kept_alone() -> None:
+def test_a_tile_larger_than_the_budget_is_not_kept() -> None:
     cache = TileCache(most_bytes=10)
-    first = cache.get("a", lambda: np.zeros(100, dtype=np.uint8))
-    assert cache.get("a", lambda: np.ones(1, dtype=np.uint8)) is first
+    assert cache.get("a", lambda: np.zeros(100, dtype=np.uint8)).nbytes == 100
+    small = cache.get("a", lambda: np.ones(1, dtype=np.uint8))
+    assert cache.get("a", lambda: np.zeros(2, dtype=np.uint8)) is small

@@ -91,7 +91,7 @@ def test_a_control_is_judged_by_its_mean_dab(kind: str, dab_od: float, verdict: 
     assert bool(check.trouble) == (verdict is Verdict.FAILED)
     unset = check_control(control, density(dab_od), MPP, StainBasis(), ControlSettings())
     assert unset.verdict is Verdict.NOT_SET
-    assert unset.as_dict()["limit_dab_od"] is None
+    assert unset.limit_dab_od is None
 
 
 def test_troubles_warn_or_refuse_as_set() -> None:
@@ -100,5 +100,5 @@ def test_troubles_warn_or_refuse_as_set() -> None:
     assert missing.verdict is Verdict.NOT_FOUND
     refused, warned = control_troubles([missing], ControlSettings())
     assert refused == ()
-    assert "holds too little tissue to measure" in warned[0]
+    assert "holds too little tissue to measure" in warned[0].text
     assert control_troubles([missing], ControlSettings(on_failure=OnFailure.REFUSE)) == (warned, ())

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cxpath.data.reasons import ReasonCode
 from cxpath.tissue.artefacts.find import why_too_spoiled
 from cxpath.tissue.artefacts.look import Mask
 from cxpath.tissue.settings import ArtefactSettings
@@ -24,9 +25,10 @@ def test_each_limit_gives_its_own_reason(blurred: int, inked: int) -> None:
 
 def test_reasons_name_shares_limits_and_what_to_do() -> None:
     blurred, together = why_too_spoiled(*masks(45, 30), SETTINGS)
-    assert "45% of the tissue is out of focus, at most 40% may be: scan the slide again" in blurred
-    assert "75% of the tissue is left out for artefacts (pen 30%, blur 45%)" in together
-    assert "clean and scan the slide again" in together
+    assert "45% of the tissue is out of focus, at most 40% may be: scan the slide again" in blurred.text
+    assert "75% of the tissue is left out for artefacts (pen 30%, blur 45%)" in together.text
+    assert "clean and scan the slide again" in together.text
+    assert (blurred.code, together.code) == (ReasonCode.OUT_OF_FOCUS, ReasonCode.ARTEFACTS)
 
 
 def test_without_tissue_nothing_is_said() -> None:

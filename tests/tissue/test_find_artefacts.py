@@ -82,7 +82,7 @@ def test_too_much_ink_in_the_region_is_not_evaluable_with_the_reason(open_inked:
     with open_inked() as slide:
         unfit = find_tissue(slide, regions=drawn).unfit_because
     assert len(unfit) == 1
-    assert "of the tissue is left out for artefacts (pen" in unfit[0]
+    assert "of the tissue is left out for artefacts (pen" in unfit[0].text
 
 
 @pytest.mark.parametrize("by_rule", [True, False])
@@ -101,7 +101,7 @@ def test_control_tissue_is_measured_and_never_scored(by_rule: bool, open_inked: 
     (check,) = tissue.controls
     assert check.verdict == "failed"
     assert 0.02 < (check.mean_dab_od or 0) < 1
-    assert "the positive control" in tissue.warnings[0]
+    assert "the positive control" in tissue.warnings[0].text
     assert tissue.unfit_because == ()
 
 
@@ -109,6 +109,6 @@ def test_a_failed_control_refuses_the_slide_when_asked_to(open_inked: OpenInked)
     settings = CONTROLS_APART.model_copy(update={"on_failure": OnFailure.REFUSE})
     with open_inked(ink=0.0) as slide:  # one piece: the rule finds no control
         tissue = find_tissue(slide, TissueSettings(control=ControlRule.RIGHT), None, settings)
-    assert "holds too little tissue" in tissue.unfit_because[0]
+    assert "holds too little tissue" in tissue.unfit_because[0].text
     assert tissue.warnings == ()
     assert tissue.areas.scored_mm2 > 0.3

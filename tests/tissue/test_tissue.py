@@ -39,8 +39,8 @@ def test_eosin_is_refused_with_the_reason(eosin: float, open_stained: OpenStaine
         refused = find_tissue(slide).refused_because
         unchecked = find_tissue(slide, TissueSettings(stain_check=StainCheck.OFF))
     assert len(refused) == 1
-    assert "pink, as in H&E" in refused[0]
-    assert "--stain-check off" in refused[0]
+    assert "pink, as in H&E" in refused[0].text
+    assert "--stain-check off" in refused[0].text
     assert unchecked.refused_because == ()
 
 
@@ -48,7 +48,7 @@ def test_glass_alone_is_no_tissue(open_stained: OpenStained) -> None:
     with open_stained({}, {}) as slide:
         tissue = find_tissue(slide)
     assert not tissue.scored.any()
-    assert "no tissue" in tissue.refused_because[0]
+    assert "no tissue" in tissue.refused_because[0].text
 
 
 def test_white_point_and_stain_vectors_are_the_slides_own(open_stained: OpenStained) -> None:
@@ -114,7 +114,7 @@ def test_real_slides_of_another_stain_are_refused(name: str, data_dir: Path) -> 
     with open_slide(data_dir / name, mpp) as slide:
         refused = find_tissue(slide).refused_because
     assert len(refused) == 1
-    assert reason in refused[0]
+    assert reason in refused[0].text
 
 
 def _overlap(tissue: Tissue) -> float:

@@ -241,6 +241,6 @@ def test_the_card_names_every_source_with_its_licence() -> None:
     for licence in ("BSD-3-Clause", "Apache-2.0"):
         assert {(licence, "train"), (licence, "validate")} <= sources
     assert ("CC0-1.0", "train") in sources
-    assert "neither real PD-L1" in notice_of(settings)
+    assert "not validated on real PD-L1" in notice_of(settings)
     assert {source.licence for source in data_sources(TrainingSettings())} == {"MIT"}
     assert "synthetic tissue alone" in notice_of(TrainingSettings())

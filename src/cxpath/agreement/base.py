@@ -11,12 +11,10 @@ Zou & Donner 2008, Statistics in Medicine 27:1693 (limits of a difference from t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,32 +172,6 @@ class Statistic:
     def noting(self, note: str) -> Statistic:
         """Return the same statistic with a note added."""
         return replace(self, note=f"{self.note}; {note}" if self.note else note)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the entry of `agreement.json`; what is not defined is null."""
-        first = self.intervals[0] if self.intervals else None
-        return {
-            **self.context,
-            "key": self.key,
-            "label": self.label,
-            "estimate": _finite(self.value),
-            "interval": [_finite(first.low), _finite(first.high)] if first else None,
-            "interval_method": first.method if first else None,
-            "other_intervals": [
-                {"interval": [_finite(one.low), _finite(one.high)], "method": one.method}
-                for one in self.intervals[1:]
-            ],
-            "n": self.n,
-            "readers": self.readers,
-            "p_value": _finite(self.p_value) if self.p_value is not None else None,
-            "method": self.method,
-            "source": self.source,
-            "note": self.note,
-        }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 # The bootstrap by case: how far a figure could move with other cases.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,10 +20,21 @@ from cxpath.agreement.continuous import Scale
 from cxpath.agreement.onest import OnestCurve
 from cxpath.agreement.readers import PairwiseMeasure, onest_curves, pairwise_matrix
 from cxpath.agreement.study import AgreementStudy, Roles, study_reads
-from cxpath.app.documents import RESEARCH_USE, write_json
 from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadValue, exactly
-from cxpath.documents.folder import COMMIT_MARK
-from cxpath.documents.run import RunFolder, read_run_folder
+from cxpath.data.reasons import Reason, ReasonCode, coded
+from cxpath.documents.agreement import (
+    AgreementDocument,
+    AgreementProvenance,
+    OnestEntry,
+    PairwiseEntry,
+    RoundEntry,
+    ScoresEntry,
+    SourceTable,
+    StatisticEntry,
+)
+from cxpath.documents.base import CodedText
+from cxpath.documents.folder import COMMIT_MARK, RunFolder, read_run_folder
+from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
 from cxpath.io.atomic import output_error
 from cxpath.io.reads import TIDY_COLUMNS, read_reads, refuse_lookalikes
@@ -34,15 +45,12 @@ from cxpath.version import __version__
 # `agreement.json`: every statistic of a study with estimate, interval, n and method.
 
 
-SCHEMA = "cxpath/agreement/1"
-
-
 def agreement_document(
     study: AgreementStudy,
     sources: Sequence[Path],
-    warnings: Sequence[str],
+    warnings: Sequence[Reason],
     model_digests: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> AgreementDocument:
     """Return the content of `agreement.json`.
 
     Parameters
@@ -50,119 +58,113 @@ def agreement_document(
     study : AgreementStudy
     sources : sequence of Path
         The reads tables; named with their digests.
-    warnings : sequence of str
+    warnings : sequence of Reason
         Of reading and joining; those of the statistics are added.
     model_digests : sequence of str
         Of the models behind cxpath's results.
     """
-    return {
-        "schema": SCHEMA,
-        "research_use": RESEARCH_USE,
-        "score": study.score,
-        "software": study.software or None,
-        "reference": study.reference or None,
-        "consensus": RULE,
-        "settings": study.settings.model_dump(mode="json"),
-        "sources": [
-            {"name": path.name, "digest": hashlib.sha256(path.read_bytes()).hexdigest()} for path in sources
-        ],
-        "warnings": [*warnings, *study.warnings],
-        "rounds": [_round(number, roles, study.settings) for number, roles in study.rounds.items()],
-        "statistics": [one.as_dict() for one in study.statistics],
-        "provenance": {
-            "cxpath": __version__,
-            "python": platform.python_version(),
-            "numpy": version("numpy"),
-            "scipy": version("scipy"),
-            "model_digests": list(model_digests),
-        },
-    }
+    said = (*warnings, *coded(ReasonCode.CAVEAT, study.warnings))
+    return AgreementDocument(
+        score=study.score,
+        software=study.software or None,
+        reference=study.reference or None,
+        consensus=RULE,
+        settings=study.settings,
+        sources=tuple(
+            SourceTable(name=path.name, digest=hashlib.sha256(path.read_bytes()).hexdigest())
+            for path in sources
+        ),
+        warnings=tuple(map(CodedText.of, said)),
+        rounds=tuple(_round(number, roles, study.settings) for number, roles in study.rounds.items()),
+        statistics=tuple(map(StatisticEntry.of_statistic, study.statistics)),
+        provenance=AgreementProvenance(
+            cxpath=__version__,
+            python=platform.python_version(),
+            numpy=version("numpy"),
+            scipy=version("scipy"),
+            model_digests=tuple(model_digests),
+        ),
+    )
 
 
-def _round(number: int, roles: Roles, settings: AgreementSettings) -> dict[str, Any]:
+def _round(number: int, roles: Roles, settings: AgreementSettings) -> RoundEntry:
     readers = roles.readers
-    return {
-        "round": number,
-        "cases": len(readers.units),
-        "patients": len(np.unique(readers.cluster)),
-        "readers": list(readers.readers),
-        "reads": int(np.count_nonzero(np.isfinite(readers.values))),
-        "not_evaluable": int(np.count_nonzero(readers.not_evaluable)),
-        "groupings": {name: sorted({level for level in of if level}) for name, of in readers.groups.items()},
-        "why": roles.why,
-        "compared": _scores(roles.compared),
-        "reference": _scores(roles.reference),
-        "units": [list(unit) for unit in readers.units],
-        "onest": _curves(roles, settings),
-        "pairwise": _pairwise(roles, settings),
-    }
+    return RoundEntry(
+        round=number,
+        cases=len(readers.units),
+        patients=len(np.unique(readers.cluster)),
+        readers=tuple(readers.readers),
+        reads=int(np.count_nonzero(np.isfinite(readers.values))),
+        not_evaluable=int(np.count_nonzero(readers.not_evaluable)),
+        groupings={
+            name: tuple(sorted({level for level in of if level})) for name, of in readers.groups.items()
+        },
+        why=roles.why,
+        compared=_scores(roles.compared),
+        reference=_scores(roles.reference),
+        units=tuple(readers.units),
+        onest=tuple(_curves(roles, settings)),
+        pairwise=tuple(_pairwise(roles, settings)),
+    )
 
 
-def _scores(scored: Scored | None) -> dict[str, Any] | None:
-    if scored is None:
-        return None
-    return {"name": scored.name, "values": _numbers(scored.values)}
+def _scores(scored: Scored | None) -> ScoresEntry | None:
+    return ScoresEntry(name=scored.name, values=_numbers(scored.values)) if scored else None
 
 
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [round(float(value), 6) if np.isfinite(value) else None for value in values.ravel()]
+def _numbers(values: np.ndarray) -> tuple[float | None, ...]:
+    return tuple(round(float(value), 6) if np.isfinite(value) else None for value in values.ravel())
 
 
-def _curves(roles: Roles, settings: AgreementSettings) -> list[dict[str, Any]]:
+def _curves(roles: Roles, settings: AgreementSettings) -> Iterator[OnestEntry]:
     readers = roles.readers
     if len(readers.readers) < 2:
-        return []
+        return
     draws = draw_cases(readers.cluster, settings.replicates, settings.level, settings.seed)
-    return [
-        {"cutoff": f"≥ {cutoff:g}", **_curve(curve)}
-        for cutoff in settings.cutoffs
-        for curve in onest_curves(readers.reaches(cutoff), draws, settings)
-    ]
+    for cutoff in settings.cutoffs:
+        for curve in onest_curves(readers.reaches(cutoff), draws, settings):
+            yield _curve(curve, f"≥ {cutoff:g}")
 
 
-def _curve(curve: OnestCurve) -> dict[str, Any]:
-    return {
-        "missing": curve.missing.value,
-        "cases": curve.cases,
-        "readers": curve.readers.tolist(),
-        "mean": _numbers(curve.mean),
-        "low": _numbers(curve.low),
-        "high": _numbers(curve.high),
-        "order_low": _numbers(curve.order_low),
-        "order_high": _numbers(curve.order_high),
-    }
+def _curve(curve: OnestCurve, cutoff: str) -> OnestEntry:
+    return OnestEntry(
+        cutoff=cutoff,
+        missing=curve.missing.value,
+        cases=curve.cases,
+        readers=tuple(curve.readers.tolist()),
+        mean=_numbers(curve.mean),
+        low=_numbers(curve.low),
+        high=_numbers(curve.high),
+        order_low=_numbers(curve.order_low),
+        order_high=_numbers(curve.order_high),
+    )
 
 
-def _pairwise(roles: Roles, settings: AgreementSettings) -> list[dict[str, Any]]:
-    """Return matrices of readers by readers, the software last."""
+def _pairwise(roles: Roles, settings: AgreementSettings) -> Iterator[PairwiseEntry]:
+    """Yield matrices of readers by readers, the software last."""
     readers = roles.readers
-    names = list(readers.readers)
+    names = readers.readers
     columns = {f"≥ {cutoff:g}": readers.reaches(cutoff) for cutoff in settings.cutoffs}
     scores = Scale.LOG.of(readers.values)
     if roles.software:
-        names.append(roles.software.name)
+        names = (*names, roles.software.name)
         for cutoff in settings.cutoffs:
             own = roles.software.reaches[cutoff][:, None]
             columns[f"≥ {cutoff:g}"] = np.hstack([columns[f"≥ {cutoff:g}"], own])
         scores = np.hstack([scores, Scale.LOG.of(roles.software.values)[:, None]])
     if len(names) < 2:
-        return []
-    of_cutoffs = [
-        {"measure": measure.value, "cutoff": name, "readers": names, "values": _table(sides, measure)}
-        for name, sides in columns.items()
-        for measure in (PairwiseMeasure.OPA, PairwiseMeasure.KAPPA)
-    ]
-    of_scores = {
-        "measure": PairwiseMeasure.CCC.value,
-        "scale": Scale.LOG.value,
-        "readers": names,
-        "values": _table(scores, PairwiseMeasure.CCC),
-    }
-    return [*of_cutoffs, of_scores]
+        return
+    for cutoff_name, sides in columns.items():
+        for measure in (PairwiseMeasure.OPA, PairwiseMeasure.KAPPA):
+            values = _table(sides, measure)
+            yield PairwiseEntry(measure=measure.value, cutoff=cutoff_name, readers=names, values=values)
+    ccc = PairwiseMeasure.CCC
+    values = _table(scores, ccc)
+    yield PairwiseEntry(measure=ccc.value, scale=Scale.LOG.value, readers=names, values=values)
 
 
-def _table(reads: np.ndarray, measure: PairwiseMeasure) -> list[list[float | None]]:
-    return [_numbers(row) for row in pairwise_matrix(reads, measure)]
+def _table(reads: np.ndarray, measure: PairwiseMeasure) -> tuple[tuple[float | None, ...], ...]:
+    return tuple(_numbers(row) for row in pairwise_matrix(reads, measure))
 
 
 # Manual reads joined with cxpath's own results, found by the name of the slide or of the case.
@@ -174,7 +176,7 @@ SOFTWARE = "cxpath"
 NEWEST = "newest"
 """Of several results of one slide, that of the run that began last."""
 
-_SCORES = {"cps": "cps", "tps": "tps"}
+_SCORES = ("cps", "tps")
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ class JoinedReads:
     """Reads of people and of cxpath, and what a person should know about the join."""
 
     reads: tuple[Read, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Reason, ...]
     results: int
     model_digests: tuple[str, ...] = ()
 
@@ -204,7 +206,7 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     ------
     MissingFileError
         When a folder holds no result.
-    RunFolderError
+    DocumentError
         When a result is damaged.
     StudyError
         When several results are of one slide and none is chosen, none fits the table, or the score is not
@@ -222,8 +224,8 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
         if name is None:
             continue
         used.add(name)
-        if _differ(read.assay, str(found[name]["assay"])):
-            assays.add(f"{read.assay} and {found[name]['assay']}")
+        if _differ(read.assay, found[name].assay):
+            assays.add(f"{read.assay} and {found[name].assay}")
         joined.append(_software_read(read, found[name], score))
     if not joined:
         example = next(iter(found), "nothing")
@@ -233,9 +235,11 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
         )
     return JoinedReads(
         reads=(*reads, *joined),
-        warnings=tuple(_remarks(len(units) - len(joined), sorted(set(found) - used), sorted(assays))),
+        warnings=coded(
+            ReasonCode.JOIN, _remarks(len(units) - len(joined), sorted(set(found) - used), sorted(assays))
+        ),
         results=len(joined),
-        model_digests=tuple(sorted({str(found[name]["provenance"]["model_digest"]) for name in used})),
+        model_digests=tuple(sorted({found[name].provenance.model_digest for name in used})),
     )
 
 
@@ -252,7 +256,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
 
     Raises
     ------
-    MissingFileError, RunFolderError, StudyError
+    MissingFileError, DocumentError, StudyError
         When there is no result, a damaged one, or several of one slide of which none is chosen.
     """
     seen: dict[str, list[RunFolder]] = {}
@@ -262,7 +266,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
             raise MissingFileError(f"{folder}: holds no result of cxpath score", "name a results folder")
         for path in own:
             run = read_run_folder(path)
-            several = seen.setdefault(plain_name(str(run.score["slide"]["name"])), [])
+            several = seen.setdefault(plain_name(run.score.slide.name), [])
             if all(path.resolve() != one.path.resolve() for one in several):
                 several.append(run)
     return {name: _chosen(several, prefer).path for name, several in seen.items()}
@@ -273,7 +277,7 @@ def _chosen(several: Sequence[RunFolder], prefer: str) -> RunFolder:
     if len(several) == 1:
         return several[0]
     first, second = several[:2]
-    if len({str(one.score["slide"].get("digest")) for one in several}) > 1 and prefer in {"", NEWEST}:
+    if len({one.score.slide.digest for one in several}) > 1 and prefer in {"", NEWEST}:
         raise StudyError(
             f"{second.path}: is of another slide of the same name as {first.path}",
             "keep the one that was read, or name part of its folder with --prefer",
@@ -297,7 +301,7 @@ def _chosen(several: Sequence[RunFolder], prefer: str) -> RunFolder:
 def _started(run: RunFolder) -> datetime:
     """Return when a run began."""
     try:
-        began = datetime.fromisoformat(str(run.run.get("started")))
+        began = datetime.fromisoformat(run.run.started)
     except ValueError as error:
         raise StudyError(
             f"{run.path}: run.json does not say when the run began", "choose by part of the folder's path"
@@ -321,23 +325,24 @@ def slide_names(slide: str, case: str) -> tuple[str, ...]:
     return tuple(plain_name(name) for name in (slide, case) if name)
 
 
-def _software_read(read: Read, document: Mapping[str, Any], score: str) -> Read:
+def _software_read(read: Read, document: ScoreDocument, score: str) -> Read:
     return Read(
         case=read.case,
         slide=read.slide,
         patient=read.patient,
         reader=SOFTWARE,
         score=read.score,
-        value=_value(document, _SCORES[score.casefold()]),
-        assay=str(document["assay"]),
+        value=_value(document, score),
+        assay=document.assay,
         groups=read.groups,
     )
 
 
-def _value(document: Mapping[str, Any], key: str) -> ReadValue:
-    if not document["evaluable"]:
+def _value(document: ScoreDocument, score: str) -> ReadValue:
+    if not document.evaluable:
         return NOT_EVALUABLE
-    return exactly(float(document[key]["value"])) if document.get(key) else NO_READ
+    found = document.cps if score.casefold() == "cps" else document.tps
+    return exactly(found.value) if found else NO_READ
 
 
 def _differ(stated: str, scored: str) -> bool:
@@ -402,7 +407,7 @@ class StudiedReads:
     """All reads of a study, what a person should know about them, and which score they are of."""
 
     reads: tuple[Read, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[Reason, ...]
     score: str
     model_digests: tuple[str, ...] = ()
 
@@ -412,7 +417,7 @@ def compare(request: AgreementRequest) -> tuple[AgreementStudy, StudiedReads]:
 
     Raises
     ------
-    MissingFileError, ReadsFileError, RunFolderError, StudyError
+    MissingFileError, ReadsFileError, DocumentError, StudyError
     """
     joined = _joined(request)
     software = request.software
@@ -454,7 +459,7 @@ def run_agreement(request: AgreementRequest, out: Path, *, overwrite: bool = Fal
     except OSError as error:
         raise output_error(out, error) from error
     document = agreement_document(study, request.reads, joined.warnings, joined.model_digests)
-    write_json(out / DOCUMENT, document)
+    document.write(out / DOCUMENT)
     build_agreement_report(out)
     return study
 
@@ -477,7 +482,7 @@ def agreement_settings(**stated: Any) -> AgreementSettings:
 
 def _joined(request: AgreementRequest) -> StudiedReads:
     reads: list[Read] = []
-    warnings: list[str] = []
+    warnings: list[Reason] = []
     seen: dict[tuple[object, ...], Path] = {}
     for path in request.reads:
         table = read_reads(path, request.score, request.groups, request.readers)
@@ -491,11 +496,11 @@ def _joined(request: AgreementRequest) -> StudiedReads:
                 )
         seen |= {(r.unit, r.reader, r.round, r.score.casefold()): path for r in table.reads}
         reads += table.reads
-        warnings += table.warnings
+        warnings += coded(ReasonCode.READS_TABLE, table.warnings)
     refuse_lookalikes(reads, "the tables of reads")
     score, remark = _score_of(reads, request)
     reads = [read if read.score else replace(read, score=score) for read in reads]
-    warnings += [remark] if remark else []
+    warnings += coded(ReasonCode.READS_TABLE, [remark] if remark else [])
     if not request.results:
         return StudiedReads(tuple(reads), tuple(warnings), score)
     if any(read.reader == SOFTWARE for read in reads):

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
@@ -29,9 +28,9 @@ from cxpath.agreement.cells import (
     detection,
     same_class,
 )
-from cxpath.app.documents import RESEARCH_USE
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.documents.run import read_run_folder
+from cxpath.documents.agreement import CellAgreementDocument, ComparedImage, CxpathVersion, StatisticEntry
+from cxpath.documents.folder import read_score
 from cxpath.errors import CellsFileError, StudyError
 from cxpath.io.atomic import read_content
 from cxpath.io.cell_classes import CellClasses, default_cell_classes, read_cell_classes, to_cell_table
@@ -40,7 +39,6 @@ from cxpath.io.foreign_cells import cells_in_geojson
 from cxpath.io.geojson import geometry, object_type, parse_features, shape_of
 from cxpath.version import __version__
 
-SCHEMA = "cxpath/cell-agreement/1"
 CLASSES = ("tumour, positive", "tumour, negative", "immune, positive", "immune, negative", "other")
 _ABOVE, _BELOW = (0, 2), (0, 1)
 """Of the CPS: counted above and below the line."""
@@ -57,7 +55,7 @@ class CellsRequest:
         Of each image: GeoJSON of the marked cells, and GeoJSON or results folder of the others.
     mpp : float or None
         µm per pixel; a results folder knows its own.
-    cell_classes : Path or None
+    class_map : Path or None
         What class names mean; QuPath's by default.
     radius_um : float
         At which classes are compared.
@@ -67,13 +65,13 @@ class CellsRequest:
     reference: tuple[Path, ...]
     compared: tuple[Path, ...]
     mpp: float | None = None
-    cell_classes: Path | None = None
+    class_map: Path | None = None
     radius_um: float = DEFAULT_RADIUS_UM
     replicates: int = 2000
     seed: int = 1
 
 
-def compare_cells(request: CellsRequest) -> dict[str, Any]:
+def compare_cells(request: CellsRequest) -> CellAgreementDocument:
     """Return the content of `cells.json`.
 
     Raises
@@ -88,7 +86,7 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
             f"{len(request.reference)} references and {len(request.compared)} files to compare",
             "name one of each for every image, in the same order",
         )
-    classes = read_cell_classes(request.cell_classes or default_cell_classes())
+    classes = read_cell_classes(request.class_map or default_cell_classes())
     found = [
         _image(reference, compared, request, classes)
         for reference, compared in zip(request.reference, request.compared, strict=True)
@@ -98,25 +96,24 @@ def compare_cells(request: CellsRequest) -> dict[str, Any]:
     statistics = [one for radius in RADII_UM for one in detection(images, draws, radius)]
     statistics.append(same_class(images, draws, request.radius_um))
     statistics += count_ratio_errors(images, _ABOVE, _BELOW, draws)
-    return {
-        "schema": SCHEMA,
-        "research_use": RESEARCH_USE,
-        "radius_um": request.radius_um,
-        "images": [
-            {
-                "name": one.pair.name,
-                "reference": len(one.pair.reference),
-                "compared": len(one.pair.compared),
-                "reference_outside": one.reference_outside,
-                "compared_outside": one.compared_outside,
-            }
+    table = confusion(images, len(CLASSES), request.radius_um)
+    return CellAgreementDocument(
+        radius_um=request.radius_um,
+        images=tuple(
+            ComparedImage(
+                name=one.pair.name,
+                reference=len(one.pair.reference),
+                compared=len(one.pair.compared),
+                reference_outside=one.reference_outside,
+                compared_outside=one.compared_outside,
+            )
             for one in found
-        ],
-        "classes": list(CLASSES),
-        "confusion": confusion(images, len(CLASSES), request.radius_um).tolist(),
-        "statistics": [one.as_dict() for one in statistics],
-        "provenance": {"cxpath": __version__},
-    }
+        ),
+        classes=CLASSES,
+        confusion=tuple(tuple(row) for row in table.tolist()),
+        statistics=tuple(map(StatisticEntry.of_statistic, statistics)),
+        provenance=CxpathVersion(cxpath=__version__),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +162,7 @@ def _facts(compared: Path, mpp: float | None) -> tuple[CellTableFacts, Path, flo
 
 
 def _threshold_of_run(folder: Path) -> float:
-    scoring = read_run_folder(folder).score.get("scoring") or {}
-    stated = scoring.get("stained_threshold")
-    return float(stated) if isinstance(stated, int | float) else _CERTAIN
+    return read_score(folder).scoring.stained_threshold or _CERTAIN
 
 
 def _cells(path: Path, facts: CellTableFacts, classes: CellClasses, otherwise: float) -> _Called:
@@ -203,25 +198,23 @@ def _observed(called: _Called, within: NDArray[np.bool_]) -> ObservedCells:
     return ObservedCells(places, code.astype(np.int64))
 
 
-def _outside(image: dict[str, Any]) -> str:
+def _outside(image: ComparedImage) -> str:
     """Return how many cells were left out, in words; nothing where none was."""
-    marked, compared = image["reference_outside"], image["compared_outside"]
+    marked, compared = image.reference_outside, image.compared_outside
     if not marked and not compared:
         return ""
     return f"; outside the marked area and left out: {marked} marked, {compared} compared"
 
 
-def cell_lines(document: dict[str, Any]) -> Sequence[str]:
+def cell_lines(document: CellAgreementDocument) -> Sequence[str]:
     """Return the lines that the command prints."""
     lines = [
-        f"image    {one['name']}: {one['reference']} marked, {one['compared']} compared{_outside(one)}"
-        for one in document["images"]
+        f"image    {one.name}: {one.reference} marked, {one.compared} compared{_outside(one)}"
+        for one in document.images
     ]
-    for one in document["statistics"]:
-        value = "not defined" if one["estimate"] is None else f"{one['estimate']:.3f}"
-        edges = one["interval"]
-        interval = f"{edges[0]:.3f} to {edges[1]:.3f}" if edges and None not in edges else ""
-        lines.append(
-            f"  {one['label']:34} {one.get('radius', ''):8} {value:>11}  {interval:18} {one['method']}"
-        )
-    return [*lines, document["research_use"]]
+    for one in document.statistics:
+        value = "not defined" if one.estimate is None else f"{one.estimate:.3f}"
+        low, high = one.interval or (None, None)
+        interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+        lines.append(f"  {one.label:34} {one.radius or '':8} {value:>11}  {interval:18} {one.method}")
+    return [*lines, document.research_use]

@@ -140,7 +140,9 @@ def find_cells(
     tissue = tissue or find_tissue(slide, regions=regions, configuration=settings)
     because = (*tissue.refused_because, *why_out_of_range(slide.info, load_card(model)))
     if because:
-        raise NotEvaluableError(f"{slide.info.name}: not evaluable: {'; '.join(because)}", "")
+        raise NotEvaluableError(
+            f"{slide.info.name}: not evaluable: {'; '.join(one.text for one in because)}", ""
+        )
     request = ScoreRequest(Path(slide.info.name), model=str(model), device=device, configuration=settings)
     network = settings.network
     chosen = choose_device(device, precision=network.precision, threads=network.threads or None)
@@ -213,9 +215,9 @@ def score_slide(
     assay: str = "unknown",
     tumour: str = CERVIX,
     research: bool = False,
-    roi: str | Path | None = None,
+    regions: str | Path | None = None,
     cells: str | Path | None = None,
-    cell_classes: str | Path | None = None,
+    class_map: str | Path | None = None,
     marker: str = PDL1,
     mode: str = WHOLE,
     model: str | Path = "small",
@@ -243,11 +245,11 @@ def score_slide(
         Tumour site.
     research : bool
         Compute scores that the assay does not support.
-    roi : str or Path, optional
+    regions : str or Path, optional
         Annotated regions.
     cells : str or Path, optional
         Cells to score instead of running the network.
-    cell_classes : str or Path, optional
+    class_map : str or Path, optional
         What the class names of those cells mean.
     marker : str
         "pdl1", "her2", "egfr" or "vegf".
@@ -279,9 +281,9 @@ def score_slide(
         assay=assay,
         tumour=tumour,
         research=research,
-        roi=_path(roi),
+        regions=_path(regions),
         cells=_path(cells),
-        cell_classes=_path(cell_classes),
+        class_map=_path(class_map),
         marker=marker,
         mode=mode,
         model=str(model),

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,10 @@ from cxpath.agreement.base import RULE, Statistic, median_of
 from cxpath.agreement.calibration import MapChoice, ThresholdChoice, choose_map, choose_threshold
 from cxpath.agreement.readers import ReadMatrix, read_matrix
 from cxpath.app.agree import results_by_name, slide_names
-from cxpath.app.documents import RESEARCH_USE
-from cxpath.documents.folder import ScoredFolder, read_scored_folder
-from cxpath.documents.run import RUN_SCHEMA, read_json
+from cxpath.data.reasons import RESEARCH_USE
+from cxpath.documents.agreement import CalibrationDocument, FittedMap, StatisticEntry, finite
+from cxpath.documents.folder import RUN_NAME, ScoredFolder, read_scored_folder
+from cxpath.documents.run import RunDocument
 from cxpath.errors import OutputError, StudyError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.reads import read_reads
@@ -68,41 +68,39 @@ class Calibration:
     reads_digest: str
     map_choice: MapChoice | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def document(self) -> CalibrationDocument:
         """Return what `--json` prints."""
         choice = self.choice
-        return {
-            "schema": "cxpath/calibration/1",
-            "research_use": RESEARCH_USE,
-            "stained_threshold": choice.threshold,
-            "present_threshold": self.present,
-            "cases": self.cases,
-            "concordance": choice.honest.as_dict(),
-            "concordance_present": choice.present,
-            "concordance_on_the_cases_it_was_chosen_on": choice.apparent,
-            "agreement_at_1": choice.honest_agreement,
-            "agreement_at_1_present": choice.present_agreement,
-            "thresholds_of_folds": list(choice.of_folds),
-            "map": _map_document(self.map_choice) if self.map_choice else None,
-            "consensus": RULE,
-            "model_digest": self.model_digest,
-            "assay": self.assay,
-            "association_distance_um": self.association_distance_um,
-            "reads_digest": self.reads_digest,
-            "cxpath": __version__,
-        }
+        return CalibrationDocument(
+            stained_threshold=choice.threshold,
+            present_threshold=self.present,
+            cases=self.cases,
+            concordance=StatisticEntry.of_statistic(choice.honest),
+            concordance_present=finite(choice.present),
+            concordance_on_the_cases_it_was_chosen_on=finite(choice.apparent),
+            agreement_at_1=finite(choice.honest_agreement),
+            agreement_at_1_present=finite(choice.present_agreement),
+            thresholds_of_folds=choice.of_folds,
+            map=_fitted_map(self.map_choice) if self.map_choice else None,
+            consensus=RULE,
+            model_digest=self.model_digest,
+            assay=self.assay,
+            association_distance_um=self.association_distance_um,
+            reads_digest=self.reads_digest,
+            cxpath=__version__,
+        )
 
 
-def _map_document(found: MapChoice) -> dict[str, Any]:
-    return {
-        "helps": found.helps,
-        "scores": list(found.score_map.scores),
-        "reads": list(found.score_map.reads),
-        "concordance": found.honest.as_dict(),
-        "concordance_without": found.unmapped.as_dict(),
-        "gain": found.gain.as_dict(),
-        "concordance_on_the_cases_it_was_fitted_to": found.apparent,
-    }
+def _fitted_map(found: MapChoice) -> FittedMap:
+    return FittedMap(
+        helps=found.helps,
+        scores=found.score_map.scores,
+        reads=found.score_map.reads,
+        concordance=StatisticEntry.of_statistic(found.honest),
+        concordance_without=StatisticEntry.of_statistic(found.unmapped),
+        gain=StatisticEntry.of_statistic(found.gain),
+        concordance_on_the_cases_it_was_fitted_to=finite(found.apparent),
+    )
 
 
 def calibrate(
@@ -129,7 +127,7 @@ def calibrate(
 
     Raises
     ------
-    MissingFileError, ReadsFileError, RunFolderError
+    MissingFileError, ReadsFileError, DocumentError
     StudyError
         With too few cases, or when results come from different models, assays or settings.
     """
@@ -155,8 +153,8 @@ def calibrate(
         choice=choice,
         present=present,
         cases=len(folders),
-        model_digest=str(first.score["provenance"]["model_digest"]),
-        assay=str(first.score["assay"]),
+        model_digest=first.score.provenance.model_digest,
+        assay=first.score.assay,
         association_distance_um=first.scoring.association_distance_um,
         reads_digest=hashlib.sha256(reads.read_bytes()).hexdigest(),
         map_choice=map_choice,
@@ -170,7 +168,7 @@ def _with_results(
     kept, folders = [], []
     for place, (case, slide) in enumerate(matrix.units):
         folder = next((found[name] for name in slide_names(slide, case) if name in found), None)
-        if folder and folder.score["evaluable"] and np.isfinite(medians[place]):
+        if folder and folder.score.evaluable and np.isfinite(medians[place]):
             kept.append(place)
             folders.append(folder)
     if not folders:
@@ -190,9 +188,9 @@ def _scores(folder: ScoredFolder, thresholds: Floats) -> list[float]:
 def _require_one_kind(folders: Sequence[ScoredFolder]) -> None:
     """Refuse results that one threshold cannot serve."""
     for what, values in (
-        ("models", {str(one.score["provenance"]["model_digest"]) for one in folders}),
-        ("assays", {str(one.score["assay"]) for one in folders}),
-        ("scoring settings", {str(one.score.get("scoring")) for one in folders}),
+        ("models", {one.score.provenance.model_digest for one in folders}),
+        ("assays", {one.score.assay for one in folders}),
+        ("scoring settings", {one.scoring.model_dump_json() for one in folders}),
     ):
         if len(values) > 1:
             raise StudyError(f"the results come from {len(values)} {what}", "score all slides alike")
@@ -201,7 +199,7 @@ def _require_one_kind(folders: Sequence[ScoredFolder]) -> None:
 def _require_own_cells(folders: Sequence[ScoredFolder]) -> None:
     """Refuse scores of cells from files: a map belongs to the model that found the cells."""
     for folder in folders:
-        if read_json(folder.path / "run.json", RUN_SCHEMA).get("given_cells"):
+        if RunDocument.read(folder.path / RUN_NAME).given_cells:
             raise StudyError(
                 f"{folder.path}: its cells were read from a file", "fit a map to slides that cxpath read"
             )

@@ -1,25 +1,52 @@
-"""The two JSON documents of a run: `score.json`, the result, and `run.json`, how it came about."""
+"""The two documents of a run made from what it found: `score.json`, the result, and `run.json`."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import SlideCells, areas_with_regions, regions_document
+from cxpath.app.slide_cells import SampledFields, SlideCells, areas_with_regions
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.regions import Regions
 from cxpath.data.slide_info import SlideInfo
+from cxpath.documents.base import CodedText
+from cxpath.documents.run import (
+    GivenCells,
+    ReaderEntry,
+    RegionEntry,
+    RegionsEntry,
+    RunDocument,
+    RunModel,
+    RunOptions,
+    RunSlide,
+    RunStains,
+    RunTiles,
+    StageEntry,
+)
+from cxpath.documents.score import (
+    Control,
+    LaboratoryScale,
+    Sampling,
+    ScoreDocument,
+    ScoredSlide,
+    ScoreProvenance,
+    SlideScores,
+    Stratum,
+    TissueEntry,
+)
 from cxpath.io.atomic import atomic_write
 from cxpath.network.device import Device
 from cxpath.network.model import ModelCard
-from cxpath.pipeline.stages import bottleneck
+from cxpath.pipeline.stages import StageTimes, bottleneck
 from cxpath.scores.score import SlideScore
 from cxpath.scores.settings import ScoringSettings
 from cxpath.slide.slide import ReaderPath
@@ -29,9 +56,6 @@ from cxpath.version import __version__
 OPTIONAL_PACKAGES = ("openvino", "nncf")
 """Named where they are installed."""
 
-SCORE_SCHEMA = "cxpath/score/1"
-RUN_SCHEMA = "cxpath/run/1"
-RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 PACKAGES = (
     "torch",
     "torchvision",
@@ -54,131 +78,158 @@ class RunFacts:
     card: ModelCard
     started: datetime
     device: Device
-    warnings: tuple[str, ...]
+    warnings: tuple[Reason, ...]
     found: SlideCells | None
+    scoring: ScoringSettings
     regions: Regions | None = None
-    scoring: ScoringSettings | None = None
     reader_path: ReaderPath | None = None
 
+    @property
+    def notice(self) -> str | None:
+        """What the model was trained on; None where it called no cell of this score."""
+        return None if self.request.cells else self.card.notice
 
-def score_document(facts: RunFacts, score: SlideScore) -> dict[str, Any]:
-    """Return `score.json` as in the design: keys stable and complete, null for what there is not."""
-    info, areas = facts.info, areas_with_regions(facts.tissue, facts.regions)
-    return {
-        "schema": SCORE_SCHEMA,
-        "research_use": RESEARCH_USE,
-        "slide": {
-            "name": info.name,
-            "digest": info.digest,
-            "width_px": info.width_px,
-            "height_px": info.height_px,
-            "mpp": info.mpp,
-            "mpp_source": info.mpp_source,
-        },
-        "assay": facts.request.assay,
-        "tumour": facts.request.tumour,
-        "marker": facts.request.marker,
-        "warnings": list(facts.warnings),
-        **score.as_dict(),
-        "sampling": facts.found.sample.as_dict() if facts.found and facts.found.sample else None,
-        "laboratory_map": _laboratory_map(facts.scoring, score),
-        "scoring": facts.scoring.model_dump(mode="json") if facts.scoring else None,
-        "tissue": {
-            "scored_mm2": areas.scored_mm2,
-            "excluded_mm2": dict(areas.excluded_mm2),
-            "annotated_mm2": dict(areas.annotated_mm2),
-            "tumour_bed_mm2": areas.tumour_bed_mm2,
-        },
-        "controls": [check.as_dict() for check in facts.tissue.controls],
-        "provenance": {
-            "cxpath": __version__,
-            "model": facts.card.name,
-            "model_digest": facts.card.digest,
-            "configuration_digest": facts.request.configuration.digest(),
-        },
-    }
+    @property
+    def said(self) -> tuple[CodedText, ...]:
+        """Every warning once, the model's notice first."""
+        notice = (Reason(ReasonCode.MODEL_NOTICE, self.notice),) if self.notice else ()
+        return tuple(CodedText.of(warning) for warning in dict.fromkeys((*notice, *self.warnings)))
 
 
-def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> dict[str, Any]:
-    """Return `run.json`: enough to repeat the run, and nothing that names a patient or a folder."""
-    stains, request = facts.tissue.stains, facts.request
+def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
+    """Return the result of a slide: complete, and null for what there is not."""
+    request, card = facts.request, facts.card
+    sample = facts.found.sample if facts.found else None
+    return ScoreDocument(
+        notice=facts.notice,
+        slide=ScoredSlide.of(facts.info),
+        assay=request.assay,
+        tumour=request.tumour,
+        marker=request.marker,
+        warnings=facts.said,
+        **dict(SlideScores.of_score(score)),
+        sampling=_sampling(sample) if sample else None,
+        laboratory_map=_laboratory_scale(facts.scoring, score),
+        scoring=facts.scoring,
+        tissue=TissueEntry.of(areas_with_regions(facts.tissue, facts.regions)),
+        controls=tuple(map(Control.of, facts.tissue.controls)),
+        provenance=ScoreProvenance(
+            cxpath=__version__,
+            model=card.name,
+            model_digest=card.digest,
+            configuration_digest=request.configuration.digest(),
+        ),
+    )
+
+
+def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument:
+    """Return what repeats the run, and nothing that names a patient or a folder."""
+    request, found = facts.request, facts.found
     network = request.configuration.network
-    return {
-        "schema": RUN_SCHEMA,
-        "started": facts.started.isoformat(timespec="seconds"),
-        "versions": _versions(),
-        "slide": asdict(facts.info) | {"properties": dict(facts.info.properties)},
-        "model": {
-            "name": facts.card.name,
-            "version": facts.card.version,
-            "digest": facts.card.digest,
-            "stained_threshold": facts.card.thresholds.stained_threshold,
-        },
-        "options": {
-            "assay": request.assay,
-            "tumour": request.tumour,
-            "marker": request.marker,
-            "mode": request.mode,
-            "research": request.research,
-            "mpp": request.mpp,
-            "regions_drawn": request.roi is not None,
-            "cells_given": request.cells is not None,
-            "pseudonym": request.pseudonym,
-        },
-        "regions": regions_document(facts.regions, facts.info.mpp),
-        "given_cells": _given_cells(facts.found),
-        "configuration": request.configuration.model_dump(mode="json"),
-        "configuration_digest": request.configuration.digest(),
-        "device": facts.device.hardware,
-        "engine": network.engine,
-        "precision": "int8" if network.precision == "int8" else facts.device.precision,
-        "reader": facts.info.reader,
-        "reader_path": facts.reader_path.as_dict() if facts.reader_path else None,
-        "stains": {
-            "white_point": list(stains.white_point),
-            "hematoxylin": list(stains.hematoxylin),
-            "dab": list(stains.dab),
-        },
-        "tiles": _tiles(facts.found),
-        "timings_s": dict(timings_s),
-        **_pipeline(facts.found),
-        "warnings": list(facts.warnings),
-    }
+    stages = found.stages if found else ()
+    slowest = bottleneck(stages)
+    return RunDocument(
+        started=facts.started.isoformat(timespec="seconds"),
+        versions=_versions(),
+        slide=RunSlide.of(facts.info),
+        model=_model(facts.card),
+        options=_options(request),
+        regions=regions_entry(facts.regions, facts.info.mpp) if facts.regions else None,
+        given_cells=GivenCells(form=found.form, cells=len(found.cells)) if found and found.form else None,
+        configuration=request.configuration.model_dump(mode="json"),
+        configuration_digest=request.configuration.digest(),
+        device=facts.device.hardware,
+        engine=network.engine,
+        precision="int8" if network.precision == "int8" else facts.device.precision,
+        reader=facts.info.reader,
+        reader_path=ReaderEntry.of(facts.reader_path) if facts.reader_path else None,
+        stains=RunStains.of(facts.tissue.stains),
+        tiles=RunTiles(planned=len(found.plan.tiles) if found else 0, read=found.tiles_read if found else 0),
+        timings_s=timings_s,
+        stages={stage.name: _stage(stage) for stage in stages},
+        bottleneck=slowest.name if slowest else None,
+        warnings=facts.said,
+    )
 
 
-def write_json(path: Path, document: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Write a document, whole or not at all; NaN would be no JSON and is refused."""
+def write_json(path: Path, document: object) -> None:
+    """Write JSON of another program's form, whole or not at all; NaN would be no JSON and is refused."""
     with atomic_write(path) as partial:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         # a path whose bytes are not UTF-8 is escaped, which is valid JSON
         partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def _laboratory_map(scoring: ScoringSettings | None, score: SlideScore) -> dict[str, Any] | None:
-    if scoring is None or scoring.laboratory_map is None or score.cps is None:
+def _laboratory_scale(scoring: ScoringSettings, score: SlideScore) -> LaboratoryScale | None:
+    if scoring.laboratory_map is None or score.cps is None:
         return None
-    return scoring.laboratory_map.value_of(score.cps.value)
+    return LaboratoryScale.of(scoring.laboratory_map.value_of(score.cps.value))
 
 
-def _given_cells(found: SlideCells | None) -> dict[str, Any] | None:
-    if found is None or not found.form:
-        return None
-    return {"form": found.form, "cells": len(found.cells)}
+def _sampling(sample: SampledFields) -> Sampling:
+    estimate, tiles = sample.estimate, sample.tiles
+    known = bool(np.isfinite(estimate.cps))
+    return Sampling(
+        method="stratified Horvitz-Thompson/1",
+        share_read=estimate.share_read,
+        tiles_drawn=int(tiles.read.sum()),
+        tiles_with_tissue=len(tiles.tile),
+        context_tiles=sample.context_tiles,
+        looks=sample.looks,
+        stopped_because=sample.because,
+        cps=estimate.cps if known else None,
+        interval=estimate.interval(sample.level) if known else None,
+        level=sample.level,
+        strata=tuple(
+            Stratum(tiles=int(size), drawn=int(drawn))
+            for size, drawn in zip(estimate.sizes, estimate.drawn, strict=True)
+        ),
+    )
 
 
-def _tiles(found: SlideCells | None) -> dict[str, int]:
-    plan = found.plan if found else None
-    return {"planned": len(plan.tiles) if plan else 0, "read": found.tiles_read if found else 0}
+def _model(card: ModelCard) -> RunModel:
+    threshold = card.thresholds.stained_threshold
+    return RunModel(name=card.name, version=card.version, digest=card.digest, stained_threshold=threshold)
 
 
-def _pipeline(found: SlideCells | None) -> dict[str, Any]:
-    """Return how long each stage of finding cells worked and waited, and which held up the others."""
-    stages = found.stages if found else ()
-    slowest = bottleneck(stages)
-    return {
-        "stages": {stage.name: stage.as_dict() for stage in stages},
-        "bottleneck": slowest.name if slowest else None,
-    }
+def _options(request: ScoreRequest) -> RunOptions:
+    return RunOptions(
+        assay=request.assay,
+        tumour=request.tumour,
+        marker=request.marker,
+        mode=request.mode,
+        research=request.research,
+        mpp=request.mpp,
+        regions_drawn=request.regions is not None,
+        cells_given=request.cells is not None,
+        pseudonym=request.pseudonym,
+    )
+
+
+def regions_entry(regions: Regions, mpp: float) -> RegionsEntry:
+    """Return what is told about the regions; it names neither file nor folder."""
+    pixel_mm2 = (mpp / 1000.0) ** 2
+    areas = (
+        RegionEntry(
+            name=area.name,
+            meaning=area.holds.value,
+            use=area.use.value,
+            area_mm2=float(area.shape.area) * pixel_mm2,
+        )
+        for area in regions.areas
+    )
+    return RegionsEntry(form=regions.form, digest=regions.digest, areas=tuple(areas))
+
+
+def _stage(times: StageTimes) -> StageEntry:
+    return StageEntry(
+        workers=times.workers,
+        elapsed_s=round(times.elapsed_s, 3),
+        busy_s=round(times.busy_s, 3),
+        waited_for_input_s=round(times.waited_for_input_s, 3),
+        waited_for_space_s=round(times.waited_for_space_s, 3),
+        busy_share=round(times.busy_share, 4),
+    )
 
 
 def _versions() -> dict[str, str]:

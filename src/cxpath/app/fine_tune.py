@@ -377,9 +377,10 @@ def _described(
     figures: dict[str, Metric],
 ) -> ModelCard:
     # No path, file name or folder: they may name a patient, and the card travels with the model.
-    command = f"cxpath train --from {start.card.name} --annotations DIR"
+    command = f"cxpath model fine-tune DIR --from {start.card.name}"
     record = training_record(training, trained, command).model_copy(update={"settings_digest": digest})
-    return describe(trained.network, training, card_decision(start), record, data, figures)
+    card = describe(trained.network, training, card_decision(start), record, data, figures)
+    return card.model_copy(update={"notice": f"{start.card.notice}; fine-tuned on a laboratory's own images"})
 
 
 def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSettings) -> tuple[DataSource, ...]:

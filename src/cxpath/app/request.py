@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxpath.app.configuration import UNKNOWN, Configuration, read_assay
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.errors import ConfigurationError
 from cxpath.scores.assay import Assay
 from cxpath.scores.other_scores import ASSAY_BOUND
@@ -39,11 +40,11 @@ class ScoreRequest:
         "cervix", or another tumour with `research`.
     research : bool
         Compute scores that the assay does not support.
-    roi : Path, optional
+    regions : Path, optional
         Annotated regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
     cells : Path, optional
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
-    cell_classes : Path, optional
+    class_map : Path, optional
         What the class names of those cells mean (TOML); the bundled map by default.
     ignore_classes : tuple of str
         Classes of drawn regions and of given cells that are left out.
@@ -67,9 +68,9 @@ class ScoreRequest:
     assay: str = UNKNOWN
     tumour: str = CERVIX
     research: bool = False
-    roi: Path | None = None
+    regions: Path | None = None
     cells: Path | None = None
-    cell_classes: Path | None = None
+    class_map: Path | None = None
     ignore_classes: tuple[str, ...] = ()
     marker: str = PDL1
     mode: str = WHOLE
@@ -101,9 +102,9 @@ class ScoreRequest:
         ConfigurationError
             Unknown marker, mode or tumour, or a marker without the lab's intensity cuts.
         """
-        if self.cell_classes and not self.cells:
+        if self.class_map and not self.cells:
             raise ConfigurationError(
-                "--cell-classes without --cells", "pass the cells whose classes it explains"
+                "--class-map without --cells", "pass the cells whose classes it explains"
             )
         self._check_mode()
         if self.marker != PDL1:
@@ -144,17 +145,18 @@ class ScoreRequest:
         hint = "--research computes it, for research only"
         return {name: f"{why} ({hint})" for name, why in assay.refusals(ASSAY_BOUND, self.tumour).items()}
 
-    def warnings(self, assay: Assay | None) -> tuple[str, ...]:
+    def warnings(self, assay: Assay | None) -> tuple[Reason, ...]:
         """Return what a reader of the report must know about the request."""
         found = []
         if assay is None:
-            found.append("assay not stated: cut-offs shown are those of 22C3 in cervix")
+            text = "assay not stated: cut-offs shown are those of 22C3 in cervix"
+            found.append(Reason(ReasonCode.ASSAY_NOT_STATED, text))
         elif not assay.supports("cps", self.tumour):
-            found.append(
-                f"assay {assay.name} does not support CPS in {self.tumour}: computed for research only"
-            )
+            text = f"assay {assay.name} does not support CPS in {self.tumour}: computed for research only"
+            found.append(Reason(ReasonCode.ASSAY_UNSUPPORTED, text))
         if self.configuration.tissue.stain_check == "off":
-            found.append("the stain check was switched off")
+            found.append(Reason(ReasonCode.STAIN_CHECK_OFF, "the stain check was switched off"))
         if self.cells:
-            found.append("cells were read from a file, not found by cxpath's network")
+            text = "cells were read from a file, not found by cxpath's network"
+            found.append(Reason(ReasonCode.CELLS_FROM_FILE, text))
         return tuple(found)

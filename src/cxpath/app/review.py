@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
+from cxpath.data.extras import import_extra
 from cxpath.data.settings import bundled, parse_toml
-from cxpath.documents.run import SCORE_SCHEMA, read_json
-from cxpath.errors import ConfigurationError, CriteriaError, MissingFileError, OutputError, ProfileError
+from cxpath.documents.score import PDL1, CutoffEntry, ScoreDocument
+from cxpath.documents.therapy import TherapyDocument
+from cxpath.errors import (
+    ConfigurationError,
+    CriteriaError,
+    MissingExtraError,
+    MissingFileError,
+    OutputError,
+    ProfileError,
+)
 from cxpath.io.atomic import atomic_write
 from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile
 from cxpath.patient.lint import Finding, Severity, lint
@@ -22,9 +32,11 @@ from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, pro
 from cxpath.patient.review import TherapyReview
 from cxpath.patient.review import review_therapy as judge
 from cxpath.report.board_page import board_page, patient_sheet
-from cxpath.report.fhir import fhir_bundle
-from cxpath.report.html import RESEARCH_USE, require_pdf, write_pdf
+from cxpath.report.html import require_pdf, write_pdf
+from cxpath.scores.settings import Decision
 from cxpath.version import __version__
+
+_log = logging.getLogger(__name__)
 
 # A score that cxpath made, taken into the profile: never confirmed by itself, never without its doubts.
 
@@ -47,15 +59,14 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
 
     Raises
     ------
-    MissingFileError, RunFolderError
+    MissingFileError, DocumentError
         When the file is no score.
     ProfileError
         When an entry of this slide contradicts it.
     """
-    document = read_json(path, SCORE_SCHEMA)
-    marker = str(document.get("marker", "pdl1"))
-    if marker != "pdl1":
-        return _with_expression(profile, marker, document, path)
+    document = ScoreDocument.read(path)
+    if document.marker != PDL1:
+        return _with_expression(profile, document, path)
     found = _pdl1(document)
     others, entry = [], None
     for score in profile.pdl1:
@@ -67,22 +78,26 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
     return profile.model_copy(update={"pdl1": (*others, joined)})
 
 
-def _pdl1(document: Mapping[str, Any]) -> Pdl1Score:
-    cps = document["cps"] or {}
-    judged = {float(cutoff): bool(entry["borderline"]) for cutoff, entry in cps.get("cutoffs", {}).items()}
-    assay = str(document["assay"]).lower()
+def _pdl1(document: ScoreDocument) -> Pdl1Score:
+    cps, assay = document.cps, document.assay.lower()
+    judged = cps.judged if cps else ()
     return Pdl1Score(
-        assay=None if assay == "unknown" else assay,
-        value=cps.get("value"),
+        assay=None if assay == UNKNOWN else assay,
+        value=cps.value if cps else None,
         origin=ScoreOrigin.CXPATH,
-        viable_tumour_cells=document["adequacy"]["viable_tumour_cells"],
-        interval=tuple(cps["interval_tissue"]) if cps else None,
-        borderline_at=tuple(cutoff for cutoff, borderline in judged.items() if borderline),
-        clear_at=tuple(cutoff for cutoff, borderline in judged.items() if not borderline),
-        not_evaluable_because=tuple(document["not_evaluable_because"]),
-        slide_digest=document["slide"]["digest"],
-        model_digest=document["provenance"]["model_digest"],
+        viable_tumour_cells=document.adequacy.viable_tumour_cells,
+        interval=cps.interval_tissue if cps else None,
+        borderline_at=tuple(cutoff for cutoff, entry in judged if _in_doubt(entry)),
+        clear_at=tuple(cutoff for cutoff, entry in judged if not _in_doubt(entry)),
+        not_evaluable_because=tuple(reason.text for reason in document.not_evaluable_because),
+        slide_digest=document.slide.digest,
+        model_digest=document.provenance.model_digest,
+        notice=document.notice,
     )
+
+
+def _in_doubt(entry: CutoffEntry) -> bool:
+    return entry.borderline or entry.decision is Decision.UNCERTAIN
 
 
 def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
@@ -99,10 +114,8 @@ def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
     return found.model_copy(update=words | {"assay": found.assay or entry.assay})
 
 
-def _with_expression(
-    profile: BiomarkerProfile, marker: str, document: Mapping[str, Any], path: Path
-) -> BiomarkerProfile:
-    h_score = document["h_score"]
+def _with_expression(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> BiomarkerProfile:
+    marker, h_score = document.marker, document.h_score
     made_by = "H-score by cxpath, with the laboratory's cuts"
     updated: dict[str, Expression | Her2] = {
         "her2": profile.her2.model_copy(update={"h_score": h_score}),
@@ -315,13 +328,8 @@ def review_therapy(
     return judge(profile, read_criteria(folder), jurisdictions or JURISDICTIONS)
 
 
-def review_profile(request: ReviewRequest) -> dict[str, Any]:
-    """Review a profile and leave pages, `fhir.json` and, last, `therapy.json`.
-
-    Returns
-    -------
-    dict
-        The content of `therapy.json`.
+def review_profile(request: ReviewRequest) -> TherapyDocument:
+    """Review a profile and leave pages, `fhir.json` and, last, `therapy.json`, which is returned.
 
     Raises
     ------
@@ -338,41 +346,39 @@ def review_profile(request: ReviewRequest) -> dict[str, Any]:
     for score in request.scores:
         profile = with_image_score(profile, score)
     review = review_therapy(profile, request.jurisdictions, request.criteria)
-    document = therapy_document(review, date.today())
+    document = TherapyDocument.of_review(review, date.today())
     _write(request, review, document)
     return document
 
 
-def therapy_document(review: TherapyReview, on: date) -> dict[str, Any]:
-    """Return the content of `therapy.json`."""
-    return {
-        "research_use": RESEARCH_USE,
-        **review.as_dict(),
-        "profile": review.profile.model_dump(mode="json", by_alias=True, exclude_none=True),
-        "provenance": {
-            "cxpath": __version__,
-            "reviewed_on": on.isoformat(),
-            "criteria_digest": _digest([one.criterion.model_dump(mode="json") for one in review.results]),
-        },
-    }
-
-
-def _write(request: ReviewRequest, review: TherapyReview, document: Mapping[str, Any]) -> None:
+def _write(request: ReviewRequest, review: TherapyReview, document: TherapyDocument) -> None:
     _make_folder(request.out)
-    on = date.fromisoformat(document["provenance"]["reviewed_on"])
+    on = document.provenance.reviewed_on
     day = f"{on.day} {on:%B %Y}"
     provenance = [
         ("cxpath", __version__),
-        ("criteria", f"{len(review.results)}, digest {document['provenance']['criteria_digest'][:16]}"),
+        ("criteria", f"{len(review.results)}, digest {document.provenance.criteria_digest[:16]}"),
     ]
     pages = {"board": board_page(review, day, provenance), "patient": patient_sheet(review, day)}
-    write_json(request.out / "fhir.json", fhir_bundle(review, on))
+    _write_fhir(request.out / "fhir.json", review, document)
     for name, html in pages.items():
         with atomic_write(request.out / f"{name}.html") as partial:
             partial.write_text(html, encoding="utf-8", newline="\n")
         if request.pdf:
             write_pdf(html, request.out / f"{name}.pdf")
-    write_json(request.out / COMMIT_MARK, document)
+    document.write(request.out / COMMIT_MARK)
+
+
+def _write_fhir(path: Path, review: TherapyReview, document: TherapyDocument) -> None:
+    """Write the FHIR bundle, or say in the log which extra it needs: the review does not depend on it."""
+    try:
+        import_extra("fhir.resources", "fhir")
+    except MissingExtraError as error:
+        _log.warning("fhir.json was not written: %s", error)
+        return
+    from cxpath.report.fhir import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
+
+    write_json(path, fhir_bundle(review, document))
 
 
 def _make_folder(out: Path) -> None:
@@ -382,7 +388,3 @@ def _make_folder(out: Path) -> None:
         raise OutputError(
             f"{out}: cannot be written: {error.strerror or error}", "choose another --out"
         ) from error
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

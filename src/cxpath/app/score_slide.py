@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from cxpath.app.documents import RunFacts, run_document, score_document, write_json
+from cxpath.app.documents import RunFacts, run_document, score_document
 from cxpath.app.request import PDL1, ScoreRequest
 from cxpath.app.results import CellFiles, write_cell_pictures, write_tissue_picture
 from cxpath.app.slide_cells import (
@@ -17,8 +17,9 @@ from cxpath.app.slide_cells import (
     prepare,
     region_warnings,
 )
+from cxpath.data.reasons import Reason, ReasonCode, coded
 from cxpath.data.slide_info import SlideInfo, TissueAreas
-from cxpath.documents.folder import ResultsFolder
+from cxpath.documents.folder import COMMIT_MARK, RUN_NAME, ResultsFolder
 from cxpath.errors import ConfigurationError
 from cxpath.network.device import choose_device
 from cxpath.network.model import ModelCard, load_card
@@ -91,7 +92,8 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             reach_um, pictures = scoring.association_distance_um, configuration.pictures
             write_cell_pictures(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
-        warnings = (*slide.warnings, *request.warnings(assay), *of_input, *score.warnings)
+        of_file = coded(ReasonCode.SLIDE_FILE, slide.warnings)
+        warnings = (*of_file, *request.warnings(assay), *of_input, *score.warnings)
         facts = RunFacts(
             request,
             info,
@@ -101,18 +103,18 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             device,
             warnings,
             found,
-            regions,
             scoring,
+            regions,
             slide.reader_path,
         )
-        write_json(results.partial / "score.json", score_document(facts, score))
-        write_json(results.partial / "run.json", run_document(facts, watch.seconds()))
+        score_document(facts, score).write(results.partial / COMMIT_MARK)
+        run_document(facts, watch.seconds()).write(results.partial / RUN_NAME)
         build_report(results.partial)
         results.commit()
     return score
 
 
-def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[str, ...]:
+def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[Reason, ...]:
     """Return why the slide's µm/px do not suit the model; empty when they do."""
     low, high = card.accepted_mpp
     if low <= info.mpp <= high:
@@ -120,7 +122,7 @@ def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[str, ...]:
     found = (
         f"{info.mpp:g} µm per pixel lies outside the {low:g} to {high:g} that model {card.name} was made for"
     )
-    return (f"{found}: scan the slide again within that range",)
+    return (Reason(ReasonCode.RESOLUTION, f"{found}: scan the slide again within that range"),)
 
 
 def require_own_map(request: ScoreRequest, card: ModelCard, scoring: ScoringSettings) -> None:
@@ -163,7 +165,7 @@ def _score(
     assay: Assay | None,
     scoring: ScoringSettings,
     areas: TissueAreas,
-    because: tuple[str, ...],
+    because: tuple[Reason, ...],
 ) -> SlideScore:
     if found is None:
         return SlideScore(scoring.minimum_tumour_cells, because)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.quantise import choose_engine
 from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
 from cxpath.data.cells import CellTable
+from cxpath.data.reasons import Reason, ReasonCode, coded
 from cxpath.data.regions import RegionMeaning, Regions
 from cxpath.data.slide_info import SlideInfo, TileFrame, TissueAreas
 from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
@@ -53,7 +53,9 @@ from cxpath.tissue.tissue import Tissue
 
 
 NOT_SAMPLED = "not drawn"
-ALL_WAS_READ = "adaptive mode: all of the tissue was read, since no smaller share was enough"
+ALL_WAS_READ = Reason(
+    ReasonCode.SAMPLED, "adaptive mode: all of the tissue was read, since no smaller share was enough"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,33 +83,15 @@ class SampledFields:
     level: float
 
     @property
-    def warning(self) -> str:
+    def warning(self) -> Reason:
         """What a reader of the score must know."""
         low, high = self.estimate.interval(self.level)
-        return (
+        return Reason(
+            ReasonCode.SAMPLED,
             f"adaptive mode: {self.estimate.share_read:.0%} of the tissue's tiles were drawn and read; "
             f"reading all would give a CPS between {low:.2f} and {high:.2f} "
-            f"({self.level:.0%} sampling interval)"
+            f"({self.level:.0%} sampling interval)",
         )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as it stands in `score.json`."""
-        return {
-            "method": "stratified Horvitz-Thompson/1",
-            "share_read": self.estimate.share_read,
-            "tiles_drawn": int(self.tiles.read.sum()),
-            "tiles_with_tissue": len(self.tiles.tile),
-            "context_tiles": self.context_tiles,
-            "looks": self.looks,
-            "stopped_because": self.because,
-            "cps": self.estimate.cps if np.isfinite(self.estimate.cps) else None,
-            "interval": list(self.estimate.interval(self.level)) if np.isfinite(self.estimate.cps) else None,
-            "level": self.level,
-            "strata": [
-                {"tiles": int(size), "drawn": int(drawn)}
-                for size, drawn in zip(self.estimate.sizes, self.estimate.drawn, strict=True)
-            ],
-        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,16 +205,17 @@ def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
     CxpathError
         When they cannot be read or a class has no meaning.
     """
-    if request.roi is None:
+    if request.regions is None:
         return None
     size_px = (info.width_px, info.height_px)
     classes = request.configuration.regions.ignoring(request.ignore_classes)
-    return read_regions(request.roi, info.bounds_px, classes, size_px)
+    return read_regions(request.regions, info.bounds_px, classes, size_px)
 
 
-def region_warnings(regions: Regions | None) -> tuple[str, ...]:
+def region_warnings(regions: Regions | None) -> tuple[Reason, ...]:
     """Return what a reader of the score must know about the drawing."""
-    return tuple(f"regions: {warning}" for warning in regions.warnings) if regions else ()
+    said = regions.warnings if regions else ()
+    return coded(ReasonCode.REGIONS, (f"regions: {warning}" for warning in said))
 
 
 def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
@@ -255,23 +240,6 @@ def _within(tissue: Tissue, regions: Regions, meaning: RegionMeaning) -> NDArray
     return inside.reshape(tissue.found.shape)
 
 
-def regions_document(regions: Regions | None, mpp: float) -> dict[str, Any] | None:
-    """Return what `run.json` says about the regions; names neither file nor folder."""
-    if not regions:
-        return None
-    pixel_mm2 = (mpp / 1000.0) ** 2
-    areas = [
-        {
-            "name": area.name,
-            "meaning": area.holds.value,
-            "use": area.use.value,
-            "area_mm2": float(area.shape.area) * pixel_mm2,
-        }
-        for area in regions.areas
-    ]
-    return {"form": regions.form, "digest": regions.digest, "areas": areas}
-
-
 # The cells of a slide: found by the network, or brought by the user.
 
 
@@ -288,7 +256,7 @@ class SlideCells:
         How many of those the network saw.
     form : str
         Of the file that the user brought the cells in; empty when the network found them.
-    warnings : tuple of str
+    warnings : tuple of Reason
         What a reader of the score must know about the cells that the user brought.
     stages : tuple of StageTimes
         How long each stage worked and waited; empty for cells that the user brought.
@@ -300,7 +268,7 @@ class SlideCells:
     plan: TilePlan
     tiles_read: int
     form: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
     stages: tuple[StageTimes, ...] = ()
     sample: SampledFields | None = None
 
@@ -362,7 +330,7 @@ def obtain_cells(
 
 def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCells:
     info, card, tissue = context.slide.info, context.detector.card, context.tissue
-    classes = read_cell_classes(request.cell_classes or default_cell_classes())
+    classes = read_cell_classes(request.class_map or default_cell_classes())
     classes = classes.ignoring(request.ignore_classes)
     stated = request.configuration.scoring.stained_threshold
     threshold = stated or card.thresholds.stained_threshold
@@ -377,7 +345,7 @@ def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCel
     own = cells.facts.stained_threshold
     facts = replace(cells.facts, stained_threshold=stated or own or threshold)
     cells = replace(cells, facts=facts, tile=context.plan.tile_at(cells.x_px, cells.y_px))
-    return SlideCells(cells, context.plan, 0, given.form, given.warnings)
+    return SlideCells(cells, context.plan, 0, given.form, coded(ReasonCode.GIVEN_CELLS, given.warnings))
 
 
 # How long each stage of a run took.

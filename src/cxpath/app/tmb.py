@@ -7,11 +7,10 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from cxpath.app.documents import write_json
 from cxpath.data.settings import bundled, read_settings
 from cxpath.data.variants import GenomeIntervals, SampleVariants
+from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
 from cxpath.errors import ConfigurationError, MissingFileError, VariantsFileError
 from cxpath.io.atomic import is_gzipped, output_error
 from cxpath.io.variants import read_bed, read_maf
@@ -24,10 +23,8 @@ from cxpath.patient.tmb import (
     mutational_burden,
     require_annotation,
 )
-from cxpath.report.html import RESEARCH_USE
 from cxpath.version import __version__
 
-SCHEMA = "cxpath/tmb/1"
 _GENOME_MEGABASES = 3200
 """A human genome has 3,100 to 3,200 Mb, with what no assembly places."""
 _VCF_ENDINGS = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
@@ -64,13 +61,8 @@ def list_presets() -> list[str]:
     return sorted(path.stem for path in (bundled("configs") / "tmb").glob("*.toml"))
 
 
-def tmb_document(request: TmbRequest) -> dict[str, Any]:
-    """Compute the burden of a sample, or of every sample of a MAF.
-
-    Returns
-    -------
-    dict
-        The content of `tmb.json`: one sample's result, or all of them under `samples`.
+def tmb_document(request: TmbRequest) -> TmbDocument | TmbTable:
+    """Compute the burden of a sample, or of every sample of a MAF, as `tmb.json` states it.
 
     Raises
     ------
@@ -96,21 +88,21 @@ def tmb_document(request: TmbRequest) -> dict[str, Any]:
     return _document(burdens)
 
 
-def write_tmb(out: Path, document: dict[str, Any]) -> Path:
+def write_tmb(out: Path, document: TmbDocument | TmbTable) -> Path:
     """Write `tmb.json` into a folder; returns its path."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(out, error) from error
-    write_json(out / "tmb.json", document)
+    document.write(out / "tmb.json")
     return out / "tmb.json"
 
 
-def _document(burdens: Sequence[Burden]) -> dict[str, Any]:
-    head = {"schema": SCHEMA, "research_use": RESEARCH_USE, "cxpath": __version__}
-    if len(burdens) == 1:
-        return head | burdens[0].as_dict()
-    return head | {"samples": [one.as_dict() for one in burdens]}
+def _document(burdens: Sequence[Burden]) -> TmbDocument | TmbTable:
+    samples = tuple(map(SampleBurden.of_burden, burdens))
+    if len(samples) == 1:
+        return TmbDocument(cxpath=__version__, **dict(samples[0]))
+    return TmbTable(cxpath=__version__, samples=samples)
 
 
 def _require_share(purity: float | None) -> None:

@@ -43,11 +43,11 @@ from cxpath.training.settings import RestainedSettings, SlideThresholdSettings, 
 from cxpath.training.thresholds import FAINTEST_CENTRE, FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.version import __version__
 
-# The staining cuts, chosen on whole drawn slides that no network learned from.
+# The staining thresholds, chosen on whole synthetic slides that no network learned from.
 #
-# Some are as `cxpath synth` draws them. Others are crowded with traps and their scanners vary, as those of
-# the drawn test set (of which they are none): a cut chosen on the first alone calls too much where stain is
-# rare and traps are many, one chosen on fields of training calls too little on slides.
+# Some are as `cxpath synth slide` makes them. Others are crowded with hard negatives and their scanners vary,
+# like those of the synthetic test set, which has others. A threshold chosen on the first alone calls too
+# much where stain is rare and hard negatives are many; one chosen on fields of training calls too little.
 #
 # Stained immune cells are far rarer on slides than on the fields that calibration is fitted on, and more
 # things look like them. The logit of their staining is therefore moved before the cut that serves both
@@ -204,7 +204,7 @@ def _hard_negative_score(
     return SyntheticScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))
 
 
-# The whole story of a model: draw, train, decide, measure, pack. What `cxpath train` calls.
+# The whole story of a model: draw, train, decide, measure, pack. What `cxpath model train` calls.
 
 
 HELD_OUT = "held-out drawn fields"
@@ -269,6 +269,16 @@ def pack_work(
     refuse_other_things(folder)
     trained = load_trained(settings, out_dir)
     return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source, data=data)
+
+
+SYNTHETIC_ALONE = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
+"""The notice of a model that no annotated image has taught."""
+
+RESTAINED_TOO = (
+    "the model was trained on synthetic tissue and on real H&E tissue of breast and colorectal cancer "
+    "restained as H-DAB; not validated on real PD-L1 slides or on cervical cancer"
+)
+"""The notice of a model that restained real tissue has taught as well."""
 
 
 def evaluate_and_pack(
@@ -364,11 +374,8 @@ def training_record(settings: TrainingSettings, trained: TrainedNetwork, command
 def notice_of(settings: TrainingSettings) -> str:
     """Return what a network trained with these settings has seen, in one sentence."""
     if not settings.restained.pairs:
-        return "Trained on synthetic tissue alone; it has seen no real tissue."
-    return (
-        "Trained on synthetic tissue and on real H&E tissue of breast and colorectal cancer restained as "
-        "H-DAB; it has seen neither real PD-L1 staining nor cervical cancer."
-    )
+        return SYNTHETIC_ALONE
+    return RESTAINED_TOO
 
 
 def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,14 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxpath.batch.results_database.database import ResultsDatabase
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Outcome, SlideTask
+from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
-from cxpath.errors import CxpathError, MissingFileError
+from cxpath.data.reasons import ReasonCode
+from cxpath.documents.batch import Outcome, Status
+from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
+from cxpath.documents.run import RunDocument
+from cxpath.documents.score import ScoreDocument
+from cxpath.errors import CxpathError, DocumentError, MissingFileError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.tables import write_rows
 from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_cohort_page
@@ -27,6 +30,8 @@ from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_coho
 
 
 Kind = Literal["text", "number", "whole", "yes/no"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,25 @@ class SlideRecord:
     ----------
     task : SlideTask
     outcome : Outcome
-    score, run : mapping
-        Its `score.json` and `run.json`; empty for a failed slide.
+    score : ScoreDocument or None
+    run : RunDocument or None
+        None for a failed slide.
     """
 
     task: SlideTask
     outcome: Outcome
-    score: Mapping[str, Any]
-    run: Mapping[str, Any]
+    score: ScoreDocument | None
+    run: RunDocument | None
+
+    @property
+    def evaluable(self) -> bool:
+        """Whether the slide has a score."""
+        return self.score is not None and self.score.evaluable
+
+    @property
+    def slide_digest(self) -> str:
+        """SHA-256 of the slide; empty where there is no result."""
+        return self.score.slide.digest if self.score else ""
 
 
 @dataclass(frozen=True)
@@ -75,58 +91,95 @@ def _outcome(name: str) -> Callable[[SlideRecord], Any]:
     return lambda slide: getattr(slide.outcome, name) or None
 
 
-def _score(*keys: str | int) -> Callable[[SlideRecord], Any]:
-    return lambda slide: _look(slide.score, keys)
+def _score(name: str) -> Callable[[SlideRecord], Any]:
+    return lambda slide: getattr(slide.score, name) if slide.score else None
 
 
-def _run(*keys: str | int) -> Callable[[SlideRecord], Any]:
-    return lambda slide: _look(slide.run, keys)
+def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideRecord], Any]:
+    def value(slide: SlideRecord) -> Any:
+        found = getattr(slide.score, score) if slide.score else None
+        stated = getattr(found, name) if found else None
+        return stated if end is None or stated is None else stated[end]
+
+    return value
 
 
-def _look(document: Any, keys: tuple[str | int, ...]) -> Any:
-    for key in keys:
-        try:
-            document = document[key]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return document
+def _met(cutoff: str) -> Callable[[SlideRecord], Any]:
+    def value(slide: SlideRecord) -> Any:
+        cps = slide.score.cps if slide.score else None
+        return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
+
+    return value
 
 
-def _joined(*keys: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: "; ".join(_look(slide.score, keys) or ()) or None
+def _count(name: str) -> Callable[[SlideRecord], Any]:
+    return lambda slide: getattr(slide.score.counts, name) if slide.score and slide.score.counts else None
+
+
+def _part(part: str, name: str) -> Callable[[SlideRecord], Any]:
+    """Return what a part of `score.json` that is always there says."""
+    return lambda slide: getattr(getattr(slide.score, part), name) if slide.score else None
+
+
+def _stain(name: str, channel: int) -> Callable[[SlideRecord], Any]:
+    return lambda slide: getattr(slide.run.stains, name)[channel] if slide.run else None
+
+
+def _joined(name: str) -> Callable[[SlideRecord], Any]:
+    return lambda slide: "; ".join(one.text for one in getattr(slide.score, name, ())) or None
+
+
+def _warnings(slide: SlideRecord) -> Any:
+    """Return all warnings but the model's notice, which has a column of its own."""
+    said = slide.score.warnings if slide.score else ()
+    return "; ".join(one.text for one in said if one.code is not ReasonCode.MODEL_NOTICE) or None
+
+
+def _reason(slide: SlideRecord) -> Any:
+    return slide.outcome.reason or None
 
 
 def _borderline(slide: SlideRecord) -> Any:
-    cutoffs = _look(slide.score, ("cps", "cutoffs"))
-    return any(cutoff["borderline"] for cutoff in cutoffs.values()) if cutoffs else None
+    cps = slide.score.cps if slide.score else None
+    return bool(cps.borderline) if cps and cps.cutoffs else None
+
+
+def _uncertain(slide: SlideRecord) -> Any:
+    cps = slide.score.cps if slide.score else None
+    return "; ".join(f"CPS ≥ {cutoff:g}" for cutoff in cps.uncertain) or None if cps else None
 
 
 def _excluded_mm2(slide: SlideRecord) -> Any:
-    excluded = _look(slide.score, ("tissue", "excluded_mm2"))
-    return None if excluded is None else float(sum(excluded.values()))
+    return float(sum(slide.score.tissue.excluded_mm2.values())) if slide.score else None
 
 
 def _in_focus(slide: SlideRecord) -> Any:
-    tissue = slide.score.get("tissue")
-    if not tissue:
+    if slide.score is None:
         return None
-    blurred = float(tissue["excluded_mm2"].get("blur", 0.0))
-    seen = float(tissue["scored_mm2"]) + blurred
+    tissue = slide.score.tissue
+    blurred = tissue.excluded_mm2.get(BLUR, 0.0)
+    seen = tissue.scored_mm2 + blurred
     return 100.0 * (1.0 - blurred / seen) if seen > 0 else None
 
 
+BLUR = "blur"
+"""The reason of `excluded_mm2` for tissue that is out of focus."""
+
+
 def _tumour_density(slide: SlideRecord) -> Any:
-    cells, mm2 = (
-        _look(slide.score, ("adequacy", "viable_tumour_cells")),
-        _look(slide.score, ("tissue", "scored_mm2")),
-    )
+    if slide.score is None:
+        return None
+    cells, mm2 = slide.score.adequacy.viable_tumour_cells, slide.score.tissue.scored_mm2
     return cells / mm2 if cells is not None and mm2 else None
 
 
 def _scanner(slide: SlideRecord) -> Any:
-    properties = _look(slide.run, ("slide", "properties")) or {}
-    stated = (properties[key] for key in _SCANNER_PROPERTIES if properties.get(key))
-    return slide.task.facts.get("scanner") or next(stated, None) or _look(slide.run, ("slide", "vendor"))
+    stated = slide.task.facts.get("scanner")
+    if stated or slide.run is None:
+        return stated
+    properties = slide.run.slide.properties
+    models = (properties[key] for key in _SCANNER_PROPERTIES if properties.get(key))
+    return next(models, None) or slide.run.slide.vendor
 
 
 _SCANNER_PROPERTIES = ("leica.device-model", "dicom.ManufacturerModelName", "tiff.Model")
@@ -141,70 +194,80 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "status", "text", "`scored`, `not evaluable` or `failed`", lambda slide: slide.outcome.status.value
     ),
-    Column("reason", "text", "why it failed", _outcome("reason")),
+    Column("reason", "text", "why it failed, or why its result cannot be read", _reason),
     Column("hint", "text", "what to do about that", _outcome("hint")),
     Column("error", "text", "class of the error", _outcome("error")),
     Column("not_evaluable_because", "text", "all reasons, joined by `; `", _joined("not_evaluable_because")),
     Column("assay", "text", "as stated", lambda slide: slide.task.request.assay),
     Column("tumour", "text", "as stated", lambda slide: slide.task.request.tumour),
     Column("marker", "text", "as asked for", lambda slide: slide.task.request.marker),
-    Column("cps", "number", "CPS, not rounded", _score("cps", "value")),
-    Column("cps_reported", "text", "its printed form", _score("cps", "reported")),
+    Column("cps", "number", "CPS, not rounded", _estimate("cps", "value")),
+    Column("cps_reported", "text", "its printed form", _estimate("cps", "reported")),
     Column(
-        "cps_low", "number", "lower end of the interval for the tumour", _score("cps", "interval_tissue", 0)
+        "cps_low",
+        "number",
+        "lower end of the interval for the tumour",
+        _estimate("cps", "interval_tissue", 0),
     ),
-    Column("cps_high", "number", "upper end of it", _score("cps", "interval_tissue", 1)),
+    Column("cps_high", "number", "upper end of it", _estimate("cps", "interval_tissue", 1)),
     Column(
         "cps_slide_low",
         "number",
         "lower end of the interval for this slide",
-        _score("cps", "interval_slide", 0),
+        _estimate("cps", "interval_slide", 0),
     ),
-    Column("cps_slide_high", "number", "upper end of it", _score("cps", "interval_slide", 1)),
-    Column("cps_at_least_1", "yes/no", "cut-off 1 met", _score("cps", "cutoffs", "1", "met")),
-    Column("cps_at_least_10", "yes/no", "cut-off 10 met", _score("cps", "cutoffs", "10", "met")),
+    Column("cps_slide_high", "number", "upper end of it", _estimate("cps", "interval_slide", 1)),
+    Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
+    Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
     Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
-    Column("tps", "number", "TPS, per cent", _score("tps", "value")),
+    Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),
+    Column("tps", "number", "TPS, per cent", _estimate("tps", "value")),
     Column(
-        "tps_low", "number", "lower end of its interval for the tumour", _score("tps", "interval_tissue", 0)
+        "tps_low",
+        "number",
+        "lower end of its interval for the tumour",
+        _estimate("tps", "interval_tissue", 0),
     ),
-    Column("tps_high", "number", "upper end of it", _score("tps", "interval_tissue", 1)),
+    Column("tps_high", "number", "upper end of it", _estimate("tps", "interval_tissue", 1)),
     Column("h_score", "number", "0 to 300", _score("h_score")),
-    Column("viable_tumour_cells", "whole", "cells", _score("adequacy", "viable_tumour_cells")),
-    Column("tumour_positive", "whole", "cells", _score("counts", "tumour_positive")),
-    Column("tumour_negative", "whole", "cells", _score("counts", "tumour_negative")),
-    Column("immune_positive", "whole", "cells, counted ones", _score("counts", "immune_positive")),
-    Column("scored_mm2", "number", "tissue that entered the score, mm²", _score("tissue", "scored_mm2")),
+    Column("viable_tumour_cells", "whole", "cells", _part("adequacy", "viable_tumour_cells")),
+    Column("tumour_positive", "whole", "cells", _count("tumour_positive")),
+    Column("tumour_negative", "whole", "cells", _count("tumour_negative")),
+    Column("immune_positive", "whole", "cells, counted ones", _count("immune_positive")),
+    Column("scored_mm2", "number", "tissue that entered the score, mm²", _part("tissue", "scored_mm2")),
     Column("excluded_mm2", "number", "tissue left out, mm²", _excluded_mm2),
     Column("in_focus_percent", "number", "share of tissue not left out as blurred, per cent", _in_focus),
     Column("tumour_cells_per_mm2", "number", "viable tumour cells per mm² of scored tissue", _tumour_density),
-    Column("white_red", "number", "background, 0–255", _run("stains", "white_point", 0)),
-    Column("white_green", "number", "background, 0–255", _run("stains", "white_point", 1)),
-    Column("white_blue", "number", "background, 0–255", _run("stains", "white_point", 2)),
-    Column("hematoxylin_red", "number", "haematoxylin vector", _run("stains", "hematoxylin", 0)),
-    Column("hematoxylin_green", "number", "haematoxylin vector", _run("stains", "hematoxylin", 1)),
-    Column("hematoxylin_blue", "number", "haematoxylin vector", _run("stains", "hematoxylin", 2)),
-    Column("dab_red", "number", "DAB vector", _run("stains", "dab", 0)),
-    Column("dab_green", "number", "DAB vector", _run("stains", "dab", 1)),
-    Column("dab_blue", "number", "DAB vector", _run("stains", "dab", 2)),
-    Column("mpp", "number", "µm/px", _score("slide", "mpp")),
-    Column("mpp_source", "text", "where that came from", _score("slide", "mpp_source")),
-    Column("warnings", "text", "joined by `; `", _joined("warnings")),
+    Column("white_red", "number", "background, 0–255", _stain("white_point", 0)),
+    Column("white_green", "number", "background, 0–255", _stain("white_point", 1)),
+    Column("white_blue", "number", "background, 0–255", _stain("white_point", 2)),
+    Column("hematoxylin_red", "number", "haematoxylin vector", _stain("hematoxylin", 0)),
+    Column("hematoxylin_green", "number", "haematoxylin vector", _stain("hematoxylin", 1)),
+    Column("hematoxylin_blue", "number", "haematoxylin vector", _stain("hematoxylin", 2)),
+    Column("dab_red", "number", "DAB vector", _stain("dab", 0)),
+    Column("dab_green", "number", "DAB vector", _stain("dab", 1)),
+    Column("dab_blue", "number", "DAB vector", _stain("dab", 2)),
+    Column("mpp", "number", "µm/px", _part("slide", "mpp")),
+    Column("mpp_source", "text", "where that came from", _part("slide", "mpp_source")),
+    Column(
+        "notice", "text", "what the model was trained and not validated on, from its card", _score("notice")
+    ),
+    Column("warnings", "text", "all others, joined by `; `", _warnings),
     Column("attempts", "whole", "how often it was tried", _outcome("attempts")),
     Column("seconds", "number", "of the last attempt", _outcome("seconds")),
-    Column("worker", "text", "computer and process that scored it", _outcome("worker")),
+    Column("worker", "text", "which worker scored it", _outcome("worker")),
     Column("started", "text", "ISO 8601, UTC, by the worker's clock", _outcome("started")),
     Column("finished", "text", "ISO 8601, UTC, by the worker's clock", _outcome("finished")),
     Column("slide_digest", "text", "SHA-256 of the slide", _outcome("slide_digest")),
-    Column("model", "text", "name", _score("provenance", "model")),
-    Column("model_digest", "text", "SHA-256 of its weights", _score("provenance", "model_digest")),
+    Column("model", "text", "name", _part("provenance", "model")),
+    Column("model_digest", "text", "SHA-256 of its weights", _part("provenance", "model_digest")),
     Column(
         "configuration_digest",
         "text",
         "SHA-256 of the settings",
-        _score("provenance", "configuration_digest"),
+        _part("provenance", "configuration_digest"),
     ),
-    Column("cxpath", "text", "version", _score("provenance", "cxpath")),
+    Column("cxpath", "text", "version", _part("provenance", "cxpath")),
 )
 """Every column, in the table's order; columns `note…` of the worklist come after."""
 
@@ -224,9 +287,13 @@ _TYPES = {"text": pa.string(), "number": pa.float64(), "whole": pa.int64(), "yes
 
 
 def cohort_rows(tasks: Sequence[SlideTask], outcomes: Sequence[Outcome]) -> list[Row]:
-    """Return a row a slide, in the worklist's order; read from each slide's own files."""
+    """Return a row a slide, in the worklist's order; read from each slide's own files.
+
+    A slide whose files are damaged stands in the table as failed, with what is wrong with them.
+    """
     return [
-        row_of(_record(task, outcome)) | _notes(task) for task, outcome in zip(tasks, outcomes, strict=True)
+        row_of(_record_or_failure(task, outcome)) | _notes(task)
+        for task, outcome in zip(tasks, outcomes, strict=True)
     ]
 
 
@@ -249,18 +316,63 @@ def write_tables(folder: Path, rows: Sequence[Row]) -> None:
         pq.write_table(table, partial)
 
 
-def _record(task: SlideTask, outcome: Outcome) -> SlideRecord:
-    if not outcome.is_final:  # its folder may still hold the result of other settings
-        return SlideRecord(task, outcome, {}, {})
-    return SlideRecord(task, outcome, _read(task.folder / "score.json"), _read(task.folder / "run.json"))
-
-
-def _read(path: Path) -> Mapping[str, Any]:
+def has_whole_result(task: SlideTask, outcome: Outcome) -> bool:
+    """Say whether a slide has a result that can be read; one that is damaged is named and counts as none."""
+    if not outcome.is_final:
+        return False
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
+        read_record(task, outcome)
+    except MissingFileError:
+        return False
+    except CxpathError as error:
+        _log.warning("%s: %s; it is scored again", task.id, task.without_paths(error.message))
+        return False
+    return True
+
+
+def read_record(task: SlideTask, outcome: Outcome) -> SlideRecord:
+    """Read what is known of one slide of a batch.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError
+        Naming the file and the field that is missing or damaged.
+    """
+    if not outcome.is_final:  # its folder may still hold the result of other settings
+        return SlideRecord(task, outcome, None, None)
+    score = ScoreDocument.read(task.folder / COMMIT_MARK)
+    record = SlideRecord(task, outcome, score, RunDocument.read(task.folder / RUN_NAME))
+    if not record.slide_digest:
+        raise DocumentError(f"{task.folder / COMMIT_MARK}: slide.digest: is empty", _DAMAGED)
+    if record.evaluable:
+        _require_table(task.folder / "cells.parquet")
+    return record
+
+
+_DAMAGED = "run the same cxpath batch run again: the slide is scored again"
+
+
+def _require_table(path: Path) -> None:
+    """Refuse a Parquet file that is not whole: its table of contents stands at its end."""
+    try:
+        pq.read_metadata(path)
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: no such file", _DAMAGED) from error
+    except (OSError, pa.ArrowException) as error:
+        raise DocumentError(f"{path}: is not whole", _DAMAGED) from error
+
+
+def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
+    try:
+        return read_record(task, outcome)
+    except CxpathError as error:
+        failure = outcome.updated(
+            status=Status.FAILED,
+            reason=task.without_paths(error.message),
+            hint=error.hint,
+            error=type(error).__name__,
+        )
+        return SlideRecord(task, failure, None, None)
 
 
 def _notes(task: SlideTask) -> Row:
@@ -355,7 +467,7 @@ def read_baseline(path: Path) -> Baseline:
         raise CxpathError(f"{table}: not readable: {error}", "give a cohort.csv of cxpath") from error
     if not rows or "white_red" not in rows[0]:
         raise CxpathError(f"{table}: is no cohort table", "give a cohort.csv of cxpath")
-    return Baseline(str(path), rows)
+    return Baseline(path.absolute().name, rows)  # its folders may tell a person's name
 
 
 def drift_charts(rows: Sequence[Mapping[str, Any]], baseline: Baseline | None = None) -> list[ControlChart]:
@@ -413,10 +525,7 @@ def _number(entry: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# What a batch leaves beside its slides' folders: tables, page, database; can be made again at any time.
-
-
-DATABASE_NAME = "results.db"
+# What a batch leaves beside its slides' folders: tables and page; can be made again at any time.
 
 
 def write_cohort(
@@ -451,20 +560,8 @@ def write_cohort(
     return rows
 
 
-def fill_database(folder: Path, rows: Sequence[Row], url: str | None = None) -> None:
-    """Put a cohort's rows into a database: `results.db` in its folder, or a shared one by its URL.
-
-    Raises
-    ------
-    DatabaseError
-        When it cannot be reached or written; the files hold all results.
-    """
-    with ResultsDatabase(url or sqlite_url(folder)) as results:
-        results.replace_cohort(StateFolder(folder).key(), folder.absolute().name, rows)
-
-
-def rebuild_cohort(folder: Path, baseline: Baseline | None = None, database: str | None = None) -> list[Row]:
-    """Make tables, page and database of a batch that ran before, from its files alone.
+def rebuild_cohort(folder: Path, baseline: Baseline | None = None) -> list[Row]:
+    """Make tables and page of a batch that ran before, from its files alone.
 
     Raises
     ------
@@ -472,11 +569,4 @@ def rebuild_cohort(folder: Path, baseline: Baseline | None = None, database: str
         When the folder holds no batch.
     """
     tasks, outcomes = read_batch(folder)
-    rows = write_cohort(folder, tasks, outcomes, baseline)
-    fill_database(folder, rows, database)
-    return rows
-
-
-def sqlite_url(folder: Path) -> str:
-    """Return the URL of the batch's own database."""
-    return f"sqlite:///{folder.absolute() / DATABASE_NAME}"
+    return write_cohort(folder, tasks, outcomes, baseline)

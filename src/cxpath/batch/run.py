@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
-from cxpath.app.documents import RESEARCH_USE, write_json
 from cxpath.app.request import ScoreRequest
 from cxpath.app.score_slide import score_slide
-from cxpath.batch.attempt import Attempt, Patience, SlideCache
-from cxpath.batch.cohort import Row, fill_database, read_baseline, write_cohort
-from cxpath.batch.dask import DaskEngine, connected, read_queue_settings
-from cxpath.batch.results_database.database import ResultsDatabase
+from cxpath.batch.attempt import Attempt, Patience
+from cxpath.batch.cohort import Row, has_whole_result, read_baseline, write_cohort
 from cxpath.batch.state import StateFolder
-from cxpath.batch.task import (
-    Engine,
-    Event,
-    Finished,
-    Moved,
-    Outcome,
-    SlideTask,
-    Started,
-    Status,
-    is_untouched,
-)
-from cxpath.batch.workers import InProcess, LocalWorkers
+from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, is_untouched
+from cxpath.batch.workers import cluster_engine, local_engine, read_queue_settings
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
-from cxpath.errors import BatchError, ConfigurationError, OutputError, WorklistError
+from cxpath.data.reasons import RESEARCH_USE
+from cxpath.documents.batch import (
+    BatchManifest,
+    BatchOptions,
+    BatchProgress,
+    BatchStatus,
+    Outcome,
+    SlideInHand,
+    Status,
+    failures_of,
+    read_batch_document,
+)
+from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError, WorklistError
 from cxpath.network.device import visible_gpus
 from cxpath.network.model import load_card
 from cxpath.version import __version__
@@ -42,10 +39,7 @@ from cxpath.version import __version__
 # How a batch stands, from its folder alone, whether it runs or not.
 
 
-STATUS_SCHEMA = "cxpath/batch-status/1"
-
-
-def batch_status(folder: Path) -> dict[str, Any]:
+def batch_status(folder: Path) -> BatchStatus:
     """Return the state of affairs; the outcomes on disk are the truth, `progress.json` adds what is in hand.
 
     Raises
@@ -57,42 +51,35 @@ def batch_status(folder: Path) -> dict[str, Any]:
     _, outcomes = read_batch(folder)
     counts = Counter(outcome.status for outcome in outcomes)
     progress, running = _progress(state.progress), state.is_running()
-    return {
-        "schema": STATUS_SCHEMA,
-        "running": running,
-        "slides": slides,
-        "left": slides - len(outcomes),
-        "scored": counts[Status.SCORED],
-        "not_evaluable": counts[Status.NOT_EVALUABLE],
-        "failed": counts[Status.FAILED],
-        "failures": [
-            {"id": one.id, "reason": one.reason, "hint": one.hint}
-            for one in outcomes
-            if one.status is Status.FAILED
-        ],
-        "engine": progress.get("engine"),
-        "host": progress.get("host"),
-        "process": progress.get("process"),
-        "started": progress.get("started"),
-        "written": progress.get("written"),
-        "slides_per_hour": progress.get("slides_per_hour") if running else None,
-        "seconds_left": progress.get("seconds_left") if running else None,
-        "in_hand": progress.get("in_hand", []) if running else [],
-    }
+    now = progress if running else None
+    return BatchStatus(
+        running=running,
+        slides=slides,
+        left=slides - len(outcomes),
+        scored=counts[Status.SCORED],
+        not_evaluable=counts[Status.NOT_EVALUABLE],
+        failed=counts[Status.FAILED],
+        failures=failures_of(tuple(outcomes)),
+        engine=progress.engine if progress else None,
+        started=progress.started if progress else None,
+        written=progress.written if progress else None,
+        slides_per_hour=now.slides_per_hour if now else None,
+        seconds_left=now.seconds_left if now else None,
+        in_hand=now.in_hand if now else (),
+    )
 
 
-def _progress(path: Path) -> dict[str, Any]:
+def _progress(path: Path) -> BatchProgress | None:
+    """Return what a running batch said of itself; nothing depends on it."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
+        return read_batch_document(BatchProgress, path)
+    except CxpathError:
+        return None
 
 
 # How far a batch is: counts, speed, time left. Pure; time comes from outside.
 
 
-TALLY_SCHEMA = "cxpath/batch-progress/1"
 _RECENT = 50
 
 
@@ -164,32 +151,31 @@ class Tally:
         speed = self.slides_per_hour(now_s)
         return (self.total - self.done) * 3600.0 / speed if speed else None
 
-    def as_dict(self, now_s: float) -> dict[str, Any]:
+    def progress(self, now_s: float) -> BatchProgress:
         """Return the state of affairs as `progress.json` holds it."""
         speed, left = self.slides_per_hour(now_s), self.seconds_left(now_s)
-        return {
-            "schema": TALLY_SCHEMA,
-            "slides": self.total,
-            "done": self.done,
-            "kept": self.kept,
-            "scored": self.counts.get(Status.SCORED, 0),
-            "not_evaluable": self.counts.get(Status.NOT_EVALUABLE, 0),
-            "failed": self.failed,
-            "worker_deaths": self.crashes,
-            "slides_per_hour": round(speed, 2) if speed else None,
-            "seconds_left": round(left) if left is not None else None,
-            "seconds": round(now_s - self.started_s, 1),
-            "in_hand": [
-                {
-                    "worker": worker,
-                    "id": held.id,
-                    "seconds": round(now_s - held.since_s, 1),
-                    "tiles_done": held.tiles_done,
-                    "tiles": held.tiles,
-                }
+        return BatchProgress(
+            slides=self.total,
+            done=self.done,
+            kept=self.kept,
+            scored=self.counts.get(Status.SCORED, 0),
+            not_evaluable=self.counts.get(Status.NOT_EVALUABLE, 0),
+            failed=self.failed,
+            worker_deaths=self.crashes,
+            slides_per_hour=round(speed, 2) if speed else None,
+            seconds_left=round(left) if left is not None else None,
+            seconds=round(now_s - self.started_s, 1),
+            in_hand=tuple(
+                SlideInHand(
+                    worker=worker,
+                    id=held.id,
+                    seconds=round(now_s - held.since_s, 1),
+                    tiles_done=held.tiles_done,
+                    tiles=held.tiles,
+                )
                 for worker, held in sorted(self.in_hand.items())
-            ],
-        }
+            ),
+        )
 
     def _end(self, outcome: Outcome, now_s: float) -> None:
         if outcome.status is Status.RUNNING:  # its worker died; it will be tried again
@@ -202,6 +188,38 @@ class Tally:
 
     def _release(self, slide_id: str) -> None:
         self.in_hand = {worker: held for worker, held in self.in_hand.items() if held.id != slide_id}
+
+
+# The simplest engine: one slide after the other in this process.
+
+
+THIS_PROCESS = "this process"
+
+
+@dataclass(frozen=True)
+class InProcess:
+    """Scores in this process.
+
+    A slide that ends the process ends the run; the next run tries it after all others, and sets it aside
+    after the third time.
+
+    Parameters
+    ----------
+    attempt : Attempt
+    """
+
+    attempt: Attempt
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        return THIS_PROCESS
+
+    def run(self, tasks: Sequence[SlideTask]) -> Generator[Event, None, None]:
+        """Attempt every task in turn."""
+        for task in tasks:
+            yield Started(task.id, THIS_PROCESS)
+            yield Finished(self.attempt.settle(task, THIS_PROCESS))
 
 
 # The story of many slides: keep what stands, score the rest, leave the cohort.
@@ -254,25 +272,35 @@ def run_batch(
     """
     state, begun = StateFolder(folder), monotonic()
     known = {task.id: state.read(task.id) for task in tasks}
-    waiting = [task for task in tasks if not is_untouched(task, known[task.id])]
+    waiting = [task for task in tasks if not _stands(task, known[task.id])]
+    waiting.sort(key=lambda task: _ended_a_process(known[task.id]))  # the others must not wait for it
     tally = Tally(len(tasks), kept=len(tasks) - len(waiting), started_s=monotonic())
     diary = _Diary(state, tally, engine.name)
     if listen:
         listen(None, tally)
     try:
         diary.write()
-        for event in engine.run(waiting):
-            tally.take(event, monotonic())
-            diary.write_now_and_then()
-            if listen:
-                listen(event, tally)
-            if isinstance(event, Finished):
-                known[event.outcome.id] = event.outcome
+        with closing(engine.run(waiting)) as events:  # its workers end before an interruption goes on
+            for event in events:
+                tally.take(event, monotonic())
+                diary.write_now_and_then()
+                if listen:
+                    listen(event, tally)
+                if isinstance(event, Finished):
+                    known[event.outcome.id] = event.outcome
     except OutputError as error:
         raise _stopped(folder, tally, error) from error
     diary.write()
     outcomes = tuple(_settled(known[task.id], task) for task in tasks)
     return BatchResult(outcomes, tally.kept, tally.crashes, round(monotonic() - begun, 3))
+
+
+def _stands(task: SlideTask, outcome: Outcome | None) -> bool:
+    return outcome is not None and is_untouched(task, outcome) and has_whole_result(task, outcome)
+
+
+def _ended_a_process(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status is Status.RUNNING and not outcome.interrupted
 
 
 def _settled(outcome: Outcome | None, task: SlideTask) -> Outcome:
@@ -302,20 +330,14 @@ class _Diary:
 
     def write(self) -> None:
         self._written_s = monotonic()
-        about = {
-            "engine": self._engine,
-            "host": platform.node(),
-            "process": os.getpid(),
-            "started": self._started,
-            "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        self._state.write_document(self._state.progress, self._tally.as_dict(monotonic()) | about)
+        progress = self._tally.progress(monotonic())
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        progress.updated(engine=self._engine, started=self._started, written=now).write(self._state.progress)
 
 
 # `batch.json`: how a batch was run, enough to run it again, and what came of it.
 
 
-MANIFEST_SCHEMA = "cxpath/batch/1"
 NAME = "batch.json"
 
 
@@ -326,7 +348,7 @@ def write_manifest(
     rows: Sequence[Row],
     engine: str,
     started: datetime,
-) -> dict[str, Any]:
+) -> BatchManifest:
     """Write and return the manifest of a run of a batch.
 
     Parameters
@@ -341,49 +363,48 @@ def write_manifest(
     engine : str
     started : datetime
     """
-    document = {
-        "schema": MANIFEST_SCHEMA,
-        "research_use": RESEARCH_USE,
-        "cxpath": __version__,
-        "python": platform.python_version(),
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": result.seconds,
-        "engine": engine,
-        "options": {
-            "assay": template.assay,
-            "tumour": template.tumour,
-            "marker": template.marker,
-            "research": template.research,
-            "mpp": template.mpp,
-            "model": Path(template.model).name,
-            "device": template.device,
-            "pseudonym": template.pseudonym,
-        },
-        "configuration": template.configuration.model_dump(mode="json"),
-        "configuration_digest": template.configuration.digest(),
-        "slides": len(result.outcomes),
-        "kept": result.kept,
-        "scored": result.count(Status.SCORED),
-        "not_evaluable": result.count(Status.NOT_EVALUABLE),
-        "failed": result.count(Status.FAILED),
-        "worker_deaths": result.worker_deaths,
-        "failures": [
-            {"id": one.id, "slide": one.slide, "reason": one.reason, "hint": one.hint, "error": one.error}
-            for one in result.outcomes
-            if one.status is Status.FAILED
-        ],
-        "same_content": same_content(rows),
-    }
-    write_json(folder / NAME, document)
-    return document
+    manifest = BatchManifest(
+        research_use=RESEARCH_USE,
+        cxpath=__version__,
+        python=platform.python_version(),
+        started=started.isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=result.seconds,
+        engine=engine,
+        options=_options(template),
+        configuration=template.configuration.model_dump(mode="json"),
+        configuration_digest=template.configuration.digest(),
+        slides=len(result.outcomes),
+        kept=result.kept,
+        scored=result.count(Status.SCORED),
+        not_evaluable=result.count(Status.NOT_EVALUABLE),
+        failed=result.count(Status.FAILED),
+        worker_deaths=result.worker_deaths,
+        failures=failures_of(result.outcomes),
+        same_content=same_content(rows),
+    )
+    manifest.write(folder / NAME)
+    return manifest
 
 
-def same_content(rows: Sequence[Row]) -> list[list[str]]:
+def _options(template: ScoreRequest) -> BatchOptions:
+    return BatchOptions(
+        assay=template.assay,
+        tumour=template.tumour,
+        marker=template.marker,
+        research=template.research,
+        mpp=template.mpp,
+        model=Path(template.model).name,
+        device=template.device,
+        pseudonym=template.pseudonym,
+    )
+
+
+def same_content(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
     """Return the ids of slides whose files are the same under different names: one too many in a study."""
     counts = Counter(row["slide_digest"] for row in rows if row["slide_digest"])
     twice = [digest for digest, number in counts.items() if number > 1]
-    return [[str(row["id"]) for row in rows if row["slide_digest"] == digest] for digest in twice]
+    return tuple(tuple(str(row["id"]) for row in rows if row["slide_digest"] == digest) for digest in twice)
 
 
 # A batch from what the user asked for to what it leaves: plan it, run it, sum it up.
@@ -402,17 +423,14 @@ class BatchRequest:
     template : ScoreRequest
         How to score a slide whose row does not say otherwise.
     workers : int
-        Worker processes on this machine; 0 scores in this process.
+        Worker processes on this machine; 1 scores in this process.
     dask : str
         Address of a Dask scheduler, or "slurm"; empty for this machine alone.
     dask_config : Path, optional
         Queue settings.
     patience : Patience
-    cache : SlideCache, optional
     baseline : Path, optional
         Cohort that drift is judged against.
-    database : str, optional
-        URL of a shared results database.
     """
 
     source: str
@@ -422,9 +440,7 @@ class BatchRequest:
     dask: str = ""
     dask_config: Path | None = None
     patience: Patience = field(default_factory=Patience)
-    cache: SlideCache | None = None
     baseline: Path | None = None
-    database: str | None = None
 
     def engine(self) -> Engine:
         """Return where the slides are to be scored.
@@ -434,17 +450,16 @@ class BatchRequest:
         ConfigurationError
             When the number of workers or the queue's settings make no sense.
         """
-        attempt = Attempt(self.out.absolute(), score_slide, self.patience, self.cache)
+        attempt = Attempt(self.out.absolute(), score_slide, self.patience)
         if self.dask:
-            settings = read_queue_settings(self.dask_config)
-            needs_gpu = settings.gpus > 0 or self.template.device == "cuda"
-            return DaskEngine(attempt, connected(self.dask, settings), needs_gpu, self.dask)
-        if self.workers < 0:
+            return cluster_engine(
+                attempt, self.dask, read_queue_settings(self.dask_config), self.template.device
+            )
+        if self.workers < 1:
             raise ConfigurationError(f"--workers {self.workers} makes no sense", "give 1 or more")
-        if self.workers == 0:
+        if self.workers == 1:
             return InProcess(attempt)
-        gpus = visible_gpus() if self.template.device != "cpu" else ()
-        return LocalWorkers(attempt, self.workers, gpus)
+        return local_engine(attempt, self.workers, visible_gpus() if self.template.device != "cpu" else ())
 
 
 def plan_batch(request: BatchRequest) -> tuple[list[SlideTask], list[Problem]]:
@@ -462,7 +477,7 @@ def plan_batch(request: BatchRequest) -> tuple[list[SlideTask], list[Problem]]:
 
 def run_tasks(
     request: BatchRequest, tasks: Sequence[SlideTask], listen: Listener | None = None
-) -> dict[str, Any]:
+) -> BatchManifest:
     """Run a batch and leave its cohort; returns the manifest.
 
     Raises
@@ -471,29 +486,22 @@ def run_tasks(
         When a results folder of the worklist holds something else.
     OutputError, BatchError
         As `run_batch` does.
-    DatabaseError
-        When the files are written but the database could not be.
     """
     engine, started, state = request.engine(), datetime.now(UTC), StateFolder(request.out)
     baseline = read_baseline(request.baseline) if request.baseline else None
-    if request.database:
-        with ResultsDatabase(request.database):  # out of reach now: better said tonight than tomorrow
-            pass
     state.create()
     with state.run_lock():
         _refuse_foreign_results(state, tasks)
         save_worklist(state, tasks)
         result = run_batch(tasks, request.out, engine, listen)
         rows = write_cohort(request.out, tasks, result.outcomes, baseline)
-        manifest = write_manifest(request.out, request.template, result, rows, engine.name, started)
-        fill_database(request.out, rows, request.database)
-        return manifest
+        return write_manifest(request.out, request.template, result, rows, engine.name, started)
 
 
 def _refuse_foreign_results(state: StateFolder, tasks: Sequence[SlideTask]) -> None:
     """Refuse to overwrite results that no batch made."""
     for task in tasks:
-        if (task.folder / "score.json").exists() and state.read(task.id) is None:
+        if (task.folder / "score.json").exists() and not state.knows(task.id):
             raise WorklistError(
                 f"{task.folder}: holds a result that this batch did not make", "choose another --out"
             )

@@ -6,24 +6,26 @@ system's, which drops them when their holder dies.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from cxpath.batch.task import Outcome, outcome_from
-from cxpath.errors import BatchError
-from cxpath.io.atomic import atomic_write, leftovers_of, output_error
+from cxpath.documents.batch import Outcome, read_batch_document
+from cxpath.errors import BatchError, CxpathError, MissingFileError
+from cxpath.io.atomic import leftovers_of, output_error
 
 STATE_NAME = "batch-state"
 LOCK_PATIENCE_S = 1800.0
 """How long to wait for a slide that a worker left over from an earlier run still scores."""
+
+_LONGEST_STEM = 200
+"""Bytes; with its ending and that of a half-written file it must stay below the 255 of file systems."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,14 +54,6 @@ class StateFolder:
         except OSError as error:
             raise output_error(self.batch, error) from error
 
-    def key(self) -> str:
-        """Return what tells this batch from all others, made once; raises `OutputError`."""
-        path = self.folder / "key"
-        if not path.is_file():
-            with atomic_write(path) as partial:
-                partial.write_text(uuid4().hex, encoding="ascii")
-        return path.read_text(encoding="ascii")
-
     def read(self, slide_id: str) -> Outcome | None:
         """Return what is known of a slide; a damaged file counts as nothing known."""
         return _read(self._path(slide_id))
@@ -71,14 +65,11 @@ class StateFolder:
 
     def write(self, outcome: Outcome) -> None:
         """Keep an outcome, replacing the earlier one whole; raises `OutputError`."""
-        self.write_document(self._path(outcome.id), outcome.as_dict())
+        outcome.write(self._path(outcome.id))
 
-    def write_document(self, path: Path, document: Mapping[str, Any]) -> None:
-        """Write a JSON file of the state, whole; raises `OutputError`."""
-        with atomic_write(path) as partial:
-            text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-            # a path whose bytes are not UTF-8 is escaped, and comes back as it was
-            partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+    def knows(self, slide_id: str) -> bool:
+        """Say whether this batch has begun a slide; its record may be damaged."""
+        return self._path(slide_id).exists()
 
     @contextmanager
     def run_lock(self) -> Iterator[None]:
@@ -110,11 +101,17 @@ class StateFolder:
             return False
 
     @contextmanager
-    def slide_lock(self, slide_id: str) -> Iterator[None]:
-        """Hold one slide, waiting for a worker of an earlier run that still scores it."""
-        lock = FileLock(self.locks / f"{slide_id}.lock")
+    def slide_lock(self, slide_id: str, patience_s: float | None = None) -> Iterator[None]:
+        """Hold one slide, waiting for a worker of an earlier run that still scores it.
+
+        Raises
+        ------
+        BatchError
+            When it is not free after `patience_s`, half an hour by default.
+        """
+        lock = FileLock(self.locks / f"{file_stem(slide_id)}.lock")
         try:
-            lock.acquire(timeout=LOCK_PATIENCE_S)
+            lock.acquire(timeout=LOCK_PATIENCE_S if patience_s is None else patience_s)
         except Timeout as error:
             hint = "end the workers of earlier runs, then run the same command again"
             raise BatchError(f"{slide_id}: another worker has been scoring it for long", hint) from error
@@ -131,14 +128,23 @@ class StateFolder:
             shutil.rmtree(partial, ignore_errors=True)
 
     def _path(self, slide_id: str) -> Path:
-        return self.outcomes / f"{slide_id}.json"
+        return self.outcomes / f"{file_stem(slide_id)}.json"
+
+
+def file_stem(slide_id: str) -> str:
+    """Return the name of a slide's state files: a very long id is cut, and told apart by its hash."""
+    encoded = os.fsencode(slide_id)
+    if len(encoded) <= _LONGEST_STEM:
+        return slide_id
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return encoded[: _LONGEST_STEM - 17].decode(errors="ignore") + f"~{digest}"
 
 
 def _read(path: Path) -> Outcome | None:
     try:
-        return outcome_from(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        return read_batch_document(Outcome, path)
+    except MissingFileError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        _log.warning("%s: is damaged and counts as not there: %s", path, error)
+    except CxpathError as error:
+        _log.warning("%s: counts as not there", error.message)
         return None

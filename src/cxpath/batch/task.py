@@ -1,109 +1,27 @@
-"""A slide's task in a batch, its outcome, and when an earlier result still counts."""
+"""A slide's task in a batch, and when an earlier result still counts."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from enum import StrEnum
+import os
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from pydantic import BaseModel
 
 from cxpath.app.request import ScoreRequest
+from cxpath.documents.batch import Outcome
 from cxpath.documents.folder import COMMIT_MARK
 from cxpath.slide.errors import printable
 from cxpath.slide.identity import files_of
 from cxpath.slide.open import open_slide
+from cxpath.slide.privacy import pseudonym_key
 from cxpath.version import __version__
-
-# Outcome: what became of one slide of a batch, as it is kept on disk.
-#
-# *Failed* means tried and not scored, with the reason. A slide that was not tried yet has no outcome.
-
-
-SCHEMA = "cxpath/outcome/1"
-
-
-class Status(StrEnum):
-    """What became of a slide."""
-
-    RUNNING = "running"
-    SCORED = "scored"
-    NOT_EVALUABLE = "not evaluable"
-    FAILED = "failed"
-
-
-FINAL = frozenset({Status.SCORED, Status.NOT_EVALUABLE})
-"""A slide of these is not scored again while it, the model, the settings and the version stay the same."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one slide.
-
-    Parameters
-    ----------
-    id : str
-        The slide's name in the batch.
-    status : Status
-    slide : str
-        Its file name, or pseudonym.
-    reason, hint : str
-        Why it failed and what to do about it; empty otherwise.
-    error : str
-        Class of the error, such as "MissingFileError".
-    attempts : int
-        How often it was tried in the run that ended it; more than 1 after input or output errors.
-    crashes : int
-        How many worker processes ended while they scored it.
-    seconds : float
-        Of the last attempt, by a clock that does not jump.
-    started, finished : str
-        ISO 8601, UTC, by the worker's clock.
-    worker : str
-        Who scored it.
-    slide_stamp : str
-        Hash of the size and modification time of the slide's files.
-    slide_digest : str
-        SHA-256 of the slide; empty when it could not be read.
-    request_digest : str
-        SHA-256 of everything else that decides the result.
-    """
-
-    id: str
-    status: Status
-    slide: str = ""
-    reason: str = ""
-    hint: str = ""
-    error: str = ""
-    attempts: int = 0
-    crashes: int = 0
-    seconds: float = 0.0
-    started: str = ""
-    finished: str = ""
-    worker: str = ""
-    slide_stamp: str = ""
-    slide_digest: str = ""
-    request_digest: str = ""
-
-    @property
-    def is_final(self) -> bool:
-        """Whether there is a result, good or not evaluable."""
-        return self.status in FINAL
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the outcome as it is kept."""
-        return {"schema": SCHEMA, **asdict(self)}
-
-
-def outcome_from(document: Mapping[str, Any]) -> Outcome:
-    """Return the outcome that `as_dict` gave; raises `ValueError` for anything else."""
-    if document.get("schema") != SCHEMA:
-        raise ValueError(f"schema is {document.get('schema')!r}, not {SCHEMA!r}")
-    known = {field.name: document[field.name] for field in fields(Outcome) if field.name in document}
-    return Outcome(**known | {"status": Status(known["status"])})
-
 
 # SlideTask: one slide of a batch, how to score it, and what the lab says of it.
 
@@ -138,6 +56,59 @@ class SlideTask:
     def shown_name(self) -> str:
         """The slide's file name, or its pseudonym."""
         return printable(self.request.shown_name or self.request.slide.name)
+
+    @property
+    def named(self) -> str:
+        """The slide as messages on the terminal name it: its path, unless a pseudonym hides that."""
+        return self.shown_name if self.request.pseudonym else str(self.request.slide)
+
+    def without_paths(self, text: str) -> str:
+        """Return a message as results may hold it: the way to a file often tells a person's name.
+
+        Files are called what they are to the slide. With a pseudonym the folders they lie in and their names
+        alone go, too.
+        """
+        request = self.request
+        shown = {
+            request.slide: self.shown_name,
+            request.out: self.id,
+            request.regions: "the regions file",
+            request.cells: "the cells file",
+            request.class_map: "the class map",
+        }
+        files = {path: name for path, name in shown.items() if path is not None}
+        for path, name in files.items():
+            for form in _forms(path):
+                text = text.replace(form, name)
+        if request.pseudonym:
+            text = _without_names(text, files)
+        return text.encode(errors="backslashreplace").decode()
+
+
+_FEWEST_LETTERS = 4
+"""A shorter name without its suffix is also a word of the message: only the whole name is hidden."""
+
+
+def _forms(path: Path) -> list[str]:
+    """Return how a message may write a path, the longest first; `repr` doubles backslashes."""
+    forms = {str(path), str(path.absolute()), os.path.realpath(path)}
+    return sorted({*forms, *(repr(form)[1:-1] for form in forms)}, key=len, reverse=True)
+
+
+def _without_names(text: str, files: Mapping[Path, str]) -> str:
+    """Return a message without the folders and the names of these files."""
+    folders = {folder for path in files for form in _forms(path) for folder in Path(form).parents}
+    for folder in sorted(folders - {Path(), Path("/")}, key=lambda one: len(str(one)), reverse=True):
+        text = text.replace(str(folder) if folder.is_absolute() else f"{folder}{os.sep}", "…")
+    for path, shown in files.items():
+        text = _without_word(text, path.name, shown)
+        if len(path.stem) >= _FEWEST_LETTERS:
+            text = _without_word(text, path.stem, shown)
+    return text
+
+
+def _without_word(text: str, word: str, shown: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _found: shown, text)
 
 
 # What every engine does: take tasks, give events as they come. One worker or a cluster, the same.
@@ -177,7 +148,7 @@ class Engine(Protocol):
     def name(self) -> str:
         """What it is, such as "2 local workers"."""
 
-    def run(self, tasks: Sequence[SlideTask]) -> Iterator[Event]:
+    def run(self, tasks: Sequence[SlideTask]) -> Generator[Event, None, None]:
         """Attempt every task; yields what happens.
 
         Raises
@@ -195,30 +166,44 @@ class Engine(Protocol):
 _VENDORS = {".mrxs": "mirax", ".dcm": "dicom", ".vms": "hamamatsu", ".vmu": "hamamatsu"}
 
 
+COUNTED_OTHERWISE = {
+    "slide": "by its own digest, and by the name that results show",
+    "model": "by the digest of its weights",
+}
+"""Fields of a `ScoreRequest` that enter its digest by something else than their value."""
+
+NOT_IDENTITY = {
+    "out": "the place of a result",
+    "overwrite": "what happens to an earlier result",
+    "device": "where it is computed",
+}
+"""Fields that do not change a result; every other field does, also those that are added later."""
+
+
 def request_digest(request: ScoreRequest, model_digest: str) -> str:
     """Return the SHA-256 of all that decides a result beside the slide: model, settings, options, version.
 
-    Files that the request names count by their content; the device does not count. Empty when one of them
-    cannot be read: scoring will say so.
+    Files that the request names count by their content. Empty when one of them cannot be read: scoring will
+    say so.
     """
+    left_out = COUNTED_OTHERWISE.keys() | NOT_IDENTITY.keys()
+    names = [one.name for one in fields(request) if one.name not in left_out]
     try:
-        files = [_file_digest(path) for path in (request.roi, request.cells, request.cell_classes)]
+        parts = {name: _identity_of(getattr(request, name)) for name in names}
     except OSError:
         return ""
-    parts = {
-        "version": __version__,
-        "model": model_digest,
-        "configuration": request.configuration.digest(),
-        "mpp": request.mpp,
-        "assay": request.assay.lower(),
-        "tumour": request.tumour,
-        "research": request.research,
-        "marker": request.marker,
-        "name": request.shown_name or request.slide.name,
-        "files": files,
-        "ignore_classes": sorted(request.ignore_classes),
-    }
+    parts["assay"] = request.assay.lower()
+    parts |= {"version": __version__, "model": model_digest}
+    parts["name"] = request.shown_name or request.slide.name
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _identity_of(value: object) -> object:
+    """Return what stands for one option in a digest: content for a file, all keys for settings."""
+    if isinstance(value, Path):
+        with value.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 def files_beside(path: Path) -> tuple[Path, ...]:
@@ -226,14 +211,22 @@ def files_beside(path: Path) -> tuple[Path, ...]:
     return files_of(path, _VENDORS.get(path.suffix.lower(), ""))
 
 
-def slide_stamp(path: Path) -> str:
-    """Return a hash of size and modification time of the slide's files; empty when they cannot be seen."""
+def slide_stamp(request: ScoreRequest) -> str:
+    """Return a hash of what the file system says of the slide's files; empty when they cannot be seen.
+
+    Size and time of writing alone would not do: `cp -p`, `rsync -t` and a restored backup keep both. With a
+    pseudonym the hash is keyed, or names could be found again by trying them with the size and the time.
+    """
     try:
-        states = [(file.name, file.stat()) for file in files_beside(path)]
+        states = [(file.name, file.stat()) for file in files_beside(request.slide)]
     except OSError:
         return ""
-    facts = "".join(f"{name}\0{state.st_size}\0{state.st_mtime_ns}\n" for name, state in states)
-    return hashlib.sha256(facts.encode(errors="surrogateescape")).hexdigest()
+    facts = "".join(
+        f"{name}\0{state.st_size}\0{state.st_mtime_ns}\0{state.st_ctime_ns}\0{state.st_ino}\n"
+        for name, state in states
+    ).encode(errors="surrogateescape")
+    key = pseudonym_key() if request.pseudonym else b""
+    return hmac.new(key, facts, hashlib.sha256).hexdigest()
 
 
 def is_untouched(task: SlideTask, outcome: Outcome | None) -> bool:
@@ -242,7 +235,7 @@ def is_untouched(task: SlideTask, outcome: Outcome | None) -> bool:
         outcome is not None
         and _stands(task, outcome)
         and outcome.slide_stamp != ""
-        and outcome.slide_stamp == slide_stamp(task.request.slide)
+        and outcome.slide_stamp == slide_stamp(task.request)
     )
 
 
@@ -261,10 +254,3 @@ def is_same_content(task: SlideTask, outcome: Outcome | None) -> bool:
 def _stands(task: SlideTask, outcome: Outcome) -> bool:
     same_request = task.request_digest != "" and outcome.request_digest == task.request_digest
     return same_request and outcome.is_final and (task.folder / COMMIT_MARK).is_file()
-
-
-def _file_digest(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
-import json
+import logging
+import os
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cxpath.app.request import ScoreRequest
 from cxpath.batch.state import STATE_NAME, StateFolder
-from cxpath.batch.task import Outcome, SlideTask, Status, request_digest
-from cxpath.errors import BatchError, CxpathError, MissingFileError, ReadsFileError, WorklistError
+from cxpath.batch.task import SlideTask, request_digest
+from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
+from cxpath.errors import (
+    BatchError,
+    CxpathError,
+    DocumentError,
+    MissingFileError,
+    ReadsFileError,
+    WorklistError,
+)
 from cxpath.io.tables import plain_rows
 from cxpath.slide.errors import printable
 from cxpath.slide.identity import series_instance_uid
@@ -59,24 +69,27 @@ def unreadable(tasks: Sequence[SlideTask]) -> list[Problem]:
 def _clashes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     by_name: dict[str, list[SlideTask]] = defaultdict(list)
     for task in tasks:
-        by_name[task.id.casefold()].append(task)  # on Windows and macOS, A and a are one folder
+        # On Windows and macOS, A and a are one folder; on macOS, so are ü and u with a mark.
+        by_name[unicodedata.normalize("NFC", task.id).casefold()].append(task)
     for same in by_name.values():
         if len(same) > 1:
-            slides = ", ".join(str(task.request.slide) for task in same[:3])
+            slides = ", ".join(task.named for task in same[:3])
             reason = f"{same[0].id!r} would name the results of {len(same)} slides: {slides}"
-            yield Problem(same[0].id, reason, "give them different entries in a column `id`")
+            hint = "name the slides in a table, with different entries in a column `id`"
+            yield Problem(same[0].id, reason, hint)
 
 
 def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     by_path: dict[Path, list[SlideTask]] = defaultdict(list)
     for task in tasks:
         by_path[task.request.slide.resolve()].append(task)
-    for path, same in by_path.items():
+    for same in by_path.values():
         if len(same) > 1 and len(
-            {(task.request.roi, task.request.cells, task.request.marker) for task in same}
+            {(task.request.regions, task.request.cells, task.request.marker) for task in same}
         ) < len(same):
             names = ", ".join(task.id for task in same)
-            yield Problem(same[0].id, f"{path}: stands {len(same)} times ({names})", "name every slide once")
+            reason = f"{same[0].named}: stands {len(same)} times ({names})"
+            yield Problem(same[0].id, reason, "name every slide once")
 
 
 def _impossible(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
@@ -84,12 +97,19 @@ def _impossible(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
         try:
             task.request.check()
         except CxpathError as error:
-            yield Problem(task.id, f"{task.request.slide}: {error.message}", error.hint)
+            yield Problem(task.id, f"{task.named}: {error.message}", error.hint)
 
 
 def _look(task: SlideTask) -> Problem | None:
+    found = _what_fails(task)
+    if found and task.request.pseudonym:
+        return Problem(task.id, task.without_paths(found.reason), task.without_paths(found.hint))
+    return found
+
+
+def _what_fails(task: SlideTask) -> Problem | None:
     request = task.request
-    for file in (request.roi, request.cells):
+    for file in (request.regions, request.cells, request.class_map):
         if file and not file.is_file():
             return Problem(task.id, f"{file}: no such file", "check the path")
     try:
@@ -104,24 +124,23 @@ def _look(task: SlideTask) -> Problem | None:
 # The worklist as a batch keeps it, so that tables can be rebuilt from the folder alone.
 
 
-SCHEMA = "cxpath/worklist/1"
 _HINT = "give the --out folder of cxpath batch run"
 
 
 def save_worklist(state: StateFolder, tasks: Sequence[SlideTask]) -> None:
     """Keep what the tables need of the worklist; no path of a slide, which may tell a patient's name."""
-    entries = [
-        {
-            "id": task.id,
-            "slide": task.shown_name,
-            "assay": task.request.assay,
-            "tumour": task.request.tumour,
-            "marker": task.request.marker,
-            "facts": dict(task.facts),
-        }
+    entries = tuple(
+        WorklistEntry(
+            id=task.id,
+            slide=task.shown_name,
+            assay=task.request.assay,
+            tumour=task.request.tumour,
+            marker=task.request.marker,
+            facts=dict(task.facts),
+        )
         for task in tasks
-    ]
-    state.write_document(state.folder / "worklist.json", {"schema": SCHEMA, "slides": entries})
+    )
+    SavedWorklist(slides=entries).write(state.folder / "worklist.json")
 
 
 def read_batch(folder: Path) -> tuple[list[SlideTask], list[Outcome]]:
@@ -134,44 +153,39 @@ def read_batch(folder: Path) -> tuple[list[SlideTask], list[Outcome]]:
     BatchError
         When its worklist is damaged.
     """
-    state = StateFolder(folder)
-    path = state.folder / "worklist.json"
-    if not path.is_file():
-        raise MissingFileError(f"{folder}: holds no batch", _HINT)
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["slides"]
-        tasks = [_task(folder, entry) for entry in entries]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BatchError(f"{path}: is damaged", "run the same cxpath batch run again") from error
-    known = {task.id: state.read(task.id) for task in tasks}
-    settled = [(task, outcome) for task in tasks if (outcome := known[task.id]) and _ended(outcome)]
-    return [task for task, _ in settled], [outcome for _, outcome in settled]
+    state, entries = StateFolder(folder), _entries(folder)
+    known = {entry.id: state.read(entry.id) for entry in entries}
+    settled = [(entry, outcome) for entry in entries if (outcome := known[entry.id]) and _ended(outcome)]
+    return [_task(folder, entry) for entry, _ in settled], [outcome for _, outcome in settled]
 
 
 def slides_in(folder: Path) -> int:
     """Return how many slides the worklist of a batch names; raises as `read_batch` does."""
-    path = StateFolder(folder).folder / "worklist.json"
+    return len(_entries(folder))
+
+
+def _entries(folder: Path) -> tuple[WorklistEntry, ...]:
     try:
-        return len(json.loads(path.read_text(encoding="utf-8"))["slides"])
-    except FileNotFoundError as error:
+        return read_batch_document(SavedWorklist, StateFolder(folder).folder / "worklist.json").slides
+    except MissingFileError as error:
         raise MissingFileError(f"{folder}: holds no batch", _HINT) from error
-    except (OSError, ValueError, KeyError) as error:
-        raise BatchError(f"{path}: is damaged", "run the same cxpath batch run again") from error
+    except DocumentError as error:
+        raise BatchError(error.message, error.hint) from error
 
 
 def _ended(outcome: Outcome) -> bool:
     return outcome.status is not Status.RUNNING
 
 
-def _task(folder: Path, entry: dict[str, Any]) -> SlideTask:
+def _task(folder: Path, entry: WorklistEntry) -> SlideTask:
     request = ScoreRequest(
-        Path(entry["slide"]),
-        folder.absolute() / entry["id"],
-        assay=entry["assay"],
-        tumour=entry["tumour"],
-        marker=entry["marker"],
+        Path(entry.slide),
+        folder.absolute() / entry.id,
+        assay=entry.assay,
+        tumour=entry.tumour,
+        marker=entry.marker,
     )
-    return SlideTask(entry["id"], request, entry["facts"])
+    return SlideTask(entry.id, request, entry.facts)
 
 
 # The worklist: which slides to score and how, from a folder, a pattern or a table.
@@ -187,6 +201,11 @@ REQUEST_COLUMNS = ("assay", "tumour", "mpp", "regions", "cells", "marker")
 FACT_COLUMNS = ("case", "block", "batch", "scanner")
 NOTE = "note"
 """Columns whose name begins so are carried into the cohort table as they are."""
+
+_LONGEST_ID = 255
+"""Bytes of a name, on all file systems in use."""
+
+_log = logging.getLogger(__name__)
 
 _COLUMNS = ("slide", "id", *FACT_COLUMNS, *REQUEST_COLUMNS)
 
@@ -240,12 +259,16 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     if path.suffix.lower() in TABLES and path.is_file():
         rows = _rows_of_table(path)
     elif path.is_dir():
-        rows = [WorklistRow(str(slide), slide, {}) for slide in _slides_below(path, out)]
+        found = _slides_below(path, out, hide_names=template.pseudonym)
+        rows = [WorklistRow(str(slide), slide, {}) for slide in found]
     elif path.is_file():
         rows = [WorklistRow(str(path), path, {})]
     elif glob.has_magic(source):
-        found = sorted(Path(name) for name in glob.glob(source, recursive=True))  # noqa: PTH207  # absolute, too
-        rows = [WorklistRow(str(slide), slide, {}) for slide in found if slide.is_file()]
+        rows = [
+            WorklistRow(str(slide), slide, {})
+            for slide in _matching(source, hide_names=template.pseudonym)
+            if slide.is_file()
+        ]
     else:
         raise MissingFileError(f"{source}: no such folder, worklist or slide", "check the path")
     if not rows:
@@ -253,13 +276,12 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     return [_task_of_row(row, template, out, model_digest) for row in rows]
 
 
-def _slides_below(folder: Path, out: Path) -> Iterator[Path]:
+def _slides_below(folder: Path, out: Path, *, hide_names: bool) -> Iterator[Path]:
     seen: set[str] = set()
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
-        hidden = any(part.startswith(".") for part in inside)
+    for path in files_below(folder, hide_names=hide_names):
         ours = path.absolute().is_relative_to(out.absolute())
-        if hidden or ours or path.suffix.lower() not in SLIDES or not path.is_file():
+        no_file = path.exists() and not path.is_file()  # a broken link is a slide that fails by name
+        if ours or no_file or path.suffix.lower() not in SLIDES:
             continue
         if path.suffix.lower() == ".dcm":
             series = series_instance_uid(path) or str(path)
@@ -267,6 +289,66 @@ def _slides_below(folder: Path, out: Path) -> Iterator[Path]:
                 continue
             seen.add(series)
         yield path
+
+
+def files_below(folder: Path, *, hide_names: bool = False) -> list[Path]:
+    """Return the files of a folder and the folders in it, sorted; hidden ones are left out.
+
+    A folder that is reached twice, through a link, is searched once: where it lies, not where it is linked.
+    What is left out is said, by name unless names are to be hidden.
+    """
+    found: list[Path] = []
+    linked: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    waiting = [folder]
+    while waiting or linked:
+        place = waiting.pop() if waiting else linked.pop(0)
+        try:
+            inside = _inside(place, seen)
+        except OSError as error:
+            _log.warning("%s: is left out: %s", "a folder" if hide_names else place, error.strerror)
+            continue
+        if inside is None:
+            _log.warning("%s: links to a folder that is searched already", "a link" if hide_names else place)
+            continue
+        for path in inside:
+            if path.is_dir():
+                (linked if path.is_symlink() else waiting).append(path)
+            else:
+                found.append(path)
+    return sorted(found)
+
+
+def _inside(folder: Path, seen: set[tuple[int, int]]) -> list[Path] | None:
+    """Return what is in a folder, hidden entries left out; None when it was searched before."""
+    state = folder.stat()
+    number = (state.st_dev, state.st_ino)
+    if number in seen:
+        return None
+    seen.add(number)
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _matching(pattern: str, *, hide_names: bool) -> list[Path]:
+    """Return what matches a pattern; below `**`, linked folders are searched once, as in a folder."""
+    if "**" not in pattern:
+        return sorted(Path(name) for name in glob.glob(pattern))  # noqa: PTH207  # absolute, too
+    parts = Path(pattern).parts
+    plain = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    root = Path(*parts[:plain])
+    if not root.is_dir():
+        return []
+    found = files_below(root, hide_names=hide_names)
+    return [path for path in found if _matches(path.relative_to(root).parts, parts[plain:])]
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Say whether the parts of a path match those of a pattern; `**` stands for any number of folders."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_matches(parts[number:], pattern[1:]) for number in range(len(parts) + 1))
+    return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _rows_of_table(path: Path) -> list[WorklistRow]:
@@ -313,7 +395,7 @@ def _task_of_row(row: WorklistRow, template: ScoreRequest, out: Path, model_dige
         tumour=values.get("tumour", template.tumour),
         marker=values.get("marker", template.marker).lower(),
         mpp=_mpp(row) if "mpp" in values else template.mpp,
-        roi=Path(values["regions"]) if "regions" in values else template.roi,
+        regions=Path(values["regions"]) if "regions" in values else template.regions,
         cells=Path(values["cells"]) if "cells" in values else template.cells,
     )
     slide_id = values.get("id") or request.shown_name or printable(row.slide.stem)
@@ -336,5 +418,9 @@ def _mpp(row: WorklistRow) -> float:
 def _check_id(slide_id: str, row: WorklistRow) -> None:
     if slide_id.startswith(".") or any(letter in slide_id for letter in '/\\:*?"<>|\0\n\r\t'):
         raise WorklistError(f"{row.place}: {slide_id!r} cannot name a folder", "give it another `id`")
+    if len(os.fsencode(slide_id)) > _LONGEST_ID:
+        raise WorklistError(
+            f"{row.place}: {slide_id[:40]!r}… is too long to name a folder", f"at most {_LONGEST_ID} bytes"
+        )
     if slide_id.lower() == STATE_NAME:
         raise WorklistError(f"{row.place}: {slide_id!r} is kept for the state", "give it another `id`")

@@ -1,4 +1,4 @@
-"""`cxpath agree` and `cxpath calibrate`."""
+"""`cxpath agree`: run, init, plan, cells and calibrate."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxpath.cli.output import ClassMapOption, print_text
+from cxpath.data.reasons import RESEARCH_USE
+
 if TYPE_CHECKING:
     from cxpath.agreement.study import AgreementStudy
     from cxpath.app.calibrate import Calibration
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 
 
 agree = typer.Typer(
-    help="Agreement of manual reads and software: study, template, sample size.", no_args_is_help=True
+    help="Agreement of manual reads and software: study, template, sample size, calibration.",
+    no_args_is_help=True,
 )
 
 
@@ -157,32 +161,30 @@ def cells(
     found: Annotated[
         list[Path], typer.Option(help="GeoJSON or results folder to compare, in the same order.")
     ],
-    out: Annotated[Path | None, typer.Option(help="Write the JSON to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for cells.json.")] = None,
     mpp: Annotated[float | None, typer.Option(help="µm per pixel, where no results folder says it.")] = None,
-    cell_classes: Annotated[Path | None, typer.Option(help="TOML: what class names mean.")] = None,
+    class_map: ClassMapOption = None,
     radius_um: Annotated[float, typer.Option(min=1, help="At which classes are compared.")] = 6.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
     from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
-    from cxpath.app.documents import write_json
+    from cxpath.io.atomic import folder_for
 
     request = CellsRequest(
         reference=tuple(truth),
         compared=tuple(found),
         mpp=mpp,
-        cell_classes=cell_classes,
+        class_map=class_map,
         radius_um=radius_um,
     )
     document = compare_cells(request)
     if out:
-        write_json(out, document)
-    print(json.dumps(document, indent=2, ensure_ascii=False) if as_json else "\n".join(cell_lines(document)))
+        document.write(folder_for(out) / "cells.json")
+    print_text(document, cell_lines(document), as_json=as_json)
 
 
 def _lines(study: AgreementStudy) -> Iterator[str]:
-    from cxpath.app.documents import RESEARCH_USE
-
     for number, roles in study.rounds.items():
         readers = roles.readers
         yield f"round {number}  {len(readers.units)} cases, {len(readers.readers)} readers; {roles.why}"
@@ -215,13 +217,14 @@ _SHOWN = (
 )
 
 
-# `cxpath calibrate`: the staining threshold that agrees best with a laboratory's reads; its own scale.
+# `cxpath agree calibrate`: the staining threshold that agrees best with a laboratory's reads; its own scale.
 
 
+@agree.command()
 def calibrate(
     reads: Annotated[Path, typer.Argument(help="Table of manual CPS reads, CSV or XLSX.")],
     results: Annotated[list[Path], typer.Argument(help="Results of cxpath score, or folders of them.")],
-    out: Annotated[Path, typer.Option(help="The configuration file to write.")] = Path("calibrated.toml"),
+    out: Annotated[Path, typer.Option(help="Folder for calibrated.toml.")] = Path("cxpath-out/calibration"),
     with_map: Annotated[
         bool, typer.Option("--map", help="Fit a rising map from the CPS to your reads, too.")
     ] = False,
@@ -230,26 +233,24 @@ def calibrate(
         typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier calibration.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""
     from cxpath.app.calibrate import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
+    from cxpath.io.atomic import folder_for
 
     fit = Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD
     people = [name.strip() for one in readers or () for name in one.split(",") if name.strip()]
     found = run_calibration(reads, results, seed, fit, people)
-    write_configuration(found, out, overwrite=overwrite)
-    if as_json:
-        print(json.dumps(found.as_dict(), indent=2, ensure_ascii=False))
-    else:
-        print("\n".join(_calibration_lines(found, out)))
+    path = folder_for(out) / "calibrated.toml"
+    write_configuration(found, path, overwrite=overwrite)
+    print_text(found.document(), _calibration_lines(found, path), as_json=as_json)
 
 
 def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
     from cxpath.app.calibrate import with_interval
-    from cxpath.app.documents import RESEARCH_USE
 
     choice, chosen = found.choice, found.map_choice
     yield f"threshold {choice.threshold:g}, before {found.present:g}; {found.cases} cases"

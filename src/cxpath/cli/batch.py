@@ -1,10 +1,10 @@
-"""`cxpath batch`: run, status, rebuild, and the check of a worklist."""
+"""`cxpath batch`: run, status, rebuild, export, and the check of a worklist."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import StrEnum
@@ -19,6 +19,7 @@ from cxpath.cli.output import (
     SOME_FAILED,
     AssayOption,
     ConfigOption,
+    Device,
     DeviceOption,
     IgnoreClassOption,
     JsonNotSummary,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from cxpath.batch.run import Tally
     from cxpath.batch.task import Event, SlideTask
     from cxpath.batch.worklist import Problem
+    from cxpath.documents.batch import BatchManifest, BatchStatus, Failure
 
 # How a batch is shown while it runs: live on a terminal, plain lines elsewhere, JSON on request.
 
@@ -84,11 +86,13 @@ def _print_json(event: Event | None, tally: Tally) -> None:
         about["outcome"] = event.outcome.as_dict()
     elif event is not None:
         about |= asdict(event)
-    print(json.dumps(about | {"progress": tally.as_dict(monotonic())}, ensure_ascii=False), file=sys.stderr)
+    about["progress"] = tally.progress(monotonic()).as_dict()
+    print(json.dumps(about, ensure_ascii=False), file=sys.stderr)
 
 
 def _print_plain(event: Event | None, tally: Tally) -> None:
-    from cxpath.batch.task import Finished, Status
+    from cxpath.batch.task import Finished
+    from cxpath.documents.batch import Status
 
     if event is None:
         print(f"{tally.total} slides, {tally.kept} of them done before", file=sys.stderr)
@@ -96,7 +100,7 @@ def _print_plain(event: Event | None, tally: Tally) -> None:
         return
     outcome = event.outcome
     again = outcome.status is Status.RUNNING
-    what = f"its worker died, attempt {outcome.crashes}; it will be tried again" if again else outcome.status
+    what = "its worker died; it will be tried again" if again else outcome.status
     why = f": {outcome.reason}" if outcome.reason else ""
     place = f"[{tally.done}/{tally.total}]"
     print(
@@ -151,46 +155,45 @@ SHOWN = 20
 """Slides that are named at most; a batch of thousands must not flood a terminal."""
 
 
-def summary_lines(manifest: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def summary_lines(manifest: BatchManifest, folder: Path) -> Iterator[str]:
     """Yield the lines for a finished batch: `batch.json` in short."""
-    yield f"slides   {manifest['slides']}  ({manifest['kept']} done before)"
+    yield f"slides   {manifest.slides}  ({manifest.kept} done before)"
     yield from _counts(manifest)
-    yield from _failures(manifest["failures"][:SHOWN])
-    if len(manifest["failures"]) > SHOWN:
-        yield f"         and {len(manifest['failures']) - SHOWN} more: see cohort.csv"
-    for same in manifest["same_content"]:
+    yield from _failures(manifest.failures[:SHOWN])
+    if len(manifest.failures) > SHOWN:
+        yield f"         and {len(manifest.failures) - SHOWN} more: see cohort.csv"
+    for same in manifest.same_content:
         yield f"warning  the same slide under different names: {', '.join(same)}"
     yield f"cohort   {folder / 'cohort.html'}"
-    yield str(manifest["research_use"])
+    yield manifest.research_use
 
 
-def status_lines(found: Mapping[str, Any]) -> Iterator[str]:
+def status_lines(found: BatchStatus) -> Iterator[str]:
     """Yield the lines for a batch that is running or was left: `cxpath/batch-status/1` in short."""
-    done = found["slides"] - found["left"]
-    if found["running"]:
-        yield f"running  {found['engine']} on {found['host']}, since {found['started']}"
-    elif found["left"]:
+    if found.running:
+        yield f"running  {found.engine}, since {found.started}"
+    elif found.left:
         yield "stopped  not running; the same cxpath batch run goes on where it was left"
     else:
         yield "done     not running, nothing left"
-    yield f"slides   {done} of {found['slides']}"
+    yield f"slides   {found.slides - found.left} of {found.slides}"
     yield from _counts(found)
-    yield from _failures(found["failures"][-SHOWN:])
-    if found["slides_per_hour"]:
-        yield f"speed    {found['slides_per_hour']:.0f} slides/h, {duration(found['seconds_left'])} left"
-    for held in found["in_hand"]:
-        tiles = f"  {held['tiles_done']}/{held['tiles']} tiles" if held["tiles"] else ""
-        yield f"in hand  {held['worker']}: {held['id']}{tiles}  {duration(held['seconds'])}"
+    yield from _failures(found.failures[-SHOWN:])
+    if found.slides_per_hour:
+        yield f"speed    {found.slides_per_hour:.0f} slides/h, {duration(found.seconds_left)} left"
+    for held in found.in_hand:
+        tiles = f"  {held.tiles_done}/{held.tiles} tiles" if held.tiles else ""
+        yield f"in hand  {held.worker}: {held.id}{tiles}  {duration(held.seconds)}"
 
 
-def _counts(document: Mapping[str, Any]) -> Iterator[str]:
-    yield f"scored   {document['scored']}"
-    yield f"not evaluable  {document['not_evaluable']}"
-    yield f"failed   {document['failed']}"
+def _counts(document: BatchManifest | BatchStatus) -> Iterator[str]:
+    yield f"scored   {document.scored}"
+    yield f"not evaluable  {document.not_evaluable}"
+    yield f"failed   {document.failed}"
 
 
-def _failures(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield from (f"         {one['id']}: {one['reason']}" for one in failures)
+def _failures(failures: Sequence[Failure]) -> Iterator[str]:
+    yield from (f"         {one.id}: {one.reason}" for one in failures)
 
 
 # What `cxpath batch run` says of a worklist before anything starts, and how `--check` ends.
@@ -245,14 +248,9 @@ def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -
 # `cxpath batch`: many slides to a cohort; how it stands; its tables anew.
 
 
-GIB = 1024**3
 BaselineOption = Annotated[
     Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is judged against.")
 ]
-DatabaseOption = Annotated[
-    str | None, typer.Option(envvar="CXPATH_DATABASE", help="Shared database, postgresql://…")
-]
-
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
 
 
@@ -263,14 +261,13 @@ def run(
         Path | None, typer.Option(help="The batch's folder.", show_default="cxpath-out/<source>")
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Check the worklist and stop.")] = False,
-    workers: Annotated[int, typer.Option(help="Worker processes on this machine, such as one a GPU.")] = 1,
-    dask: Annotated[str, typer.Option(help="Dask scheduler (tcp://host:8786), or slurm.")] = "",
+    workers: Annotated[
+        int, typer.Option(help="Slides scored at a time on this machine, such as one a GPU.")
+    ] = 1,
+    dask: Annotated[str, typer.Option(help="Dask scheduler (tls://host:8786), or slurm.")] = "",
     dask_config: Annotated[Path | None, typer.Option(help="Queue settings for --dask slurm (TOML).")] = None,
     retries: Annotated[int, typer.Option(help="Further tries after errors of disk or network.", min=0)] = 3,
-    cache: Annotated[Path | None, typer.Option(help="Local folder for copies of remote slides.")] = None,
-    cache_gib: Annotated[float, typer.Option(help="Most that it may hold, in GiB.", min=0.0)] = 100.0,
     baseline: BaselineOption = None,
-    database: DatabaseOption = None,
     progress: Annotated[
         ProgressForm, typer.Option(help="json: one event a line on stderr.")
     ] = ProgressForm.AUTO,
@@ -280,7 +277,7 @@ def run(
     research: ResearchOption = False,
     marker: MarkerOption = Marker.PDL1,
     model: ModelOption = "small",
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     config: ConfigOption = None,
     settings: SettingsOption = None,
     stain_check: StainCheckOption = None,
@@ -294,7 +291,7 @@ def run(
     not run.
     """
     from cxpath.app.request import ScoreRequest
-    from cxpath.batch.attempt import Patience, SlideCache
+    from cxpath.batch.attempt import Patience
     from cxpath.batch.run import BatchRequest, plan_batch, run_tasks
 
     template = ScoreRequest(
@@ -305,7 +302,7 @@ def run(
         research=research,
         marker=marker.value,
         model=model,
-        device=device,
+        device=device.value,
         pseudonym=pseudonym,
         ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
@@ -318,9 +315,7 @@ def run(
         dask=dask,
         dask_config=dask_config,
         patience=Patience(retries),
-        cache=SlideCache(cache.absolute(), round(cache_gib * GIB)) if cache else None,
         baseline=baseline,
-        database=database,
     )
     tasks, contradictions = plan_batch(request)
     unreadable = slides_that_would_fail(tasks, contradictions)
@@ -329,8 +324,8 @@ def run(
     warn(unreadable)
     with batch_progress(progress) as listen:
         manifest = run_tasks(request, tasks, listen)
-    print_document(manifest, summary_lines(manifest, request.out), as_json=as_json)
-    if manifest["failed"]:
+    print_document(manifest.as_dict(), summary_lines(manifest, request.out), as_json=as_json)
+    if manifest.failed:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -343,19 +338,35 @@ def status(
     from cxpath.batch.run import batch_status
 
     found = batch_status(folder)
-    print_document(found, status_lines(found), as_json=as_json)
+    print_document(found.as_dict(), status_lines(found), as_json=as_json)
 
 
 @batch.command()
 def rebuild(
     folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
     baseline: BaselineOption = None,
-    database: DatabaseOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a batch's tables, page and database anew from its slides' folders."""
+    """Make a batch's tables and page anew from its slides' folders."""
     from cxpath.batch.cohort import read_baseline, rebuild_cohort
 
-    rows = rebuild_cohort(folder, read_baseline(baseline) if baseline else None, database)
+    rows = rebuild_cohort(folder, read_baseline(baseline) if baseline else None)
     line = f"cohort   {folder / 'cohort.html'}  ({len(rows)} slides)"
     print_document({"slides": len(rows)}, [line], as_json=as_json)
+
+
+@batch.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
+    sql: Annotated[
+        str, typer.Option(envvar="CXPATH_SQL", help="postgresql://user@host/name, or a file for SQLite.")
+    ] = "",
+    table: Annotated[str, typer.Option(help="Name of the table.")] = "cxpath_slides",
+    as_json: JsonOption = False,
+) -> None:
+    """Write a batch's cohort table into a database: rows of the same slides are replaced, others stay."""
+    from cxpath.batch.export import export_cohort
+
+    written = export_cohort(folder, sql, table)
+    line = f"exported {written.slides} slides to table {written.table} of {written.database}"
+    print_document(vars(written), [line], as_json=as_json)

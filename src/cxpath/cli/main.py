@@ -15,9 +15,10 @@ from typing import Annotated
 
 import typer
 
-from cxpath.cli.agree import agree, calibrate
+from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
-from cxpath.cli.models import evaluate, models, synth, train
+from cxpath.cli.config import config
+from cxpath.cli.models import model, synth
 from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
 from cxpath.cli.score import cases, demo, doctor, fields, report, score
@@ -39,16 +40,14 @@ app.command()(demo)
 app.command()(score)
 app.command()(fields)
 app.command()(cases)
-app.command()(calibrate)
 app.command()(report)
 app.command()(doctor)
-app.command()(train)
-app.command()(evaluate)
 app.command()(tmb)
 app.add_typer(agree, name="agree")
 app.add_typer(batch, name="batch")
-app.add_typer(models, name="models")
+app.add_typer(model, name="model")
 app.add_typer(synth, name="synth")
+app.add_typer(config, name="config")
 app.add_typer(therapy, name="therapy")
 
 

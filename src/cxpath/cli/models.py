@@ -1,4 +1,4 @@
-"""`cxpath models`, `train`, `evaluate` and `synth`."""
+"""`cxpath model` (list, show, train, fine-tune, evaluate, pack) and `cxpath synth slide`."""
 
 from __future__ import annotations
 
@@ -12,26 +12,31 @@ import typer
 
 from cxpath.cli.output import (
     DataOption,
+    Device,
     DeviceOption,
     JsonOption,
     ModelOption,
     print_document,
     print_json,
-    print_json_file,
 )
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cxpath.app.fine_tune import Comparison, FineTuned, FineTuneRequest
-    from cxpath.evaluation.document import Evaluation
-    from cxpath.metrics.figures import Figure
+    from cxpath.documents.evaluation import Evaluation, Figure
     from cxpath.network.model import Metric, ModelCard
 
-# `cxpath evaluate`: measures a model on real and drawn images it never learned from.
+# `cxpath model evaluate`: measures a model on real and drawn images it never learned from.
+
+
+model = typer.Typer(
+    help="List models, show their cards, train, fine-tune, evaluate and pack them.", no_args_is_help=True
+)
+synth = typer.Typer(help="Synthetic tissue whose every cell is known.", no_args_is_help=True)
 
 
 class Sets(StrEnum):
-    """Choices of `--set`."""
+    """Choices of `--on`."""
 
     REAL = "real"
     RESTAINED = "restained"
@@ -39,20 +44,21 @@ class Sets(StrEnum):
     ALL = "all"
 
 
+@model.command()
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
-    model: ModelOption = "small",
+    name: ModelOption = "small",
     sets: Annotated[
-        Sets, typer.Option("--set", help="Real images, restained ones, the synthetic set, or all.")
+        Sets, typer.Option("--on", help="Real images, restained ones, the synthetic set, or all.")
     ] = Sets.ALL,
     data: DataOption = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many images a set, so many drawn slides.")
+        int | None, typer.Option(min=1, help="At most so many images a set, so many synthetic slides.")
     ] = None,
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the network, on a processor.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that draw.", show_default="all cores")
+        int | None, typer.Option(min=1, help="Processes that make slides.", show_default="all cores")
     ] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Write figures that have targets into the model's card.")
@@ -70,12 +76,12 @@ def evaluate(
     if record and limit is not None:  # said before hours of measuring, not after
         raise ConfigurationError("a limited evaluation is not recorded in a card", "leave out --limit")
     request = EvaluationRequest(
-        model=model,
+        model=name,
         sets=sets.value,
         out=out,
         data=data,
         limit=limit,
-        device=device,
+        device=device.value,
         threads=threads,
         workers=workers,
     )
@@ -84,9 +90,9 @@ def evaluate(
     page = build_evaluation_page(out)
     write_evaluation_table(out)
     if record:
-        record_in_card(evaluation, model_folder(model))
+        record_in_card(evaluation, model_folder(name))
     if as_json:
-        print_json_file(out / "evaluation.json")
+        print(evaluation.text())
         return
     print("\n".join(_lines(evaluation)))
     print(f"report   {page}")
@@ -149,13 +155,10 @@ def _verdict(*, met: bool | None) -> str:
     return "met" if met else "missed"
 
 
-# `cxpath models`: what models there are, what their cards say, and packing what a training left.
+# `cxpath model list`, `show` and `pack`: what models there are, what their cards say, packing a training.
 
 
-models = typer.Typer(help="List models, show their cards, pack a training.", no_args_is_help=True)
-
-
-@models.command(name="list")
+@model.command(name="list")
 def list_command(
     as_json: JsonOption = False,
 ) -> None:
@@ -170,7 +173,7 @@ def list_command(
         print(f"{card.name}  {card.version}  {card.digest[:12]}  {card.description}")
 
 
-@models.command()
+@model.command()
 def show(
     name: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")],
     as_json: JsonOption = False,
@@ -185,7 +188,7 @@ def show(
     print((model_folder(name) / "card.toml").read_text(encoding="utf-8").rstrip())
 
 
-@models.command()
+@model.command()
 def pack(
     work: Annotated[Path, typer.Argument(help="The --work folder of a training, ended or interrupted.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
@@ -195,12 +198,12 @@ def pack(
 ) -> None:
     """Choose the thresholds of a training's network as it stands, measure it and pack it as a model.
 
-    The end of `cxpath train`, for one that was interrupted or is still running.
+    The end of `cxpath model train`, for one that was interrupted or is still running.
     """
     from cxpath.app.train_model import pack_work
     from cxpath.training.settings import read_training_settings
 
-    command = f"cxpath models pack --config {config.name}"
+    command = f"cxpath model pack --config {config.name}"
     card = pack_work(read_training_settings(config), work, out, command=command, data=data)
     if as_json:
         print(card.model_dump_json(indent=2, by_alias=True))
@@ -210,10 +213,7 @@ def pack(
         print(f"         {name}: {metric.value:.3f}")
 
 
-# `cxpath synth`: tissue with exact truth.
-
-
-synth = typer.Typer(help="Make slides and restained tiles whose every cell is known.", no_args_is_help=True)
+# `cxpath synth restain`: real tissue with painted staining.
 
 
 class PaintingChoice(StrEnum):
@@ -251,15 +251,18 @@ def restain(
     print_document({"pictures": [str(path) for path in pictures]}, lines, as_json=as_json)
 
 
+# `cxpath synth slide`: a slide with exact truth.
+
+
 @synth.command(name="slide")
-def synthetic_slide(
+def synth_slide(
     slide: Annotated[Path, typer.Argument(help="The slide to write, .svs.")],
-    seed: Annotated[int, typer.Option(help="Another seed draws another slide.")] = 1,
-    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to draw.")] = 5.0,
+    seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
+    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to make.")] = 5.0,
     side_px: Annotated[int, typer.Option(min=1024, help="Side of the slide in pixels.")] = 8192,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a pyramidal slide at 0.25 µm/px whose every cell is known."""
+    """Make a pyramidal slide at 0.25 µm/px whose every cell is known."""
     from cxpath.synth.slide import write_synthetic_slide
 
     truth = write_synthetic_slide(slide, seed=seed, cps=cps, width_px=side_px, height_px=side_px)
@@ -268,46 +271,83 @@ def synthetic_slide(
     print_document({"slide": str(slide), "seed": seed, **counts}, lines, as_json=as_json)
 
 
-# `cxpath train`: from a configuration, or from a model and a lab's annotations, to a packed model.
+# `cxpath model train` and `fine-tune`: from settings, or from a model and a lab's annotations, to a model.
 
 
+_WORK_HELP = "The checkpoint and what training reads; a second call resumes."
+WorkOption = Annotated[Path, typer.Option(help=_WORK_HELP)]
+ModelOutOption = Annotated[Path | None, typer.Option(help="Model folder.", show_default="WORK/model")]
+CardJsonOption = Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")]
+
+
+@model.command()
 def train(
-    config: Annotated[
-        Path | None,
-        typer.Option(help="Settings (TOML), as configs/training/small.toml; optional with --annotations."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Model that fine-tuning starts from: a name or a folder.")
-    ] = None,
+    config: Annotated[Path, typer.Option(help="Settings (TOML), as configs/training/small.toml.")],
+    work: WorkOption = Path("cxpath-out/training"),
+    out: ModelOutOption = None,
+    data: DataOption = None,
+    as_json: CardJsonOption = False,
+) -> None:
+    """Train a network on synthetic tissue, measure it on held-out fields and pack the model.
+
+    Settings with `restained.pairs` add real H&E tissue of the data folder, restained as H-DAB.
+    Interrupt with Ctrl-C and call again: training resumes from its checkpoint.
+    """
+    from rich.console import Console
+
+    from cxpath.app.train_model import make_model
+    from cxpath.training.loop import training_bar
+    from cxpath.training.settings import read_training_settings
+
+    settings, folder = read_training_settings(config), out or work / "model"
+    command = f"cxpath model train --config {config.name}"
+    with training_bar(Console(stderr=True)) as watch:
+        card = make_model(settings, work, folder, command=command, watch=watch, data=data)
+    lines = [f"{name}: {metric.value:.3f}" for name, metric in card.metrics.items()]
+    _print_packed(card, folder, lines, as_json=as_json)
+
+
+@model.command(name="fine-tune")
+def fine_tune(
     annotations: Annotated[
-        Path | None, typer.Option(help="Folder of images with QuPath GeoJSON of the same names.")
+        Path, typer.Argument(help="Folder of images with QuPath GeoJSON of the same names.")
+    ],
+    start: Annotated[str, typer.Option("--from", help="Model to start from: a name or a folder.")] = "small",
+    config: Annotated[
+        Path | None, typer.Option(help="Settings of fine-tuning (TOML).", show_default="defaults")
     ] = None,
-    classes: Annotated[
+    class_map: Annotated[
         Path | None,
-        typer.Option(help="What their class names teach (TOML).", show_default="qupath_pdl1.toml"),
+        typer.Option(help="What class names mean (TOML).", show_default="qupath_pdl1.toml"),
     ] = None,
     mpp: Annotated[float | None, typer.Option(help="µm per pixel of images that do not say it.")] = None,
-    work: Annotated[
-        Path, typer.Option(help="Synthetic fields and the checkpoint; a second call resumes.")
-    ] = Path("cxpath-out/training"),
-    out: Annotated[Path | None, typer.Option(help="Model folder.", show_default="WORK/model")] = None,
-    data: DataOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
+    work: WorkOption = Path("cxpath-out/fine-tuning"),
+    out: ModelOutOption = None,
+    as_json: CardJsonOption = False,
 ) -> None:
-    """Train a network on drawn tissue, or fine-tune a model on annotated images of your own.
+    """Fine-tune a model on your own annotated images; measured before and after on held-out images.
 
-    `--config FILE` draws tissue, trains, measures on held-out drawings and packs the model.
-    `--from MODEL --annotations DIR` goes on from a model, measures it before and after on held-out images.
-    Interrupt with Ctrl-C and call again: training goes on from its checkpoint.
+    Interrupt with Ctrl-C and call again: training resumes from its checkpoint.
     """
+    from cxpath.app.fine_tune import FineTuneRequest
+    from cxpath.training.annotations import default_class_map, read_class_map
+    from cxpath.training.fine_tune_settings import FineTuneSettings, read_fine_tune_settings
+
     folder = out or work / "model"
-    if annotations is None:
-        _refuse_without_annotations(start, classes, mpp)
-        card = _from_configuration(config, work, folder, data)
-        lines = [f"{name}: {metric.value:.3f}" for name, metric in card.metrics.items()]
-    else:
-        tuned = _fine_tuned(_request(config, start, annotations, classes, mpp, work, folder))
-        card, lines = tuned.card, list(_table(tuned))
+    request = FineTuneRequest(
+        model=start,
+        annotations=annotations,
+        class_map=read_class_map(class_map or default_class_map()),
+        settings=read_fine_tune_settings(config) if config else FineTuneSettings(),
+        work=work,
+        out=folder,
+        mpp=mpp,
+    )
+    tuned = _fine_tuned(request)
+    _print_packed(tuned.card, folder, list(_table(tuned)), as_json=as_json)
+
+
+def _print_packed(card: ModelCard, folder: Path, lines: list[str], *, as_json: bool) -> None:
     if as_json:
         print(card.model_dump_json(indent=2, by_alias=True))
         return
@@ -316,68 +356,18 @@ def train(
         print(f"         {line}".rstrip())
 
 
-def _refuse_without_annotations(start: str | None, classes: Path | None, mpp: float | None) -> None:
-    for name, value in (("--from", start), ("--classes", classes), ("--mpp", mpp)):
-        if value is not None:
-            raise ConfigurationError(
-                f"{name} goes with --annotations DIR",
-                "to go on from a model with drawn tissue alone, set start_from in the configuration",
-            )
-
-
-def _from_configuration(config: Path | None, work: Path, folder: Path, data: Path | None) -> ModelCard:
-    from rich.console import Console
-
-    from cxpath.app.train_model import make_model
-    from cxpath.training.loop import training_bar
-    from cxpath.training.settings import read_training_settings
-
-    if config is None:
-        raise ConfigurationError("nothing to train", "give --config FILE, or --from MODEL --annotations DIR")
-    settings = read_training_settings(config)
-    with training_bar(Console(stderr=True)) as watch:
-        command = f"cxpath train --config {config.name}"
-        return make_model(settings, work, folder, command=command, watch=watch, data=data)
-
-
-def _request(
-    config: Path | None,
-    start: str | None,
-    annotations: Path,
-    classes: Path | None,
-    mpp: float | None,
-    work: Path,
-    folder: Path,
-) -> FineTuneRequest:
-    from cxpath.app.fine_tune import FineTuneRequest
-    from cxpath.training.annotations import default_class_map, read_class_map
-    from cxpath.training.fine_tune_settings import FineTuneSettings, read_fine_tune_settings
-
-    if start is None:
-        raise ConfigurationError("--annotations needs a model to start from", "add --from small")
-    return FineTuneRequest(
-        model=start,
-        annotations=annotations,
-        class_map=read_class_map(classes or default_class_map()),
-        settings=read_fine_tune_settings(config) if config else FineTuneSettings(),
-        work=work,
-        out=folder,
-        mpp=mpp,
-    )
-
-
 def _fine_tuned(request: FineTuneRequest) -> FineTuned:
     from rich.console import Console
 
-    from cxpath.app.fine_tune import fine_tune
+    from cxpath.app.fine_tune import fine_tune as run_fine_tuning
     from cxpath.training.loop import training_bar
 
     with training_bar(Console(stderr=True)) as watch:
-        return fine_tune(request, watch=watch)
+        return run_fine_tuning(request, watch=watch)
 
 
 def _table(tuned: FineTuned) -> Iterator[str]:
-    yield f"judged on {tuned.evaluated_on}"
+    yield f"measured on {tuned.evaluated_on}"
     yield f"{'':40}{'before':>22}{'after':>22}{'of':>8}"
     for one in tuned.comparisons:
         yield f"{one.label:40}{_figure(one.before):>22}{_figure(one.after):>22}{_rests_on(one):>8}"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cxpath.errors import MissingFileError
+
 if TYPE_CHECKING:
     from cxpath.app.configuration import Configuration
+    from cxpath.documents.base import Document
+    from cxpath.documents.score import Estimate, ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -42,8 +46,13 @@ def print_json_file(path: Path) -> None:
     print(path.read_text(encoding="utf-8").rstrip())
 
 
+def print_text(document: Document, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a document of cxpath as it is written, or as `lines`, which say the same to a person."""
+    print(document.text() if as_json else "\n".join(lines))
+
+
 def print_document(document: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Print a document as JSON, or as `lines`, which say the same to a person."""
+    """Print JSON, or `lines`, which say the same to a person."""
     if as_json:
         print_json(document)
     else:
@@ -99,6 +108,14 @@ class StainCheck(StrEnum):
     OFF = "off"
 
 
+class Device(StrEnum):
+    """Choices of `--device`."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class Marker(StrEnum):
     """Choices of `--marker`."""
 
@@ -108,28 +125,82 @@ class Marker(StrEnum):
     VEGF = "vegf"
 
 
-MppOption = Annotated[float | None, typer.Option(help="Micrometres per pixel, if the file does not say.")]
-AssayOption = Annotated[str, typer.Option(help="22c3, 28-8, sp142, sp263 or unknown.")]
-TumourOption = Annotated[str, typer.Option(help="Tumour site.")]
+INPUT, SCORE, MODEL, OUTPUT = "Input", "Score", "Model", "Output"
+"""Panels of `--help`."""
+
+MppOption = Annotated[
+    float | None, typer.Option(rich_help_panel=INPUT, help="Micrometres per pixel, if the file does not say.")
+]
+AssayOption = Annotated[str, typer.Option(rich_help_panel=SCORE, help="22c3, 28-8, sp142, sp263 or unknown.")]
+TumourOption = Annotated[str, typer.Option(rich_help_panel=SCORE, help="Tumour site.")]
 ResearchOption = Annotated[
-    bool, typer.Option("--research", help="Compute scores the assay does not support.")
+    bool, typer.Option("--research", rich_help_panel=SCORE, help="Compute scores the assay does not support.")
 ]
-MarkerOption = Annotated[Marker, typer.Option(help="Other markers give an H-score.")]
-ModelOption = Annotated[str, typer.Option(help="Name of a bundled model, or a model folder.")]
+MarkerOption = Annotated[Marker, typer.Option(rich_help_panel=SCORE, help="Other markers give an H-score.")]
+ModelOption = Annotated[
+    str, typer.Option("--model", rich_help_panel=MODEL, help="Name of a bundled model, or a model folder.")
+]
 DataOption = Annotated[
-    Path | None, typer.Option(envvar="CXPATH_DATA", help="Folder of real labelled images.")
+    Path | None,
+    typer.Option(
+        "--data", envvar="CXPATH_DATA", rich_help_panel=INPUT, help="Folder of real labelled images."
+    ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-ConfigOption = Annotated[Path | None, typer.Option(help="Settings (TOML); see configs/default.toml.")]
+DeviceOption = Annotated[Device, typer.Option(rich_help_panel=MODEL, help="Where the network runs.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", rich_help_panel=SCORE, help="Settings (TOML); `cxpath config init` writes one."),
+]
 SettingsOption = Annotated[
-    list[str] | None, typer.Option("--set", help="One setting: section.key=VALUE. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", rich_help_panel=SCORE, help="One setting: section.key=VALUE. Repeatable."),
 ]
-StainCheckOption = Annotated[StainCheck | None, typer.Option(help="off scores a slide whatever its colours.")]
+StainCheckOption = Annotated[
+    StainCheck | None, typer.Option(rich_help_panel=SCORE, help="off scores a slide whatever its colours.")
+]
 IgnoreClassOption = Annotated[
     list[str] | None,
     typer.Option("--ignore-class", help="Leave out regions and cells of this class. Repeatable."),
 ]
-PseudonymOption = Annotated[bool, typer.Option("--pseudonym", help="Replace a slide's name by a keyed hash.")]
+PseudonymOption = Annotated[
+    bool, typer.Option("--pseudonym", rich_help_panel=OUTPUT, help="Replace a slide's name by a keyed hash.")
+]
+
+
+RegionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=INPUT,
+        help="Regions to include and exclude (QuPath GeoJSON, ASAP or ImageScope XML).",
+    ),
+]
+ClassMapOption = Annotated[
+    Path | None,
+    typer.Option(
+        rich_help_panel=INPUT,
+        help="What class names of cells mean (TOML); `cxpath config path cells/qupath.toml` shows one.",
+    ),
+]
+
+
+def require_files(*paths: Path | None) -> None:
+    """Refuse a mistyped path at once, before anything heavy is imported.
+
+    Raises
+    ------
+    MissingFileError
+        Naming the first path that does not exist.
+    """
+    for path in paths:
+        if path is not None and not _exists(path):
+            raise MissingFileError(f"{path}: no such file", "check the path")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL byte, is no file
+        return False
 
 
 def effective_configuration(
@@ -156,55 +227,52 @@ def effective_configuration(
 _NO_CPS = "no CPS, decides no cut-off"
 
 
-def summary_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
+def summary_lines(document: ScoreDocument, folder: Path) -> Iterator[str]:
     """Yield the lines for one slide.
 
     Parameters
     ----------
-    document : mapping
-        The content of `score.json`.
+    document : ScoreDocument
     folder : Path
         Where the results are.
     """
-    yield f"slide    {document['slide']['name']}"
-    if not document["evaluable"]:
-        yield "CPS      not evaluable"
-        yield from (f"         because {reason}" for reason in document["not_evaluable_because"])
-    else:
+    yield f"slide    {document.slide.name}"
+    if document.evaluable:
         yield from _scores(document)
-    yield from (f"warning  {warning}" for warning in document["warnings"])
+    else:
+        yield "CPS      not evaluable"
+        yield from (f"         because {reason.text}" for reason in document.not_evaluable_because)
+    yield from (f"warning  {warning.text}" for warning in document.warnings)
     yield f"report   {folder / 'report.html'}"
-    yield str(document["research_use"])
+    yield document.research_use
 
 
-def _scores(document: Mapping[str, Any]) -> Iterator[str]:
-    counts = document["counts"]
-    for name in ("cps", "tps"):
-        if document[name]:
-            yield f"{name.upper()}      {_estimate(document[name])}"
-    if own := document.get("laboratory_map"):
-        yield f"         laboratory's scale {own['value']:.2f}, by its map of {own['cases']} cases: {_NO_CPS}"
-    if document["h_score"] is not None:
-        yield f"H-score  {document['h_score']:.0f}"
-        if shares := document.get("h_score_grades"):
-            yield f"         {', '.join(f'{grade}: {share:.0f} %' for grade, share in shares.items())}"
-    for value, cutoff in (document["cps"] or {}).get("cutoffs", {}).items():
-        yield f"         CPS >= {value} ({cutoff['basis']}): {_verdict(cutoff)}"
-    yield (
-        f"cells    tumour {counts['tumour_positive']} positive, {counts['tumour_negative']} negative; "
-        f"immune {counts['immune_positive']} positive counted"
-    )
+def _scores(document: ScoreDocument) -> Iterator[str]:
+    from cxpath.scores.counts import printed_form
+
+    yield from estimate_lines(document.cps, document.tps)
+    if own := document.laboratory_map:
+        scale = f"laboratory's scale {printed_form(own.value)}, by its map of {own.cases} cases"
+        yield f"         {scale}: {_NO_CPS}"
+    if document.h_score is not None:
+        yield f"H-score  {printed_form(document.h_score)}"
+    if shares := document.h_score_grades:
+        yield f"         {', '.join(f'{grade}: {share:.0f} %' for grade, share in shares.items())}"
+    if counts := document.counts:
+        yield (
+            f"cells    tumour {counts.tumour_positive} positive, {counts.tumour_negative} negative; "
+            f"immune {counts.immune_positive} positive counted"
+        )
 
 
-def _estimate(score: Mapping[str, Any]) -> str:
-    from cxpath.scores.counts import two_decimals
+def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
+    """Yield CPS and TPS with their intervals, as far as there are any, and every cut-off."""
+    from cxpath.report.html import cutoff_lines
+    from cxpath.scores.counts import printed_interval
 
-    low, high = score["interval_tissue"]
-    interval = f"{score['level']:.0%} interval {low:.2f} to {high:.2f}"
-    return f"{score['reported']}  ({two_decimals(score['value'])}; {interval})"
-
-
-def _verdict(cutoff: Mapping[str, Any]) -> str:
-    words = "met" if cutoff["met"] else "not met"
-    doubt = "; near the cut-off: pathologist review" if cutoff["borderline"] else ""
-    return f"{words}, probability {cutoff['probability']:.3f}{doubt}"
+    for name, score in (("CPS", cps), ("TPS", tps)):
+        if score:
+            interval = f"{score.level:.0%} interval {printed_interval(*score.interval_tissue)}"
+            yield f"{name}      {score.reported}  ({interval})"
+    for line in cutoff_lines(cps) if cps else ():
+        yield f"         {line.sentence.replace('≥', '>=')}"  # a terminal may know no more than ASCII

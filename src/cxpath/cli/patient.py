@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document
+from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document, print_text
+
+if TYPE_CHECKING:
+    from cxpath.documents.therapy import TherapyDocument
+    from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
 
 # `cxpath therapy`: a profile's template, its review, and the check of the criteria.
 
@@ -62,7 +66,7 @@ def review(
             overwrite=overwrite,
         )
     )
-    print_document(document, _lines(document, out), as_json=as_json)
+    print_text(document, _lines(document, out), as_json=as_json)
 
 
 @therapy.command()
@@ -89,24 +93,27 @@ def lint(
         raise typer.Exit(FAILED)
 
 
-def _lines(document: Mapping[str, Any], out: Path) -> Iterator[str]:
-    yield f"case     {document['case'] or 'no pseudonym stated'}"
-    yield from (f"conflict {conflict}" for conflict in document["conflicts"])
+def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
+    from cxpath.patient.criteria import Verdict
+
+    yield f"case     {document.case or 'no pseudonym stated'}"
+    yield from (f"conflict {conflict}" for conflict in document.conflicts)
     titles = {
-        "met": "criteria met, each needs confirmation",
-        "indeterminate": "indeterminate",
-        "not_met": "not met",
+        Verdict.MET: "criteria met, each needs confirmation",
+        Verdict.INDETERMINATE: "indeterminate",
+        Verdict.NOT_MET: "not met",
     }
     for verdict, title in titles.items():
-        of_it = [one for one in document["criteria"] if one["verdict"] == verdict]
+        of_it = document.judged(verdict)
         yield f"{title} ({len(of_it)})"
         for one in of_it:
-            reasons = "; ".join([*one["missing"], *one["not_met_because"]])
+            reasons = "; ".join([*one.missing, *one.not_met_because])
             because = f": {reasons}" if reasons else ""
-            yield f"         {one['jurisdiction'].upper():3}  {one['regimen']}{because}"
+            yield f"         {one.jurisdiction.upper():3}  {one.regimen}{because}"
+    yield from (f"warning  {one.notice}" for one in document.profile.pdl1 if one.notice)
     yield f"board    {out / 'board.html'}"
     yield f"patient  {out / 'patient.html'}"
-    yield str(document["research_use"])
+    yield document.research_use
 
 
 # `cxpath tmb`: tumour mutational burden from a file of variants.
@@ -161,49 +168,48 @@ def tmb(
     )
     if out is not None:
         write_tmb(out, document)
-    print_document(document, _burden_lines(document), as_json=as_json)
+    print_text(document, _burden_lines(document), as_json=as_json)
 
 
-def _burden_lines(document: Mapping[str, Any]) -> Iterator[str]:
-    if "samples" in document:
-        yield from _table(document["samples"])
-    else:
-        yield from _one(document)
-    yield str(document["research_use"])
+def _burden_lines(document: TmbDocument | TmbTable) -> Iterator[str]:
+    from cxpath.documents.tmb import TmbTable
+
+    yield from _table(document.samples) if isinstance(document, TmbTable) else _one(document)
+    yield document.research_use
 
 
-def _one(result: Mapping[str, Any]) -> Iterator[str]:
-    low, high = result["interval"]
-    yield f"sample   {result['sample']}"
-    yield from (f"warning  {warning}" for warning in result["warnings"])
+def _one(result: SampleBurden) -> Iterator[str]:
+    low, high = result.interval
+    yield f"sample   {result.sample}"
+    yield from (f"warning  {warning}" for warning in result.warnings)
     yield (
-        f"TMB      {result['value']:.2f} per Mb, {result['method']} "
-        f"({result['level']:.0%} interval {low:.1f} to {high:.1f})"
+        f"TMB      {result.value:.2f} per Mb, {result.method} "
+        f"({result.level:.0%} interval {low:.1f} to {high:.1f})"
     )
-    variants = "1 variant" if result["variants"] == 1 else f"{result['variants']} variants"
-    yield f"         {variants}, {result['megabases']:.4g} Mb"
-    for step in result["funnel"]:
-        unknown = f", {step['unknown']} not stated and kept" if step["unknown"] else ""
-        part = f"-{step['removed']}{unknown}" if step["applied"] else f"not applied: {step['why_not']}"
-        yield f"         {step['left']:8}  {step['step']}  ({part})"
-    yield from (f"not made {what}" for what in result["not_reproduced"])
+    variants = "1 variant" if result.variants == 1 else f"{result.variants} variants"
+    yield f"         {variants}, {result.megabases:.4g} Mb"
+    for step in result.funnel:
+        unknown = f", {step.unknown} not stated and kept" if step.unknown else ""
+        part = f"-{step.removed}{unknown}" if step.applied else f"not applied: {step.why_not}"
+        yield f"         {step.left:8}  {step.step}  ({part})"
+    yield from (f"not made {what}" for what in result.not_reproduced)
 
 
-def _table(results: list[Mapping[str, Any]]) -> Iterator[str]:
+def _table(results: tuple[SampleBurden, ...]) -> Iterator[str]:
     from statistics import median
 
     yield from _common_warnings(results)
     yield f"{'sample':24} {'TMB':>8}  {'95 % interval':>16}  variants"
     for one in results:
-        low, high = one["interval"]
-        yield f"{one['sample']:24} {one['value']:8.2f}  {low:7.2f} to {high:5.2f}  {one['variants']:8}"
-    middle = median(one["value"] for one in results)
-    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0]['method']}"
+        low, high = one.interval
+        yield f"{one.sample:24} {one.value:8.2f}  {low:7.2f} to {high:5.2f}  {one.variants:8}"
+    middle = median(one.value for one in results)
+    yield f"{len(results)} samples, median {middle:.2f} per Mb, {results[0].method}"
 
 
-def _common_warnings(results: list[Mapping[str, Any]]) -> Iterator[str]:
+def _common_warnings(results: Sequence[SampleBurden]) -> Iterator[str]:
     """Yield each warning once: alone where it holds for all samples, else with how many it holds for."""
-    counts = Counter(warning for one in results for warning in one["warnings"])
+    counts = Counter(warning for one in results for warning in one.warnings)
     shown = list(counts.items())[:_MOST_WARNINGS]
     for warning, count in shown:
         who = "" if count == len(results) else f"{count} of {len(results)} samples: "

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cxpath.cli.output import (
     FAILED,
+    INPUT,
     NOT_EVALUABLE,
+    OUTPUT,
+    SCORE,
     AssayOption,
+    ClassMapOption,
     ConfigOption,
+    Device,
     DeviceOption,
     IgnoreClassOption,
     JsonNotSummary,
@@ -23,15 +28,22 @@ from cxpath.cli.output import (
     ModelOption,
     MppOption,
     PseudonymOption,
+    RegionsOption,
     ResearchOption,
     SettingsOption,
     StainCheckOption,
     TumourOption,
     effective_configuration,
+    estimate_lines,
     print_document,
     print_json,
-    print_json_file,
+    print_text,
+    require_files,
+    summary_lines,
 )
+
+if TYPE_CHECKING:
+    from cxpath.documents.score import CaseDocument
 
 # `cxpath cases`: several slides of one patient to one score.
 
@@ -46,7 +58,7 @@ class Rule(StrEnum):
 def cases(
     folders: Annotated[list[Path], typer.Argument(help="Results folders of cxpath score, one a slide.")],
     rule: Annotated[Rule, typer.Option(help="Add all counts up, or take the highest block.")] = Rule.POOLED,
-    out: Annotated[Path | None, typer.Option(help="Write the case's JSON to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for case.json.")] = None,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Combine the slides or blocks of one patient; the rule is stated and each slide's part is shown.
@@ -54,88 +66,80 @@ def cases(
     Ends with 4 when no slide of the case is evaluable.
     """
     from cxpath.app.cases import case_document
-    from cxpath.app.documents import write_json
+    from cxpath.io.atomic import folder_for
     from cxpath.scores.case import CaseRule
 
     document = case_document(folders, CaseRule(rule.value))
     if out:
-        write_json(out, document)
-    print_document(document, _lines(document), as_json=as_json)
-    if not document["evaluable"]:
+        document.write(folder_for(out) / "case.json")
+    print_text(document, _lines(document), as_json=as_json)
+    if not document.evaluable:
         raise typer.Exit(NOT_EVALUABLE)
 
 
-def _lines(document: Mapping[str, Any]) -> Iterator[str]:
-    from cxpath.scores.counts import two_decimals
+def _lines(document: CaseDocument) -> Iterator[str]:
+    from cxpath.scores.counts import printed_form
 
-    yield f"rule     {document['rule']}: {document['rule_in_words']}"
-    if document["evaluable"]:
-        for name in ("cps", "tps"):
-            score = document[name]
-            low, high = score["interval_tissue"]
-            interval = f"{score['level']:.0%} interval {low:.2f} to {high:.2f}"
-            yield f"{name.upper()}      {score['reported']}  ({two_decimals(score['value'])}; {interval})"
-        for value, cutoff in document["cps"].get("cutoffs", {}).items():
-            words = "met" if cutoff["met"] else "not met"
-            doubt = f"; {cutoff['review']}" if cutoff["borderline"] else ""
-            yield f"         CPS >= {value} ({cutoff['basis']}): {words}{doubt}"
-    for part in document["slides"]:
-        counts = part["counts"]
-        cells = counts["tumour_positive"] + counts["tumour_negative"]
-        stands = "" if part["stands_for_case"] else "; does not stand for the case"
+    yield f"rule     {document.rule}: {document.rule_in_words}"
+    yield from estimate_lines(document.cps, document.tps)
+    for part in document.slides:
+        cells = part.counts.tumour_positive + part.counts.tumour_negative
+        stands = "" if part.stands_for_case else "; does not stand for the case"
         yield (
-            f"slide    {part['name']}: CPS {two_decimals(part['cps'])}, {cells} tumour cells "
-            f"({part['share_of_tumour_cells']:.0%} of the case){stands}"
+            f"slide    {part.name}: CPS {printed_form(part.cps)}, {cells} tumour cells "
+            f"({part.share_of_tumour_cells:.0%} of the case){stands}"
         )
-    for left in document["left_out"]:
-        yield f"left out {left['slide']}: {'; '.join(left['because'])}"
-    yield from (f"because  {reason}" for reason in document["not_evaluable_because"])
-    yield str(document["research_use"])
+    for left in document.left_out:
+        yield f"left out {left.slide}: {'; '.join(reason.text for reason in left.because)}"
+    yield from (f"because  {reason.text}" for reason in document.not_evaluable_because)
+    if document.notice:
+        yield f"warning  {document.notice}"
+    yield document.research_use
 
 
 # `cxpath demo`: draw a slide with known truth, score it, and print both.
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Results folder; the drawn slide lies beside it.")] = Path(
+    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is beside it.")] = Path(
         "cxpath-out/demo"
     ),
-    seed: Annotated[int, typer.Option(help="Another seed draws another slide.")] = 1,
-    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to draw.")] = 5.0,
-    device: DeviceOption = "auto",
+    seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
+    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to make.")] = 5.0,
+    device: DeviceOption = Device.AUTO,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw a slide of several mm² with known counts, score it, and compare with the truth."""
+    """Make a synthetic slide of several mm² with known counts, score it, and compare with the truth."""
     from cxpath.app.demo import make_demo_slide, score_demo_slide
     from cxpath.cli.output import tile_progress
 
     if not as_json:
-        print("drawing a slide ...", flush=True)
-    drawn = make_demo_slide(out, seed, cps)
+        print("making a slide ...", flush=True)
+    made = make_demo_slide(out, seed, cps)
     with tile_progress("scoring it") as move:
-        result = score_demo_slide(drawn, out, device, move)
-    truth = drawn.truth
+        result = score_demo_slide(made, out, device.value, move)
+    truth = made.truth
     if as_json:
         value = result.cps.value if result.cps else None
         print_json({"cps": value, "true_cps": truth.cps, "report": str(out / "report.html")})
         return
     print_result(out, as_json=False)
-    print(f"truth    CPS {truth.cps:.2f}, {truth.tumour_cells} tumour cells (drawn, seed {seed})")
+    print(f"truth    CPS {truth.cps:.2f}, {truth.tumour_cells} tumour cells (synthetic, seed {seed})")
 
 
 # `cxpath doctor`: says whether everything is there and works.
 
 
 def doctor(
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     as_json: JsonOption = False,
 ) -> None:
-    """Check versions, device, OpenSlide and models, and detect the cells of one drawn tile."""
+    """Check versions, device, OpenSlide and models, and detect the cells of one synthetic tile."""
     from dataclasses import asdict
 
     from cxpath.app.demo import examine
 
-    findings = list(examine(device))
+    findings = list(examine(device.value))
     width = max(len(finding.what) for finding in findings)
     lines = (f"{'ok  ' if one.fine else 'FAIL'}  {one.what:{width}}  {one.found}" for one in findings)
     print_document([asdict(one) for one in findings], lines, as_json=as_json)
@@ -148,28 +152,26 @@ def doctor(
 
 def fields(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Write the CSV to this file instead of printing it.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for fields.csv, instead of printing it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of CSV.")] = False,
 ) -> None:
     """List the fields of a scored slide with their viable tumour cells, most first: a denominator by eye.
 
     Places are in level-0 pixels and in micrometres from the slide's top left corner.
     """
-    from cxpath.app.cases import field_csv, field_document, field_rows
-    from cxpath.io.atomic import atomic_write
+    from cxpath.app.cases import field_csv, field_table
+    from cxpath.io.atomic import atomic_write, folder_for
 
-    rows = field_rows(folder)
+    table = field_table(folder)
     if out:
-        with atomic_write(out) as partial:
-            partial.write_text(field_csv(rows), encoding="utf-8")
+        with atomic_write(folder_for(out) / "fields.csv") as partial:
+            partial.write_text(field_csv(table), encoding="utf-8")
     if as_json:
-        print_json(field_document(rows))
+        print(table.text())
     elif out:
-        print(f"fields   {out}  ({len(rows)} with viable tumour cells)")
+        print(f"fields   {out / 'fields.csv'}  ({len(table.fields)} with viable tumour cells)")
     else:
-        print(field_csv(rows), end="")
+        print(field_csv(table), end="")
 
 
 # `cxpath report`: rebuild a report from a run's folder.
@@ -199,30 +201,31 @@ class Mode(StrEnum):
 def score(
     slide: Annotated[Path, typer.Argument(help="A whole-slide file, or a picture with --mpp.")],
     out: Annotated[
-        Path | None, typer.Option(help="Results folder.", show_default="cxpath-out/<slide>")
+        Path | None,
+        typer.Option(rich_help_panel=OUTPUT, help="Results folder.", show_default="cxpath-out/<slide>"),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace an earlier result.")
+    ] = False,
     mpp: MppOption = None,
     assay: AssayOption = "unknown",
     tumour: TumourOption = "cervix",
     research: ResearchOption = False,
-    roi: Annotated[
-        Path | None,
-        typer.Option(help="Regions to include and exclude (QuPath GeoJSON, ASAP or ImageScope XML)."),
-    ] = None,
+    regions: RegionsOption = None,
     cells: Annotated[
-        Path | None, typer.Option(help="Score these cells (Parquet, CSV, QuPath), not the network's.")
-    ] = None,
-    cell_classes: Annotated[
         Path | None,
-        typer.Option(help="What the cells' class names mean (TOML); see configs/cells/qupath.toml."),
+        typer.Option(
+            rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."
+        ),
     ] = None,
+    class_map: ClassMapOption = None,
     mode: Annotated[
-        Mode, typer.Option(help="adaptive reads only as many fields as the score needs.")
+        Mode,
+        typer.Option(rich_help_panel=SCORE, help="adaptive reads only as many fields as the score needs."),
     ] = Mode.WHOLE,
     marker: MarkerOption = Marker.PDL1,
     model: ModelOption = "small",
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     config: ConfigOption = None,
     settings: SettingsOption = None,
     stain_check: StainCheckOption = None,
@@ -234,6 +237,7 @@ def score(
 
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
+    require_files(slide, regions, cells, class_map, config)
     from cxpath.app.request import ScoreRequest
 
     request = ScoreRequest(
@@ -244,13 +248,13 @@ def score(
         assay=assay,
         tumour=tumour,
         research=research,
-        roi=roi,
+        regions=regions,
         cells=cells,
-        cell_classes=cell_classes,
+        class_map=class_map,
         marker=marker.value,
         mode=mode.value,
         model=model,
-        device=device,
+        device=device.value,
         pseudonym=pseudonym,
         ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
@@ -267,12 +271,7 @@ def score(
 
 def print_result(folder: Path, *, as_json: bool) -> None:
     """Print what `score.json` in `folder` says, as it is or as a summary."""
-    import json
+    from cxpath.documents.folder import read_score
 
-    from cxpath.cli.output import summary_lines
-
-    result = folder / "score.json"
-    if as_json:
-        print_json_file(result)
-    else:
-        print("\n".join(summary_lines(json.loads(result.read_text(encoding="utf-8")), folder)))
+    document = read_score(folder)
+    print_text(document, summary_lines(document, folder), as_json=as_json)

@@ -8,15 +8,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from pydantic import ValidationError
+import numpy as np
+from numpy.typing import NDArray
 
 from cxpath.data.cells import CellTable
-from cxpath.documents.run import RunFolderError, read_run_folder
-from cxpath.errors import OutputError
+from cxpath.documents.fields import FieldEntry, FieldsDocument
+from cxpath.documents.run import RunDocument
+from cxpath.documents.score import PDL1, ScoreDocument
+from cxpath.errors import DocumentError, MissingFileError, OutputError
 from cxpath.io.atomic import claimed, clear_leftovers, partial_path
-from cxpath.io.cells import read_cells
+from cxpath.io.cells import read_cells, read_table
 from cxpath.scores.fields import FieldLattice
 from cxpath.scores.score import score_fields
 from cxpath.scores.settings import ScoringSettings
@@ -25,6 +28,7 @@ from cxpath.scores.settings import ScoringSettings
 
 
 COMMIT_MARK = "score.json"
+RUN_NAME = "run.json"
 OWN_NAMES = (
     "cells.parquet",
     "tiles.parquet",
@@ -32,7 +36,7 @@ OWN_NAMES = (
     "tissue.png",
     "heatmap.png",
     "fields",
-    "run.json",
+    RUN_NAME,
     "report.html",
     COMMIT_MARK,
 )
@@ -119,47 +123,83 @@ def _move(source: Path, target: Path) -> None:
             (source / name).rename(target / name)
 
 
-# A results folder read back for further counting: its result, its settings, its cells.
-
-
-PDL1 = "pdl1"
+# A results folder read back: its result, how it came about, its table of tiles, its gallery, its cells.
 
 
 @dataclass(frozen=True)
-class ScoredFolder:
-    """What `cxpath score` left.
+class RunFolder:
+    """What a run left.
 
     Parameters
     ----------
     path : Path
-    score : mapping
-        `score.json`.
+        The folder.
+    score : ScoreDocument
+    run : RunDocument
+    tiles : mapping of str to array, or None
+        Columns of `tiles.parquet`.
+    fields : tuple of FieldEntry
+        The gallery; empty without one.
     """
 
     path: Path
-    score: Mapping[str, Any]
+    score: ScoreDocument
+    run: RunDocument
+    tiles: Mapping[str, NDArray[np.generic]] | None
+    fields: tuple[FieldEntry, ...]
+
+    def picture(self, name: str) -> Path | None:
+        """Return the path of a picture, or None when the run left none of that name."""
+        path = self.path / name
+        return path if path.is_file() else None
+
+
+def read_run_folder(path: Path) -> RunFolder:
+    """Read a run's folder.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such folder, or no `score.json` or `run.json` in it.
+    DocumentError
+        When a document is not what its name says.
+    """
+    score, run = read_score(path), RunDocument.read(path / RUN_NAME)
+    tiles_path, fields_path = path / "tiles.parquet", path / "fields" / "fields.json"
+    tiles = read_table(tiles_path)[0] if tiles_path.is_file() else None
+    fields = FieldsDocument.read(fields_path).fields if fields_path.is_file() else ()
+    return RunFolder(path, score, run, tiles, fields)
+
+
+def read_score(path: Path) -> ScoreDocument:
+    """Read `score.json` of a results folder; raises as `read_run_folder` does."""
+    if not path.is_dir():
+        raise MissingFileError(f"{path}: no such folder", ScoreDocument.HINT)
+    return ScoreDocument.read(path / COMMIT_MARK)
+
+
+@dataclass(frozen=True)
+class ScoredFolder:
+    """What `cxpath score` left, for further counting.
+
+    Parameters
+    ----------
+    path : Path
+    score : ScoreDocument
+    """
+
+    path: Path
+    score: ScoreDocument
 
     @property
     def name(self) -> str:
         """The slide's name, as the run shows it."""
-        return str(self.score["slide"]["name"])
+        return self.score.slide.name
 
     @property
     def scoring(self) -> ScoringSettings:
-        """The settings of scoring that were in effect.
-
-        Raises
-        ------
-        RunFolderError
-            When an earlier cxpath left none.
-        """
-        try:
-            return ScoringSettings.model_validate(self.score.get("scoring") or {"none": "stated"})
-        except ValidationError as error:
-            raise RunFolderError(
-                f"{self.path / 'score.json'}: does not state the settings of its score under `scoring`",
-                "score the slide again with this cxpath",
-            ) from error
+        """The settings of scoring that were in effect."""
+        return self.score.scoring
 
     def cells(self) -> CellTable:
         """Read `cells.parquet`."""
@@ -175,12 +215,12 @@ def read_scored_folder(path: Path) -> ScoredFolder:
 
     Raises
     ------
-    MissingFileError, RunFolderError
+    MissingFileError, DocumentError
         When it is none, or holds the H-score of another marker.
     """
-    score = read_run_folder(path).score
-    if score.get("marker", PDL1) != PDL1:
-        raise RunFolderError(
-            f"{path}: holds marker {score['marker']}, not PD-L1", "give a folder scored for PD-L1"
+    score = read_score(path)
+    if score.marker != PDL1:
+        raise DocumentError(
+            f"{path}: holds marker {score.marker}, not PD-L1", "give a folder scored for PD-L1"
         )
     return ScoredFolder(path, score)

@@ -1,91 +1,144 @@
-"""Reading a run's folder back: its result, its circumstances, its table of tiles, its gallery."""
+"""`run.json`: how a result came about, enough to repeat it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from pydantic import Field, JsonValue
 
-from cxpath.errors import CxpathError, MissingFileError
-from cxpath.io.cells import read_table
+from cxpath.documents.base import CodedText, Document, Part
 
-SCORE_SCHEMA = "cxpath/score/1"
-RUN_SCHEMA = "cxpath/run/1"
-_HINT = "score the slide again, or give a folder that cxpath score wrote"
+Colour = tuple[float, float, float]
 
 
-class RunFolderError(CxpathError, ValueError):
-    """A run's folder holds a file that cannot be read or has another schema."""
+class RunSlide(Part):
+    """What is known of the slide file; see `SlideInfo`."""
+
+    name: str
+    stem: str
+    digest: str
+    quickhash: str
+    width_px: int
+    height_px: int
+    mpp: float
+    mpp_source: str
+    reader: str
+    vendor: str
+    level_downsamples: tuple[float, ...]
+    bounds_px: tuple[int, int, int, int]
+    properties: Mapping[str, str]
+    """Allow-listed ones only."""
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """What a run left.
+class RunModel(Part):
+    """The weights, and the staining threshold of their card."""
 
-    Parameters
-    ----------
-    path : Path
-        The folder.
-    score, run : mapping
-        `score.json` and `run.json`.
-    tiles : mapping of str to array, or None
-        Columns of `tiles.parquet`.
-    fields : tuple of mapping
-        Entries of `fields/fields.json`; empty without a gallery.
-    """
-
-    path: Path
-    score: Mapping[str, Any]
-    run: Mapping[str, Any]
-    tiles: Mapping[str, NDArray[np.generic]] | None
-    fields: tuple[Mapping[str, Any], ...]
-
-    def picture(self, name: str) -> Path | None:
-        """Return the path of a picture, or None when the run left none of that name."""
-        path = self.path / name
-        return path if path.is_file() else None
+    name: str
+    version: str
+    digest: str
+    stained_threshold: float
 
 
-def read_run_folder(path: Path) -> RunFolder:
-    """Read a run's folder.
+class RunOptions(Part):
+    """What was asked for; no paths."""
 
-    Raises
-    ------
-    MissingFileError
-        When there is no such folder, or no `score.json` or `run.json` in it.
-    RunFolderError
-        When a file is not what its name says.
-    """
-    if not path.is_dir():
-        raise MissingFileError(f"{path}: no such folder", _HINT)
-    score = read_json(path / "score.json", SCORE_SCHEMA)
-    run = read_json(path / "run.json", RUN_SCHEMA)
-    tiles_path, fields_path = path / "tiles.parquet", path / "fields" / "fields.json"
-    tiles = read_table(tiles_path)[0] if tiles_path.is_file() else None
-    fields = read_json(fields_path, "cxpath/fields/1")["fields"] if fields_path.is_file() else ()
-    return RunFolder(path, score, run, tiles, tuple(fields))
+    assay: str
+    tumour: str
+    marker: str
+    mode: str
+    research: bool
+    mpp: float | None
+    """Null: the file's own."""
+    regions_drawn: bool
+    cells_given: bool
+    pseudonym: bool
 
 
-def read_json(path: Path, schema: str, hint: str = _HINT) -> dict[str, Any]:
-    """Return a document of that schema; `hint` says what to do when there is none.
+class RegionEntry(Part):
+    """One drawn region; its area as drawn, glass included."""
 
-    Raises
-    ------
-    MissingFileError, RunFolderError
-        When there is no such file, or it is none of that schema.
-    """
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file", hint)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: not readable JSON", hint) from error
-    found = document.get("schema") if isinstance(document, dict) else None
-    if found != schema:
-        raise RunFolderError(f"{path}: schema is {found!r}, not {schema!r}", hint)
-    return dict(document)
+    name: str
+    meaning: str
+    use: str
+    area_mm2: float
+
+
+class RegionsEntry(Part):
+    """The drawn regions, and the digest of their file."""
+
+    form: str
+    digest: str
+    areas: tuple[RegionEntry, ...]
+
+
+class GivenCells(Part):
+    """Cells that the user brought: the form of their file, and how many were scored."""
+
+    form: str
+    cells: int
+
+
+class ReaderEntry(Part):
+    """How pixels were read; see `ReaderPath`."""
+
+    name: str
+    fast_levels: tuple[int, ...]
+    because: str
+    fallen_back: int
+
+
+class RunStains(Part):
+    """White point (0 to 255) and optical-density directions, red, green, blue."""
+
+    white_point: Colour
+    hematoxylin: Colour
+    dab: Colour
+
+
+class RunTiles(Part):
+    """Tiles of the plan, and those of them that were read."""
+
+    planned: int
+    read: int
+
+
+class StageEntry(Part):
+    """What one stage of finding cells did; seconds are summed over its workers."""
+
+    workers: int
+    elapsed_s: float
+    busy_s: float
+    waited_for_input_s: float
+    waited_for_space_s: float
+    busy_share: float
+
+
+class RunDocument(Document):
+    """How one slide was scored; nothing in it names a patient or a folder."""
+
+    HINT: ClassVar[str] = "score the slide again, or give a folder that cxpath score wrote"
+
+    schema_name: Literal["cxpath/run/2"] = Field(default="cxpath/run/2", alias="schema")
+    started: str
+    """ISO 8601, UTC."""
+    versions: Mapping[str, str]
+    slide: RunSlide
+    model: RunModel
+    options: RunOptions
+    regions: RegionsEntry | None
+    given_cells: GivenCells | None
+    configuration: Mapping[str, JsonValue]
+    """Every setting as given or by default."""
+    configuration_digest: str
+    device: str
+    engine: str
+    precision: str
+    reader: str
+    reader_path: ReaderEntry | None
+    stains: RunStains
+    tiles: RunTiles
+    timings_s: Mapping[str, float]
+    stages: Mapping[str, StageEntry]
+    bottleneck: str | None
+    warnings: tuple[CodedText, ...]

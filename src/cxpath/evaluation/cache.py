@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.settings import Settings
+from cxpath.documents.evaluation import ContactPicture
 from cxpath.evaluation.calls import Calls
 from cxpath.io.atomic import atomic_write, output_error
 
@@ -21,17 +21,6 @@ from cxpath.io.atomic import atomic_write, output_error
 
 LARGEST_PX = 640
 """A larger picture is cut to its middle."""
-
-
-class ContactPicture(Settings):
-    """Where one picture of the contact sheet lies, relative to the evaluation's folder."""
-
-    set_name: str
-    title: str
-    picture: str
-    cells: str
-    """JSON with `x_px`, `y_px`, `kind` and `positive` of each called cell."""
-    mpp: float
 
 
 def keep_picture(

@@ -6,20 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cxpath.data.settings import Settings
+from cxpath.documents.evaluation import Ingredient
 from cxpath.evaluation.figures import LOW_CPS, count_rows, score_rows, tables_of
 from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.evaluation.synthetic_set import HARD_NEGATIVES
-
-
-class Ingredient(Settings):
-    """One thing the test set must hold enough of."""
-
-    arm: str
-    label: str
-    value: float
-    required: float
-    met: bool
 
 
 def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:

@@ -9,18 +9,20 @@ from typing import Any, Literal
 
 from cxpath.data.slide_info import StainBasis
 from cxpath.data.workers import default_workers
-from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.evaluation.cache import ContactPicture, ResultsCache
-from cxpath.evaluation.calls import CellClassifier
-from cxpath.evaluation.composition import composition, hard_negative_shares
-from cxpath.evaluation.document import (
+from cxpath.documents.evaluation import (
+    EVALUATION_NAME,
+    ContactPicture,
     EvaluatedModel,
     EvaluatedReliability,
     Evaluation,
+    Figure,
     SetSummary,
-    SlideScore,
-    write_evaluation,
+    SyntheticScore,
 )
+from cxpath.errors import ConfigurationError, MissingFileError
+from cxpath.evaluation.cache import ResultsCache
+from cxpath.evaluation.calls import CellClassifier
+from cxpath.evaluation.composition import composition, hard_negative_shares
 from cxpath.evaluation.figures import score_rows, synthetic_figures
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.restained import RestainedEvaluation
@@ -33,7 +35,6 @@ from cxpath.evaluation.settings import (
 )
 from cxpath.evaluation.synthetic import SyntheticEvaluation, slide_reliability
 from cxpath.io.atomic import atomic_write
-from cxpath.metrics.figures import Figure
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model import CARD_NAME, EvaluatedFigure, Model, card_text, load_model, read_card
@@ -169,7 +170,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
         reasons = "; ".join(skipped.reason for skipped in findings.skipped) or "no slides were asked for"
         raise MissingFileError(f"nothing was measured: {reasons}", "set CXPATH_DATA, or use --set synthetic")
     evaluation = _gathered(request, classifier, findings, slides, synthetic_set_settings, curves)
-    write_evaluation(evaluation, request.out)
+    evaluation.write(request.out / EVALUATION_NAME)
     return evaluation
 
 
@@ -241,11 +242,11 @@ def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list
     ]
 
 
-def _scores(slides: Sequence[dict[str, Any]]) -> tuple[SlideScore, ...]:
+def _scores(slides: Sequence[dict[str, Any]]) -> tuple[SyntheticScore, ...]:
     if not slides:
         return ()
     return tuple(
-        SlideScore(
+        SyntheticScore(
             name=slide["name"],
             arm=slide["arm"],
             stratum=slide["stratum"],

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement.continuous import lins_concordance
+from cxpath.documents.evaluation import Figure, Target
 from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.metrics.cells import (
     CLASSES,
@@ -23,7 +24,7 @@ from cxpath.metrics.cells import (
     stained_specificity,
     true_cps,
 )
-from cxpath.metrics.figures import Figure, Origin, Rows, Statistic, Target, measured
+from cxpath.metrics.figures import Origin, Rows, Statistic, measured
 from cxpath.metrics.reliability import expected_error
 
 # How near scores are to the truth: Lin's concordance, and the right side of a cut-off.

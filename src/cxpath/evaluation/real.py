@@ -15,10 +15,10 @@ from scipy.stats import rankdata
 
 from cxpath.data.cells import Kind
 from cxpath.data.matching import match_points
+from cxpath.documents.evaluation import ContactPicture, Figure, SetSummary, Skipped, Target, Unit
 from cxpath.errors import MissingFileError
-from cxpath.evaluation.cache import ContactPicture, ResultsCache, file_digest, keep_picture
+from cxpath.evaluation.cache import ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
-from cxpath.evaluation.document import SetSummary, Skipped
 from cxpath.evaluation.real_sets import (
     LabelFiles,
     LabelledImage,
@@ -30,7 +30,7 @@ from cxpath.evaluation.real_sets import (
 )
 from cxpath.evaluation.settings import LabelledSet, Pdl1Field, Pdl1Fields, RealSettings
 from cxpath.metrics.cells import CLASSES, rescaled
-from cxpath.metrics.figures import BlockGrid, BootstrapSettings, Figure, Origin, Rows, Target, Unit, measured
+from cxpath.metrics.figures import BlockGrid, BootstrapSettings, Origin, Rows, measured
 from cxpath.slide.open import open_slide
 
 # How the calls of one labelled picture meet its labels, block by block.

@@ -8,7 +8,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from cxpath.data.settings import AnySettings, Settings, bundled, read_settings
-from cxpath.metrics.figures import BootstrapSettings, Target
+from cxpath.documents.evaluation import Target
+from cxpath.metrics.figures import BootstrapSettings
 from cxpath.synth.restain_painting import Painting
 
 # Which real images judge a model, at what assumed µm/px, and what must be reached; `real.toml`.

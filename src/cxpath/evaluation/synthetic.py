@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from cxpath.data.cells import Kind
 from cxpath.data.matching import match_points
 from cxpath.data.workers import worker_processes
+from cxpath.documents.evaluation import EvaluatedReliability
 from cxpath.evaluation.cache import ResultsCache, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
-from cxpath.evaluation.document import EvaluatedReliability
 from cxpath.evaluation.real import Watcher
 from cxpath.evaluation.settings import SyntheticSettings
 from cxpath.evaluation.synthetic_set import (

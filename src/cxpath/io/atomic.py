@@ -233,3 +233,18 @@ def _with_room(name: str) -> str:
         return name
     digest = hashlib.sha256(encoded).hexdigest()[:16]
     return encoded[: room - len(digest) - 1].decode(errors="ignore") + f"~{digest}"
+
+
+def folder_for(path: Path) -> Path:
+    """Make a folder for results, parents included, and return it.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be made, or a file of that name is in the way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+    return path

@@ -238,7 +238,7 @@ def _meanings(found: ClassifiedCells, classes: CellClasses, file: object) -> lis
         remark = f"; {found.remark}" if found.remark else ""
         raise CellsFileError(
             f"{file}: cells of unknown classes: {', '.join(sorted(unknown))}{remark}",
-            "say what they are in a class map (--cell-classes FILE; copy configs/cells/qupath.toml), "
+            "say what they are in a class map (--class-map FILE; copy configs/cells/qupath.toml), "
             "or leave them out (--ignore-class NAME)",
         )
     return [meaning_of.get(plain(name)) for name in found.class_names]

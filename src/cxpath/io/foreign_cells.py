@@ -762,7 +762,7 @@ def refuse_unknown_staining(cells: CellTable, path: Path) -> None:
     if said:
         raise CellsFileError(
             f"{path}: {said} without staining (Positive or Negative)",
-            "set positivity in QuPath, or say `stained` in the file or the class map (--cell-classes)",
+            "set positivity in QuPath, or say `stained` in the file or the class map (--class-map)",
         )
 
 

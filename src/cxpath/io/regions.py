@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 import shapely
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 from pydantic import model_validator
 from shapely.affinity import scale, translate
 from shapely.geometry import MultiPolygon, Point, Polygon
@@ -378,16 +380,6 @@ def _said(passed_over: Counter[str]) -> str:
 _HINT = "export the annotations again"
 
 
-class _DeclaresTypes(Exception):  # noqa: N818  # a signal, not an error that anybody sees
-    """The document begins with a document type declaration."""
-
-
-class _PlainElements(ElementTree.TreeBuilder):
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        """Stop: expat calls this before it reads what the declaration holds."""
-        raise _DeclaresTypes
-
-
 def parse_xml(content: bytes, file: object) -> ElementTree.Element:
     """Return the root element.
 
@@ -403,11 +395,9 @@ def parse_xml(content: bytes, file: object) -> ElementTree.Element:
     RegionsFileError
         When it is not well formed, or declares document types.
     """
-    parser = ElementTree.XMLParser(target=_PlainElements())
     try:
-        parser.feed(content)
-        return parser.close()
-    except _DeclaresTypes as error:
+        return fromstring(content, forbid_dtd=True)
+    except DefusedXmlException as error:
         message = f"{file}: holds a document type declaration (<!DOCTYPE), which is not read for safety"
         raise RegionsFileError(message, _HINT) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zipfile import ZipFile
 
 import numpy as np
@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
+from cxpath.data.extras import import_extra
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError, ReadsFileError
 from cxpath.io.atomic import atomic_write
 
@@ -398,15 +399,15 @@ def _listed(names: list[str]) -> str:
 
 def _open_workbook(content: bytes) -> Workbook:
     """Open a workbook without its chart sheets, which openpyxl cannot read without loading everything."""
-    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415  # heavy, and most tables are CSV
+    excel = import_extra("openpyxl.reader.excel", "agree")
 
-    class Reader(ExcelReader):  # type: ignore[misc, unused-ignore]
+    class Reader(excel.ExcelReader):  # type: ignore[misc, name-defined]
         def read_chartsheet(self, sheet: Any, rel: Any) -> None:
             """Pass over a chart."""
 
     reader = Reader(io.BytesIO(content), read_only=True, keep_links=False)
     reader.read()
-    return reader.wb
+    return cast("Workbook", reader.wb)
 
 
 def _sheet_rows(sheet: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -489,9 +490,7 @@ def _printable(entry: Entry) -> Entry:
 
 
 def _write_workbook(path: Path, rows: Sequence[Sequence[Entry]]) -> None:
-    from openpyxl import Workbook  # noqa: PLC0415  # heavy, and most tables are CSV
-
-    book = Workbook(write_only=True)
+    book = import_extra("openpyxl", "agree").Workbook(write_only=True)
     sheet = book.create_sheet("reads")
     for row in rows:
         sheet.append([_printable(entry) for entry in row])

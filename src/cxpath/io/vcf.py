@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pysam
-
+from cxpath.data.extras import import_extra
 from cxpath.data.variants import Known, SampleVariants, Variant, plain_chromosome
 from cxpath.errors import MissingFileError, VariantsFileError
 from cxpath.io.atomic import is_gzipped
@@ -281,6 +280,7 @@ def read_vcf(path: Path, sample: str | None = None) -> SampleVariants:
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
+    pysam = import_extra("pysam", "tmb")
     loud = pysam.set_verbosity(0)  # htslib's own lines on stderr say nothing to a user
     try:
         with _readable(path) as readable, pysam.VariantFile(readable) as file:

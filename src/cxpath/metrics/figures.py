@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
 
 from cxpath.data.settings import Settings
+from cxpath.documents.evaluation import Figure, Target, Unit
 
 # Parting a picture into square blocks: the units of the bootstrap where there are few images.
 
@@ -93,61 +92,6 @@ def bootstrap_interval(
 
 
 # One measured figure: value, interval, what it rests on, and whether it reaches its target.
-
-
-Unit = Literal["images", "blocks", "slides", "fields", "patients", "none"]
-
-
-class Target(Settings):
-    """What a figure must reach; exactly one of the two."""
-
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @model_validator(mode="after")
-    def _one_bound(self) -> Target:
-        if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("a target is either at_least or at_most")
-        return self
-
-    def met_by(self, value: float) -> bool:
-        """Say whether a value reaches the target."""
-        if self.at_least is not None:
-            return value >= self.at_least
-        return self.at_most is not None and value <= self.at_most
-
-    def __str__(self) -> str:
-        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
-
-
-class Figure(Settings):
-    """One line of an evaluation."""
-
-    set_name: str
-    """Which body of images: "bcdata", "synthetic", ..."""
-    name: str
-    label: str
-    """The figure in words."""
-    value: float | None
-    """None when nothing of the kind was there to measure."""
-    low: float | None
-    high: float | None
-    level: float
-    n: int
-    """How many things were counted, as `n_of` says."""
-    n_of: str
-    unit: Unit
-    """What the bootstrap draws again; `none` when there is no interval."""
-    units: int
-    """How many of these there are."""
-    method: str
-    mpp: float | None
-    """Micrometres per pixel of the pictures; None when they differ."""
-    mpp_source: str
-    """ "assumed", "file" or "drawn"."""
-    target: Target | None
-    met: bool | None
-    """None without a target, or without a value."""
 
 
 class Origin(Settings):

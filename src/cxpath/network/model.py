@@ -31,6 +31,10 @@ IntendedUse = Literal["Research use only. Not for use in diagnostic procedures."
 INTENDED_USE: IntendedUse = "Research use only. Not for use in diagnostic procedures."
 
 
+UNSTATED = "the model's card does not say what it was trained on; not validated on real PD-L1 slides"
+"""The notice of a card that states none."""
+
+
 class Thresholds(Settings):
     """Thresholds that turn outputs into cells; chosen on held-out drawings."""
 
@@ -116,7 +120,7 @@ class Reliability(Settings):
 
 
 class EvaluatedFigure(Settings):
-    """One figure that `cxpath evaluate` measured against a target, on images that taught nothing."""
+    """One figure that `cxpath model evaluate` measured against a target, on images that taught nothing."""
 
     set_name: str
     """Which body of images: "bcdata", "synthetic_held_out", ..."""
@@ -159,8 +163,9 @@ class ModelCard(Settings):
     version: str
     description: str
     intended_use: IntendedUse = INTENDED_USE
-    notice: str = ""
-    """What the network was trained on and what it never saw, in one sentence; empty in older cards."""
+    notice: str = Field(default=UNSTATED, min_length=1, pattern=r"^[^\n]+$")
+    """What it was trained on, and what it was never validated on, in one sentence: the first warning of every
+    result."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
     embedding_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
@@ -186,7 +191,7 @@ class ModelCard(Settings):
     reliability: Reliability | None = None
     """Models packed before cxpath measured it have none."""
     evaluation: tuple[EvaluatedFigure, ...] = ()
-    """What `cxpath evaluate --record` wrote; empty until then."""
+    """What `cxpath model evaluate --record` wrote; empty until then."""
 
     @model_validator(mode="after")
     def _fits_this_software(self) -> Self:
@@ -228,7 +233,7 @@ def read_card(folder: Path) -> ModelCard:
         return ModelCard.model_validate(content)
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path}: no model card there", "give a folder that `cxpath models list` names"
+            f"{path}: no model card there", "give a folder that `cxpath model list` names"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -246,7 +251,7 @@ def _refuse_earlier(content: dict[str, Any], path: Path) -> None:
     if content.get("schema") == EARLIER_SCHEMA:
         raise ModelError(
             f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
-            "pack its training again: cxpath models pack",
+            "pack its training again: cxpath model pack",
         )
 
 

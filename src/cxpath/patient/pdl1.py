@@ -51,14 +51,16 @@ class Pdl1Score(ProfilePart):
     near_cutoff: bool | None = None
     """The reader's own word, after a recount or a second reader: wins over every computed one."""
     borderline_at: tuple[float, ...] = ()
-    """Cut-offs at which cxpath called its score borderline."""
+    """Cut-offs that cxpath calls borderline or uncertain."""
     clear_at: tuple[float, ...] = ()
-    """Cut-offs at which it did not."""
+    """Cut-offs that it decides."""
     not_evaluable_because: tuple[str, ...] = ()
     slide_digest: str | None = None
     """SHA-256 of the slide file: binds a confirmation to one slide."""
     model_digest: str | None = None
     """SHA-256 of the network's weights, of a score that cxpath made."""
+    notice: str | None = None
+    """What that network was trained on and never validated on, from its card."""
     confirmed_by: str | None = Field(default=None, min_length=1)
     confirmed_on: date | None = None
 
@@ -101,7 +103,7 @@ class Pdl1Score(ProfilePart):
         if self.near_cutoff is not None:
             return f"the reader calls it near {cutoff:g}" if self.near_cutoff else ""
         if cutoff in self.borderline_at:
-            return f"cxpath calls it borderline at {cutoff:g}: pathologist review"
+            return f"cxpath leaves {cutoff:g} uncertain: pathologist review"
         if cutoff in self.clear_at:
             return ""
         if self.value is None:

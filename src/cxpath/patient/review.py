@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cxpath.patient.criteria import (
     IN_WORDS,
@@ -41,22 +40,6 @@ class ClauseResult:
         """The condition in words."""
         return self.clause.words or condition_in_words(self.clause)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form written into `therapy.json`."""
-        value = self.clause.value
-        return {
-            "fact": self.clause.fact,
-            "op": self.clause.op,
-            "value": list(value) if isinstance(value, tuple) else value,
-            "assay": list(self.clause.assay),
-            "edition": self.clause.edition,
-            "condition": self.condition,
-            "found": self.found.value,
-            "found_in_words": self.found.words,
-            "verdict": self.verdict.value,
-            "settle": self.found.settle,
-        }
-
 
 @dataclass(frozen=True)
 class CautionResult:
@@ -70,21 +53,6 @@ class CautionResult:
     def about(self) -> str:
         """The fact in words."""
         return label_of(self.caution.when)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form written into `therapy.json`."""
-        return {
-            "id": self.caution.id,
-            "state": self.state.value,
-            "fact": self.caution.when.fact,
-            "about": self.about,
-            "found": self.found.value,
-            "found_in_words": self.found.words,
-            "flag": self.caution.flag,
-            "source": self.caution.source,
-            "as_of": self.caution.as_of.isoformat(),
-            "certainty": self.caution.certainty.value,
-        }
 
 
 @dataclass(frozen=True)
@@ -191,7 +159,6 @@ def condition_in_words(clause: Clause) -> str:
 # TherapyReview: every criterion judged for one profile, in the order of the files; never a ranking.
 
 
-SCHEMA = "cxpath/therapy/1"
 WORDING = (
     "Criteria met here are met in the cited source as far as the stated facts go; each needs confirmation "
     "by a pathologist with an approved assay and by the board. Nothing here is ranked or recommended."
@@ -237,42 +204,6 @@ class TherapyReview:
                 for settle in one.missing:
                     wanted[settle].append(one.criterion.id)
         return {settle: tuple(ids) for settle, ids in wanted.items()}
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the content of `therapy.json`, but for the research-use sentence."""
-        return {
-            "schema": SCHEMA,
-            "case": self.profile.case,
-            "jurisdictions": list(self.jurisdictions),
-            "wording": WORDING,
-            "conflicts": list(self.profile.conflicts),
-            "criteria": [self._criterion(one) for one in self.results],
-            "settling": {settle: list(ids) for settle, ids in self.settling.items()},
-        }
-
-    def _criterion(self, result: CriterionResult) -> dict[str, Any]:
-        criterion = result.criterion
-        return {
-            "id": criterion.id,
-            "agent": criterion.agent,
-            "regimen": criterion.regimen,
-            "population": criterion.population,
-            "jurisdiction": criterion.jurisdiction,
-            "approval": criterion.approval.value,
-            "approved_on": criterion.approved_on,
-            "trial": criterion.trial,
-            "verdict": result.verdict.value,
-            "clauses": [clause.as_dict() for clause in result.clauses],
-            "not_met_because": list(result.not_met_because),
-            "missing": list(result.missing),
-            "cautions": [caution.as_dict() for caution in result.cautions],
-            "advice": [one.text for one in self.advice_for(result)],
-            "notes": list(criterion.notes),
-            "source": criterion.source,
-            "as_of": criterion.as_of.isoformat(),
-            "certainty": criterion.certainty.value,
-            "certainty_note": criterion.certainty_note,
-        }
 
 
 def review_therapy(

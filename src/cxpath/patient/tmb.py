@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 from scipy.special import gammaincinv
@@ -352,26 +352,6 @@ class Burden:
     megabases: float
     funnel: tuple[FunnelStep, ...]
     warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return one sample's part of `tmb.json`."""
-        return {
-            "sample": self.sample,
-            "preset": self.preset.name,
-            "method": self.preset.title,
-            "value": self.value,
-            "interval": list(self.interval),
-            "level": LEVEL,
-            "variants": self.variants,
-            "megabases": self.megabases,
-            "funnel": [asdict(step) for step in self.funnel],
-            "not_applied": [step.step for step in self.funnel if not step.applied],
-            "not_reproduced": list(self.preset.not_reproduced),
-            "warnings": list(self.warnings),
-            "source": self.preset.source,
-            "as_of": self.preset.as_of,
-            "certainty": self.preset.certainty,
-        }
 
 
 def require_annotation(sample: SampleVariants, preset: Preset, file: object) -> None:

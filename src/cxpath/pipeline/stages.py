@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from queue import Full, Queue
 from time import perf_counter
 from typing import Any, TypeVar
@@ -44,12 +44,6 @@ class StageTimes:
     def busy_share(self) -> float:
         """Share of its workers' time that the stage was at work."""
         return self.busy_s / (self.workers * self.elapsed_s) if self.elapsed_s > 0 else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as it stands in `run.json`."""
-        times = {name: value for name, value in asdict(self).items() if name.endswith("_s")}
-        rounded = {name: round(value, 3) for name, value in times.items()}
-        return {"workers": self.workers, **rounded, "busy_share": round(self.busy_share, 4)}
 
 
 class StageProfiler:

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cxpath.agreement.comparison import level_names
+from cxpath.documents.agreement import OnestEntry, PairwiseEntry, StatisticEntry
 from cxpath.io.atomic import atomic_write
 
 # What all figures of a study share: type, size, colours, and how they are saved.
@@ -108,8 +109,7 @@ class Compared:
     reference, compared : str
     score : str
     cutoffs : tuple of float
-    statistics : mapping of (key, scale) to mapping
-        Entries of `agreement.json`.
+    statistics : mapping of (key, scale) to StatisticEntry
     """
 
     x: Floats
@@ -118,7 +118,7 @@ class Compared:
     compared: str
     score: str
     cutoffs: tuple[float, ...]
-    statistics: Mapping[tuple[str, str], Mapping[str, Any]]
+    statistics: Mapping[tuple[str, str], StatisticEntry]
 
     @property
     def largest(self) -> float:
@@ -141,14 +141,15 @@ def bland_altman_figure(pair: Compared, folder: Path, name: str, *, ratio: bool)
             mean, apart = (pair.x + pair.y) / 2, pair.y - pair.x
         for key, style in (("limit_high", "--"), ("bias", "-"), ("limit_low", "--")):
             one = pair.statistics.get((f"bland_altman_{kind}_{key}", scale))
-            if one is None or one["estimate"] is None:
+            if one is None or one.estimate is None:
                 continue
-            if one["interval"]:
-                axes.axhspan(*one["interval"], color=BAND_BLUE, alpha=0.6, lw=0)
-            axes.axhline(one["estimate"], color=BLUE, ls=style, lw=1.1)
+            band = finite_ends(one)
+            if band:
+                axes.axhspan(*band, color=BAND_BLUE, alpha=0.6, lw=0)
+            axes.axhline(one.estimate, color=BLUE, ls=style, lw=1.1)
             axes.annotate(
-                f"{'bias' if key == 'bias' else 'limit'} {one['estimate']:.2f}".replace("-", "−"),
-                (1.01, one["estimate"]),
+                f"{'bias' if key == 'bias' else 'limit'} {one.estimate:.2f}".replace("-", "−"),
+                (1.01, one.estimate),
                 xycoords=("axes fraction", "data"),
                 va="center",
                 fontsize=7.5,
@@ -177,12 +178,14 @@ def passing_bablok_figure(pair: Compared, folder: Path, name: str) -> Path:
     with drawing() as (figure, axes):
         along = np.linspace(0, pair.largest * 1.05, 200)
         axes.plot(along, along, color=GREY, lw=0.8, ls=":", label="identity")
-        if slope and intercept and slope["estimate"] is not None:
-            line = intercept["estimate"] + slope["estimate"] * along
-            edges = [_corner(slope, intercept, end, along) for end in (0, 1)]
+        steep = slope.estimate if slope else None
+        start = intercept.estimate if intercept else None
+        if slope and intercept and steep is not None and start is not None:
+            line = start + steep * along
+            edges = [_corner(slope, intercept, end, line, along) for end in (0, 1)]
             axes.fill_between(along, np.minimum(*edges), np.maximum(*edges), color=BAND_BLUE, lw=0)
-            sign = "+" if intercept["estimate"] >= 0 else "−"
-            label = f"y = {slope['estimate']:.2f} x {sign} {abs(intercept['estimate']):.2f}"
+            sign = "+" if start >= 0 else "−"
+            label = f"y = {steep:.2f} x {sign} {abs(start):.2f}"
             axes.plot(along, line, color=BLUE, lw=1.2, label=label)
         axes.scatter(pair.x, pair.y, s=14, facecolors="none", edgecolors=INK, linewidths=0.7, zorder=3)
         axes.set(xlim=(-1, pair.largest * 1.05), ylim=(-1, pair.largest * 1.05))
@@ -192,13 +195,22 @@ def passing_bablok_figure(pair: Compared, folder: Path, name: str) -> Path:
         return save(figure, folder, name)
 
 
-def _corner(slope: Mapping[str, Any], intercept: Mapping[str, Any], end: int, along: Floats) -> Floats:
+def _corner(
+    slope: StatisticEntry, intercept: StatisticEntry, end: int, line: Floats, along: Floats
+) -> Floats:
     """Return the line of one end of the slope's interval and the opposite end of the intercept's."""
-    steep, start = ((one["interval"] or (None, None))[at] for one, at in ((slope, end), (intercept, 1 - end)))
+    steep = slope.interval[end] if slope.interval else None
+    start = intercept.interval[1 - end] if intercept.interval else None
     if steep is None or start is None:
-        steep, start = slope["estimate"], intercept["estimate"]
-    line: Floats = start + steep * along
-    return line
+        return line
+    corner: Floats = start + steep * along
+    return corner
+
+
+def finite_ends(one: StatisticEntry) -> tuple[float, float] | None:
+    """Return both ends of a statistic's interval; None where there is none, or an end is infinite."""
+    low, high = one.interval or (None, None)
+    return None if low is None or high is None else (low, high)
 
 
 def scatter_figure(pair: Compared, folder: Path, name: str) -> Path:
@@ -274,14 +286,14 @@ _MARKS = ("o", "s", "^", "D", "v", "P")
 _NAME_LENGTH = 16
 
 
-def heat_map_figure(pairwise: Mapping[str, Any], folder: Path, name: str) -> Path:
+def heat_map_figure(pairwise: PairwiseEntry, folder: Path, name: str) -> Path:
     """Draw the measure between every two readers; readers in order of their mean."""
-    values = np.array([[np.nan if v is None else v for v in row] for row in pairwise["values"]], dtype=float)
+    values = np.array([[np.nan if v is None else v for v in row] for row in pairwise.values], dtype=float)
     readers = len(values)
     np.fill_diagonal(values, np.nan)
     order = np.argsort(-np.nanmean(np.where(np.isnan(values).all(axis=1)[:, None], 0, values), axis=1))
     values = values[np.ix_(order, order)]
-    what, all_names = short_names(pairwise["readers"])
+    what, all_names = short_names(pairwise.readers)
     names = [all_names[place] for place in order]
     side = min(max(2.8, 0.9 + readers * (0.26 if readers <= 12 else 0.11)), 7.2)
     with drawing(width=side + 0.9, height=side) as (figure, axes):
@@ -308,8 +320,7 @@ def heat_map_figure(pairwise: Mapping[str, Any], folder: Path, name: str) -> Pat
                         fontsize=6.5,
                         color="white" if dark else INK,
                     )
-        where = pairwise.get("cutoff") or pairwise.get("scale", "")
-        figure.colorbar(picture, ax=axes, shrink=0.7, label=f"{pairwise['measure']}, {where}")
+        figure.colorbar(picture, ax=axes, shrink=0.7, label=f"{pairwise.measure}, {pairwise.place}")
         return save(figure, folder, name)
 
 
@@ -333,26 +344,22 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
-def onest_figure(curves: Sequence[Mapping[str, Any]], folder: Path, name: str) -> Path:
+def onest_figure(curves: Sequence[OnestEntry], folder: Path, name: str) -> Path:
     """Draw agreement of all readers against the number of readers, one curve a cut-off."""
     with drawing(width=4.4, height=3.1) as (figure, axes):
         for place, curve in enumerate(curves):
             colour = (BLUE, ORANGE, GREY, INK)[place % 4]
-            readers = np.array(curve["readers"])
-            axes.fill_between(
-                readers, curve["order_low"], curve["order_high"], color=colour, alpha=0.15, lw=0
-            )
-            label = f"{curve['cutoff']}"
-            if any(other["missing"] != curve["missing"] for other in curves):
-                label += f", {curve['missing']}"
-            axes.plot(
-                readers, curve["mean"], color=colour, marker=_MARKS[place % 6], ms=3, lw=1.1, label=label
-            )
-            if curve["low"][-1] is not None:
-                below, above = (abs(curve["mean"][-1] - curve[end][-1]) for end in ("low", "high"))
-                axes.errorbar(
-                    readers[-1], curve["mean"][-1], [[below], [above]], color=colour, capsize=2.5, lw=1
-                )
+            readers, mean = np.array(curve.readers), numbers_of(curve.mean)
+            order = numbers_of(curve.order_low), numbers_of(curve.order_high)
+            axes.fill_between(readers, *order, color=colour, alpha=0.15, lw=0)
+            label = curve.cutoff
+            if any(other.missing != curve.missing for other in curves):
+                label += f", {curve.missing}"
+            axes.plot(readers, mean, color=colour, marker=_MARKS[place % 6], ms=3, lw=1.1, label=label)
+            if curve.low[-1] is not None:
+                low, high = numbers_of(curve.low), numbers_of(curve.high)
+                apart = [[abs(mean[-1] - low[-1])], [abs(mean[-1] - high[-1])]]
+                axes.errorbar(readers[-1], mean[-1], apart, color=colour, capsize=2.5, lw=1)
         axes.set(ylim=(0, 1.02), xlabel="number of readers", ylabel="cases on which all agree")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
@@ -360,27 +367,25 @@ def onest_figure(curves: Sequence[Mapping[str, Any]], folder: Path, name: str) -
         return save(figure, folder, name)
 
 
-def forest_figure(statistics: Sequence[Mapping[str, Any]], folder: Path, name: str) -> Path:
+def forest_figure(statistics: Sequence[StatisticEntry], folder: Path, name: str) -> Path:
     """Draw the main figures of all cases and of every subgroup, with intervals."""
     panels = list(dict.fromkeys(_panel(one) for one in statistics))
-    groups = list(dict.fromkeys((one["grouping"], one["subgroup"]) for one in statistics))
+    groups = list(dict.fromkeys(group_of(one) for one in statistics))
     height = 0.9 + 0.24 * len(groups)
     with drawing(width=2.0 + 1.9 * len(panels), height=height) as (figure, axes):
         axes.remove()
         sides = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for side, panel in zip(sides, panels, strict=True):
             for place, group in enumerate(groups):
-                own = [
-                    s for s in statistics if _panel(s) == panel and (s["grouping"], s["subgroup"]) == group
-                ]
-                if not own or own[0]["estimate"] is None:
+                own = [s for s in statistics if _panel(s) == panel and group_of(s) == group]
+                if not own or own[0].estimate is None:
                     continue
-                one = own[0]
-                low, high = one["interval"] or (one["estimate"], one["estimate"])
+                one, estimate = own[0], own[0].estimate
+                low, high = finite_ends(one) or (estimate, estimate)
                 whole = group[0] == "all"
                 side.plot([low, high], [place, place], color=INK if whole else BLUE, lw=1.3)
                 side.plot(
-                    one["estimate"],
+                    estimate,
                     place,
                     "D" if whole else "s",
                     color=INK if whole else BLUE,
@@ -390,7 +395,7 @@ def forest_figure(statistics: Sequence[Mapping[str, Any]], folder: Path, name: s
             side.set_xlabel(panel)
             side.set_ylim(len(groups) - 0.5, -0.5)
             side.tick_params(axis="y", length=0)
-        counts = {(s["grouping"], s["subgroup"]): s["n"] for s in statistics}
+        counts = {group_of(s): s.n for s in statistics}
         labels = [
             f"{level if grouping == 'all' else f'{grouping}: {level}'} (n {counts[grouping, level]})"
             for grouping, level in groups
@@ -399,14 +404,22 @@ def forest_figure(statistics: Sequence[Mapping[str, Any]], folder: Path, name: s
         return save(figure, folder, name)
 
 
-def _panel(one: Mapping[str, Any]) -> str:
-    where = one.get("cutoff") or one.get("scale", "")
-    return f"{one['label']}\n{where}"
+def numbers_of(values: Sequence[float | None]) -> Floats:
+    """Return numbers to draw; NaN where one is not known."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _interval_of_all(statistics: Sequence[Mapping[str, Any]], panel: str) -> tuple[float, float]:
+def group_of(one: StatisticEntry) -> tuple[str, str]:
+    """Return grouping and subgroup of a statistic."""
+    return one.grouping or "", one.subgroup or ""
+
+
+def _panel(one: StatisticEntry) -> str:
+    return f"{one.label}\n{one.place}"
+
+
+def _interval_of_all(statistics: Sequence[StatisticEntry], panel: str) -> tuple[float, float]:
     for one in statistics:
-        if one["grouping"] == "all" and _panel(one) == panel and one["interval"]:
-            low, high = one["interval"]
-            return low, high
+        if one.grouping == "all" and _panel(one) == panel and (ends := finite_ends(one)):
+            return ends
     return 0.0, 0.0

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cxpath.documents.run import read_json
+from cxpath.agreement.comparison import Indeterminate, level_names
+from cxpath.agreement.readers import PairwiseMeasure
+from cxpath.documents.agreement import AgreementDocument, Ends, RoundEntry, StatisticEntry
 from cxpath.io.atomic import atomic_write, output_error
 from cxpath.io.tables import write_rows
 from cxpath.report.agreement_figures import (
@@ -19,7 +20,9 @@ from cxpath.report.agreement_figures import (
     bland_altman_figure,
     confusion_figure,
     forest_figure,
+    group_of,
     heat_map_figure,
+    numbers_of,
     onest_figure,
     passing_bablok_figure,
     scatter_figure,
@@ -29,7 +32,7 @@ from cxpath.report.html import render_page
 # The methods paragraph of a study: what was computed, by which formulas, with which versions.
 
 
-def methods_paragraphs(document: Mapping[str, Any]) -> list[str]:
+def methods_paragraphs(document: AgreementDocument) -> list[str]:
     """Return sentences that a methods section may quote, by paragraph."""
     return [
         " ".join(_design(document)),
@@ -39,28 +42,25 @@ def methods_paragraphs(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _design(document: Mapping[str, Any]) -> Iterator[str]:
-    for one in document["rounds"]:
-        number = f"In round {one['round']}, " if len(document["rounds"]) > 1 else ""
-        patients = f" of {one['patients']} patients" if one["patients"] != one["cases"] else ""
-        text = (
-            f"{number}{len(one['readers'])} readers scored {one['cases']} cases{patients} for "
-            f"{document['score']}"
-        )
-        yield f"{text[0].upper()}{text[1:]} ({one['reads']} reads, {one['not_evaluable']} not evaluable)."
-    if document["software"]:
-        yield f"The software ({document['software']}) was compared with the readers."
-    yield f"Consensus rule: {document['consensus']}."
-    first = document["rounds"][0]
-    if first["compared"]:
-        yield f"Method comparisons are of {first['compared']['name']} with {first['reference']['name']}: "
-        yield f"{first['why']}."
-    elif first["reference"]:
-        yield f"Each reader was compared with {first['reference']['name']}: {first['why']}."
+def _design(document: AgreementDocument) -> Iterator[str]:
+    for one in document.rounds:
+        number = f"In round {one.round}, " if len(document.rounds) > 1 else ""
+        patients = f" of {one.patients} patients" if one.patients != one.cases else ""
+        text = f"{number}{len(one.readers)} readers scored {one.cases} cases{patients} for {document.score}"
+        yield f"{text[0].upper()}{text[1:]} ({one.reads} reads, {one.not_evaluable} not evaluable)."
+    if document.software:
+        yield f"The software ({document.software}) was compared with the readers."
+    yield f"Consensus rule: {document.consensus}."
+    first = document.rounds[0]
+    if first.compared and first.reference:
+        yield f"Method comparisons are of {first.compared.name} with {first.reference.name}: "
+        yield f"{first.why}."
+    elif first.reference:
+        yield f"Each reader was compared with {first.reference.name}: {first.why}."
 
 
-def _scores(document: Mapping[str, Any]) -> Iterator[str]:
-    settings = document["settings"]
+def _scores(document: AgreementDocument) -> Iterator[str]:
+    settings = document.settings
     yield (
         "Intraclass correlations follow Shrout and Fleiss (1979), named after McGraw and Wong "
         "(1996), on raw scores "
@@ -72,17 +72,17 @@ def _scores(document: Mapping[str, Any]) -> Iterator[str]:
     )
     yield (
         "Deming regression (Linnet 1990) took an error variance ratio of "
-        f"{settings['error_ratio']:g}, with jackknife "
+        f"{settings.error_ratio:g}, with jackknife "
         "intervals; Passing-Bablok regression (1983) was tested for linearity by CUSUM. The total "
         "deviation index "
-        f"(Lin 2000) holds {100 * settings['deviation_share']:g} % of differences. Variance components are "
+        f"(Lin 2000) holds {100 * settings.deviation_share:g} % of differences. Variance components are "
         "MIVQUE(0) "
         "estimates of random effects (Rao 1971; Hartley, Rao and LaMotte 1978)."
     )
 
 
-def _categories(document: Mapping[str, Any]) -> Iterator[str]:
-    cutoffs = ", ".join(f"{cutoff:g}" for cutoff in document["settings"]["cutoffs"])
+def _categories(document: AgreementDocument) -> Iterator[str]:
+    cutoffs = ", ".join(f"{cutoff:g}" for cutoff in document.settings.cutoffs)
     yield (
         f"At the cut-offs {cutoffs} (unrounded scores, at least) we report overall, positive and "
         "negative percent "
@@ -96,35 +96,31 @@ def _categories(document: Mapping[str, Any]) -> Iterator[str]:
         "(Reisenbichler 2020) is the "
         "exact mean over all sets of readers."
     )
-    if document["software"]:
+    if document.software:
         yield (
             "Software and readers were judged alike: each reader, and the software, against the "
             "consensus of all "
             "other readers. Non-inferiority holds when the interval of the difference lies above "
-            f"−{document['settings']['margin']:g}."
+            f"−{document.settings.margin:g}."
         )
 
 
-def _intervals(document: Mapping[str, Any]) -> Iterator[str]:
-    settings, versions = document["settings"], document["provenance"]
+def _intervals(document: AgreementDocument) -> Iterator[str]:
+    settings, versions = document.settings, document.provenance
     yield (
-        f"{100 * settings['level']:g} % intervals are expanded percentile bootstrap intervals (Hesterberg "
-        f"2015) of {settings['replicates']:,} draws of patients, with all cases of a patient together (seed "
-        f"{settings['seed']}), unless a formula is named; proportions have Wilson intervals (1927). "
+        f"{100 * settings.level:g} % intervals are expanded percentile bootstrap intervals (Hesterberg "
+        f"2015) of {settings.replicates:,} draws of patients, with all cases of a patient together (seed "
+        f"{settings.seed}), unless a formula is named; proportions have Wilson intervals (1927). "
         "Readers were "
         "not drawn: intervals are for these readers."
     )
     yield (
-        f"Computed with cxpath {versions['cxpath']} (Python {versions['python']}, NumPy "
-        f"{versions['numpy']}, SciPy "
-        f"{versions['scipy']})."
+        f"Computed with cxpath {versions.cxpath} (Python {versions.python}, NumPy {versions.numpy}, "
+        f"SciPy {versions.scipy})."
     )
 
 
 # Tables of a study, ready for a paper: one form for the page, for CSV and for LaTeX.
-
-
-Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -136,15 +132,29 @@ class Table:
     key, title : str
     columns : tuple of str
     rows : tuple of tuple of str
-    note : str
+    round : str
+        Of the study: "1"; "1 and 2" of a table over rounds.
     """
 
     key: str
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    note: str = ""
+    round: str = "1"
 
+    @property
+    def over_rounds(self) -> bool:
+        """Whether the table compares two rounds."""
+        return not self.round.isdecimal()
+
+
+_MEASURES = {
+    "opa": PairwiseMeasure.OPA,
+    "kappa": PairwiseMeasure.KAPPA,
+    "ac1": PairwiseMeasure.AC1,
+    "ccc": PairwiseMeasure.CCC,
+}
+"""By the last part of a statistic's key."""
 
 _ANALYSES = (
     ("between readers", "between-readers", "Agreement between readers"),
@@ -156,92 +166,95 @@ _ANALYSES = (
 _PIVOTED = ("each reader", "within readers")
 
 
-def study_tables(document: Mapping[str, Any]) -> list[Table]:
+def study_tables(document: AgreementDocument) -> list[Table]:
     """Return the tables of a study, of each round in turn."""
-    return list(_tables(document["statistics"], len(document["rounds"]) > 1, document["settings"]["level"]))
+    return [table for number in _rounds_of(document) for table in _tables(document, number)]
 
 
-def _tables(statistics: Sequence[Entry], many_rounds: bool, level: float) -> Iterator[Table]:  # noqa: FBT001
-    for number in dict.fromkeys(one["round"] for one in statistics):
-        where = f", round {number}" if many_rounds and "and" not in number else ""
-        where = f", rounds {number}" if "and" in number else where
-        ending = f"-round-{number.replace(' ', '-')}" if where else ""
-        own = [one for one in statistics if one["round"] == number]
-        for analysis, key, title in _ANALYSES:
-            rows = [one for one in own if one["analysis"] == analysis and not one.get("reader")]
-            for place, part in enumerate(_by_compared(rows) if analysis == "comparison" else [rows]):
-                if not part or _only_all(part):
-                    continue
-                heading = title.format(**part[0]) if analysis == "comparison" else title
-                heading = heading[:1].upper() + heading[1:]
-                apart = f"-{place + 1}" if place else ""
-                yield _listing(f"{key}{apart}{ending}", heading + where, part, level)
-        for analysis in _PIVOTED:
-            rows = [one for one in own if one["analysis"] == analysis and one.get("reader")]
-            if rows:
-                against = "the others' consensus" if analysis == "each reader" else "the earlier round"
-                yield _by_reader(f"{analysis.replace(' ', '-')}-by-reader{ending}", against, where, rows)
+def _rounds_of(document: AgreementDocument) -> list[str]:
+    return list(dict.fromkeys(one.round or "" for one in document.statistics))
 
 
-def _by_compared(rows: Sequence[Entry]) -> list[list[Entry]]:
+def _tables(document: AgreementDocument, number: str) -> Iterator[Table]:
+    """Yield the tables of one round, or of two rounds compared."""
+    over, many = not number.isdecimal(), len(document.rounds) > 1
+    where = f", rounds {number}" if over else f", round {number}" if many else ""
+    ending = f"-round-{number.replace(' ', '-')}" if where else ""
+    own = [one for one in document.statistics if one.round == number]
+    for analysis, key, title in _ANALYSES:
+        rows = [one for one in own if one.analysis == analysis and not one.reader]
+        for place, part in enumerate(_by_compared(rows) if analysis == "comparison" else [rows]):
+            if not part or _only_all(part):
+                continue
+            names = {"compared": part[0].compared, "reference": part[0].reference}
+            heading = title.format(**names) if analysis == "comparison" else title
+            heading = heading[:1].upper() + heading[1:]
+            apart = f"-{place + 1}" if place else ""
+            yield _listing(f"{key}{apart}{ending}", heading + where, part, document.settings.level)
+    for analysis in _PIVOTED:
+        rows = [one for one in own if one.analysis == analysis and one.reader]
+        if rows:
+            against = "the others' consensus" if analysis == "each reader" else "the earlier round"
+            yield _by_reader(f"{analysis.replace(' ', '-')}-by-reader{ending}", against, where, rows)
+
+
+def _by_compared(rows: Sequence[StatisticEntry]) -> list[list[StatisticEntry]]:
     """Return the rows of each comparison: with a reference and no software every reader has one."""
     return [
-        [one for one in rows if one["compared"] == compared]
-        for compared in dict.fromkeys(one["compared"] for one in rows)
+        [one for one in rows if one.compared == compared]
+        for compared in dict.fromkeys(one.compared for one in rows)
     ]
 
 
-def _only_all(rows: Sequence[Entry]) -> bool:
+def _only_all(rows: Sequence[StatisticEntry]) -> bool:
     """Say whether subgroups are asked for and there is none: all cases stand elsewhere already."""
-    return all(one.get("grouping") == "all" for one in rows)
+    return all(one.grouping == "all" for one in rows)
 
 
-def _group(one: Entry) -> str:
-    parts = ("subgroup",) if one.get("grouping") == "all" else ("grouping", "subgroup")
-    return " ".join(one[part] for part in parts if one.get(part))
+def _group(one: StatisticEntry) -> str:
+    parts = (one.subgroup,) if one.grouping == "all" else (one.grouping, one.subgroup)
+    return " ".join(part for part in parts if part)
 
 
-def _listing(key: str, title: str, rows: Sequence[Entry], level: float) -> Table:
+def _listing(key: str, title: str, rows: Sequence[StatisticEntry], level: float) -> Table:
     """Return one statistic a row; columns that nobody fills are left out."""
     columns: dict[str, list[str]] = {
         "Group": [_group(one) for one in rows],
         "Scale or cut-off": [_where(one) for one in rows],
-        "Statistic": [one["label"] for one in rows],
-        "Estimate": [number(one["estimate"], one["key"]) for one in rows],
-        f"{100 * level:g} % interval": [_interval(one["interval"], one["key"]) for one in rows],
-        "By": [_short(one["interval_method"]) for one in rows],
+        "Statistic": [one.label for one in rows],
+        "Estimate": [number(one.estimate, one.key) for one in rows],
+        f"{100 * level:g} % interval": [_interval(one.interval, one.key) for one in rows],
+        "By": [_short(one.interval_method) for one in rows],
         "Other interval": [_others(one) for one in rows],
-        "p": [p_value(one["p_value"]) for one in rows],
-        "Cases": [str(one["n"]) for one in rows],
-        "Note": [one["note"] for one in rows],
+        "p": [p_value(one.p_value) for one in rows],
+        "Cases": [str(one.n) for one in rows],
+        "Note": [one.note for one in rows],
     }
     kept = {name: entries for name, entries in columns.items() if any(entries)}
-    return Table(key, title, tuple(kept), tuple(zip(*kept.values(), strict=True)))
+    return Table(key, title, tuple(kept), tuple(zip(*kept.values(), strict=True)), rows[0].round or "")
 
 
-def _by_reader(key: str, against: str, where: str, rows: Sequence[Entry]) -> Table:
+def _by_reader(key: str, against: str, where: str, rows: Sequence[StatisticEntry]) -> Table:
     """Return one reader a row, one measure a column."""
-    names = list(
-        dict.fromkeys((one["label"].split(" with ")[0].split(" over ")[0], _where(one)) for one in rows)
-    )
-    readers = list(dict.fromkeys(one["reader"] for one in rows))
-    value = {
-        (one["reader"], one["label"].split(" with ")[0].split(" over ")[0], _where(one)): number(
-            one["estimate"], one["key"]
-        )
-        for one in rows
-    }
+    names = list(dict.fromkeys((_measure_of(one), _where(one)) for one in rows))
+    readers = list(dict.fromkeys(one.reader or "" for one in rows))
+    value = {(one.reader, _measure_of(one), _where(one)): number(one.estimate, one.key) for one in rows}
     return Table(
         key,
         f"Each reader against {against}{where}",
         ("Reader", *(f"{label}, {place}" for label, place in names)),
         tuple((reader, *(value.get((reader, *name), "") for name in names)) for reader in readers),
+        rows[0].round or "",
     )
 
 
-def _where(one: Entry) -> str:
-    parts = [one.get("cutoff"), one.get("scale"), one.get("footing"), one.get("indeterminate")]
-    return ", ".join(part for part in parts if part)
+def _measure_of(one: StatisticEntry) -> str:
+    """Return the measure in words; the statistic's key names it."""
+    return _MEASURES[one.key.rpartition("_")[2]].value
+
+
+def _where(one: StatisticEntry) -> str:
+    return ", ".join(part for part in (one.cutoff, one.scale, one.indeterminate) if part)
 
 
 def number(value: float | None, key: str) -> str:
@@ -259,7 +272,7 @@ def minus(text: str) -> str:
     return text.replace("-", "−")
 
 
-def _interval(edges: Sequence[float | None] | None, key: str) -> str:
+def _interval(edges: Ends | None, key: str) -> str:
     if edges is None:
         return ""
     low, high = (
@@ -274,10 +287,9 @@ def _short(method: str | None) -> str:
     return "bootstrap" if "bootstrap" in method else re.split(r",| over | of ", method)[0]
 
 
-def _others(one: Entry) -> str:
+def _others(one: StatisticEntry) -> str:
     return "; ".join(
-        f"{_interval(other['interval'], one['key'])} ({_short(other['method'])})"
-        for other in one["other_intervals"]
+        f"{_interval(other.interval, one.key)} ({_short(other.method)})" for other in one.other_intervals
     )
 
 
@@ -334,8 +346,6 @@ def latex_text(text: str) -> str:
 
 
 DOCUMENT = "agreement.json"
-SCHEMA = "cxpath/agreement/1"
-_HINT = "run cxpath agree run again, or give a folder that it wrote"
 _ENOUGH_TO_DRAW = 3
 
 
@@ -358,7 +368,7 @@ def build_agreement_report(folder: Path) -> Path:
 
     Raises
     ------
-    MissingFileError, RunFolderError
+    MissingFileError, DocumentError
         When `agreement.json` is not there, or not what its name says.
     OutputError
         When something cannot be written.
@@ -375,8 +385,8 @@ def build_agreement_report(folder: Path) -> Path:
         "agreement.html.j2",
         document=document,
         headline=headline(document),
-        rounds=[_round_parts(document, one, folder / "figures", tables) for one in document["rounds"]],
-        intra_reader=[table for table in tables if _round_of(table) == "over"],
+        rounds=[_round_parts(document, one, folder / "figures", tables) for one in document.rounds],
+        intra_reader=[table for table in tables if table.over_rounds],
         methods=methods_paragraphs(document),
     )
     page = folder / "report.html"
@@ -385,9 +395,9 @@ def build_agreement_report(folder: Path) -> Path:
     return page
 
 
-def read_agreement(folder: Path) -> dict[str, Any]:
+def read_agreement(folder: Path) -> AgreementDocument:
     """Read `agreement.json` of a folder; raises as `build_agreement_report` does."""
-    return read_json(folder / DOCUMENT, SCHEMA, _HINT)
+    return AgreementDocument.read(folder / DOCUMENT)
 
 
 _HEADLINE = (
@@ -401,65 +411,53 @@ _HEADLINE = (
 )
 
 
-def headline(document: Mapping[str, Any]) -> list[dict[str, str]]:
+def headline(document: AgreementDocument) -> list[dict[str, str]]:
     """Return the few figures that stand first: label, estimate, interval, of which part."""
     found = []
-    for one in document["statistics"]:
-        place = (one["analysis"], one["key"])
-        wanted = [scale for analysis, key, scale in _HEADLINE if (analysis, key) == place]
-        if (
-            not wanted
-            or (wanted[0] and one.get("scale") != wanted[0])
-            or one.get("indeterminate", "").startswith("indeterminate as")
-        ):
+    levels = level_names(document.settings.cutoffs) if len(document.settings.cutoffs) > 1 else None
+    for one in document.statistics:
+        wanted = [scale for analysis, key, scale in _HEADLINE if (analysis, key) == (one.analysis, one.key)]
+        if not wanted or (wanted[0] and one.scale != wanted[0]):
             continue
-        if "/" in one.get("cutoff", ""):
+        if one.indeterminate in (Indeterminate.AS_YES, Indeterminate.AS_NO):
             continue
-        edges = one["interval"]
+        if levels and one.cutoff == levels:  # of all levels together
+            continue
         found.append(
             {
                 "part": _part(one),
-                "round": one["round"],
-                "label": f"{one['label']}, {one.get('cutoff') or one.get('scale', '')}",
-                "estimate": number(one["estimate"], one["key"]),
-                "interval": f"{number(edges[0], '')} to {number(edges[1], '')}" if edges else "",
-                "note": one["note"],
+                "round": one.round or "",
+                "label": f"{one.label}, {one.place}",
+                "estimate": number(one.estimate, one.key),
+                "interval": _interval(one.interval, ""),
+                "note": one.note,
             }
         )
     return found
 
 
-def _part(one: Mapping[str, Any]) -> str:
-    if one["analysis"] != "comparison":
-        return str(one["analysis"])
-    return f"{one['compared']} against {one['reference']}"
+def _part(one: StatisticEntry) -> str:
+    if one.analysis != "comparison":
+        return one.analysis or ""
+    return f"{one.compared} against {one.reference}"
 
 
 def _round_parts(
-    document: Mapping[str, Any], one: Mapping[str, Any], folder: Path, tables: list[Table]
-) -> dict[str, Any]:
-    many = len(document["rounds"]) > 1
-    ending = f"round-{one['round']}"
-    own = [table for table in tables if (_round_of(table) == ending if many else _round_of(table) == "")]
+    document: AgreementDocument, one: RoundEntry, folder: Path, tables: list[Table]
+) -> dict[str, object]:
+    ending = f"-round-{one.round}" if len(document.rounds) > 1 else ""
     return {
-        "number": one["round"],
+        "number": one.round,
         "facts": one,
-        "figures": list(_figures(document, one, folder, f"-{ending}" if many else "")),
-        "tables": own,
+        "figures": list(_figures(document, one, folder, ending)),
+        "tables": [table for table in tables if table.round == str(one.round)],
     }
 
 
-def _round_of(table: Table) -> str:
-    _, found, number_ = table.key.rpartition("-round-")
-    if not found:
-        return ""
-    return "over" if "and" in number_ else f"round-{number_}"
-
-
 def _figures(
-    document: Mapping[str, Any], one: Mapping[str, Any], folder: Path, ending: str
+    document: AgreementDocument, one: RoundEntry, folder: Path, ending: str
 ) -> Iterator[FigureMarkup]:
-    own = [s for s in document["statistics"] if s["round"] == str(one["round"])]
+    own = [s for s in document.statistics if s.round == str(one.round)]
     pair = _compared(document, one, own)
     if pair is not None:
         what = f"{pair.compared} against {pair.reference}"
@@ -484,24 +482,23 @@ def _figures(
             passing_bablok_figure(pair, folder, f"passing-bablok{ending}"),
             f"Passing-Bablok regression, {what}; band: intervals of slope and intercept.",
         )
-    if one["onest"] and len(one["readers"]) >= _ENOUGH_TO_DRAW:
+    if one.onest and len(one.readers) >= _ENOUGH_TO_DRAW:
         yield FigureMarkup(
-            onest_figure(one["onest"], folder, f"onest{ending}"),
+            onest_figure(one.onest, folder, f"onest{ending}"),
             "ONEST: cases on which all readers agree. Line: mean over all sets of readers. Band: 95 % of "
             "random orders. Bar: bootstrap interval over cases.",
         )
-    for pairwise in one["pairwise"] if len(one["readers"]) >= _ENOUGH_TO_DRAW else ():
-        if pairwise["measure"] == "OPA":
+    for pairwise in one.pairwise if len(one.readers) >= _ENOUGH_TO_DRAW else ():
+        if pairwise.measure == PairwiseMeasure.OPA:
             continue
-        where = pairwise.get("cutoff") or "scores"
-        name = f"readers-{pairwise['measure'].split()[-1].lower()}-{where.replace('≥ ', 'at-')}{ending}"
+        where = pairwise.cutoff or "scores"
+        name = f"readers-{pairwise.measure.split()[-1].lower()}-{where.replace('≥ ', 'at-')}{ending}"
         yield FigureMarkup(
             heat_map_figure(pairwise, folder, name),
-            f"{pairwise['measure']} of every two readers ({pairwise.get('cutoff') or pairwise['scale']}); "
-            "readers in order of their mean.",
+            f"{pairwise.measure} of every two readers ({pairwise.place}); readers in order of their mean.",
         )
-    subgroups = [s for s in own if s["analysis"] == "subgroup"]
-    if len({(s["grouping"], s["subgroup"]) for s in subgroups}) > 1:
+    subgroups = [s for s in own if s.analysis == "subgroup"]
+    if len({group_of(s) for s in subgroups}) > 1:
         yield FigureMarkup(
             forest_figure(subgroups, folder, f"forest{ending}"),
             "Main figures of all cases (diamond, band) and subgroups (squares), with intervals.",
@@ -510,24 +507,21 @@ def _figures(
 
 
 def _compared(
-    document: Mapping[str, Any], one: Mapping[str, Any], statistics: list[Mapping[str, Any]]
+    document: AgreementDocument, one: RoundEntry, statistics: list[StatisticEntry]
 ) -> Compared | None:
     """Return what the figures of the comparison need; None with fewer cases than can be drawn."""
-    if not one["compared"]:
+    if one.compared is None or one.reference is None:
         return None
-    x, y = (
-        np.array([np.nan if v is None else v for v in one[side]["values"]], dtype=np.float64)
-        for side in ("reference", "compared")
-    )
+    x, y = numbers_of(one.reference.values), numbers_of(one.compared.values)
     both = np.isfinite(x) & np.isfinite(y)
     if both.sum() < _ENOUGH_TO_DRAW:
         return None
     return Compared(
         x=x[both],
         y=y[both],
-        reference=one["reference"]["name"],
-        compared=one["compared"]["name"],
-        score=document["score"],
-        cutoffs=tuple(document["settings"]["cutoffs"]),
-        statistics={(s["key"], s.get("scale", "")): s for s in statistics if s["analysis"] == "comparison"},
+        reference=one.reference.name,
+        compared=one.compared.name,
+        score=document.score,
+        cutoffs=document.settings.cutoffs,
+        statistics={(s.key, s.scale or ""): s for s in statistics if s.analysis == "comparison"},
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from cxpath.data.reasons import RESEARCH_USE
 from cxpath.patient.clinical import Clinical, Therapy
 from cxpath.patient.criteria import Approval, CautionState, Verdict
 from cxpath.patient.hpv import HpvClass
 from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
 from cxpath.patient.profile import BiomarkerProfile, Expression
 from cxpath.patient.review import WORDING, CautionResult, CriterionResult, TherapyReview
-from cxpath.report.html import RESEARCH_USE, render_page
+from cxpath.report.html import interval, render_page, score_form
 
 # The sheet for the conversation with the patient: one page, plain words, no promise and no choice.
 
@@ -130,12 +130,19 @@ def _pdl1(profile: BiomarkerProfile) -> str:
     if not known:
         return "not known"
     score = known[0]
-    number = f"{score.value:.3g}" if score.value is not None else f"below {score.below:g}"
+    number = _printed(score) if score.value is not None else f"below {score.below:g}"
     if not score.confirmed:
         return f"{number}, still to be checked by a pathologist"
     if score.why_near(1.0):
         return f"{number}, close to the line of 1 that matters for some treatments: a second look is needed"
     return f"{number}, checked by a pathologist"
+
+
+def _printed(score: Pdl1Score) -> str:
+    """Return a score of cxpath in its printed form, and one read by eye as it was stated."""
+    if score.value is None:
+        return f"<{score.below:g}" if score.below is not None else UNKNOWN
+    return score_form(score.value) if score.origin is ScoreOrigin.CXPATH else f"{score.value:g}"
 
 
 def _options(met: Sequence[CriterionResult]) -> list[tuple[str, str]]:
@@ -210,12 +217,9 @@ def _pdl1_row(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
 def _score(score: Pdl1Score) -> str:
     if score.not_evaluable_because:
         return "not evaluable"
-    if score.value is None:
-        return f"<{score.below:g}" if score.below is not None else UNKNOWN
-    interval = (
-        f" (95 % interval {score.interval[0]:.2f} to {score.interval[1]:.2f})" if score.interval else ""
-    )
-    return f"{score.value:.4g}{interval}"
+    if score.value is None or score.interval is None:
+        return _printed(score)
+    return f"{_printed(score)} (95 % interval {interval(score.interval)})"
 
 
 def _score_source(score: Pdl1Score) -> str:
@@ -358,6 +362,7 @@ def board_page(review: TherapyReview, reviewed_on: str, provenance: Sequence[tup
         reviewed_on=reviewed_on,
         places=[PLACES[place] for place in review.jurisdictions],
         rows=profile_rows(review.profile),
+        notices=list(dict.fromkeys(one.notice for one in review.profile.pdl1 if one.notice)),
         conflicts=review.profile.conflicts,
         met=[_card(review, one) for one in by_verdict[Verdict.MET]],
         indeterminate=[_card(review, one) for one in by_verdict[Verdict.INDETERMINATE]],
@@ -369,7 +374,7 @@ def board_page(review: TherapyReview, reviewed_on: str, provenance: Sequence[tup
     )
 
 
-def _card(review: TherapyReview, result: CriterionResult) -> dict[str, Any]:
+def _card(review: TherapyReview, result: CriterionResult) -> dict[str, object]:
     criterion = result.criterion
     on = criterion.approved_on
     dated = f", {on}" if on and on != "unknown" else ", date not in the source" if on else ""
@@ -397,13 +402,13 @@ def _card(review: TherapyReview, result: CriterionResult) -> dict[str, Any]:
     }
 
 
-def _settling(review: TherapyReview, settle: str, ids: Sequence[str]) -> dict[str, Any]:
+def _settling(review: TherapyReview, settle: str, ids: Sequence[str]) -> dict[str, object]:
     criteria = [review.by_id(name).criterion for name in ids]
     named = [f"{one.regimen} ({one.jurisdiction.upper()})" for one in criteria]
     return {"settle": settle, "criteria": named}
 
 
-def _cautions(results: Sequence[CriterionResult]) -> list[dict[str, Any]]:
+def _cautions(results: Sequence[CriterionResult]) -> list[dict[str, object]]:
     """Return every caution once, those that are raised first, with the agents that it concerns."""
     agents: dict[str, list[str]] = {}
     found: dict[str, CautionResult] = {}

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from cxpath.data.cells import Kind
-from cxpath.io.atomic import atomic_write
+from cxpath.documents.fields import FieldCounts, FieldEntry, FieldsDocument
 from cxpath.report.drawing import (
     INK,
     NEGATIVE,
@@ -244,8 +242,6 @@ def _above_strip(picture: Image.Image, mpp: float, legend: Sequence[LegendEntry]
 # The gallery of fields on disk: two pictures each and `fields.json`. Which fields, others decide.
 
 
-SCHEMA = "cxpath/fields/1"
-
 _AT_ONCE = 4
 """Pictures are drawn and packed side by side: both are done outside Python."""
 
@@ -294,17 +290,17 @@ class FieldView:
     local_cps: float | None = None
     bucket: str = INFLUENCE
 
-    def counts(self) -> dict[str, int]:
-        """Return the number of cells by the names that `score.json` uses."""
+    def counts(self) -> FieldCounts:
+        """Return the number of cells by what they count as."""
         tumour, immune = self.kind == Kind.TUMOUR, self.kind == Kind.IMMUNE
-        return {
-            "tumour_positive": int(np.count_nonzero(tumour & self.positive)),
-            "tumour_negative": int(np.count_nonzero(tumour & ~self.positive)),
-            "immune_positive": int(np.count_nonzero(immune & self.positive & self.counted)),
-            "immune_negative": int(np.count_nonzero(immune & ~self.positive)),
-            "immune_positive_not_associated": int(np.count_nonzero(immune & self.positive & ~self.counted)),
-            "other": int(np.count_nonzero(self.kind == Kind.OTHER)),
-        }
+        return FieldCounts(
+            tumour_positive=int(np.count_nonzero(tumour & self.positive)),
+            tumour_negative=int(np.count_nonzero(tumour & ~self.positive)),
+            immune_positive=int(np.count_nonzero(immune & self.positive & self.counted)),
+            immune_negative=int(np.count_nonzero(immune & ~self.positive)),
+            immune_positive_not_associated=int(np.count_nonzero(immune & self.positive & ~self.counted)),
+            other=int(np.count_nonzero(self.kind == Kind.OTHER)),
+        )
 
 
 def write_fields(folder: Path, fields: Sequence[FieldView]) -> None:
@@ -314,12 +310,10 @@ def write_fields(folder: Path, fields: Sequence[FieldView]) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         numbers = range(1, len(fields) + 1)
         entries = list(pool.map(lambda number, field: _write_field(target, number, field), numbers, fields))
-    with atomic_write(target / "fields.json") as partial:
-        document = {"schema": SCHEMA, "fields": entries}
-        partial.write_text(json.dumps(document, indent=1, ensure_ascii=False), encoding="utf-8")
+    FieldsDocument(fields=tuple(entries)).write(target / "fields.json")
 
 
-def _write_field(target: Path, number: int, field: FieldView) -> dict[str, Any]:
+def _write_field(target: Path, number: int, field: FieldView) -> FieldEntry:
     plain, marked = f"{number:02d}.png", f"{number:02d}_cells.png"
     pictures = {
         plain: plain_field_picture(field.rgb, field.mpp),
@@ -330,16 +324,16 @@ def _write_field(target: Path, number: int, field: FieldView) -> dict[str, Any]:
     for name, picture in pictures.items():
         write_png(picture, target / name)
     height, width = field.rgb.shape[:2]
-    return {
-        "number": number,
-        "bucket": field.bucket,
-        "plain": plain,
-        "marked": marked,
-        "left_um": round(field.left_um, 1),
-        "top_um": round(field.top_um, 1),
-        "width_um": round(width * field.mpp, 1),
-        "height_um": round(height * field.mpp, 1),
-        "caption": field.caption,
-        "local_cps": field.local_cps,
-        "counts": field.counts(),
-    }
+    return FieldEntry(
+        number=number,
+        bucket=field.bucket,
+        plain=plain,
+        marked=marked,
+        left_um=round(field.left_um, 1),
+        top_um=round(field.top_um, 1),
+        width_um=round(width * field.mpp, 1),
+        height_um=round(height * field.mpp, 1),
+        caption=field.caption,
+        local_cps=field.local_cps,
+        counts=field.counts(),
+    )

@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
+from cxpath.data.reasons import RESEARCH_USE
 from cxpath.io.atomic import atomic_write
-from cxpath.report.html import MISSING, RESEARCH_USE, area, data_uri, interval, render_page, seconds, whole
+from cxpath.report.html import MISSING, area, data_uri, interval, render_page, score_form, seconds, whole
 from cxpath.report.slide_page import TICKS, place
 from cxpath.report.slide_page import WIDTH as LINE_WIDTH
 
@@ -271,6 +272,7 @@ def build_cohort_page(
         bar_height=BAR_HEIGHT,
         line_width=LINE_WIDTH,
         borderline=sum(bool(row["borderline"]) for row in scored),
+        notices=list(dict.fromkeys(row["notice"] for row in rows if row["notice"])),
         failures=[row for row in rows if row["status"] == "failed"],
         not_evaluable=[row for row in rows if row["status"] == "not evaluable"],
         times=_times(rows),
@@ -313,10 +315,11 @@ def _slide(folder: Path, row: Mapping[str, Any], number: int) -> dict[str, Any]:
         "status": row["status"],
         "symbol": _SYMBOLS[str(row["status"])],
         "borderline": bool(row["borderline"]),
+        "uncertain": row["uncertain_cutoffs"] or "",
         "cps": row["cps"],
         "cps_reported": row["cps_reported"] or MISSING,
-        "interval": interval([row["cps_low"], row["cps_high"]]),
-        "tps": MISSING if row["tps"] is None else f"{row['tps']:.1f}",
+        "interval": interval(None if row["cps_low"] is None else (row["cps_low"], row["cps_high"])),
+        "tps": score_form(row["tps"]),
         "tps_value": row["tps"],
         "tumour_cells": whole(row["viable_tumour_cells"]),
         "tumour_cells_value": row["viable_tumour_cells"],

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from datetime import date
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from fhir.resources.R4B.bundle import Bundle
 
+from cxpath.data.reasons import RESEARCH_USE
 from cxpath.data.settings import Settings, bundled, read_settings
+from cxpath.documents.therapy import TherapyDocument
 from cxpath.patient.criteria import Certainty
 from cxpath.patient.pdl1 import Pdl1Score, ScoreKind
 from cxpath.patient.profile import BiomarkerProfile
 from cxpath.patient.review import WORDING, CriterionResult, TherapyReview
-from cxpath.report.html import RESEARCH_USE
 from cxpath.version import __version__
 
 # The small editable map of codes; a concept that it does not hold gets a code of cxpath's own.
@@ -73,16 +72,16 @@ _UCUM = "http://unitsofmeasure.org"
 Resource = dict[str, Any]
 
 
-def fhir_bundle(review: TherapyReview, on: date) -> dict[str, Any]:
+def fhir_bundle(review: TherapyReview, document: TherapyDocument) -> dict[str, Any]:
     """Return a Bundle of type collection.
 
     Parameters
     ----------
     review : TherapyReview
-    on : date
-        When the review was made.
+    document : TherapyDocument
+        Of the same review: what the addresses inside the bundle follow from.
     """
-    codes, seed = read_codes(), json.dumps(review.as_dict(), sort_keys=True, default=str) + on.isoformat()
+    codes, seed, on = read_codes(), document.text(), document.provenance.reviewed_on
 
     def address(name: str) -> str:
         return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{seed}/{name}')}"

@@ -17,9 +17,11 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
+from cxpath.documents.score import CutoffEntry, Estimate
 from cxpath.errors import OutputError
 from cxpath.io.atomic import atomic_write
-from cxpath.scores.counts import two_decimals
+from cxpath.scores.counts import printed_form, printed_interval, two_decimals
+from cxpath.scores.settings import Decision
 
 # Pictures inside the page: as data URIs, made small enough together that the file can be mailed.
 
@@ -153,8 +155,6 @@ def require_pdf() -> None:
 # Numbers and verdicts in words, as a pathologist reads them.
 
 
-RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
-REVIEW = "near the cut-off: pathologist review"
 MISSING = "–"
 
 _THIN_SPACE = "\u202f"
@@ -165,30 +165,19 @@ def whole(number: float | None) -> str:
     return MISSING if number is None else f"{round(number):,}".replace(",", _THIN_SPACE)
 
 
-def score_number(value: float | None) -> str:
-    """Return a score with two decimals below 10 and one above."""
-    return MISSING if value is None else _decimals(value, 2 if value < 10 else 1)
+def score_form(value: float | None) -> str:
+    """Return a score in its printed form, the same on every page and terminal."""
+    return MISSING if value is None else printed_form(value)
 
 
-def precise(value: float | None) -> str:
-    """Return a score with two decimals, floored as its printed form is: 35.999 beside "35" is "35.99"."""
+def arithmetic(value: float | None) -> str:
+    """Return the result of a formula with two decimals, floored: what its printed form is made from."""
     return MISSING if value is None else two_decimals(value)
 
 
-def interval(bounds: Sequence[float | None] | None) -> str:
-    """Return "10.1 to 14.9", or a dash where there is no interval; both ends with as many decimals."""
-    known = [bound for bound in bounds or () if bound is not None]
-    if len(known) != 2:
-        return MISSING
-    places = 1 if known[0] >= 1 and known[1] >= 10 else 2
-    return f"{_decimals(known[0], places)} to {_decimals(known[1], places)}"
-
-
-def _decimals(value: float, places: int) -> str:
-    """Round, but never across 1, 10 or 100: what lies below a cut-off is printed below it."""
-    text = f"{value:.{places}f}"
-    crossed = [cutoff for cutoff in (1, 10, 100) if value < cutoff <= float(text)]
-    return f"{crossed[0] - 0.1**places:.{places}f}" if crossed else text
+def interval(bounds: tuple[float, float] | None) -> str:
+    """Return "0.1 to 22", or a dash where there is no interval."""
+    return MISSING if bounds is None else printed_interval(*bounds)
 
 
 def area(mm2: float | None) -> str:
@@ -204,13 +193,13 @@ def percent(share: float) -> str:
     return f"{value:.0f} %" if value >= 10 or value == 0 else f"{value:.1f} %"
 
 
-def probability(value: float | None) -> str:
-    """Return "probability 0.999"; the ends are never written as certainty."""
-    if value is None:
-        return "probability not computed"
-    if value > 0.9995:
-        return "probability >0.999"
-    return "probability <0.001" if value < 0.0005 else f"probability {value:.3g}"
+def probability(value: float) -> str:
+    """Return a probability with two decimals; the ends are never written as certainty."""
+    return ">0.99" if value > 0.995 else "<0.01" if value < 0.005 else f"{value:.2f}"
+
+
+_SYMBOLS = {Decision.MET: "full", Decision.NOT_MET: "hollow", Decision.UNCERTAIN: "half"}
+_BASES = {"label": "label cut-off"}
 
 
 @dataclass(frozen=True)
@@ -223,70 +212,54 @@ class CutoffLine:
         "CPS ≥ 1".
     basis : str
         "label cut-off", or "trial stratum, not a label".
-    verdict : str
-        "met", "not met" or "not decided".
-    chance : str
-        "probability 0.999".
-    borderline : bool
+    decision : str
+        "met", "uncertain" or "not met".
+    doubt : str
+        Of an uncertain cut-off: how probable it is that the tumour reaches it; else empty.
+    review : str
+        What a borderline cut-off asks for; else empty.
     symbol : str
-        Filled (met), hollow (not met) or half (borderline, not decided): the verdict's shape.
-    note : str
-        Why a cut-off inside the interval is not borderline, or one outside it is; mostly empty.
+        Filled (met), hollow (not met) or half (uncertain): the shape of the decision.
     """
 
     threshold: str
     basis: str
-    verdict: str
-    chance: str
-    borderline: bool
+    decision: str
+    doubt: str
+    review: str
     symbol: str
-    note: str = ""
 
     @property
     def sentence(self) -> str:
-        """Return the line as it reads aloud."""
-        review = f"; {REVIEW}" if self.borderline else ""
-        return f"{self.threshold} ({self.basis}): {self.verdict}, {self.chance}{review}"
+        """The line as it reads aloud."""
+        said = "; ".join(part for part in (self.doubt, self.review) if part)
+        return f"{self.threshold} ({self.basis}): {self.decision}{f', {said}' if said else ''}"
 
 
-def cutoff_lines(
-    cutoffs: Mapping[str, Mapping[str, Any]] | None, interval_tissue: Sequence[float | None] | None = None
-) -> list[CutoffLine]:
-    """Return the cut-offs in rising order, each with a note where the interval seems to say otherwise."""
-    ordered = sorted((cutoffs or {}).items(), key=lambda item: float(item[0]))
-    return [_cutoff_line(float(cutoff), entry, interval_tissue) for cutoff, entry in ordered]
+def cutoff_lines(score: Estimate) -> list[CutoffLine]:
+    """Return the cut-offs of a CPS in rising order."""
+    return [_cutoff_line(cutoff, entry) for cutoff, entry in score.judged]
 
 
-def _cutoff_line(
-    cutoff: float, entry: Mapping[str, Any], interval_tissue: Sequence[float | None] | None
-) -> CutoffLine:
-    basis = str(entry.get("basis", ""))
-    met, borderline = entry.get("met"), bool(entry.get("borderline"))
-    verdict = {True: "met", False: "not met"}.get(met, "not decided")  # type: ignore[arg-type]
+def _cutoff_line(cutoff: float, entry: CutoffEntry) -> CutoffLine:
+    uncertain = entry.decision is Decision.UNCERTAIN
+    doubt = f"probability {probability(entry.probability)} that the tumour reaches it" if uncertain else ""
     return CutoffLine(
         threshold=f"CPS ≥ {cutoff:g}",
-        basis="label cut-off" if basis == "label" else basis,
-        verdict=verdict,
-        chance=probability(entry.get("probability")),
-        borderline=borderline,
-        symbol="half" if borderline or met is None else ("full" if met else "hollow"),
-        note=_note(cutoff, entry, interval_tissue),
+        basis=_BASES.get(entry.basis, entry.basis),
+        decision=entry.decision.value,
+        doubt=doubt,
+        review=entry.review or "",
+        symbol=_SYMBOLS[entry.decision],
     )
 
 
-def _note(cutoff: float, entry: Mapping[str, Any], interval_tissue: Sequence[float | None] | None) -> str:
-    met, chance = entry.get("met"), entry.get("probability")
-    known = [bound for bound in interval_tissue or () if bound is not None]
-    if met is None or chance is None or len(known) != 2:
+def review_sentence(score: Estimate) -> str:
+    """Return "Near CPS ≥ 1: pathologist review"; empty where no cut-off is borderline."""
+    if not score.borderline:
         return ""
-    crosses, other = known[0] < cutoff <= known[1], 1 - chance if met else chance
-    if not entry.get("borderline"):
-        unlikely = f"inside the interval, but far away and unlikely to be crossed ({other:.2g})"
-        return unlikely if crosses else ""
-    if other > 0.5:
-        side = "below" if met else "at or above"
-        return f"with the errors that are known, the tumour’s CPS rather lies {side} {cutoff:g}"
-    return "" if crosses else f"outside the interval, but near and not unlikely enough ({other:.2g})"
+    named = " and ".join(f"CPS ≥ {cutoff:g}" for cutoff in score.borderline)
+    return f"Near {named}: pathologist review"
 
 
 def seconds(duration: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,118 +13,127 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.documents.run import RunFolder, read_run_folder
+from cxpath.data.reasons import ReasonCode
+from cxpath.documents.fields import FieldEntry
+from cxpath.documents.folder import RunFolder, read_run_folder
+from cxpath.documents.run import RunDocument
+from cxpath.documents.score import (
+    Adequacy,
+    Bucket,
+    Counts,
+    Estimate,
+    Hottest,
+    LaboratoryScale,
+    OtherChoice,
+    ScoreDocument,
+)
 from cxpath.io.atomic import atomic_write
 from cxpath.report.cell_pictures import INFLUENCE
 from cxpath.report.html import (
     MISSING,
-    RESEARCH_USE,
     area,
+    arithmetic,
     cutoff_lines,
     embedded,
     interval,
     percent,
-    precise,
     render_page,
-    score_number,
+    review_sentence,
+    score_form,
     seconds,
     whole,
 )
+from cxpath.scores.settings import ScoringSettings
 
-# What to do about a slide that is not evaluable, by what its reason speaks of.
+# What to do about a slide that is not evaluable, by the code of its reason.
 
 
 _TUMOUR = (
     "Check on the slide that invasive tumour is present and inside the scored outline. If it is scarce, "
-    "stain another block or a deeper section; if the outline missed it, score again with --roi."
+    "stain another block or a deeper section; if the outline missed it, score again with --regions."
 )
-_RESOLUTION = (
-    "Find the scanner's µm per pixel and score again with --mpp; rescan if it lies outside the model's range."
-)
+_ARTEFACT = "Rescan the slide after cleaning it, or cut and stain a new section."
 _STAIN = (
     "Check that this is the PD-L1 slide with haematoxylin and DAB, not H&E or another stain. If it is, score "
     "again with --stain-check off; the override is recorded."
 )
-_ARTEFACT = "Rescan the slide after cleaning it, or cut and stain a new section."
 _CONTROL = (
     "Look at the control tissue on the slide. If it is stained wrongly, repeat the run of staining; if the "
-    "wrong piece was taken for it, draw the control as a region and score again with --roi."
+    "wrong piece was taken for it, draw the control as a region and score again with --regions."
 )
-_TISSUE = "Check the tissue picture. If tissue was missed, outline it in QuPath and score again with --roi."
 
-_ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("tive control (",), _CONTROL),
-    (("out of focus", "for artefacts"), _ARTEFACT),
-    (("viable tumour", "tumour cell", "no tumour", "tumor cell"), _TUMOUR),
-    (("mpp", "m per pixel", "m/px", "resolution", "micromet"), _RESOLUTION),
-    (("stain", "colour", "color", "eosin", "fluoresc", "haematoxylin", "hematoxylin", "dab"), _STAIN),
-    (("blur", "focus", "fold", "pen ", "artefact", "bubble"), _ARTEFACT),
-    (("tissue", "region", "empty"), _TISSUE),
-)
-_OTHERWISE = "Have the slide read by a pathologist; do not take the missing score for a negative one."
-
-
-def advice(reason: str) -> str:
-    """Return one or two sentences for a reason; the first that fits, else the general one."""
-    words = reason.lower()
-    fitting = (text for cues, text in _ADVICE if any(cue in words for cue in cues))
-    return next(fitting, _OTHERWISE)
+ADVICE: Mapping[ReasonCode, str] = {
+    ReasonCode.NO_TUMOUR: _TUMOUR,
+    ReasonCode.TOO_FEW_TUMOUR_CELLS: _TUMOUR,
+    ReasonCode.NO_TISSUE: (
+        "Check the tissue picture. If tissue was missed, outline it in QuPath and score again with --regions."
+    ),
+    ReasonCode.NOT_BRIGHTFIELD: _STAIN,
+    ReasonCode.NOT_HDAB: _STAIN,
+    ReasonCode.OUT_OF_FOCUS: _ARTEFACT,
+    ReasonCode.ARTEFACTS: _ARTEFACT,
+    ReasonCode.CONTROL_FAILED: _CONTROL,
+    ReasonCode.CONTROL_NOT_FOUND: _CONTROL,
+    ReasonCode.RESOLUTION: (
+        "Find the scanner's µm per pixel and score again with --mpp; rescan if it lies outside the model's "
+        "range."
+    ),
+}
+OTHERWISE = "Have the slide read by a pathologist; do not take the missing score for a negative one."
 
 
 # The gallery in groups: the fields that decide first, then a few of every class of local CPS.
 
 
-Section = dict[str, Any]
+Section = dict[str, object]
 
 MAP = "fields/map.png"
 
 
 def gallery(
-    entries: Sequence[Mapping[str, Any]], score: Mapping[str, Any], pictures: Mapping[str, str]
+    entries: Sequence[FieldEntry], score: ScoreDocument, pictures: Mapping[str, str]
 ) -> list[Section]:
     """Return groups of fields with their headings, in the order of the entries.
 
     Parameters
     ----------
-    entries : sequence of mapping
-        Of `fields/fields.json`; entries without a bucket are influential fields.
-    score : mapping
-        `score.json`.
+    entries : sequence of FieldEntry
+    score : ScoreDocument
     pictures : mapping of str to str
         Data URIs by file name inside the run's folder.
     """
     groups: dict[str, list[Section]] = {}
     for entry in entries:
-        groups.setdefault(entry.get("bucket", INFLUENCE), []).append(_field(entry, pictures))
+        groups.setdefault(entry.bucket, []).append(_field(entry, pictures))
     return [_heading(name, len(fields), score) | {"fields": fields} for name, fields in groups.items()]
 
 
-def _heading(bucket: str, shown: int, score: Mapping[str, Any]) -> Section:
+def _heading(bucket: str, shown: int, score: ScoreDocument) -> Section:
     if bucket == INFLUENCE:
         words = f"The {shown} fields that move the score most" if shown > 1 else "The field that decides"
         note = "Without the field, the CPS of the slide would change as said beside its number."
-        return {"name": words, "note": note if score.get("cps") else ""}
-    known = ((score.get("heterogeneity") or {}).get("buckets")) or []
-    bounds = next((one for one in known if one["name"] == bucket), None)
+        return {"name": words, "note": note if score.cps else ""}
+    known = score.heterogeneity.buckets if score.heterogeneity else ()
+    bounds = next((one for one in known if one.name == bucket), None)
     note = "Sampled at random, in proportion to their tumour cells."
     if bounds:
-        held = "1 field holds" if bounds["fields"] == 1 else f"{whole(bounds['fields'])} fields hold"
-        note = f"{held} {percent(bounds['share_of_tumour_cells'])} of the tumour cells. {note}"
+        held = "1 field holds" if bounds.fields == 1 else f"{whole(bounds.fields)} fields hold"
+        note = f"{held} {percent(bounds.share_of_tumour_cells)} of the tumour cells. {note}"
     return {"name": f"Local CPS: {bucket}", "note": note}
 
 
-def _field(entry: Mapping[str, Any], pictures: Mapping[str, str]) -> Section:
-    counts = {name: whole(number) for name, number in entry["counts"].items()}
+def _field(entry: FieldEntry, pictures: Mapping[str, str]) -> Section:
+    counts = {name: whole(number) for name, number in entry.counts}
     return {
-        "number": entry["number"],
-        "caption": entry["caption"],
-        "plain": pictures.get(f"fields/{entry['plain']}"),
-        "marked": pictures.get(f"fields/{entry['marked']}"),
+        "number": entry.number,
+        "caption": entry.caption,
+        "plain": pictures.get(f"fields/{entry.plain}"),
+        "marked": pictures.get(f"fields/{entry.marked}"),
         "counts": counts,
-        "uncounted": counts.get("immune_positive_not_associated", "0"),
-        "local_cps": score_number(entry.get("local_cps")),
-        "place": f"{entry['left_um'] / 1000:.2f} mm from left, {entry['top_um'] / 1000:.2f} mm from top",
-        "size": f"{entry['width_um']:.0f} × {entry['height_um']:.0f} µm",
+        "uncounted": entry.counts.immune_positive_not_associated > 0,
+        "local_cps": score_form(entry.local_cps),
+        "place": f"{entry.left_um / 1000:.2f} mm from left, {entry.top_um / 1000:.2f} mm from top",
+        "size": f"{entry.width_um:.0f} × {entry.height_um:.0f} µm",
     }
 
 
@@ -143,28 +152,27 @@ class NumberLine:
     Parameters
     ----------
     value : float
-    slide, tissue : tuple of float or None
+    slide, tissue : tuple of float
         Left and right ends of the two intervals.
     ticks, cutoffs : tuple of (float, str)
         Place and label.
     """
 
     value: float
-    slide: tuple[float, float] | None
-    tissue: tuple[float, float] | None
+    slide: tuple[float, float]
+    tissue: tuple[float, float]
     ticks: tuple[tuple[float, str], ...]
     cutoffs: tuple[tuple[float, str], ...]
 
 
-def number_line(cps: Mapping[str, Any]) -> NumberLine:
-    """Place the numbers of `score.json`'s `cps` on the line."""
-    cutoffs = sorted(float(cutoff) for cutoff in cps.get("cutoffs") or {})
+def number_line(cps: Estimate) -> NumberLine:
+    """Place a CPS, its intervals and its cut-offs on the line."""
     return NumberLine(
-        value=place(cps["value"]),
-        slide=_ends(cps.get("interval_slide")),
-        tissue=_ends(cps.get("interval_tissue")),
+        value=place(cps.value),
+        slide=_ends(cps.interval_slide),
+        tissue=_ends(cps.interval_tissue),
         ticks=tuple((place(tick), str(tick)) for tick in TICKS),
-        cutoffs=tuple((place(cutoff), f"≥ {cutoff:g}") for cutoff in cutoffs),
+        cutoffs=tuple((place(cutoff), f"≥ {cutoff:g}") for cutoff, _ in cps.judged),
     )
 
 
@@ -173,19 +181,12 @@ def place(score: float) -> float:
     return round(WIDTH * math.log1p(min(max(score, 0.0), 100.0)) / math.log1p(100.0), 2)
 
 
-def _ends(bounds: Sequence[float | None] | None) -> tuple[float, float] | None:
-    known = [bound for bound in bounds or () if bound is not None]
-    return (place(known[0]), place(known[1])) if len(known) == 2 else None
+def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
+    return place(bounds[0]), place(bounds[1])
 
 
 # The sensitivity panel in words and places: the CPS under other choices, and which cut-off would flip.
 
-
-_CHOSEN = {
-    "staining threshold": "stained_threshold",
-    "association distance": "association_distance_um",
-}
-"""Where `score.json` says what was chosen; the membrane rule's other choice is to have none."""
 
 _WORDS = {
     "staining threshold": "Staining threshold",
@@ -194,24 +195,17 @@ _WORDS = {
 }
 
 
-def sensitivity_panel(score: Mapping[str, Any]) -> Section | None:
-    """Return the panel of a scored slide, or None where there is none.
-
-    Parameters
-    ----------
-    score : mapping
-        `score.json`.
-    """
-    cps, cases = score.get("cps"), score.get("sensitivity")
+def sensitivity_panel(score: ScoreDocument) -> Section | None:
+    """Return the panel of a scored slide, or None where there is none."""
+    cps, cases = score.cps, score.sensitivity
     if not cps or not cases:
         return None
-    rows = [_row(case, score.get("scoring") or {}) for case in cases]
-    flipped = sorted({float(cut) for case in cases for cut in case["flips"]})
+    flipped = sorted({cut for case in cases for cut in case.flips})
     return {
-        "rows": rows,
-        "made": precise(cps["value"]),
-        "at": place(cps["value"]),
-        "cutoffs": [(place(float(cut)), f"{float(cut):g}") for cut in cps.get("cutoffs") or {}],
+        "rows": [_row(case, score.scoring) for case in cases],
+        "made": score_form(cps.value),
+        "at": place(cps.value),
+        "cutoffs": [(place(cut), f"{cut:g}") for cut, _ in cps.judged],
         "verdict": _verdict(flipped),
         "flips": bool(flipped),
     }
@@ -221,28 +215,31 @@ def _verdict(flipped: list[float]) -> str:
     if not flipped:
         return "No cut-off would flip."
     named = " and ".join(f"CPS ≥ {cut:g}" for cut in flipped)
-    return f"{named} would flip: it hangs on a choice that another laboratory could make otherwise."
+    return f"{named} would flip: the result depends on a choice that another laboratory could make otherwise."
 
 
-def _row(case: Mapping[str, Any], scoring: Mapping[str, Any]) -> Section:
-    known = case["cps"] is not None
+def _row(case: OtherChoice, scoring: ScoringSettings) -> Section:
     return {
-        "choice": _WORDS.get(case["choice"], case["choice"]),
-        "setting": _with_unit(case["setting"], case["unit"]),
+        "choice": _WORDS.get(case.choice, case.choice),
+        "setting": _with_unit(case.setting, case.unit),
         "instead": _chosen(case, scoring),
-        "cps": precise(case["cps"]),
-        "at": place(case["cps"]) if known else None,
-        "flips": ", ".join(f"CPS ≥ {cut:g} flips" for cut in case["flips"]),
-        "because": case["because"],
+        "cps": score_form(case.cps),
+        "at": None if case.cps is None else place(case.cps),
+        "flips": ", ".join(f"CPS ≥ {cut:g} flips" for cut in case.flips),
+        "because": case.because,
     }
 
 
-def _chosen(case: Mapping[str, Any], scoring: Mapping[str, Any]) -> str:
-    """Return what the score was made with, or nothing where `score.json` does not say."""
-    if case["choice"] not in _CHOSEN:
+def _chosen(case: OtherChoice, scoring: ScoringSettings) -> str:
+    """Return what the score was made with; the membrane rule's other choice is to have none."""
+    chosen = {
+        "staining threshold": scoring.stained_threshold,
+        "association distance": scoring.association_distance_um,
+    }
+    if case.choice not in chosen:
         return "no such limit"
-    chosen = scoring.get(_CHOSEN[case["choice"]])
-    return "" if chosen is None else _with_unit(chosen, case["unit"])
+    value = chosen[case.choice]
+    return "" if value is None else _with_unit(value, case.unit)
 
 
 def _with_unit(value: float, unit: str) -> str:
@@ -290,54 +287,46 @@ BAR = 200.0
 """Length of a bar of 100 %."""
 
 
-def unevenness(score: Mapping[str, Any]) -> Section | None:
-    """Return the numbers and places of the section on heterogeneity, or None where nothing was measured.
-
-    Parameters
-    ----------
-    score : mapping
-        `score.json`.
-    """
-    found = score.get("heterogeneity")
-    if not found or "buckets" not in found:
+def unevenness(score: ScoreDocument) -> Section | None:
+    """Return the numbers and places of the section on heterogeneity, or None where nothing was measured."""
+    found = score.heterogeneity
+    if found is None:
         return None
-    tenth = found["share_of_hottest_tenth"]
+    tenth = found.share_of_hottest_tenth
     return {
-        "fields": whole(found["fields"]),
-        "gini": MISSING if found["gini"] is None else f"{found['gini']:.2f}",
+        "fields": whole(found.fields),
+        "gini": MISSING if found.gini is None else f"{found.gini:.2f}",
         "tenth": None if tenth is None else percent(tenth),
-        "hottest": _hottest(found["hottest"]),
-        "fewest": whole(found["fewest_tumour_cells"]),
-        "rows": [_bar(bucket) for bucket in found["buckets"]],
-        "curve": _curve(found["positive_share_of_hottest"]),
+        "hottest": _hottest(found.hottest) if found.hottest else None,
+        "fewest": whole(found.fewest_tumour_cells),
+        "rows": [_bar(bucket) for bucket in found.buckets],
+        "curve": _curve(found.positive_share_of_hottest),
         "side": SIDE,
         "bar": BAR,
     }
 
 
-def _hottest(field: Mapping[str, Any] | None) -> Section | None:
-    if field is None:
-        return None
+def _hottest(field: Hottest) -> Section:
     return {
-        "local_cps": score_number(field["local_cps"]),
-        "tumour_cells": whole(field["tumour_cells"]),
-        "place": f"{field['left_um'] / 1000:.2f} mm from left, {field['top_um'] / 1000:.2f} mm from top",
+        "local_cps": score_form(field.local_cps),
+        "tumour_cells": whole(field.tumour_cells),
+        "place": f"{field.left_um / 1000:.2f} mm from left, {field.top_um / 1000:.2f} mm from top",
     }
 
 
-def _bar(bucket: Mapping[str, Any]) -> Section:
-    positive = bucket["share_of_positive_cells"]
+def _bar(bucket: Bucket) -> Section:
+    positive = bucket.share_of_positive_cells
     return {
-        "name": bucket["name"],
-        "fields": whole(bucket["fields"]),
-        "tumour": percent(bucket["share_of_tumour_cells"]),
+        "name": bucket.name,
+        "fields": whole(bucket.fields),
+        "tumour": percent(bucket.share_of_tumour_cells),
         "positive": MISSING if positive is None else percent(positive),
-        "tumour_px": round(BAR * bucket["share_of_tumour_cells"], 1),
+        "tumour_px": round(BAR * bucket.share_of_tumour_cells, 1),
         "positive_px": round(BAR * (positive or 0.0), 1),
     }
 
 
-def _curve(shares: list[float]) -> str:
+def _curve(shares: Sequence[float]) -> str:
     """Return the path of the positive cells' share in the hottest part of the tumour, or nothing."""
     points = [(0.0, 0.0), *(((step + 1) / len(shares), share) for step, share in enumerate(shares))]
     if len(points) == 1:
@@ -348,17 +337,7 @@ def _curve(shares: list[float]) -> str:
 # Everything the page says, taken from a run's folder and put into words; the template only lays it out.
 
 
-PDL1 = "pdl1"
-
-_OTHER_SCORES = {
-    "ic_area": "IC, share of tumour area taken by lymphocytes and macrophages (%)",
-    "ic_cells": "IC, share of immune cells (%)",
-    "tap": "TAP (%)",
-    "h_score": "H-score (0 to 300)",
-}
-
-
-def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> dict[str, Any]:
+def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
     """Return what the template shows.
 
     Parameters
@@ -369,23 +348,25 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> dict[str, An
     """
     score = folder.score
     return {
-        "research_use": RESEARCH_USE,
-        "slide": _slide(score),
-        "evaluable": score["evaluable"],
-        "marker": score.get("marker", PDL1),
-        "scored_on": _moment(folder.run.get("started")),
-        "result": _result(score),
-        "rule": folder.run.get("configuration", {}).get("scoring", {}),
-        "reasons": [{"reason": text, "advice": advice(text)} for text in score["not_evaluable_because"]],
-        "counts": _counts(score),
-        "adequacy": _adequacy(score),
-        "other_scores": _other_scores(score),
+        "research_use": score.research_use,
+        "slide": {"name": score.slide.name, "tumour": score.tumour, "assay": score.assay},
+        "evaluable": score.evaluable,
+        "marker": score.marker,
+        "scored_on": _moment(folder.run.started),
+        "result": _result(score, score.cps) if score.cps else None,
+        "reasons": [
+            {"reason": reason.text, "advice": ADVICE.get(reason.code, OTHERWISE)}
+            for reason in score.not_evaluable_because
+        ],
+        "counts": _counts(score, score.counts) if score.counts else None,
+        "adequacy": _adequacy(score.adequacy),
+        "other_scores": list(_other_scores(score)),
         "spread": [{"name": part.name, "percent": percent(part.share)} for part in spread_of(folder.tiles)],
         "unevenness": unevenness(score),
         "sensitivity": sensitivity_panel(score),
         "groups": gallery(folder.fields, score, pictures),
         "tissue": _tissue(score),
-        "warnings": list(dict.fromkeys([*score["warnings"], *folder.run.get("warnings", [])])),
+        "warnings": list(dict.fromkeys(one.text for one in (*score.warnings, *folder.run.warnings))),
         "provenance": _provenance(folder),
         "pictures": pictures,
         "tissue_picture": pictures.get("tissue.png"),
@@ -394,112 +375,98 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> dict[str, An
     }
 
 
-def _slide(score: Mapping[str, Any]) -> Section:
-    slide = score["slide"]
-    return {"name": slide["name"], "tumour": score["tumour"], "assay": score["assay"]}
-
-
-def _moment(iso: str | None) -> str | None:
+def _moment(iso: str) -> str:
     """Return "23 November 2026, 09:14 UTC"; a text that is no time stays as it is."""
     try:
-        moment = datetime.fromisoformat(iso or "").astimezone(UTC)
+        moment = datetime.fromisoformat(iso).astimezone(UTC)
     except ValueError:
         return iso
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
-def _result(score: Mapping[str, Any]) -> Section | None:
-    """Return the scores in words, or None for a slide without a CPS."""
-    cps = score.get("cps")
-    if not score["evaluable"] or not cps or cps.get("value") is None:
-        return None
-    lines = cutoff_lines(cps.get("cutoffs"), cps.get("interval_tissue"))
+def _result(score: ScoreDocument, cps: Estimate) -> Section:
+    """Return the scores in words."""
     return {
-        "reported": cps["reported"],
-        "value": precise(cps["value"]),
-        "interval_slide": interval(cps.get("interval_slide")),
-        "interval_tissue": interval(cps.get("interval_tissue")),
-        "level": f"{100 * cps['level']:g} %" if cps.get("level") else "",
-        "method": cps.get("method"),
-        "cutoffs": lines,
-        "borderline": any(line.borderline for line in lines),
+        "reported": cps.reported,
+        "interval_slide": interval(cps.interval_slide),
+        "interval_tissue": interval(cps.interval_tissue),
+        "level": f"{100 * cps.level:g} %",
+        "method": cps.method,
+        "cutoffs": cutoff_lines(cps),
+        "review": review_sentence(cps),
         "line": number_line(cps),
         "line_width": WIDTH,
-        "tps": _tps(score.get("tps")),
-        "laboratory": _laboratory(score.get("laboratory_map")),
+        "tps": _tps(score.tps) if score.tps else None,
+        "laboratory": _laboratory(score.laboratory_map) if score.laboratory_map else None,
     }
 
 
-def _laboratory(own: Mapping[str, Any] | None) -> Section | None:
-    """Return the score on the laboratory's own scale, where it has one."""
-    if not own:
-        return None
+def _laboratory(own: LaboratoryScale) -> Section:
+    """Return the score on the laboratory's own scale."""
     return {
-        "value": precise(own["value"]),
-        "cases": own["cases"],
-        "beyond": own["beyond_its_cases"],
-        "concordance": f"{own['concordance']:.2f}",
-        "without": f"{own['concordance_unmapped']:.2f}",
+        "value": score_form(own.value),
+        "cases": own.cases,
+        "beyond": own.beyond_its_cases,
+        "concordance": f"{own.concordance:.2f}",
+        "without": f"{own.concordance_unmapped:.2f}",
     }
 
 
-def _tps(tps: Mapping[str, Any] | None) -> Section | None:
-    if not tps or tps.get("value") is None:
-        return None
+def _tps(tps: Estimate) -> Section:
     return {
-        "value": f"{score_number(tps['value'])} %",
-        "interval_slide": interval(tps.get("interval_slide")),
-        "interval_tissue": interval(tps.get("interval_tissue")),
+        "value": f"{tps.reported} %",
+        "interval_slide": interval(tps.interval_slide),
+        "interval_tissue": interval(tps.interval_tissue),
     }
 
 
-def _counts(score: Mapping[str, Any]) -> Section | None:
-    counts = score.get("counts")
-    if not counts:
-        return None
-    total = counts["tumour_positive"] + counts["tumour_negative"]
-    above = counts["tumour_positive"] + counts["immune_positive"]
-    raw = 100 * above / total if total else None
-    value = (score.get("cps") or {}).get("value")
+def _counts(score: ScoreDocument, counts: Counts) -> Section:
+    found = counts.as_counts()
+    raw = 100 * found.positive / found.tumour if found.tumour else None
+    value = score.cps.value if score.cps else None
     expected = None if raw is None else min(raw, 100.0)
+    disagrees = value is not None and (expected is None or abs(value - expected) > 0.01 + 0.001 * value)
     return {
-        **{name: whole(number) for name, number in counts.items()},
-        "tumour_total": whole(total),
-        "raw": precise(raw),
+        **{name: whole(number) for name, number in counts},
+        "tumour_total": whole(found.tumour),
+        "raw": arithmetic(raw),
         "capped": raw is not None and raw > 100,
-        "disagrees": value is not None and (expected is None or abs(value - expected) > 0.01 + 0.001 * value),
-        "value": precise(value),
+        "disagrees": disagrees,
+        "value": arithmetic(value),
+        "immune_share": None if score.immune_share is None else percent(score.immune_share),
     }
 
 
-def _adequacy(score: Mapping[str, Any]) -> Section:
-    found, required = score["adequacy"]["viable_tumour_cells"], score["adequacy"]["required"]
+def _adequacy(found: Adequacy) -> Section:
+    cells = found.viable_tumour_cells
     return {
-        "found": whole(found),
-        "required": whole(required),
-        "enough": None if found is None else found >= required,
+        "found": whole(cells),
+        "required": whole(found.required),
+        "enough": None if cells is None else cells >= found.required,
     }
 
 
-def _other_scores(score: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
-    for key, words in _OTHER_SCORES.items():
-        entry = score.get(key)
-        value = entry.get("value") if isinstance(entry, Mapping) else entry
+def _other_scores(score: ScoreDocument) -> Iterator[tuple[str, str]]:
+    for words, value in (
+        ("IC, share of tumour area (%)", score.ic_area),
+        ("IC, share of immune cells (%)", score.ic_cells),
+        ("TAP (%)", score.tap),
+        ("H-score (0 to 300)", score.h_score),
+    ):
         if value is not None:
-            found.append((words, score_number(value)))
-    grades = score.get("h_score_grades") or {}
-    return found + [(f"tumour cells {grade} (%)", score_number(share)) for grade, share in grades.items()]
+            yield words, score_form(value)
+    for grade, share in (score.h_score_grades or {}).items():
+        yield f"tumour cells {grade} (%)", score_form(share)
 
 
-def _tissue(score: Mapping[str, Any]) -> Section:
-    tissue = score.get("tissue") or {}
-    scored, excluded = tissue.get("scored_mm2"), tissue.get("excluded_mm2") or {}
-    whole_mm2 = (scored or 0.0) + sum(excluded.values())
+def _tissue(score: ScoreDocument) -> Section:
+    scored, excluded = score.tissue.scored_mm2, score.tissue.excluded_mm2
+    whole_mm2 = scored + sum(excluded.values())
     ranked = sorted(excluded.items(), key=lambda item: (-item[1], item[0]))
     return {
+        "name": _what_became_of_it(score),
         "scored": area(scored),
-        "scored_percent": percent((scored or 0.0) / whole_mm2) if whole_mm2 else "",
+        "scored_percent": percent(scored / whole_mm2) if whole_mm2 else "",
         "excluded": [
             {"reason": reason, "area": area(mm2), "percent": percent(mm2 / whole_mm2 if whole_mm2 else 0.0)}
             for reason, mm2 in ranked
@@ -507,47 +474,48 @@ def _tissue(score: Mapping[str, Any]) -> Section:
     }
 
 
+def _what_became_of_it(score: ScoreDocument) -> str:
+    """Return what happened to the tissue that was not left out."""
+    if score.evaluable:
+        return "scored"
+    return "counted, but not scored" if score.counts else "not scored: no cells were looked for"
+
+
 def _provenance(folder: RunFolder) -> list[tuple[str, str]]:
     score, run = folder.score, folder.run
-    slide, made_by = score["slide"], score["provenance"]
-    versions = ", ".join(f"{name} {version}" for name, version in run.get("versions", {}).items())
-    timings = ", ".join(f"{name} {seconds(spent)}" for name, spent in run.get("timings_s", {}).items())
-    tiles = run.get("tiles", {})
-    size_mm = [slide[side] * slide["mpp"] / 1000 for side in ("width_px", "height_px")]
-    size = (
-        f"{whole(slide['width_px'])} × {whole(slide['height_px'])} px, {size_mm[0]:.1f} × {size_mm[1]:.1f} mm"
-    )
+    slide, made_by = score.slide, score.provenance
+    size_mm = [side * slide.mpp / 1000 for side in (slide.width_px, slide.height_px)]
+    size = f"{whole(slide.width_px)} × {whole(slide.height_px)} px, {size_mm[0]:.1f} × {size_mm[1]:.1f} mm"
     entries = [
-        ("Slide", slide["name"]),
-        ("Slide digest (SHA-256)", slide["digest"]),
+        ("Slide", slide.name),
+        ("Slide digest (SHA-256)", slide.digest),
         ("Size", size),
-        ("Resolution", f"{slide['mpp']:g} µm per pixel, from {slide['mpp_source']}"),
-        ("Reader", run.get("reader")),
-        ("Assay", score["assay"]),
-        ("Tumour", score["tumour"]),
-        ("cxpath", made_by["cxpath"]),
-        ("Model", f"{made_by['model']} {run.get('model', {}).get('version', '')}".strip()),
-        ("Model digest (SHA-256)", made_by["model_digest"]),
-        ("Configuration digest", made_by["configuration_digest"]),
-        ("Device", run.get("device")),
-        ("Precision", run.get("precision")),
-        ("Tiles", f"{whole(tiles.get('read'))} read of {whole(tiles.get('planned'))} planned"),
-        ("Versions", versions),
-        ("Started", run.get("started")),
-        ("Time spent", timings),
+        ("Resolution", f"{slide.mpp:g} µm per pixel, from {slide.mpp_source}"),
+        ("Reader", run.reader),
+        ("Assay", score.assay),
+        ("Tumour", score.tumour),
+        ("cxpath", made_by.cxpath),
+        ("Model", f"{made_by.model} {run.model.version}".strip()),
+        ("Model digest (SHA-256)", made_by.model_digest),
+        ("Configuration digest", made_by.configuration_digest),
+        ("Device", run.device),
+        ("Precision", run.precision),
+        ("Tiles", f"{whole(run.tiles.read)} read of {whole(run.tiles.planned)} planned"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in run.versions.items())),
+        ("Started", run.started),
+        ("Time spent", ", ".join(f"{name} {seconds(spent)}" for name, spent in run.timings_s.items())),
         ("Slowest stage", slowest_stage(run)),
     ]
-    return [(name, str(value) if value else MISSING) for name, value in entries]
+    return [(name, value or MISSING) for name, value in entries]
 
 
-def slowest_stage(run: Mapping[str, Any]) -> str:
-    """Return "network, 97 % of the time at work; read 12 %, cells 8 %, write 5 %"."""
-    stages, slowest = run.get("stages") or {}, run.get("bottleneck")
-    if slowest not in stages:
+def slowest_stage(run: RunDocument) -> str:
+    """Return "network, at work 97 % of the time; read 12 %, cells 8 %, write 5 %"."""
+    if run.bottleneck is None or run.bottleneck not in run.stages:
         return ""
-    shares = {name: percent(times["busy_share"]) for name, times in stages.items()}
-    others = ", ".join(f"{name} {share}" for name, share in shares.items() if name != slowest)
-    return f"{slowest}, at work {shares[slowest]} of the time; {others}"
+    shares = {name: percent(times.busy_share) for name, times in run.stages.items()}
+    others = ", ".join(f"{name} {share}" for name, share in shares.items() if name != run.bottleneck)
+    return f"{run.bottleneck}, at work {shares[run.bottleneck]} of the time; {others}"
 
 
 # From a run's folder to `report.html`: one file that opens offline and asks nobody for anything.
@@ -574,14 +542,14 @@ def build_report(folder: Path) -> Path:
 
     Raises
     ------
-    MissingFileError, RunFolderError
+    MissingFileError, DocumentError
         When the folder or its results cannot be read.
     OutputError
         When the report cannot be written.
     """
     run = read_run_folder(Path(folder))
     pictures = embedded({name: path for name in _picture_names(run) if (path := run.picture(name))})
-    html = render_page("report.html.j2", **page_content(run, pictures))
+    html = render_page("report.html.j2", ("report.css",), **page_content(run, pictures))
     report = run.path / "report.html"
     with atomic_write(report) as partial:
         partial.write_text(html, encoding="utf-8", newline="\n")
@@ -591,5 +559,5 @@ def build_report(folder: Path) -> Path:
 
 def _picture_names(run: RunFolder) -> list[str]:
     """Return the names of pictures to show; a gallery entry cannot reach outside its folder."""
-    gallery = [f"fields/{Path(entry[key]).name}" for entry in run.fields for key in ("plain", "marked")]
+    gallery = [f"fields/{Path(name).name}" for one in run.fields for name in (one.plain, one.marked)]
     return [*_OVERVIEWS, MAP, *gallery]

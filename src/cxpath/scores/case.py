@@ -116,9 +116,16 @@ def score_case(
 
 def pooled_counts(counts: Sequence[CellCounts]) -> CellCounts:
     """Add counts up."""
-    return CellCounts(
-        **{item.name: sum(getattr(one, item.name) for one in counts) for item in fields(CellCounts)}
-    )
+    parts = (_total([one.lymphocyte for one in counts]), _total([one.macrophage for one in counts]))
+    whole = [item.name for item in fields(CellCounts) if item.name not in {"lymphocyte", "macrophage"}]
+    sums = {name: sum(getattr(one, name) for one in counts) for name in whole}
+    return CellCounts(**sums, lymphocyte=parts[0], macrophage=parts[1])
+
+
+def _total(numbers: Sequence[int | None]) -> int | None:
+    """Return the sum; None where one of the numbers is not known."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
 
 
 def _counted_cps(counts: CellCounts) -> float:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import CellTable, Kind, TissueRegion
+from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
+from cxpath.data.reasons import Reason, ReasonCode
 
 # What each cell counts as once its place is known: nothing in necrosis or benign epithelium ever counts.
 
@@ -71,6 +72,25 @@ def printed_form(score: float) -> str:
         return "<1"
     step = Decimal("0.1") if exact < 10 else Decimal("1")
     return str(exact.quantize(step, rounding=ROUND_FLOOR))
+
+
+def printed_end(bound: float) -> str:
+    """Return one end of an interval with the digits that it deserves, on a score's own grid.
+
+    Floored as a score is, so that an end stands on the same side of every cut-off as its exact value; below 1
+    one decimal is kept, and what would be "0.0" is "<0.1".
+    """
+    exact = Decimal(repr(float(bound)))
+    if 0 < exact < Decimal("0.1"):
+        return "<0.1"
+    if 0 < exact < 1:
+        return str(exact.quantize(Decimal("0.1"), rounding=ROUND_FLOOR))
+    return printed_form(bound)
+
+
+def printed_interval(low: float, high: float) -> str:
+    """Return an interval as every page and terminal prints it: "0.1 to 22"."""
+    return f"{printed_end(low)} to {printed_end(high)}"
 
 
 def two_decimals(score: float) -> str:
@@ -177,6 +197,9 @@ class CellCounts:
     other : int
         Plasma cells, neutrophils, eosinophils, stroma, and whatever lies in necrosis or benign epithelium:
         never counted.
+    lymphocyte, macrophage : int or None
+        The two parts of `immune_positive`; None where one of those cells is of neither kind, as in cells
+        from elsewhere.
     """
 
     tumour_positive: int
@@ -185,6 +208,8 @@ class CellCounts:
     immune_negative: int
     immune_positive_not_associated: int
     other: int
+    lymphocyte: int | None = None
+    macrophage: int | None = None
 
     @property
     def tumour(self) -> int:
@@ -195,6 +220,11 @@ class CellCounts:
     def positive(self) -> int:
         """Tumour and immune cells that count: the numerator of the CPS."""
         return self.tumour_positive + self.immune_positive
+
+    @property
+    def immune_share(self) -> float | None:
+        """Share of immune cells in the numerator, 0 to 1; None where no cell is positive."""
+        return self.immune_positive / self.positive if self.positive else None
 
 
 def counted_positive(
@@ -248,6 +278,7 @@ def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.
     tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
     positive = cells.stained >= stained_threshold
     immune_positive = int(np.count_nonzero(counted & immune))
+    parts = parts_of_immune(cells, counted & immune)
     return CellCounts(
         tumour_positive=int(np.count_nonzero(tumour & positive)),
         tumour_negative=int(np.count_nonzero(tumour & ~positive)),
@@ -255,19 +286,32 @@ def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.
         immune_negative=int(np.count_nonzero(immune & ~positive)),
         immune_positive_not_associated=int(np.count_nonzero(immune & positive)) - immune_positive,
         other=int(np.count_nonzero(kind == Kind.OTHER)),
+        lymphocyte=int(np.count_nonzero(parts[0])) if parts else None,
+        macrophage=int(np.count_nonzero(parts[1])) if parts else None,
     )
+
+
+def parts_of_immune(
+    cells: CellTable, chosen: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Say which of the chosen cells are lymphocytes and which macrophages; None where any is neither."""
+    lymphocyte = chosen & (cells.subkind == Subkind.LYMPHOCYTE)
+    macrophage = chosen & (cells.subkind == Subkind.MACROPHAGE)
+    return (lymphocyte, macrophage) if (lymphocyte | macrophage).sum() == chosen.sum() else None
 
 
 # Whether enough viable tumour cells were found to divide by (at least 100, clinical brief 1.1 [S5]).
 
 
-def why_inadequate(counts: CellCounts, required: int) -> tuple[str, ...]:
+def why_inadequate(counts: CellCounts, required: int) -> tuple[Reason, ...]:
     """Return why the cells do not suffice for a score, with what to do; empty when they do."""
     if counts.tumour == 0:
-        return ("no viable tumour cell was found: check that the block holds tumour, and the regions drawn",)
+        text = "no viable tumour cell was found: check that the block holds tumour, and the regions drawn"
+        return (Reason(ReasonCode.NO_TUMOUR, text),)
     if counts.tumour < required:
         found = f"only {counts.tumour} viable tumour cells were found, {required} are required"
-        return (f"{found}: score another block or a deeper section",)
+        text = f"{found}: score another block or a deeper section"
+        return (Reason(ReasonCode.TOO_FEW_TUMOUR_CELLS, text),)
     return ()
 
 

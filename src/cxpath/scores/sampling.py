@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.cells import CellTable, Kind
+from cxpath.data.reasons import Reason
 from cxpath.scores.counts import (
     MAXIMUM,
     CellCounts,
     GroupedCounts,
     countable_kind,
     grouped_counts,
+    parts_of_immune,
     tally_cells,
     why_inadequate,
 )
@@ -288,7 +290,7 @@ def score_sample(
     tiles: SampledTiles,
     settings: ScoringSettings,
     cutoffs: Sequence[Cutoff] = (),
-    already_because: Sequence[str] = (),
+    already_because: Sequence[Reason] = (),
 ) -> SlideScore:
     """Score a slide of which only some tiles were read.
 
@@ -299,7 +301,7 @@ def score_sample(
     tiles : SampledTiles
     settings : ScoringSettings
     cutoffs : sequence of Cutoff
-    already_because : sequence of str
+    already_because : sequence of Reason
         Reasons found earlier that make the slide not evaluable.
 
     Returns
@@ -361,6 +363,7 @@ def _estimated_counts(
     def total(chosen: NDArray[np.bool_]) -> int:
         return round(float(weight[chosen].sum()))
 
+    parts = parts_of_immune(cells, counted & immune)
     return CellCounts(
         tumour_positive=total(tumour & positive),
         tumour_negative=total(tumour & ~positive),
@@ -368,6 +371,8 @@ def _estimated_counts(
         immune_negative=total(immune & ~positive),
         immune_positive_not_associated=total(immune & positive & ~counted),
         other=total(kind == Kind.OTHER),
+        lymphocyte=total(parts[0]) if parts else None,
+        macrophage=total(parts[1]) if parts else None,
     )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.cells import CellTable, Kind
+from cxpath.data.reasons import Reason, ReasonCode, coded
 from cxpath.data.slide_info import TissueAreas
 from cxpath.errors import ConfigurationError
 from cxpath.scores.counts import (
@@ -42,7 +41,6 @@ from cxpath.scores.other_scores import (
     other_scores,
 )
 from cxpath.scores.settings import (
-    REVIEW,
     Cutoff,
     CutoffVerdict,
     ScoringSettings,
@@ -184,27 +182,6 @@ class ScoreEstimate:
     reported: str
     cutoffs: tuple[CutoffVerdict, ...] = ()
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form written into `score.json`."""
-        judged = {
-            f"{verdict.cutoff.value:g}": {
-                "basis": verdict.cutoff.basis,
-                "met": verdict.met,
-                "probability": verdict.probability,
-                "borderline": verdict.borderline,
-            }
-            | ({"review": REVIEW} if verdict.borderline else {})
-            for verdict in self.cutoffs
-        }
-        return {
-            "value": self.value,
-            "interval_slide": list(self.interval_slide),
-            "interval_tissue": list(self.interval_tissue),
-            "level": self.level,
-            "method": self.method,
-            "reported": self.reported,
-        } | ({"cutoffs": judged} if judged else {})
-
 
 @dataclass(frozen=True)
 class SlideScore:
@@ -212,7 +189,7 @@ class SlideScore:
 
     Parameters
     ----------
-    not_evaluable_because : tuple of str
+    not_evaluable_because : tuple of Reason
         Every reason, each with what to do; empty for an evaluable slide.
     required_tumour_cells : int
         The adequacy limit that was used.
@@ -229,11 +206,11 @@ class SlideScore:
     influence : tuple of InfluentialField
     heterogeneity : Heterogeneity or None
     sensitivity : tuple of SensitivityCase
-    warnings : tuple of str
+    warnings : tuple of Reason
     """
 
     required_tumour_cells: int
-    not_evaluable_because: tuple[str, ...] = ()
+    not_evaluable_because: tuple[Reason, ...] = ()
     counts: CellCounts | None = None
     cps: ScoreEstimate | None = None
     tps: ScoreEstimate | None = None
@@ -246,35 +223,12 @@ class SlideScore:
     influence: tuple[InfluentialField, ...] = ()
     heterogeneity: Heterogeneity | None = None
     sensitivity: tuple[SensitivityCase, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
 
     @property
     def evaluable(self) -> bool:
         """Whether there is a score."""
         return not self.not_evaluable_because
-
-    def as_dict(self) -> Mapping[str, Any]:
-        """Return the keys of `score.json` from `evaluable` to `sensitivity`."""
-        return {
-            "evaluable": self.evaluable,
-            "not_evaluable_because": list(self.not_evaluable_because),
-            "adequacy": {
-                "viable_tumour_cells": self.counts.tumour if self.counts else None,
-                "required": self.required_tumour_cells,
-            },
-            "counts": asdict(self.counts) if self.counts else None,
-            "cps": self.cps.as_dict() if self.cps else None,
-            "tps": self.tps.as_dict() if self.tps else None,
-            "ic_area": self.ic_area,
-            "ic_cells": self.ic_cells,
-            "tap": self.tap,
-            "h_score": self.h_score,
-            "h_score_grades": dict(self.h_score_grades) if self.h_score_grades else None,
-            "null_because": dict(self.null_because),
-            "influence": [asdict(one) for one in self.influence],
-            "heterogeneity": asdict(self.heterogeneity) if self.heterogeneity else None,
-            "sensitivity": [asdict(case) | {"flips": list(case.flips)} for case in self.sensitivity],
-        }
 
 
 # Expression of another marker (HER2, EGFR, VEGF) on tumour cells, as an H-score and nothing more.
@@ -310,7 +264,7 @@ def require_intensity_thresholds(marker: str, settings: ScoringSettings) -> tupl
 
 
 def score_expression(
-    cells: CellTable, marker: str, settings: ScoringSettings, already_because: tuple[str, ...] = ()
+    cells: CellTable, marker: str, settings: ScoringSettings, already_because: tuple[Reason, ...] = ()
 ) -> SlideScore:
     """Score a marker's expression: an H-score over all tumour cells, with CPS and TPS left null.
 
@@ -321,7 +275,7 @@ def score_expression(
         A key of `COMPARTMENTS`.
     settings : ScoringSettings
         With `intensity_thresholds_od` set.
-    already_because : tuple of str
+    already_because : tuple of Reason
         Reasons found earlier that make the slide not evaluable.
     """
     cuts = require_intensity_thresholds(marker, settings)
@@ -334,7 +288,9 @@ def score_expression(
         h_score=None if because else h_score(cells, cuts, COMPARTMENTS[marker]),
         h_score_grades=None if because else grade_percentages(cells, cuts, COMPARTMENTS[marker]),
         null_because=dict.fromkeys(("ic_area", "ic_cells", "tap"), f"{marker} is not PD-L1"),
-        warnings=(f"marker {marker}: positive counts are not PD-L1 calls and are 0",),
+        warnings=coded(
+            ReasonCode.OTHER_MARKER, [f"marker {marker}: positive counts are not PD-L1 calls and are 0"]
+        ),
     )
 
 
@@ -345,7 +301,7 @@ def score_cells(
     cells: CellTable,
     settings: ScoringSettings | None = None,
     cps_cutoffs: Sequence[Cutoff] = (),
-    already_because: Sequence[str] = (),
+    already_because: Sequence[Reason] = (),
     areas: TissueAreas | None = None,
     refused: Mapping[str, str] | None = None,
 ) -> SlideScore:
@@ -358,7 +314,7 @@ def score_cells(
     settings : ScoringSettings, optional
     cps_cutoffs : sequence of Cutoff
         What to compare the CPS with.
-    already_because : sequence of str
+    already_because : sequence of Reason
         Reasons found earlier (stain, resolution) that make the slide not evaluable; its cells are
         counted all the same.
     areas : TissueAreas, optional
@@ -439,11 +395,13 @@ def estimate_cps(
     value = combined_positive_score(counts)
     if value is None:
         return None
-    judged = partial(judge, borderline=borderline_rule(settings))
-    verdicts = (
-        judged(score=value, probability=draws.probability_at_least(cut.value), cutoff=cut) for cut in cutoffs
+    estimate = _estimate(value, draws, settings)
+    rule = borderline_rule(settings)
+    verdicts = tuple(
+        judge(value, estimate.interval_tissue, draws.probability_at_least(cut.value), cut, rule)
+        for cut in cutoffs
     )
-    return replace(_estimate(value, draws, settings), cutoffs=tuple(verdicts))
+    return replace(estimate, cutoffs=verdicts)
 
 
 def estimate_tps(counts: CellCounts, draws: ScoreDraws, settings: ScoringSettings) -> ScoreEstimate | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from cxpath.data.cells import CellTable
 from cxpath.data.reads import ScoreMap
 from cxpath.data.settings import Settings
 
-# Cut-offs of a score: on which side it lies, how surely, and whether that is near enough to doubt.
+# Cut-offs of a score: met, not met or uncertain, and whether that is near enough to ask a pathologist.
 
 
 REVIEW = "near the cut-off: pathologist review"
@@ -35,17 +36,37 @@ class Cutoff:
     basis: str
 
 
+class Decision(StrEnum):
+    """What is known of a score and a cut-off."""
+
+    MET = "met"
+    UNCERTAIN = "uncertain"
+    NOT_MET = "not met"
+
+
 @dataclass(frozen=True)
 class CutoffVerdict:
-    """One cut-off against one score; the *unrounded* score decides `met`.
+    """One cut-off against one score.
 
-    A borderline verdict carries the words `REVIEW`.
+    Parameters
+    ----------
+    cutoff : Cutoff
+    decision : Decision
+    probability : float
+        That the tumour's score is at least the cut-off.
+    borderline : bool
+        The other side is likely enough to ask for a pathologist: such a verdict carries the words `REVIEW`.
     """
 
     cutoff: Cutoff
-    met: bool
+    decision: Decision
     probability: float
     borderline: bool
+
+    @property
+    def met(self) -> bool | None:
+        """True or False where the cut-off is decided; None where it is uncertain."""
+        return None if self.decision is Decision.UNCERTAIN else self.decision is Decision.MET
 
 
 @dataclass(frozen=True)
@@ -71,24 +92,38 @@ class BorderlineRule:
         return self.tail if cutoff / self.fold <= score <= cutoff * self.fold else self.tail_beyond
 
 
-def judge(score: float, probability: float, cutoff: Cutoff, borderline: BorderlineRule) -> CutoffVerdict:
-    """Compare an unrounded score with a cut-off.
+def judge(
+    score: float,
+    interval: tuple[float, float],
+    probability: float,
+    cutoff: Cutoff,
+    borderline: BorderlineRule,
+) -> CutoffVerdict:
+    """Compare a score with a cut-off.
+
+    The cut-off is decided only where the counted score and the whole interval for the tumour lie on one side
+    of it. Where calls are known to go wrong, all of the interval may lie on the other side than the count:
+    that, too, is uncertain.
 
     Parameters
     ----------
     score : float
         Unrounded.
+    interval : tuple of float
+        For the tumour's score; the interval that is printed.
     probability : float
-        P(score >= cutoff).
+        P(the tumour's score >= cutoff).
     cutoff : Cutoff
     borderline : BorderlineRule
         When the truth is likely enough to lie on the other side of the cut-off than the counted score. Where
         calls are known to go wrong, that side may even be the likelier one.
     """
     met = score >= cutoff.value
+    decided = all((bound >= cutoff.value) == met for bound in interval)
+    sides = Decision.MET if met else Decision.NOT_MET
     other_side = 1.0 - probability if met else probability
     asks = other_side > borderline.tail_at(score, cutoff.value)
-    return CutoffVerdict(cutoff, met, probability, borderline=asks)
+    return CutoffVerdict(cutoff, sides if decided else Decision.UNCERTAIN, probability, borderline=asks)
 
 
 # A laboratory's own map from the CPS to what its readers say: shown beside the CPS, never in its place.
@@ -102,7 +137,7 @@ BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-of
 
 
 class LaboratoryMapSettings(Settings):
-    """Section `[scoring.laboratory_map]`: written by `cxpath calibrate --map`."""
+    """Section `[scoring.laboratory_map]`: written by `cxpath agree calibrate --map`."""
 
     scores: tuple[float, ...]
     """CPS of the points of the map, rising."""
@@ -166,17 +201,43 @@ class LaboratoryMapSettings(Settings):
                 return f"the laboratory's map was fitted to scores of {what} {own}, not {other}"
         return ""
 
-    def value_of(self, cps: float) -> dict[str, Any]:
-        """Return `laboratory_map` of `score.json` for a CPS."""
-        return {
-            "value": float(self.score_map.of(np.array(cps))),
-            "beyond_its_cases": not self.score_map.covers(cps),
-            "basis": BASIS,
-            "cases": self.cases,
-            "concordance": self.concordance,
-            "concordance_unmapped": self.concordance_unmapped,
-            "reads_digest": self.reads_digest,
-        }
+    def value_of(self, cps: float) -> LaboratoryValue:
+        """Return the CPS on the laboratory's scale."""
+        return LaboratoryValue(
+            value=float(self.score_map.of(np.array(cps))),
+            beyond_its_cases=not self.score_map.covers(cps),
+            basis=BASIS,
+            cases=self.cases,
+            concordance=self.concordance,
+            concordance_unmapped=self.concordance_unmapped,
+            reads_digest=self.reads_digest,
+        )
+
+
+@dataclass(frozen=True)
+class LaboratoryValue:
+    """A CPS on the laboratory's own scale, and what that scale rests on.
+
+    Parameters
+    ----------
+    value : float
+    beyond_its_cases : bool
+        The CPS lies outside those that the map was fitted to.
+    basis : str
+        What the value is, in words.
+    cases : int
+    concordance, concordance_unmapped : float
+        With the readers, of the mapped CPS and of the CPS itself.
+    reads_digest : str
+    """
+
+    value: float
+    beyond_its_cases: bool
+    basis: str
+    cases: int
+    concordance: float
+    concordance_unmapped: float
+    reads_digest: str
 
 
 # What a lab may set about reading only a sample of a slide.
@@ -322,7 +383,7 @@ class ScoringSettings(Settings):
     """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
 
     laboratory_map: LaboratoryMapSettings | None = None
-    """The laboratory's own scale, shown beside the CPS; written by `cxpath calibrate --map`."""
+    """The laboratory's own scale, shown beside the CPS; written by `cxpath agree calibrate --map`."""
 
 
 def borderline_rule(settings: ScoringSettings) -> BorderlineRule:

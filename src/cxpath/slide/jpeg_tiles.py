@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cxpath.errors import UnreadableSlideError
@@ -79,13 +80,11 @@ class TileCache:
     Parameters
     ----------
     most_bytes : int
-        Budget; the newest tile is kept even when it alone exceeds it.
+        Budget; a tile that alone exceeds it is not kept.
     """
 
     def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._tiles: OrderedDict[Hashable, NDArray[np.uint8]] = OrderedDict()
+        self._tiles: LRUCache[Hashable, NDArray[np.uint8]] = LRUCache(most_bytes, getsizeof=_size)
         self._lock = threading.Lock()
         self._decoding = [threading.Lock() for _ in range(_DECODING_LOCKS)]
 
@@ -100,16 +99,15 @@ class TileCache:
 
     def _held(self, key: Hashable) -> NDArray[np.uint8] | None:
         with self._lock:
-            if key in self._tiles:
-                self._tiles.move_to_end(key)
             return self._tiles.get(key)
 
     def _keep(self, key: Hashable, tile: NDArray[np.uint8]) -> None:
-        with self._lock:
+        with self._lock, suppress(ValueError):  # a tile larger than the budget is not kept
             self._tiles[key] = tile
-            self._bytes += tile.nbytes
-            while self._bytes > self._most_bytes and len(self._tiles) > 1:
-                self._bytes -= self._tiles.popitem(last=False)[1].nbytes
+
+
+def _size(tile: NDArray[np.uint8]) -> int:
+    return tile.nbytes
 
 
 # The compressed tiles of one level, read from the file and made whole for a decoder. Decodes nothing.

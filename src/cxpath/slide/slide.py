@@ -8,7 +8,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -189,10 +189,6 @@ class ReaderPath:
     fast_levels: tuple[int, ...] = ()
     because: str = ""
     fallen_back: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as it stands in `run.json`."""
-        return asdict(self) | {"fast_levels": list(self.fast_levels)}
 
 
 # A source of pixels: a stored level, taken as it is or shrunk by a whole factor.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.regions import Region
 from cxpath.data.settings import Settings
 from cxpath.data.slide_info import StainBasis
@@ -115,24 +115,22 @@ class ControlCheck:
     limit_dab_od: float | None
     verdict: Verdict
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form written into `score.json`."""
-        return asdict(self) | {"kind": self.kind.value, "verdict": self.verdict.value}
-
     @property
-    def trouble(self) -> str:
-        """One line on a control that failed or is missing, with what to do; empty for the others."""
+    def trouble(self) -> Reason | None:
+        """One line on a control that failed or is missing, with what to do; None for the others."""
         if self.verdict is Verdict.NOT_FOUND:
-            return (
+            return Reason(
+                ReasonCode.CONTROL_NOT_FOUND,
                 f"the {self.kind} control ({self.source}) holds too little tissue to measure: "
-                "check the tissue picture, and draw the control as a region"
+                "check the tissue picture, and draw the control as a region",
             )
         if self.verdict is not Verdict.FAILED:
-            return ""
+            return None
         wanted = "at most" if self.kind is ControlKind.NEGATIVE else "at least"
-        return (
+        return Reason(
+            ReasonCode.CONTROL_FAILED,
             f"the {self.kind} control ({self.source}) failed: mean DAB optical density "
-            f"{self.mean_dab_od:.3f}, {wanted} {self.limit_dab_od:g} is required: repeat the run of staining"
+            f"{self.mean_dab_od:.3f}, {wanted} {self.limit_dab_od:g} is required: repeat the run of staining",
         )
 
 
@@ -203,7 +201,7 @@ def check_control(
 
 def control_troubles(
     checks: Sequence[ControlCheck], settings: ControlSettings
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[Reason, ...], tuple[Reason, ...]]:
     """Return why controls make the slide not evaluable, and what they warn of: one of the two is empty."""
     troubles = tuple(check.trouble for check in checks if check.trouble)
     return (troubles, ()) if settings.on_failure is OnFailure.REFUSE else ((), troubles)

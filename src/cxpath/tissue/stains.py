@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.slide_info import (
     DEFAULT_DAB,
     DEFAULT_HEMATOXYLIN,
@@ -106,18 +107,23 @@ PALE_PINK_OFFPLANE = -0.085
 PALE_REDDER_BY = 0.07
 PALE_NEARER_BY = 0.015
 
-NOT_BRIGHTFIELD = (
+NOT_BRIGHTFIELD = Reason(
+    ReasonCode.NOT_BRIGHTFIELD,
     "not a brightfield slide (its brightest part is dark or coloured, as in fluorescence): "
-    "scan the H-DAB stained section in brightfield"
+    "scan the H-DAB stained section in brightfield",
 )
-NO_TISSUE = "no tissue was found on the slide: check that the right slide was scanned, and in focus"
-EOSIN = (
+NO_TISSUE = Reason(
+    ReasonCode.NO_TISSUE,
+    "no tissue was found on the slide: check that the right slide was scanned, and in focus",
+)
+EOSIN = Reason(
+    ReasonCode.NOT_HDAB,
     "the tissue's colour lies outside haematoxylin and DAB (pink, as in H&E): "
-    "choose the PD-L1 slide, or pass --stain-check off if this stain is meant"
+    "choose the PD-L1 slide, or pass --stain-check off if this stain is meant",
 )
 
 
-def why_stain_refused(density: NDArray[np.float32], white_point: WhitePoint) -> tuple[str, ...]:
+def why_stain_refused(density: NDArray[np.float32], white_point: WhitePoint) -> tuple[Reason, ...]:
     """Return why the slide's stain cannot be scored; empty when it can.
 
     Parameters

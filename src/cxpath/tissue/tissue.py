@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.data.reasons import Reason
 from cxpath.data.regions import RegionMeaning, Regions
 from cxpath.data.slide_info import StainBasis, TissueAreas
 from cxpath.slide.slide import Slide
@@ -53,17 +54,17 @@ class Tissue:
     excluded : dict of str to bool array, (height, width)
         Tissue left out, by reason: drawn regions, control tissue, artefacts. No pixel has two.
     stains : StainBasis
-    refused_because : tuple of str
+    refused_because : tuple of Reason
         Why no cells can be looked for (the stain); empty when they can.
     slide_mpp : float
         Micrometres per level-0 pixel.
     spoiled : bool array, (height, width), or None
         Artefacts and control tissue, on glass and outside drawn regions too.
-    unfit_because : tuple of str
+    unfit_because : tuple of Reason
         Why the slide is not evaluable though its cells can be found: too blurred, too much left out, a
         failed control.
     controls : tuple of ControlCheck
-    warnings : tuple of str
+    warnings : tuple of Reason
     """
 
     overview: NDArray[np.uint8]
@@ -72,12 +73,12 @@ class Tissue:
     scored: NDArray[np.bool_]
     excluded: dict[str, NDArray[np.bool_]]
     stains: StainBasis
-    refused_because: tuple[str, ...]
+    refused_because: tuple[Reason, ...]
     slide_mpp: float
     spoiled: NDArray[np.bool_] | None = None
-    unfit_because: tuple[str, ...] = ()
+    unfit_because: tuple[Reason, ...] = ()
     controls: tuple[ControlCheck, ...] = ()
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Reason, ...] = ()
 
     @property
     def areas(self) -> TissueAreas:

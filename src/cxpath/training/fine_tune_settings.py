@@ -46,7 +46,7 @@ class FineTuneSchedule(ScheduleSettings):
 
 
 class FineTuneSettings(Settings):
-    """Everything `cxpath train --annotations DIR --config FILE` reads."""
+    """Everything `cxpath model fine-tune DIR --config FILE` reads."""
 
     name: str = ""
     """Of the new model; empty: the start model's with `-tuned` behind it."""

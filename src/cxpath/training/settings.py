@@ -134,7 +134,7 @@ _WITHOUT_EFFECT = (
 
 
 class TrainingSettings(Settings):
-    """Everything `cxpath train --config` reads."""
+    """Everything `cxpath model train --config` reads."""
 
     name: str = "small"
     version: str = "0.1"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.slide_info import optical_density
 from cxpath.slide.slide import Slide
 from cxpath.tissue.artefacts.blur import LookClosely, Sharpness, find_blur, measure_sharpness
@@ -21,7 +22,9 @@ from cxpath.tissue.stains import WhitePoint
 # Whether artefacts have left enough of the tissue to score.
 
 
-def why_too_spoiled(tissue: Mask, masks: Mapping[str, Mask], settings: ArtefactSettings) -> tuple[str, ...]:
+def why_too_spoiled(
+    tissue: Mask, masks: Mapping[str, Mask], settings: ArtefactSettings
+) -> tuple[Reason, ...]:
     """Return every reason why artefacts leave too little, with what to do; empty when enough is left.
 
     Parameters
@@ -40,17 +43,19 @@ def why_too_spoiled(tissue: Mask, masks: Mapping[str, Mask], settings: ArtefactS
     blurred, together = shares.get(Artefact.BLUR, 0.0), float(np.mean(covered[tissue]))
     reasons = []
     if blurred > settings.most_blurred_share:
-        reasons.append(
+        text = (
             f"{blurred:.0%} of the tissue is out of focus, at most {settings.most_blurred_share:.0%} may be: "
             "scan the slide again with more focus points, after cleaning it"
         )
+        reasons.append(Reason(ReasonCode.OUT_OF_FOCUS, text))
     if together > settings.most_excluded_share:
         parts = ", ".join(f"{reason} {share:.0%}" for reason, share in shares.items() if share >= 0.005)
-        reasons.append(
+        text = (
             f"{together:.0%} of the tissue is left out for artefacts ({parts}), at most "
             f"{settings.most_excluded_share:.0%} may be: clean and scan the slide again, or cut a new "
             "section; if the tissue picture shows good tissue left out, change [tissue.artefacts]"
         )
+        reasons.append(Reason(ReasonCode.ARTEFACTS, text))
     return tuple(reasons)
 
 

@@ -1,0 +1,264 @@
+"""The documents that a batch leaves: outcomes, worklist, progress, status and `batch.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    NonNegativeFloat,
+    NonNegativeInt,
+    ValidationError,
+)
+
+from cxpath.errors import DocumentError, MissingFileError
+from cxpath.io.atomic import atomic_write
+
+_HINT = "run the same cxpath batch run again"
+
+
+class BatchDocument(BaseModel):
+    """A JSON document of a batch: its fields are all there is, and a misspelt one is an error."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    def updated(self, **changes: Any) -> Self:
+        """Return the document with some fields replaced; they are checked like all others."""
+        return type(self).model_validate({**dict(self), **changes})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the document as its file has it."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def write(self, path: Path) -> None:
+        """Write the document, whole or not at all; raises `OutputError`."""
+        with atomic_write(path) as partial:
+            partial.write_text(self.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+
+
+AnyDocument = TypeVar("AnyDocument", bound=BatchDocument)
+
+
+def read_batch_document(form: type[AnyDocument], path: Path) -> AnyDocument:
+    """Read a document of a batch.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    DocumentError
+        Naming the file and the first field that is missing, unknown or not what it should be.
+    """
+    try:
+        return form.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: no such file", _HINT) from error
+    except OSError as error:
+        raise DocumentError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "file"
+        raise DocumentError(f"{path}: {place}: {first['msg']}", _HINT) from error
+
+
+class Status(StrEnum):
+    """What became of a slide. *Failed* means tried and not scored; what was not tried has no outcome."""
+
+    RUNNING = "running"
+    SCORED = "scored"
+    NOT_EVALUABLE = "not evaluable"
+    FAILED = "failed"
+
+
+FINAL = frozenset({Status.SCORED, Status.NOT_EVALUABLE})
+"""A slide of these is not scored again while it, the model, the settings and the version stay the same."""
+
+
+class Outcome(BatchDocument):
+    """What became of one slide of a batch."""
+
+    schema_name: Literal["cxpath/outcome/1"] = Field(default="cxpath/outcome/1", alias="schema")
+
+    id: str
+    """The slide's name in the batch."""
+
+    status: Status
+
+    slide: str = ""
+    """Its file name, or pseudonym."""
+
+    reason: str = ""
+    """Why it failed; empty otherwise."""
+
+    hint: str = ""
+    """What to do about that."""
+
+    error: str = ""
+    """Class of the error, such as "MissingFileError"."""
+
+    attempts: NonNegativeInt = 0
+    """How often it was tried in the run that ended it; more than 1 after input or output errors."""
+
+    crashes: NonNegativeInt = 0
+    """How many processes ended while they scored it."""
+
+    interrupted: bool = False
+    """Whether a running slide was ended in good order (Ctrl-C, SIGTERM), which is no crash of its own."""
+
+    seconds: NonNegativeFloat = 0.0
+    """Of the last attempt, by a clock that does not jump."""
+
+    started: str = ""
+    """ISO 8601, UTC, by the worker's clock."""
+
+    finished: str = ""
+    """ISO 8601, UTC, by the worker's clock."""
+
+    worker: str = ""
+    """Who scored it, without the name of the computer."""
+
+    slide_stamp: str = ""
+    """Hash of what the file system says of the slide's files; keyed with a pseudonym."""
+
+    slide_digest: str = ""
+    """SHA-256 of the slide; empty when it could not be read."""
+
+    request_digest: str = ""
+    """SHA-256 of everything else that decides the result."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is a result, good or not evaluable."""
+        return self.status in FINAL
+
+
+class WorklistEntry(BatchDocument):
+    """What the cohort table needs of one slide of the worklist; no path, which may tell a patient's name."""
+
+    id: str
+    slide: str
+    assay: str
+    tumour: str
+    marker: str
+    facts: Mapping[str, str]
+
+
+class SavedWorklist(BatchDocument):
+    """`batch-state/worklist.json`: tables can be made again from a batch's folder alone."""
+
+    schema_name: Literal["cxpath/worklist/1"] = Field(default="cxpath/worklist/1", alias="schema")
+    slides: tuple[WorklistEntry, ...]
+
+
+class SlideInHand(BatchDocument):
+    """What a worker has in hand."""
+
+    worker: str
+    id: str
+    seconds: NonNegativeFloat
+    tiles_done: NonNegativeInt
+    tiles: NonNegativeInt
+
+
+class BatchProgress(BatchDocument):
+    """`batch-state/progress.json`, and the `progress` of an event: how far a batch is."""
+
+    schema_name: Literal["cxpath/batch-progress/1"] = Field(default="cxpath/batch-progress/1", alias="schema")
+    slides: NonNegativeInt
+    done: NonNegativeInt
+    kept: NonNegativeInt
+    scored: NonNegativeInt
+    not_evaluable: NonNegativeInt
+    failed: NonNegativeInt
+    worker_deaths: NonNegativeInt
+    slides_per_hour: float | None
+    seconds_left: float | None
+    seconds: NonNegativeFloat
+    in_hand: tuple[SlideInHand, ...]
+    engine: str = ""
+    started: str = ""
+    written: str = ""
+
+
+class Failure(BatchDocument):
+    """A slide that was tried and not scored."""
+
+    id: str
+    slide: str
+    reason: str
+    hint: str
+    error: str
+
+
+def failures_of(outcomes: tuple[Outcome, ...]) -> tuple[Failure, ...]:
+    """Return the failures among outcomes."""
+    return tuple(
+        Failure(id=one.id, slide=one.slide, reason=one.reason, hint=one.hint, error=one.error)
+        for one in outcomes
+        if one.status is Status.FAILED
+    )
+
+
+class BatchStatus(BatchDocument):
+    """What `cxpath batch status` prints: the outcomes on disk, and what a running batch has in hand."""
+
+    schema_name: Literal["cxpath/batch-status/1"] = Field(default="cxpath/batch-status/1", alias="schema")
+    running: bool
+    slides: NonNegativeInt
+    left: NonNegativeInt
+    scored: NonNegativeInt
+    not_evaluable: NonNegativeInt
+    failed: NonNegativeInt
+    failures: tuple[Failure, ...]
+    engine: str | None
+    started: str | None
+    written: str | None
+    slides_per_hour: float | None
+    seconds_left: float | None
+    in_hand: tuple[SlideInHand, ...]
+
+
+class BatchOptions(BatchDocument):
+    """Options that hold for all slides; a worklist may have overruled some of them."""
+
+    assay: str
+    tumour: str
+    marker: str
+    research: bool
+    mpp: float | None
+    model: str
+    device: str
+    pseudonym: bool
+
+
+class BatchManifest(BatchDocument):
+    """`batch.json`: how a batch was run, enough to run it again, and what came of it."""
+
+    schema_name: Literal["cxpath/batch/1"] = Field(default="cxpath/batch/1", alias="schema")
+    research_use: str
+    cxpath: str
+    python: str
+    started: str
+    finished: str
+    seconds: NonNegativeFloat
+    engine: str
+    options: BatchOptions
+    configuration: Mapping[str, JsonValue]
+    configuration_digest: str
+    slides: NonNegativeInt
+    kept: NonNegativeInt
+    scored: NonNegativeInt
+    not_evaluable: NonNegativeInt
+    failed: NonNegativeInt
+    worker_deaths: NonNegativeInt
+    failures: tuple[Failure, ...]
+    same_content: tuple[tuple[str, ...], ...]
+    """Ids of slides whose files are the same under different names: one too many in a study."""

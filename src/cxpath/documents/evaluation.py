@@ -1,0 +1,170 @@
+"""`evaluation.json`: everything that was measured of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from cxpath.documents.base import Document, Part
+from cxpath.network.model import ReliabilityCurve
+
+EVALUATION_NAME = "evaluation.json"
+
+Unit = Literal["images", "blocks", "slides", "fields", "patients", "none"]
+
+
+class Target(Part):
+    """What a figure must reach; exactly one of the two."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Target:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("a target is either at_least or at_most")
+        return self
+
+    def met_by(self, value: float) -> bool:
+        """Say whether a value reaches the target."""
+        if self.at_least is not None:
+            return value >= self.at_least
+        return self.at_most is not None and value <= self.at_most
+
+    def __str__(self) -> str:
+        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+
+
+class Figure(Part):
+    """One line of an evaluation."""
+
+    set_name: str
+    """Which body of images: "bcdata", "synthetic", ..."""
+    name: str
+    label: str
+    """The figure in words."""
+    value: float | None
+    """None when nothing of the kind was there to measure."""
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    """How many things were counted, as `n_of` says."""
+    n_of: str
+    unit: Unit
+    """What the bootstrap draws again; `none` when there is no interval."""
+    units: int
+    """How many of these there are."""
+    method: str
+    mpp: float | None
+    """Micrometres per pixel of the pictures; None when they differ."""
+    mpp_source: str
+    """ "assumed", "file" or "drawn"."""
+    target: Target | None
+    met: bool | None
+    """None without a target, or without a value."""
+
+
+class EvaluatedModel(Part):
+    """Which model was measured, and on what it ran."""
+
+    name: str
+    version: str
+    digest: str
+    """SHA-256 of the weights."""
+    centre_threshold: float
+    stained_threshold: float
+    cxpath: str
+    device: str
+    precision: str
+
+
+class SetSummary(Part):
+    """One body of images."""
+
+    name: str
+    title: str
+    mpp: float | None
+    """None when pictures differ."""
+    mpp_source: str
+    items: int
+    """Images or slides measured."""
+
+
+class Ingredient(Part):
+    """One thing that the synthetic test set must hold enough of."""
+
+    arm: str
+    label: str
+    value: float
+    required: float
+    met: bool
+
+
+class Skipped(Part):
+    """What was not measured, and why."""
+
+    item: str
+    reason: str
+
+
+class SyntheticScore(Part):
+    """True and predicted CPS of one synthetic slide."""
+
+    name: str
+    arm: str
+    stratum: str
+    true_cps: float
+    predicted_cps: float
+
+
+class EvaluatedReliability(Part):
+    """How far one body of images lets one probability be believed."""
+
+    set_name: str
+    of_what: Literal["kind", "stained"] = Field(alias="of")
+    """Probability of the predicted kind; of being PD-L1 positive by that kind's rule."""
+    curve: ReliabilityCurve
+
+
+class ContactPicture(Part):
+    """Where one picture of the contact sheet lies, relative to the evaluation's folder."""
+
+    set_name: str
+    title: str
+    picture: str
+    cells: str
+    """JSON of `PicturedCells`."""
+    mpp: float
+
+
+class PicturedCells(Part):
+    """Each predicted cell of a picture, by column."""
+
+    x_px: tuple[float, ...]
+    y_px: tuple[float, ...]
+    kind: tuple[int, ...]
+    positive: tuple[bool, ...]
+
+
+class Evaluation(Document):
+    """The whole document."""
+
+    HINT: ClassVar[str] = "run cxpath evaluate again, or give a folder that it wrote"
+
+    schema_name: Literal["cxpath/evaluation/1"] = Field(default="cxpath/evaluation/1", alias="schema")
+    model: EvaluatedModel
+    limit: int | None
+    """Only so many items of each set were asked for; None: all."""
+    sets: tuple[SetSummary, ...]
+    figures: tuple[Figure, ...]
+    composition: tuple[Ingredient, ...] = ()
+    """What the synthetic test set held, against what it must hold."""
+    hard_negative_shares: Mapping[str, float] = Field(default_factory=dict)
+    """Share of synthetic fields that hold each hard negative."""
+    slides: tuple[SyntheticScore, ...] = ()
+    reliability: tuple[EvaluatedReliability, ...] = ()
+    pictures: tuple[ContactPicture, ...] = ()
+    skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,91 @@
+"""What `score.json` says of a score, and the file of a case."""
+
+from __future__ import annotations
+
+import pytest
+
+from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.documents.score import Counts, Estimate, ScoreDocument, SlideScores
+from cxpath.scores.counts import CellCounts
+from cxpath.scores.score import SlideScore, score_cells
+from cxpath.scores.settings import Cutoff, ScoringSettings
+from tests.report.run_folders import borderline_score, document_of, normal_score, not_evaluable_score
+from tests.scores.tissues import GOOD, mixed
+
+CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
+
+
+def scored() -> SlideScore:
+    return score_cells(mixed({"T+": 40, "T-": 960, "L+": 10}), ScoringSettings(slide_error=GOOD), CUTOFFS)
+
+
+def test_every_number_of_a_score_is_written_as_it_is() -> None:
+    score = scored()
+    written = SlideScores.of_score(score)
+    assert score.cps is not None
+    assert written.cps is not None
+    assert written.cps.value == score.cps.value
+    assert written.cps.interval_slide == score.cps.interval_slide
+    assert written.cps.interval_tissue == score.cps.interval_tissue
+    assert [entry.probability for _, entry in written.cps.judged] == [
+        verdict.probability for verdict in score.cps.cutoffs
+    ]
+    assert written.counts is not None
+    assert written.counts.as_counts() == score.counts
+    assert written.immune_share == pytest.approx(10 / 50)
+    assert [one.influence for one in written.influence] == [one.influence for one in score.influence]
+    assert [one.cps for one in written.sensitivity] == [one.cps for one in score.sensitivity]
+    assert written.heterogeneity is not None
+    assert score.heterogeneity is not None
+    assert written.heterogeneity.gini == score.heterogeneity.gini
+
+
+def test_a_slide_without_cells_has_nulls_and_reasons() -> None:
+    reason = Reason(ReasonCode.NO_TISSUE, "no tissue was found")
+    written = SlideScores.of_score(SlideScore(100, (reason,)))
+    assert (written.evaluable, written.counts, written.cps, written.immune_share) == (False, None, None, None)
+    assert written.adequacy.viable_tumour_cells is None
+    assert [(one.code, one.text) for one in written.not_evaluable_because] == [(reason.code, reason.text)]
+
+
+def test_counts_come_back_with_their_unknown_parts() -> None:
+    counts = CellCounts(1, 2, 3, 4, 5, 6)
+    assert Counts.of(counts).as_counts() == counts
+    assert Counts.of(counts).model_dump()["lymphocyte"] is None
+
+
+def test_cut_offs_are_in_rising_order_and_the_uncertain_ones_are_named() -> None:
+    near = document_of(borderline_score()).cps
+    assert near is not None
+    assert [cutoff for cutoff, _ in near.judged] == [1.0, 10.0]
+    assert (near.uncertain, near.borderline) == ((1.0,), (1.0,))
+    assert near.cutoffs["1"].met is None
+    clear = document_of(normal_score()).cps
+    assert clear is not None
+    assert (clear.uncertain, clear.borderline, clear.cutoffs["10"].met) == ((), (), True)
+
+
+def test_an_estimate_without_cut_offs_has_none() -> None:
+    score = scored()
+    assert score.tps is not None
+    assert Estimate.of_score(score.tps).cutoffs == {}
+
+
+def test_reasons_stand_on_one_line() -> None:
+    assert document_of(not_evaluable_score()).reasons().count("; ") == 1
+    assert document_of(normal_score()).reasons() == ""
+
+
+def test_the_audit_and_the_review_have_their_place() -> None:
+    audited = {
+        "cps": 4.2, "interval": [2.0, 9.0], "level": 0.95, "n": 100, "answers": {"tumour, stained": 20},
+        "reviewer": "Dr A", "seed": 1, "head_hash": "ab" * 32,
+    }  # fmt: skip
+    signed = {"name": "Dr A", "utc": "2026-11-30T10:00:00+00:00", "meaning": "reviewed"}
+    review = {"edits": 3, "events": 9, "head_hash": "cd" * 32, "signature": signed}
+    score = document_of(normal_score() | {"audited": audited, "review": review})
+    assert score.audited is not None
+    assert score.audited.interval == (2.0, 9.0)
+    assert score.review is not None
+    assert score.review.signature is not None
+    assert ScoreDocument.model_validate_json(score.text(), strict=True) == score
