@@ -49,6 +49,7 @@ def scheduled(**changes: object) -> TrainingSettings:
 
 LATER_KEYS = (
     ("schedule", "precision"),
+    ("schedule", "start_share"),
     ("schedule", "tensorboard"),
     ("slide_threshold", "hard_negative_slides"),
     ("crops", "scanner_share"),

@@ -348,7 +348,8 @@ def learn(
         _logger.info("interrupted at step %d; call again to go on", state.step)
         raise
     save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
-    return TrainedNetwork(state.average.network.cpu().eval(), state.step, state.minutes)
+    trained = blended(state.average.network.cpu().eval(), settings)
+    return TrainedNetwork(trained, state.step, state.minutes)
 
 
 def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
@@ -363,9 +364,27 @@ def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
     ModelError
         When it cannot be read, or no step was trained yet.
     """
-    return TrainedNetwork(
-        *averaged_network(out_dir / CHECKPOINT_NAME, settings.architecture, settings.digest())
+    network, steps, minutes = averaged_network(
+        out_dir / CHECKPOINT_NAME, settings.architecture, settings.digest()
     )
+    return TrainedNetwork(blended(network, settings), steps, minutes)
+
+
+def blended(network: PlainUNet, settings: TrainingSettings) -> PlainUNet:
+    """Return the network with `schedule.start_share` of the weights that training started from."""
+    share = settings.schedule.start_share
+    if share == 0:
+        return network
+    if not settings.start_from:
+        raise ConfigurationError("schedule.start_share goes with start_from", "name a model to start from")
+    start = _first_network(settings).state_dict()
+    mixed = {
+        name: torch.lerp(tensor, start[name], share) if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    result = PlainUNet(network.settings)
+    result.load_state_dict(mixed)
+    return result.eval()
 
 
 def training_fields(

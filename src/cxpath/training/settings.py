@@ -92,6 +92,9 @@ class ScheduleSettings(Settings):
     gradient_limit: float = Field(default=5.0, gt=0)
     average_decay: float = Field(default=0.995, ge=0, lt=1)
     """Decay per step of the moving average of the weights, which is what is packed."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the weights of `start_from` in what is packed: what training on other tissue forgot of the
+    start comes back for little of what it learned (Wortsman et al. 2022, robust fine-tuning)."""
     checkpoint_every: int = Field(default=200, ge=1)
     seed: int = 1
     device: str = "auto"
@@ -118,6 +121,7 @@ class SlideThresholdSettings(Settings):
 
 _ADDED_LATER = (
     ("schedule", "precision"),
+    ("schedule", "start_share"),
     ("crops", "scanner_share"),
     ("crops", "scale_spread"),
     ("loss", "stained_class_weight"),
