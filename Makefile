@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench peers soak evaluate wheel clean
+.PHONY: demo test check docs bench peers soak fuzz evaluate wheel clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -37,6 +37,12 @@ peers:
 # Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
 soak: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.soak $(ONLY)
+
+# Damaged files for every reader, those of the cases and of the real data too; prints a table and keeps faults in
+# cxpath-out/fuzz. ONLY names readers, in quotes where they hold a blank; INPUTS is their number for each reader.
+fuzz: $(VENV)/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.studies.fuzz_readers --inputs $(or $(INPUTS),9000) \
+	  --only $(ONLY)
 
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
 # resumes where it was left.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -38,3 +39,12 @@ def seen_after(page: Path, script: str) -> str:
     html = page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(html, encoding="utf-8")
     return seen(copy)
+
+
+def printed_pages(page: Path) -> int:
+    """Return how many sheets the browser prints a page on."""
+    pdf = page.with_suffix(".pdf")
+    profile = f"--user-data-dir={page.parent / 'browser'}"
+    words = [browser(), *_QUIET, profile, "--no-pdf-header-footer", f"--print-to-pdf={pdf}", page.as_uri()]
+    subprocess.run(words, check=True, capture_output=True, timeout=120)
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", pdf.read_bytes()))

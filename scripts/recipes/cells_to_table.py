@@ -1,9 +1,7 @@
 """Count the cells of a results folder by kind, stained and not, into a CSV table.
 
-Run it as `python scripts/recipes/cells_to_table.py RESULTS_FOLDER TABLE.csv`. All stained cells are
-counted here;
-the CPS leaves out stained immune cells away from the tumour (see `counts` in score.json). Cells in necrosis
-or benign epithelium never count and stand as "other".
+Run it as `python scripts/recipes/cells_to_table.py RESULTS_FOLDER TABLE.csv`. All stained cells are counted;
+the CPS leaves out stained immune cells far from tumour. Cells in necrosis or benign epithelium are "other".
 For Research Use Only. Not for use in diagnostic procedures.
 """
 

@@ -24,11 +24,8 @@ def row_of(slide: Path, folder: Path) -> dict[str, object]:
     try:
         if not (folder / "score.json").is_file():
             cxpath.score_slide(slide, folder, assay=ASSAY, device=DEVICE)
+        score = ScoreDocument.read(folder / "score.json")  # one of an earlier cxpath is refused
     except (cxpath.CxpathError, RuntimeError) as error:  # RuntimeError: such as a GPU out of memory
-        return {"slide": slide.name, "status": "failed", "reason": str(error)}
-    try:
-        score = ScoreDocument.read(folder / "score.json")
-    except cxpath.CxpathError as error:  # left by an earlier cxpath, or damaged
         return {"slide": slide.name, "status": "failed", "reason": str(error)}
     row: dict[str, object] = {"slide": slide.name, "tumour_cells": score.adequacy.viable_tumour_cells}
     if score.cps is None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+_MOST_LETTERS = 4500
+"""Of a message: room for the longest path, but not for an entry of a damaged file that fills a screen."""
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories that break a line, hide, or cannot be written: a file's own words may hold them."""
+
 
 class CxpathError(Exception):
-    """Base of all errors raised on purpose.
+    """Base of all errors raised on purpose; its texts fit on one line, whatever a file's words hold.
 
     Parameters
     ----------
@@ -16,11 +24,21 @@ class CxpathError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _on_one_line(message)
+        self.hint = _on_one_line(hint)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text without line ends, control characters and half characters, and shortened if endless."""
+    if not text.isprintable():
+        shown = " ".join(text.splitlines()).replace("\t", " ")
+        text = "".join("\ufffd" if unicodedata.category(one) in _UNPRINTABLE else one for one in shown)
+    if len(text) > _MOST_LETTERS:
+        text = f"{text[: _MOST_LETTERS - 300]} ... {text[-200:]}"
+    return text
 
 
 class MissingFileError(CxpathError, FileNotFoundError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,24 @@ def test_given_cells_keep_the_threshold_of_whoever_wrote_them(
     first = cx.score_slide(synthetic_slide.path, tmp_path / "a", cells=cells, configuration=own)
     again = cx.score_slide(synthetic_slide.path, tmp_path / "b", cells=tmp_path / "a" / "cells.parquet")
     assert again.counts == first.counts
+
+
+def test_cells_from_elsewhere_do_not_carry_the_networks_error(
+    synthetic_slide: SyntheticSlide, run_folder: Path, tmp_path: Path
+) -> None:
+    """The same cells, once as the network's own and once as anybody's: one count, another interval."""
+    own = cx.read_cells(run_folder / "cells.parquet")
+    anybodys = replace(own, facts=replace(own.facts, model_digest=""))
+    cx.write_cells(anybodys, tmp_path / "cells.parquet")
+    given = cx.score_slide(
+        synthetic_slide.path, tmp_path / "given", assay="22c3", cells=tmp_path / "cells.parquet"
+    )
+    found = cx.score_cells(own, assay="22c3")
+    assert given.cps is not None
+    assert found.cps is not None
+    assert given.cps.value == found.cps.value
+    assert given.cps.interval_tissue != found.cps.interval_tissue
+    assert given.cps.interval_tissue == cx.score_cells(anybodys, assay="22c3").cps.interval_tissue  # type: ignore[union-attr]
 
 
 def test_a_slide_that_does_not_suit_the_model_is_refused_by_name(synthetic_slide: SyntheticSlide) -> None:

@@ -53,6 +53,26 @@ def test_a_persons_confirmation_of_this_slide_is_kept(tmp_path: Path) -> None:
     assert score.value is not None
 
 
+def _reviewed_by(name: str | None) -> dict[str, Any]:
+    signature = (
+        {"name": name, "utc": "2026-11-21T09:30:00Z", "meaning": "reviewed and agreed"} if name else None
+    )
+    return {"edits": 0, "events": 2, "head_hash": "ef" * 32, "signature": signature}
+
+
+def test_a_signed_review_confirms_the_score(tmp_path: Path) -> None:
+    (score,) = with_image_score(BiomarkerProfile(), _score(tmp_path, review=_reviewed_by("Dr B"))).pdl1
+    assert (score.confirmed_by, str(score.confirmed_on)) == ("Dr B", "2026-11-21")
+    (own,) = with_image_score(_confirmed(), _score(tmp_path, review=_reviewed_by("Dr B"))).pdl1
+    assert own.confirmed_by == "Dr A", "the profile's own confirmation of this slide is kept"
+
+
+@pytest.mark.parametrize("name", [None, "1", "-"])
+def test_a_review_that_nobody_signed_confirms_nothing(tmp_path: Path, name: str | None) -> None:
+    (score,) = with_image_score(BiomarkerProfile(), _score(tmp_path, review=_reviewed_by(name))).pdl1
+    assert not score.confirmed
+
+
 def test_a_confirmation_of_another_slide_confirms_nothing(tmp_path: Path) -> None:
     scores = with_image_score(_confirmed(slide_digest="cd" * 32), _score(tmp_path)).pdl1
     assert [one.confirmed for one in scores if one.value is not None] == [False]

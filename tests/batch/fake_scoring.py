@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from cxpath.app.request import ScoreRequest
 from cxpath.documents.folder import ResultsFolder
 from cxpath.errors import MissingFileError, OutputError, ResolutionError, UnreadableSlideError
+from cxpath.slide.errors import printable
 from tests.report.run_folders import RUN, coded, normal_score
 
 BROKEN = {
@@ -43,7 +44,7 @@ def fake_score(request: ScoreRequest, _progress: object) -> None:
         time.sleep(seconds)
         _misbehave(kind, request.slide)
         score = normal_score()
-        score["slide"] |= {"name": request.slide.name, "digest": digest_of(request.slide)}
+        score["slide"] |= {"name": printable(request.slide.name), "digest": digest_of(request.slide)}
         score["cps"]["value"] = float(int(digest_of(request.slide)[:4], 16) % 100)
         if kind == "not-evaluable":
             score |= {

@@ -175,7 +175,7 @@ def test_readers_of_a_wide_table_are_named(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert "age" not in json.dumps(document["rounds"])
-    assert any("columns not used: age" in warning for warning in document["warnings"])
+    assert any("columns not used: age" in warning["text"] for warning in document["warnings"])
 
 
 def test_names_that_differ_between_tables_in_case_alone_are_asked_about(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_score_that_nobody_named_is_not_taken_for_the_cps(tmp_path: Path) -> N
     done = cxpath("agree", "run", reads, "--out", tmp_path / "out", "--json", *FEW)
     document = json.loads(done.stdout)
     assert document["score"] == "score"
-    assert any("do not name the score" in warning for warning in document["warnings"])
+    assert any("do not name the score" in warning["text"] for warning in document["warnings"])
     two = cxpath(
         "agree", "run", named_reads(tmp_path / "a.csv", "TPS"), named_reads(tmp_path / "b.csv", "CPS"),
         "--out", tmp_path / "two",

@@ -22,15 +22,68 @@ def test_a_template_is_written_once_and_reviewed_to_nothing_met(tmp_path: Path) 
     profile = tmp_path / "profile.toml"
     assert cxpath("therapy", "init", profile).returncode == 0
     assert "is there already" in cxpath("therapy", "init", profile).only_line
-    done = cxpath("therapy", "review", profile, "--out", tmp_path / "out")
+    without = cxpath("therapy", "review", profile, "--out", tmp_path / "out")
+    assert without.returncode == 2
+    assert "no jurisdiction is stated" in without.only_line
+    assert "--jurisdiction us|eu|jp|cn" in without.only_line
+    done = cxpath("therapy", "review", profile, "--out", tmp_path / "out", "--jurisdiction", "us")
     assert done.returncode == 0, done.stderr
     assert "criteria met, each needs confirmation (0)" in done.stdout
+    assert "not met (0)" in done.stdout
+    assert not (tmp_path / "out" / "patient.html").exists()
     assert "For Research Use Only. Not for use in diagnostic procedures." in done.stdout
+
+
+def test_a_template_for_a_jurisdiction_is_reviewed_by_its_criteria(tmp_path: Path) -> None:
+    profile = tmp_path / "profile.toml"
+    assert cxpath("therapy", "init", profile, "--jurisdiction", "eu").returncode == 0
+    done = cxpath("therapy", "review", profile, "--out", tmp_path / "out", "--json")
+    assert json.loads(done.stdout)["jurisdictions"] == ["eu"]
+    wrong = cxpath("therapy", "init", tmp_path / "other.toml", "--jurisdiction", "mars")
+    assert (wrong.returncode, (tmp_path / "other.toml").exists()) == (2, False)
+
+
+def test_all_jurisdictions_are_had_on_request_but_no_sheet_of_several(tmp_path: Path) -> None:
+    done = cxpath("therapy", "review", WORKED, "--out", tmp_path / "out", "--jurisdiction", "all", "--json")
+    assert json.loads(done.stdout)["jurisdictions"] == ["us", "eu", "jp", "cn"]
+    several = cxpath(
+        "therapy", "review", WORKED, "--out", tmp_path / "b", "--jurisdiction", "all", "--patient-sheet"
+    )
+    assert several.returncode == 2
+    assert "for one jurisdiction" in several.only_line
+
+
+def test_a_confirmation_in_the_future_or_by_nobody_is_refused(tmp_path: Path) -> None:
+    profile = tmp_path / "profile.toml"
+    for stated, words in (
+        (
+            'confirmed_by = "Dr A"\nconfirmed_on = 2999-01-01',
+            "pdl1.0.confirmed_on: 2999-01-01 lies in the future",
+        ),
+        ('confirmed_by = "1"\nconfirmed_on = 2026-01-01', "pdl1.0.confirmed_by: must name the person"),
+    ):
+        profile.write_text(f'jurisdictions = ["us"]\n[[pdl1]]\nvalue = 3\n{stated}\n', encoding="utf-8")
+        done = cxpath("therapy", "review", profile, "--out", tmp_path / "out")
+        assert done.returncode == 1
+        assert words in done.only_line
+
+
+def test_a_criterion_is_explained_with_its_conditions_and_sources() -> None:
+    done = cxpath("therapy", "explain", "us-larotrectinib")
+    assert done.returncode == 0, done.stderr
+    assert "asks     no NTRK resistance mutation" in done.stdout
+    assert "NCT02576431" in done.stdout
+    assert "accessed 2026-11-30" in done.stdout
+    data = json.loads(cxpath("therapy", "explain", "us-larotrectinib", "--json").stdout)
+    assert data["cited"][0]["kind"] == "label"
+    wrong = cxpath("therapy", "explain", "us-larotrectini")
+    assert wrong.returncode == 2
+    assert "did you mean us-larotrectinib" in wrong.only_line
 
 
 def test_the_worked_case_gives_page_sheet_and_json(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = cxpath("therapy", "review", WORKED, "--out", out, "--json")
+    done = cxpath("therapy", "review", WORKED, "--out", out, "--patient-sheet", "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document == json.loads((out / "therapy.json").read_text(encoding="utf-8"))
@@ -78,10 +131,10 @@ def test_lint_passes_and_fails_on_a_criterion_without_a_source(tmp_path: Path) -
     assert done.stdout.splitlines()[-1].startswith("0 errors, ")
     text = (bundled("configs") / "therapy" / "jp.toml").read_text(encoding="utf-8")
     bad = tmp_path / "bad.toml"
-    bad.write_text("\n".join(line for line in text.splitlines() if not line.startswith("source")), "utf-8")
+    bad.write_text("\n".join(line for line in text.splitlines() if not line.startswith("sources")), "utf-8")
     failed = cxpath("therapy", "lint", bad)
     assert failed.returncode == 1
-    assert "jp-cemiplimab: has no source" in failed.stdout
+    assert "jp-cemiplimab: has no sources" in failed.stdout
     refused = cxpath("therapy", "review", WORKED, "--out", tmp_path / "out", "--criteria", bad)
     assert refused.returncode == 1
     assert "cxpath therapy lint" in refused.only_line

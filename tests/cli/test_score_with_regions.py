@@ -111,7 +111,7 @@ def test_a_class_to_ignore_leaves_its_areas_out(
     roi = tmp_path / "drawn.geojson"
     roi.write_text(FORMS["QuPath GeoJSON"]([("Tumor", BED), ("Stroma", NECROSIS)]))
     document = score(synthetic_slide, cells, roi, tmp_path / "ignored", "--ignore-class", "Stroma")
-    assert any("'Stroma' (1)" in warning for warning in document["warnings"])
+    assert any("'Stroma' (1)" in warning["text"] for warning in document["warnings"])
     roi.write_text(FORMS["QuPath GeoJSON"]([("Tumor", BED)]))
     assert score(synthetic_slide, cells, roi, tmp_path / "without")["counts"] == document["counts"]
 
@@ -124,4 +124,4 @@ def test_a_name_in_place_of_a_class_stands_among_the_warnings(
     drawn[0]["properties"] = {"objectType": "annotation", "name": "Necrosis"}
     roi.write_text(json.dumps(drawn))
     warnings = score(synthetic_slide, cells, roi, tmp_path / "out")["warnings"]
-    assert any("annotation 1 (no class) is named 'Necrosis'" in warning for warning in warnings)
+    assert any("annotation 1 (no class) is named 'Necrosis'" in warning["text"] for warning in warnings)

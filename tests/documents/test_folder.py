@@ -6,10 +6,12 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cxpath.documents.folder import ResultsFolder, read_run_folder, read_scored_folder
 from cxpath.errors import DocumentError, MissingFileError, OutputError
+from cxpath.io.cells import read_table, write_table
 from tests.report.run_folders import normal_score, write_run
 
 
@@ -191,3 +193,27 @@ def test_the_score_of_another_marker_is_no_cps(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "score.json").read_text())["marker"] == "her2"
     with pytest.raises(DocumentError, match="holds marker her2, not PD-L1"):
         read_scored_folder(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["missing", "words"])
+def test_a_table_of_tiles_that_the_report_cannot_count_with_is_named(tmp_path: Path, change: str) -> None:
+    folder = write_run(tmp_path, normal_score())
+    columns, facts = read_table(folder / "tiles.parquet")
+    if change == "missing":
+        del columns["tumour_positive"]
+    else:
+        columns["tumour_positive"] = np.array(["many"] * len(columns["tile"]), dtype=object)
+    write_table(columns, folder / "tiles.parquet", facts)
+    with pytest.raises(
+        DocumentError, match=r"tiles\.parquet: columns missing or without numbers"
+    ):
+        read_run_folder(folder)
+
+
+def test_a_cut_off_without_a_number_is_named(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, normal_score(), pictures=False)
+    score = json.loads((folder / "score.json").read_text())
+    score["cps"]["cutoffs"] |= {"": score["cps"]["cutoffs"]["1"]}
+    (folder / "score.json").write_text(json.dumps(score))
+    with pytest.raises(DocumentError, match=r"score\.json: cps\.cutoffs"):
+        read_run_folder(folder)

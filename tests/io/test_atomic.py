@@ -13,7 +13,15 @@ import pytest
 
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io import atomic as file_content
-from cxpath.io.atomic import atomic_write, claimed, clear_leftovers, leftovers_of, partial_path, read_content
+from cxpath.io.atomic import (
+    atomic_write,
+    claimed,
+    clear_leftovers,
+    leftovers_of,
+    partial_path,
+    read_content,
+    text_lines,
+)
 
 HINT = "export it again"
 
@@ -199,3 +207,9 @@ def test_a_folder_that_is_gone_cannot_be_claimed(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     with claimed(tmp_path / "here"):
         shutil.rmtree(tmp_path / "here")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_are_read_in_every_form_that_spreadsheets_save(encoding: str) -> None:
+    text = "Chromosome\tµ\r\n1\ta\x0cb\r2\t\u2028\n"
+    assert text_lines(text.encode(encoding)) == ["Chromosome\tµ", "1\ta\x0cb", "2\t\u2028", ""]

@@ -251,3 +251,23 @@ def test_a_column_name_that_is_no_text_is_one_line(cells: CellTable, tmp_path: P
     (tmp_path / "a.parquet").write_bytes(content.replace(b"dab_cytoplasm_od", b"d\x96b_cytoplasm_od"))
     with pytest.raises(CellsFileError):
         read_cells(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("values", [[1.5, 2.0], [float("nan"), 1.0], [1e308, 1.0], [2**40, 1]], ids=str)
+def test_numbers_that_are_no_tile_are_refused_and_not_cut_off(
+    values: list[float], facts: CellTableFacts, tmp_path: Path
+) -> None:
+    path = tmp_path / "cells.parquet"
+    write_cells(CellTable.from_columns(facts, x_px=[1, 2], y_px=[1, 2], kind=[0, 1]), path)
+    at = pq.read_table(path).column_names.index("tile")
+    _rewritten(path, lambda table: table.set_column(at, "tile", pa.array(values)))
+    with pytest.raises(CellsFileError, match="column tile holds"):
+        read_cells(path)
+
+
+@pytest.mark.parametrize("value", [1e308, -1e300, float("inf"), 2.0**31], ids=str)
+def test_positions_that_no_slide_has_are_refused(value: float, facts: CellTableFacts, tmp_path: Path) -> None:
+    path = tmp_path / "cells.parquet"
+    write_cells(CellTable.from_columns(facts, x_px=[1, value], y_px=[1, 2], kind=[0, 1]), path)
+    with pytest.raises(CellsFileError, match="no positions"):
+        read_cells(path)

@@ -862,3 +862,62 @@ def test_a_name_that_differs_in_case_alone_is_asked_about() -> None:
 def test_two_images_of_one_file_are_not_mixed() -> None:
     with pytest.raises(CellsFileError, match="cells of 2 images of this slide's file"):
         read_of_cells_from_qupath_table(of_images("case.svs - Series 1", "case.svs - Series 2"))
+
+
+@pytest.mark.parametrize(
+    "head", ["x_um,y_um,kind,stained", "Class,Centroid X µm,Centroid Y µm,Image"], ids=["columns", "QuPath"]
+)
+def test_a_place_beyond_all_numbers_lies_outside_the_slide(head: str, tmp_path: Path) -> None:
+    """In µm it is a number; in pixels it is none any more."""
+    path = tmp_path / "cells.csv"
+    if head.startswith("x_um"):
+        rows = ["1e308,5,tumour,1", *["50,50,tumour,1"] * 300]
+    else:
+        rows = ["Tumor: Positive,1e308,5,case.mrxs", *["Tumor: Positive,50,50,case.mrxs"] * 300]
+    path.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
+    given = read_given_cells(path, INFO, CLASSES, 0.5, ("case.mrxs",))
+    assert len(given.cells) == 300
+    assert "1 cells outside the slide were dropped" in given.warnings
+
+
+def cells_of_files(column: str, names: list[str], folder: Path) -> GivenCells:
+    rows = [f"{name},{10 * number},{10 * number},tumour,1" for number, name in enumerate(names)]
+    path = folder / "cells.csv"
+    path.write_text("\n".join([f"{column},x_px,y_px,kind,stained", *rows, ""]), encoding="utf-8")
+    return read_given_cells(path, INFO, CLASSES, 0.5, ("case.mrxs", "case"))
+
+
+@pytest.mark.parametrize("column", ["filename", "File", "image_name", "slide_id", "path", "wsi"])
+def test_rows_of_other_files_are_passed_over_whatever_the_column_is_called(
+    column: str, tmp_path: Path
+) -> None:
+    given = cells_of_files(column, ["case.mrxs", "other.mrxs", "case.mrxs"], tmp_path)
+    assert given.cells.x_px.tolist() == [0, 20]
+    assert "1 rows of other images were passed over" in given.warnings
+
+
+def test_folders_in_front_of_a_file_do_not_matter(tmp_path: Path) -> None:
+    given = cells_of_files("path", ["/a/case.mrxs", "D:\\\\b\\\\other.mrxs"], tmp_path)
+    assert given.cells.x_px.tolist() == [0]
+
+
+def test_files_of_other_slides_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CellsFileError, match="cells of 2 images, none of them named like the slide"):
+        cells_of_files("filename", ["a.mrxs", "b.mrxs"], tmp_path)
+
+
+def test_one_code_for_all_rows_proves_nothing(tmp_path: Path) -> None:
+    assert len(cells_of_files("slide_id", ["17", "17"], tmp_path).cells) == 2
+
+
+@pytest.mark.parametrize(
+    ("x_um", "agrees"), [("25", True), ("25.4", True), ("50", False), ("-25", False), ("", True)]
+)
+def test_places_in_pixels_and_micrometres_must_say_the_same(x_um: str, agrees: bool, tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    path.write_text(f"x_px,y_px,x_um,y_um,kind,stained\n100,100,{x_um},25,tumour,1\n")
+    if agrees:
+        assert read_given_cells(path, INFO, CLASSES, 0.5).cells.x_px.tolist() == [100]
+    else:
+        with pytest.raises(CellsFileError, match=r"µm per pixel, but the slide has 0\.25"):
+            read_given_cells(path, INFO, CLASSES, 0.5)

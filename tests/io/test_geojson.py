@@ -16,6 +16,7 @@ from cxpath.io.geojson import (
     FeatureShapeError,
     class_name,
     from_qupath_frame,
+    holds_half_characters,
     label,
     measurements,
     nucleus,
@@ -216,8 +217,63 @@ def test_a_type_that_is_no_text_is_no_feature(kind: Any) -> None:
         ({"Classification": "Necrosis"}, ("Classification", "Necrosis")),
         ({"type": {"name": "Necrosis"}}, ("type", "Necrosis")),
         ({"classificationName": "Necrosis", "objectType": "annotation"}, ("classificationName", "Necrosis")),
-        ({"objectType": "annotation", "name": "", "area": "big", "label": 3}, ("", "")),
+        ({"objectType": "annotation", "name": "", "area": "big", "label": True}, ("", "")),
     ],
 )
 def test_what_an_object_is_called_besides_its_class(held: dict[str, Any], found: tuple[str, str]) -> None:
     assert label({"type": "Feature", "properties": held}) == found
+
+
+@pytest.mark.parametrize(
+    "name", [r"\ud800", r"\udc00", r"a\ud83d", r"\ude42\ud83d", r"\ud83dx\ude42", r"\\\ud800"]
+)
+def test_half_a_character_is_refused_before_anything_is_counted(name: str) -> None:
+    """Such a name could be counted, but in no result be written."""
+    content = f'{{"type": "FeatureCollection", "features": [], "name": "{name}"}}'.encode()
+    assert holds_half_characters(content)
+    with pytest.raises(CellsFileError, match="half a character"):
+        parse_features(content, "a.geojson", CellsFileError)
+
+
+@pytest.mark.parametrize("name", [r"\ud83d\ude42", r"\\ud800", r"\u00fc", "🙂", r"\\\\udfff"])
+def test_whole_characters_and_escaped_backslashes_are_read(name: str) -> None:
+    content = f'{{"type": "FeatureCollection", "features": [], "name": "{name}"}}'.encode()
+    assert not holds_half_characters(content)
+    _, collection = parse_features(content, "a.geojson", CellsFileError)
+    assert collection["name"].encode()
+
+
+def test_coordinates_that_no_array_holds_are_named_plainly() -> None:
+    with pytest.raises(FeatureShapeError, match="no pairs of numbers") as caught:
+        shape_of({"type": "Point", "coordinates": [[1, 2], [3]]})
+    assert "array" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("feature", "found"),
+    [
+        (
+            {"properties": {"metadata": {"ANNOTATION_DESCRIPTION": "Necrosis"}}},
+            ("ANNOTATION_DESCRIPTION", "Necrosis"),
+        ),
+        ({"properties": {"metadata": {"label": "Necrosis"}}}, ("label", "Necrosis")),
+        ({"properties": {"tissue_type": "Necrosis"}}, ("tissue_type", "Necrosis")),
+        ({"properties": {"text": " Necrosis "}}, ("text", "Necrosis")),
+        ({"properties": {"label": 3}}, ("label", "3")),
+        ({"properties": {"labels": ["Necrosis", {"name": "fold"}]}}, ("labels", "Necrosis, fold")),
+        ({"class": "Necrosis", "properties": {}}, ("class", "Necrosis")),
+        ({"class": "Necrosis"}, ("class", "Necrosis")),
+        (
+            {"type": "Feature", "id": "label", "properties": {"objectType": "annotation", "isLocked": True}},
+            ("", ""),
+        ),
+        (
+            {"properties": {"measurements": {"type": "x"}, "label": True, "name": [[1]], "text": None}},
+            ("", ""),
+        ),
+    ],
+)
+def test_a_label_is_found_wherever_a_program_writes_it(
+    feature: dict[str, Any], found: tuple[str, str]
+) -> None:
+    assert label(feature) == found

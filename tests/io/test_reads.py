@@ -274,3 +274,15 @@ def test_every_field_of_a_csv_is_quoted(tmp_path: Path) -> None:
 def test_control_characters_do_not_break_a_workbook(tmp_path: Path) -> None:
     write_rows(tmp_path / "t.xlsx", ["a"], [["x\x00\x0by"]])
     assert load_workbook(tmp_path / "t.xlsx")["reads"]["A2"].value == "xy"
+
+
+@pytest.mark.parametrize("name", ["Total", "MEAN", "Sum:", "median", "SD"])
+@pytest.mark.parametrize("text", ["case,Ann,Bob\na,1,2\n{},4,6\n", "case,reader,value\na,Ann,1\n{},Ann,6\n"])
+def test_a_summary_below_the_table_is_no_case(tmp_path: Path, text: str, name: str) -> None:
+    with pytest.raises(ReadsFileError, match=r"row 3: .* looks like a summary"):
+        read_reads(write(tmp_path, text.format(name)))
+
+
+def test_a_case_may_begin_like_a_summary(tmp_path: Path) -> None:
+    table = read_reads(write(tmp_path, "case,Ann,Bob\nTotal-1,1,2\nSum 17,4,6\n"))
+    assert [read.case for read in table.reads] == ["Total-1", "Total-1", "Sum 17", "Sum 17"]

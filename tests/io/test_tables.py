@@ -360,3 +360,43 @@ def test_a_mark_that_may_separate_thousands_is_refused(text: str) -> None:
 )
 def test_a_mark_that_can_only_be_decimal_is_read(text: str, x: list[float]) -> None:
     assert read_x(text) == x
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("case,reader,value\na,r1,5\n".encode("utf-16-le"), id="UTF-16 without its mark"),
+        pytest.param("case,reader,value\na,r1,5\n".encode("utf-16-be"), id="UTF-16, big endian"),
+        pytest.param(b"case,reader,value\na,r1,5\nb,r1" + bytes(8) + b",6\n", id="a lost block"),
+    ],
+)
+def test_zero_bytes_in_a_table_are_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    """They would hide inside names: "r1" and "r1" with zeros behind it are two readers."""
+    path = tmp_path / "reads.csv"
+    path.write_bytes(content)
+    with pytest.raises(ReadsFileError, match=r"reads\.csv: holds zero bytes"):
+        plain_rows(path)
+    with pytest.raises(CellsFileError, match=r"reads\.csv: holds zero bytes"):
+        read_text_table(content, path)
+
+
+def test_hidden_rows_and_columns_of_the_table_are_named(tmp_path: Path) -> None:
+    """A filter hides rows that are in the file all the same."""
+    book, sheet = reads_workbook(["a", "r1", 5], ["b", "r1", 6], ["c", "r1", 7])
+    sheet.row_dimensions[3].hidden = True
+    sheet.column_dimensions["B"].hidden = True
+    book.save(tmp_path / "reads.xlsx")
+    table = plain_table(tmp_path / "reads.xlsx")
+    assert len(table.rows) == 4
+    assert table.warnings == (
+        "reads.xlsx: hidden rows of the sheet were read, too: 1, such as row 3",
+        "reads.xlsx: hidden columns of the sheet were read, too",
+    )
+
+
+def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path) -> None:
+    book, sheet = reads_workbook(["a", "r1", 5])
+    sheet.row_dimensions[40].hidden = True
+    sheet.column_dimensions["F"].hidden = True
+    book.save(tmp_path / "reads.xlsx")
+    assert plain_table(tmp_path / "reads.xlsx").warnings == ()

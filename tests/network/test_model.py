@@ -66,6 +66,11 @@ def test_every_bundled_model_states_what_it_was_trained_on() -> None:
     [
         ({"fine_classes": ("lymphocyte", "tumour")}, "classes"),
         ({"halo_px": 64}, "halo_px"),
+        ({"halo_px": 10**9}, "halo_px"),
+        ({"stride_px": 8}, "stride_px"),
+        ({"output_stride_px": 1}, "stride_px"),
+        ({"architecture": {"deep_channels": 2**63 - 1}}, "deep_channels"),
+        ({"architecture": {"stem_channels": 0}}, "stem_channels"),
         ({"accepted_mpp": (0.6, 0.9)}, "accepted_mpp"),
         ({"digest": "abc"}, "digest"),
         ({"calibration": {"class_biases": (0.5,)}}, "class_biases"),
@@ -164,7 +169,7 @@ def test_any_words_and_numbers_survive(
 
 
 def test_a_missing_card_names_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="models list"):
+    with pytest.raises(ModelError, match="model list"):
         read_card(tmp_path)
 
 

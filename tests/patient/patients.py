@@ -82,6 +82,7 @@ LATER_LINE: Fields = {
 LAST_RESORT = changed(LATER_LINE, "clinical.no_satisfactory_alternative", value=True)
 LOCALLY_ADVANCED: Fields = {
     "clinical": {
+        "age_years": 50,
         "histology": "squamous",
         "setting": "locally_advanced",
         "stage": {"edition": "FIGO 2014", "stage": "IIIB"},
@@ -91,6 +92,7 @@ LOCALLY_ADVANCED: Fields = {
 HER2 = changed(LAST_RESORT, "her2", {"ihc": "3+", "specimen": "biopsy", "scoring": "gastric"})
 TMB = changed(LAST_RESORT, "tmb", {"value": 12.0, "assay": "f1cdx"})
 MSI = changed(LAST_RESORT, "msi", {"msi": "msi-h", "mmr": "deficient", "fda_approved_test": True})
-NTRK = changed(LATER_LINE, "alterations", {"ntrk_fusion": "present", "ntrk_resistance_mutation": "absent"})
-RET = changed(LATER_LINE, "alterations", {"ret_fusion": "present"})
-BRAF = changed(LATER_LINE, "alterations", {"braf_v600e": "present"})
+NTRK = changed(LAST_RESORT, "alterations", {"ntrk_fusion": "present", "ntrk_resistance_mutation": "absent"})
+RET = changed(LAST_RESORT, "alterations", {"ret_fusion": "present"})
+BRAF = changed(LAST_RESORT, "alterations", {"braf_v600e": "present"})
+NO_PLATINUM = changed(FIRST_LINE, "clinical.platinum_unsuitable", value=True)

@@ -1,4 +1,4 @@
-"""Every caution of the clinical brief 2.3: raised, not raised, unknown; and never an exclusion."""
+"""Every caution: raised, not raised, unknown; and never an exclusion."""
 
 from __future__ import annotations
 
@@ -44,6 +44,19 @@ CASES: dict[str, tuple[str, Any, Any]] = {
     "platinum-creatinine-clearance": ("comorbidities.creatinine_clearance_reduced", True, False),
     "platinum-hearing": ("comorbidities.hearing_loss", True, False),
     "platinum-neuropathy": ("comorbidities.neuropathy_grade", 1, 0),
+    "bevacizumab-pregnancy": ("comorbidities.pregnancy", True, False),
+    "tisotumab-pregnancy": ("comorbidities.pregnancy", True, False),
+    "tisotumab-severe-skin-reactions": ("comorbidities.severe_skin_reaction", True, False),
+    "platinum-pregnancy": ("comorbidities.pregnancy", True, False),
+    "topotecan-pregnancy": ("comorbidities.pregnancy", True, False),
+    "kinase-pregnancy": ("comorbidities.pregnancy", True, False),
+    "braf-mek-pregnancy": ("comorbidities.pregnancy", True, False),
+    "braf-mek-bleeding": ("comorbidities.bleeding", True, False),
+    "braf-mek-ejection-fraction": ("comorbidities.lvef_reduced", True, False),
+    "braf-mek-thromboembolism": ("comorbidities.venous_thromboembolism", True, False),
+    "braf-mek-qtc": ("comorbidities.qtc_prolonged", True, False),
+    "braf-mek-eyes": ("comorbidities.ocular_surface_disease", True, False),
+    "braf-mek-lung-disease": ("comorbidities.lung_disease", True, False),
     "kinase-qtc": ("comorbidities.qtc_prolonged", True, False),
     "kinase-liver": ("comorbidities.liver_enzymes_raised", True, False),
     "kinase-central-nervous": ("comorbidities.central_nervous_symptoms", True, False),
@@ -85,10 +98,31 @@ def test_no_caution_excludes_anything() -> None:
     met = flagged.by_id("us-tisotumab-vedotin")
     assert met.verdict is Verdict.MET
     raised = [flag for flag in met.cautions if flag.state is CautionState.RAISED]
-    assert len(raised) == 6
+    assert len(raised) == 8
     assert all(flag.found.words for flag in raised)
 
 
 def test_every_kind_of_agent_that_a_criterion_names_has_cautions() -> None:
     kinds = {kind for one in criteria().criteria for kind in one.cautions}
     assert kinds == {one.agents for one in CAUTIONS.values()}
+
+
+def test_pregnancy_is_flagged_for_every_drug_of_a_therapy_that_is_met() -> None:
+    """A second-line patient of 34 who is pregnant: platinum, bevacizumab and tisotumab, too (issue 17)."""
+    pregnant = changed(
+        changed(of.LATER_LINE, "clinical.age_years", 34), "comorbidities.pregnancy", value=True
+    )
+    met = [one for one in reviewed(pregnant).of(Verdict.MET) if one.criterion.agent != "none: a test"]
+    assert len(met) >= 8
+    for one in met:
+        flagged = {flag.caution.agents for flag in one.cautions if "pregnancy" in flag.caution.id}
+        assert flagged == set(one.criterion.cautions), one.criterion.id
+        assert all(
+            flag.state is CautionState.RAISED for flag in one.cautions if "pregnancy" in flag.caution.id
+        )
+
+
+def test_a_caution_that_was_not_looked_up_says_so() -> None:
+    for one in CAUTIONS.values():
+        assert bool(one.sources) is not one.certainty.value.startswith("from memory"), one.id
+        assert one.source

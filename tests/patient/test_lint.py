@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cxpath.app.review import criteria_folder, read_documents
+from cxpath.app.review import criteria_folder, read_documents, read_sources
 from cxpath.patient.lint import Severity, lint
 
-TODAY = date(2026, 11, 25)
+TODAY = date(2026, 11, 30)
 CRITERION: dict[str, Any] = {
     "id": "us-example",
     "row": "none",
@@ -18,27 +18,81 @@ CRITERION: dict[str, Any] = {
     "jurisdiction": "us",
     "approval": "regular",
     "approved_on": "2024-01",
-    "source": "an address",
+    "sources": ["label", "trial"],
     "as_of": date(2026, 11, 23),
     "certainty": "verified in a public page",
     "biomarker": [{"fact": "alterations.ret_fusion", "op": "is", "value": True}],
 }
+LABEL: dict[str, Any] = {
+    "id": "label",
+    "kind": "label",
+    "title": "EXAMPLE, US prescribing information, section 1",
+    "revision": "2026-10",
+    "address": "https://example.org/label",
+    "accessed": date(2026, 11, 23),
+    "read": "in full",
+}
+TRIAL: dict[str, Any] = LABEL | {"id": "trial", "kind": "trial", "registry": "NCT00000001"}
+SOURCES = {"sources.toml": {"source": [LABEL, TRIAL]}}
 
 
 def _found(**changes: Any) -> list[tuple[Severity, str]]:
     entry = {key: value for key, value in (CRITERION | changes).items() if value is not None}
-    return [(one.severity, one.what) for one in lint({"us.toml": {"criterion": [entry]}}, TODAY)]
+    return [(one.severity, one.what) for one in lint({"us.toml": {"criterion": [entry]}, **SOURCES}, TODAY)]
+
+
+def _found_in_source(source: dict[str, Any], **changes: Any) -> list[str]:
+    entry = {key: value for key, value in (source | changes).items() if value is not None}
+    return [one.what for one in lint({"sources.toml": {"source": [entry]}}, TODAY)]
 
 
 def test_the_shipped_criteria_are_clean() -> None:
     assert lint(read_documents([criteria_folder()]), TODAY) == []
 
 
-def test_a_good_criterion_is_clean() -> None:
+def test_a_good_criterion_and_good_sources_are_clean() -> None:
     assert _found() == []
+    assert _found_in_source(LABEL) == _found_in_source(TRIAL) == []
 
 
-@pytest.mark.parametrize("key", ["source", "as_of", "certainty"])
+def test_a_criterion_needs_its_label_or_guideline_and_a_trial_that_can_be_looked_up() -> None:
+    assert _found(sources=["trial"]) == [(Severity.ERROR, "cites no product label or guideline")]
+    assert _found(sources=["label"]) == [(Severity.ERROR, "cites no registry number, DOI or PMID")]
+    assert "there is no [[source]] 'S27'" in _found(sources=["label", "trial", "S27"])[0][1]
+    assert _found(approval="guideline", sources=["label"]) == []
+    assert _found(approval="unverified", reason="must be read", sources=None) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "what"),
+    [
+        (LABEL, {"address": None}, "has no address"),
+        (LABEL, {"address": "a news site"}, "address"),
+        (LABEL, {"accessed": None}, "has no accessed"),
+        (LABEL, {"read": None}, "has no read"),
+        (LABEL, {"revision": None}, "has no revision month"),
+        (LABEL, {"read": "not read"}, "a note must say what is missing"),
+        (LABEL, {"accessed": date(2025, 11, 29)}, "older than a year"),
+        (TRIAL, {"registry": None}, "a trial needs its registry number"),
+        (TRIAL, {"registry": "NCT1"}, "registry"),
+    ],
+)
+def test_a_source_is_a_full_reference(source: dict[str, Any], changes: dict[str, Any], what: str) -> None:
+    (found,) = _found_in_source(source, **changes)
+    assert what in found
+
+
+def test_a_trial_may_be_known_by_its_doi_or_pmid() -> None:
+    assert _found_in_source(TRIAL, registry=None, doi="10.1000/1") == []
+    assert _found_in_source(TRIAL, registry=None, pmid="1") == []
+
+
+def test_shipped_sources_may_be_cited_by_a_labs_own_criteria() -> None:
+    documents = {"mine.toml": {"criterion": [CRITERION | {"sources": ["fda-retevmo", "libretto-001"]}]}}
+    assert lint(documents, TODAY, read_sources()) == []
+
+
+@pytest.mark.parametrize("key", ["sources", "as_of", "certainty"])
 @pytest.mark.parametrize("value", [None, " "])
 def test_no_source_date_or_certainty_is_an_error(key: str, value: str | None) -> None:
     assert _found(**{key: value}) == [(Severity.ERROR, f"has no {key}")]
@@ -50,9 +104,9 @@ def test_an_approval_without_its_date_is_an_error() -> None:
 
 
 def test_older_than_a_year_is_a_warning() -> None:
-    assert _found(as_of=date(2025, 11, 25)) == []
-    assert [severity for severity, _ in _found(as_of=date(2025, 11, 24))] == [Severity.WARNING]
-    assert [severity for severity, _ in _found(as_of=date(2026, 11, 26))] == [Severity.WARNING]
+    assert _found(as_of=date(2025, 11, 30)) == []
+    assert [severity for severity, _ in _found(as_of=date(2025, 11, 29))] == [Severity.WARNING]
+    assert [severity for severity, _ in _found(as_of=date(2026, 12, 1))] == [Severity.WARNING]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +121,7 @@ def test_older_than_a_year_is_a_warning() -> None:
         ({"approval": "none", "reason": ""}, "must give its reason"),
         ({"stage": ["III"]}, "stage_edition"),
         ({"colour": "red"}, "colour"),
+        ({"cited": []}, "cited"),
     ],
 )
 def test_what_cannot_be_judged_is_an_error(changes: dict[str, Any], what: str) -> None:
@@ -76,7 +131,7 @@ def test_what_cannot_be_judged_is_an_error(changes: dict[str, Any], what: str) -
 
 
 def test_an_id_that_stands_twice_names_the_first_file() -> None:
-    documents = {"us.toml": {"criterion": [CRITERION]}, "mine.toml": {"criterion": [CRITERION]}}
+    documents = {"us.toml": {"criterion": [CRITERION]}, "mine.toml": {"criterion": [CRITERION]}, **SOURCES}
     assert [(one.file, one.what) for one in lint(documents, TODAY)] == [
         ("mine.toml", "id stands twice, first in us.toml")
     ]

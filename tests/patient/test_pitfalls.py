@@ -45,8 +45,9 @@ def test_her2_2_plus_stands_in_a_guideline_only() -> None:
     patient = changed(of.HER2, "her2.ihc", "2+")
     assert judged(patient, "us-trastuzumab-deruxtecan").verdict is Verdict.NOT_MET
     guideline = judged(patient, "us-nccn-trastuzumab-deruxtecan")
-    assert guideline.verdict is Verdict.MET
+    assert all(clause.verdict is Verdict.MET for clause in guideline.clauses)
     assert guideline.criterion.approval == "guideline"
+    assert guideline.verdict is Verdict.INDETERMINATE, "the guideline's own text was not read"
 
 
 def test_her2_by_other_criteria_or_on_an_unstated_specimen_decides_nothing() -> None:
@@ -55,12 +56,36 @@ def test_her2_by_other_criteria_or_on_an_unstated_specimen_decides_nothing() -> 
         assert found.verdict is Verdict.INDETERMINATE
 
 
+AGNOSTIC = ("tmb-high", "msi-high", "dostarlimab", "trectinib", "selpercatinib", "dabrafenib", "deruxtecan")
+
+
 @pytest.mark.parametrize("histology", ["small_cell", "neuroendocrine"])
-def test_small_cell_and_neuroendocrine_tumours_meet_no_therapy(histology: str) -> None:
-    for patient in (of.FIRST_LINE, of.LATER_LINE, of.LOCALLY_ADVANCED, of.HER2, of.TMB, of.MSI, of.NTRK):
-        review = reviewed(changed(patient, "clinical.histology", histology))
-        met = [one.criterion.id for one in review.of(Verdict.MET)]
-        assert [name for name in met if name != "us-genomic-profiling"] == []
+def test_only_tumour_agnostic_therapies_are_met_in_small_cell_and_neuroendocrine_tumours(
+    histology: str,
+) -> None:
+    """No tumour-agnostic label excludes a histology; the trials of the cervical ones did."""
+    agnostic = set()
+    for patient in (
+        of.FIRST_LINE,
+        of.LATER_LINE,
+        of.LOCALLY_ADVANCED,
+        of.HER2,
+        of.TMB,
+        of.MSI,
+        of.NTRK,
+        of.RET,
+        of.BRAF,
+    ):
+        met = {
+            one.criterion.id
+            for one in reviewed(changed(patient, "clinical.histology", histology)).of(Verdict.MET)
+        }
+        met.discard("us-genomic-profiling")
+        assert all(any(part in name for part in AGNOSTIC) for name in met), met
+        agnostic |= met
+    assert len(agnostic) >= 14
+    found = judged(changed(of.LATER_LINE, "clinical.histology", histology), "eu-tisotumab-vedotin")
+    assert "excluded from the trial" in found.not_met_because[0]
 
 
 def test_chemoradiation_is_no_metastatic_line() -> None:

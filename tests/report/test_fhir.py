@@ -96,3 +96,23 @@ def test_the_device_names_version_and_model() -> None:
     (device,) = resources(scored, "Device")
     assert device["version"][0]["value"]
     assert device["identifier"][0]["value"] == "ab" * 32
+
+
+def test_case_and_specimen_are_the_laboratorys_own_free_form_identifiers() -> None:
+    named = FULL | {"case": "CX/17 (b)", "specimen": "block 2, core 1"}
+    score = next(one for one in resources(named, "Observation") if code_of(one) == "pdl1-cps")
+    assert score["subject"]["identifier"] == {"value": "CX/17 (b)"}
+    assert score["specimen"]["identifier"] == {"value": "block 2, core 1"}
+    (report,) = resources(named, "DiagnosticReport")
+    assert report["subject"]["identifier"] == {"value": "CX/17 (b)"}
+    assert "specimen" not in resources(FULL, "Observation")[0]
+
+
+def test_a_criterion_says_whether_its_wording_was_read() -> None:
+    read = [
+        part["valueString"]
+        for one in resources(of.LATER_LINE, "Observation")
+        for part in one.get("component", ())
+        if part["code"]["text"] == "wording read in full"
+    ]
+    assert set(read) == {"yes", "no"}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cxpath.data.cells import CellTable
-from cxpath.scores.counts import counted_positive
+from cxpath.scores.counts import call_cells
 from cxpath.scores.fields import (
     FieldLattice,
     heterogeneity,
@@ -23,7 +23,7 @@ PICTURE = "T+ T+ T- T+ T- T- T- T- T- T- .. .. L+ L-"
 
 def lattice(picture: str = PICTURE) -> FieldLattice:
     cells = synthetic_cells(picture)
-    return lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), 24.0)
+    return lay_fields(call_cells(cells, 0.5, 500.0), 24.0)
 
 
 def test_every_field_with_tumour_lies_in_one_bucket() -> None:
@@ -43,7 +43,7 @@ def test_a_local_cps_of_1_or_10_opens_the_next_bucket(positive: int, expected: i
     """200 tumour cells in one field: 1 positive is 0.5, 2 are 1, 19 are 9.5 and 20 are 10."""
     words = ["T+"] * positive + ["T-"] * (200 - positive)
     cells = synthetic_cells(" ".join(words), spacing_um=1.0)
-    held = sort_fields(lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), 500.0))
+    held = sort_fields(lay_fields(call_cells(cells, 0.5, 500.0), 500.0))
     assert [bucket.fields for bucket in held] == [int(number == expected) for number in range(4)]
 
 
@@ -63,7 +63,7 @@ def test_fields_without_tumour_are_not_drawn() -> None:
 
 
 def fields(cells: CellTable, field_um: float) -> FieldLattice:
-    return lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), field_um)
+    return lay_fields(call_cells(cells, 0.5, 500.0), field_um)
 
 
 def test_counts_of_fields_add_up_to_the_slide() -> None:
@@ -92,7 +92,7 @@ def test_a_field_without_tumour_has_no_local_cps() -> None:
 
 def lattice_of_heterogeneity(picture: str, field_um: float) -> FieldLattice:
     cells = synthetic_cells(picture)
-    return lay_fields(cells, 0.5, counted_positive(cells, 0.5, 500.0), field_um)
+    return lay_fields(call_cells(cells, 0.5, 500.0), field_um)
 
 
 def test_even_positivity_has_no_gini() -> None:

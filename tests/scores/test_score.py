@@ -29,8 +29,8 @@ def test_her2_is_read_on_membranes_and_vegf_in_cytoplasm() -> None:
     cells = many({"T-": 200})
     cells.dab_membrane_od[:], cells.dab_cytoplasm_od[:] = 0.6, 0.15
     settings = ScoringSettings(intensity_thresholds_od=(0.1, 0.2, 0.5))
-    assert score_expression(cells, "her2", settings).h_score == pytest.approx(300.0)
-    assert score_expression(cells, "vegf", settings).h_score == pytest.approx(100.0)
+    assert score_expression(cells, "her2", settings).others.get("h_score") == pytest.approx(300.0)
+    assert score_expression(cells, "vegf", settings).others.get("h_score") == pytest.approx(100.0)
 
 
 def test_the_percentages_behind_the_h_score_add_up_to_100() -> None:
@@ -39,7 +39,7 @@ def test_the_percentages_behind_the_h_score_add_up_to_100() -> None:
     cells.dab_membrane_od[:60], cells.dab_membrane_od[60:80], cells.dab_membrane_od[80:90] = 0.1, 0.3, 0.9
     result = score_expression(cells, "egfr", ScoringSettings(intensity_thresholds_od=(0.1, 0.2, 0.5)))
     assert result.h_score_grades == pytest.approx({"0": 55.0, "1+": 30.0, "2+": 10.0, "3+": 5.0})
-    assert result.h_score == pytest.approx(30 + 20 + 15)
+    assert result.others.get("h_score") == pytest.approx(30 + 20 + 15)
     assert SlideScores.of_score(result).h_score_grades == result.h_score_grades
 
 
@@ -57,7 +57,7 @@ def test_too_few_tumour_cells_are_not_evaluable() -> None:
         many({"T-": 20}), "her2", ScoringSettings(intensity_thresholds_od=(0.1, 0.2, 0.5))
     )
     assert not result.evaluable
-    assert result.h_score is None
+    assert result.others.get("h_score") is None
 
 
 CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
@@ -146,9 +146,9 @@ def test_reasons_found_earlier_leave_counts_but_no_score() -> None:
 def test_the_h_score_needs_the_labs_own_cuts() -> None:
     cells = many({"T+": 100, "T-": 100})
     cells.dab_membrane_od[:100], cells.dab_membrane_od[100:] = 0.3, 0.01
-    assert score(cells).h_score is None
+    assert score(cells).others.get("h_score") is None
     assert "intensity_thresholds_od" in score(cells).null_because["h_score"]
-    assert score(cells, intensity_thresholds_od=(0.1, 0.2, 0.5)).h_score == pytest.approx(100.0)
+    assert score(cells, intensity_thresholds_od=(0.1, 0.2, 0.5)).others.get("h_score") == pytest.approx(100.0)
 
 
 @settings(deadline=None)  # thousands of draws each

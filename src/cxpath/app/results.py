@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.app.configuration import PictureSettings, ReportSettings
-from cxpath.app.slide_cells import SlideCells, Stopwatch
 from cxpath.data.cells import CellTable
 from cxpath.data.regions import Regions
 from cxpath.io.cells import CellsGeojsonWriter, CellsWriter, write_table
@@ -20,7 +19,7 @@ from cxpath.pipeline.tiles import TilePlan
 from cxpath.report.cell_pictures import INFLUENCE, FieldView, write_fields
 from cxpath.report.drawing import write_png
 from cxpath.report.slide_pictures import PlacedField, field_map, heatmap_picture, tissue_picture
-from cxpath.scores.counts import countable_kind, counted_positive, grouped_counts
+from cxpath.scores.counts import CalledCells, countable_kind, grouped_counts
 from cxpath.scores.fields import FieldLattice, lay_fields, rank_fields, sample_fields
 from cxpath.slide.slide import Slide
 from cxpath.tissue.tissue import Tissue
@@ -35,9 +34,7 @@ def write_field_pictures(
     folder: Path,
     slide: Slide,
     tissue: Tissue,
-    cells: CellTable,
-    stained_threshold: float,
-    counted: NDArray[np.bool_],
+    called: CalledCells,
     settings: PictureSettings,
 ) -> None:
     """Write `fields/`: every field plain and with its cells, their list, and `map.png`.
@@ -49,16 +46,13 @@ def write_field_pictures(
     slide : Slide
     tissue : Tissue
         Its overview is the ground of the map.
-    cells : CellTable
-    stained_threshold : float
-    counted : bool array, (N,)
-        Which cells enter the numerator.
+    called : CalledCells
     settings : PictureSettings
     """
-    lattice = lay_fields(cells, stained_threshold, counted, settings.field_um)
+    lattice = lay_fields(called, settings.field_um)
     chosen = list(_chosen(lattice, settings))
     influence = np.nan_to_num(lattice.influence(), nan=np.inf)
-    reader = _FieldReader(slide, cells, stained_threshold, counted, lattice, settings)
+    reader = _FieldReader(slide, called, lattice, settings)
     captions = [_caption(float(influence[row]), bucket) for bucket, row in chosen]
     views = [reader.view(row, bucket, words) for (bucket, row), words in zip(chosen, captions, strict=True)]
     write_fields(folder, views)
@@ -90,15 +84,13 @@ class _FieldReader:
     def __init__(
         self,
         slide: Slide,
-        cells: CellTable,
-        stained_threshold: float,
-        counted: NDArray[np.bool_],
+        called: CalledCells,
         lattice: FieldLattice,
         settings: PictureSettings,
     ) -> None:
-        self._slide, self._cells, self._lattice, self._settings = slide, cells, lattice, settings
-        self._kind, self._counted = countable_kind(cells), counted
-        self._positive = cells.stained >= stained_threshold
+        self._slide, self._cells, self._lattice, self._settings = slide, called.cells, lattice, settings
+        self._kind, self._counted = countable_kind(called.cells), called.counted
+        self._positive = called.positive
 
     def view(self, row: int, bucket: str, caption: str) -> FieldView:
         """Return one field with its cells."""
@@ -129,7 +121,7 @@ def _effect(influence: float, bucket: str) -> int:
 
 def _caption(influence: float, bucket: str) -> str:
     if bucket != INFLUENCE:
-        return "drawn at random"
+        return "sampled at random"
     if not np.isfinite(influence):
         return "holds all tumour cells"
     if influence == 0:
@@ -157,13 +149,11 @@ def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None =
 def write_heatmap(
     folder: Path,
     tissue: Tissue,
-    cells: CellTable,
-    stained_threshold: float,
-    counted: NDArray[np.bool_],
+    called: CalledCells,
     settings: ReportSettings,
 ) -> None:
     """Write `heatmap.png`: the local CPS of small squares, grey where too few tumour cells lie."""
-    squares = lay_fields(cells, stained_threshold, counted, settings.heatmap_um)
+    squares = lay_fields(called, settings.heatmap_um)
     enough = squares.counts.tumour >= settings.heatmap_fewest_tumour_cells
     to_overview = tissue.slide_mpp / tissue.overview_mpp
     picture = heatmap_picture(
@@ -180,23 +170,17 @@ def write_heatmap(
 # The table of tiles: where each lies, what was counted in it, or why it was left out.
 
 
-def tile_rows(
-    plan: TilePlan, cells: CellTable, stained_threshold: float, counted: NDArray[np.bool_]
-) -> dict[str, NDArray[Any]]:
+def tile_rows(plan: TilePlan, called: CalledCells) -> dict[str, NDArray[Any]]:
     """Return the columns of `tiles.parquet`, a row for every tile of the plan.
 
     Parameters
     ----------
     plan : TilePlan
-    cells : CellTable
-        Its `tile` column refers to the plan.
-    stained_threshold : float
-    counted : bool array, (N,)
-        Which cells enter the numerator.
+    called : CalledCells
+        The `tile` column of its cells refers to the plan.
     """
     frames = [tile.frame for tile in plan.tiles]
-    tile_of_cell = cells.tile.astype(np.int64)
-    counts = grouped_counts(cells, stained_threshold, counted, tile_of_cell, len(frames))
+    counts = grouped_counts(called, called.cells.tile.astype(np.int64), len(frames))
     return {
         "tile": np.array([frame.index for frame in frames], dtype=np.int32),
         "x_px": np.array([frame.core_x_px for frame in frames], dtype=np.float64),
@@ -257,22 +241,15 @@ class CellFiles:
         self._open.__exit__(kind, error, trace)
 
 
+def write_tile_table(folder: Path, plan: TilePlan, called: CalledCells) -> None:
+    """Write `tiles.parquet`."""
+    metadata = {"schema": "cxpath/tiles/1", "mpp": called.cells.facts.mpp}
+    write_table(tile_rows(plan, called), folder / "tiles.parquet", metadata)
+
+
 def write_cell_pictures(
-    folder: Path,
-    slide: Slide,
-    tissue: Tissue,
-    found: SlideCells,
-    stained_threshold: float,
-    association_distance_um: float,
-    settings: PictureSettings,
-    watch: Stopwatch,
+    folder: Path, slide: Slide, tissue: Tissue, called: CalledCells, settings: PictureSettings
 ) -> None:
-    """Write `tiles.parquet`, `heatmap.png` and `fields/`, which need all cells."""
-    cells = found.cells
-    counted = counted_positive(cells, stained_threshold, association_distance_um)
-    with watch.stage("write"):
-        rows = tile_rows(found.plan, cells, stained_threshold, counted)
-        write_table(rows, folder / "tiles.parquet", {"schema": "cxpath/tiles/1", "mpp": slide.info.mpp})
-    with watch.stage("pictures"):
-        write_heatmap(folder, tissue, cells, stained_threshold, counted, settings)
-        write_field_pictures(folder, slide, tissue, cells, stained_threshold, counted, settings)
+    """Write `heatmap.png` and `fields/`, which need all cells."""
+    write_heatmap(folder, tissue, called, settings)
+    write_field_pictures(folder, slide, tissue, called, settings)

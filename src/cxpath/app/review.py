@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -25,11 +26,12 @@ from cxpath.errors import (
     ProfileError,
 )
 from cxpath.io.atomic import atomic_write
-from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile
+from cxpath.io.geojson import holds_half_characters
+from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
 from cxpath.patient.lint import Finding, Severity, lint
-from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
+from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin, names_a_person
 from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
-from cxpath.patient.review import TherapyReview
+from cxpath.patient.review import TherapyReview, condition_in_words
 from cxpath.patient.review import review_therapy as judge
 from cxpath.report.board_page import board_page, patient_sheet
 from cxpath.report.html import require_pdf, write_pdf
@@ -93,7 +95,16 @@ def _pdl1(document: ScoreDocument) -> Pdl1Score:
         slide_digest=document.slide.digest,
         model_digest=document.provenance.model_digest,
         notice=document.notice,
+        **_signed(document),
     )
+
+
+def _signed(document: ScoreDocument) -> dict[str, Any]:
+    """Return who confirmed the score by signing its review, and when."""
+    signature = document.review.signature if document.review else None
+    if signature is None or not names_a_person(signature.name):
+        return {}
+    return {"confirmed_by": signature.name, "confirmed_on": signature.utc[:10]}
 
 
 def _in_doubt(entry: CutoffEntry) -> bool:
@@ -109,9 +120,10 @@ def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
                 f"{path}: {name} is {made}, but the profile's entry of this slide states {stated}",
                 "confirm the score anew, or leave the number out of the entry",
             )
-    kept = ("near_cutoff", "confirmed_by", "confirmed_on")
-    words = {name: getattr(entry, name) for name in kept}
-    return found.model_copy(update=words | {"assay": found.assay or entry.assay})
+    words: dict[str, Any] = {"near_cutoff": entry.near_cutoff, "assay": found.assay or entry.assay}
+    if entry.confirmed:
+        words |= {"confirmed_by": entry.confirmed_by, "confirmed_on": entry.confirmed_on}
+    return found.model_copy(update=words)
 
 
 def _with_expression(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> BiomarkerProfile:
@@ -145,11 +157,24 @@ def read_profile(path: Path) -> BiomarkerProfile:
     ProfileError
         With the path of the field that is wrong.
     """
-    return profile_from(_content(path), path)
+    profile = profile_from(_content(path), path)
+    for number, score in enumerate(profile.pdl1):
+        if score.confirmed_on is not None and score.confirmed_on > date.today():
+            raise ProfileError(
+                f"{path}: pdl1.{number}.confirmed_on: {score.confirmed_on} lies in the future",
+                "state the day on which the score was confirmed",
+            )
+    return profile
 
 
-def write_template(path: Path) -> None:
+def write_template(path: Path, jurisdictions: Sequence[str] = ()) -> None:
     """Write the commented template; an existing file is not replaced.
+
+    Parameters
+    ----------
+    path : Path
+    jurisdictions : sequence of str
+        Stated in it, where there are any.
 
     Raises
     ------
@@ -159,7 +184,17 @@ def write_template(path: Path) -> None:
     if path.exists():
         raise OutputError(f"{path}: is there already", "choose another name")
     with atomic_write(path) as partial:
-        partial.write_text(template(), encoding="utf-8")
+        partial.write_text(_for(known_jurisdictions(jurisdictions)), encoding="utf-8")
+
+
+def _for(jurisdictions: Sequence[str]) -> str:
+    """Return the template with its line of jurisdictions stated."""
+    if not jurisdictions:
+        return template()
+    stated = f"jurisdictions = {json.dumps(list(jurisdictions))}"
+    return "\n".join(
+        stated if line.startswith("# jurisdictions = ") else line for line in template().splitlines()
+    )
 
 
 def template() -> str:
@@ -175,6 +210,8 @@ def _content(path: Path) -> dict[str, Any]:
         content = json.loads(text) if path.suffix.lower() == ".json" else parse_toml(text)
     except (OSError, ValueError, RecursionError) as error:  # JSON, too, may be nested too deeply
         raise ProfileError(f"{path}: not readable: {error}", HINT) from error
+    if holds_half_characters(text.encode()):
+        raise ProfileError(f"{path}: a text of it holds half a character (such as \\ud800)", HINT)
     if not isinstance(content, dict):
         raise ProfileError(f"{path}: holds no table of fields", HINT)
     return content
@@ -208,11 +245,14 @@ def read_criteria(folder: Path | None = None) -> Criteria:
         When the folder holds none.
     """
     documents = read_documents([folder or criteria_folder()])
-    errors = [one for one in lint(documents, date.today()) if one.severity is Severity.ERROR]
+    shipped = read_sources()
+    errors = [one for one in lint(documents, date.today(), shipped) if one.severity is Severity.ERROR]
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise CriteriaError(f"{errors[0].file}: {errors[0].entry}: {errors[0].what}{more}", _CRITERIA_HINT)
-    files = [CriteriaFile.model_validate(document) for document in documents.values()]
+    read = [CriteriaFile.model_validate(document) for document in documents.values()]
+    sources = {one.id: one for one in (*shipped, *(one for file in read for one in file.source))}
+    files = [file.citing(sources) for file in read]
     return Criteria(
         tuple(one for file in files for one in file.criterion),
         tuple(one for file in files for one in file.caution),
@@ -220,9 +260,47 @@ def read_criteria(folder: Path | None = None) -> Criteria:
     )
 
 
+def read_sources() -> tuple[Source, ...]:
+    """Return the sources that travel with cxpath; a lab's own criteria may cite them, too."""
+    return CriteriaFile.model_validate(_read(criteria_folder() / "sources.toml")).source
+
+
+def explain_criterion(name: str, folder: Path | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Return a criterion with its conditions, cautions and sources: as data, and in lines.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none of that id.
+    """
+    criteria = read_criteria(folder)
+    found = next((one for one in criteria.criteria if one.id == name), None)
+    if found is None:
+        close = difflib.get_close_matches(name, [one.id for one in criteria.criteria], n=3)
+        raise ConfigurationError(
+            f"there is no criterion {name!r}",
+            f"did you mean {' or '.join(close)}?" if close else _CRITERIA_HINT,
+        )
+    cautions = [one for one in criteria.cautions if one.agents in found.cautions]
+    lines = [
+        f"{found.id}: {found.regimen}",
+        f"for      {found.population}",
+        f"status   {found.jurisdiction.upper()}, {found.approval.value}, {found.approved_on or 'no date'}",
+        f"trial    {found.trial or 'none'}",
+        *(f"asks     {condition_in_words(clause)}" for clause in found.clauses),
+        *(f"open     {point}" for point in found.open_points if found.approval.can_be_met),
+        *([f"reason   {found.reason}"] if found.reason else []),
+        *(f"note     {note}" for note in found.notes),
+        *(f"caution  {one.flag} ({one.agents.replace('_', ' ')})" for one in cautions),
+        *(f"source   {source.citation}" for source in found.cited),
+        f"as of    {found.as_of}; {found.certainty.value}",
+    ]
+    return found.model_dump(mode="json"), lines
+
+
 def lint_files(paths: Sequence[Path], today: date) -> list[Finding]:
     """Check files or folders of criteria; those that travel with cxpath where none is named."""
-    return lint(read_documents(paths or [criteria_folder()]), today)
+    return lint(read_documents(paths or [criteria_folder()]), today, read_sources())
 
 
 def read_documents(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
@@ -252,9 +330,13 @@ def _place(file: Path) -> tuple[int, str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return parse_toml(file.read_text(encoding="utf-8"))
+        content = parse_toml(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CriteriaError(f"{file}: not readable as TOML: {error}", "correct the file") from error
+    for name, entries in content.items():
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise CriteriaError(f"{file}: {name} is no list of tables", f"begin each entry with [[{name}]]")
+    return content
 
 
 # The story of one review: a profile and perhaps a score in, a page for the board and its data out.
@@ -275,9 +357,11 @@ class ReviewRequest:
     scores : tuple of Path
         `score.json` of slides to take in.
     jurisdictions : tuple of str
-        All where empty.
+        Those of the profile where empty; "all" for every one.
     criteria : Path or None
         A folder of the lab's own criteria.
+    patient_sheet : bool
+        Whether to write the sheet for the conversation with the patient.
     pdf, overwrite : bool
     """
 
@@ -286,8 +370,27 @@ class ReviewRequest:
     scores: tuple[Path, ...] = ()
     jurisdictions: tuple[str, ...] = ()
     criteria: Path | None = None
+    patient_sheet: bool = False
     pdf: bool = False
     overwrite: bool = False
+
+
+def known_jurisdictions(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the jurisdictions, each once; "all" stands for every one.
+
+    Raises
+    ------
+    ConfigurationError
+        When one is unknown.
+    """
+    if "all" in names:
+        return JURISDICTIONS
+    for place in names:
+        if place not in JURISDICTIONS:
+            raise ConfigurationError(
+                f"jurisdiction {place!r} is not known", f"known jurisdictions: {', '.join(JURISDICTIONS)}"
+            )
+    return tuple(dict.fromkeys(names))
 
 
 def review_therapy(
@@ -302,7 +405,7 @@ def review_therapy(
     profile : BiomarkerProfile, mapping, str or Path
         A profile, its fields, or a TOML or JSON file of them.
     jurisdictions : tuple of str
-        Of us, eu, jp, cn; all where empty.
+        Of us, eu, jp, cn; those of the profile where empty, and all where it states none.
     criteria : str or Path, optional
         A folder of a lab's own criteria.
 
@@ -319,13 +422,9 @@ def review_therapy(
         profile = read_profile(Path(profile))
     elif not isinstance(profile, BiomarkerProfile):
         profile = profile_from(profile)
-    for place in jurisdictions:
-        if place not in JURISDICTIONS:
-            raise ConfigurationError(
-                f"jurisdiction {place!r} is not known", f"known jurisdictions: {', '.join(JURISDICTIONS)}"
-            )
     folder = Path(criteria) if criteria is not None else None
-    return judge(profile, read_criteria(folder), jurisdictions or JURISDICTIONS)
+    places = known_jurisdictions(jurisdictions) or profile.jurisdictions or JURISDICTIONS
+    return judge(profile, read_criteria(folder), places)
 
 
 def review_profile(request: ReviewRequest) -> TherapyDocument:
@@ -335,6 +434,8 @@ def review_profile(request: ReviewRequest) -> TherapyDocument:
     ------
     OutputError
         When a review is there already, or cannot be written.
+    ConfigurationError
+        When no jurisdiction is stated, or the patient's sheet is asked for with several.
     """
     if (request.out / COMMIT_MARK).exists() and not request.overwrite:
         raise OutputError(
@@ -343,12 +444,26 @@ def review_profile(request: ReviewRequest) -> TherapyDocument:
     if request.pdf:
         require_pdf()
     profile = read_profile(request.profile)
+    places = _places(request, profile)
     for score in request.scores:
         profile = with_image_score(profile, score)
-    review = review_therapy(profile, request.jurisdictions, request.criteria)
+    review = review_therapy(profile, places, request.criteria)
     document = TherapyDocument.of_review(review, date.today())
     _write(request, review, document)
     return document
+
+
+def _places(request: ReviewRequest, profile: BiomarkerProfile) -> tuple[str, ...]:
+    """Return whose criteria are asked for: a patient is treated in one place, so that it must be stated."""
+    places = known_jurisdictions(request.jurisdictions) or profile.jurisdictions
+    if not places:
+        raise ConfigurationError(
+            f"{request.profile}: no jurisdiction is stated",
+            f"pass --jurisdiction {'|'.join(JURISDICTIONS)}, or state jurisdictions in the profile",
+        )
+    if request.patient_sheet and len(places) > 1:
+        raise ConfigurationError("the patient's sheet is for one jurisdiction", "pass one --jurisdiction")
+    return places
 
 
 def _write(request: ReviewRequest, review: TherapyReview, document: TherapyDocument) -> None:
@@ -359,7 +474,9 @@ def _write(request: ReviewRequest, review: TherapyReview, document: TherapyDocum
         ("cxpath", __version__),
         ("criteria", f"{len(review.results)}, digest {document.provenance.criteria_digest[:16]}"),
     ]
-    pages = {"board": board_page(review, day, provenance), "patient": patient_sheet(review, day)}
+    pages = {"board": board_page(review, day, provenance)}
+    if request.patient_sheet:
+        pages["patient"] = patient_sheet(review, day)
     _write_fhir(request.out / "fhir.json", review, document)
     for name, html in pages.items():
         with atomic_write(request.out / f"{name}.html") as partial:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from cxpath.app.documents import RunFacts, run_document, score_document
 from cxpath.app.request import PDL1, ScoreRequest
-from cxpath.app.results import CellFiles, write_cell_pictures, write_tissue_picture
+from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table, write_tissue_picture
 from cxpath.app.slide_cells import (
     SlideCells,
     Stopwatch,
@@ -17,6 +17,7 @@ from cxpath.app.slide_cells import (
     prepare,
     region_warnings,
 )
+from cxpath.data.cells import CellTableFacts
 from cxpath.data.reasons import Reason, ReasonCode, coded
 from cxpath.data.slide_info import SlideInfo, TissueAreas
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME, ResultsFolder
@@ -25,6 +26,7 @@ from cxpath.network.device import choose_device
 from cxpath.network.model import ModelCard, load_card
 from cxpath.report.slide_page import build_report
 from cxpath.scores.assay import Assay
+from cxpath.scores.counts import call_cells
 from cxpath.scores.sampling import score_sample
 from cxpath.scores.score import NO_CALL, SlideScore, score_cells, score_expression
 from cxpath.scores.settings import METRIC_PREFIX, ScoringSettings, SlideErrorSettings, threshold_of
@@ -82,15 +84,18 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             if not blocked:
                 context = prepare(request, slide, tissue, device, regions)
                 found = obtain_cells(request, context, scoring, progress, files.keep)
-                carried = found.cells.facts.stained_threshold
-                scoring = scoring.model_copy(update={"stained_threshold": carried})
+                scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
             score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
         if found:
-            threshold = no_call or threshold_of(scoring)
-            reach_um, pictures = scoring.association_distance_um, configuration.pictures
-            write_cell_pictures(results.partial, slide, tissue, found, threshold, reach_um, pictures, watch)
+            called = call_cells(
+                found.cells, no_call or threshold_of(scoring), scoring.association_distance_um
+            )
+            with watch.stage("write"):
+                write_tile_table(results.partial, found.plan, called)
+            with watch.stage("pictures"):
+                write_cell_pictures(results.partial, slide, tissue, called, configuration.pictures)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
         of_file = coded(ReasonCode.SLIDE_FILE, slide.warnings)
         warnings = (*of_file, *request.warnings(assay), *of_input, *score.warnings)
@@ -157,6 +162,16 @@ def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
     )
     error = scoring.slide_error or SlideErrorSettings().updated(metrics, slides)
     return scoring.model_copy(update={"stained_threshold": threshold, "slide_error": error})
+
+
+def _scoring_of_cells(
+    facts: CellTableFacts, card: ModelCard, scoring: ScoringSettings, stated: ScoringSettings
+) -> ScoringSettings:
+    """Take the threshold that the cells carry; a model's slide error is of the cells that it found alone."""
+    carried = {"stained_threshold": facts.stained_threshold}
+    if facts.model_digest == card.digest or stated.slide_error is not None:
+        return scoring.model_copy(update=carried)
+    return scoring.model_copy(update={**carried, "slide_error": SlideErrorSettings()})
 
 
 def _score(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -13,7 +14,7 @@ import typer
 from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document, print_text
 
 if TYPE_CHECKING:
-    from cxpath.documents.therapy import TherapyDocument
+    from cxpath.documents.therapy import CriterionEntry, TherapyDocument
     from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
 
 # `cxpath therapy`: a profile's template, its review, and the check of the criteria.
@@ -28,27 +29,41 @@ therapy = typer.Typer(
 @therapy.command()
 def init(
     profile: Annotated[Path, typer.Argument(help="File to write.")] = Path("profile.toml"),
+    jurisdiction: Annotated[
+        list[str] | None, typer.Option(help="us, eu, jp or cn; repeatable. Asked for at a terminal.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented template of a patient's profile; every field in it is unknown."""
     from cxpath.app.review import write_template
 
-    write_template(profile)
+    write_template(profile, jurisdiction or _asked_jurisdiction())
     print_document({"profile": str(profile)}, [f"profile  {profile}"], as_json=as_json)
+
+
+def _asked_jurisdiction() -> list[str]:
+    """Ask for the jurisdiction where somebody can answer; an empty answer leaves it open."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return []
+    answer = str(typer.prompt("Jurisdiction (us, eu, jp, cn; empty to leave it open)", default="")).strip()
+    return [answer.lower()] if answer else []
 
 
 @therapy.command()
 def review(
     profile: Annotated[Path, typer.Argument(help="A patient's profile (TOML or JSON).")],
-    out: Annotated[Path, typer.Option(help="Folder for board.html, patient.html, fhir.json, therapy.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for board.html, fhir.json, therapy.json.")],
     score: Annotated[
         list[Path] | None, typer.Option(help="score.json of a slide to take in. Repeatable.")
     ] = None,
     jurisdiction: Annotated[
-        list[str] | None, typer.Option(help="us, eu, jp or cn; repeatable; all by default.")
+        list[str] | None, typer.Option(help="us, eu, jp, cn or all; repeatable; the profile's by default.")
     ] = None,
     criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Print both pages to PDF, too (cxpath[pdf]).")] = False,
+    patient_sheet: Annotated[
+        bool, typer.Option("--patient-sheet", help="Write patient.html, too, for the conversation.")
+    ] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print the pages to PDF, too (cxpath[pdf]).")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier review.")] = False,
     as_json: JsonNotSummary = False,
 ) -> None:
@@ -62,11 +77,25 @@ def review(
             scores=tuple(score or ()),
             jurisdictions=tuple(jurisdiction or ()),
             criteria=criteria,
+            patient_sheet=patient_sheet,
             pdf=pdf,
             overwrite=overwrite,
         )
     )
     print_text(document, _lines(document, out), as_json=as_json)
+
+
+@therapy.command()
+def explain(
+    criterion: Annotated[str, typer.Argument(help="Id of a criterion, as in therapy.json.")],
+    criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a criterion with its conditions, cautions and sources."""
+    from cxpath.app.review import explain_criterion
+
+    document, lines = explain_criterion(criterion, criteria)
+    print_document(document, lines, as_json=as_json)
 
 
 @therapy.command()
@@ -98,22 +127,29 @@ def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
 
     yield f"case     {document.case or 'no pseudonym stated'}"
     yield from (f"conflict {conflict}" for conflict in document.conflicts)
+    able = [one for one in document.criteria if one.approval.can_be_met]
     titles = {
         Verdict.MET: "criteria met, each needs confirmation",
         Verdict.INDETERMINATE: "indeterminate",
         Verdict.NOT_MET: "not met",
     }
     for verdict, title in titles.items():
-        of_it = document.judged(verdict)
-        yield f"{title} ({len(of_it)})"
-        for one in of_it:
-            reasons = "; ".join([*one.missing, *one.not_met_because])
-            because = f": {reasons}" if reasons else ""
-            yield f"         {one.jurisdiction.upper():3}  {one.regimen}{because}"
+        yield from _judged(title, [one for one in able if one.verdict is verdict])
+    unable = [one for one in document.criteria if not one.approval.can_be_met]
+    yield from _judged("not approved, refuted or not verified", unable)
     yield from (f"warning  {one.notice}" for one in document.profile.pdl1 if one.notice)
     yield f"board    {out / 'board.html'}"
-    yield f"patient  {out / 'patient.html'}"
+    if (out / "patient.html").exists():
+        yield f"patient  {out / 'patient.html'}"
     yield document.research_use
+
+
+def _judged(title: str, criteria: Sequence[CriterionEntry]) -> Iterator[str]:
+    yield f"{title} ({len(criteria)})"
+    for one in criteria:
+        reasons = "; ".join([*one.missing, *one.not_met_because])
+        because = f": {reasons}" if reasons else ""
+        yield f"         {one.jurisdiction.upper():3}  {one.regimen}{because}"
 
 
 # `cxpath tmb`: tumour mutational burden from a file of variants.

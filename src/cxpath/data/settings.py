@@ -55,9 +55,9 @@ def usable_cores() -> frozenset[int]:
 
 
 class Settings(BaseModel):
-    """Parameters of one room, read from TOML; units stand in the key names."""
+    """Parameters read from TOML: finite numbers; units stand in the key names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 # Reading a TOML file into settings: one clear line for whatever is wrong with it.

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,9 +166,23 @@ def read_run_folder(path: Path) -> RunFolder:
     """
     score, run = read_score(path), RunDocument.read(path / RUN_NAME)
     tiles_path, fields_path = path / "tiles.parquet", path / "fields" / "fields.json"
-    tiles = read_table(tiles_path)[0] if tiles_path.is_file() else None
+    tiles = _read_tiles(tiles_path) if tiles_path.is_file() else None
     fields = FieldsDocument.read(fields_path).fields if fields_path.is_file() else ()
     return RunFolder(path, score, run, tiles, fields)
+
+
+TILE_COUNTS = ("tumour_positive", "tumour_negative", "immune_positive", "immune_negative", "other", "cps")
+"""Columns of `tiles.parquet` that the report counts with."""
+
+
+def _read_tiles(path: Path) -> Mapping[str, NDArray[Any]]:
+    tiles = read_table(path)[0]
+    missing = [name for name in TILE_COUNTS if name not in tiles or tiles[name].dtype.kind not in "iuf"]
+    if missing:
+        raise DocumentError(
+            f"{path}: columns missing or without numbers: {', '.join(missing)}", ScoreDocument.HINT
+        )
+    return tiles
 
 
 def read_score(path: Path) -> ScoreDocument:

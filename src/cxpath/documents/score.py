@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cxpath.documents.base import CodedText, Document, Part
 from cxpath.scores.counts import CellCounts
+from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.score import ScoreEstimate, SlideScore
 from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision, ScoringSettings
 
@@ -16,6 +17,8 @@ PDL1 = "pdl1"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Bounds = tuple[float, float]
+CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
+"""A cut-off as it is written: "1", "10", "2.5"."""
 
 
 class ScoredSlide(Part):
@@ -91,7 +94,7 @@ class Estimate(Part):
     level: Share
     method: str
     reported: str
-    cutoffs: Mapping[str, CutoffEntry] = {}
+    cutoffs: Mapping[CutoffName, CutoffEntry] = {}
     """By the cut-off's value; empty where the assay states none."""
 
     @classmethod
@@ -311,10 +314,7 @@ class SlideScores(Part):
             immune_share=counts.immune_share if counts else None,
             cps=Estimate.of_score(score.cps) if score.cps else None,
             tps=Estimate.of_score(score.tps) if score.tps else None,
-            ic_area=score.ic_area,
-            ic_cells=score.ic_cells,
-            tap=score.tap,
-            h_score=score.h_score,
+            **{key: score.others.get(key) for key in OTHER_SCORES},
             h_score_grades=score.h_score_grades,
             null_because=score.null_because,
             influence=tuple(map(Influence.of, score.influence)),

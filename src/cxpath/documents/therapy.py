@@ -100,6 +100,8 @@ class CriterionEntry(Part):
     advice: tuple[str, ...]
     notes: tuple[str, ...]
     source: str
+    verified: bool
+    """Whether the whole wording of its label or guideline was read; what was not is never met."""
     as_of: date
     certainty: Certainty
     certainty_note: str
@@ -125,6 +127,7 @@ class CriterionEntry(Part):
             advice=tuple(one.text for one in review.advice_for(result)),
             notes=criterion.notes,
             source=criterion.source,
+            verified=criterion.verified,
             as_of=criterion.as_of,
             certainty=criterion.certainty,
             certainty_note=criterion.certainty_note,

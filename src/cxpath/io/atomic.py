@@ -65,11 +65,12 @@ def read_content(path: Path, complaint: type[CxpathError], hint: str) -> bytes:
 
 
 def text_lines(content: bytes) -> list[str]:
-    r"""Return the lines of a text in UTF-8, split at \n, \r\n and \r only.
+    r"""Return the lines of a text in UTF-8, or UTF-16 with byte order mark, split at \n, \r\n and \r only.
 
     `str.splitlines` splits at form feeds and U+2028, too, which may stand inside an entry.
     """
-    text = content.decode("utf-8-sig", errors="replace")
+    is_utf_16 = content[:2] in {b"\xff\xfe", b"\xfe\xff"}  # "Unicode text" of a spreadsheet
+    text = content.decode("utf-16" if is_utf_16 else "utf-8-sig", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 

@@ -347,6 +347,9 @@ ENUMERATIONS: dict[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "reg
 REQUIRED_VALUES = ("x_px", "y_px", "kind")
 """Columns in which no row may be empty."""
 
+_LARGEST_PX = 2.0**31
+"""No slide is as large; also what is not finite is not below it."""
+
 ROW_GROUP = 131_072
 """Rows gathered before a row group is written; small groups make slow, large files."""
 
@@ -481,14 +484,15 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
     try:
         if name in ENUMERATIONS:
             return _codes(name, column, path)
-        column = column.fill_null(-1) if name == "tile" else column
+        if name == "tile":
+            column = column.fill_null(-1).cast(pa.int32())  # refuses what numpy would cut off
         with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is told
             array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
         raise CellsFileError(f"{path}: column {name} holds {column.type}, not numbers", _HINT) from error
-    if name in REQUIRED_VALUES and not np.isfinite(array).all():
+    if name in REQUIRED_VALUES and not (np.abs(array) < _LARGEST_PX).all():
         raise CellsFileError(f"{path}: column {name} holds values that are no positions", _HINT)
     return array
 

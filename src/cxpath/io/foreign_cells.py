@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry import Polygon
@@ -64,6 +65,7 @@ COLUMNS_FORM = "table of cells"
 
 _PLACES = (("x_px", "y_px"), ("x_um", "y_um"))
 _WORDS = {"true": "1", "false": "0", "yes": "1", "no": "0", "positive": "1", "negative": "0"}
+_SCALE_TOLERANCE = 0.05
 _HINT = "see docs/how-to/cells-from-elsewhere.md for the columns"
 
 
@@ -96,6 +98,8 @@ def cells_in_columns(table: pa.Table, facts: CellTableFacts, file: object) -> Ce
     if not (np.isfinite(x) & np.isfinite(y)).all():
         raise CellsFileError(f"{file}: cells without a place in {pair[0]}, {pair[1]}", _HINT)
     to_px = 1.0 if pair[0] == "x_px" else 1.0 / facts.mpp
+    if all(set(pair) <= present for pair in _PLACES):
+        _refuse_another_scale(x, numbers(table.column("x_um"), "x_um", file, table), facts, file)
     named: Mapping[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "region": TissueRegion}
     columns: dict[str, NDArray[Any]] = {
         name: _codes(table.column(name), name, words, file)
@@ -108,7 +112,24 @@ def cells_in_columns(table: pa.Table, facts: CellTableFacts, file: object) -> Ce
         if name in present
     }
     _refuse_contradiction(columns, file)
-    return CellTable.from_columns(facts, x_px=x * to_px, y_px=y * to_px, **columns)
+    with np.errstate(over="ignore"):  # infinite: outside the slide
+        x, y = x * to_px, y * to_px
+    return CellTable.from_columns(facts, x_px=x, y_px=y, **columns)
+
+
+def _refuse_another_scale(
+    x_px: NDArray[np.float64], x_um: NDArray[np.float64], facts: CellTableFacts, file: object
+) -> None:
+    """Refuse a table whose places in µm and in pixels say another µm per pixel than the slide."""
+    far = np.isfinite(x_um) & (np.abs(x_px) > 1)
+    if not far.any():
+        return
+    stated = float(np.median(x_um[far] / x_px[far]))
+    if not abs(stated - facts.mpp) <= _SCALE_TOLERANCE * facts.mpp:
+        raise CellsFileError(
+            f"{file}: x_um and x_px say {stated:.4g} µm per pixel, but the slide has {facts.mpp:.4g}",
+            "check --mpp, or leave out x_um and y_um",
+        )
 
 
 def _codes(column: pa.ChunkedArray, name: str, members: type[IntEnum], file: object) -> NDArray[np.uint8]:
@@ -511,7 +532,8 @@ def _places(
     to_px = 1.0 if pair[0].endswith("px") else 1.0 / info.mpp
     if not (np.isfinite(x) & np.isfinite(y)).all():
         raise CellsFileError(f"{file}: cells without a centroid", "export the measurements again")
-    return from_qupath_frame(x * to_px, y * to_px, info.bounds_px)
+    with np.errstate(over="ignore"):  # infinite: outside the slide
+        return from_qupath_frame(x * to_px, y * to_px, info.bounds_px)
 
 
 def _measured_in_table(table: pa.Table, classes: CellClasses, file: object) -> dict[str, NDArray[np.float64]]:
@@ -555,6 +577,20 @@ _POSSIBLE = {
 logarithm, 5.6) at most; separating stains stretches that, and lets it fall below 0."""
 
 _IMAGE_COLUMNS = {"image", "slide"}
+_FILE_COLUMNS = {
+    *("file", "filename", "file_name", "file name", "path", "filepath", "wsi"),
+    *(
+        "image_name",
+        "image name",
+        "imagename",
+        "slide_name",
+        "slide name",
+        "slide_id",
+        "slide id",
+        "image_id",
+    ),
+}
+"""What other programs call the image: a number or a code, too, so that one name alone proves nothing."""
 
 _FORMS = "Parquet, CSV, QuPath GeoJSON and QuPath's measurement table are read"
 
@@ -695,14 +731,27 @@ def _from_columns(
             _FORMS,
         )
     _refuse_misspelt(table.column_names, path)
-    images = next((name for name in table.column_names if lookalike_key(name) in _IMAGE_COLUMNS), None)
+    images = _images_of_rows(table)
     warnings = []
     if images is not None:
-        own = rows_of_slide(table.column(images), image_names, path)
+        own = rows_of_slide(images, image_names, path)
         table = table.filter(pa.array(own))
         others = int((~own).sum())
         warnings = [f"{others} rows of other images were passed over"] if others else []
     return cells_in_columns(table, facts, path), warnings
+
+
+def _images_of_rows(table: pa.Table) -> pa.ChunkedArray | None:
+    """Return which image each row is of; None where no column says so."""
+    names = {lookalike_key(name): name for name in reversed(table.column_names)}
+    stated = next((names[name] for name in names if name in _IMAGE_COLUMNS), None)
+    if stated is not None:
+        return table.column(stated)
+    for name in sorted(_FILE_COLUMNS & names.keys()):
+        column = table.column(names[name])
+        if pa.types.is_string(column.type) and len(pc.unique(column)) > 1:
+            return pc.replace_substring_regex(column, r".*[/\\]", "")  # folders are passed over
+    return None
 
 
 def _refuse_misspelt(names: list[str], path: Path) -> None:

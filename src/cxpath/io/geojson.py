@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -251,14 +252,31 @@ _MOST_POINTS = 2_000_000
 """Of one geometry: an outline of a whole slide, pixel by pixel, has fewer."""
 _LARGEST_PX = 1e9
 _LABELS = (
-    "name", "class", "classname", "class_name", "classificationname", "classification_name",
-    "classification", "label", "type", "category", "annotationtype", "annotation_type", "group",
-)  # fmt: skip
+    *("name", "class", "classname", "class_name", "classificationname", "classification_name"),
+    *("classification", "label", "labels", "type", "category", "annotationtype", "annotation_type", "group"),
+    *("tissue", "tissuetype", "tissue_type", "region", "region_type", "regiontype", "kind", "tag", "tags"),
+    *("title", "text", "description", "annotation_description", "comment", "note"),
+)
 """Properties in which other programs, or people, write what QuPath writes under `classification`."""
+_NO_PROPERTIES = {"type", "id", "geometry", "properties", "nucleusGeometry", "bbox", "measurements"}
+"""Members of a feature in which nobody looks for its class."""
 
 
 class FeatureShapeError(CxpathError, ValueError):
     """A geometry that is no shape."""
+
+
+_ESCAPES = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F])|.)")
+
+
+def holds_half_characters(content: bytes) -> bool:
+    r"""Say whether JSON escapes one half of a surrogate pair, such as `\ud800`.
+
+    Python reads it, but cannot write the text anywhere: a result would fail when all its work is done.
+    """
+    return any(half in content for half in (rb"\ud", rb"\uD")) and any(
+        found[1] for found in _ESCAPES.finditer(content)
+    )
 
 
 def parse_features(
@@ -285,6 +303,8 @@ def parse_features(
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise complaint(f"{file}: not valid JSON", _AGAIN) from error
+    if holds_half_characters(content):
+        raise complaint(f"{file}: a text of it holds half a character (such as \\ud800)", _AGAIN)
     collection: dict[str, Any] = {}
     if isinstance(document, dict):
         if document.get("type") == "FeatureCollection":
@@ -347,14 +367,34 @@ def label(feature: Feature) -> tuple[str, str]:
 
     QuPath leaves these alone, and so does cxpath: a name is no class. Whoever reads the file must be told.
     """
-    by_name = {key.casefold(): (key, value) for key, value in properties(feature).items()}
+    held = properties(feature)
+    inner = [value for key, value in held.items() if isinstance(value, dict) and key not in _NO_PROPERTIES]
+    beside = {key: value for key, value in feature.items() if key not in _NO_PROPERTIES}
+    for place in (held, beside, *inner):
+        found = _label_in(place)
+        if found[0]:
+            return found
+    return "", ""
+
+
+def _label_in(place: Mapping[str, Any]) -> tuple[str, str]:
+    by_name = {str(key).casefold(): (str(key), value) for key, value in place.items()}
     for known in _LABELS:
         key, value = by_name.get(known, ("", None))
-        if isinstance(value, dict):
-            value = value.get("name")
-        if key != "classification" and isinstance(value, str) and value.strip():
-            return key, value.strip()
+        if key != "classification" and (text := _label_text(value)):
+            return key, text
     return "", ""
+
+
+def _label_text(value: Any) -> str:
+    """Return a label as text; also a number stands for a class in some programs."""
+    if isinstance(value, dict):
+        value = value.get("name")
+    if isinstance(value, list):
+        return ", ".join(filter(None, (_label_text(one) for one in value[:4] if not isinstance(one, list))))
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value).strip()
 
 
 def nucleus(feature: Feature) -> dict[str, Any] | None:
@@ -419,7 +459,10 @@ def _positions(held: Any, fewest: int = 0) -> NDArray[np.float64]:
         raise FeatureShapeError(f"{len(entries)} points are too many")
     if not entries:
         return np.empty((0, 2))
-    places = np.asarray(entries)
+    try:
+        places = np.asarray(entries)
+    except ValueError as error:  # as many dimensions as no array has
+        raise FeatureShapeError("it has coordinates that are no pairs of numbers") from error
     if places.dtype.kind not in "iuf" or places.ndim != 2 or places.shape[1] < 2:
         raise FeatureShapeError("it has coordinates that are no pairs of numbers")
     places = places[:, :2].astype(np.float64)

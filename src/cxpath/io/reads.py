@@ -117,6 +117,11 @@ _MEASURE_WORDS = frozenset(
 )  # fmt: skip
 _PERSON_WORDS = frozenset({"reader", "rater", "observer", "pathologist", "dr", "prof"})
 """Words in the name of a column of a wide table, by what such a column most likely holds."""
+_SUMMARIES = frozenset(
+    {"total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "sd", "std", "stdev", "min",
+     "max", "count", "minimum", "maximum", "summe", "mittelwert", "gesamt"}
+)  # fmt: skip
+"""What rows below a table are called."""
 _NUMBERED_ROWS = 8
 """So many reads that rise by 1 from 1 are a numbering, not what anybody read."""
 _TEMPLATE = "cxpath agree init writes a template"
@@ -315,6 +320,9 @@ def _read(
 ) -> Read:
     if not entry["case"]:
         raise ReadsFileError(f"{path}: row {number}: names no case", "fill in the column case")
+    if entry["case"].casefold().rstrip(":") in _SUMMARIES:
+        message = f"{path}: row {number}: {entry['case']!r} looks like a summary, not a case"
+        raise ReadsFileError(message, "leave summaries out, or give the case another name")
     name = entry.get("score") or score
     try:
         value = read_value(text, largest_of(name))

@@ -58,7 +58,7 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
     CellsFileError
         When a row is longer than the header, the last line breaks off, or a column name stands twice.
     """
-    text, separator = without_separator_line(decoded(content))
+    text, separator = without_separator_line(_decoded_table(content, file, CellsFileError))
     names, body = _header(text, separator, file)
     columns = [name or f"\0{place}" for place, name in enumerate(names)]
     try:
@@ -154,6 +154,14 @@ def _without_empty_rows(table: pa.Table) -> pa.Table:
         if not pc.any(empty).as_py():
             return table
     return table if empty is None else table.filter(pc.invert(empty))
+
+
+def _decoded_table(content: bytes, file: object, complaint: type[CxpathError]) -> str:
+    """Return the text of a table; zero characters in it would hide inside names and numbers."""
+    text = decoded(content)
+    if "\0" in text:
+        raise complaint(f"{file}: holds zero bytes: damaged, or UTF-16 without its byte order mark", _AGAIN)
+    return text
 
 
 def decoded(content: bytes) -> str:
@@ -285,6 +293,8 @@ _MOST_BYTES = 32 << 20
 _SMALL_BYTES, _LARGEST_RATIO = 4 << 20, 150
 """A larger part that unpacks to more than so many times its size is no table that a person filled in."""
 
+_HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"'][^>]*)>")
+_ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")
 _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 """What stands in a number format without an effect on the number: quoted and escaped text, colours."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
@@ -325,7 +335,7 @@ def plain_table(path: Path) -> PlainTable:
             raise ReadsFileError(f"{path}: is an old or encrypted Excel file", "save it as XLSX or CSV")
         if content.startswith(_ZIP) or path.suffix.casefold() in WORKBOOK:
             return _of_workbook(path, content)
-        return PlainTable(tuple(_filled(path, _of_text(content))))
+        return PlainTable(tuple(_filled(path, _of_text(_decoded_table(content, path, ReadsFileError)))))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", "give a table of manual reads") from error
     except (OSError, csv.Error) as error:
@@ -346,8 +356,7 @@ def _filled(path: Path, rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple
         yield number, row
 
 
-def _of_text(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    text = decoded(content)
+def _of_text(text: str) -> Iterator[tuple[int, list[str]]]:
     rest, separator = without_separator_line(text)
     above = len(text[: len(text) - len(rest)].splitlines())
     reader = csv.reader(io.StringIO(rest, newline=""), delimiter=separator, strict=True)
@@ -387,9 +396,28 @@ def _first_sheet(path: Path, content: bytes) -> PlainTable:
         rows = tuple(_filled(path, _sheet_rows(visible[0], path)))
         others = [sheet.title for sheet in book.worksheets if sheet is not visible[0]]
         said = f"{path.name}: only the sheet {visible[0].title!r} was read, not {_listed(others)}"
-        return PlainTable(rows, (said,) if others else ())
+        hidden = [f"{path.name}: {what}" for what in _hidden(visible[0], rows)]
+        return PlainTable(rows, (*((said,) if others else ()), *hidden))
     finally:
         book.close()
+
+
+def _hidden(sheet: Any, rows: Sequence[tuple[int, list[str]]]) -> Iterator[str]:
+    """Say which rows and columns of the table nobody sees in the sheet, as behind a filter."""
+    with sheet._get_source() as source:  # the only way to them without loading everything
+        elements = _HIDDEN.findall(source.read())
+    numbers = {
+        int(place[1]) for kind, element in elements if kind == b"row" and (place := _ROW.search(element))
+    }
+    filled = [number for number, _ in rows if number in numbers]
+    if filled:
+        yield f"hidden rows of the sheet were read, too: {len(filled)}, such as row {filled[0]}"
+    width = max((len(row) for _, row in rows), default=0)
+    first = [
+        int(place[1]) for kind, element in elements if kind == b"col" and (place := _COLUMN.search(element))
+    ]
+    if any(column <= width for column in first):
+        yield "hidden columns of the sheet were read, too"
 
 
 def _listed(names: list[str]) -> str:

@@ -18,7 +18,7 @@ from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Calib
 from cxpath.data.settings import Settings, bundled, parse_toml
 from cxpath.errors import ModelError
 from cxpath.network.embedding import CellEmbedding, read_embedding
-from cxpath.network.unet import ArchitectureSettings, PlainUNet
+from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, ArchitectureSettings, PlainUNet
 
 # A model's card: what it is, what it may be used on, how good it was measured to be, and its digest.
 #
@@ -177,7 +177,7 @@ class ModelCard(Settings):
     stride_px: int
     """Tile origins must be multiples of this at the network's µm/px."""
     output_stride_px: int
-    halo_px: int
+    halo_px: int = Field(ge=0, le=4096)
     receptive_field_px: int
     fine_classes: tuple[str, ...]
     stain_classes: tuple[str, ...]
@@ -198,6 +198,10 @@ class ModelCard(Settings):
         expected = (FINE_CLASSES, STAIN_CLASSES, REGION_CLASSES)
         if (self.fine_classes, self.stain_classes, self.region_classes) != expected:
             raise ValueError("classes are not the ones, or not in the order, that this cxpath knows")
+        if (self.stride_px, self.output_stride_px) != (LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX):
+            raise ValueError(
+                f"stride_px and output_stride_px must be {LATTICE_STRIDE_PX} and {OUTPUT_STRIDE_PX}"
+            )
         # A core that starts on the lattice sees half of what lies beyond one lattice block on each side.
         if 2 * self.halo_px < self.receptive_field_px - self.stride_px:
             raise ValueError("halo_px is less than the receptive field reaches")

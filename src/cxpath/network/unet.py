@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -28,28 +29,32 @@ _LIGHT_SPREAD = (42.0, 46.0, 40.0)
 _OUTPUT_CHANNELS = 1 + 2 + len(FINE_CLASSES) + len(STAIN_CLASSES)
 
 
+Channels = Annotated[int, Field(gt=0, le=4096)]
+"""Wider, a damaged card would ask for more memory than there is."""
+
+
 class ArchitectureSettings(Settings):
     """What is needed to rebuild a network before its weights are loaded."""
 
     name: Literal["plain_unet"] = "plain_unet"
     """The only family so far."""
 
-    stem_channels: int = 16
+    stem_channels: Channels = 16
     """Channels at every second pixel."""
 
-    fine_channels: int = 32
+    fine_channels: Channels = 32
     """Channels at every fourth pixel, where membranes are seen."""
 
-    middle_channels: int = 64
+    middle_channels: Channels = 64
     """Channels at every eighth pixel, where nuclei are seen."""
 
-    deep_channels: int = 224
+    deep_channels: Channels = 224
     """Channels at every sixteenth pixel, where nests and stroma are seen."""
 
-    merged_channels: int = 48
+    merged_channels: Channels = 48
     """Channels after all depths are merged at every fourth pixel."""
 
-    hidden_channels: int = 96
+    hidden_channels: Channels = 96
     """Channels of the last layer before the outputs."""
 
 

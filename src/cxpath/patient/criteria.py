@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -12,30 +12,6 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from cxpath.data.settings import Settings
-
-# Agents by kind, as far as the cautions and earlier therapies ask for them.
-
-
-IMMUNE_CHECKPOINT = frozenset(
-    {
-        "pembrolizumab",
-        "nivolumab",
-        "cemiplimab",
-        "dostarlimab",
-        "atezolizumab",
-        "cadonilimab",
-        "zimberelimab",
-        "socazolimab",
-        "enlonstobart",
-        "iparomlimab",
-        "iparomlimab/tuvonralimab",
-    }
-)
-"""Those of the clinical brief 2.1 and 2.2."""
-
-PACLITAXEL = frozenset({"paclitaxel", "nab-paclitaxel"})
-"""Its neuropathy adds to that of tisotumab vedotin (brief 2.3)."""
-
 
 # How surely a fact is known: the marks of the clinical brief, in words.
 
@@ -49,6 +25,77 @@ class Certainty(StrEnum):
     MEDIUM = "from memory, medium confidence"
     LOW = "from memory, low confidence"
     NOT_VERIFIED = "not verified"
+
+
+# What a criterion or a caution rests on: a full reference, and how much of the document itself was read.
+
+
+class SourceKind(StrEnum):
+    """What kind of document it is."""
+
+    LABEL = "label"
+    """The product information of a drug: what a regulator approved."""
+    GUIDELINE = "guideline"
+    TRIAL = "trial"
+    KNOWLEDGE_BASE = "knowledge_base"
+    """A database of labels, for what is not among them."""
+    NOTICE = "notice"
+    """A regulator's or a company's notice of a decision."""
+
+
+class Reading(StrEnum):
+    """How much of the wording that matters was read."""
+
+    FULL = "in full"
+    QUOTED = "quoted in full"
+    """The whole indication was read, as quoted by a regulator, the company or a database."""
+    PART = "in part"
+    NOT = "not read"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the whole wording was read."""
+        return self in {Reading.FULL, Reading.QUOTED}
+
+
+class Source(Settings):
+    """One `[[source]]` of `configs/therapy/sources.toml`."""
+
+    id: str = Field(pattern=r"^[a-z0-9-]+$")
+    kind: SourceKind
+    title: str
+    """The document and its section."""
+    revision: str = ""
+    """Revision month of a label, version of a guideline; "not stated" where what was read has none."""
+    registry: str = Field(default="", pattern=r"^(NCT\d{8}|)$")
+    doi: str = ""
+    pmid: str = ""
+    pmcid: str = ""
+    journal: str = ""
+    address: str = Field(pattern=r"^https?://")
+    """Of what was read."""
+    accessed: date
+    read: Reading
+    note: str = ""
+    """Who could not be reached, and what is missing."""
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether a trial or paper can be looked up by a number."""
+        return bool(self.registry or self.doi or self.pmid or self.pmcid)
+
+    @property
+    def citation(self) -> str:
+        """The full reference in one line."""
+        parts = [
+            self.title,
+            f"revision {self.revision}" if self.revision else "",
+            self.journal,
+            self.registry,
+        ]
+        parts += [f"doi {self.doi}" if self.doi else "", f"PMID {self.pmid}" if self.pmid else "", self.pmcid]
+        read = f"{self.address} (accessed {self.accessed}, {self.read.value})"
+        return "; ".join(part for part in [*parts, read] if part)
 
 
 # One condition of a criterion or a caution: a fact, an operator, a value.
@@ -93,6 +140,11 @@ class Clause(Settings):
         return {">=": number >= limit, ">": number > limit, "<": number < limit}[self.op]
 
 
+def cited_in_words(cited: Iterable[Source]) -> str:
+    """Return references in one line; what is cited nowhere is remembered only, and says so."""
+    return " | ".join(source.citation for source in cited) or "no source was read"
+
+
 # A caution: a flag with the patient's fact beside it, for the board. Never an exclusion by software.
 
 
@@ -117,9 +169,17 @@ class Caution(Settings):
     """The kind of agents, as criteria name it under `cautions`."""
     when: Clause
     flag: str
-    source: str
+    sources: tuple[str, ...] = ()
+    """Ids of `[[source]]`; empty for what is remembered only."""
     as_of: date
     certainty: Certainty
+    cited: tuple[Source, ...] = ()
+    """The sources themselves, filled in on reading."""
+
+    @property
+    def source(self) -> str:
+        """The references in words."""
+        return cited_in_words(self.cited)
 
 
 class Advice(Settings):
@@ -127,15 +187,21 @@ class Advice(Settings):
 
     agents: str
     text: str
-    source: str
+    sources: tuple[str, ...] = ()
     as_of: date
     certainty: Certainty
+    cited: tuple[Source, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The references in words."""
+        return cited_in_words(self.cited)
 
 
 # A criterion: one indication, guideline or refuted belief, with its source, date and certainty.
 
 
-Jurisdiction = Literal["us", "eu", "jp", "cn", "any"]
+Jurisdiction = Literal["us", "eu", "jp", "cn"]
 JURISDICTIONS: tuple[Jurisdiction, ...] = ("us", "eu", "jp", "cn")
 
 
@@ -172,12 +238,13 @@ class Criterion(Settings):
     agent: str
     regimen: str
     population: str
-    jurisdiction: Jurisdiction
+    jurisdiction: Jurisdiction | Literal["any"]
     approval: Approval
     approved_on: str = Field(default="", pattern=r"^(\d{4}(-\d{2}){0,2}|unknown|)$")
     """As exactly as the source says; "unknown" where it does not."""
     trial: str = ""
-    source: str
+    sources: tuple[str, ...] = ()
+    """Ids of `[[source]]`."""
     as_of: date
     certainty: Certainty
     certainty_note: str = ""
@@ -193,7 +260,11 @@ class Criterion(Settings):
     """Kinds of agents whose cautions apply."""
     reason: str = ""
     """Why it cannot be met, for those that cannot."""
+    beyond_clauses: tuple[str, ...] = ()
+    """What the label asks for and no clause can: a person must judge it, and the criterion is never met."""
     notes: tuple[str, ...] = ()
+    cited: tuple[Source, ...] = ()
+    """The sources themselves, filled in on reading."""
 
     @model_validator(mode="after")
     def _says_why_not(self) -> Criterion:
@@ -202,6 +273,28 @@ class Criterion(Settings):
         if self.stage and not self.stage_edition:
             raise ValueError("stage needs stage_edition: a stage means nothing without it")
         return self
+
+    @property
+    def source(self) -> str:
+        """The references in words."""
+        return cited_in_words(self.cited)
+
+    @property
+    def open_points(self) -> tuple[str, ...]:
+        """Why the criterion can at most be indeterminate, as what would settle it."""
+        documents = [one for one in self.cited if one.kind in {SourceKind.LABEL, SourceKind.GUIDELINE}]
+        unread = [one.title for one in documents if not one.read.is_complete]
+        if not documents:
+            return ("the label or guideline itself: none is cited", *self.beyond_clauses)
+        return (
+            *(f"the full wording of {title}: it could not be read" for title in unread),
+            *self.beyond_clauses,
+        )
+
+    @property
+    def verified(self) -> bool:
+        """Whether the whole wording of its label or guideline was read."""
+        return bool(self.cited) and not self.open_points
 
     @cached_property
     def clauses(self) -> tuple[Clause, ...]:
@@ -212,7 +305,15 @@ class Criterion(Settings):
         if self.stage:
             own.append(Clause(fact="clinical.stage", op="in", value=self.stage, edition=self.stage_edition))
         if self.histology_excluded:
-            own.append(Clause(fact="clinical.histology", op="not_in", value=self.histology_excluded))
+            own.append(
+                Clause(
+                    fact="clinical.histology",
+                    op="not_in",
+                    value=self.histology_excluded,
+                    words=f"histology none of {', '.join(map(in_words, self.histology_excluded))}"
+                    " (excluded from the trial)",
+                )
+            )
         return (*own, *self.requires, *self.biomarker)
 
 
@@ -225,6 +326,20 @@ class CriteriaFile(Settings):
     criterion: tuple[Criterion, ...] = ()
     caution: tuple[Caution, ...] = ()
     advice: tuple[Advice, ...] = ()
+    source: tuple[Source, ...] = ()
+
+    def citing(self, sources: Mapping[str, Source]) -> CriteriaFile:
+        """Return the same with each entry's sources filled in; they must exist (see `lint`)."""
+
+        def cited(ids: Iterable[str]) -> dict[str, tuple[Source, ...]]:
+            return {"cited": tuple(sources[name] for name in ids)}
+
+        return CriteriaFile(
+            criterion=tuple(one.model_copy(update=cited(one.sources)) for one in self.criterion),
+            caution=tuple(one.model_copy(update=cited(one.sources)) for one in self.caution),
+            advice=tuple(one.model_copy(update=cited(one.sources)) for one in self.advice),
+            source=self.source,
+        )
 
 
 @dataclass(frozen=True)

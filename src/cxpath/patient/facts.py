@@ -6,17 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cxpath.patient.clinical import any_of
-from cxpath.patient.criteria import (
-    IMMUNE_CHECKPOINT,
-    PACLITAXEL,
-    Clause,
-    Found,
-    Scalar,
-    by_words,
-    in_words,
-    unknown,
-)
+from cxpath.patient.clinical import IMMUNE_CHECKPOINT, NTRK_INHIBITORS, PACLITAXEL, any_of
+from cxpath.patient.criteria import Clause, Found, Scalar, by_words, in_words, unknown
 from cxpath.patient.pdl1 import REQUIRED_TUMOUR_CELLS, Pdl1Score
 from cxpath.patient.profile import BiomarkerProfile, Comorbidities, Finding, MmrStatus, MsiStatus
 
@@ -83,6 +74,17 @@ def _stage(profile: BiomarkerProfile, clause: Clause) -> Found:
     return Found(stage.stage, words)
 
 
+def _setting(profile: BiomarkerProfile, clause: Clause) -> Found:
+    """Look at the setting: disease of metastatic extent is metastatic, and persistent disease may be."""
+    setting = profile.clinical.current_setting
+    if setting is None:
+        return unknown("unknown", FACTS["clinical.setting"].settle)
+    may_be_metastatic = profile.clinical.metastatic is None and not clause.holds(setting)
+    if may_be_metastatic and clause.holds("metastatic"):
+        return unknown(f"{in_words(setting)}; whether it is metastatic is unknown", _EXTENT)
+    return Found(setting, in_words(setting))
+
+
 def _by_assay(value: Scalar | None, by: str | None, clause: Clause, what: str) -> Found:
     """Look at a result that counts only by the clause's assays."""
     wanted = " or ".join(map(by_words, clause.assay))
@@ -121,14 +123,37 @@ def _mmr(profile: BiomarkerProfile) -> Scalar | None:
     return None if profile.msi.mmr is None else profile.msi.mmr is MmrStatus.DEFICIENT
 
 
-_HISTORY = "the complete list of earlier therapies"
+_HISTORY = "the complete list of earlier therapies with their agents"
+_EXTENT = "whether the disease is resectable, locally advanced or metastatic now (extent)"
 
 FACTS: dict[str, Fact] = {
     "clinical.age_years": _plain("age (years)", "the age", lambda p: p.clinical.age_years),
     "clinical.histology": _plain("histology", "the histological type", lambda p: p.clinical.histology),
     "clinical.stage": Fact("stage", "the stage with its edition", _stage),
-    "clinical.setting": _plain(
-        "setting", "whether the disease is persistent, recurrent or metastatic", lambda p: p.clinical.setting
+    "clinical.setting": Fact(
+        "setting", "whether the disease is persistent, recurrent or metastatic", _setting
+    ),
+    "clinical.metastatic": _plain("metastatic", _EXTENT, lambda p: p.clinical.metastatic),
+    "clinical.metastatic_or_morbid_resection": _plain(
+        "metastatic, or resection likely to result in severe morbidity",
+        f"{_EXTENT}, and whether a resection is likely to result in severe morbidity",
+        lambda p: any_of((p.clinical.metastatic, p.clinical.resection_severely_morbid)),
+    ),
+    "clinical.advanced": _plain("locally advanced or metastatic", _EXTENT, lambda p: p.clinical.advanced),
+    "clinical.advanced_or_morbid_resection": _plain(
+        "locally advanced or metastatic, or resection likely to result in severe morbidity",
+        f"{_EXTENT}, and whether a resection is likely to result in severe morbidity",
+        lambda p: any_of((p.clinical.advanced, p.clinical.resection_severely_morbid)),
+    ),
+    "clinical.advanced_or_recurrent": _plain(
+        "advanced or recurrent",
+        f"{_EXTENT}, and whether it can be resected",
+        lambda p: p.clinical.advanced_or_recurrent,
+    ),
+    "clinical.after_first_treatment": Fact(
+        "persistent, recurrent or metastatic disease",
+        "whether the disease is newly diagnosed, or persistent, recurrent or metastatic",
+        lambda p, c: _after_first_treatment(p),
     ),
     "clinical.lines": _plain(
         "lines for recurrent or metastatic disease (chemoradiation is none)",
@@ -145,8 +170,51 @@ FACTS: dict[str, Fact] = {
     ),
     "clinical.progressed_after_chemotherapy": _plain(
         "progression on or after chemotherapy for recurrent or metastatic disease",
-        "for each earlier line, whether it held chemotherapy and whether the disease progressed",
+        "for each earlier line, whether it contained chemotherapy and whether the disease progressed",
         lambda p: p.clinical.progressed_after_chemotherapy,
+    ),
+    "clinical.prior_systemic_therapy": _plain(
+        "earlier systemic therapy",
+        "whether systemic therapy was given for recurrent or metastatic disease, or whether the board counts"
+        " chemoradiation or (neo)adjuvant therapy",
+        lambda p: p.clinical.prior_systemic_therapy,
+    ),
+    "clinical.chemotherapy_for_advanced_disease": _plain(
+        "earlier chemotherapy (chemoradiation is none)",
+        "for each earlier line, whether it contained chemotherapy",
+        lambda p: p.clinical.chemotherapy_for_advanced_disease,
+    ),
+    "clinical.progressed_after_platinum": _plain(
+        "progression on or after platinum-based chemotherapy for recurrent or metastatic disease",
+        "for each earlier line, whether it contained platinum and whether the disease progressed",
+        lambda p: p.clinical.progressed_after_platinum,
+    ),
+    "clinical.progressed_after_systemic": _plain(
+        "progression on or after systemic therapy for recurrent or metastatic disease",
+        "for each earlier line, whether the disease progressed",
+        lambda p: p.clinical.progressed_after_systemic,
+    ),
+    "clinical.progressed_or_no_alternative": _plain(
+        "progression after treatment, or no satisfactory alternative",
+        "whether the disease progressed after treatment, or the board's judgement whether a satisfactory"
+        " alternative is left",
+        lambda p: p.clinical.progressed_or_no_alternative,
+    ),
+    "clinical.progressed_after_systemic_or_no_alternative": _plain(
+        "progression after systemic treatment, or no satisfactory alternative",
+        "whether the disease progressed after systemic treatment, or the board's judgement whether a"
+        " satisfactory alternative is left",
+        lambda p: p.clinical.progressed_after_systemic_or_no_alternative,
+    ),
+    "clinical.ntrk_pretreated_or_no_alternative": _plain(
+        "earlier NTRK inhibitor, or no satisfactory alternative",
+        f"{_HISTORY}, and the board's judgement whether a satisfactory alternative is left",
+        lambda p: p.clinical.ntrk_pretreated_or_no_alternative,
+    ),
+    "clinical.platinum_unsuitable": _plain(
+        "platinum cannot be given",
+        "the board's judgement whether platinum can be given",
+        lambda p: p.clinical.platinum_unsuitable,
     ),
     "clinical.unresectable_or_metastatic": _plain(
         "unresectable or metastatic",
@@ -161,6 +229,11 @@ FACTS: dict[str, Fact] = {
     "tmb.value": Fact("TMB (mutations per Mb)", "tumour mutational burden", _tmb),
     "msi.high_or_mmr_deficient": _plain(
         "MSI-H or mismatch repair deficient", "microsatellite and mismatch repair tests", _msi_or_mmr
+    ),
+    "msi.high": _plain(
+        "MSI-H",
+        "the microsatellite test",
+        lambda p: None if p.msi.msi is None else p.msi.msi is MsiStatus.HIGH,
     ),
     "msi.mmr_deficient": _plain("mismatch repair deficient", "mismatch repair by immunohistochemistry", _mmr),
     "msi.fda_approved_test": Fact("by an FDA-approved test", "", lambda p, c: _approved_test(p)),
@@ -177,8 +250,18 @@ FACTS: dict[str, Fact] = {
     "history.immune_checkpoint": _plain(
         "earlier PD-1 or PD-L1 antibody", _HISTORY, lambda p: p.clinical.received(IMMUNE_CHECKPOINT)
     ),
+    "history.ntrk_inhibitor": _plain(
+        "earlier NTRK inhibitor", _HISTORY, lambda p: p.clinical.received(NTRK_INHIBITORS)
+    ),
     "history.paclitaxel": _plain("earlier paclitaxel", _HISTORY, lambda p: p.clinical.received(PACLITAXEL)),
 } | {f"comorbidities.{name}": _comorbidity(name) for name in Comorbidities.model_fields}
+
+
+def _after_first_treatment(profile: BiomarkerProfile) -> Found:
+    value, setting = profile.clinical.after_first_treatment, profile.clinical.current_setting
+    if value is None or setting is None:
+        return unknown("unknown", FACTS["clinical.after_first_treatment"].settle)
+    return Found(value, f"{in_words(setting)} disease")
 
 
 def _approved_test(profile: BiomarkerProfile) -> Found:

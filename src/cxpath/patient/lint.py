@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -11,12 +11,33 @@ from typing import Any
 from pydantic import ValidationError
 
 from cxpath.data.settings import Settings
-from cxpath.patient.criteria import APPROVALS, Advice, Caution, Clause, Criterion
+from cxpath.patient.criteria import (
+    APPROVALS,
+    Advice,
+    Approval,
+    Caution,
+    Clause,
+    Criterion,
+    Source,
+    SourceKind,
+)
 from cxpath.patient.review import is_known_fact
 
 STALE_AFTER = timedelta(days=365)
-REQUIRED = ("source", "as_of", "certainty")
-_MODELS: Mapping[str, type[Settings]] = {"criterion": Criterion, "caution": Caution, "advice": Advice}
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "criterion": ("sources", "as_of", "certainty"),
+    "caution": ("as_of", "certainty"),
+    "advice": ("as_of", "certainty"),
+    "source": ("address", "accessed", "read"),
+}
+UNVERIFIED_REQUIRED = ("as_of", "certainty")
+"""Of a criterion of which nothing could be read: it says so, and is never met."""
+_MODELS: Mapping[str, type[Settings]] = {
+    "criterion": Criterion,
+    "caution": Caution,
+    "advice": Advice,
+    "source": Source,
+}
 
 
 class Severity(StrEnum):
@@ -45,7 +66,9 @@ class Finding:
         }
 
 
-def lint(documents: Mapping[str, Mapping[str, Any]], today: date) -> list[Finding]:
+def lint(
+    documents: Mapping[str, Mapping[str, Any]], today: date, shipped: Iterable[Source] = ()
+) -> list[Finding]:
     """Check raw files of criteria.
 
     Parameters
@@ -53,6 +76,8 @@ def lint(documents: Mapping[str, Mapping[str, Any]], today: date) -> list[Findin
     documents : mapping of str to mapping
         The content of each TOML file, by name.
     today : date
+    shipped : iterable of Source
+        Sources that may be cited beside those of the files.
 
     Returns
     -------
@@ -60,7 +85,10 @@ def lint(documents: Mapping[str, Mapping[str, Any]], today: date) -> list[Findin
         Empty when all is well.
     """
     found = _ids_twice(documents)
-    kinds = {entry.get("agents") for document in documents.values() for entry in _list(document, "caution")}
+    known = {one.id: one for one in (*shipped, *_sources(documents))}
+    kinds = {
+        str(entry.get("agents")) for document in documents.values() for entry in _list(document, "caution")
+    }
     for file, document in documents.items():
         for table in document:
             if table not in _MODELS:
@@ -68,7 +96,9 @@ def lint(documents: Mapping[str, Mapping[str, Any]], today: date) -> list[Findin
         for table in _MODELS:
             for number, entry in enumerate(_list(document, table), start=1):
                 name = str(entry.get("id") or f"{table} {number}")
-                found += [Finding(s, file, name, what) for s, what in _entry(table, entry, today, kinds)]
+                found += [
+                    Finding(s, file, name, what) for s, what in _entry(table, entry, today, kinds, known)
+                ]
     return found
 
 
@@ -77,10 +107,22 @@ def _list(document: Mapping[str, Any], table: str) -> Sequence[Mapping[str, Any]
     return entries if isinstance(entries, list) else ()
 
 
+def _sources(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Source]:
+    """Yield the sources that are well formed; the others are found faulty entry by entry."""
+    for document in documents.values():
+        for entry in _list(document, "source"):
+            try:
+                yield Source.model_validate(entry)
+            except ValidationError:
+                continue
+
+
 def _ids_twice(documents: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
     found, seen = [], dict[str, str]()
     for file, document in documents.items():
-        for entry in (*_list(document, "criterion"), *_list(document, "caution")):
+        for entry in (
+            entry for table in ("criterion", "caution", "source") for entry in _list(document, table)
+        ):
             name = str(entry.get("id"))
             if name in seen:
                 found.append(Finding(Severity.ERROR, file, name, f"id stands twice, first in {seen[name]}"))
@@ -89,9 +131,12 @@ def _ids_twice(documents: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
 
 
 def _entry(
-    table: str, entry: Mapping[str, Any], today: date, kinds: set[Any]
+    table: str, entry: Mapping[str, Any], today: date, kinds: set[Any], known: Mapping[str, Source]
 ) -> Iterator[tuple[Severity, str]]:
-    lacking = [key for key in REQUIRED if not str(entry.get(key, "")).strip()]
+    required = UNVERIFIED_REQUIRED if entry.get("approval") == Approval.UNVERIFIED else REQUIRED[table]
+    lacking = [key for key in required if not entry.get(key) or not str(entry[key]).strip()]
+    if "cited" in entry:
+        yield Severity.ERROR, "cited: extra inputs are not permitted"
     if lacking:
         yield from ((Severity.ERROR, f"has no {key}") for key in lacking)
         return
@@ -101,15 +146,49 @@ def _entry(
         for one in error.errors():
             yield Severity.ERROR, f"{'.'.join(map(str, one['loc'])) or table}: {one['msg']}"
         return
+    if isinstance(parsed, Source):
+        yield from _age("accessed", parsed.accessed, today)
+        yield from _source(parsed)
     if isinstance(parsed, Criterion | Caution | Advice):
-        if parsed.as_of > today:
-            yield Severity.WARNING, f"as_of {parsed.as_of} lies in the future"
-        if today - parsed.as_of > STALE_AFTER:
-            yield Severity.WARNING, f"as_of {parsed.as_of} is older than a year: verify it again"
+        yield from _age("as_of", parsed.as_of, today)
+        unknown = [name for name in parsed.sources if name not in known]
+        yield from ((Severity.ERROR, f"sources: there is no [[source]] {name!r}") for name in unknown)
     if isinstance(parsed, Criterion):
         yield from _criterion(parsed, kinds)
+        yield from _references(parsed, [known[name] for name in parsed.sources if name in known])
     if isinstance(parsed, Caution):
         yield from _clause(parsed.when)
+
+
+def _age(name: str, day: date, today: date) -> Iterator[tuple[Severity, str]]:
+    if day > today:
+        yield Severity.WARNING, f"{name} {day} lies in the future"
+    if today - day > STALE_AFTER:
+        yield Severity.WARNING, f"{name} {day} is older than a year: verify it again"
+
+
+def _source(source: Source) -> Iterator[tuple[Severity, str]]:
+    if source.kind in {SourceKind.LABEL, SourceKind.GUIDELINE} and not source.revision:
+        yield (
+            Severity.ERROR,
+            'has no revision month or version (say "not stated" where what was read has none)',
+        )
+    if source.kind is SourceKind.TRIAL and not source.is_identified:
+        yield Severity.ERROR, "a trial needs its registry number, DOI or PMID"
+    if not source.read.is_complete and not source.note:
+        yield Severity.ERROR, "was not read in full: a note must say what is missing"
+
+
+def _references(criterion: Criterion, cited: Sequence[Source]) -> Iterator[tuple[Severity, str]]:
+    """Check that what can be met cites its label or guideline, and a trial or paper that can be looked up."""
+    if not criterion.approval.can_be_met:
+        return
+    kinds = {source.kind for source in cited}
+    if kinds.isdisjoint({SourceKind.LABEL, SourceKind.GUIDELINE}):
+        yield Severity.ERROR, "cites no product label or guideline"
+    rests_on_trial = criterion.approval is not Approval.GUIDELINE or criterion.trial
+    if rests_on_trial and not any(source.is_identified for source in cited):
+        yield Severity.ERROR, "cites no registry number, DOI or PMID"
 
 
 def _criterion(criterion: Criterion, kinds: set[Any]) -> Iterator[tuple[Severity, str]]:

@@ -9,7 +9,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cxpath.patient.fields import Interval, PlainName, ProfilePart
 from cxpath.patient.tmb import exact_count_interval
@@ -18,6 +18,11 @@ ASSUMED_TUMOUR_CELLS = 1000
 """Where nobody says how many tumour cells were seen: at 1,000, CPS 1.0 may be 0.48 to 1.84 (brief 0.5)."""
 
 REQUIRED_TUMOUR_CELLS = 100
+
+
+def names_a_person(name: str) -> bool:
+    """Say whether a name has at least two letters: initials do, a lone sign or number does not."""
+    return sum(letter.isalpha() for letter in name) >= 2
 
 
 class ScoreKind(StrEnum):
@@ -74,6 +79,14 @@ class Pdl1Score(ProfilePart):
             return rest | {"below": value.strip().removeprefix("<").replace(",", ".")}
         return stated
 
+    @field_validator("confirmed_by")
+    @classmethod
+    def _names_a_person(cls, name: str | None) -> str | None:
+        """Refuse what names nobody: a lone sign or a number."""
+        if name is not None and not names_a_person(name):
+            raise ValueError("must name the person who confirmed the score")
+        return name
+
     @property
     def confirmed(self) -> bool:
         """Whether a person has put name and date to it."""
@@ -92,6 +105,14 @@ class Pdl1Score(ProfilePart):
         by = f"by {self.assay.upper()}" if self.assay else "by an assay that is not stated"
         who = f"confirmed by {self.confirmed_by}, {self.confirmed_on}" if self.confirmed else "not confirmed"
         return f"{self.score.upper()} {number} {by}, {who}"
+
+    @property
+    def counting_interval(self) -> tuple[float, float] | None:
+        """The exact Poisson interval of the stained cells, where no other interval is stated."""
+        if self.value is None or self.not_evaluable_because or self.interval is not None:
+            return None
+        low, high, _ = self._bounds()
+        return low, high
 
     def why_near(self, cutoff: float) -> str:
         """Return why the score is too near a cut-off to decide, or nothing where it is not.

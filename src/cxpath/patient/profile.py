@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from cxpath.errors import ProfileError
 from cxpath.patient.clinical import Clinical
+from cxpath.patient.criteria import Jurisdiction
 from cxpath.patient.fields import HScore, Interval, PlainName, ProfilePart
 from cxpath.patient.hpv import P16, DerivedHpv, Hpv, derive_hpv
 from cxpath.patient.pdl1 import Pdl1Score
@@ -50,6 +51,8 @@ class Comorbidities(ProfilePart):
     qtc_prolonged: bool | None = None
     liver_enzymes_raised: bool | None = None
     central_nervous_symptoms: bool | None = None
+    severe_skin_reaction: bool | None = None
+    """Stevens-Johnson syndrome or toxic epidermal necrolysis, now or before."""
 
 
 # What sequencing and immunohistochemistry found beside PD-L1 and HPV, each with the test that found it.
@@ -160,7 +163,11 @@ class BiomarkerProfile(ProfilePart):
     schema_name: Literal["cxpath/profile/1"] = SCHEMA
     case: str | None = None
     """A pseudonym; never a name or an accession number."""
+    specimen: str | None = None
+    """The block or sample that was tested, as the laboratory's pseudonym for it."""
     tumour: Literal["cervix"] = "cervix"
+    jurisdictions: tuple[Jurisdiction, ...] = ()
+    """Whose criteria the case is reviewed by: us, eu, jp, cn."""
     pdl1: tuple[Pdl1Score, ...] = ()
     hpv: Hpv = Hpv()
     p16: P16 = P16()
@@ -190,6 +197,8 @@ class BiomarkerProfile(ProfilePart):
         given = self.clinical.pelvic_radiotherapy
         if given and self.clinical.prior_pelvic_radiotherapy is False:
             yield "no pelvic radiotherapy is stated, but chemoradiation stands in the history"
+        for number, therapy in enumerate(self.clinical.therapies or (), start=1):
+            yield from (f"earlier therapy {number}: {doubt}" for doubt in therapy.doubts)
 
 
 def profile_from(stated: Mapping[str, Any], file: object = "profile") -> BiomarkerProfile:

@@ -71,7 +71,8 @@ class CriterionResult:
             return ()
         if self.criterion.approval is Approval.UNVERIFIED:
             return (self.criterion.reason,)
-        return tuple(dict.fromkeys(one.found.settle for one in self.clauses if one.found.settle))
+        facts = (one.found.settle for one in self.clauses if one.found.settle)
+        return tuple(dict.fromkeys([*facts, *self.criterion.open_points]))
 
     @property
     def not_met_because(self) -> tuple[str, ...]:
@@ -103,6 +104,8 @@ def evaluate_criterion(
         verdict = Verdict.NOT_MET
     else:
         verdict = all_of(one.verdict for one in clauses)
+        if verdict is Verdict.MET and not criterion.verified:
+            verdict = Verdict.INDETERMINATE
     flags = tuple(flag for kind in criterion.cautions for flag in cautions.get(kind, ()))
     return CriterionResult(criterion, verdict, clauses, flags)
 

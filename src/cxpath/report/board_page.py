@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from cxpath.data.reasons import RESEARCH_USE
 from cxpath.patient.clinical import Clinical, Therapy
-from cxpath.patient.criteria import Approval, CautionState, Verdict
+from cxpath.patient.criteria import Approval, CautionState, Criterion, Verdict
 from cxpath.patient.hpv import HpvClass
 from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
 from cxpath.patient.profile import BiomarkerProfile, Expression
 from cxpath.patient.review import WORDING, CautionResult, CriterionResult, TherapyReview
-from cxpath.report.html import interval, render_page, score_form
+from cxpath.report.board_summary import board_summary, printed_score
+from cxpath.report.html import interval, render_page
 
 # The sheet for the conversation with the patient: one page, plain words, no promise and no choice.
 
@@ -26,7 +27,9 @@ _KINDS = {
     "platinum": "chemotherapy: it harms cells that divide fast",
     "tisotumab": "an antibody that carries chemotherapy to the tumour",
     "trastuzumab_deruxtecan": "an antibody that carries chemotherapy to the tumour",
-    "ntrk_ret_inhibitor": "it blocks one signal inside the tumour’s cells",
+    "ntrk_ret_inhibitor": "a pill: it blocks one signal inside the tumour’s cells",
+    "braf_mek_inhibitor": "two pills: they block one signal inside the tumour’s cells",
+    "topotecan": "chemotherapy: it harms cells that divide fast",
 }
 
 _PLAIN_CAUTIONS = {
@@ -45,27 +48,29 @@ _PLAIN_CAUTIONS = {
 """By the caution's own words; the others are plain enough."""
 
 _PLAIN_FACTS = {
-    "clinical.stage": "the exact stage of the tumour",
-    "clinical.histology": "the type of the tumour under the microscope",
-    "clinical.setting": "where the disease stands now",
-    "clinical.lines": "which treatments you had before",
-    "clinical.prior_definitive_therapy": "which treatments you had before",
-    "clinical.progressed": "how the tumour answered to earlier treatments",
-    "clinical.progressed_after_chemotherapy": "how the tumour answered to earlier chemotherapy",
-    "clinical.unresectable_or_metastatic": "whether the tumour can be taken out",
-    "clinical.no_satisfactory_alternative": "which other treatments could be considered",
-    "clinical.age_years": "your age",
-    "pdl1.cps": "the PD-L1 test, checked by a pathologist",
-    "tmb.value": "the number of changes in the tumour’s genes, by the test that counts for this",
-    "msi.high_or_mmr_deficient": "the test of how the tumour repairs its genes",
-    "msi.mmr_deficient": "the test of how the tumour repairs its genes",
-    "msi.fda_approved_test": "the test of how the tumour repairs its genes",
-    "her2.ihc": "the HER2 test",
-    "alterations.ntrk_fusion": "a search for rare changes in the tumour’s genes",
-    "alterations.ntrk_resistance_mutation": "a search for rare changes in the tumour’s genes",
-    "alterations.ret_fusion": "a search for rare changes in the tumour’s genes",
-    "alterations.braf_v600e": "a search for rare changes in the tumour’s genes",
+    "stage": "the exact stage of the tumour",
+    "histology": "the type of the tumour under the microscope",
+    "setting": "where the tumour is now",
+    "metastatic": "where the tumour is now",
+    "advanced": "where the tumour is now",
+    "unresectable": "if the tumour can be taken out",
+    "lines": "which treatments you had before",
+    "prior": "which treatments you had before",
+    "chemotherapy": "which treatments you had before",
+    "ntrk": "which treatments you had before",
+    "progressed": "how the tumour changed after earlier treatments",
+    "no": "which other treatments there are",
+    "platinum": "which medicines you can be given",
+    "age": "your age",
+    "after": "where the tumour is now",
+    "pdl1": "the PD-L1 test, checked by a doctor",
+    "tmb": "how many changes the tumour’s genes have",
+    "msi": "how the tumour repairs its genes",
+    "her2": "the HER2 test",
+    "alterations": "rare changes in the tumour’s genes",
+    "history": "which treatments you had before",
 }
+"""By the fact's group, and for clinical facts by the first word of their name."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,12 @@ class PlainTest:
 
 
 def patient_sheet(review: TherapyReview, reviewed_on: str) -> str:
-    """Return the sheet's HTML.
+    """Return the sheet's HTML: for one jurisdiction, and without any value that no person has confirmed.
 
     Parameters
     ----------
     review : TherapyReview
+        Of one jurisdiction.
     reviewed_on : str
         The day, in words.
     """
@@ -98,7 +104,6 @@ def patient_sheet(review: TherapyReview, reviewed_on: str) -> str:
         reviewed_on=reviewed_on,
         tests=list(_tests(review.profile)),
         options=_options(met),
-        open_agents=_agents(open_ones, met),
         still_to_find_out=_still_to_find_out(open_ones),
         watched=_watched([*met, *open_ones]),
     )
@@ -126,37 +131,24 @@ def _tests(profile: BiomarkerProfile) -> Iterator[PlainTest]:
 
 
 def _pdl1(profile: BiomarkerProfile) -> str:
+    """Return the score in words; a number that no doctor has checked is not shown."""
     known = [one for one in profile.pdl1 if one.value is not None or one.below is not None]
-    if not known:
-        return "not known"
-    score = known[0]
-    number = _printed(score) if score.value is not None else f"below {score.below:g}"
-    if not score.confirmed:
-        return f"{number}, still to be checked by a pathologist"
-    if score.why_near(1.0):
-        return f"{number}, close to the line of 1 that matters for some treatments: a second look is needed"
-    return f"{number}, checked by a pathologist"
-
-
-def _printed(score: Pdl1Score) -> str:
-    """Return a score of cxpath in its printed form, and one read by eye as it was stated."""
-    if score.value is None:
-        return f"<{score.below:g}" if score.below is not None else UNKNOWN
-    return score_form(score.value) if score.origin is ScoreOrigin.CXPATH else f"{score.value:g}"
+    checked = [one for one in known if one.confirmed]
+    if not checked:
+        return "not checked by a doctor yet" if known else "not known"
+    number = printed_score(checked[0]).replace("<", "below ")
+    if checked[0].why_near(1.0):
+        return f"{number}, close to 1, the line for some treatments; it will be looked at again"
+    return f"{number}, checked by a doctor"
 
 
 def _options(met: Sequence[CriterionResult]) -> list[tuple[str, str]]:
     """Return each regimen once, with what kinds of treatment it holds."""
     labels = [one.criterion for one in met if one.criterion.approval is not Approval.GUIDELINE]
     return [
-        (regimen, "; ".join(_KINDS[kind] for kind in kinds))
+        (regimen, "; ".join(dict.fromkeys(_KINDS[kind] for kind in kinds)))
         for regimen, kinds in {one.regimen: one.cautions for one in labels}.items()
     ]
-
-
-def _agents(open_ones: Sequence[CriterionResult], met: Sequence[CriterionResult]) -> list[str]:
-    named = {one.criterion.agent for one in met}
-    return list(dict.fromkeys(one.criterion.agent for one in open_ones if one.criterion.agent not in named))
 
 
 def _still_to_find_out(open_ones: Sequence[CriterionResult]) -> list[str]:
@@ -166,7 +158,12 @@ def _still_to_find_out(open_ones: Sequence[CriterionResult]) -> list[str]:
         for clause in one.clauses
         if clause.verdict is Verdict.INDETERMINATE
     ]
-    return list(dict.fromkeys(_PLAIN_FACTS[fact] for fact in facts))
+    return list(dict.fromkeys(_plain_fact(fact) for fact in facts))
+
+
+def _plain_fact(fact: str) -> str:
+    group, _, name = fact.partition(".")
+    return _PLAIN_FACTS.get(name.split("_")[0] if group == "clinical" else group, "other facts about you")
 
 
 def _watched(results: Sequence[CriterionResult]) -> list[str]:
@@ -218,8 +215,8 @@ def _score(score: Pdl1Score) -> str:
     if score.not_evaluable_because:
         return "not evaluable"
     if score.value is None or score.interval is None:
-        return _printed(score)
-    return f"{_printed(score)} (95 % interval {interval(score.interval)})"
+        return printed_score(score)
+    return f"{printed_score(score)} (95 % interval {interval(score.interval)})"
 
 
 def _score_source(score: Pdl1Score) -> str:
@@ -288,6 +285,9 @@ def _expression(expression: Expression) -> str:
     return ", ".join(parts) or UNKNOWN
 
 
+_YES_OR_NO = {True: "yes", False: "no", None: UNKNOWN}
+
+
 def _clinical(clinical: Clinical) -> Iterator[ProfileRow]:
     stage = clinical.stage
     yield ProfileRow("Histology", _words(clinical.histology))
@@ -295,6 +295,10 @@ def _clinical(clinical: Clinical) -> Iterator[ProfileRow]:
         "Stage", stage.stage or UNKNOWN, stage.edition or ("edition not stated" if stage.stage else "")
     )
     yield ProfileRow("Setting", _words(clinical.setting))
+    yield ProfileRow("Extent", _words(clinical.extent))
+    yield ProfileRow("Unresectable", _YES_OR_NO[clinical.unresectable])
+    alternative = _YES_OR_NO[clinical.no_satisfactory_alternative]
+    yield ProfileRow("No satisfactory alternative", alternative, "the board’s judgement")
     yield ProfileRow("Age (years)", _number(clinical.age_years))
     if clinical.therapies is None:
         yield ProfileRow("Earlier therapies", UNKNOWN)
@@ -359,8 +363,10 @@ def board_page(review: TherapyReview, reviewed_on: str, provenance: Sequence[tup
         research_use=RESEARCH_USE,
         wording=WORDING,
         case=review.profile.case or "no pseudonym stated",
+        specimen=review.profile.specimen or "",
         reviewed_on=reviewed_on,
         places=[PLACES[place] for place in review.jurisdictions],
+        first=board_summary(review, {one.criterion.id: _approval(one.criterion) for one in review.results}),
         rows=profile_rows(review.profile),
         notices=list(dict.fromkeys(one.notice for one in review.profile.pdl1 if one.notice)),
         conflicts=review.profile.conflicts,
@@ -376,15 +382,14 @@ def board_page(review: TherapyReview, reviewed_on: str, provenance: Sequence[tup
 
 def _card(review: TherapyReview, result: CriterionResult) -> dict[str, object]:
     criterion = result.criterion
-    on = criterion.approved_on
-    dated = f", {on}" if on and on != "unknown" else ", date not in the source" if on else ""
     flags = result.cautions
     return {
         "regimen": criterion.regimen,
         "population": criterion.population,
         "place": PLACES[criterion.jurisdiction],
         "short_place": criterion.jurisdiction.upper(),
-        "approval": f"{_APPROVALS[criterion.approval]}{dated}",
+        "approval": _approval(criterion),
+        "verified": criterion.verified or not criterion.approval.can_be_met,
         "trial": criterion.trial,
         "clauses": [
             {"condition": one.condition, "found": one.found.words, "verdict": one.verdict}
@@ -393,13 +398,19 @@ def _card(review: TherapyReview, result: CriterionResult) -> dict[str, object]:
         "because": result.not_met_because or result.missing,
         "missing": result.missing,
         "raised": [flag for flag in flags if flag.state is CautionState.RAISED],
-        "unknown": [flag.about for flag in flags if flag.state is CautionState.UNKNOWN],
+        "unknown": list(dict.fromkeys(flag.about for flag in flags if flag.state is CautionState.UNKNOWN)),
         "remarks": [*(one.text for one in review.advice_for(result)), *criterion.notes],
         "source": criterion.source,
         "as_of": criterion.as_of.isoformat(),
         "certainty": criterion.certainty.value,
         "certainty_note": criterion.certainty_note,
     }
+
+
+def _approval(criterion: Criterion) -> str:
+    on = criterion.approved_on
+    dated = f", {on}" if on and on != "unknown" else ", date not in the source" if on else ""
+    return f"{_APPROVALS[criterion.approval]}{dated}"
 
 
 def _settling(review: TherapyReview, settle: str, ids: Sequence[str]) -> dict[str, object]:

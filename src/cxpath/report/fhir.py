@@ -86,13 +86,15 @@ def fhir_bundle(review: TherapyReview, document: TherapyDocument) -> dict[str, A
     def address(name: str) -> str:
         return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{seed}/{name}')}"
 
+    case, specimen = review.profile.case, review.profile.specimen
     common = {
         "status": STATUS,
-        "subject": {"display": review.profile.case or "no pseudonym stated"},
+        "subject": _named(case) if case else {"display": "no pseudonym stated"},
         "effectiveDateTime": on.isoformat(),
     }
+    tested = {"specimen": _named(specimen)} if specimen else {}
     observed = {
-        name: {"resourceType": "Observation", "category": [_CATEGORY], **common, **content}
+        name: {"resourceType": "Observation", "category": [_CATEGORY], **common, **tested, **content}
         for name, content in _biomarkers(review.profile, codes)
     }
     for name, content in observed.items():
@@ -123,6 +125,11 @@ def fhir_bundle(review: TherapyReview, document: TherapyDocument) -> dict[str, A
     }
     Bundle.model_validate(bundle)  # a bundle that is none never leaves
     return bundle
+
+
+def _named(pseudonym: str) -> Resource:
+    """Return a reference by the laboratory's own free-form identifier, of no stated system."""
+    return {"display": pseudonym, "identifier": {"value": pseudonym}}
 
 
 def _device(profile: BiomarkerProfile) -> Resource:
@@ -222,6 +229,7 @@ def _criterion(result: CriterionResult, codes: Mapping[str, Code]) -> Resource:
         "source": criterion.source,
         "as-of": criterion.as_of.isoformat(),
         "certainty": criterion.certainty.value,
+        "wording-read-in-full": "yes" if criterion.verified else "no",
     }
     parts = [
         {"code": concept(name, name.replace("-", " "), codes), "valueString": value}

@@ -43,6 +43,7 @@ from cxpath.report.html import (
     seconds,
     whole,
 )
+from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.settings import ScoringSettings
 
 # What to do about a slide that is not evaluable, by the code of its reason.
@@ -447,14 +448,10 @@ def _adequacy(found: Adequacy) -> Section:
 
 
 def _other_scores(score: ScoreDocument) -> Iterator[tuple[str, str]]:
-    for words, value in (
-        ("IC, share of tumour area (%)", score.ic_area),
-        ("IC, share of immune cells (%)", score.ic_cells),
-        ("TAP (%)", score.tap),
-        ("H-score (0 to 300)", score.h_score),
-    ):
+    for key, one in OTHER_SCORES.items():
+        value = getattr(score, key)
         if value is not None:
-            yield words, score_form(value)
+            yield one.label, score_form(value)
     for grade, share in (score.h_score_grades or {}).items():
         yield f"tumour cells {grade} (%)", score_form(share)
 

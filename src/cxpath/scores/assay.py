@@ -9,16 +9,10 @@ from pydantic import Field
 
 from cxpath.data.settings import Settings
 from cxpath.errors import AssayError
+from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.settings import Cutoff
 
-_SHOWN = {
-    "cps": "CPS",
-    "tps": "TPS",
-    "ic_area": "IC (percent of tumour area)",
-    "ic_cells": "IC (percent of immune cells)",
-    "tap": "TAP",
-    "h_score": "H-score",
-}
+_SHOWN = {"cps": "CPS", "tps": "TPS"} | {key: one.label for key, one in OTHER_SCORES.items()}
 
 
 class AssayCutoff(Settings):

@@ -249,6 +249,39 @@ def counted_positive(
     return np.asarray((positive & (kind == Kind.TUMOUR)) | associated)
 
 
+@dataclass(frozen=True, eq=False)
+class CalledCells:
+    """The cells of a slide, the threshold from which they are stained, and which of them count.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+        A cell is positive from this probability on; NaN is not positive.
+    counted : bool array, (N,)
+        Which cells enter the numerator of the CPS.
+    """
+
+    cells: CellTable
+    stained_threshold: float
+    counted: NDArray[np.bool_]
+
+    @property
+    def positive(self) -> NDArray[np.bool_]:
+        """Which cells are stained, counted or not."""
+        return np.asarray(self.cells.stained >= self.stained_threshold)
+
+    def take(self, rows: NDArray[np.bool_]) -> CalledCells:
+        """Return some of the cells; whether they count was decided with all of them in view."""
+        return CalledCells(self.cells.take(rows), self.stained_threshold, self.counted[rows])
+
+
+def call_cells(cells: CellTable, stained_threshold: float, association_distance_um: float) -> CalledCells:
+    """Decide which cells count, as `counted_positive` does."""
+    counted = counted_positive(cells, stained_threshold, association_distance_um)
+    return CalledCells(cells, stained_threshold, counted)
+
+
 def count_cells(cells: CellTable, stained_threshold: float, association_distance_um: float) -> CellCounts:
     """Count the cells of a slide by the rules of the clinical brief, 1.1.
 
@@ -260,23 +293,15 @@ def count_cells(cells: CellTable, stained_threshold: float, association_distance
     association_distance_um : float
         Reach of the tumour-association rule.
     """
-    counted = counted_positive(cells, stained_threshold, association_distance_um)
-    return tally_cells(cells, stained_threshold, counted)
+    return tally_cells(call_cells(cells, stained_threshold, association_distance_um))
 
 
-def tally_cells(cells: CellTable, stained_threshold: float, counted: NDArray[np.bool_]) -> CellCounts:
-    """Count the cells of a slide of which is known which ones enter the numerator.
-
-    Parameters
-    ----------
-    cells : CellTable
-    stained_threshold : float
-    counted : bool array, (N,)
-        As `counted_positive` returns it.
-    """
+def tally_cells(called: CalledCells) -> CellCounts:
+    """Count the cells of a slide."""
+    cells, counted = called.cells, called.counted
     kind = countable_kind(cells)
     tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
-    positive = cells.stained >= stained_threshold
+    positive = called.positive
     immune_positive = int(np.count_nonzero(counted & immune))
     parts = parts_of_immune(cells, counted & immune)
     return CellCounts(
@@ -368,28 +393,18 @@ class GroupedCounts:
         return np.where(tumour > 0, np.minimum(ratio, MAXIMUM), np.nan)
 
 
-def grouped_counts(
-    cells: CellTable,
-    stained_threshold: float,
-    counted: NDArray[np.bool_],
-    group: NDArray[np.int64],
-    groups: int,
-) -> GroupedCounts:
+def grouped_counts(called: CalledCells, group: NDArray[np.int64], groups: int) -> GroupedCounts:
     """Count cells by group.
 
     Parameters
     ----------
-    cells : CellTable
-    stained_threshold : float
-    counted : bool array, (N,)
-        Which cells enter the numerator (see `counted_positive`).
+    called : CalledCells
     group : int array, (N,)
         Group of each cell, 0 to groups - 1.
     groups : int
     """
-    kind = countable_kind(cells)
+    kind, counted, positive = countable_kind(called.cells), called.counted, called.positive
     tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
-    positive = cells.stained >= stained_threshold
 
     def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
         return np.bincount(group[chosen], minlength=groups).astype(np.int64)

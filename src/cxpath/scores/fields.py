@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable
-from cxpath.scores.counts import GroupedCounts, grouped_counts, places_on_lattice
+from cxpath.scores.counts import CalledCells, GroupedCounts, grouped_counts, places_on_lattice
 
 # Fields: squares of a slide-wide lattice, and how much each of them moves the score.
 
@@ -47,20 +46,16 @@ class FieldLattice:
         return np.asarray(whole - 100.0 * (positive.sum() - positive) / rest)
 
 
-def lay_fields(
-    cells: CellTable, stained_threshold: float, counted: NDArray[np.bool_], field_um: float
-) -> FieldLattice:
+def lay_fields(called: CalledCells, field_um: float) -> FieldLattice:
     """Sort cells into fields of a lattice that starts at the slide's top left corner.
 
     Parameters
     ----------
-    cells : CellTable
-    stained_threshold : float
-    counted : bool array, (N,)
-        Which cells enter the numerator.
+    called : CalledCells
     field_um : float
         Side of a field.
     """
+    cells = called.cells
     side_px = field_um / cells.facts.mpp
     place, columns = places_on_lattice(cells, side_px)
     held = np.bincount(place) > 0
@@ -70,7 +65,7 @@ def lay_fields(
         left_px=np.asarray((occupied % columns) * side_px, dtype=np.float64),
         top_px=np.asarray((occupied // columns) * side_px, dtype=np.float64),
         side_px=side_px,
-        counts=grouped_counts(cells, stained_threshold, counted, field_of_cell, len(occupied)),
+        counts=grouped_counts(called, field_of_cell, len(occupied)),
         field_of_cell=field_of_cell,
     )
 

@@ -139,7 +139,7 @@ def sample_found(
     return np.asarray(called - false[picked])
 
 
-def sample_true(found: Draws, recall: float, spread: float, rng: np.random.Generator) -> Draws:
+def sample_true(found: Draws, recall: float, spread: float, rng: np.random.Generator, base: int = 1) -> Draws:
     """Add the positive cells that were missed.
 
     Parameters
@@ -149,7 +149,11 @@ def sample_true(found: Draws, recall: float, spread: float, rng: np.random.Gener
     recall, spread : float
         Median over slides, and standard deviation of its logit.
     rng : numpy Generator
+    base : int
+        Cells that the network classified; where there is none, it missed none.
     """
+    if base == 0:
+        return found
     own = special.expit(special.logit(recall) + spread * rng.standard_normal(len(found)))
     missed = rng.poisson(rng.gamma(found + 0.5) * (1.0 - own) / own)  # negative binomial
     return np.asarray(found + missed)
@@ -220,7 +224,11 @@ class ScoreDraws:
 
 
 def sample_scores(
-    slides: Sequence[GroupedCounts], error: SlideErrorSettings, draws: int = DRAWS, seed: int = SEED
+    slides: Sequence[GroupedCounts],
+    error: SlideErrorSettings,
+    draws: int = DRAWS,
+    seed: int = SEED,
+    certain: GroupedCounts | None = None,
 ) -> tuple[ScoreDraws, ScoreDraws]:
     """Draw the CPS and the TPS of one slide, or of several taken together.
 
@@ -232,6 +240,9 @@ def sample_scores(
         Counts of the fields of each slide; together at least one tumour cell.
     error : SlideErrorSettings
     draws, seed : int
+    certain : GroupedCounts, optional
+        Of one slide: those of its cells, included in `slides`, that a person classified. They carry no error
+        of classification and count for themselves.
 
     Returns
     -------
@@ -239,10 +250,12 @@ def sample_scores(
         Of the CPS and of the TPS.
     """
     rng = np.random.default_rng(seed)
-    parts = _draw_together([_sample_truth(fields, error, rng, draws) for fields in slides], rng)
+    doubtful = [_without(fields, certain) for fields in slides]
+    parts = _draw_together([_sample_truth(fields, error, rng, draws) for fields in doubtful], rng)
     truth = _Truth(
         *(np.sum([getattr(part, name) for part in parts], axis=0) for name in _Truth.__annotations__)
     )
+    truth = _with_certain(truth, certain)
     tumour = np.concatenate([fields.tumour for fields in slides])
     positive = np.concatenate([fields.tumour_positive for fields in slides])
     counted = np.concatenate([fields.positive for fields in slides])
@@ -269,6 +282,27 @@ class _Truth:
     found_immune: Draws
 
 
+def _without(fields: GroupedCounts, certain: GroupedCounts | None) -> GroupedCounts:
+    """Return the counts of a slide's fields without the cells that a person classified."""
+    if certain is None:
+        return fields
+    return GroupedCounts(**{name: count - getattr(certain, name) for name, count in vars(fields).items()})
+
+
+def _with_certain(truth: _Truth, certain: GroupedCounts | None) -> _Truth:
+    """Add the cells that a person classified to draws of what is true of the others."""
+    if certain is None:
+        return truth
+    tumour, immune = int(certain.tumour_positive.sum()), int(certain.immune_positive.sum())
+    return _Truth(
+        truth.tumour + int(certain.tumour.sum()),
+        truth.tumour_positive + tumour,
+        truth.immune_positive + immune,
+        truth.found_tumour + tumour,
+        truth.found_immune + immune,
+    )
+
+
 def _sample_truth(
     fields: GroupedCounts, error: SlideErrorSettings, rng: np.random.Generator, draws: int
 ) -> _Truth:
@@ -284,8 +318,9 @@ def _sample_truth(
         int(fields.immune_positive.sum()), immune, called, error.immune_specificity,
         error.immune_specificity_spread, rng, draws,
     )  # fmt: skip
-    true_tumour = sample_true(found_tumour, error.tumour_recall, error.tumour_recall_spread, rng)
-    true_immune = sample_true(found_immune, error.immune_recall, error.immune_recall_spread, rng)
+    base = called + immune + int(fields.other.sum())
+    true_tumour = sample_true(found_tumour, error.tumour_recall, error.tumour_recall_spread, rng, base)
+    true_immune = sample_true(found_immune, error.immune_recall, error.immune_recall_spread, rng, base)
     return _Truth(tumour, np.minimum(true_tumour, tumour), true_immune, found_tumour, found_immune)
 
 

@@ -1,10 +1,11 @@
-"""IC, TAP and H-score."""
+"""The scores beside CPS and TPS (IC, TAP, H-score) and their registry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from scipy import ndimage
 
 from cxpath.data.cells import CellTable, Kind
 from cxpath.data.slide_info import TissueAreas
-from cxpath.scores.counts import countable_kind, in_uncounted_region
+from cxpath.scores.counts import CalledCells, countable_kind, in_uncounted_region
 from cxpath.scores.fields import FieldLattice, lay_fields
-from cxpath.scores.settings import ScoringSettings, threshold_of
+from cxpath.scores.settings import ScoringSettings
 
 # Tumour area in squares, and which share of it stained cells take: the ground of `ic_area` and TAP.
 #
@@ -46,26 +47,19 @@ class TumourArea:
 
 
 def tumour_area(
-    cells: CellTable,
-    stained_threshold: float,
-    counted: NDArray[np.bool_],
-    association_distance_um: float,
-    square_um: float = SQUARE_UM,
+    called: CalledCells, association_distance_um: float, square_um: float = SQUARE_UM
 ) -> TumourArea:
     """Measure the tumour area in squares.
 
     Parameters
     ----------
-    cells : CellTable
-    stained_threshold : float
-    counted : bool array, (N,)
-        Which cells count as positive (see `counted_positive`).
+    called : CalledCells
     association_distance_um : float
         Squares whose centre lies this near to a square with tumour belong to the tumour area.
     square_um : float
     """
-    squares = lay_fields(cells, stained_threshold, counted, square_um)
-    apart = in_uncounted_region(cells)
+    squares = lay_fields(called, square_um)
+    apart = in_uncounted_region(called.cells)
     in_square = np.bincount(squares.field_of_cell[~apart], minlength=len(squares.left_px))
     holds = squares.counts.tumour > 0
     if not holds.any():
@@ -202,76 +196,138 @@ def tumour_area_positivity(area: TumourArea) -> float | None:
     return 100.0 * taken / area.area_mm2 if area.area_mm2 > 0 else None
 
 
-# The scores beside CPS and TPS: each with its value, or with the reason why it has none.
+# The scores beside CPS and TPS: one function and one entry each. Report, JSON, cohort and assays iterate.
 
-
-ASSAY_BOUND = ("ic_area", "ic_cells", "tap")
-"""Scores that are made only where the assay supports them, or for research."""
 
 NO_AREA = "the scored tissue area is not known: score a slide, not cells alone"
+NO_TUMOUR_AREA = "no tumour area was found"
 NO_IMMUNE = "no lymphocyte or macrophage lies with the tumour"
 NO_THRESHOLDS = "the laboratory has set no cuts between 1+, 2+ and 3+: set scoring.intensity_thresholds_od"
 NO_MEMBRANE = "no membrane was measured on a tumour cell"
 
 
-def other_scores(
-    cells: CellTable,
-    settings: ScoringSettings,
-    counted: NDArray[np.bool_],
-    immune_negative: int,
-    areas: TissueAreas | None,
-    refused: Mapping[str, str],
-) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Return `ic_area`, `ic_cells`, `tap` and `h_score`, and why those that are null are so.
+@dataclass(frozen=True, eq=False)
+class ScoreBasis:
+    """What the scores beside CPS and TPS are made of.
 
     Parameters
     ----------
-    cells : CellTable
+    called : CalledCells
     settings : ScoringSettings
-    counted : bool array, (N,)
-        Which cells count as positive.
     immune_negative : int
         Unstained lymphocytes and macrophages with the tumour.
     areas : TissueAreas or None
+        Where it is None, scores of area have no value.
+    """
+
+    called: CalledCells
+    settings: ScoringSettings
+    immune_negative: int
+    areas: TissueAreas | None
+
+    @cached_property
+    def area(self) -> TumourArea | None:
+        """The tumour area; one that a pathologist drew as the tumour bed takes its place."""
+        if self.areas is None:
+            return None
+        found = tumour_area(self.called, self.settings.association_distance_um)
+        area_mm2 = self.areas.tumour_bed_mm2 or min(found.area_mm2, self.areas.scored_mm2)
+        taken = found.immune_positive_mm2 + found.tumour_positive_mm2
+        return TumourArea(max(area_mm2, taken), found.immune_positive_mm2, found.tumour_positive_mm2)
+
+
+@dataclass(frozen=True)
+class ScoreDefinition:
+    """One score beside CPS and TPS.
+
+    Parameters
+    ----------
+    key : str
+        Its name in `score.json`, in the cohort and in assay files.
+    label : str
+        As the report prints it.
+    compute : callable
+        Takes a `ScoreBasis`; returns the value, or why there is none.
+    assay_bound : bool
+        Made only where the assay supports it, or for research.
+    """
+
+    key: str
+    label: str
+    compute: Callable[[ScoreBasis], float | str]
+    assay_bound: bool
+
+
+OTHER_SCORES: dict[str, ScoreDefinition] = {}
+"""By key, in the order in which they are shown."""
+
+Compute = Callable[[ScoreBasis], float | str]
+
+
+def score(key: str, label: str, *, assay_bound: bool) -> Callable[[Compute], Compute]:
+    """Register a score beside CPS and TPS."""
+
+    def registered(compute: Compute) -> Compute:
+        OTHER_SCORES[key] = ScoreDefinition(key, label, compute, assay_bound)
+        return compute
+
+    return registered
+
+
+@score("ic_area", "IC, share of tumour area (%)", assay_bound=True)
+def _ic_area(basis: ScoreBasis) -> float | str:
+    if basis.area is None:
+        return NO_AREA
+    value = immune_area_share(basis.area)
+    return NO_TUMOUR_AREA if value is None else value
+
+
+@score("ic_cells", "IC, share of immune cells (%)", assay_bound=True)
+def _ic_cells(basis: ScoreBasis) -> float | str:
+    immune = countable_kind(basis.called.cells) == Kind.IMMUNE
+    positive = int(np.count_nonzero(basis.called.counted & immune))
+    value = immune_cell_share(positive, positive + basis.immune_negative)
+    return NO_IMMUNE if value is None else value
+
+
+@score("tap", "TAP (%)", assay_bound=True)
+def _tap(basis: ScoreBasis) -> float | str:
+    if basis.area is None:
+        return NO_AREA
+    value = tumour_area_positivity(basis.area)
+    return NO_TUMOUR_AREA if value is None else value
+
+
+@score("h_score", "H-score (0 to 300)", assay_bound=False)
+def _h_score(basis: ScoreBasis) -> float | str:
+    thresholds = basis.settings.intensity_thresholds_od
+    if not thresholds:
+        return NO_THRESHOLDS
+    value = h_score(basis.called.cells, thresholds)
+    return NO_MEMBRANE if value is None else value
+
+
+ASSAY_BOUND = tuple(one.key for one in OTHER_SCORES.values() if one.assay_bound)
+"""Scores that are made only where the assay supports them, or for research."""
+
+
+def other_scores(basis: ScoreBasis, refused: Mapping[str, str]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return the value of every registered score that has one, and why the others have none.
+
+    Parameters
+    ----------
+    basis : ScoreBasis
     refused : mapping of str to str
         Scores not to make, with the reason.
     """
-    values: dict[str, float | None] = dict.fromkeys((*ASSAY_BOUND, "h_score"))
-    because = {name: refused[name] for name in ASSAY_BOUND if name in refused}
-    if "ic_cells" not in because:
-        positive = int(np.count_nonzero(counted & (countable_kind(cells) == Kind.IMMUNE)))
-        values["ic_cells"] = immune_cell_share(positive, positive + immune_negative)
-        because |= {} if values["ic_cells"] is not None else {"ic_cells": NO_IMMUNE}
-    wanted = [name for name in ("ic_area", "tap") if name not in because]
-    if wanted and areas is None:
-        because |= dict.fromkeys(wanted, NO_AREA)
-    elif wanted and areas is not None:
-        measured = _measured(cells, settings, counted, areas)
-        made = {"ic_area": immune_area_share(measured), "tap": tumour_area_positivity(measured)}
-        values |= {name: made[name] for name in wanted}
-    cuts = settings.intensity_thresholds_od
-    values["h_score"] = h_score(cells, cuts) if cuts else None
-    if values["h_score"] is None:
-        because["h_score"] = NO_MEMBRANE if cuts else NO_THRESHOLDS
-    return values, because
+    made = {
+        key: refused[key] if key in refused and one.assay_bound else one.compute(basis)
+        for key, one in OTHER_SCORES.items()
+    }
+    values = {key: value for key, value in made.items() if not isinstance(value, str)}
+    return values, {key: why for key, why in made.items() if isinstance(why, str)}
 
 
-def immune_negative_associated(
-    cells: CellTable, stained_threshold: float, distance_um: NDArray[np.float64], reach_um: float
-) -> int:
+def immune_negative_associated(called: CalledCells, distance_um: NDArray[np.float64], reach_um: float) -> int:
     """Count unstained immune cells with the tumour; a cell of unknown staining is not stained."""
-    return int(
-        np.count_nonzero(~(cells.stained >= stained_threshold) & (distance_um <= reach_um * (1 + 1e-9)))
-    )
-
-
-def _measured(
-    cells: CellTable, settings: ScoringSettings, counted: NDArray[np.bool_], areas: TissueAreas
-) -> TumourArea:
-    """Measure the tumour area; one that a pathologist drew as the tumour bed takes its place."""
-    reach_um = settings.association_distance_um
-    found = tumour_area(cells, threshold_of(settings), counted, reach_um)
-    annotated_mm2 = areas.tumour_bed_mm2
-    area_mm2 = annotated_mm2 or min(found.area_mm2, areas.scored_mm2)
-    taken = found.immune_positive_mm2 + found.tumour_positive_mm2
-    return TumourArea(max(area_mm2, taken), found.immune_positive_mm2, found.tumour_positive_mm2)
+    return int(np.count_nonzero(~called.positive & (distance_um <= reach_um * (1 + 1e-9))))

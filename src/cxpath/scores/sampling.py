@@ -13,8 +13,10 @@ from cxpath.data.cells import CellTable, Kind
 from cxpath.data.reasons import Reason
 from cxpath.scores.counts import (
     MAXIMUM,
+    CalledCells,
     CellCounts,
     GroupedCounts,
+    call_cells,
     countable_kind,
     grouped_counts,
     parts_of_immune,
@@ -22,8 +24,8 @@ from cxpath.scores.counts import (
     why_inadequate,
 )
 from cxpath.scores.intervals import ScoreDraws, sample_scores
-from cxpath.scores.other_scores import ASSAY_BOUND
-from cxpath.scores.score import SlideScore, counted_within, estimate_cps, estimate_tps, immune_distance_um
+from cxpath.scores.other_scores import OTHER_SCORES
+from cxpath.scores.score import SlideScore, estimate_cps, estimate_tps
 from cxpath.scores.settings import Cutoff, SamplingSettings, ScoringSettings, slide_error_of, threshold_of
 
 # FieldSample: what a whole slide would count, estimated from a stratified sample of its fields.
@@ -280,9 +282,10 @@ def sample_of(cells: CellTable, tiles: SampledTiles, settings: ScoringSettings) 
 
 def unassociated(cells: CellTable, tiles: SampledTiles, settings: ScoringSettings) -> NDArray[np.bool_]:
     """Say which cells of drawn tiles would count if tumour lay near them, perhaps where nothing was read."""
-    positive = (cells.stained >= threshold_of(settings)) & (countable_kind(cells) == Kind.IMMUNE)
-    drawn = tiles.field_of(cells) < len(tiles.tile)
-    return np.asarray(positive & ~_counted(cells, settings) & drawn, dtype=np.bool_)
+    called = _called(cells, settings)
+    positive = called.positive & (countable_kind(cells) == Kind.IMMUNE)
+    sampled = tiles.field_of(cells) < len(tiles.tile)
+    return np.asarray(positive & ~called.counted & sampled, dtype=np.bool_)
 
 
 def score_sample(
@@ -311,13 +314,13 @@ def score_sample(
         sampling. What needs the place of every cell is left out.
     """
     own = tiles.field_of(cells) < len(tiles.tile)
-    counted, threshold = _counted(cells, settings), threshold_of(settings)
-    seen = tally_cells(cells.take(own), threshold, counted[own])
+    called = _called(cells, settings)
+    seen = tally_cells(called.take(own))
     because = (*already_because, *why_inadequate(seen, settings.minimum_tumour_cells))
     fields = _field_counts(cells, tiles, settings)
     sample = FieldSample(tiles.stratum, tiles.read, fields.positive, fields.tumour)
-    counts = _estimated_counts(cells, counted, sample, tiles, threshold)
-    missing = dict.fromkeys((*ASSAY_BOUND, "h_score"), NOT_FROM_A_SAMPLE)
+    counts = _estimated_counts(called, sample, tiles)
+    missing = dict.fromkeys(OTHER_SCORES, NOT_FROM_A_SAMPLE)
     if because:
         return SlideScore(settings.minimum_tumour_cells, because, counts, null_because=missing)
     expanded = GroupedCounts(
@@ -336,28 +339,21 @@ def score_sample(
     )
 
 
-def _counted(cells: CellTable, settings: ScoringSettings) -> NDArray[np.bool_]:
-    reach_um = settings.association_distance_um
-    return counted_within(cells, threshold_of(settings), immune_distance_um(cells, reach_um), reach_um)
+def _called(cells: CellTable, settings: ScoringSettings) -> CalledCells:
+    return call_cells(cells, threshold_of(settings), settings.association_distance_um)
 
 
 def _field_counts(cells: CellTable, tiles: SampledTiles, settings: ScoringSettings) -> GroupedCounts:
     number = len(tiles.tile)
     field = tiles.field_of(cells)
-    counted = _counted(cells, settings)
-    found = grouped_counts(cells, threshold_of(settings), counted, field, number + 1)
+    found = grouped_counts(_called(cells, settings), field, number + 1)
     return GroupedCounts(*(column[:number] for column in vars(found).values()))
 
 
-def _estimated_counts(
-    cells: CellTable,
-    counted: NDArray[np.bool_],
-    sample: FieldSample,
-    tiles: SampledTiles,
-    threshold: float,
-) -> CellCounts:
+def _estimated_counts(called: CalledCells, sample: FieldSample, tiles: SampledTiles) -> CellCounts:
+    cells, counted = called.cells, called.counted
     weight = np.append(sample.weights, 0.0)[tiles.field_of(cells)]
-    kind, positive = countable_kind(cells), cells.stained >= threshold
+    kind, positive = countable_kind(cells), called.positive
     tumour, immune = kind == Kind.TUMOUR, kind == Kind.IMMUNE
 
     def total(chosen: NDArray[np.bool_]) -> int:

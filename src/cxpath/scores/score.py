@@ -14,11 +14,15 @@ from cxpath.data.slide_info import TissueAreas
 from cxpath.errors import ConfigurationError
 from cxpath.scores.counts import (
     MAXIMUM,
+    CalledCells,
     CellCounts,
+    GroupedCounts,
+    call_cells,
     combined_positive_score,
     count_cells,
     countable_kind,
     distance_to_tumour_um,
+    grouped_counts,
     printed_form,
     tally_cells,
     tumour_proportion_score,
@@ -34,7 +38,9 @@ from cxpath.scores.fields import (
 )
 from cxpath.scores.intervals import METHOD, ScoreDraws, sample_scores
 from cxpath.scores.other_scores import (
+    ASSAY_BOUND,
     Compartment,
+    ScoreBasis,
     grade_percentages,
     h_score,
     immune_negative_associated,
@@ -197,8 +203,9 @@ class SlideScore:
         None where no cell was ever counted.
     cps, tps : ScoreEstimate or None
         None on a slide that is not evaluable: never 0.
-    h_score, ic_area, ic_cells, tap : float or None
-        None where `null_because` says why.
+    others : mapping of str to float
+        The registered scores beside CPS and TPS (`OTHER_SCORES`) that have a value, by key; `null_because`
+        says why one is not there.
     h_score_grades : mapping of str to float, or None
         Of another marker than PD-L1: percentage of tumour cells that are 0, 1+, 2+ and 3+.
     null_because : mapping of str to str
@@ -214,10 +221,7 @@ class SlideScore:
     counts: CellCounts | None = None
     cps: ScoreEstimate | None = None
     tps: ScoreEstimate | None = None
-    h_score: float | None = None
-    ic_area: float | None = None
-    ic_cells: float | None = None
-    tap: float | None = None
+    others: Mapping[str, float] = field(default_factory=dict)
     h_score_grades: Mapping[str, float] | None = None
     null_because: Mapping[str, str] = field(default_factory=dict)
     influence: tuple[InfluentialField, ...] = ()
@@ -281,13 +285,14 @@ def score_expression(
     cuts = require_intensity_thresholds(marker, settings)
     counts = count_cells(cells, NO_CALL, settings.association_distance_um)
     because = (*already_because, *why_inadequate(counts, settings.minimum_tumour_cells))
+    value = h_score(cells, cuts, COMPARTMENTS[marker])
     return SlideScore(
         settings.minimum_tumour_cells,
         because,
         counts,
-        h_score=None if because else h_score(cells, cuts, COMPARTMENTS[marker]),
+        others={} if because or value is None else {"h_score": value},
         h_score_grades=None if because else grade_percentages(cells, cuts, COMPARTMENTS[marker]),
-        null_because=dict.fromkeys(("ic_area", "ic_cells", "tap"), f"{marker} is not PD-L1"),
+        null_because=dict.fromkeys(ASSAY_BOUND, f"{marker} is not PD-L1"),
         warnings=coded(
             ReasonCode.OTHER_MARKER, [f"marker {marker}: positive counts are not PD-L1 calls and are 0"]
         ),
@@ -304,6 +309,7 @@ def score_cells(
     already_because: Sequence[Reason] = (),
     areas: TissueAreas | None = None,
     refused: Mapping[str, str] | None = None,
+    by_person: NDArray[np.bool_] | None = None,
 ) -> SlideScore:
     """Score a slide from its cells.
 
@@ -321,6 +327,8 @@ def score_cells(
         Without them scores of area are null.
     refused : mapping of str to str, optional
         Scores that the assay does not support (`ic_area`, `ic_cells`, `tap`), with the reason.
+    by_person : bool array, (N,), optional
+        Cells that a person classified: they carry no term for the network's errors.
 
     Returns
     -------
@@ -331,14 +339,17 @@ def score_cells(
     settings = with_threshold_of(cells, settings or ScoringSettings())
     threshold, reach_um = threshold_of(settings), settings.association_distance_um
     distance_um = immune_distance_um(cells, reach_um)
-    counted = counted_within(cells, threshold, distance_um, reach_um)
-    counts = tally_cells(cells, threshold, counted)
+    called = call_within(cells, threshold, distance_um, reach_um)
+    counts = tally_cells(called)
     because = (*already_because, *why_inadequate(counts, settings.minimum_tumour_cells))
     if because:
         return SlideScore(settings.minimum_tumour_cells, because, counts)
-    lattice = lay_fields(cells, threshold, counted, settings.field_um)
-    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings))
-    score = SlideScore(
+    lattice = lay_fields(called, settings.field_um)
+    certain = None if by_person is None else _counts_of(called, by_person, lattice)
+    cps_draws, tps_draws = sample_scores([lattice.counts], slide_error_of(settings), certain=certain)
+    basis = ScoreBasis(called, settings, immune_negative_associated(called, distance_um, reach_um), areas)
+    values, missing = other_scores(basis, refused or {})
+    return SlideScore(
         settings.minimum_tumour_cells,
         counts=counts,
         cps=estimate_cps(counts, cps_draws, settings, cps_cutoffs),
@@ -348,17 +359,14 @@ def score_cells(
         sensitivity=sensitivity_panel(
             cells, threshold, distance_um, reach_um, settings.least_membrane_completeness, cps_cutoffs
         ),
-    )
-    negative = immune_negative_associated(cells, threshold, distance_um, reach_um)
-    found, missing = other_scores(cells, settings, counted, negative, areas, refused or {})
-    return replace(
-        score,
-        ic_area=found["ic_area"],
-        ic_cells=found["ic_cells"],
-        tap=found["tap"],
-        h_score=found["h_score"],
+        others=values,
         null_because=missing,
     )
+
+
+def _counts_of(called: CalledCells, chosen: NDArray[np.bool_], lattice: FieldLattice) -> GroupedCounts:
+    """Return the counts of some cells by field of the whole slide's lattice."""
+    return grouped_counts(called.take(chosen), lattice.field_of_cell[chosen], len(lattice.left_px))
 
 
 def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDArray[np.float64]:
@@ -371,21 +379,19 @@ def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDAr
     return distance_to_tumour_um(cells, immune, nearest_um, farthest_um)
 
 
-def counted_within(
+def call_within(
     cells: CellTable, stained_threshold: float, distance_um: NDArray[np.float64], reach_um: float
-) -> NDArray[np.bool_]:
-    """Say which cells enter the numerator, their distance from tumour known; as `counted_positive`."""
+) -> CalledCells:
+    """Decide which cells count, their distance from tumour known; as `call_cells`."""
     tumour = countable_kind(cells) == Kind.TUMOUR
-    return np.asarray(
-        (cells.stained >= stained_threshold) & (tumour | (distance_um <= reach_um * (1 + 1e-9)))
-    )
+    near = tumour | (distance_um <= reach_um * (1 + 1e-9))
+    return CalledCells(cells, stained_threshold, np.asarray((cells.stained >= stained_threshold) & near))
 
 
 def score_fields(cells: CellTable, settings: ScoringSettings) -> FieldLattice:
     """Return the fields of a slide as its scores saw them."""
-    threshold, reach_um = threshold_of(settings), settings.association_distance_um
-    counted = counted_within(cells, threshold, immune_distance_um(cells, reach_um), reach_um)
-    return lay_fields(cells, threshold, counted, settings.field_um)
+    called = call_cells(cells, threshold_of(settings), settings.association_distance_um)
+    return lay_fields(called, settings.field_um)
 
 
 def estimate_cps(

@@ -40,6 +40,8 @@ _LARGEST_TILE_SIDE_PX = 1 << 16
 _LARGEST_TILE_SAMPLES = 1 << 28
 """A tile of 8,192 px a side with four samples, decoded to 256 MB."""
 
+_MOST_PARTS = 1 << 26
+"""Tiles or strips of a picture; their table cannot be larger than the file, either."""
 _MOST_SAMPLES = 64
 _WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 """TIFF types that hold whole numbers, with their struct format: BYTE, SHORT, LONG, IFD, LONG8, IFD8."""
@@ -48,7 +50,7 @@ _BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 1
 _BYTES_OF_TYPE |= {16: 8, 17: 8, 18: 8}
 _WIDTH, _LENGTH, _SAMPLES, _PLANAR, _SUB_DIRECTORIES, _JPEG_TABLES = 256, 257, 277, 284, 330, 347
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_EXTRA_SAMPLES = 338
+_STRIP_BYTES, _EXTRA_SAMPLES = 279, 338
 _NAMES = {
     _WIDTH: "ImageWidth",
     _LENGTH: "ImageLength",
@@ -58,7 +60,7 @@ _NAMES = {
     273: "StripOffsets",
     _SAMPLES: "SamplesPerPixel",
     278: "RowsPerStrip",
-    279: "StripByteCounts",
+    _STRIP_BYTES: "StripByteCounts",
     _PLANAR: "PlanarConfiguration",
     317: "Predictor",
     _TILE_WIDTH: "TileWidth",
@@ -222,6 +224,9 @@ def _check(directory: _Directory, shown: str, size: int) -> None:
         raise TiffDamageError(f"{shown}: a picture of {width} x {length} px")
     if directory.number(_SAMPLES, 1) > _MOST_SAMPLES:
         raise TiffDamageError(f"{shown}: {directory.number(_SAMPLES)} samples a pixel")
+    for tag in (_STRIP_BYTES, _TILE_BYTES):  # OpenSlide allocates what they say before it reads
+        if max(directory.numbers(tag, most=_MOST_PARTS), default=0) > size:
+            raise TiffDamageError(f"{shown}: {_NAMES[tag]} states more bytes than the file has")
     if _TILE_WIDTH in directory.entries or _TILE_LENGTH in directory.entries:
         _check_tiles(directory, shown)
 

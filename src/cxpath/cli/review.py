@@ -1,0 +1,202 @@
+"""`cxpath review`: audit a score, apply a person's edits, sign and verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cxpath.cli.output import JsonOption, print_document
+from cxpath.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cxpath.documents.review import AuditedEntry, EditedEntry
+    from cxpath.review.sign import Verified
+
+review = typer.Typer(
+    help="Audit a score with a person's answers, apply edits, sign and verify. For Research Use Only.",
+    no_args_is_help=True,
+)
+
+WANTED_FOLD = 1.5
+"""Upper end of an interval divided by its lower end that is worth working for."""
+
+FolderArgument = Annotated[Path, typer.Argument(help="A results folder of cxpath score.")]
+ReviewerOption = Annotated[str, typer.Option(help="The reader's printed name.")]
+
+
+class SignatureMeaning(StrEnum):
+    """Choices of `--meaning`."""
+
+    REVIEWED = "reviewed"
+    APPROVED = "approved"
+
+
+@review.command()
+def audit(
+    folder: FolderArgument,
+    slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
+    number: Annotated[
+        int | None, typer.Option("--cells", help="Cells to ask about.", show_default="100")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed draws another audit.")] = None,
+    squares: Annotated[
+        int | None, typer.Option(min=0, help="50 µm squares to count missed cells in.", show_default="0")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="The table of answers, filled in: gives the audited score.")
+    ] = None,
+    reviewer: ReviewerOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Draw cells blind and write a contact sheet; with --answers, read them back and score.
+
+    The sheet and its table of answers work without a connection. 100 answers take three to four minutes.
+    """
+    if answers is None:
+        from cxpath.app.review_slide import write_audit
+
+        files = write_audit(folder, slide, number=number, seed=seed, squares=squares)
+        told = {"sheet": str(files.sheet), "answers": str(files.table), "cells": files.cells}
+        lines = [
+            f"sheet    {files.sheet}  ({files.cells} cells, {files.squares} squares)",
+            f"answers  {files.table}",
+            f"then     cxpath review audit {folder} --answers FILE --reviewer NAME",
+        ]
+        print_document(told | {"squares": files.squares}, lines, as_json=as_json)
+        return
+    from cxpath.app.review_slide import score_audit
+
+    entry = score_audit(folder, answers, _named(reviewer))
+    print_document(entry.model_dump(mode="json"), _audited_lines(entry), as_json=as_json)
+
+
+def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
+    from cxpath.scores.audit import answers_for_width
+    from cxpath.scores.counts import printed_form, two_decimals
+
+    low, high = entry.interval
+    yield (
+        f"audited  CPS {printed_form(entry.cps)}  ({two_decimals(entry.cps)}; {entry.level:.0%} interval "
+        f"{low:.2g} to {high:.2g})"
+    )
+    yield f"answers  {entry.n} by {entry.reviewer}, {entry.cannot_tell} cannot tell"
+    if entry.cannot_tell:
+        yield f"         counted both ways: CPS {entry.bounds[0]:.2f} to {entry.bounds[1]:.2f}"
+    wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD)
+    if wanted and wanted > entry.n:
+        yield f"         about {wanted} answers in all would bring its ends to a factor of {WANTED_FOLD:g}"
+    yield from (f"warning  {warning}" for warning in entry.warnings)
+    yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
+
+
+@review.command()
+def apply(
+    folder: FolderArgument,
+    cells: Annotated[Path, typer.Option(help="The edited cells (Parquet, CSV, QuPath).")],
+    reviewer: ReviewerOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Score an edited table of cells; what a person changed carries no error of the network."""
+    from cxpath.app.review_slide import apply_edits
+
+    entry, _ = apply_edits(folder, cells, _named(reviewer))
+    print_document(entry.model_dump(mode="json"), _edited_lines(entry), as_json=as_json)
+
+
+def _edited_lines(entry: EditedEntry) -> Iterator[str]:
+    from cxpath.scores.counts import printed_form, two_decimals
+
+    yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
+    if entry.cps is None or entry.interval_tissue is None:
+        yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
+    else:
+        low, high = entry.interval_tissue
+        value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
+        yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
+    yield from (f"warning  {warning}" for warning in entry.warnings)
+    yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
+
+
+@review.command()
+def sign(
+    folder: FolderArgument,
+    reviewer: ReviewerOption,
+    meaning: Annotated[SignatureMeaning, typer.Option(help="What the signature says.")] = (
+        SignatureMeaning.REVIEWED
+    ),
+    as_json: JsonOption = False,
+) -> None:
+    """Sign a review: name, time, meaning, and the head of the record; a later edit voids it."""
+    from cxpath.app.review_slide import sign_review
+    from cxpath.review.sign import Meaning
+
+    entry = sign_review(folder, _named(reviewer), Meaning(meaning.value))
+    lines = [
+        f"signed   {entry.meaning} by {entry.name}, {entry.utc}",
+        f"record   {entry.events} events, head {entry.head_hash[:12]}",
+    ]
+    print_document(entry.model_dump(mode="json"), lines, as_json=as_json)
+
+
+@review.command()
+def undo(
+    folder: FolderArgument,
+    event: Annotated[int, typer.Option(min=1, help="Number of the event, as in events.ndjson.")],
+    reviewer: ReviewerOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back one answer, edit or undo; the record keeps both. A signature is void afterwards."""
+    from cxpath.app.review_slide import undo_event
+
+    done = undo_event(folder, event, _named(reviewer))
+    lines = [
+        f"undone   {done.target}",
+        f"record   {done.n} events, head {done.hash[:12]}",
+        "then     give the answers or the edited table again to score what holds now",
+    ]
+    print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
+
+
+@review.command()
+def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Check the tamper-evident record of a review; names the first bad line and ends with 1."""
+    from cxpath.app.review_slide import verify_review
+
+    path, found = verify_review(folder)
+    print_document(_verified(path, found), _verified_lines(path, found), as_json=as_json)
+
+
+def _verified(path: Path, found: Verified) -> dict[str, Any]:
+    signature = found.state.signature
+    return {
+        "record": str(path),
+        "events": found.seal.events,
+        "head_hash": found.seal.head_hash,
+        "answers": len(found.state.answers),
+        "edits": len(found.state.edits),
+        "signature": None if signature is None else dict(signature),
+    }
+
+
+def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
+    from cxpath.review.queue import audit_queue
+
+    yield f"record   {path}"
+    yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"
+    yield f"holds    {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
+    for reader in sorted({actor for actor, _ in found.state.answers}):
+        queue = audit_queue(found.state, reader)
+        yield f"         audit by {reader}: {queue.answered} answered, {len(queue.open)} open"
+    signature = found.state.signature
+    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no signature holds"
+    yield f"signed   {signed}"
+
+
+def _named(reviewer: str) -> str:
+    if not reviewer.strip():
+        raise ConfigurationError("a review needs the reader's name", "pass --reviewer NAME")
+    return reviewer
