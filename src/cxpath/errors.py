@@ -121,5 +121,9 @@ class BatchError(CxpathError, RuntimeError):
     """A batch cannot go on: its folder is in use, its workers do not start, its cluster is out of reach."""
 
 
+class TissueTileError(CxpathError, ValueError):
+    """A labelled tile of real tissue cannot be read in full, or its stains cannot be told apart."""
+
+
 class DatabaseError(CxpathError, RuntimeError):
     """A database cannot be reached or written, or holds a table of another form."""

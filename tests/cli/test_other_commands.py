@@ -1,14 +1,19 @@
+import gzip
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import cxpath
+from cxpath.synth.labelled_tissue import CONSEP
 from tests.cli.command import cxpath as command
 from tests.docs.test_commands import COMMANDS
+from tests.tissue_tiles import TILE_PX, tissue_tile, write_tile
 
 
 def test_help_loads_no_heavy_library() -> None:
@@ -93,6 +98,36 @@ def test_synth_without_a_folder_is_one_line_and_at_once(tmp_path: Path) -> None:
     done = command("synth", "slide", tmp_path / "none" / "s.svs")
     assert done.returncode == 1
     assert "its folder does not exist" in done.only_line
+
+
+def test_synth_restain_writes_pictures_with_their_cells(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number in range(8):
+        write_tile(tissue_tile(number, name=f"TCGA-AA-{number:04d}-tile"), data)
+    write_tile(replace(tissue_tile(9, name="train_1"), source=CONSEP), data)
+    outlines = data / "real_tissue" / "puma_outlines"
+    outlines.mkdir()
+    square = [[0, 0], [26, 0], [26, 26], [0, 26]]
+    names = ("histiocyte", "lymphocyte", "stroma", "endothelium")
+    with gzip.open(outlines / "nuclei.json.gz", "wt", encoding="utf-8") as stream:
+        json.dump({"field": [[f"nuclei_{name}", square] for name in names]}, stream)
+    options = ("--data", data, "--number", "2", "--painting", "reserved", "--json")
+    done = command("synth", "restain", tmp_path / "out", *options)
+    assert done.returncode == 0, done.stderr
+    pictures = [Path(one) for one in json.loads(done.stdout)["pictures"]]
+    assert len(pictures) == 2
+    for picture in pictures:
+        with Image.open(picture) as opened:
+            assert opened.size == (TILE_PX, TILE_PX)
+        table = picture.with_suffix(".csv").read_text(encoding="utf-8").splitlines()
+        assert table[0] == "x_px,y_px,label,membrane,any_stain,stain_known"
+        assert len(table) > 50
+
+
+def test_synth_restain_without_data_is_one_line(tmp_path: Path) -> None:
+    done = command("synth", "restain", tmp_path / "out", "--data", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert "no labelled tiles" in done.only_line
 
 
 def test_a_report_of_no_result_is_one_line(tmp_path: Path) -> None:

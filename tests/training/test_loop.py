@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import optim
 
 from cxpath.errors import ConfigurationError, ModelError
+from cxpath.network.model import load_model
 from cxpath.network.unet import ArchitectureSettings, PlainUNet
 from cxpath.training import loop
 from cxpath.training.loop import (
@@ -23,6 +24,7 @@ from cxpath.training.loop import (
     StepReport,
     TrainingState,
     WeightAverage,
+    blended,
     event_log,
     learning_rate,
     progress,
@@ -257,3 +259,21 @@ def test_norm_statistics_are_averaged_too() -> None:
     for name, tensor in average.network.state_dict().items():
         torch.testing.assert_close(tensor, network.state_dict()[name])
     assert not average.network.training
+
+
+def test_a_share_of_the_start_comes_back_into_what_is_packed() -> None:
+    start = load_model("small")
+    settings = TrainingSettings(architecture=start.card.architecture, start_from="small")
+    moved = PlainUNet(start.card.architecture).eval()
+    half = settings.model_copy(
+        update={"schedule": settings.schedule.model_copy(update={"start_share": 0.25})}
+    )
+    mixed = blended(moved, half).state_dict()
+    for name, tensor in moved.state_dict().items():
+        if tensor.is_floating_point():
+            expected = 0.75 * tensor + 0.25 * start.network.state_dict()[name]
+            assert torch.allclose(mixed[name], expected, atol=1e-5), name
+    assert blended(moved, settings) is moved
+    without = half.model_copy(update={"start_from": ""})
+    with pytest.raises(ConfigurationError, match="start_share goes with start_from"):
+        blended(moved, without)

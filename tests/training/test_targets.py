@@ -10,10 +10,12 @@ import torch
 
 from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind, TissueRegion
 from cxpath.synth.field import SyntheticCells, SyntheticField
+from cxpath.synth.labelled_tissue import LABELS
 from cxpath.training.settings import LossSettings
 from cxpath.training.targets import (
     ANY_IMMUNE,
     ANY_OTHER,
+    FIRST_OF_TISSUE,
     MEMBERS,
     UNLABELLED,
     batch_targets,
@@ -42,7 +44,10 @@ def test_sets_of_classes_follow_the_kinds() -> None:
     assert named[ANY_IMMUNE] == {subkind.name.lower() for subkind in IMMUNE_SUBKINDS}
     assert named[ANY_OTHER] == set(FINE_CLASSES) - named[ANY_IMMUNE] - {"tumour"}
     assert named[0] == {"tumour"}
-    assert MEMBERS.shape == (len(FINE_CLASSES) + 2, len(FINE_CLASSES))
+    assert MEMBERS.shape == (FIRST_OF_TISSUE + len(LABELS), len(FINE_CLASSES))
+    for row, label in enumerate(LABELS):
+        members = {FINE_CLASSES[column] for column in np.flatnonzero(MEMBERS[FIRST_OF_TISSUE + row])}
+        assert members == label.classes
 
 
 SETTINGS = LossSettings()

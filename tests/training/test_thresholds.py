@@ -18,12 +18,15 @@ from cxpath.metrics.cells import (
     table_of,
 )
 from cxpath.pipeline.cells import stained_probability
+from cxpath.synth.labelled_tissue import LABEL_NUMBER
+from cxpath.training.targets import FIRST_OF_TISSUE
 from cxpath.training.thresholds import (
     LabelledLogits,
     choose_centre_threshold,
     choose_stained_threshold,
     decide,
     evaluate,
+    fine_pairs,
     fit_calibration,
     fit_kinds,
     fit_stain,
@@ -70,7 +73,7 @@ def test_each_head_learns_from_the_kind_it_decides() -> None:
 
 
 def test_one_sided_truth_leaves_the_logits_alone() -> None:
-    none = LabelledLogits(np.array([0.1, 2.0]), np.zeros(2, bool), np.ones(2, bool))
+    none = LabelledLogits(np.array([0.1, 2.0]), np.zeros(2, bool), np.ones(2, bool), np.ones(2))
     assert fit_stain(none) == (1.0, 0.0)
 
 
@@ -233,3 +236,47 @@ def test_every_cell_found_and_kinds_right_leave_only_stain_errors() -> None:
     # Cells drawn at random may lie so near each other that matching exchanges them.
     assert detection_f1(pooled) == 1.0
     assert false_tumour_positive(pooled) < 0.05
+
+
+def of_sets(rng: np.random.Generator, number: int, slope: float) -> Observation:
+    """Cells of which only a set of classes is known; the logits are `slope` times too sure."""
+    seen = observed(rng, number, 0.3)
+    tissue = rng.integers(0, 3, number)
+    log_odds = rng.normal(0, 1, (number, 10))
+    log_odds[np.arange(number), np.array([0, FINE_CLASSES.index("plasma"), 6])[tissue]] += 2.0
+    share = np.exp(log_odds) / np.exp(log_odds).sum(axis=1, keepdims=True)
+    drawn = np.array([rng.choice(10, p=one) for one in share])
+    label = np.array([LABEL_NUMBER["tumour"], LABEL_NUMBER["lymphocyte"], LABEL_NUMBER["stromal"]])
+    of_class = {0: 0, 1: 1, 3: 1, 6: 2, 7: 2}
+    fine = np.array([FIRST_OF_TISSUE + label[of_class[one]] if one in of_class else -1 for one in drawn])
+    peaks = replace(seen.peaks, class_logits=(slope * log_odds).astype(np.float32))
+    return replace(seen, peaks=peaks, fine=fine)
+
+
+def test_restained_tissue_tempers_logits_that_are_too_sure_there() -> None:
+    rng = np.random.default_rng(6)
+    synthetic = [observed(rng, 2000, 0.3)]
+    alone, _ = fit_kinds(synthetic)
+    sure, _ = fit_kinds(synthetic, [of_sets(rng, 4000, 3.0)])
+    surer, _ = fit_kinds(synthetic, [of_sets(rng, 4000, 5.0)])
+    assert alone < sure < surer
+    assert fit_kinds([], [of_sets(rng, 400, 3.0)]) == (1.0, ()), "sets alone tell no bias of a class"
+
+
+def test_both_tissues_weigh_alike_however_many_cells_they_have() -> None:
+    rng = np.random.default_rng(7)
+    few, many = [observed(rng, 100, 0.5)], [of_sets(rng, 3000, 1.0)]
+    pairs = fine_pairs(few, many)
+    first = len(fine_pairs(few, []).fine)
+    assert pairs.weight[:first].sum() == pytest.approx(pairs.weight[first:].sum())
+    assert pairs.weight.mean() == pytest.approx(1)
+    assert (fine_pairs(few, []).weight == 1).all()
+
+
+def test_restained_staining_moves_temperature_and_bias() -> None:
+    synthetic = [observed(np.random.default_rng(8), 4000, 0.5)]
+    sure = [observed(np.random.default_rng(9), 4000, 0.5, slope=4.0)]
+    plain, _ = fit_stain(stain_pairs(synthetic, 3.0, "membrane"))
+    both, _ = fit_stain(stain_pairs(synthetic, 3.0, "membrane", sure))
+    assert plain == pytest.approx(1, rel=0.15)
+    assert both > 1.5 * plain

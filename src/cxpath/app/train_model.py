@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logit
+from torch import Tensor
 
 from cxpath.data.cells import Kind
+from cxpath.data.slide_info import StainBasis
 from cxpath.evaluation.calls import CellClassifier
 from cxpath.evaluation.settings import Arm, SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic import field_counts
@@ -24,17 +26,21 @@ from cxpath.metrics.cells import Decision, Observation, true_cps
 from cxpath.metrics.reliability import measure_reliability
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device, choose_device
-from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord
+from cxpath.network.embedding import COMPONENTS, CellEmbedding, features_at, fit_embedding
+from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord, read_card
+from cxpath.network.unet import LATTICE_STRIDE_PX, PlainUNet
 from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.slide.open import open_slide
+from cxpath.synth.labelled_tissue import SOURCES
 from cxpath.synth.slide import write_synthetic_slide
 from cxpath.tissue.tissue import find_tissue
-from cxpath.training.data import FieldSource, make_random_field
+from cxpath.training.data import FieldCache, FieldSource, make_random_field
 from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
-from cxpath.training.pack import describe, pack, refuse_other_things
-from cxpath.training.settings import SlideThresholdSettings, TrainingSettings
-from cxpath.training.thresholds import FIRST_DECISION, decide, evaluate, observe_faintly
+from cxpath.training.pack import as_stored, describe, pack, refuse_other_things
+from cxpath.training.restained import calibration_tiles, data_folder, observe_restained
+from cxpath.training.settings import RestainedSettings, SlideThresholdSettings, TrainingSettings
+from cxpath.training.thresholds import FAINTEST_CENTRE, FIRST_DECISION, decide, evaluate, observe_faintly
 from cxpath.version import __version__
 
 # The staining thresholds, chosen on whole synthetic slides that no network learned from.
@@ -212,6 +218,7 @@ def make_model(
     command: str,
     watch: Watcher | None = None,
     source: FieldSource = make_random_field,
+    data: Path | None = None,
 ) -> ModelCard:
     """Train a network and pack it as a model.
 
@@ -228,6 +235,8 @@ def make_model(
         Called after every step.
     source : callable
         Where fields come from.
+    data : Path, optional
+        The data folder, where restained tissue is to be learned from as well.
 
     Returns
     -------
@@ -235,8 +244,8 @@ def make_model(
         With everything measured on the validation fields. Even fields choose cuts and calibration, odd
         fields are measured: a figure never judges what it was tuned on.
     """
-    trained = train(settings, out_dir, watch=watch, source=source)
-    return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source)
+    trained = train(settings, out_dir, watch=watch, source=source, data=data)
+    return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source, data=data)
 
 
 def pack_work(
@@ -246,6 +255,7 @@ def pack_work(
     *,
     command: str,
     source: FieldSource = make_random_field,
+    data: Path | None = None,
 ) -> ModelCard:
     """Pack the network of a training as it stands, ended or interrupted; see `make_model`.
 
@@ -258,11 +268,17 @@ def pack_work(
     """
     refuse_other_things(folder)
     trained = load_trained(settings, out_dir)
-    return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source)
+    return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source, data=data)
 
 
 SYNTHETIC_ALONE = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
 """The notice of a model that no annotated image has taught."""
+
+RESTAINED_TOO = (
+    "the model was trained on synthetic tissue and on real H&E tissue of breast and colorectal cancer "
+    "restained as H-DAB; not validated on real PD-L1 slides or on cervical cancer"
+)
+"""The notice of a model that restained real tissue has taught as well."""
 
 
 def evaluate_and_pack(
@@ -273,28 +289,69 @@ def evaluate_and_pack(
     *,
     command: str,
     source: FieldSource = make_random_field,
+    data: Path | None = None,
 ) -> ModelCard:
-    """Choose the cuts of a trained network, measure it and pack it; see `make_model`."""
+    """Choose the cuts of a trained network, measure it and pack it; see `make_model`.
+
+    A network that learned from restained tissue is calibrated on it as well, on other patients.
+    """
     fields = validation_fields(settings, out_dir, source)
-    record, data = training_record(settings, trained, command), _data(settings)
-    draft = describe(trained.network, settings, FIRST_DECISION, record, data, {})
+    record, sources = training_record(settings, trained, command), data_sources(settings)
+    draft = describe(trained.network, settings, FIRST_DECISION, record, sources, {})
     device = choose_device(settings.schedule.device, threads=settings.schedule.threads)
     seen = observe_faintly(Model(draft, trained.network), device, fields, settings.matching)
-    decision = decide(seen[::2], settings.matching, settings.mpp)
+    restained = _restained(Model(draft, trained.network), device, settings, data)
+    decision = decide(seen[::2], settings.matching, settings.mpp, restained)
     if settings.slide_threshold.cps:
-        draft = describe(trained.network, settings, decision, record, data, {})
+        draft = describe(trained.network, settings, decision, record, sources, {})
         model = Model(draft, trained.network)
         slides = synthetic_scores(model, device, settings.slide_threshold)
         slides += hard_negative_scores(model, device, settings.slide_threshold)
         decision = threshold_at(decision, choose_thresholds(slides))
     metrics = _measured(seen[1::2] or seen, decision, settings)
-    card = describe(trained.network, settings, decision, record, data, metrics)
-    card = card.model_copy(update={"notice": SYNTHETIC_ALONE})
+    card = describe(trained.network, settings, decision, record, sources, metrics)
+    card = card.model_copy(update={"notice": notice_of(settings)})
     if seen[1::2]:
         believed = measure_reliability(seen[1::2], decision, settings.matching, settings.mpp, HELD_OUT)
         card = card.model_copy(update={"reliability": believed})
-    pack(trained.network, card, folder)
-    return card
+    pack(trained.network, card, folder, cell_embedding(as_stored(trained.network), fields, settings, data))
+    return read_card(folder)
+
+
+def cell_embedding(
+    network: PlainUNet, fields: FieldCache, settings: TrainingSettings, data: Path | None
+) -> CellEmbedding | None:
+    """Fit the embedding on the true cells of validation fields, and of restained patients who calibrate.
+
+    None where there are fewer cells or features than components.
+    """
+    features = [
+        features_at(network, _tile_of(field.rgb), field.cells.x_px, field.cells.y_px) for field in fields
+    ]
+    if settings.restained.pairs:
+        wanted = settings.restained
+        tiles = calibration_tiles(data_folder(data), wanted.calibration_stainings, wanted.seed + 1)
+        features += [features_at(network, _tile_of(tile.rgb), tile.x_px, tile.y_px) for tile in tiles]
+    cells = np.concatenate(features)
+    return fit_embedding(cells) if min(cells.shape) >= COMPONENTS else None
+
+
+def _tile_of(rgb: NDArray[np.uint8]) -> Tensor:
+    """Return a picture as a tile whose sides the network takes, (1, 3, H, W), mirrored to fill them."""
+    below, right = (-side % LATTICE_STRIDE_PX for side in rgb.shape[:2])
+    padded = np.pad(rgb, ((0, below), (0, right), (0, 0)), mode="symmetric")
+    return torch.from_numpy(np.ascontiguousarray(padded)).permute(2, 0, 1)[None]
+
+
+def _restained(
+    model: Model, device: Device, settings: TrainingSettings, data: Path | None
+) -> list[Observation]:
+    """Observe the patients who calibrate, if the network learned from others of their kind."""
+    if not settings.restained.pairs:
+        return []
+    detector = Detector(model, device, StainBasis(), centre_threshold=FAINTEST_CENTRE)
+    wanted = settings.restained
+    return observe_restained(detector, data_folder(data), wanted.calibration_stainings, wanted.seed + 1)
 
 
 def _measured(seen: list[Observation], decision: Decision, settings: TrainingSettings) -> dict[str, Metric]:
@@ -314,10 +371,18 @@ def training_record(settings: TrainingSettings, trained: TrainedNetwork, command
     )
 
 
-def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
+def notice_of(settings: TrainingSettings) -> str:
+    """Return what a network trained with these settings has seen, in one sentence."""
+    if not settings.restained.pairs:
+        return SYNTHETIC_ALONE
+    return RESTAINED_TOO
+
+
+def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:
+    """Return every source of data with its licence and use, for the card."""
     synthesis, slides = settings.synthesis, settings.slide_threshold
-    name, licence = "synthetic H-DAB tissue drawn by cxpath.training.synthetic", "MIT"
-    return (
+    name, licence = "synthetic H-DAB tissue made by cxpath.synth", "MIT"
+    synthetic = (
         DataSource(
             name=name, licence=licence, use="train",
             amount=f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}",
@@ -329,3 +394,21 @@ def _data(settings: TrainingSettings) -> tuple[DataSource, ...]:
             f"from seed {slides.first_seed}",
         ),
     )  # fmt: skip
+    return synthetic + (restained_sources(settings.restained) if settings.restained.pairs else ())
+
+
+def restained_sources(wanted: RestainedSettings) -> tuple[DataSource, ...]:
+    """Return the sources of restained real tissue."""
+    restained = "restained as H-DAB with painted PD-L1"
+    taught = f"tiles of the training patients, {wanted.stainings} stainings each, seed {wanted.seed}"
+    fitted = f"tiles of the calibration patients, {wanted.calibration_stainings} stainings each"
+    pictures = tuple(
+        DataSource(name=f"{source.title}, {restained}", licence=source.licence, use=use, amount=amount)
+        for source in SOURCES
+        for use, amount in (("train", taught), ("validate", fitted))
+    )
+    outlines = DataSource(
+        name="PUMA: outlines of nuclei of melanoma, as shapes of painted macrophages, lymphocytes and stroma",
+        licence="CC0-1.0", use="train", amount="outlines only, no pictures",
+    )  # fmt: skip
+    return (*pictures, outlines)

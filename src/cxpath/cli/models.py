@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxpath.cli.output import (
+    DataOption,
     Device,
     DeviceOption,
     JsonOption,
@@ -38,6 +39,7 @@ class Sets(StrEnum):
     """Choices of `--on`."""
 
     REAL = "real"
+    RESTAINED = "restained"
     SYNTHETIC = "synthetic"
     ALL = "all"
 
@@ -46,10 +48,10 @@ class Sets(StrEnum):
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
     name: ModelOption = "small",
-    sets: Annotated[Sets, typer.Option("--on", help="Real images, the synthetic set, or all.")] = Sets.ALL,
-    data: Annotated[
-        Path | None, typer.Option(envvar="CXPATH_DATA", help="Folder of real labelled images.")
-    ] = None,
+    sets: Annotated[
+        Sets, typer.Option("--on", help="Real images, restained ones, the synthetic set, or all.")
+    ] = Sets.ALL,
+    data: DataOption = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most so many images a set, so many synthetic slides.")
     ] = None,
@@ -191,6 +193,7 @@ def pack(
     work: Annotated[Path, typer.Argument(help="The --work folder of a training, ended or interrupted.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     config: Annotated[Path, typer.Option(help="The settings (TOML) that the training was started with.")],
+    data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
 ) -> None:
     """Choose the thresholds of a training's network as it stands, measure it and pack it as a model.
@@ -201,13 +204,51 @@ def pack(
     from cxpath.training.settings import read_training_settings
 
     command = f"cxpath model pack --config {config.name}"
-    card = pack_work(read_training_settings(config), work, out, command=command)
+    card = pack_work(read_training_settings(config), work, out, command=command, data=data)
     if as_json:
         print(card.model_dump_json(indent=2, by_alias=True))
         return
     print(f"model    {out}  {card.digest[:12]}  ({card.training.steps} steps)")
     for name, metric in card.metrics.items():
         print(f"         {name}: {metric.value:.3f}")
+
+
+# `cxpath synth restain`: real tissue with painted staining.
+
+
+class PaintingChoice(StrEnum):
+    """Choices of `--painting`."""
+
+    TRAINING = "training"
+    USUAL = "usual"
+    INDEPENDENT = "independent"
+    RESERVED = "reserved"
+
+
+@synth.command()
+def restain(
+    out: Annotated[Path, typer.Argument(help="Folder for the pictures and their tables of cells.")],
+    data: DataOption = None,
+    number: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed paints otherwise.")] = 1,
+    painting: Annotated[
+        PaintingChoice, typer.Option(help="How PD-L1 is painted; `training` as a training mixes it.")
+    ] = PaintingChoice.TRAINING,
+    as_json: JsonOption = False,
+) -> None:
+    """Restain real H&E tiles as H-DAB with painted PD-L1, as training does.
+
+    The tiles come from the data folder; their pictures may not be passed on without their licences.
+    """
+    from cxpath.synth.restain import write_examples
+    from cxpath.synth.restain_painting import Painting
+
+    if data is None:
+        raise ConfigurationError("no data folder", "set CXPATH_DATA, or give --data")
+    wanted = None if painting is PaintingChoice.TRAINING else Painting(painting.value)
+    pictures = write_examples(data, out, number, seed, wanted)
+    lines = [f"{len(pictures)} pictures in {out}, each with a table of its cells"]
+    print_document({"pictures": [str(path) for path in pictures]}, lines, as_json=as_json)
 
 
 # `cxpath synth slide`: a slide with exact truth.
@@ -244,10 +285,12 @@ def train(
     config: Annotated[Path, typer.Option(help="Settings (TOML), as configs/training/small.toml.")],
     work: WorkOption = Path("cxpath-out/training"),
     out: ModelOutOption = None,
+    data: DataOption = None,
     as_json: CardJsonOption = False,
 ) -> None:
     """Train a network on synthetic tissue, measure it on held-out fields and pack the model.
 
+    Settings with `restained.pairs` add real H&E tissue of the data folder, restained as H-DAB.
     Interrupt with Ctrl-C and call again: training resumes from its checkpoint.
     """
     from rich.console import Console
@@ -259,7 +302,7 @@ def train(
     settings, folder = read_training_settings(config), out or work / "model"
     command = f"cxpath model train --config {config.name}"
     with training_bar(Console(stderr=True)) as watch:
-        card = make_model(settings, work, folder, command=command, watch=watch)
+        card = make_model(settings, work, folder, command=command, watch=watch, data=data)
     lines = [f"{name}: {metric.value:.3f}" for name, metric in card.metrics.items()]
     _print_packed(card, folder, lines, as_json=as_json)
 

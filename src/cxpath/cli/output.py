@@ -140,6 +140,12 @@ MarkerOption = Annotated[Marker, typer.Option(rich_help_panel=SCORE, help="Other
 ModelOption = Annotated[
     str, typer.Option("--model", rich_help_panel=MODEL, help="Name of a bundled model, or a model folder.")
 ]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", envvar="CXPATH_DATA", rich_help_panel=INPUT, help="Folder of real labelled images."
+    ),
+]
 DeviceOption = Annotated[Device, typer.Option(rich_help_panel=MODEL, help="Where the network runs.")]
 ConfigOption = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ from cxpath.network.model import ReliabilityCurve
 
 EVALUATION_NAME = "evaluation.json"
 
-Unit = Literal["images", "blocks", "slides", "fields", "none"]
+Unit = Literal["images", "blocks", "slides", "fields", "patients", "none"]
 
 
 class Target(Part):

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from cxpath.data.slide_info import StainBasis
 from cxpath.data.workers import default_workers
 from cxpath.documents.evaluation import (
     EVALUATION_NAME,
     ContactPicture,
     EvaluatedModel,
+    EvaluatedReliability,
     Evaluation,
     Figure,
     SetSummary,
@@ -23,11 +25,20 @@ from cxpath.evaluation.calls import CellClassifier
 from cxpath.evaluation.composition import composition, hard_negative_shares
 from cxpath.evaluation.figures import score_rows, synthetic_figures
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
-from cxpath.evaluation.settings import RealSettings, SyntheticSettings, bundled_settings, evaluation_settings
+from cxpath.evaluation.restained import RestainedEvaluation
+from cxpath.evaluation.settings import (
+    RealSettings,
+    RestainedSetSettings,
+    SyntheticSettings,
+    bundled_settings,
+    evaluation_settings,
+)
 from cxpath.evaluation.synthetic import SyntheticEvaluation, slide_reliability
 from cxpath.io.atomic import atomic_write
+from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
-from cxpath.network.model import CARD_NAME, EvaluatedFigure, card_text, load_model, read_card
+from cxpath.network.model import CARD_NAME, EvaluatedFigure, Model, card_text, load_model, read_card
+from cxpath.training.thresholds import card_decision
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.
@@ -85,7 +96,7 @@ def _judged(figure: Figure) -> EvaluatedFigure:
 # The whole story of an evaluation: load a model, judge it, write `evaluation.json`.
 
 
-Sets = Literal["real", "synthetic", "all"]
+Sets = Literal["real", "restained", "synthetic", "all"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ class EvaluationRequest:
     model : str
         Name of a bundled model, or a model folder.
     sets : str
-        "real", "synthetic" or "all".
+        "real", "restained", "synthetic" or "all".
     out : Path
         The evaluation's folder; results found there are not measured again.
     data : Path, optional
@@ -122,6 +133,7 @@ class EvaluationRequest:
     threads: int | None = None
     workers: int | None = None
     real: Path | None = None
+    restained: Path | None = None
     synthetic: Path | None = None
 
 
@@ -137,13 +149,15 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
     OutputError
         When the folder cannot be written.
     """
-    classifier = CellClassifier(
-        load_model(request.model), choose_device(request.device, threads=request.threads)
-    )
+    model = load_model(request.model)
+    classifier = CellClassifier(model, choose_device(request.device, threads=request.threads))
     cache = ResultsCache(request.out, _basis(classifier))
     findings, slides = Findings(), list[dict[str, Any]]()
     if request.sets in {"real", "all"}:
         findings = _real(request, classifier, cache, watch)
+    curves: list[EvaluatedReliability] = []
+    if request.sets in {"restained", "all"}:
+        curves = _restained(request, model, classifier, cache, findings, watch)
     synthetic_set_settings = evaluation_settings(
         SyntheticSettings, request.synthetic or bundled_settings("synthetic")
     )
@@ -155,7 +169,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
     if not findings.figures and not slides:
         reasons = "; ".join(skipped.reason for skipped in findings.skipped) or "no slides were asked for"
         raise MissingFileError(f"nothing was measured: {reasons}", "set CXPATH_DATA, or use --set synthetic")
-    evaluation = _gathered(request, classifier, findings, slides, synthetic_set_settings)
+    evaluation = _gathered(request, classifier, findings, slides, synthetic_set_settings, curves)
     evaluation.write(request.out / EVALUATION_NAME)
     return evaluation
 
@@ -167,12 +181,34 @@ def _real(
     return RealEvaluation(classifier, settings, cache, request.data, request.limit, watch).judge()
 
 
+def _restained(
+    request: EvaluationRequest,
+    model: Model,
+    classifier: CellClassifier,
+    cache: ResultsCache,
+    findings: Findings,
+    watch: Watcher,
+) -> list[EvaluatedReliability]:
+    """Add what restained tissue shows to the findings; return its reliability curves."""
+    path = request.restained or bundled_settings("restained")
+    settings = evaluation_settings(RestainedSetSettings, path)
+    detector = Detector(model, classifier.device, StainBasis())
+    found, curves = RestainedEvaluation(
+        detector, card_decision(model), settings, cache, request.data, request.limit, watch
+    ).evaluate()
+    findings.sets += found.sets
+    findings.figures += found.figures
+    findings.skipped += found.skipped
+    return curves
+
+
 def _gathered(
     request: EvaluationRequest,
     classifier: CellClassifier,
     findings: Findings,
     slides: Sequence[dict[str, Any]],
     settings: SyntheticSettings,
+    curves: Sequence[EvaluatedReliability],
 ) -> Evaluation:
     drawn = [ContactPicture.model_validate(slide["picture"]) for slide in slides if slide["picture"]]
     return Evaluation(
@@ -185,7 +221,7 @@ def _gathered(
         if slides
         else {},
         slides=_scores(slides),
-        reliability=tuple(slide_reliability(slides, settings)),
+        reliability=(*curves, *slide_reliability(slides, settings)),
         pictures=(*findings.pictures, *drawn),
         skipped=tuple(findings.skipped),
     )

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from cxpath.data.settings import AnySettings, Settings, bundled, read_settings
 from cxpath.documents.evaluation import Target
 from cxpath.metrics.figures import BootstrapSettings
+from cxpath.synth.restain_painting import Painting
 
 # Which real images judge a model, at what assumed µm/px, and what must be reached; `real.toml`.
 
@@ -188,3 +189,35 @@ class SyntheticSettings(Settings):
         if unknown:
             raise ValueError(f"arms name strata that do not exist: {sorted(unknown)}")
         return self
+
+
+# Which restained tissue evaluates a model, and what must be reached; `restained.toml`.
+
+
+SourceName = Literal["brca_m2c", "consep"]
+
+
+class RestainedArm(Settings):
+    """One data set in one way of painting, and what must be reached on it."""
+
+    source: SourceName
+    painting: Painting
+    targets: dict[str, Target] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The set's name in an evaluation."""
+        return f"restained_{self.source}_{self.painting.value}"
+
+
+class RestainedSetSettings(Settings):
+    """Everything `configs/evaluation/restained.toml` holds."""
+
+    seed: int
+    """Names the dice of the painting."""
+    stainings: int
+    """How often each tile is restained."""
+    match_radius_um: float
+    wide_radius_um: float
+    bootstrap: BootstrapSettings = BootstrapSettings()
+    arm: tuple[RestainedArm, ...]

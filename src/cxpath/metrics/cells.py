@@ -197,6 +197,9 @@ class Observation:
         False near the edge and where the drawing says that cells are not to be judged.
     pairs : int64 array, (P, 2)
         Rows of truth and peaks that are one cell.
+    fine : int64 array, optional
+        Fine label of each true cell, or of a set of classes, where kind and subkind do not tell; see
+        `fine_labels`.
     """
 
     peaks: CellPeaks
@@ -204,6 +207,7 @@ class Observation:
     scored_peaks: NDArray[np.bool_]
     scored_truth: NDArray[np.bool_]
     pairs: NDArray[np.int64]
+    fine: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -242,7 +246,8 @@ def above(observation: Observation, centre_threshold: float, radius_px: float) -
         truth=observation.truth,
         scored_peaks=observation.scored_peaks[keep],
         scored_truth=observation.scored_truth,
-        pairs=_pairs(observation.truth, peaks, radius_px),
+        pairs=match_cells(observation.truth, peaks, radius_px),
+        fine=observation.fine,
     )
 
 
@@ -276,11 +281,12 @@ def _observed(peaks: CellPeaks, field: SyntheticField, mpp: float, matching: Mat
         truth=field.cells,
         scored_peaks=_judged(peaks.x_px, peaks.y_px, field.ignore, matching.margin_px),
         scored_truth=_judged(field.cells.x_px, field.cells.y_px, field.ignore, matching.margin_px),
-        pairs=_pairs(field.cells, peaks, matching.match_radius_um / mpp),
+        pairs=match_cells(field.cells, peaks, matching.match_radius_um / mpp),
     )
 
 
-def _pairs(truth: SyntheticCells, peaks: CellPeaks, radius_px: float) -> NDArray[np.int64]:
+def match_cells(truth: SyntheticCells, peaks: CellPeaks, radius_px: float) -> NDArray[np.int64]:
+    """Return rows of truth and peaks that are one cell, one-to-one within a radius."""
     return match_points(
         np.column_stack([truth.x_px, truth.y_px]), np.column_stack([peaks.x_px, peaks.y_px]), radius_px
     )

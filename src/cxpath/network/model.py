@@ -17,6 +17,7 @@ from torch import Tensor
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Calibration
 from cxpath.data.settings import Settings, bundled, parse_toml
 from cxpath.errors import ModelError
+from cxpath.network.embedding import CellEmbedding, read_embedding
 from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, ArchitectureSettings, PlainUNet
 
 # A model's card: what it is, what it may be used on, how good it was measured to be, and its digest.
@@ -167,6 +168,8 @@ class ModelCard(Settings):
     result."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
+    embedding_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """SHA-256 of `embedding.safetensors`; empty for a model without one."""
     mpp: float = Field(gt=0.05, lt=5)
     """Micrometres per pixel of what the network must be given."""
     accepted_mpp: tuple[float, float]
@@ -292,10 +295,19 @@ WEIGHTS_NAME = "model.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A card and the network it describes, weights loaded, in evaluation mode, float32."""
+    """A card and the network it describes, weights loaded, in evaluation mode, float32.
+
+    Parameters
+    ----------
+    card : ModelCard
+    network : PlainUNet
+    embedding : CellEmbedding, optional
+        Models packed before cxpath fitted one have none.
+    """
 
     card: ModelCard
     network: PlainUNet
+    embedding: CellEmbedding | None = None
 
 
 def model_folder(name_or_path: str | Path) -> Path:
@@ -349,7 +361,8 @@ def load_model(name_or_path: str | Path) -> Model:
     except (RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{folder / WEIGHTS_NAME}: {reason}", "restore the model folder") from error
-    return Model(card, network.eval())
+    embedding = read_embedding(folder, card.embedding_digest) if card.embedding_digest else None
+    return Model(card, network.eval(), embedding)
 
 
 def _bundled_folders() -> list[Path]:

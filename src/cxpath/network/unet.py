@@ -142,16 +142,25 @@ class PlainUNet(nn.Module):
         rgb : Tensor, (B, 3, H, W)
             Light 0-255 at the card's µm/px, any number type; H and W multiples of 16.
         """
-        light = (rgb.to(self.light_mean.dtype) - self.light_mean) / self.light_spread
-        fine = self.fine(self.stem(light))
-        middle = self.middle(fine)
-        middle = self.merge_middle(middle + _doubled(self.deep_to_middle(self.deep(middle))))
-        fine = self.merge_fine(fine + _doubled(self.middle_to_fine(middle)))
+        fine, middle = self._merged(rgb)
         # The last layers keep their own precision: in bf16 a logit would have only 8 bits and tie often.
         outputs = self.outputs(self.hidden(fine).to(self.outputs.weight.dtype))
         region = _doubled(self.region(middle.to(self.region.weight.dtype)))
         centre, offset, kind, stain = outputs.split((1, 2, len(FINE_CLASSES), len(STAIN_CLASSES)), dim=1)
         return NetworkOutput(centre, offset, kind, stain, region)
+
+    def last_features(self, rgb: Tensor) -> Tensor:
+        """Return what the outputs are made from, (B, merged + hidden channels, h, w); see `forward`."""
+        fine, _ = self._merged(rgb)
+        return torch.cat((fine, self.hidden(fine)), dim=1)
+
+    def _merged(self, rgb: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the merged features at every fourth and every eighth pixel."""
+        light = (rgb.to(self.light_mean.dtype) - self.light_mean) / self.light_spread
+        fine = self.fine(self.stem(light))
+        middle = self.middle(fine)
+        middle = self.merge_middle(middle + _doubled(self.deep_to_middle(self.deep(middle))))
+        return self.merge_fine(fine + _doubled(self.middle_to_fine(middle))), middle
 
     def lower_precision(self, number_type: torch.dtype) -> None:
         """Compute everything but the last layers in `number_type`."""

@@ -28,6 +28,7 @@ from cxpath.network.model import load_model
 from cxpath.network.unet import ArchitectureSettings, NetworkOutput, PlainUNet
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.losses import Losses, all_losses, balanced_weights
+from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
 from cxpath.training.targets import Targets, batch_targets
 
@@ -279,6 +280,7 @@ def train(
     *,
     watch: Watcher | None = None,
     source: FieldSource = make_random_field,
+    data: Path | None = None,
 ) -> TrainedNetwork:
     """Draw the fields (unless `out_dir` holds them), train, and return the network.
 
@@ -293,19 +295,40 @@ def train(
         Called after every step.
     source : callable
         Where fields come from.
+    data : Path, optional
+        The data folder, where restained tissue is to be learned from as well.
 
     Raises
     ------
     ConfigurationError
-        When `out_dir` holds the checkpoint of other settings, or TensorBoard is wanted and not installed.
+        When `out_dir` holds the checkpoint of other settings, TensorBoard is wanted and not installed, or
+        restained tissue is wanted and `data` is not given.
     """
     if settings.schedule.tensorboard:
         event_writer_class()  # before minutes of drawing
+    return learn(settings, _lesson(settings, out_dir, source, data), out_dir, watch=watch)
+
+
+def _lesson(settings: TrainingSettings, out_dir: Path, source: FieldSource, data: Path | None) -> Lesson:
     fields = training_fields(settings, out_dir, source)
     balance = balanced_weights(fields.cells, settings.loss.class_balance)
     losses = partial(all_losses, stained_class_weight=settings.loss.stained_class_weight)
-    lesson = Lesson(partial(_batch, settings, fields), balance, settings.digest(), losses)
-    return learn(settings, lesson, out_dir, watch=watch)
+    wanted = settings.restained
+    if not wanted.pairs:
+        return Lesson(partial(_batch, settings, fields), balance, settings.digest(), losses)
+    tiles = restained_stacks(
+        data_folder(data),
+        out_dir / "restained",
+        wanted.stainings,
+        wanted.seed,
+        workers=settings.synthesis.workers,
+    )
+    return Lesson(
+        partial(restained_batch, fields, tiles, settings),
+        balance,
+        settings.digest(),
+        partial(restained_losses, settings=settings, judged=losses),
+    )
 
 
 def learn(
@@ -325,7 +348,8 @@ def learn(
         _logger.info("interrupted at step %d; call again to go on", state.step)
         raise
     save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
-    return TrainedNetwork(state.average.network.cpu().eval(), state.step, state.minutes)
+    trained = blended(state.average.network.cpu().eval(), settings)
+    return TrainedNetwork(trained, state.step, state.minutes)
 
 
 def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
@@ -340,9 +364,27 @@ def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
     ModelError
         When it cannot be read, or no step was trained yet.
     """
-    return TrainedNetwork(
-        *averaged_network(out_dir / CHECKPOINT_NAME, settings.architecture, settings.digest())
+    network, steps, minutes = averaged_network(
+        out_dir / CHECKPOINT_NAME, settings.architecture, settings.digest()
     )
+    return TrainedNetwork(blended(network, settings), steps, minutes)
+
+
+def blended(network: PlainUNet, settings: TrainingSettings) -> PlainUNet:
+    """Return the network with `schedule.start_share` of the weights that training started from."""
+    share = settings.schedule.start_share
+    if share == 0:
+        return network
+    if not settings.start_from:
+        raise ConfigurationError("schedule.start_share goes with start_from", "name a model to start from")
+    start = _first_network(settings).state_dict()
+    mixed = {
+        name: torch.lerp(tensor, start[name], share) if tensor.is_floating_point() else tensor
+        for name, tensor in network.state_dict().items()
+    }
+    result = PlainUNet(network.settings)
+    result.load_state_dict(mixed)
+    return result.eval()
 
 
 def training_fields(

@@ -8,13 +8,14 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.errors import OutputError
 from cxpath.io.atomic import output_error
 from cxpath.metrics.cells import Decision
+from cxpath.network.embedding import EMBEDDING_NAME, CellEmbedding
 from cxpath.network.model import (
     CARD_NAME,
     WEIGHTS_NAME,
@@ -77,7 +78,16 @@ def stored_weights(network: PlainUNet) -> bytes:
     return save({name: _narrow(tensor) for name, tensor in network.state_dict().items()})
 
 
-def pack(network: PlainUNet, card: ModelCard, folder: Path) -> None:
+def as_stored(network: PlainUNet) -> PlainUNet:
+    """Return the network that will be loaded: its weights as they are stored, in evaluation mode."""
+    stored = PlainUNet(network.settings)
+    number_types = {name: tensor.dtype for name, tensor in stored.state_dict().items()}
+    weights = load(stored_weights(network))
+    stored.load_state_dict({name: tensor.to(number_types[name]) for name, tensor in weights.items()})
+    return stored.eval()
+
+
+def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbedding | None = None) -> None:
     """Write the model into `folder`, in place of what was there.
 
     Parameters
@@ -88,6 +98,8 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path) -> None:
         As `describe` wrote it for this network.
     folder : Path
         `models/<name>`; it and its parents are made.
+    embedding : CellEmbedding, optional
+        Its digest is written into the card.
 
     Raises
     ------
@@ -99,8 +111,13 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path) -> None:
     content = stored_weights(network)
     if hashlib.sha256(content).hexdigest() != card.digest:
         raise ValueError("the card was written for other weights")
+    files = {WEIGHTS_NAME: content}
+    if embedding is not None:
+        files[EMBEDDING_NAME] = embedding.to_bytes()
+        digest = hashlib.sha256(files[EMBEDDING_NAME]).hexdigest()
+        card = card.model_copy(update={"embedding_digest": digest})
     try:
-        _replace(folder, {WEIGHTS_NAME: content, CARD_NAME: card_text(card).encode()})
+        _replace(folder, {**files, CARD_NAME: card_text(card).encode()})
     except OSError as error:
         raise output_error(folder, error) from error
 

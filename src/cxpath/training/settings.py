@@ -42,6 +42,20 @@ class CropSettings(Settings):
     tumours, fixed and cut differently, differ in size, so size alone must not name them."""
 
 
+class RestainedSettings(Settings):
+    """How much restained real tissue is learned from; see `restained_data`."""
+
+    pairs: int = Field(default=0, ge=0)
+    """Pairs of restained crops in a batch; the other crops are drawn. 0: drawn tissue alone."""
+    stainings: int = Field(default=24, ge=2)
+    """How often each tile is restained."""
+    calibration_stainings: int = Field(default=3, ge=1)
+    """How often each tile of the patients who calibrate is restained."""
+    seed: int = 31
+    consistency_weight: float = Field(default=0.5, ge=0)
+    """Weight of the difference between the classes that one cell gets in two stainings."""
+
+
 class LossSettings(Settings):
     """Weights of the parts of the loss, and what the labels spread to."""
 
@@ -78,6 +92,9 @@ class ScheduleSettings(Settings):
     gradient_limit: float = Field(default=5.0, gt=0)
     average_decay: float = Field(default=0.995, ge=0, lt=1)
     """Decay per step of the moving average of the weights, which is what is packed."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the weights of `start_from` in what is packed: what training on other tissue forgot of the
+    start comes back for little of what it learned (Wortsman et al. 2022, robust fine-tuning)."""
     checkpoint_every: int = Field(default=200, ge=1)
     seed: int = 1
     device: str = "auto"
@@ -104,6 +121,7 @@ class SlideThresholdSettings(Settings):
 
 _ADDED_LATER = (
     ("schedule", "precision"),
+    ("schedule", "start_share"),
     ("crops", "scanner_share"),
     ("crops", "scale_spread"),
     ("loss", "stained_class_weight"),
@@ -111,7 +129,11 @@ _ADDED_LATER = (
 """Keys that older versions did not know: left out of the digest at their default, so that a checkpoint and
 a card of then still belong to the settings they were made with."""
 
-_WITHOUT_EFFECT = (("schedule", "tensorboard"), ("slide_threshold", "hard_negative_slides"))
+_WITHOUT_EFFECT = (
+    ("schedule", "tensorboard"),
+    ("slide_threshold", "hard_negative_slides"),
+    ("restained", "calibration_stainings"),
+)
 """Keys that change no weight: never in the digest, so that they may change when a training goes on."""
 
 
@@ -128,6 +150,7 @@ class TrainingSettings(Settings):
     architecture: ArchitectureSettings = ArchitectureSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
     crops: CropSettings = CropSettings()
+    restained: RestainedSettings = RestainedSettings()
     loss: LossSettings = LossSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     matching: MatchingSettings = MatchingSettings()
@@ -141,6 +164,8 @@ class TrainingSettings(Settings):
                 del content[section][key]
         for section, key in _WITHOUT_EFFECT:
             del content[section][key]
+        if not content["restained"]["pairs"]:
+            del content["restained"]
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind
 from cxpath.network.unet import OUTPUT_STRIDE_PX
 from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
+from cxpath.synth.labelled_tissue import LABELS
 from cxpath.training.settings import LossSettings
 
 # From a true cell's kind and subkind to the index of the network's fine class, or of a set of classes.
@@ -31,8 +32,13 @@ _IMMUNE_NAMES = {subkind.name.lower() for subkind in IMMUNE_SUBKINDS}
 _IMMUNE = np.array([name in _IMMUNE_NAMES for name in FINE_CLASSES])
 _OTHER = ~_IMMUNE & (np.arange(len(FINE_CLASSES)) != TUMOUR)
 
-MEMBERS: NDArray[np.bool_] = np.vstack([np.eye(len(FINE_CLASSES), dtype=bool), _IMMUNE, _OTHER])
+_OF_TISSUE = np.array([[name in label.classes for name in FINE_CLASSES] for label in LABELS])
+
+MEMBERS: NDArray[np.bool_] = np.vstack([np.eye(len(FINE_CLASSES), dtype=bool), _IMMUNE, _OTHER, _OF_TISSUE])
 """Row: a fine label; column: whether that fine class belongs to it."""
+
+FIRST_OF_TISSUE = ANY_OTHER + 1
+"""Fine label of the first of `LABELS`, the sets of classes that labelled real tissue distinguishes."""
 
 _BY_SUBKIND = np.array(
     [UNLABELLED, *(FINE_CLASSES.index(subkind.name.lower()) for subkind in Subkind if subkind)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES, Calibration, Kind
 from cxpath.data.slide_info import StainBasis
@@ -30,9 +30,11 @@ from cxpath.network.detector import Detector
 from cxpath.network.device import Device
 from cxpath.network.model import Metric, Model
 from cxpath.synth.field import SyntheticField
-from cxpath.training.targets import UNLABELLED, fine_labels
+from cxpath.training.targets import MEMBERS, UNLABELLED, fine_labels
 
 # Fitting a model's calibration on held-out truth, so that its probabilities add up to counts.
+#
+# Synthetic and restained real tissue weigh alike, however many cells of either there are.
 #
 # Temperatures minimise the log loss (Guo et al. 2017). The stain biases are then set on fields with few
 # positive cells, where a small error in the logit is a large error in the score: there the probabilities
@@ -47,14 +49,25 @@ _FEWEST_POSITIVE = 100
 
 
 class LabelledLogits(NamedTuple):
-    """Logits with truth; `rare` marks those from fields with few positive cells."""
+    """Logits with truth; `rare` marks those from fields with few positive cells; weights have mean 1."""
 
     logit: NDArray[np.float64]
     positive: NDArray[np.bool_]
     rare: NDArray[np.bool_]
+    weight: NDArray[np.float64]
 
 
-def fit_calibration(observations: Sequence[Observation], low_cps: float) -> Calibration:
+class LabelledClasses(NamedTuple):
+    """Class logits (N, 10) with fine labels, of a class or of a set of classes; weights have mean 1."""
+
+    logits: NDArray[np.float64]
+    fine: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+
+def fit_calibration(
+    observations: Sequence[Observation], low_cps: float, restained: Sequence[Observation] = ()
+) -> Calibration:
     """Fit all numbers on judged pairs.
 
     Parameters
@@ -63,10 +76,12 @@ def fit_calibration(observations: Sequence[Observation], low_cps: float) -> Cali
         At the centre threshold that will be used.
     low_cps : float
         Fields with a smaller true CPS are those with few positive cells.
+    restained : sequence of Observation
+        Of real tissue; together they weigh as much as the others.
     """
-    membrane_temperature, membrane_bias = fit_stain(stain_pairs(observations, low_cps, "membrane"))
-    any_temperature, any_bias = fit_stain(stain_pairs(observations, low_cps, "any"))
-    class_temperature, class_biases = fit_kinds(observations)
+    membrane_temperature, membrane_bias = fit_stain(stain_pairs(observations, low_cps, "membrane", restained))
+    any_temperature, any_bias = fit_stain(stain_pairs(observations, low_cps, "any", restained))
+    class_temperature, class_biases = fit_kinds(observations, restained)
     return Calibration(
         class_temperature=class_temperature,
         class_biases=class_biases,
@@ -77,14 +92,18 @@ def fit_calibration(observations: Sequence[Observation], low_cps: float) -> Cali
     )
 
 
-def fit_kinds(observations: Sequence[Observation]) -> tuple[float, tuple[float, ...]]:
-    """Return temperature and biases that make the true fine classes most likely.
+def fit_kinds(
+    observations: Sequence[Observation], restained: Sequence[Observation] = ()
+) -> tuple[float, tuple[float, ...]]:
+    """Return temperature and biases that make the true fine classes, or sets of them, most likely.
 
     Cells whose fine class is not known leave them alone, and so does a class that few cells have. The
     biases add up to 0.
     """
-    logits, fine = _fine_pairs(observations)
-    free = np.flatnonzero(np.bincount(fine, minlength=len(FINE_CLASSES)) >= _FEWEST_OF_A_CLASS)
+    logits, fine, weight = fine_pairs(observations, restained)
+    single = fine[fine < len(FINE_CLASSES)]
+    free = np.flatnonzero(np.bincount(single, minlength=len(FINE_CLASSES)) >= _FEWEST_OF_A_CLASS)
+    outside = np.where(MEMBERS[fine], 0.0, -np.inf)
     if len(free) < 2:
         return 1.0, ()
 
@@ -96,22 +115,34 @@ def fit_kinds(observations: Sequence[Observation]) -> tuple[float, tuple[float, 
     def log_loss(parameters: NDArray[np.float64]) -> float:
         likely = log_softmax(logits * np.exp(-parameters[0]) + biases(parameters), axis=1)
         # A faint pull to 0, so that a class which is never mistaken does not run away.
-        return float(-likely[np.arange(len(fine)), fine].mean() + 1e-3 * (parameters**2).mean())
+        of_label = logsumexp(likely + outside, axis=1)
+        return float(-(weight * of_label).mean() + 1e-3 * (parameters**2).mean())
 
     bounds = [(-1.5, 1.5)] + [(-3.0, 3.0)] * len(free)
     best = minimize(log_loss, np.zeros(1 + len(free)), method="L-BFGS-B", bounds=bounds).x
     return float(np.exp(best[0])), tuple(round(float(value), 4) for value in biases(best))
 
 
-def _fine_pairs(observations: Sequence[Observation]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def fine_pairs(observations: Sequence[Observation], restained: Sequence[Observation]) -> LabelledClasses:
+    """Collect the class logits of judged pairs whose class, or set of classes, is known."""
     logits, fine = [], []
-    for seen in observations:
+    for seen in (*observations, *restained):
         pairs = seen.pairs[seen.scored_truth[seen.pairs[:, 0]]]
-        label = fine_labels(seen.truth.kind, seen.truth.subkind)[pairs[:, 0]]
+        every = fine_labels(seen.truth.kind, seen.truth.subkind) if seen.fine is None else seen.fine
+        label = every[pairs[:, 0]]
         known = label != UNLABELLED
         logits.append(seen.peaks.class_logits[pairs[known, 1]].astype(np.float64))
         fine.append(label[known])
-    return np.concatenate(logits), np.concatenate(fine)
+    weight = _even_weights([len(label) for label in fine], len(observations))
+    return LabelledClasses(np.concatenate(logits), np.concatenate(fine), weight)
+
+
+def _even_weights(cells: Sequence[int], first_group: int) -> NDArray[np.float64]:
+    """Return weights of mean 1 with which the first fields weigh as much as all others together."""
+    groups = [sum(cells[:first_group]), sum(cells[first_group:])]
+    present = sum(number > 0 for number in groups)
+    each = [sum(groups) / (present * number) if number else 0.0 for number in groups]
+    return np.repeat(each, groups)
 
 
 def fit_stain(seen: LabelledLogits) -> tuple[float, float]:
@@ -121,7 +152,7 @@ def fit_stain(seen: LabelledLogits) -> tuple[float, float]:
 
     def log_loss(parameters: NDArray[np.float64]) -> float:
         logit = seen.logit * np.exp(-parameters[0]) + parameters[1]
-        return float(np.logaddexp(0.0, np.where(seen.positive, -logit, logit)).mean())
+        return float((seen.weight * np.logaddexp(0.0, np.where(seen.positive, -logit, logit))).mean())
 
     slope, bias = minimize(log_loss, np.zeros(2), method="L-BFGS-B", bounds=[(-2.0, 2.0), (-5.0, 5.0)]).x
     temperature = float(np.exp(slope))
@@ -130,20 +161,23 @@ def fit_stain(seen: LabelledLogits) -> tuple[float, float]:
     return temperature, float(bias)
 
 
-def stain_pairs(observations: Sequence[Observation], low_cps: float, stain: str) -> LabelledLogits:
+def stain_pairs(
+    observations: Sequence[Observation], low_cps: float, stain: str, restained: Sequence[Observation] = ()
+) -> LabelledLogits:
     """Collect the logits of one stain head over judged pairs whose true kind is decided by it.
 
     `membrane` decides tumour cells, `any` the immune ones.
     """
     decided, column = (Kind.TUMOUR if stain == "membrane" else Kind.IMMUNE), STAIN_CLASSES.index(stain)
     logit, positive, rare = [], [], []
-    for seen in observations:
+    for seen in (*observations, *restained):
         pairs = seen.pairs[seen.scored_truth[seen.pairs[:, 0]]]
         pairs = pairs[seen.truth.kind[pairs[:, 0]] == decided]
         logit.append(seen.peaks.stain_logits[pairs[:, 1], column].astype(np.float64))
         positive.append(seen.truth.positive[pairs[:, 0]])
         rare.append(np.full(len(pairs), seen.truth.true_cps() < low_cps))
-    return LabelledLogits(np.concatenate(logit), np.concatenate(positive), np.concatenate(rare))
+    weight = _even_weights([len(one) for one in logit], len(observations))
+    return LabelledLogits(np.concatenate(logit), np.concatenate(positive), np.concatenate(rare), weight)
 
 
 def _counting_bias(logit: NDArray[np.float64], positives: int) -> float:
@@ -168,18 +202,22 @@ _CENTRE_GRID = np.round(np.arange(FAINTEST_CENTRE, 0.71, 0.05), 2)
 _STAINED_GRID = np.round(np.arange(0.20, 0.96, 0.025), 3)
 
 
-def choose_centre_threshold(observations: Sequence[Observation], radius_px: float) -> float:
+def choose_centre_threshold(
+    observations: Sequence[Observation], radius_px: float, restained: Sequence[Observation] = ()
+) -> float:
     """Return the lowest threshold whose F1 of finding cells is hardly below the best.
 
     Synthetic nuclei are found at almost any threshold, so their F1 is flat. Real ones, paler and softer than
     any drawn, get lower scores: of thresholds that drawings cannot tell apart the lowest serves them best.
+    With restained real tissue, the mean of both F1 decides.
     """
 
-    def f1(threshold: float) -> float:
-        seen = [above(one, threshold, radius_px) for one in observations]
+    def f1(group: Sequence[Observation], threshold: float) -> float:
+        seen = [above(one, threshold, radius_px) for one in group]
         return FieldTables(np.stack([table_of(one, Calibration(), 0.5) for one in seen])).figure(detection_f1)
 
-    reached = np.array([f1(threshold) for threshold in _CENTRE_GRID])
+    groups = [group for group in (observations, restained) if group]
+    reached = np.mean([[f1(group, threshold) for threshold in _CENTRE_GRID] for group in groups], axis=0)
     return float(_CENTRE_GRID[np.flatnonzero(reached >= reached.max() - HARDLY)[0]])
 
 
@@ -283,12 +321,28 @@ class Evaluation:
         return {name: metric for name, metric in metrics.items() if np.isfinite(metric.value)}
 
 
-def decide(observations: Sequence[Observation], matching: MatchingSettings, mpp: float) -> Decision:
-    """Choose cuts and calibration from observations at `FAINTEST_CENTRE`."""
+def decide(
+    observations: Sequence[Observation],
+    matching: MatchingSettings,
+    mpp: float,
+    restained: Sequence[Observation] = (),
+) -> Decision:
+    """Choose thresholds and calibration from observations at `FAINTEST_CENTRE`.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        Of synthetic fields; they alone choose the staining threshold.
+    matching : MatchingSettings
+    mpp : float
+    restained : sequence of Observation
+        Of restained real tissue.
+    """
     radius_px = matching.match_radius_um / mpp
-    centre = choose_centre_threshold(observations, radius_px)
+    centre = choose_centre_threshold(observations, radius_px, restained)
     seen = [above(one, centre, radius_px) for one in observations]
-    calibration = fit_calibration(seen, matching.low_cps)
+    real = [above(one, centre, radius_px) for one in restained]
+    calibration = fit_calibration(seen, matching.low_cps, real)
     return Decision(calibration, centre, choose_stained_threshold(seen, calibration, matching.low_cps))
 
 

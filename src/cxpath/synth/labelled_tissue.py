@@ -1,0 +1,230 @@
+"""Real H&E tiles with labelled nuclei: reading them, what a label may teach, and which patient is held out.
+
+A label is a *set* of classes: where a data set does not tell plasma cells from lymphocytes, neither may a
+network be told. Knows nothing of stains or of networks.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.errors import MissingFileError, TissueTileError
+
+
+class Tissue(StrEnum):
+    """What a nucleus belongs to, as far as painting needs to know."""
+
+    EPITHELIUM = "epithelium"
+    IMMUNE = "immune"
+    STROMA = "stroma"
+
+
+@dataclass(frozen=True)
+class NucleusLabel:
+    """What a data set calls a nucleus, and the network's fine classes that this may be."""
+
+    name: str
+    classes: frozenset[str]
+    tissue: Tissue
+
+
+LABELS: tuple[NucleusLabel, ...] = (
+    NucleusLabel("tumour", frozenset({"tumour"}), Tissue.EPITHELIUM),
+    NucleusLabel("lymphocyte", frozenset({"lymphocyte", "plasma"}), Tissue.IMMUNE),
+    NucleusLabel("stromal", frozenset({"fibroblast", "endothelium"}), Tissue.STROMA),
+    NucleusLabel("epithelial", frozenset({"tumour", "benign_epithelium"}), Tissue.EPITHELIUM),
+    NucleusLabel(
+        "inflammatory",
+        frozenset({"lymphocyte", "plasma", "neutrophil", "eosinophil", "macrophage"}),
+        Tissue.IMMUNE,
+    ),
+    NucleusLabel("macrophage", frozenset({"macrophage"}), Tissue.IMMUNE),
+)
+"""Stromal dots exclude macrophages: taught as possible there, a third of stroma becomes macrophage."""
+
+LABEL_NUMBER = {label.name: number for number, label in enumerate(LABELS)}
+
+_SPELLINGS = {"tumour_or_epithelial": "tumour"}
+"""Names in label files that are spelt otherwise in `LABELS`."""
+
+
+class Part(StrEnum):
+    """What a patient's tiles are used for."""
+
+    TRAIN = "train"
+    CALIBRATE = "calibrate"
+    """Fits temperatures, biases and thresholds."""
+    VALIDATE = "validate"
+    """Measures, and has fitted nothing."""
+
+
+@dataclass(frozen=True)
+class TissueSource:
+    """One data set of labelled H&E tiles.
+
+    Parameters
+    ----------
+    name, title, folder : str
+        `folder` lies below the data folder.
+    mpp : float
+        Micrometres per pixel of every tile.
+    licence : str
+    patient_letters : int
+        Leading characters of a tile's name that name its patient; 0 when names do not tell patients.
+    calibrate, validate : tuple of str
+        Names of the tiles held out where patients are unknown; tiles that look alike are not parted.
+    """
+
+    name: str
+    title: str
+    folder: str
+    mpp: float
+    licence: str
+    patient_letters: int = 0
+    calibrate: tuple[str, ...] = ()
+    validate: tuple[str, ...] = ()
+
+
+BRCA_M2C = TissueSource(
+    "brca_m2c",
+    "BRCA-M2C (Abousamra et al. 2021): breast cancer, H&E, dots of three classes",
+    "real_tissue/brca_m2c",
+    0.5,
+    "BSD-3-Clause",
+    patient_letters=12,
+)
+CONSEP = TissueSource(
+    "consep",
+    "CoNSeP (Graham et al. 2019): colorectal, H&E, nuclei of three classes",
+    "real_tissue/consep",
+    0.5,
+    "Apache-2.0",
+    calibrate=("train_6", "train_8", "train_10", "train_21"),
+    validate=("train_3", "train_9", "train_19", "train_23"),
+)
+SOURCES = (BRCA_M2C, CONSEP)
+
+_CALIBRATE_OF_20, _VALIDATE_OF_20 = 3, 3
+"""Of twenty patients, how many calibrate, and how many validate."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTile:
+    """One H&E tile with all its nuclei.
+
+    Parameters
+    ----------
+    source : TissueSource
+    name, patient : str
+    rgb : uint8 array, (height, width, 3)
+    x_px, y_px : float64 array, (N,)
+        Nuclear centres; pixel centres at .5.
+    label : int64 array, (N,)
+        Rows of `LABELS`.
+    """
+
+    source: TissueSource
+    name: str
+    patient: str
+    rgb: NDArray[np.uint8]
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    label: NDArray[np.int64]
+
+    @property
+    def part(self) -> Part:
+        """What this tile may be used for."""
+        return part_of(self.source, self.name, self.patient)
+
+
+def part_of(source: TissueSource, name: str, patient: str) -> Part:
+    """Return the part of a patient, or of a tile where patients are unknown; the same on every machine."""
+    if not source.patient_letters:
+        if name in source.calibrate:
+            return Part.CALIBRATE
+        return Part.VALIDATE if name in source.validate else Part.TRAIN
+    drawn = int(hashlib.sha256(f"{source.name} {patient}".encode()).hexdigest(), 16) % 20
+    if drawn < _CALIBRATE_OF_20:
+        return Part.CALIBRATE
+    return Part.VALIDATE if drawn < _CALIBRATE_OF_20 + _VALIDATE_OF_20 else Part.TRAIN
+
+
+def read_tiles(
+    data: Path, parts: Iterable[Part], sources: Sequence[TissueSource] = SOURCES
+) -> list[LabelledTile]:
+    """Read every tile of some parts, in the order of their names.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder (`CXPATH_DATA`).
+    parts : iterable of Part
+    sources : sequence of TissueSource
+
+    Raises
+    ------
+    MissingFileError
+        When a source's folder holds no tile, or a tile has no labels.
+    TissueTileError
+        When a picture or its labels cannot be read in full.
+    """
+    wanted = frozenset(parts)
+    tiles = []
+    for source in sources:
+        pictures = sorted((data / source.folder).glob("*.png"))
+        if not pictures:
+            raise MissingFileError(
+                f"{data / source.folder}: no labelled tiles", "point CXPATH_DATA at the data"
+            )
+        chosen = (path for path in pictures if part_of(source, path.stem, _patient(source, path)) in wanted)
+        tiles += [read_tile(path, source) for path in chosen]
+    return tiles
+
+
+def read_tile(picture: Path, source: TissueSource) -> LabelledTile:
+    """Read one picture and the CSV of the same name beside it; see `read_tiles` for what it raises."""
+    bgr = cv2.imread(str(picture), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise TissueTileError(f"{picture}: not a picture that can be read", "fetch the tile again")
+    height, width = bgr.shape[:2]
+    x_px, y_px, label = _read_labels(picture.with_suffix(".csv"), width, height)
+    rgb = np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
+    return LabelledTile(source, picture.stem, _patient(source, picture), rgb, x_px, y_px, label)
+
+
+def _patient(source: TissueSource, picture: Path) -> str:
+    return picture.stem[: source.patient_letters] if source.patient_letters else picture.stem
+
+
+def _read_labels(
+    path: Path, width_px: int, height_px: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no labels for this tile", "a tile NAME.png needs NAME.csv")
+    rows = []
+    with path.open(newline="", encoding="utf-8") as lines:
+        for number, row in enumerate(csv.DictReader(lines), start=2):
+            rows.append(_read_label(row, f"{path}, line {number}", width_px, height_px))
+    columns = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    return columns[0], columns[1], columns[2].astype(np.int64)
+
+
+def _read_label(row: dict[str, str], where: str, width_px: int, height_px: int) -> tuple[float, float, int]:
+    try:
+        x_px, y_px = float(row["x"]) + 0.5, float(row["y"]) + 0.5
+        number = LABEL_NUMBER[_SPELLINGS.get(row["class"], row["class"])]
+    except (KeyError, TypeError, ValueError) as error:
+        names = ", ".join(LABEL_NUMBER)
+        raise TissueTileError(f"{where}: not x, y and a known class", f"classes are {names}") from error
+    if not (0 <= x_px <= width_px and 0 <= y_px <= height_px):
+        raise TissueTileError(f"{where}: lies outside the picture", "labels are pixels of the tile")
+    return x_px, y_px, number
