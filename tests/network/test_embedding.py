@@ -25,7 +25,8 @@ def _features(number: int = 2000, width: int = 40) -> np.ndarray:
     rng = np.random.default_rng(1)
     spread = np.concatenate([[8.0, 4.0, 2.0], np.full(width - 3, 0.2)])
     turn, _ = np.linalg.qr(rng.normal(size=(width, width)))
-    return (rng.normal(size=(number, width)) * spread @ turn.T + 5).astype(np.float32)
+    features: np.ndarray = (rng.normal(size=(number, width)) * spread @ turn.T + 5).astype(np.float32)
+    return features
 
 
 def test_components_are_ordered_unit_vectors_at_right_angles() -> None:

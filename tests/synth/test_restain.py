@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.errors import TissueTileError
-from cxpath.synth.labelled_tissue import LABEL_NUMBER, LABELS, LabelledTile, Tissue
+from cxpath.synth.labelled_tissue import LABEL_NUMBER, LABELS, Tissue
 from cxpath.synth.optics import Scanner, StainLook
 from cxpath.synth.restain import (
     PreparedTile,
@@ -100,9 +100,7 @@ def test_pale_tissue_is_not_taken_for_glass() -> None:
 
 def test_a_tile_with_one_nucleus_is_refused() -> None:
     tile = tissue_tile()
-    one = LabelledTile(tile.source, tile.name, tile.patient, tile.rgb, *(
-        array[:1] for array in (tile.x_px, tile.y_px, tile.label)
-    ))  # fmt: skip
+    one = replace(tile, x_px=tile.x_px[:1], y_px=tile.y_px[:1], label=tile.label[:1])
     with pytest.raises(TissueTileError, match="fewer than two"):
         prepare(one, np.random.default_rng(1))
 
