@@ -103,6 +103,8 @@ def test_the_interval_encloses_the_figure_and_narrows_with_fields() -> None:
     rng = np.random.default_rng(4)
     tables = rng.poisson(TABLE, (200, 6, 6))
     few, many = (FieldTables(tables[:n]).metric(macro_f1, "trial") for n in (10, 200))
+    assert few is not None
+    assert many is not None
     for metric in (few, many):
         assert metric.low is not None
         assert metric.high is not None
@@ -112,6 +114,10 @@ def test_the_interval_encloses_the_figure_and_narrows_with_fields() -> None:
     assert many.high - (many.low or 0) < few.high - (few.low or 0)
     assert many.count == 200
     assert many == FieldTables(tables).metric(macro_f1, "trial"), "the bootstrap is seeded"
+
+
+def test_a_figure_of_cells_that_no_field_has_is_no_number() -> None:
+    assert FieldTables(np.zeros((5, 6, 6), dtype=np.int64)).metric(macro_f1, "trial") is None
 
 
 def two_cells_and_a_ghost() -> Observation:

@@ -137,6 +137,8 @@ def _metric(rows: Rows, ratio: Ratio, settings: BootstrapSettings, method: str) 
     interval = bootstrap_interval(rows[rows[:, whole] > 0], statistic, settings)
     low, high = (round(edge, 4) for edge in interval) if interval else (None, None)
     value = round(statistic(rows), 4)
+    if not np.isfinite(value):
+        return None
     return Metric(value=value, low=low, high=high, level=settings.level, count=count, method=method)
 
 

@@ -148,8 +148,14 @@ class FieldTables:
         """Return a figure of all fields pooled."""
         return figure(self.tables.sum(axis=0))
 
-    def metric(self, figure: CountFigure, method: str) -> Metric:
-        """Return a pooled figure with its percentile bootstrap interval over fields (seeded)."""
+    def metric(self, figure: CountFigure, method: str) -> Metric | None:
+        """Return a pooled figure with its percentile bootstrap interval over fields (seeded).
+
+        None where the figure is not defined, as of a class that no field has: a card states numbers alone.
+        """
+        value = self.figure(figure)
+        if not np.isfinite(value):
+            return None
         rng = np.random.default_rng(0)
         number = len(self.tables)
         drawn = rng.multinomial(number, np.full(number, 1 / number), size=_REPEATS)
@@ -159,7 +165,7 @@ class FieldTables:
         known = values[np.isfinite(values)]
         low, high = np.quantile(known, [edge, 1 - edge]).tolist() if len(known) else (None, None)
         return Metric(
-            value=_rounded(self.figure(figure)), low=_rounded(low), high=_rounded(high),
+            value=_rounded(value), low=_rounded(low), high=_rounded(high),
             level=_LEVEL, count=number, method=f"{method}; bootstrap over fields",
         )  # fmt: skip
 

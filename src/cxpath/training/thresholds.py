@@ -318,7 +318,7 @@ class Evaluation:
             method = f"{what} with true CPS below {matching.low_cps:g}, pooled"
             metrics["low_cps_true"] = FieldTables(low).metric(true_cps, method)
             metrics["low_cps_called"] = FieldTables(low).metric(predicted_cps, method)
-        return {name: metric for name, metric in metrics.items() if np.isfinite(metric.value)}
+        return {name: metric for name, metric in metrics.items() if metric is not None}
 
 
 def decide(
