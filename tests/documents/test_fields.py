@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def test_a_damaged_gallery_names_the_field(finished_runs: dict[str, Path], tmp_p
     text = (finished_runs["normal"] / "fields" / "fields.json").read_text(encoding="utf-8")
     (tmp_path / "fields.json").write_text(text.replace('"bucket"', '"bucked"', 1), encoding="utf-8")
     with pytest.raises(DocumentError, match=r"fields\.json: fields\.0\.bucket: is missing"):
+        FieldsDocument.read(tmp_path / "fields.json")
+
+
+def test_a_local_cps_that_no_field_can_have_is_refused(
+    finished_runs: dict[str, Path], tmp_path: Path
+) -> None:
+    document = json.loads((finished_runs["normal"] / "fields" / "fields.json").read_text(encoding="utf-8"))
+    document["fields"][0]["local_cps"] = 1e300
+    (tmp_path / "fields.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DocumentError, match=r"fields\.json: fields\.0\.local_cps"):
         FieldsDocument.read(tmp_path / "fields.json")
 
 

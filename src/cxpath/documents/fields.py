@@ -34,7 +34,7 @@ class FieldEntry(Part):
     width_um: float
     height_um: float
     caption: str
-    local_cps: float | None
+    local_cps: float | None = Field(ge=0, le=100)
     counts: FieldCounts
 
 
