@@ -145,6 +145,22 @@ def cited_in_words(cited: Iterable[Source]) -> str:
     return " | ".join(source.citation for source in cited) or "no source was read"
 
 
+class Cited(Settings):
+    """What every entry says about where it comes from, when it was read and how sure it is."""
+
+    sources: tuple[str, ...] = ()
+    """Ids of `[[source]]`; empty for what is remembered only."""
+    as_of: date
+    certainty: Certainty
+    cited: tuple[Source, ...] = ()
+    """The sources themselves, filled in on reading."""
+
+    @property
+    def source(self) -> str:
+        """The references in words."""
+        return cited_in_words(self.cited)
+
+
 # A caution: a flag with the patient's fact beside it, for the board. Never an exclusion by software.
 
 
@@ -161,7 +177,7 @@ class CautionState(StrEnum):
         return self.value.replace("_", " ")
 
 
-class Caution(Settings):
+class Caution(Cited):
     """One `[[caution]]` of `configs/therapy/cautions.toml`."""
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -169,33 +185,13 @@ class Caution(Settings):
     """The kind of agents, as criteria name it under `cautions`."""
     when: Clause
     flag: str
-    sources: tuple[str, ...] = ()
-    """Ids of `[[source]]`; empty for what is remembered only."""
-    as_of: date
-    certainty: Certainty
-    cited: tuple[Source, ...] = ()
-    """The sources themselves, filled in on reading."""
-
-    @property
-    def source(self) -> str:
-        """The references in words."""
-        return cited_in_words(self.cited)
 
 
-class Advice(Settings):
+class Advice(Cited):
     """What goes with an agent whoever the patient is; one `[[advice]]`."""
 
     agents: str
     text: str
-    sources: tuple[str, ...] = ()
-    as_of: date
-    certainty: Certainty
-    cited: tuple[Source, ...] = ()
-
-    @property
-    def source(self) -> str:
-        """The references in words."""
-        return cited_in_words(self.cited)
 
 
 # A criterion: one indication, guideline or refuted belief, with its source, date and certainty.
@@ -229,7 +225,7 @@ class Approval(StrEnum):
 APPROVALS = frozenset({Approval.REGULAR, Approval.ACCELERATED, Approval.APPROVED})
 
 
-class Criterion(Settings):
+class Criterion(Cited):
     """One `[[criterion]]` of `configs/therapy/*.toml`."""
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
@@ -243,10 +239,6 @@ class Criterion(Settings):
     approved_on: str = Field(default="", pattern=r"^(\d{4}(-\d{2}){0,2}|unknown|)$")
     """As exactly as the source says; "unknown" where it does not."""
     trial: str = ""
-    sources: tuple[str, ...] = ()
-    """Ids of `[[source]]`."""
-    as_of: date
-    certainty: Certainty
     certainty_note: str = ""
     """What of it is less certain, such as a date."""
     setting: tuple[str, ...] = ()
@@ -263,8 +255,6 @@ class Criterion(Settings):
     beyond_clauses: tuple[str, ...] = ()
     """What the label asks for and no clause can: a person must judge it, and the criterion is never met."""
     notes: tuple[str, ...] = ()
-    cited: tuple[Source, ...] = ()
-    """The sources themselves, filled in on reading."""
 
     @model_validator(mode="after")
     def _says_why_not(self) -> Criterion:
@@ -273,11 +263,6 @@ class Criterion(Settings):
         if self.stage and not self.stage_edition:
             raise ValueError("stage needs stage_edition: a stage means nothing without it")
         return self
-
-    @property
-    def source(self) -> str:
-        """The references in words."""
-        return cited_in_words(self.cited)
 
     @property
     def open_points(self) -> tuple[str, ...]:
