@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.score import Counts, Estimate, ScoreDocument, SlideScores
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.score import Counts, ScoreDocument, SlideScores
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, ScoringSettings

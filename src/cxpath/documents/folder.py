@@ -71,6 +71,12 @@ class ResultsFolder:
             raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
         if (final / COMMIT_MARK).exists() and not overwrite:
             raise OutputError(f"{final}: holds a result already", "pass --overwrite or choose another --out")
+        if reviews := sorted(final.glob("review/*/events.ndjson")):
+            raise OutputError(
+                f"{final}: {reviews[0].parent.relative_to(final)} is a person's review of these cells, which "
+                "scoring again would replace",
+                "choose another --out, or move the folder review elsewhere to keep it",
+            )
 
     def __enter__(self) -> Self:
         clear_leftovers(self.final)

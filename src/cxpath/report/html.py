@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from cxpath.documents.score import CutoffEntry, Estimate
+from cxpath.documents.estimate import CutoffEntry, Estimate
 from cxpath.errors import OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.scores.counts import printed_form, printed_interval, two_decimals
