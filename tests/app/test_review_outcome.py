@@ -30,6 +30,7 @@ from cxpath.documents.score import ScoreDocument
 from cxpath.errors import OutputError, ProfileError
 from cxpath.io.cells import write_cells
 from cxpath.patient.profile import BiomarkerProfile
+from cxpath.report.html import arithmetic
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
 from cxpath.review.state import answer_decision
@@ -105,7 +106,7 @@ def test_the_report_shows_both_scores_the_answers_and_the_record(case: tuple[Pat
     assert score.review is not None
     for text in (
         "Audited by Dr A. Reader",
-        f"{score.cps.reported} ({score.cps.value:.1f}",
+        f"{score.cps.reported} ({arithmetic(score.cps.value)})",
         "Signed: approved by Dr A. Reader",
         score.review.head_hash,
         f"record of {score.review.events} events",
