@@ -8,9 +8,10 @@ from pathlib import Path
 
 from cxpath.app.review_folder import AUDIT, EDITED, RECORD, SIGNATURE, ReviewFolder, open_review
 from cxpath.app.review_scores import audited_entry, auditor, edited_entry
+from cxpath.documents.adaptation import AdaptedEntry
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
 from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
-from cxpath.documents.reviewed import AuditedScore, EditedScore, ReviewState, Signature
+from cxpath.documents.reviewed import AdaptedScore, AuditedScore, EditedScore, ReviewState, Signature
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import ScoreDocument
 from cxpath.io.atomic import claimed
@@ -21,6 +22,7 @@ from cxpath.review.sign import Verified
 from cxpath.review.state import ReviewState as State
 from cxpath.review.state import replay
 
+ADAPTED = "adapted.json"
 EDITED_CELLS = "edited_cells.parquet"
 
 
@@ -36,11 +38,14 @@ class ReviewOutcome:
         None where no edit holds, or one was made or taken back since.
     signature : SignatureEntry or None
         None where nothing is signed, or a later decision voided it.
+    adapted : AdaptedEntry or None
+        None where the network was not adapted to the answers as they are.
     """
 
     audited: AuditedEntry | None = None
     edited: EditedEntry | None = None
     signature: SignatureEntry | None = None
+    adapted: AdaptedEntry | None = None
 
 
 def review_outcome(folder: Path) -> ReviewOutcome | None:
@@ -71,7 +76,10 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
         audited = None
     if edited and (not state.edits or replay(found.events[: edited.events]).edits != state.edits):
         edited = None
-    return ReviewOutcome(audited, edited, signature if state.signature else None)
+    adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
+    if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):
+        adapted = None
+    return ReviewOutcome(audited, edited, signature if state.signature else None, adapted)
 
 
 def _same_answers(then: State, now: State, reader: str) -> bool:
@@ -140,7 +148,7 @@ def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -
         edited, _, cells = edited_entry(review, found, warnings)
         write_cells(cells.cells, review.path / EDITED_CELLS)
         edited.write(review.path / EDITED)
-    return ReviewOutcome(audited, edited, kept.signature)
+    return ReviewOutcome(audited, edited, kept.signature, kept.adapted)
 
 
 def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore | ReviewState | None]:
@@ -154,6 +162,7 @@ def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore 
             events=found.seal.events,
             head_hash=found.seal.head_hash,
             edited=EditedScore.of(edited) if edited else None,
+            adapted=AdaptedScore.of(outcome.adapted) if outcome.adapted else None,
             signature=Signature.of(signed) if signed else None,
         ),
     }

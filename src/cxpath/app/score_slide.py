@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from cxpath.app.documents import RunFacts, run_document, score_document
@@ -17,14 +18,16 @@ from cxpath.app.slide_cells import (
     prepare,
     region_warnings,
 )
-from cxpath.data.cells import CellTableFacts
+from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.data.reasons import Reason, ReasonCode, coded
 from cxpath.data.slide_info import SlideInfo, TissueAreas
+from cxpath.documents.adaptation import LaboratoryProfile
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME, ResultsFolder
 from cxpath.errors import ConfigurationError
 from cxpath.network.device import choose_device
 from cxpath.network.model import ModelCard, load_card
 from cxpath.report.slide_page import build_report
+from cxpath.scores.adaptation import adapted_cells
 from cxpath.scores.assay import Assay
 from cxpath.scores.counts import call_cells
 from cxpath.scores.sampling import score_sample
@@ -62,6 +65,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
     card = load_card(request.model)
     scoring = scoring_of(card, configuration.scoring)
     require_own_map(request, card, scoring)
+    profile = profile_for(request, card)
     with watch.stage("open"):
         slide = open_slide(request.slide, request.mpp, name=request.shown_name)
     with slide, results:
@@ -83,7 +87,9 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             found = None
             if not blocked:
                 context = prepare(request, slide, tissue, device, regions)
-                found = obtain_cells(request, context, scoring, progress, files.keep)
+                keep = files.keep if profile is None else _adapting(profile, files.keep)
+                found = obtain_cells(request, context, scoring, progress, keep)
+                found = _by_profile(profile, found)
                 scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
@@ -98,7 +104,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
                 write_cell_pictures(results.partial, slide, tissue, called, configuration.pictures)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
         of_file = coded(ReasonCode.SLIDE_FILE, slide.warnings)
-        warnings = (*of_file, *request.warnings(assay), *of_input, *score.warnings)
+        warnings = (*of_file, *_profile_notice(profile), *request.warnings(assay), *of_input, *score.warnings)
         facts = RunFacts(
             request,
             info,
@@ -151,6 +157,47 @@ def require_own_map(request: ScoreRequest, card: ModelCard, scoring: ScoringSett
         why = "the laboratory's map was fitted to scores of cxpath's own cells, not of cells from a file"
     if why:
         raise ConfigurationError(why, "score as the map's cases were scored, or leave out its section")
+
+
+def profile_for(request: ScoreRequest, card: ModelCard) -> LaboratoryProfile | None:
+    """Read the request's profile; None where it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        When it was made for another model.
+    """
+    if request.profile is None:
+        return None
+    profile = LaboratoryProfile.read(request.profile)
+    if profile.model_digest != card.digest:
+        raise ConfigurationError(
+            f"{request.profile}: was made for model {profile.model} of other weights than {card.name}'s",
+            "score with that model, or make a profile for this one",
+        )
+    return profile
+
+
+def _by_profile(profile: LaboratoryProfile | None, found: SlideCells) -> SlideCells:
+    if profile is None:
+        return found
+    return replace(found, cells=adapted_cells(found.cells, profile.tumour, profile.stained_threshold))
+
+
+def _adapting(profile: LaboratoryProfile, keep: Callable[[CellTable], None]) -> Callable[[CellTable], None]:
+    """Return what keeps cells as the profile calls them."""
+    return lambda cells: keep(adapted_cells(cells, profile.tumour, profile.stained_threshold))
+
+
+def _profile_notice(profile: LaboratoryProfile | None) -> tuple[Reason, ...]:
+    if profile is None:
+        return ()
+    answers = max((one.answers for one in (profile.tumour_gain, profile.stained_gain) if one), default=0)
+    text = (
+        f"calls were adapted by laboratory profile {profile.name}, version {profile.version} ({answers} "
+        "answers): the intervals rest on the errors of the network before that"
+    )
+    return (Reason(ReasonCode.LABORATORY_PROFILE, text),)
 
 
 def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:

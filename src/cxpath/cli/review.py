@@ -13,6 +13,7 @@ from cxpath.cli.output import JsonOption, print_document
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from cxpath.documents.adaptation import AdaptedEntry
     from cxpath.documents.review import AuditedEntry, EditedEntry
     from cxpath.review.sign import Verified
 
@@ -159,6 +160,44 @@ def undo(
         "then     give the answers or the edited table again to score what holds now",
     ]
     print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
+
+
+@review.command()
+def adapt(
+    folder: FolderArgument,
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    save_profile: Annotated[
+        str, typer.Option(help="Keep it for other slides as NAME.profile.json.", metavar="NAME")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt the network's calls to the answers, where held-out answers gain; decides no cut-off."""
+    from cxpath.app.review_adapt import adapt_review
+
+    done = adapt_review(folder, reviewer, save_profile)
+    lines = [*_adapted_lines(done.entry), *([f"profile  {done.profile}"] if done.profile else [])]
+    content = done.entry.model_dump(mode="json") | {"profile": str(done.profile) if done.profile else None}
+    print_document(content, lines, as_json=as_json)
+
+
+def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
+    from cxpath.scores.counts import printed_interval
+
+    for what, gain in (("tumour", entry.tumour_gain), ("staining", entry.stained_gain)):
+        if gain is None:
+            yield f"{what:<8} not offered: too few answers on one side"
+            continue
+        verdict = "offered" if gain.offered else "not offered"
+        change = gain.loss_network - gain.loss_adapted
+        gained = f"{change:+.3f} gained, standard error {gain.error:.3f}"
+        yield f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    if entry.offered:
+        yield f"log-odds of tumour: shift {entry.tumour_shift:+.2f}, scale {entry.tumour_scale:.2f}"
+        yield f"staining threshold {entry.stained_threshold:.3f}"
+    if entry.estimate is not None:
+        interval = printed_interval(*entry.estimate.interval_tissue)
+        level = f"{entry.estimate.level:.0%}"
+        yield f"CPS      {entry.estimate.reported}  (network, adapted; {level} interval {interval})"
 
 
 @review.command()

@@ -220,6 +220,10 @@ def score(
             rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."
         ),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt."),
+    ] = None,
     class_map: ClassMapOption = None,
     mode: Annotated[
         Mode,
@@ -239,7 +243,7 @@ def score(
 
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
-    require_files(slide, regions, cells, class_map, config)
+    require_files(slide, regions, cells, profile, class_map, config)
     from cxpath.app.request import ScoreRequest
 
     request = ScoreRequest(
@@ -252,6 +256,7 @@ def score(
         research=research,
         regions=regions,
         cells=cells,
+        profile=profile,
         class_map=class_map,
         marker=marker.value,
         mode=mode.value,

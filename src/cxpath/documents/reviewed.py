@@ -139,6 +139,33 @@ class EditedScore(Part):
     reviewer: str
 
 
+class GainEntry(Part):
+    """What held-out answers say of an adaptation; see `Gain`."""
+
+    answers: int = Field(ge=1)
+    loss_network: float
+    loss_adapted: float
+    error: float
+    """Standard error of the difference of the losses."""
+    offered: bool
+
+
+class AdaptedScore(Part):
+    """What the network's cells score when its calls are adapted to the answers; decides nothing."""
+
+    estimate: Estimate | None
+    """None where too few viable tumour cells are left."""
+    offered: bool
+    """Whether held-out answers gain by either of the two; where not, the estimate is the network's."""
+    tumour_shift: float
+    tumour_scale: float
+    stained_threshold: float
+    tumour_gain: GainEntry | None
+    """Null where too few answers are there to say."""
+    stained_gain: GainEntry | None
+    reviewer: str
+
+
 class Signature(Part):
     """Who signed a review, when (UTC, ISO 8601), and what the signature means."""
 
@@ -163,5 +190,6 @@ class ReviewState(Part):
     head_hash: str
     """Hash of the last of them."""
     edited: EditedScore | None = None
+    adapted: AdaptedScore | None = None
     signature: Signature | None = None
     """Null before a signature, and after a later decision, which voids it."""

@@ -34,6 +34,11 @@ def _score_rows(score: ScoreDocument) -> Iterator[Section]:
     decides = score.deciding.basis
     edited = score.review.edited if score.review else None
     yield _row("Network", score.cps, decides=decides is ScoreBasis.NETWORK)
+    if score.review and (adapted := score.review.adapted):
+        gains = "" if adapted.offered else ": no gain, as the network"
+        yield _row(
+            f"Network, adapted to {adapted.reviewer}'s answers{gains}", adapted.estimate, decides=False
+        )
     if edited:
         yield _row(f"After edits by {edited.reviewer}", edited.estimate, decides=decides is ScoreBasis.EDITED)
     if audited := score.audited:
