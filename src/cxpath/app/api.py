@@ -217,6 +217,7 @@ def score_slide(
     research: bool = False,
     regions: str | Path | None = None,
     cells: str | Path | None = None,
+    profile: str | Path | None = None,
     class_map: str | Path | None = None,
     marker: str = PDL1,
     mode: str = WHOLE,
@@ -249,6 +250,8 @@ def score_slide(
         Annotated regions.
     cells : str or Path, optional
         Cells to score instead of running the network.
+    profile : str or Path, optional
+        A laboratory's profile (`cxpath review adapt --save-profile`).
     class_map : str or Path, optional
         What the class names of those cells mean.
     marker : str
@@ -283,6 +286,7 @@ def score_slide(
         research=research,
         regions=_path(regions),
         cells=_path(cells),
+        profile=_path(profile),
         class_map=_path(class_map),
         marker=marker,
         mode=mode,
