@@ -69,7 +69,9 @@ def test_an_immune_cell_stops_counting_when_the_only_tumour_near_it_goes() -> No
         "kind": np.array([0, 1, *np.zeros(20)], dtype=np.uint8),
         "stained": np.array([0.1, 0.9, *np.zeros(20)], dtype=np.float32),
     }
-    lone = type(far).from_columns(FACTS, **{name: columns[name] for name in ("x_px", "y_px", "kind", "stained")})
+    lone = type(far).from_columns(
+        FACTS, **{name: columns[name] for name in ("x_px", "y_px", "kind", "stained")}
+    )
     live = LiveScore(reviewed_cells(lone, ReviewState(), THRESHOLD, 500.0), SCORING)
     assert live.estimate().counts.immune_positive == 1
     gone = ReviewState(edits={0: {"removed": True}})

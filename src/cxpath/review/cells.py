@@ -1,4 +1,4 @@
-"""The cells of a slide as a person left them: edits, accepted fields and regions laid over the network's table.
+"""The cells of a slide as a person left them: edits, accepted fields and regions over the network's table.
 
 Knows no files. What a person decided about a cell is certain and carries no term for the network's errors.
 """
@@ -210,7 +210,9 @@ def regions_of(state: ReviewState) -> Regions:
 def _region(number: int, value: Mapping[str, Any]) -> Region:
     use = value["use"]
     if use not in REGION_USES:
-        raise ReviewError(f"region {number}: {use!r} is no use of a region", "restore the record from a backup")
+        raise ReviewError(
+            f"region {number}: {use!r} is no use of a region", "restore the record from a backup"
+        )
     return Region.meaning_of(use, REGION_USES[use], region_outline(value["points"]))
 
 

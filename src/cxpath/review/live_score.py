@@ -32,6 +32,10 @@ from cxpath.scores.settings import Cutoff, ScoringSettings, slide_error_of, thre
 _TUMOUR_POSITIVE, _TUMOUR_NEGATIVE, _IMMUNE_POSITIVE, _IMMUNE_NEGATIVE, _OTHER, _FAR_IMMUNE, _GONE = range(7)
 _WAYS = 7
 
+TUMOUR = (_TUMOUR_POSITIVE, _TUMOUR_NEGATIVE)
+COUNTED = (_TUMOUR_POSITIVE, _IMMUNE_POSITIVE)
+"""The ways of the denominator and of the numerator."""
+
 _MANY = 20_000
 """Changed cells from which the whole slide is counted again."""
 
@@ -84,6 +88,9 @@ class LiveScore:
         self._side_px = settings.field_um / self._facts.mpp
         self._columns = places_on_lattice(reviewed.table.take(np.arange(0)), self._side_px)[1]
         self._grid = _Grid(settings.association_distance_um / self._facts.mpp)
+        self._codes: NDArray[np.uint8]
+        self._counts: NDArray[np.int64]
+        self._certain: NDArray[np.int64]
         self._take_all(reviewed)
 
     def update(self, reviewed: ReviewedCells) -> Rows:
@@ -118,7 +125,8 @@ class LiveScore:
     def lattice(self) -> tuple[FieldLattice, Rows]:
         """Return the fields that hold cells, and their numbers; no field is stated for single cells."""
         numbers = np.flatnonzero(self._counts[:, :_GONE].sum(axis=1) > 0)
-        left_px, top_px = numbers % self._columns * self._side_px, numbers // self._columns * self._side_px
+        columns = (numbers % self._columns, numbers // self._columns)
+        left_px, top_px = (np.asarray(column * self._side_px, dtype=np.float64) for column in columns)
         counts = _grouped(self._counts[numbers])
         none = np.zeros(0, dtype=np.int64)
         return FieldLattice(left_px, top_px, self._side_px, counts, none), numbers
@@ -205,13 +213,13 @@ class LiveScore:
         )
 
     def _is(self, kind: Kind) -> NDArray[np.bool_]:
-        return (self._codes & _KIND) == kind
+        return np.asarray((self._codes & _KIND) == kind)
 
     def _positive(self) -> NDArray[np.bool_]:
         return (self._codes & _POSITIVE) > 0
 
     def _is_stained_immune(self, rows: Rows) -> NDArray[np.bool_]:
-        return (self._codes[rows] & (_KIND | _POSITIVE)) == (Kind.IMMUNE | _POSITIVE)
+        return np.asarray((self._codes[rows] & (_KIND | _POSITIVE)) == (Kind.IMMUNE | _POSITIVE))
 
 
 # One byte a cell: all of it that the counts depend on.
@@ -236,15 +244,10 @@ def _same_places(table: CellTable, x_px: NDArray[np.float64], y_px: NDArray[np.f
 
 def _ways(codes: NDArray[np.uint8], near: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return how cells enter the counts, the stained immune cells near tumour known."""
-    table = np.empty(256, dtype=np.uint8)
-    for code in range(256):
-        kind, positive = code & _KIND, bool(code & _POSITIVE)
-        table[code] = {
-            Kind.TUMOUR: _TUMOUR_POSITIVE if positive else _TUMOUR_NEGATIVE,
-            Kind.IMMUNE: _FAR_IMMUNE if positive else _IMMUNE_NEGATIVE,
-            Kind.OTHER: _OTHER,
-        }.get(kind, _GONE)
-    ways = table[codes]
+    unstained = np.array([_TUMOUR_NEGATIVE, _IMMUNE_NEGATIVE, _OTHER, _GONE], dtype=np.uint8)
+    stained = np.array([_TUMOUR_POSITIVE, _FAR_IMMUNE, _OTHER, _GONE], dtype=np.uint8)
+    kind = codes & _KIND
+    ways = np.where(codes & _POSITIVE, stained[kind], unstained[kind])
     ways[near & (ways == _FAR_IMMUNE)] = _IMMUNE_POSITIVE
     return np.asarray(ways)
 
