@@ -8,7 +8,7 @@ patients are both drawn again, so that they are for other readers and other pati
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -22,7 +22,6 @@ from cxpath.agreement.base import (
     Statistic,
     draw_cases,
     expanded_tail,
-    median_of,
     others_medians,
     reaching,
     with_width,
@@ -42,6 +41,8 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 OTHERS = "the median of the other readers' unaided reads"
 ANALYSIS = "unaided and aided"
+FEWEST_PATIENTS = 5
+"""Of a test over readers and patients."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,9 +193,16 @@ def ratio(numerator: Floats, denominator: Floats) -> TwoWay:
     def of(cases: Floats, readers: Floats) -> Floats:
         above = np.einsum("br,br->b", cases @ numerator, readers)
         below = np.einsum("br,br->b", cases @ denominator, readers)
-        return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+        return _quotient(above, below)
 
     return of
+
+
+def _quotient(above: Floats, below: Floats) -> Floats:
+    """Return NaN where there is nothing to divide by."""
+    found: Floats = np.full(len(above), np.nan)
+    np.divide(above, below, out=found, where=below > 0)
+    return found
 
 
 def difference(first: TwoWay, second: TwoWay) -> TwoWay:
@@ -213,13 +221,13 @@ def pairwise_agreement(sides: Floats) -> TwoWay:
     pairs = list(combinations(range(sides.shape[1]), 2))
     one, other = sides[:, [a for a, _ in pairs]], sides[:, [b for _, b in pairs]]
     both = (np.isfinite(one) & np.isfinite(other)).astype(np.float64)
-    same = np.where(both > 0, one == other, False).astype(np.float64)
+    same = ((both > 0) & (one == other)).astype(np.float64)
 
     def of(cases: Floats, readers: Floats) -> Floats:
         weight = readers[:, [a for a, _ in pairs]] * readers[:, [b for _, b in pairs]]
         above = np.einsum("bp,bp->b", cases @ same, weight)
         below = np.einsum("bp,bp->b", cases @ both, weight)
-        return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+        return _quotient(above, below)
 
     return of
 
@@ -230,7 +238,6 @@ class _Measure:
     label: str
     statistic: TwoWay
     count: str
-    unit: str = ""
 
 
 def _measured(one: _Measure, draws: TwoWayDraws, reads: AidedReads, source: str) -> Statistic:
@@ -376,9 +383,9 @@ def _of_time(reads: AidedReads) -> Iterator[_Measure]:
     second = ratio(np.where(both, after, 0.0), of)
     logs = ratio(np.where(both, np.log(np.where(both, after / np.where(both, before, 1), 1)), 0.0), of)
     count = f"{int(of.sum())} pairs of reads"
-    yield _Measure("seconds_unaided", "Seconds a slide, unaided (mean)", first, count, "s")
-    yield _Measure("seconds_aided", "Seconds a slide, aided (mean)", second, count, "s")
-    yield _Measure("seconds_saved", "Seconds saved a slide", difference(second, first), count, "s")
+    yield _Measure("seconds_unaided", "Seconds a slide, unaided (mean)", first, count)
+    yield _Measure("seconds_aided", "Seconds a slide, aided (mean)", second, count)
+    yield _Measure("seconds_saved", "Seconds saved a slide", difference(second, first), count)
     yield _Measure(
         "time_ratio",
         "Time aided / unaided (geometric mean)",
@@ -425,9 +432,7 @@ def arms_tests(reads: AidedReads, settings: AgreementSettings) -> list[ArmsTest]
     return found
 
 
-def _figures(
-    scores: Floats, truth: Floats, cutoff: float, reads: AidedReads
-) -> Iterator[tuple[str, Figure]]:
+def _figures(scores: Floats, truth: Floats, cutoff: float, reads: AidedReads) -> Iterator[tuple[str, Figure]]:
     positive = truth >= cutoff
     hits = (scores >= cutoff) == positive[None]
     yield "share of reads on the right side", share_figure(hits)
@@ -437,19 +442,13 @@ def _figures(
         yield "area under the ROC curve", auc_figure(scores, positive[0])
 
 
-def _tested(
-    name: str, cutoff: str, figure: Figure, cluster: Codes, left_out: int, level: float
-) -> ArmsTest:
+def _tested(name: str, cutoff: str, figure: Figure, cluster: Codes, left_out: int, level: float) -> ArmsTest:
     cases = len(cluster)
+    if len(np.unique(cluster)) < FEWEST_PATIENTS:
+        why = f"fewer than {FEWEST_PATIENTS} patients were read by all readers in both arms"
+        return ArmsTest(name, cutoff, None, cases, left_out, why)
     try:
-        if len(np.unique(cluster)) < 5:
-            raise StudyError("fewer than 5 patients were read by all readers in both arms", "")
         figures, without = jackknife(figure, cluster)
         return ArmsTest(name, cutoff, obuchowski_rockette(figures, without, level), cases, left_out)
     except StudyError as error:
         return ArmsTest(name, cutoff, None, cases, left_out, error.message)
-
-
-def consensus_of(values: Sequence[Floats]) -> Floats:
-    """Return the median of several readers' scores, (N,)."""
-    return median_of(np.stack(list(values), axis=1))

@@ -1,7 +1,7 @@
 """`study.toml`: the design of a reader study, and the seeded order in which each reader sees the slides.
 
-Order, allocation and blinded names all come from SHA-256 of the study's seed and of names, so that anybody who
-has `study.toml` can repeat them without this program.
+Order, allocation and blinded names all come from SHA-256 of the study's seed and of names, so that anybody
+who has `study.toml` can repeat them without this program.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from typing import Literal, Self
 
@@ -228,7 +229,8 @@ def schedule(design: StudyDesign, reader_id: str) -> tuple[Assignment, ...]:
             slides = [one.id for one in design.slides if one.practice is practice and one.id in own]
             if practice and sitting > 1:
                 continue
-            for slide in sorted(slides, key=lambda one: _key(design, "order", reader_id, str(rounds[0]), one)):
+            own_order = partial(_key, design, "order", reader_id, str(rounds[0]))
+            for slide in sorted(slides, key=own_order):
                 for number in rounds:
                     if practice and _unshowable(design, slide, number):
                         continue

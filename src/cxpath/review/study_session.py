@@ -111,7 +111,8 @@ def answer_of(design: StudyDesign, given: Mapping[str, Any]) -> StudyAnswer:
             raise AnswerError("score", "a slide that cannot be scored has no score")
         return StudyAnswer(adequate=False, score=None, confidence=confidence, comment=comment)
     score = _score(design, given.get("score"))
-    return StudyAnswer(True, score, _sides(design, given.get("sides") or {}, score), confidence, comment)
+    sides = _sides(design, given.get("sides") or {}, score)
+    return StudyAnswer(adequate=True, score=score, sides=sides, confidence=confidence, comment=comment)
 
 
 def _score(design: StudyDesign, value: object) -> float:
