@@ -23,6 +23,7 @@ from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
 from cxpath.cli.review import review
 from cxpath.cli.score import cases, demo, doctor, fields, report, score
+from cxpath.cli.study import study
 from cxpath.cli.surroundings import flushed, make_streams_print_anything, signals_end_with_cleanup
 from cxpath.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
@@ -47,6 +48,7 @@ app.command()(tmb)
 app.add_typer(agree, name="agree")
 app.add_typer(batch, name="batch")
 app.add_typer(review, name="review")
+app.add_typer(study, name="study")
 app.add_typer(model, name="model")
 app.add_typer(synth, name="synth")
 app.add_typer(config, name="config")

@@ -65,6 +65,8 @@ def replay(events: Sequence[Event]) -> ReviewState:
     undone = _undone(events)
     state = ReviewState()
     for event in events:
+        if event.action not in _APPLIED:
+            raise _misfit(event, f"is of a reader study ({event.action}), not of a review")
         if event.n not in undone:
             state = _APPLIED[event.action](state, event)
     return state
