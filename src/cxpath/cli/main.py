@@ -18,6 +18,7 @@ import typer
 from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
 from cxpath.cli.config import config
+from cxpath.cli.export import export
 from cxpath.cli.models import model, synth
 from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
@@ -43,6 +44,7 @@ app.command()(score)
 app.command()(fields)
 app.command()(cases)
 app.command()(report)
+app.command()(export)
 app.command()(doctor)
 app.command()(tmb)
 app.add_typer(agree, name="agree")
