@@ -87,6 +87,8 @@ def replay(events: Sequence[Event]) -> ReviewState:
     undone = undone_events(events)
     work = _Work()
     for event in events:
+        if event.action not in _APPLIED:
+            raise _misfit(event, f"is of a reader study ({event.action}), not of a review")
         if event.n not in undone:
             _APPLIED[event.action](work, event)
     return ReviewState(
