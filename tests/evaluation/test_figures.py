@@ -168,8 +168,8 @@ def test_the_test_set_says_what_it_lacks() -> None:
     found = {one.label.split(" (")[0]: one for one in composition(SLIDES, RECIPE)}
     assert (found["slides"].value, found["slides"].required, found["slides"].met) == (4, 300, False)
     assert found["slides with true CPS from 0.3 to 3"].value == 3
-    assert found["judged tumour cells on the slide with the fewest"].met
-    assert not found["share of fields with the rarest trap"].met
+    assert found["evaluated tumour cells on the slide with the fewest"].met
+    assert not found["share of fields with the rarest hard negative"].met
     shares = hard_negative_shares(SLIDES)
     assert (shares["pen"], shares["fold"], shares["crush"]) == (1.0, 0.5, 0.0)
     assert set(shares) == set(HARD_NEGATIVES)

@@ -1,5 +1,5 @@
 """A sample of a slide's fields says what the whole slide would, with an interval that covers.
-A score from drawn tiles: estimates of the whole slide, and the same as ever when all are drawn."""
+A score from synthetic tiles: estimates of the whole slide, and the same as ever when all are drawn."""
 
 from __future__ import annotations
 

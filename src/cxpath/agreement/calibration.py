@@ -225,7 +225,7 @@ def choose_map(
     choice: ThresholdChoice,
     seed: int = 1,
 ) -> MapChoice:
-    """Fit a map beside a chosen threshold, and say honestly whether it helps.
+    """Fit a map next to a chosen threshold, and say honestly whether it helps.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Cells of one observer against cells of another: found or not, called alike or not, counted alike or not.
 
-Detection is judged by the best one-to-one assignment within a radius in micrometres, never by nearest
+Detection is evaluated by the best one-to-one assignment within a radius in micrometres, never by nearest
 neighbours taken in turn, at several radii, since no radius is agreed upon. Intervals are over images; with
 one image there are none.
 

@@ -348,7 +348,7 @@ def total_deviation(pair: Pair, share: float = 0.9) -> Statistic:
         of,
         len(pair),
         pair.draws,
-        method=f"distance that holds {100 * share:g} % of differences, taken as normal",
+        method=f"distance that contains {100 * share:g} % of differences, taken as normal",
         source="Lin 2000, Statistics in Medicine 19:255",
         note=pair.note,
     )
@@ -377,7 +377,7 @@ def deviation_quantile(pair: Pair, share: float = 0.9) -> Statistic:
         of,
         len(pair),
         pair.draws,
-        method="smallest absolute difference that holds this share of cases, no distribution assumed",
+        method="smallest absolute difference that contains this share of cases, no distribution assumed",
         source="Lin 2000, Statistics in Medicine 19:255, without normality",
         note=pair.note,
     )
@@ -503,7 +503,7 @@ def icc_statistic(ratings: Floats, form: Form) -> Weighted:
 def f_interval(ratings: Floats, form: Form, level: float = 0.95) -> Interval:
     """Return the interval that rests on F-distributed mean squares: normal cases, readers and errors.
 
-    On skewed scores it covers far less than it says; see the bootstrap beside it.
+    On skewed scores it covers far less than it says; see the bootstrap next to it.
 
     Parameters
     ----------

@@ -196,7 +196,7 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     ----------
     reads : sequence of Read
     folders : sequence of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     score : str
         "CPS" or "TPS".
     prefer : str
@@ -205,7 +205,7 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     Raises
     ------
     MissingFileError
-        When a folder holds no result.
+        When a folder contains no result.
     DocumentError
         When a result is damaged.
     StudyError
@@ -213,7 +213,9 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
         one of cxpath's.
     """
     if score.casefold() not in _SCORES:
-        raise StudyError(f"cxpath results hold CPS and TPS, not {score!r}", "choose one of them with --score")
+        raise StudyError(
+            f"cxpath results contain CPS and TPS, not {score!r}", "choose one of them with --score"
+        )
     found = {name: read_run_folder(path).score for name, path in results_by_name(folders, prefer).items()}
     units = {read.unit: read for read in reads if read.score.casefold() == score.casefold()}
     joined = []
@@ -249,7 +251,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
     Parameters
     ----------
     folders : sequence of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     prefer : str
         Which of several results of one slide: `NEWEST`, or a text that is part of its folder's path; empty
         for none, so that several are refused.
@@ -263,7 +265,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
     for folder in folders:
         own = [folder] if (folder / COMMIT_MARK).exists() else _below(folder)
         if not own:
-            raise MissingFileError(f"{folder}: holds no result of cxpath score", "name a results folder")
+            raise MissingFileError(f"{folder}: contains no result of cxpath score", "name a results folder")
         for path in own:
             run = read_run_folder(path)
             several = seen.setdefault(plain_name(run.score.slide.name), [])
@@ -376,7 +378,7 @@ class AgreementRequest:
     reads : tuple of Path
         Tables of manual reads, taken together.
     results : tuple of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     score : str
         Empty for the one that the tables name.
     prefer : str
@@ -452,7 +454,7 @@ def run_agreement(request: AgreementRequest, out: Path, *, overwrite: bool = Fal
         When a study is there already, or the place cannot be written; else as `compare`.
     """
     if (out / DOCUMENT).exists() and not overwrite:
-        raise OutputError(f"{out}: holds a study already", "pass --overwrite or choose another --out")
+        raise OutputError(f"{out}: contains a study already", "pass --overwrite or choose another --out")
     study, joined = compare(request)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -524,7 +526,7 @@ def _score_of(reads: Sequence[Read], request: AgreementRequest) -> tuple[str, st
     named = {read.score.casefold(): read.score for read in reads if read.score}
     if len(named) > 1:
         raise StudyError(
-            f"the tables hold several scores: {', '.join(named.values())}", "choose one with --score"
+            f"the tables contain several scores: {', '.join(named.values())}", "choose one with --score"
         )
     if named and not all(read.score for read in reads):
         raise StudyError(
@@ -592,7 +594,7 @@ def compare_reads(
     out : str or Path, optional
         Folder for `agreement.json`, report, tables and figures; nothing is written without it.
     results : sequence of paths
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     settings : AgreementSettings, optional
     overwrite : bool
         Replace an earlier study in `out`.

@@ -1,9 +1,9 @@
 """Cells that a person marked in QuPath against cells of cxpath or of another person: to `cells.json`.
 
 Both come as QuPath GeoJSON of the same image, in QuPath's own frame; a results folder of `cxpath score`
-holds such a file. Cells of both count inside the marked area only: outlines drawn as annotations, or else the
-hull of the reference's cells, grown by the largest radius. Either side is positive from the threshold on that
-its own file or run states.
+contains such a file. Cells of both count inside the marked area only: outlines drawn as annotations, or else
+the hull of the reference's cells, grown by the largest radius. Either side is positive from the threshold on
+that its own file or run states.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def compare_cells(request: CellsRequest) -> CellAgreementDocument:
     Raises
     ------
     MissingFileError, CellsFileError
-        When a file is not there or holds no cells.
+        When a file is not there or contains no cells.
     StudyError
         When the lists differ in length, or µm per pixel is not known.
     """

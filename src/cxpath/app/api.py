@@ -69,8 +69,8 @@ def find_tissue(
     Returns
     -------
     Tissue
-        `scored` and `found` are masks, (height, width), at `overview_mpp` µm per pixel; `stains` holds the
-        stain vectors; `excluded` holds one mask for each reason, artefacts among them.
+        `scored` and `found` are masks, (height, width), at `overview_mpp` µm per pixel; `stains` contains the
+        stain vectors; `excluded` contains one mask for each reason, artefacts among them.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def score_cells(
         For scores of tissue area, such as `tissue.areas`; without them those are null.
     configuration : Configuration, optional
     assay : str
-        Whose cut-offs are shown and whose limits hold: "22c3", "28-8", "sp142" or "sp263".
+        Whose cut-offs are shown and whose limits apply: "22c3", "28-8", "sp142" or "sp263".
     tumour : str
         Tumour site.
     research : bool

@@ -72,7 +72,7 @@ class ReportSettings(Settings):
     """How many of the most influential fields are pictured; their side is `scoring.field_um`."""
 
     bucket_fields: int = Field(default=2, ge=0, le=20)
-    """How many fields of each class of local CPS are pictured beside them, drawn at random."""
+    """How many fields of each class of local CPS are pictured with them, drawn at random."""
 
     field_mpp: float = Field(default=0.5, gt=0.05, le=4)
     """Resolution of the pictures of fields."""

@@ -70,7 +70,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What both documents are made from, beside the score."""
+    """What both documents are made from, besides the score."""
 
     request: ScoreRequest
     info: SlideInfo
@@ -207,12 +207,12 @@ def _options(request: ScoreRequest) -> RunOptions:
 
 
 def regions_entry(regions: Regions, mpp: float) -> RegionsEntry:
-    """Return what is told about the regions; it names neither file nor folder."""
+    """Return what is reported about the regions; it names neither file nor folder."""
     pixel_mm2 = (mpp / 1000.0) ** 2
     areas = (
         RegionEntry(
             name=area.name,
-            meaning=area.holds.value,
+            meaning=area.effective_meaning.value,
             use=area.use.value,
             area_mm2=float(area.shape.area) * pixel_mm2,
         )

@@ -1,4 +1,4 @@
-"""What a scored slide leaves beside the score: cells, tiles, pictures."""
+"""What a scored slide leaves next to the score: cells, tiles, pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cxpath.scores.fields import FieldLattice, lay_fields, rank_fields, sample_f
 from cxpath.slide.slide import Slide
 from cxpath.tissue.tissue import Tissue
 
-# The gallery of a run: the fields that decide, a few of every kind beside them, and where they all lie.
+# The gallery of a run: the fields that decide, a few of every kind with them, and where they all lie.
 
 
 MAP = "map.png"
@@ -123,7 +123,7 @@ def _caption(influence: float, bucket: str) -> str:
     if bucket != INFLUENCE:
         return "sampled at random"
     if not np.isfinite(influence):
-        return "holds all tumour cells"
+        return "contains all tumour cells"
     if influence == 0:
         return "does not move the CPS"
     verb = "raises" if influence > 0 else "lowers"

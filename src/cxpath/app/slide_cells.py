@@ -67,7 +67,7 @@ class SampledFields:
     tiles : SampledTiles
     estimate : FieldSample
     context_tiles : int
-        Tiles read beside, only to see whether tumour lies near stained immune cells of drawn ones.
+        Tiles read in addition, only to see whether tumour lies near stained immune cells of drawn ones.
     looks : int
     because : str
         Why reading stopped.
@@ -134,12 +134,12 @@ def read_adaptively(
         estimate = sample_of(cells, tiles, scoring)
         because = why_enough(estimate, cutoffs, settings)
         drawn = drawing.more(estimate) if not because else drawn
-    beside = _beside(cells, tiles, plan, scoring)
-    if len(beside):
-        cells = reading.read(beside)
+    surrounding = _surrounding(cells, tiles, plan, scoring)
+    if len(surrounding):
+        cells = reading.read(surrounding)
         estimate = sample_of(cells, tiles, scoring)
-    sample = SampledFields(tiles, estimate, len(beside), looks, because, settings.level)
-    taken = (*strata.tile[read].tolist(), *beside.tolist())
+    sample = SampledFields(tiles, estimate, len(surrounding), looks, because, settings.level)
+    taken = (*strata.tile[read].tolist(), *surrounding.tolist())
     return AdaptiveCells(cells, plan.limited_to(taken, NOT_SAMPLED), added(reading.stages), sample)
 
 
@@ -170,7 +170,7 @@ class _Reading:
             self._progress(self._done + done, len(self._context.plan.with_tissue))
 
 
-def _beside(
+def _surrounding(
     cells: CellTable, tiles: SampledTiles, plan: TilePlan, scoring: ScoringSettings
 ) -> NDArray[np.int64]:
     """Return unread tiles so near to stained immune cells without tumour that theirs might be there.
@@ -223,7 +223,9 @@ def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
     if not regions:
         return tissue.areas
     pixel_mm2 = (tissue.overview_mpp / 1000.0) ** 2
-    inside = {area.holds: _within(tissue, regions, area.holds) for area in regions.areas}
+    inside = {
+        area.effective_meaning: _within(tissue, regions, area.effective_meaning) for area in regions.areas
+    }
     drawn = {
         meaning.value: float((mask & tissue.found).sum()) * pixel_mm2 for meaning, mask in inside.items()
     }

@@ -114,7 +114,7 @@ class Attempt:
         begun = _begun(task, worker, earlier)
         outcome = _set_aside(begun) if begun.crashes >= MOST_CRASHES else None
         if outcome is None:
-            state.write(begun)  # from here on, what stands in the folder counts as half-written
+            state.write(begun)  # from here on, what is in the folder counts as half-written
             outcome = self._try_unless_interrupted(state, task, begun, progress)
         state.write(outcome)
         return outcome

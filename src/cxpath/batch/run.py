@@ -45,7 +45,7 @@ def batch_status(folder: Path) -> BatchStatus:
     Raises
     ------
     MissingFileError, BatchError
-        When the folder holds no batch.
+        When the folder contains no batch.
     """
     state, slides = StateFolder(folder), slides_in(folder)
     _, outcomes = read_batch(folder)
@@ -152,7 +152,7 @@ class Tally:
         return (self.total - self.done) * 3600.0 / speed if speed else None
 
     def progress(self, now_s: float) -> BatchProgress:
-        """Return the state of affairs as `progress.json` holds it."""
+        """Return the state of affairs as `progress.json` contains it."""
         speed, left = self.slides_per_hour(now_s), self.seconds_left(now_s)
         return BatchProgress(
             slides=self.total,
@@ -356,7 +356,7 @@ def write_manifest(
     folder : Path
         The batch's folder.
     template : ScoreRequest
-        Options that hold for all slides; a worklist may have overruled some of them.
+        Options that apply to all slides; a worklist may have overruled some of them.
     result : BatchResult
     rows : sequence of Row
         The cohort table.
@@ -430,7 +430,7 @@ class BatchRequest:
         Queue settings.
     patience : Patience
     baseline : Path, optional
-        Cohort that drift is judged against.
+        Cohort that drift is measured against.
     """
 
     source: str
@@ -483,7 +483,7 @@ def run_tasks(
     Raises
     ------
     WorklistError
-        When a results folder of the worklist holds something else.
+        When a results folder of the worklist contains something else.
     OutputError, BatchError
         As `run_batch` does.
     """
@@ -503,5 +503,5 @@ def _refuse_foreign_results(state: StateFolder, tasks: Sequence[SlideTask]) -> N
     for task in tasks:
         if (task.folder / "score.json").exists() and not state.knows(task.id):
             raise WorklistError(
-                f"{task.folder}: holds a result that this batch did not make", "choose another --out"
+                f"{task.folder}: contains a result that this batch did not make", "choose another --out"
             )

@@ -132,7 +132,7 @@ class StateFolder:
 
 
 def file_stem(slide_id: str) -> str:
-    """Return the name of a slide's state files: a very long id is cut, and told apart by its hash."""
+    """Return the name of a slide's state files: a very long id is cut, and distinguished by its hash."""
     encoded = os.fsencode(slide_id)
     if len(encoded) <= _LONGEST_STEM:
         return slide_id

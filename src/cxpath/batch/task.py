@@ -39,7 +39,7 @@ class SlideTask:
     facts : mapping of str to str
         Columns of the worklist that do not change the score: `case`, `block`, `scanner`, `batch`, `note…`.
     request_digest : str
-        SHA-256 of all that decides the result beside the slide; empty: never the same as before.
+        SHA-256 of all that decides the result besides the slide; empty: never the same as before.
     """
 
     id: str
@@ -63,7 +63,7 @@ class SlideTask:
         return self.shown_name if self.request.pseudonym else str(self.request.slide)
 
     def without_paths(self, text: str) -> str:
-        """Return a message as results may hold it: the way to a file often tells a person's name.
+        """Return a message as results may contain it: the way to a file often tells a person's name.
 
         Files are called what they are to the slide. With a pseudonym the folders they lie in and their names
         alone go, too.
@@ -181,7 +181,7 @@ NOT_IDENTITY = {
 
 
 def request_digest(request: ScoreRequest, model_digest: str) -> str:
-    """Return the SHA-256 of all that decides a result beside the slide: model, settings, options, version.
+    """Return the SHA-256 of all that decides a result besides the slide: model, settings, options, version.
 
     Files that the request names count by their content. Empty when one of them cannot be read: scoring will
     say so.
@@ -206,8 +206,8 @@ def _identity_of(value: object) -> object:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-def files_beside(path: Path) -> tuple[Path, ...]:
-    """Return the files that belong to a slide, told by its suffix alone: nothing is opened but DICOM."""
+def accompanying_files(path: Path) -> tuple[Path, ...]:
+    """Return the files that belong to a slide, by its suffix alone: nothing is opened but DICOM."""
     return files_of(path, _VENDORS.get(path.suffix.lower(), ""))
 
 
@@ -218,7 +218,7 @@ def slide_stamp(request: ScoreRequest) -> str:
     pseudonym the hash is keyed, or names could be found again by trying them with the size and the time.
     """
     try:
-        states = [(file.name, file.stat()) for file in files_beside(request.slide)]
+        states = [(file.name, file.stat()) for file in accompanying_files(request.slide)]
     except OSError:
         return ""
     facts = "".join(

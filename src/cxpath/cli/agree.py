@@ -39,7 +39,7 @@ def run(
     reads: Annotated[list[Path], typer.Argument(help="Tables of manual reads, CSV or XLSX.")],
     out: Annotated[Path, typer.Option(help="Folder for agreement.json, report, tables and figures.")],
     results: Annotated[
-        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that holds some.")
+        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that contains some.")
     ] = None,
     software: Annotated[str, typer.Option(help="The reader in the table that is software.")] = "",
     reference: Annotated[
@@ -258,7 +258,7 @@ def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
     yield f"  before      {choice.present:.3f}; on the cases it was chosen on {choice.apparent:.3f}"
     yield f"  agreement at CPS >= 1: {choice.honest_agreement:.1%}, before {choice.present_agreement:.1%}"
     if chosen:
-        verdict = "written" if chosen.helps else "not written: the interval of the difference holds 0"
+        verdict = "written" if chosen.helps else "not written: the interval of the difference contains 0"
         yield f"map       {len(chosen.score_map.scores)} points, {verdict}"
         yield f"  concordance {with_interval(chosen.honest)} by nested cross-validation"
         yield f"  without     {with_interval(chosen.unmapped)}; difference {with_interval(chosen.gain, '+')}"

@@ -249,7 +249,7 @@ def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -
 
 
 BaselineOption = Annotated[
-    Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is judged against.")
+    Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is measured against.")
 ]
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
 

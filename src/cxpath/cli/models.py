@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cxpath.documents.evaluation import Evaluation, Figure
     from cxpath.network.model import Metric, ModelCard
 
-# `cxpath model evaluate`: measures a model on real and drawn images it never learned from.
+# `cxpath model evaluate`: measures a model on real and synthetic images it never learned from.
 
 
 model = typer.Typer(
@@ -65,7 +65,7 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
 ) -> None:
-    """Measure a model: figures with 95 % bootstrap intervals, beside the targets they must reach.
+    """Measure a model: figures with 95 % bootstrap intervals, next to the targets they must reach.
 
     Interrupt with Ctrl-C and call again: what was measured is not measured anew.
     """
@@ -134,7 +134,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
         yield from (_line(figure) for figure in evaluation.figures if figure.set_name == name)
     if evaluation.composition:
         yield ""
-        yield "what the drawn test set holds"
+        yield "what the synthetic test set contains"
         for item in evaluation.composition:
             yield f"  {item.label:58} {item.value:8g}  ≥ {item.required:g}: {_verdict(met=item.met)}"
     yield ""

@@ -134,9 +134,9 @@ def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
         Verdict.NOT_MET: "not met",
     }
     for verdict, title in titles.items():
-        yield from _judged(title, [one for one in able if one.verdict is verdict])
+        yield from _evaluated(title, [one for one in able if one.verdict is verdict])
     unable = [one for one in document.criteria if not one.approval.can_be_met]
-    yield from _judged("not approved, refuted or not verified", unable)
+    yield from _evaluated("not approved, refuted or not verified", unable)
     yield from (f"warning  {one.notice}" for one in document.profile.pdl1 if one.notice)
     yield f"board    {out / 'board.html'}"
     if (out / "patient.html").exists():
@@ -144,7 +144,7 @@ def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
     yield document.research_use
 
 
-def _judged(title: str, criteria: Sequence[CriterionEntry]) -> Iterator[str]:
+def _evaluated(title: str, criteria: Sequence[CriterionEntry]) -> Iterator[str]:
     yield f"{title} ({len(criteria)})"
     for one in criteria:
         reasons = "; ".join([*one.missing, *one.not_met_because])
@@ -244,7 +244,7 @@ def _table(results: tuple[SampleBurden, ...]) -> Iterator[str]:
 
 
 def _common_warnings(results: Sequence[SampleBurden]) -> Iterator[str]:
-    """Yield each warning once: alone where it holds for all samples, else with how many it holds for."""
+    """Yield each warning once: alone where it applies to all samples, else with how many it applies to."""
     counts = Counter(warning for one in results for warning in one.warnings)
     shown = list(counts.items())[:_MOST_WARNINGS]
     for warning, count in shown:

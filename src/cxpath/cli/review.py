@@ -156,7 +156,7 @@ def undo(
     lines = [
         f"undone   {done.target}",
         f"record   {done.n} events, head {done.hash[:12]}",
-        "then     give the answers or the edited table again to score what holds now",
+        "then     give the answers or the edited table again to score the present state",
     ]
     print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
 
@@ -187,12 +187,12 @@ def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
 
     yield f"record   {path}"
     yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"
-    yield f"holds    {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
+    yield f"has      {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
     for reader in sorted({actor for actor, _ in found.state.answers}):
         queue = audit_queue(found.state, reader)
         yield f"         audit by {reader}: {queue.answered} answered, {len(queue.open)} open"
     signature = found.state.signature
-    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no signature holds"
+    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no valid signature"
     yield f"signed   {signed}"
 
 

@@ -97,11 +97,11 @@ def _lines(document: CaseDocument) -> Iterator[str]:
     yield document.research_use
 
 
-# `cxpath demo`: draw a slide with known truth, score it, and print both.
+# `cxpath demo`: make a slide with known truth, score it, and print both.
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is beside it.")] = Path(
+    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is next to it.")] = Path(
         "cxpath-out/demo"
     ),
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,

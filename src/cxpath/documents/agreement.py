@@ -205,7 +205,7 @@ class AgreementDocument(Document):
 
 
 class ComparedImage(Part):
-    """One image, and how many cells each side holds."""
+    """One image, and how many cells each side contains."""
 
     name: str
     reference: int

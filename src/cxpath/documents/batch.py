@@ -227,7 +227,7 @@ class BatchStatus(BatchDocument):
 
 
 class BatchOptions(BatchDocument):
-    """Options that hold for all slides; a worklist may have overruled some of them."""
+    """Options that apply to all slides; a worklist may have overruled some of them."""
 
     assay: str
     tumour: str

@@ -1,4 +1,4 @@
-"""`therapy.json`: criteria judged for one patient, with every condition, what was found and the source."""
+"""`therapy.json`: criteria evaluated for one patient, with every condition, what was found and the source."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ClauseEntry(Part):
 
     @classmethod
     def of_result(cls, result: ClauseResult) -> ClauseEntry:
-        """Return the entry of a judged condition."""
+        """Return the entry of an evaluated condition."""
         return cls(
             fact=result.clause.fact,
             op=result.clause.op,
@@ -65,7 +65,7 @@ class CautionEntry(Part):
 
     @classmethod
     def of_result(cls, result: CautionResult) -> CautionEntry:
-        """Return the entry of a judged caution."""
+        """Return the entry of an evaluated caution."""
         return cls(
             id=result.caution.id,
             state=result.state,
@@ -81,7 +81,7 @@ class CautionEntry(Part):
 
 
 class CriterionEntry(Part):
-    """A criterion, judged."""
+    """A criterion, evaluated."""
 
     id: str
     agent: str
@@ -108,7 +108,7 @@ class CriterionEntry(Part):
 
     @classmethod
     def of_result(cls, result: CriterionResult, review: TherapyReview) -> CriterionEntry:
-        """Return the entry of a judged criterion."""
+        """Return the entry of an evaluated criterion."""
         criterion = result.criterion
         return cls(
             id=criterion.id,
@@ -185,7 +185,7 @@ class TherapyDocument(Document):
     def _what_is_known(self, profile: BiomarkerProfile) -> dict[str, JsonValue]:
         return profile.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def judged(self, verdict: Verdict) -> tuple[CriterionEntry, ...]:
+    def with_verdict(self, verdict: Verdict) -> tuple[CriterionEntry, ...]:
         """Return the criteria with that verdict."""
         return tuple(one for one in self.criteria if one.verdict is verdict)
 

@@ -1,4 +1,4 @@
-"""What the drawn test set turned out to hold, against what it must hold to be a test at all."""
+"""What the synthetic test set turned out to contain, against what it must contain to be a test at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cxpath.evaluation.synthetic_set import HARD_NEGATIVES
 
 
 def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
-    """Return what the gated arms hold; with some slides only, requirements of number are missed."""
+    """Return what the gated arms contain; with some slides only, requirements of number are missed."""
     return [
         ingredient
         for arm in settings.arm
@@ -23,7 +23,7 @@ def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings
 
 
 def hard_negative_shares(slides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the share of fields that hold each trap, rarest first."""
+    """Return the share of fields that contain each hard negative, rarest first."""
     fields = [hard_negatives for slide in slides for hard_negatives in slide["fields"]]
     counts = Counter(hard_negative for hard_negatives in fields for hard_negative in hard_negatives)
     shares = {hard_negative: counts[hard_negative] / max(1, len(fields)) for hard_negative in HARD_NEGATIVES}
@@ -40,9 +40,9 @@ def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSe
         ("slides with true CPS below 0.5", int((truth < LOW_CPS).sum()), targets.slides_below_half),
         ("slides with true CPS from 0.3 to 3", int(((truth >= 0.3) & (truth <= 3)).sum()),
          targets.slides_from_0_3_to_3),
-        ("judged tumour cells on the slide with the fewest", int(tumour.min()), targets.tumour_cells),
-        (f"share of fields with the rarest trap ({rarest.replace('_', ' ')})", round(shares[rarest], 4),
-         targets.hard_negative_share),
+        ("evaluated tumour cells on the slide with the fewest", int(tumour.min()), targets.tumour_cells),
+        (f"share of fields with the rarest hard negative ({rarest.replace('_', ' ')})",
+         round(shares[rarest], 4), targets.hard_negative_share),
     ]  # fmt: skip
     return [
         Ingredient(arm=arm.name, label=label, value=value, required=need, met=bool(value >= need))

@@ -141,7 +141,7 @@ def tumour_classified_tumour(rows: Rows) -> float:
 
 
 def units_of(results: Results, bootstrap: BootstrapSettings) -> tuple[Rows, Unit]:
-    """Return one row an image where there are enough images, else one row a block that holds anything."""
+    """Return one row an image where there are enough images, else one row a block that contains anything."""
     if len(results) >= bootstrap.fewest_images:
         images = [np.sum(result["blocks"], axis=0) for result in results]
         return np.array(images, dtype=np.float64), "images"
@@ -420,12 +420,12 @@ def _by_scan(rows: Rows) -> NDArray[np.float64]:
     return np.asarray(rows.sum(axis=0).reshape(2, len(CLASSES)))
 
 
-# Judging a model on every real set: what is there is measured, what is missing is named.
+# Evaluating a model on every real set: what is there is measured, what is missing is named.
 
 
 Counting = Callable[[], tuple[dict[str, Any], NDArray[np.uint8], Calls]]
 Watcher = Callable[[str, int, int], None]
-"""Told what is being judged, how many items are done, and how many there are."""
+"""Receives what is being evaluated, how many items are done, and how many there are."""
 
 
 @dataclass
@@ -440,7 +440,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Item:
-    """One picture to judge."""
+    """One picture to evaluate."""
 
     name: str
     set_name: str
@@ -471,7 +471,7 @@ class RealEvaluation:
     limit: int | None
     watch: Watcher
 
-    def judge(self) -> Findings:
+    def evaluate(self) -> Findings:
         """Measure every set that is there."""
         findings = Findings()
         if self.data is None or not self.data.is_dir():

@@ -1,4 +1,4 @@
-"""Judging a model on real tissue of validation patients, restained with PD-L1 whose truth is known."""
+"""Evaluating a model on real tissue of validation patients, restained with PD-L1 whose truth is known."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def see(peaks: CellPeaks, labels: NDArray[np.int64], decision: Decision, mpp: fl
     peaks : CellPeaks
     labels : int64 array, (C,)
         Rows of `LABELS` that the data set distinguishes. A cell found is what is likeliest among these: what
-        the data set has no name for cannot be judged by it.
+        the data set has no name for cannot be evaluated with it.
     decision : Decision
     mpp : float
     """

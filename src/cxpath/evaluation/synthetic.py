@@ -31,7 +31,7 @@ from cxpath.evaluation.synthetic_set import (
 from cxpath.metrics.cells import score_class, tally
 from cxpath.metrics.reliability import binned, reliability_curve
 
-# How a model's calls meet the truth of one drawn slide: counts, as plain numbers that a file can hold.
+# How a model's calls meet the truth of one synthetic slide: counts, as plain numbers that a file can contain.
 
 
 def count_slide(
@@ -44,8 +44,8 @@ def count_slide(
     dict
         `table`: (6, 6) counts as `confusion.tally`; `reliability`: per bin of the stained probability the
         number of cells, their summed probability and how many are truly positive; `kind_reliability`:
-        the same of the called kind's probability and how many are of it; `fields`: the traps of each;
-        and what the slide is.
+        the same of the called kind's probability and how many are of it; `fields`: the hard negatives of
+        each; and what the slide is.
     list of Calls
         One for each field.
     """
@@ -74,10 +74,10 @@ def field_counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return one field's (6, 6) counts and the (bins, 3) reliability of its staining and of its kinds."""
     pairs = match_points(field.points_um, calls.points_um, radius_um)
-    judged = field.area.holds(field.points_um)
+    scored = field.area.contains(field.points_um)
     truth = score_class(field.cells.kind, field.cells.positive)
-    table = tally(truth, calls.places, pairs, judged, field.area.holds(calls.points_um))
-    found = pairs[judged[pairs[:, 0]]]
+    table = tally(truth, calls.places, pairs, scored, field.area.contains(calls.points_um))
+    found = pairs[scored[pairs[:, 0]]]
     right = calls.kind[found[:, 1]] == field.cells.kind[found[:, 0]]
     counted = calls.kind[found[:, 1]] != Kind.OTHER
     scored = found[counted]
@@ -88,7 +88,8 @@ def field_counts(
     )
 
 
-# Judging a model on the drawn test set: processes draw slides ahead of the network that judges them.
+# Evaluating a model on the synthetic test set: processes make slides ahead of the network that evaluates
+# them.
 
 
 SET_NAME = "synthetic"
@@ -96,7 +97,7 @@ SET_NAME = "synthetic"
 
 @dataclass(frozen=True)
 class SyntheticEvaluation:
-    """Draws and measures slides, one by one, through a cache.
+    """Makes and measures slides, one by one, through a cache.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ class SyntheticEvaluation:
     limit : int or None
         The first so many slides.
     workers : int
-        Processes that draw; with 1 this process draws.
+        Processes that make fields; with 1 this process makes them.
     watch : callable
     """
 
@@ -117,7 +118,7 @@ class SyntheticEvaluation:
     workers: int
     watch: Watcher
 
-    def judge(self) -> list[dict[str, Any]]:
+    def evaluate(self) -> list[dict[str, Any]]:
         """Return the counts of each slide, in the order of the plan."""
         planned = plan_slides(self.settings)[: self.limit]
         content = self._content()
@@ -126,8 +127,8 @@ class SyntheticEvaluation:
         shown = {slide.name for slide in planned[: self.settings.pictures]}
         done = len(planned) - len(missing)
         self.watch(SET_NAME, done, len(planned))
-        for slide, drawn in self._drawn(missing):
-            result = self._measured(slide, drawn, content, picture=slide.name in shown)
+        for slide, synthetic in self._made(missing):
+            result = self._measured(slide, synthetic, content, picture=slide.name in shown)
             self.cache.keep(slide.name, content, result)
             results[slide.name] = result
             done += 1
@@ -139,17 +140,17 @@ class SyntheticEvaluation:
         return self.settings.model_dump_json(exclude={"bootstrap", "targets", "pictures"})
 
     def _measured(
-        self, planned: PlannedSlide, drawn: EvaluatedSlide, content: str, *, picture: bool
+        self, planned: PlannedSlide, synthetic: EvaluatedSlide, content: str, *, picture: bool
     ) -> dict[str, Any]:
-        result, calls = count_slide(planned, drawn, self.classifier, self.settings.match_radius_um)
+        result, calls = count_slide(planned, synthetic, self.classifier, self.settings.match_radius_um)
         kept = picture and keep_picture(
-            self.cache.path(planned.name, content), drawn.fields[0].rgb, calls[0], self.classifier.mpp,
+            self.cache.path(planned.name, content), synthetic.fields[0].rgb, calls[0], self.classifier.mpp,
             set_name=SET_NAME, title=planned.name,
         )  # fmt: skip
         return result | {"picture": kept.model_dump() if kept else None}
 
-    def _drawn(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, EvaluatedSlide]]:
-        """Draw slides ahead, never more than two a worker, in order."""
+    def _made(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, EvaluatedSlide]]:
+        """Make slides ahead, never more than two a worker, in order."""
         tissue, mpp = self.settings.tissue, self.classifier.mpp
         if self.workers == 1 or len(slides) < 2:
             yield from ((slide, make_test_slide(slide, tissue, mpp)) for slide in slides)
@@ -161,11 +162,11 @@ class SyntheticEvaluation:
                 for slide in waiting:
                     ahead.append((slide, pool.submit(make_test_slide, slide, tissue, mpp)))
                     if len(ahead) >= 2 * self.workers:
-                        first, drawn = ahead.popleft()
-                        yield first, drawn.result()
+                        first, synthetic = ahead.popleft()
+                        yield first, synthetic.result()
                 while ahead:
-                    first, drawn = ahead.popleft()
-                    yield first, drawn.result()
+                    first, synthetic = ahead.popleft()
+                    yield first, synthetic.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -176,7 +177,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-# Reliability of the probabilities on drawn slides, arm by arm.
+# Reliability of the probabilities on synthetic slides, arm by arm.
 
 
 _COUNTED: tuple[tuple[Literal["kind", "stained"], str, str], ...] = (

@@ -48,17 +48,17 @@ class CellMeaning(Settings):
 
     @property
     def kind_code(self) -> Kind:
-        """The kind as a CellTable holds it."""
+        """The kind as a CellTable contains it."""
         return Kind[self.kind.upper()]
 
     @property
     def subkind_code(self) -> Subkind:
-        """The subkind as a CellTable holds it."""
+        """The subkind as a CellTable contains it."""
         return Subkind[self.subkind.upper()]
 
 
 class CellClasses(Settings):
-    """Everything a class map of cells holds. Names match whatever their case and QuPath's trailing star."""
+    """A class map of cells. Names match whatever their case and QuPath's trailing star."""
 
     ignored: tuple[str, ...] = ()
     """Classes whose objects are no cells to count."""
@@ -120,7 +120,7 @@ def read_cell_classes(path: Path) -> CellClasses:
 # Cells that a class name describes, turned into a CellTable. Knows classes, not file forms.
 #
 # A class that a person gave wins over a measurement that contradicts it: whoever corrected a cell in QuPath
-# changed its class, not the numbers beside it.
+# changed its class, not the numbers next to it.
 
 
 Floats = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""How far a network's probabilities may be believed: what was stated beside what came true, bin by bin."""
+"""How far a network's probabilities may be believed: what was stated next to what came true, bin by bin."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def non_maximum_suppression(
 def _first_of_plateau(candidate: Tensor, tile: Tensor, row: Tensor, column: Tensor, radius: int) -> Tensor:
     """Say which candidates come first, in reading order, among those within their window, which are equal.
 
-    Looks beside the few candidates, not everywhere.
+    Looks next to the few candidates, not everywhere.
     """
     framed = functional.pad(candidate, (radius, radius, radius, 0))
     first = torch.ones_like(tile, dtype=torch.bool)

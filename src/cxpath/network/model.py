@@ -87,7 +87,7 @@ class Metric(Settings):
 
 
 class ReliabilityCurve(Settings):
-    """Stated probabilities beside what came true; one entry a bin of probability that holds any cell."""
+    """Stated probabilities next to what came true; one entry a bin of probability that contains any cell."""
 
     method: str
     bin_width: float = Field(default=0.1, gt=0, le=1)
@@ -120,7 +120,7 @@ class Reliability(Settings):
 
 
 class EvaluatedFigure(Settings):
-    """One figure that `cxpath model evaluate` measured against a target, on images that taught nothing."""
+    """One figure that `cxpath model evaluate` measured against a target, on images not used in training."""
 
     set_name: str
     """Which body of images: "bcdata", "synthetic_held_out", ..."""
@@ -156,7 +156,7 @@ class TrainingRecord(Settings):
 
 
 class ModelCard(Settings):
-    """Everything `card.toml` holds."""
+    """Everything `card.toml` contains."""
 
     schema_name: Literal["cxpath/model/2"] = Field(default="cxpath/model/2", alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -316,7 +316,7 @@ def model_folder(name_or_path: str | Path) -> Path:
     Parameters
     ----------
     name_or_path : str or Path
-        Name of a bundled model ("small"), or a folder that holds `card.toml`.
+        Name of a bundled model ("small"), or a folder that contains `card.toml`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """From a slide and its tissue to the cells on it: plan, read ahead, detect, one cell once.
 
-Four stages run beside each other, each in its own threads: reading, the network, cells, writing. Each is at
+Four stages run side by side, each in its own threads: reading, the network, cells, writing. Each is at
 most a few results ahead of the next, so memory does not grow with the slide.
 """
 

@@ -20,7 +20,7 @@ class CellSettings(Settings):
     """DAB optical density from which a stretch of membrane counts as stained in `membrane_completeness`."""
 
     membrane_contrast: float = Field(default=1.25, ge=1)
-    """How much darker than the cytoplasm beside it that stretch must be: a line, not a wash."""
+    """How much darker than the cytoplasm next to it that stretch must be: a line, not a wash."""
 
 
 # What a lab may set about tiles and how they are read.

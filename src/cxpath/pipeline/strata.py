@@ -33,7 +33,7 @@ class FieldStrata:
     Parameters
     ----------
     tile : int array, (F,)
-        Numbers of the plan's tiles that hold tissue to score.
+        Numbers of the plan's tiles that contain tissue to score.
     stratum : int array, (F,)
         0 for the palest third, 1, 2, and the last for the brownest spots.
     """
@@ -48,7 +48,7 @@ class FieldStrata:
 
 
 def lay_strata(plan: TilePlan, tissue: Tissue) -> FieldStrata:
-    """Sort the tiles of a plan that hold tissue; there must be one."""
+    """Sort the tiles of a plan that contain tissue; there must be one."""
     frames = [tile.frame for tile in plan.with_tissue]
     dab = _dab_od(tissue)
     boxes = [_box(tissue, frame) for frame in frames]

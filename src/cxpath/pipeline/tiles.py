@@ -75,7 +75,7 @@ class TilePlan:
         return column // BAND_TILES, row, column
 
     def tile_at(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> NDArray[np.int32]:
-        """Return the number of the tile whose core holds each level-0 point of the slide."""
+        """Return the number of the tile whose core contains each level-0 point of the slide."""
         first = self.tiles[0].frame
         column = (x_px - first.core_x_px) // first.core_side_px
         row = (y_px - first.core_y_px) // first.core_side_px
@@ -166,7 +166,7 @@ def read_tiles(
         The network's µm/px.
     settings : TileSettings
     clock : StageProfiler, optional
-        Told how long the threads read.
+        Receives how long the threads read.
 
     Yields
     ------

@@ -75,7 +75,7 @@ def _scores(document: AgreementDocument) -> Iterator[str]:
         f"{settings.error_ratio:g}, with jackknife "
         "intervals; Passing-Bablok regression (1983) was tested for linearity by CUSUM. The total "
         "deviation index "
-        f"(Lin 2000) holds {100 * settings.deviation_share:g} % of differences. Variance components are "
+        f"(Lin 2000) contains {100 * settings.deviation_share:g} % of differences. Variance components are "
         "MIVQUE(0) "
         "estimates of random effects (Rao 1971; Hartley, Rao and LaMotte 1978)."
     )
@@ -98,9 +98,9 @@ def _categories(document: AgreementDocument) -> Iterator[str]:
     )
     if document.software:
         yield (
-            "Software and readers were judged alike: each reader, and the software, against the "
+            "Software and readers were evaluated alike: each reader, and the software, against the "
             "consensus of all "
-            "other readers. Non-inferiority holds when the interval of the difference lies above "
+            "other readers. Non-inferiority is shown when the interval of the difference lies above "
             f"−{document.settings.margin:g}."
         )
 
@@ -364,7 +364,7 @@ class FigureMarkup:
 
 
 def build_agreement_report(folder: Path) -> Path:
-    """Write page, tables and figures beside `agreement.json`; returns the page.
+    """Write page, tables and figures next to `agreement.json`; returns the page.
 
     Raises
     ------

@@ -143,7 +143,7 @@ def _pdl1(profile: BiomarkerProfile) -> str:
 
 
 def _options(met: Sequence[CriterionResult]) -> list[tuple[str, str]]:
-    """Return each regimen once, with what kinds of treatment it holds."""
+    """Return each regimen once, with what kinds of treatment it contains."""
     labels = [one.criterion for one in met if one.criterion.approval is not Approval.GUIDELINE]
     return [
         (regimen, "; ".join(dict.fromkeys(_KINDS[kind] for kind in kinds)))

@@ -18,7 +18,7 @@ NOT_STATED = "unknown"
 """How a fact is worded that was never stated, in contrast to one that is in doubt."""
 
 DENSE_LINES = 20
-"""Options and flags that a page holds in ordinary print (measured on printed pages)."""
+"""Options and flags that a page contains in ordinary print (measured on printed pages)."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from cxpath.patient.profile import BiomarkerProfile
 from cxpath.patient.review import WORDING, CriterionResult, TherapyReview
 from cxpath.version import __version__
 
-# The small editable map of codes; a concept that it does not hold gets a code of cxpath's own.
+# The small editable map of codes; a concept that it does not contain gets a code of cxpath's own.
 
 
 OWN_SYSTEM = "urn:cxpath:concept"

@@ -238,7 +238,7 @@ class CutoffLine:
 
 def cutoff_lines(score: Estimate) -> list[CutoffLine]:
     """Return the cut-offs of a CPS in rising order."""
-    return [_cutoff_line(cutoff, entry) for cutoff, entry in score.judged]
+    return [_cutoff_line(cutoff, entry) for cutoff, entry in score.decided]
 
 
 def _cutoff_line(cutoff: float, entry: CutoffEntry) -> CutoffLine:

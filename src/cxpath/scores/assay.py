@@ -36,7 +36,7 @@ class AssayScore(Settings):
 
 
 class AssayCondition(Settings):
-    """Something that must hold on the bench for the assay's scores to mean anything; not checked here."""
+    """Something that must be true on the bench for the assay's scores to mean anything; not checked here."""
 
     text: str
     source: str

@@ -123,15 +123,15 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbed
 
 
 def refuse_other_things(folder: Path) -> None:
-    """Raise `OutputError` when a folder holds something that is no model, which packing would replace."""
+    """Raise `OutputError` when a folder contains something that is no model, which packing would replace."""
     if not folder.exists() or (folder / CARD_NAME).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):
-        raise OutputError(f"{folder}: holds something that is no model", "choose another folder")
+        raise OutputError(f"{folder}: contains something that is no model", "choose another folder")
 
 
 def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Write beside the folder, then swap: a reader sees the old model or the new, never a mixture."""
+    """Write next to the folder, then swap: a reader sees the old model or the new, never a mixture."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     refuse_other_things(folder)
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("new", "old"))

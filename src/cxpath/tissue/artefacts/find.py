@@ -67,10 +67,10 @@ WIDEST_UM = 1500.0
 
 
 COARSEST = 1.2
-"""A slide coarser than this times the patches' µm/px is soft everywhere: its focus cannot be judged."""
+"""A slide coarser than this times the patches' µm/px is soft everywhere: its focus cannot be evaluated."""
 
 NEAR_UM = 75.0
-"""So near to another artefact no fold is looked for: ink and bubbles have ridges beside them."""
+"""So near to another artefact no fold is looked for: ink and bubbles have ridges next to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ def find_artefacts(
 def _without_marks_on_glass(tissue: Mask, marks: Mask, mpp: float) -> Mask:
     """Take from the tissue what marks add to it: those parts that no clean tissue borders on both sides.
 
-    A closing as wide as the widest mark bridges a stroke over tissue, not one beside it.
+    A closing as wide as the widest mark bridges a stroke over tissue, not one next to it.
     """
     inside = tissue & marks
     if not inside.any():
