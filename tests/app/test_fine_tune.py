@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from shapely.geometry import Polygon
 
 from cxpath.app.fine_tune import FIGURES, FineTuned, FineTuneRequest, fine_tune, metrics, part_images

@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.agreement.continuous import lins_concordance
-from cxpath.evaluation.composition import composition, hard_negative_shares
 from cxpath.evaluation.figures import (
     calibration_error,
     count_rows,
@@ -21,6 +19,7 @@ from cxpath.evaluation.figures import (
     synthetic_figures,
 )
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
+from cxpath.evaluation.synthetic import composition, hard_negative_shares
 from cxpath.evaluation.synthetic_set import HARD_NEGATIVES
 
 

@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.data.slide_info import SlideInfo

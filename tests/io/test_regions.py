@@ -13,8 +13,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
 from cxpath.data.regions import RegionMeaning, Regions, RegionUse

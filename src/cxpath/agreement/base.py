@@ -22,7 +22,7 @@ from pydantic import Field, field_validator
 from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import t as t_distribution
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 # How much partial agreement counts: weights of pairs of ordered categories, 1 on the diagonal.
 

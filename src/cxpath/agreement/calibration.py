@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from cxpath.agreement.base import Statistic, draw_cases, measured, pair_up, reaching
 from cxpath.agreement.continuous import Scale, concordance, concordance_statistic, lins_concordance
 from cxpath.agreement.readers import PairwiseMeasure, ReaderPairs, pairwise_measure
-from cxpath.data.reads import ScoreMap
+from cxpath.data import ScoreMap
 from cxpath.errors import StudyError
 
 # Which threshold agrees best with a laboratory's reads, and how well it would do on cases it never saw.

@@ -22,8 +22,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import binomtest
-from scipy.stats import t as t_distribution
+from scipy.stats import binomtest, t as t_distribution
 
 from cxpath.agreement.base import (
     Draws,

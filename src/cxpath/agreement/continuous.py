@@ -14,9 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import f as f_distribution
-from scipy.stats import nct, ncx2
-from scipy.stats import t as t_distribution
+from scipy.stats import f as f_distribution, nct, ncx2, t as t_distribution
 
 from cxpath.agreement.base import (
     Draws,

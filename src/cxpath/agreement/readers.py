@@ -33,7 +33,7 @@ from cxpath.agreement.categorical import Chance, Metric, category_counts, chance
 from cxpath.agreement.comparison import level_names
 from cxpath.agreement.continuous import Form, Scale, icc
 from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
-from cxpath.data.reads import Read, ReadState
+from cxpath.data import Read, ReadState
 from cxpath.errors import StudyError
 
 # How alike two readers are, for many pairs of readers at once.

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import kolmogorov, ndtri
-from scipy.stats import kendalltau
-from scipy.stats import t as t_distribution
+from scipy.stats import kendalltau, t as t_distribution
 
 from cxpath.agreement.base import (
     Interval,

@@ -41,7 +41,7 @@ from cxpath.agreement.readers import (
     read_matrix,
     remembered,
 )
-from cxpath.data.reads import Read
+from cxpath.data import Read
 from cxpath.errors import StudyError
 
 # Where a number of the study misleads, and what the cases do not allow to say.

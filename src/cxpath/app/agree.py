@@ -14,32 +14,39 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from cxpath.agreement.base import RULE, AgreementSettings, draw_cases
-from cxpath.agreement.comparison import Scored
-from cxpath.agreement.continuous import Scale
-from cxpath.agreement.onest import OnestCurve
-from cxpath.agreement.readers import PairwiseMeasure, onest_curves, pairwise_matrix
-from cxpath.agreement.study import AgreementStudy, Roles, study_reads
-from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadValue, exactly
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.documents.agreement import (
+from cxpath.agreement import (
+    RULE,
+    AgreementSettings,
+    AgreementStudy,
+    OnestCurve,
+    PairwiseMeasure,
+    Roles,
+    Scale,
+    Scored,
+    draw_cases,
+    onest_curves,
+    pairwise_matrix,
+    study_reads,
+)
+from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadValue, Reason, ReasonCode, coded, exactly
+from cxpath.documents import (
+    COMMIT_MARK,
     AgreementDocument,
     AgreementProvenance,
+    CodedText,
     OnestEntry,
     PairwiseEntry,
     RoundEntry,
+    RunFolder,
+    ScoreDocument,
     ScoresEntry,
     SourceTable,
     StatisticEntry,
+    read_run_folder,
 )
-from cxpath.documents.base import CodedText
-from cxpath.documents.folder import COMMIT_MARK, RunFolder, read_run_folder
-from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
-from cxpath.io.atomic import output_error
-from cxpath.io.reads import TIDY_COLUMNS, read_reads, refuse_lookalikes
-from cxpath.io.tables import write_rows
-from cxpath.report.agreement_page import build_agreement_report
+from cxpath.io import TIDY_COLUMNS, output_error, read_reads, refuse_lookalikes, write_rows
+from cxpath.report import build_agreement_report
 from cxpath.version import __version__
 
 # `agreement.json`: every statistic of a study with estimate, interval, n and method.

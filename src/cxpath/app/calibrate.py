@@ -12,19 +12,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.agreement.base import RULE, Statistic, median_of
-from cxpath.agreement.calibration import MapChoice, ThresholdChoice, choose_map, choose_threshold
-from cxpath.agreement.readers import ReadMatrix, read_matrix
+from cxpath.agreement import (
+    RULE,
+    MapChoice,
+    ReadMatrix,
+    Statistic,
+    ThresholdChoice,
+    choose_map,
+    choose_threshold,
+    median_of,
+    read_matrix,
+)
 from cxpath.app.agree import results_by_name, slide_names
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.agreement import CalibrationDocument, FittedMap, StatisticEntry, finite
-from cxpath.documents.folder import RUN_NAME, ScoredFolder, read_scored_folder
-from cxpath.documents.run import RunDocument
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import (
+    RUN_NAME,
+    CalibrationDocument,
+    FittedMap,
+    RunDocument,
+    ScoredFolder,
+    StatisticEntry,
+    finite,
+    read_scored_folder,
+)
 from cxpath.errors import OutputError, StudyError
-from cxpath.io.atomic import atomic_write
-from cxpath.io.reads import read_reads
-from cxpath.scores.counts import combined_positive_score, count_cells
-from cxpath.scores.settings import threshold_of
+from cxpath.io import atomic_write, read_reads
+from cxpath.scores import combined_positive_score, count_cells, threshold_of
 from cxpath.version import __version__
 
 # A laboratory's own staining threshold, and its own scale: found from its reads and cxpath's results.

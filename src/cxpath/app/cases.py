@@ -12,14 +12,21 @@ import numpy as np
 
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.request import REFERENCE_ASSAY
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.base import CodedText
-from cxpath.documents.fields import FieldRow, FieldTable
-from cxpath.documents.folder import ScoredFolder, read_scored_folder
-from cxpath.documents.score import CaseDocument, CaseSlideEntry, Counts, Estimate, LeftOut
+from cxpath.data import Reason, ReasonCode
+from cxpath.documents import (
+    CaseDocument,
+    CaseSlideEntry,
+    CodedText,
+    Counts,
+    Estimate,
+    FieldRow,
+    FieldTable,
+    LeftOut,
+    ScoredFolder,
+    read_scored_folder,
+)
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.scores.case import CaseRule, CaseScore, CaseSlide, score_case
-from cxpath.scores.fields import FieldLattice
+from cxpath.scores import CaseRule, CaseScore, CaseSlide, FieldLattice, score_case
 
 # Several slides of one patient: their results folders to one score, or one clear line why not.
 

@@ -11,15 +11,13 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cxpath.data.settings import Settings, bundled, parse_toml
+from cxpath.data import Settings, bundled, parse_toml
 from cxpath.errors import AssayError, ConfigurationError, MissingFileError
-from cxpath.io.regions import RegionClasses
-from cxpath.network.settings import NetworkSettings
-from cxpath.pipeline.settings import CellSettings, PipelineSettings, TileSettings
-from cxpath.scores.assay import Assay
-from cxpath.scores.settings import SamplingSettings, ScoringSettings
-from cxpath.tissue.controls import ControlSettings
-from cxpath.tissue.settings import TissueSettings
+from cxpath.io import RegionClasses
+from cxpath.network import NetworkSettings
+from cxpath.pipeline import CellSettings, PipelineSettings, TileSettings
+from cxpath.scores import Assay, SamplingSettings, ScoringSettings
+from cxpath.tissue import ControlSettings, TissueSettings
 
 # Reading the assay files that travel with cxpath.
 

@@ -14,15 +14,11 @@ import numpy as np
 from cxpath.app.documents import PACKAGES, write_json
 from cxpath.app.request import ScoreRequest
 from cxpath.app.score_slide import Progress, score_slide
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import StainBasis
 from cxpath.errors import CxpathError, OutputError
-from cxpath.network.detector import Detector
-from cxpath.network.device import choose_device
-from cxpath.network.model import list_models, load_model
-from cxpath.scores.score import SlideScore
-from cxpath.synth.field import make_field
-from cxpath.synth.recipe import random_recipe
-from cxpath.synth.slide import SlideTruth, write_synthetic_slide
+from cxpath.network import Detector, choose_device, list_models, load_model
+from cxpath.scores import SlideScore
+from cxpath.synth import SlideTruth, make_field, random_recipe, write_synthetic_slide
 from cxpath.version import __version__
 
 # The demo: a synthetic slide whose every cell is known, scored like any other.

@@ -13,25 +13,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.app.train_model import training_record
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.data.slide_info import StainBasis
-from cxpath.metrics.cells import observe
-from cxpath.metrics.figures import BootstrapSettings, Rows, bootstrap_interval
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device, choose_device
-from cxpath.network.model import DataSource, Metric, Model, ModelCard, load_model, model_folder
-from cxpath.training.annotated_field import STAIN_UNKNOWN
-from cxpath.training.annotations import AnnotatedImage, ClassMap, annotations_digest, read_annotated_images
-from cxpath.training.data import FieldCache, FieldSource, make_random_field
-from cxpath.training.fine_tune_settings import FineTuneSettings
-from cxpath.training.loop import TrainedNetwork, Watcher, learn, training_fields, validation_fields
-from cxpath.training.mixture import mixed_lesson
-from cxpath.training.pack import describe, pack, refuse_other_things
-from cxpath.training.settings import TrainingSettings
-from cxpath.training.targets import ANY_IMMUNE, MEMBERS, TUMOUR, UNLABELLED
-from cxpath.training.thresholds import card_decision, evaluate
-from cxpath.training.windows import Seen, WindowCache, cached_windows, observe_windows, window_size
+from cxpath.data import Kind, StainBasis, match_points
+from cxpath.metrics import BootstrapSettings, Rows, bootstrap_interval, observe
+from cxpath.network import (
+    DataSource,
+    Detector,
+    Device,
+    Metric,
+    Model,
+    ModelCard,
+    choose_device,
+    load_model,
+    model_folder,
+)
+from cxpath.training import (
+    ANY_IMMUNE,
+    MEMBERS,
+    STAIN_UNKNOWN,
+    TUMOUR,
+    UNLABELLED,
+    AnnotatedImage,
+    ClassMap,
+    FieldCache,
+    FieldSource,
+    FineTuneSettings,
+    Seen,
+    TrainedNetwork,
+    TrainingSettings,
+    Watcher,
+    WindowCache,
+    annotations_digest,
+    cached_windows,
+    card_decision,
+    describe,
+    evaluate,
+    learn,
+    make_random_field,
+    mixed_lesson,
+    observe_windows,
+    read_annotated_images,
+    refuse_other_things,
+    training_fields,
+    validation_fields,
+    window_size,
+)
+from cxpath.training.pack import pack
 
 # Which images are learned from and which are held out: whole sources, never parts of one.
 

@@ -15,13 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.errors import OutputError
-from cxpath.network.device import Device
-from cxpath.network.engines import Engine, OpenvinoEngine, TorchEngine, openvino_version, quantise
-from cxpath.network.model import Model
-from cxpath.network.settings import NetworkSettings
-from cxpath.slide.identity import cache_path
-from cxpath.synth.field import make_field
-from cxpath.synth.recipe import random_recipe
+from cxpath.network import (
+    Device,
+    Engine,
+    Model,
+    NetworkSettings,
+    OpenvinoEngine,
+    TorchEngine,
+    openvino_version,
+    quantise,
+)
+from cxpath.slide import cache_path
+from cxpath.synth import make_field, random_recipe
 
 CALIBRATION_FIELDS = 24
 CALIBRATION_SIDE_PX = 512

@@ -13,12 +13,16 @@ from typing import Any
 
 from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
-from cxpath.data.extras import import_extra
-from cxpath.data.settings import bundled, parse_toml
-from cxpath.documents.folder import RUN_NAME
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import PDL1, CaseDocument, CutoffEntry, ScoreDocument
-from cxpath.documents.therapy import TherapyDocument
+from cxpath.data import bundled, import_extra, parse_toml
+from cxpath.documents import (
+    PDL1,
+    RUN_NAME,
+    CaseDocument,
+    CutoffEntry,
+    RunDocument,
+    ScoreDocument,
+    TherapyDocument,
+)
 from cxpath.errors import (
     ConfigurationError,
     CriteriaError,
@@ -27,17 +31,30 @@ from cxpath.errors import (
     OutputError,
     ProfileError,
 )
-from cxpath.io.atomic import atomic_write
-from cxpath.io.geojson import contains_half_characters
-from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
-from cxpath.patient.lint import Finding, Severity, lint
-from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin, names_a_person
-from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
-from cxpath.patient.review import TherapyReview, condition_in_words
-from cxpath.patient.review import review_therapy as evaluate_criteria
-from cxpath.report.board_page import board_page, patient_sheet
-from cxpath.report.html import require_pdf, write_pdf
-from cxpath.scores.settings import Decision
+from cxpath.io import atomic_write, contains_half_characters
+from cxpath.patient import (
+    HINT,
+    JURISDICTIONS,
+    BiomarkerProfile,
+    Criteria,
+    CriteriaFile,
+    Expression,
+    Finding,
+    Her2,
+    Pdl1Score,
+    ScoreOrigin,
+    Severity,
+    Source,
+    TherapyReview,
+    condition_in_words,
+    names_a_person,
+    profile_from,
+    review_therapy as evaluate_criteria,
+)
+from cxpath.patient.lint import lint
+from cxpath.report import patient_sheet, require_pdf, write_pdf
+from cxpath.report.board_page import board_page
+from cxpath.scores import Decision
 from cxpath.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -547,7 +564,7 @@ def _write_fhir(path: Path, review: TherapyReview, document: TherapyDocument) ->
     except MissingExtraError as error:
         _log.warning("fhir.json was not written: %s", error)
         return
-    from cxpath.report.fhir import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
+    from cxpath.report import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
 
     write_json(path, fhir_bundle(review, document))
 

@@ -14,40 +14,50 @@ from numpy.typing import NDArray
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.quantise import choose_engine
 from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
-from cxpath.data.cells import CellTable
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.regions import RegionMeaning, Regions
-from cxpath.data.slide_info import SlideInfo, TileFrame, TissueAreas
-from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.foreign_cells import read_given_cells, refuse_unknown_staining
-from cxpath.io.regions import read_regions
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import load_model
-from cxpath.pipeline.find_cells import (
+from cxpath.data import (
+    CellTable,
+    Reason,
+    ReasonCode,
+    RegionMeaning,
+    Regions,
+    SlideInfo,
+    TileFrame,
+    TissueAreas,
+    coded,
+)
+from cxpath.io import (
+    default_cell_classes,
+    read_cell_classes,
+    read_given_cells,
+    read_regions,
+    refuse_unknown_staining,
+)
+from cxpath.network import Detector, Device, load_model
+from cxpath.pipeline import (
     FoundCells,
     Keep,
     Progress,
     SlideContext,
+    StageTimes,
+    TilePlan,
+    added,
     deduplicator,
-    find_cells,
+    lay_strata,
     no_cells,
     plan_slide,
 )
-from cxpath.pipeline.stages import StageTimes, added
-from cxpath.pipeline.strata import lay_strata
-from cxpath.pipeline.tiles import TilePlan
-from cxpath.scores.sampling import (
+from cxpath.pipeline.find_cells import find_cells
+from cxpath.scores import (
     FieldDrawing,
     FieldSample,
     SampledTiles,
+    ScoringSettings,
     sample_of,
     unassociated,
     why_enough,
 )
-from cxpath.scores.settings import ScoringSettings
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue
+from cxpath.slide import Slide
+from cxpath.tissue import Tissue
 
 # `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.
 

@@ -16,31 +16,66 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from torch import Tensor
 
-from cxpath.data.cells import Kind
-from cxpath.data.slide_info import StainBasis
-from cxpath.evaluation.calls import CellClassifier
-from cxpath.evaluation.settings import Arm, SyntheticSettings, bundled_settings, evaluation_settings
-from cxpath.evaluation.synthetic import field_counts
-from cxpath.evaluation.synthetic_set import PlannedSlide, make_test_slide, plan_slides
-from cxpath.metrics.cells import Decision, Observation, true_cps
-from cxpath.metrics.reliability import measure_reliability
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device, choose_device
-from cxpath.network.embedding import COMPONENTS, CellEmbedding, features_at, fit_embedding
-from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord, read_card
-from cxpath.network.unet import LATTICE_STRIDE_PX, PlainUNet
-from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
-from cxpath.pipeline.settings import PipelineSettings
-from cxpath.slide.open import open_slide
-from cxpath.synth.labelled_tissue import SOURCES
-from cxpath.synth.slide import write_synthetic_slide
-from cxpath.tissue.tissue import find_tissue
-from cxpath.training.data import FieldCache, FieldSource, make_random_field
-from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
-from cxpath.training.pack import as_stored, describe, pack, refuse_other_things
-from cxpath.training.restained import calibration_tiles, data_folder, observe_restained
-from cxpath.training.settings import RestainedSettings, SlideThresholdSettings, TrainingSettings
-from cxpath.training.thresholds import FAINTEST_CENTRE, FIRST_DECISION, decide, evaluate, observe_faintly
+from cxpath.data import Kind, StainBasis
+from cxpath.evaluation import (
+    Arm,
+    CellClassifier,
+    PlannedSlide,
+    SyntheticSettings,
+    bundled_settings,
+    evaluation_settings,
+    field_counts,
+    make_test_slide,
+    plan_slides,
+)
+from cxpath.metrics import Decision, Observation, measure_reliability, true_cps
+from cxpath.network import (
+    COMPONENTS,
+    LATTICE_STRIDE_PX,
+    CellEmbedding,
+    DataSource,
+    Detector,
+    Device,
+    Metric,
+    Model,
+    ModelCard,
+    PlainUNet,
+    TrainingRecord,
+    choose_device,
+    features_at,
+    fit_embedding,
+    read_card,
+)
+from cxpath.pipeline import PipelineSettings, SlideContext, plan_slide
+from cxpath.pipeline.find_cells import find_cells
+from cxpath.slide import open_slide
+from cxpath.synth import SOURCES, write_synthetic_slide
+from cxpath.tissue import find_tissue
+from cxpath.training import (
+    FAINTEST_CENTRE,
+    FIRST_DECISION,
+    FieldCache,
+    FieldSource,
+    RestainedSettings,
+    SlideThresholdSettings,
+    TrainedNetwork,
+    TrainingSettings,
+    Watcher,
+    as_stored,
+    calibration_tiles,
+    data_folder,
+    decide,
+    describe,
+    evaluate,
+    load_trained,
+    make_random_field,
+    observe_faintly,
+    observe_restained,
+    refuse_other_things,
+    train,
+    validation_fields,
+)
+from cxpath.training.pack import pack
 from cxpath.version import __version__
 
 # The staining thresholds, chosen on whole synthetic slides that no network learned from.

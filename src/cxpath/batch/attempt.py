@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
 from cxpath.batch.cohort import has_whole_result, read_record
 from cxpath.batch.state import StateFolder
 from cxpath.batch.task import SlideTask, is_same_content, is_untouched, slide_stamp
-from cxpath.documents.batch import Outcome, Status
+from cxpath.documents import Outcome, Status
 from cxpath.errors import BatchError, CxpathError, OutputError
 
 # One attempt at one slide, wherever it runs: keep, score, try again, and write down what came of it.

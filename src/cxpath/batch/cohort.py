@@ -16,15 +16,11 @@ import pyarrow.parquet as pq
 
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
-from cxpath.data.reasons import ReasonCode
-from cxpath.documents.batch import Outcome, Status
-from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import ScoreDocument
+from cxpath.data import ReasonCode
+from cxpath.documents import COMMIT_MARK, RUN_NAME, Outcome, RunDocument, ScoreDocument, Status
 from cxpath.errors import CxpathError, DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.io.tables import write_rows
-from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_cohort_page
+from cxpath.io import atomic_write, write_rows
+from cxpath.report import ControlChart, GroupMean, Point, build_cohort_page
 
 # What the cohort table says of a slide: one entry for each column, with its type, unit and meaning.
 

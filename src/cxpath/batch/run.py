@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience
 from cxpath.batch.cohort import Row, has_whole_result, read_baseline, write_cohort
@@ -19,8 +19,8 @@ from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, is_untouched
 from cxpath.batch.workers import cluster_engine, local_engine, read_queue_settings
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.batch import (
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import (
     BatchManifest,
     BatchOptions,
     BatchProgress,
@@ -32,8 +32,7 @@ from cxpath.documents.batch import (
     read_batch_document,
 )
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError, WorklistError
-from cxpath.network.device import visible_gpus
-from cxpath.network.model import load_card
+from cxpath.network import load_card, visible_gpus
 from cxpath.version import __version__
 
 # How a batch stands, from its folder alone, whether it runs or not.

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cxpath.documents.batch import Outcome, read_batch_document
+from cxpath.documents import Outcome, read_batch_document
 from cxpath.errors import BatchError, CxpathError, MissingFileError
-from cxpath.io.atomic import leftovers_of, output_error
+from cxpath.io import leftovers_of, output_error
 
 STATE_NAME = "batch-state"
 LOCK_PATIENCE_S = 1800.0

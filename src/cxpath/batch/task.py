@@ -14,13 +14,9 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
-from cxpath.app.request import ScoreRequest
-from cxpath.documents.batch import Outcome
-from cxpath.documents.folder import COMMIT_MARK
-from cxpath.slide.errors import printable
-from cxpath.slide.identity import files_of
-from cxpath.slide.open import open_slide
-from cxpath.slide.privacy import pseudonym_key
+from cxpath.app import ScoreRequest
+from cxpath.documents import COMMIT_MARK, Outcome
+from cxpath.slide import files_of, open_slide, printable, pseudonym_key
 from cxpath.version import __version__
 
 # SlideTask: one slide of a batch, how to score it, and what the lab says of it.

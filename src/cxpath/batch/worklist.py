@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
 from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import SlideTask, request_digest
-from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
+from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
 from cxpath.errors import (
     BatchError,
     CxpathError,
@@ -25,10 +25,8 @@ from cxpath.errors import (
     ReadsFileError,
     WorklistError,
 )
-from cxpath.io.tables import plain_rows
-from cxpath.slide.errors import printable
-from cxpath.slide.identity import series_instance_uid
-from cxpath.slide.open import open_slide
+from cxpath.io import plain_rows
+from cxpath.slide import open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
 

@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from cxpath.agreement.base import AgreementSettings, Statistic
-from cxpath.agreement.base import Interval as StatisticInterval
+from cxpath.agreement import AgreementSettings, Interval as StatisticInterval, Statistic
 from cxpath.documents.base import CodedText, Document, Part
 
 Ends = tuple[float | None, float | None]

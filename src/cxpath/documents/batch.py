@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 
 _HINT = "run the same cxpath batch run again"
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from cxpath.documents.base import Document, Part
-from cxpath.network.model import ReliabilityCurve
+from cxpath.network import ReliabilityCurve
 
 EVALUATION_NAME = "evaluation.json"
 

@@ -13,16 +13,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable
+from cxpath.data import CellTable
 from cxpath.documents.fields import FieldEntry, FieldsDocument
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import PDL1, ScoreDocument
 from cxpath.errors import DocumentError, MissingFileError, OutputError
-from cxpath.io.atomic import claimed, clear_leftovers, partial_path
-from cxpath.io.cells import read_cells, read_table
-from cxpath.scores.fields import FieldLattice
-from cxpath.scores.score import score_fields
-from cxpath.scores.settings import ScoringSettings
+from cxpath.io import claimed, clear_leftovers, partial_path, read_cells, read_table
+from cxpath.scores import FieldLattice, ScoringSettings, score_fields
 
 # A results folder that appears whole or not at all.
 

@@ -8,10 +8,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cxpath.documents.base import CodedText, Document, Part
-from cxpath.scores.counts import CellCounts
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.score import ScoreEstimate, SlideScore
-from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision, ScoringSettings
+from cxpath.scores import (
+    OTHER_SCORES,
+    REVIEW,
+    CellCounts,
+    CutoffVerdict,
+    Decision,
+    ScoreEstimate,
+    ScoringSettings,
+    SlideScore,
+)
 
 PDL1 = "pdl1"
 

@@ -11,9 +11,20 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue, field_serializer, field_validator
 
 from cxpath.documents.base import Document, Part
-from cxpath.patient.criteria import Approval, CautionState, Certainty, Scalar, Verdict
-from cxpath.patient.profile import BiomarkerProfile, profile_from
-from cxpath.patient.review import WORDING, CautionResult, ClauseResult, CriterionResult, TherapyReview
+from cxpath.patient import (
+    WORDING,
+    Approval,
+    BiomarkerProfile,
+    CautionResult,
+    CautionState,
+    Certainty,
+    ClauseResult,
+    CriterionResult,
+    Scalar,
+    TherapyReview,
+    Verdict,
+    profile_from,
+)
 from cxpath.version import __version__
 
 

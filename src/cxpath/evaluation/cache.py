@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.documents.evaluation import ContactPicture
+from cxpath.documents import ContactPicture
 from cxpath.evaluation.calls import Calls
-from cxpath.io.atomic import atomic_write, output_error
+from cxpath.io import atomic_write, output_error
 
 # Keeping a picture and its called cells next to a result, for a contact sheet that others draw.
 

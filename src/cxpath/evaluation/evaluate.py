@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cxpath.data.slide_info import StainBasis
-from cxpath.data.workers import default_workers
-from cxpath.documents.evaluation import (
+from cxpath.data import StainBasis, default_workers
+from cxpath.documents import (
     EVALUATION_NAME,
     ContactPicture,
     EvaluatedModel,
@@ -22,7 +21,6 @@ from cxpath.documents.evaluation import (
 from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.calls import CellClassifier
-from cxpath.evaluation.composition import composition, hard_negative_shares
 from cxpath.evaluation.figures import score_rows, synthetic_figures
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.restained import RestainedEvaluation
@@ -33,12 +31,24 @@ from cxpath.evaluation.settings import (
     bundled_settings,
     evaluation_settings,
 )
-from cxpath.evaluation.synthetic import SyntheticEvaluation, slide_reliability
-from cxpath.io.atomic import atomic_write
-from cxpath.network.detector import Detector
-from cxpath.network.device import choose_device
-from cxpath.network.model import CARD_NAME, EvaluatedFigure, Model, card_text, load_model, read_card
-from cxpath.training.thresholds import card_decision
+from cxpath.evaluation.synthetic import (
+    SyntheticEvaluation,
+    composition,
+    hard_negative_shares,
+    slide_reliability,
+)
+from cxpath.io import atomic_write
+from cxpath.network import (
+    CARD_NAME,
+    Detector,
+    EvaluatedFigure,
+    Model,
+    card_text,
+    choose_device,
+    load_model,
+    read_card,
+)
+from cxpath.training import card_decision
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.

@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.agreement.continuous import lins_concordance
-from cxpath.documents.evaluation import Figure, Target
+from cxpath.agreement import lins_concordance
+from cxpath.documents import Figure, Target
 from cxpath.evaluation.settings import Arm, SyntheticSettings
-from cxpath.metrics.cells import (
+from cxpath.metrics import (
     CLASSES,
     CountFigure,
+    Origin,
+    Rows,
+    Statistic,
     class_f1,
     detection_f1,
+    expected_error,
     false_tumour_positive,
     macro_f1,
+    measured,
     predicted_cps,
     stained_recall,
     stained_specificity,
     true_cps,
 )
-from cxpath.metrics.figures import Origin, Rows, Statistic, measured
-from cxpath.metrics.reliability import expected_error
 
 # How near scores are to the truth: Lin's concordance, and the right side of a cut-off.
 

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.documents.evaluation import ContactPicture, Figure, SetSummary, Skipped, Target, Unit
+from cxpath.data import Kind, match_points
+from cxpath.documents import ContactPicture, Figure, SetSummary, Skipped, Target, Unit
 from cxpath.errors import MissingFileError
 from cxpath.evaluation.cache import ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
@@ -29,9 +28,8 @@ from cxpath.evaluation.real_sets import (
     tumour_region,
 )
 from cxpath.evaluation.settings import LabelledSet, Pdl1Field, Pdl1Fields, RealSettings
-from cxpath.metrics.cells import CLASSES, rescaled
-from cxpath.metrics.figures import BlockGrid, BootstrapSettings, Origin, Rows, measured
-from cxpath.slide.open import open_slide
+from cxpath.metrics import CLASSES, BlockGrid, BootstrapSettings, Origin, Rows, measured, rescaled
+from cxpath.slide import open_slide
 
 # How the calls of one labelled picture meet its labels, block by block.
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import match_template
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.evaluation.calls import Calls
 from cxpath.evaluation.settings import LabelForm
-from cxpath.metrics.cells import rescaled
+from cxpath.metrics import rescaled
 
 # The three forms in which others publish labelled nuclei, each read as points with a class.
 #

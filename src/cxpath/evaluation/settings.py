@@ -7,10 +7,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cxpath.data.settings import AnySettings, Settings, bundled, read_settings
-from cxpath.documents.evaluation import Target
-from cxpath.metrics.figures import BootstrapSettings
-from cxpath.synth.restain_painting import Painting
+from cxpath.data import AnySettings, Settings, bundled, read_settings
+from cxpath.documents import Target
+from cxpath.metrics import BootstrapSettings
+from cxpath.synth import Painting
 
 # On which real images a model is evaluated, at what assumed µm/px, and what must be reached; `real.toml`.
 

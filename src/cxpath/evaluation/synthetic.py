@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,23 +13,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.data.workers import worker_processes
-from cxpath.documents.evaluation import EvaluatedReliability
+from cxpath.data import Kind, match_points, worker_processes
+from cxpath.documents import EvaluatedReliability, Ingredient
 from cxpath.evaluation.cache import ResultsCache, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
+from cxpath.evaluation.figures import LOW_CPS, count_rows, score_rows, tables_of
 from cxpath.evaluation.real import Watcher
-from cxpath.evaluation.settings import SyntheticSettings
+from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.evaluation.synthetic_set import (
+    HARD_NEGATIVES,
     EvaluatedField,
     EvaluatedSlide,
     PlannedSlide,
     make_test_slide,
     plan_slides,
 )
-from cxpath.metrics.cells import score_class, tally
-from cxpath.metrics.reliability import binned, reliability_curve
+from cxpath.metrics import binned, reliability_curve, score_class, tally
 
 # How a model's calls meet the truth of one synthetic slide: counts, as plain numbers that a file can contain.
 
@@ -206,3 +205,44 @@ def slide_reliability(
             curve = reliability_curve(bins, "slides", words, settings.bootstrap)
             if curve is not None:
                 yield EvaluatedReliability(set_name=f"synthetic_{arm.name}", of=of, curve=curve)
+
+
+# What the synthetic test set turned out to contain, against what it must contain to be a test at all.
+
+
+def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+    """Return what the gated arms contain; with some slides only, requirements of number are missed."""
+    return [
+        ingredient
+        for arm in settings.arm
+        if arm.gated and (own := [slide for slide in slides if slide["arm"] == arm.name])
+        for ingredient in _of_arm(arm, own, settings)
+    ]
+
+
+def hard_negative_shares(slides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the share of fields that contain each hard negative, rarest first."""
+    fields = [hard_negatives for slide in slides for hard_negatives in slide["fields"]]
+    counts = Counter(hard_negative for hard_negatives in fields for hard_negative in hard_negatives)
+    shares = {hard_negative: counts[hard_negative] / max(1, len(fields)) for hard_negative in HARD_NEGATIVES}
+    return dict(sorted(shares.items(), key=lambda item: item[1]))
+
+
+def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+    truth, targets = score_rows(slides)[:, 0], settings.targets
+    tumour = tables_of(count_rows(slides))[:, :2].sum(axis=(1, 2))
+    shares = hard_negative_shares(slides)
+    rarest = next(iter(shares))
+    found = [
+        ("slides", len(slides), targets.slides),
+        ("slides with true CPS below 0.5", int((truth < LOW_CPS).sum()), targets.slides_below_half),
+        ("slides with true CPS from 0.3 to 3", int(((truth >= 0.3) & (truth <= 3)).sum()),
+         targets.slides_from_0_3_to_3),
+        ("evaluated tumour cells on the slide with the fewest", int(tumour.min()), targets.tumour_cells),
+        (f"share of fields with the rarest hard negative ({rarest.replace('_', ' ')})",
+         round(shares[rarest], 4), targets.hard_negative_share),
+    ]  # fmt: skip
+    return [
+        Ingredient(arm=arm.name, label=label, value=value, required=need, met=bool(value >= need))
+        for label, value, need in found
+    ]

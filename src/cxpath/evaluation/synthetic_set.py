@@ -8,35 +8,42 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.evaluation.settings import Arm, Stratum, SyntheticSettings, TissueSettings
-from cxpath.metrics.cells import rescaled
-from cxpath.synth.artefacts import lay_artefacts
-from cxpath.synth.cells import CellPlan, cell_borders
-from cxpath.synth.field import MARGIN_UM, REGION_STRIDE_PX, SyntheticCells, true_cells
-from cxpath.synth.layout import Ground, Layout
-from cxpath.synth.optics import (
+from cxpath.metrics import rescaled
+from cxpath.synth import (
     HELD_OUT_STAINS,
+    MARGIN_UM,
+    REGION_STRIDE_PX,
     TRAINING_STAINS,
-    jpeg_round_trip,
-    optical_density,
-    random_scanner,
-    random_stain_look,
-    scan,
-)
-from cxpath.synth.painting import paint
-from cxpath.synth.recipe import (
     Artefacts,
+    CellPlan,
     FieldRecipe,
+    Ground,
     HardNegatives,
+    Layout,
+    SyntheticCells,
     TissueMix,
+    Window,
+    World,
+    as_developed,
+    build_world,
+    cell_borders,
+    clear_stain,
+    jpeg_round_trip,
+    lay_artefacts,
+    optical_density,
+    paint,
     random_hard_negatives,
     random_nuclei,
+    random_scanner,
+    random_stain_look,
     random_staining,
     random_tissue,
+    scan,
+    stain_cells,
+    true_cells,
 )
-from cxpath.synth.staining import as_developed, clear_stain, stain_cells
-from cxpath.synth.world import Window, World, build_world
 
 # Staining all fields of a synthetic slide together, so that the slide's true CPS lies where it was asked.
 #

@@ -11,8 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from cxpath.data.cells import COLUMNS, IMMUNE_SUBKINDS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.settings import Settings, bundled, read_settings
+from cxpath.data import (
+    COLUMNS,
+    IMMUNE_SUBKINDS,
+    CellTable,
+    CellTableFacts,
+    Kind,
+    Settings,
+    Subkind,
+    TissueRegion,
+    bundled,
+    read_settings,
+)
 from cxpath.errors import CellsFileError
 from cxpath.io.geojson import plain, refuse_repeats
 

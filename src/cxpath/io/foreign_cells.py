@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, SlideInfo, Subkind, TissueRegion
 from cxpath.errors import CellsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.cell_classes import (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
+from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
 from cxpath.errors import ReadsFileError
 from cxpath.io.geojson import lookalike_key
 from cxpath.io.tables import plain_table

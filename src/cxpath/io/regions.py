@@ -19,8 +19,7 @@ from shapely.affinity import scale, translate
 from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.regions import Region, RegionMeaning, Regions, RegionUse
-from cxpath.data.settings import Settings
+from cxpath.data import Region, RegionMeaning, Regions, RegionUse, Settings
 from cxpath.errors import RegionsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.geojson import (

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from cxpath.data.extras import import_extra
+from cxpath.data import import_extra
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError, ReadsFileError
 from cxpath.io.atomic import atomic_write
 

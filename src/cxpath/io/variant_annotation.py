@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cxpath.data.variants import Consequence, Known, Variant
+from cxpath.data import Consequence, Known, Variant
 from cxpath.errors import VariantsFileError
 
 # Under which names files keep what a preset asks for, and how such an entry is read.

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxpath.data.variants import GenomeIntervals, Known, SampleVariants, Variant, plain_chromosome
+from cxpath.data import GenomeIntervals, Known, SampleVariants, Variant, plain_chromosome
 from cxpath.errors import VariantsFileError
 from cxpath.io.atomic import read_content, text_lines
 from cxpath.io.variant_annotation import (

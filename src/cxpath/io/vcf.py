@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxpath.data.extras import import_extra
-from cxpath.data.variants import Known, SampleVariants, Variant, plain_chromosome
+from cxpath.data import Known, SampleVariants, Variant, import_extra, plain_chromosome
 from cxpath.errors import MissingFileError, VariantsFileError
 from cxpath.io.atomic import is_gzipped
 from cxpath.io.variant_annotation import (

@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cxpath.data.cells import Calibration, CellPeaks, Kind
-from cxpath.data.matching import match_points
-from cxpath.data.settings import Settings
-from cxpath.network.detector import Detector
-from cxpath.network.model import Metric
-from cxpath.pipeline.cells import name_cells, positive_probability
-from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
+from cxpath.data import Calibration, CellPeaks, Kind, Settings, match_points
+from cxpath.network import Detector, Metric
+from cxpath.pipeline import name_cells, positive_probability
+from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField
 
 # Counts of truth against call, field by field, and every figure that follows from them.
 #

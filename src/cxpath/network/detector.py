@@ -12,8 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import CellPeaks
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import CellPeaks, StainBasis
 from cxpath.network.device import Device
 from cxpath.network.engines import Engine, TorchEngine
 from cxpath.network.model import Model, ModelCard

@@ -14,8 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Calibration
-from cxpath.data.settings import Settings, bundled, parse_toml
+from cxpath.data import (
+    FINE_CLASSES,
+    REGION_CLASSES,
+    STAIN_CLASSES,
+    Calibration,
+    Settings,
+    bundled,
+    parse_toml,
+)
 from cxpath.errors import ModelError
 from cxpath.network.embedding import CellEmbedding, read_embedding
 from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, ArchitectureSettings, PlainUNet

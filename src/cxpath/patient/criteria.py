@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 # How surely a fact is known: the marks of the clinical brief, in words.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 from cxpath.patient.criteria import (
     APPROVALS,
     Advice,

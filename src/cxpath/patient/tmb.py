@@ -10,8 +10,7 @@ from pydantic import Field
 from scipy.special import gammaincinv
 from scipy.stats import fisher_exact
 
-from cxpath.data.settings import Settings
-from cxpath.data.variants import Consequence, GenomeIntervals, Known, SampleVariants, Variant
+from cxpath.data import Consequence, GenomeIntervals, Known, SampleVariants, Settings, Variant
 from cxpath.errors import VariantsFileError
 
 # The exact interval of a count, which limits how well any score or burden made from it is known.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings, usable_cores
-from cxpath.network.settings import NetworkSettings
+from cxpath.data import Settings, usable_cores
+from cxpath.network import NetworkSettings
 
 # What a lab may set about how cells are measured.
 

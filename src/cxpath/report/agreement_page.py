@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cxpath.agreement.comparison import Indeterminate, level_names
-from cxpath.agreement.readers import PairwiseMeasure
-from cxpath.documents.agreement import AgreementDocument, Ends, RoundEntry, StatisticEntry
-from cxpath.io.atomic import atomic_write, output_error
-from cxpath.io.tables import write_rows
+from cxpath.agreement import Indeterminate, PairwiseMeasure, level_names
+from cxpath.documents import AgreementDocument, Ends, RoundEntry, StatisticEntry
+from cxpath.io import atomic_write, output_error, write_rows
 from cxpath.report.agreement_figures import (
     Compared,
     bland_altman_figure,

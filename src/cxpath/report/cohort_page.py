@@ -14,11 +14,10 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.io.atomic import atomic_write
+from cxpath.data import RESEARCH_USE
+from cxpath.io import atomic_write
 from cxpath.report.html import MISSING, area, data_uri, interval, render_page, score_form, seconds, whole
-from cxpath.report.slide_page import TICKS, place
-from cxpath.report.slide_page import WIDTH as LINE_WIDTH
+from cxpath.report.slide_page import TICKS, WIDTH as LINE_WIDTH, place
 
 # A control chart as places in a drawing: one point a slide, in order, with centre and limits.
 

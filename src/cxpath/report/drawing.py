@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 
 # The colours of pictures and page: Okabe & Ito's, distinguished by colour-blind readers, never used alone.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cxpath.documents.evaluation import (
+from cxpath.documents import (
     EVALUATION_NAME,
     ContactPicture,
     EvaluatedReliability,
@@ -19,8 +19,8 @@ from cxpath.documents.evaluation import (
     SetSummary,
 )
 from cxpath.errors import MissingFileError
-from cxpath.io.atomic import atomic_write, output_error
-from cxpath.network.model import Metric
+from cxpath.io import atomic_write, output_error
+from cxpath.network import Metric
 from cxpath.report.cell_pictures import field_picture
 from cxpath.report.drawing import write_png
 from cxpath.report.html import embedded, render_page

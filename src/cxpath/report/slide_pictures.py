@@ -15,7 +15,7 @@ from shapely.affinity import scale
 from shapely.geometry import LineString
 from shapely.ops import substring
 
-from cxpath.data.regions import Region, RegionUse
+from cxpath.data import Region, RegionUse
 from cxpath.report.drawing import (
     EXCLUDED,
     INK,

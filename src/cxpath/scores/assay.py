@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 from cxpath.errors import AssayError
 from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.settings import Cutoff

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
-from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.data import CellTable, Kind, Reason, ReasonCode, Subkind, TissueRegion
 
 # What each cell counts as once its place is known: nothing in necrosis or benign epithelium ever counts.
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.slide_info import TissueAreas
+from cxpath.data import CellTable, Kind, TissueAreas
 from cxpath.scores.counts import CalledCells, countable_kind, in_uncounted_region
 from cxpath.scores.fields import FieldLattice, lay_fields
 from cxpath.scores.settings import ScoringSettings

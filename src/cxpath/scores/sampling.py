@@ -9,8 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.reasons import Reason
+from cxpath.data import CellTable, Kind, Reason
 from cxpath.scores.counts import (
     MAXIMUM,
     CalledCells,

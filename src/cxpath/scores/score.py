@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.slide_info import TissueAreas
+from cxpath.data import CellTable, Kind, Reason, ReasonCode, TissueAreas, coded
 from cxpath.errors import ConfigurationError
 from cxpath.scores.counts import (
     MAXIMUM,

@@ -10,9 +10,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from cxpath.data.cells import CellTable
-from cxpath.data.reads import ScoreMap
-from cxpath.data.settings import Settings
+from cxpath.data import CellTable, ScoreMap, Settings
 
 # Cut-offs of a score: met, not met or uncertain, and whether that is near enough to ask a pathologist.
 

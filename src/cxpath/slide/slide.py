@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest

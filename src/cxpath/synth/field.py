@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.synth.artefacts import lay_artefacts
 from cxpath.synth.layout import REGION_OF_GROUND, STEP_UM, Layout
 from cxpath.synth.noise import points_in_map

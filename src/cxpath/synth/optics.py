@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import Direction
+from cxpath.data import Direction
 from cxpath.synth.noise import periodic_texture
 
 # The scanner: from optical density to the picture a file contains.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import TissueTileError
-from cxpath.io.atomic import atomic_write, output_error
+from cxpath.io import atomic_write, output_error
 from cxpath.synth.artefacts import lay_artefacts
 from cxpath.synth.field import REGION_STRIDE_PX
 from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, read_tiles

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import Direction
+from cxpath.data import Direction
 from cxpath.errors import TissueTileError
 from cxpath.synth.labelled_tissue import LabelledTile
 

@@ -13,10 +13,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
-from cxpath.data.workers import default_workers, worker_processes
+from cxpath.data import Kind, default_workers, worker_processes
 from cxpath.errors import OutputError
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 from cxpath.synth.cells import MAX_EXTENT_UM
 from cxpath.synth.field import SyntheticCells, true_cells
 from cxpath.synth.layout import STEP_UM, Ground

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import Kind, Subkind
+from cxpath.data import Kind, Subkind
 from cxpath.synth.cells import CellPlan
 from cxpath.synth.layout import STEP_UM, Layout
 from cxpath.synth.noise import points_in_map, smooth_field

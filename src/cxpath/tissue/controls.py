@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.regions import Region
-from cxpath.data.settings import Settings
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import Reason, ReasonCode, Region, Settings, StainBasis
 from cxpath.tissue.artefacts.look import within
 
 # What a lab may set about control tissue on the slide: where it lies, and what it must look like.

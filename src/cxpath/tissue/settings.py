@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 from cxpath.tissue.controls import ControlRule
 
 # What a lab may set about artefacts: which are looked for, and from where on something is one.

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import Reason
-from cxpath.data.regions import RegionMeaning, Regions
-from cxpath.data.slide_info import StainBasis, TissueAreas
-from cxpath.slide.slide import Slide
+from cxpath.data import Reason, RegionMeaning, Regions, StainBasis, TissueAreas
+from cxpath.slide import Slide
 from cxpath.tissue.artefacts.find import FoundArtefacts, find_artefacts, why_too_spoiled
 from cxpath.tissue.controls import (
     ControlCheck,

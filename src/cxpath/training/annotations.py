@@ -15,11 +15,9 @@ from pydantic import Field, field_validator, model_validator
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, TissueRegion
-from cxpath.data.settings import Settings, bundled, read_settings
+from cxpath.data import FINE_CLASSES, REGION_CLASSES, Settings, TissueRegion, bundled, read_settings
 from cxpath.errors import CxpathError, MissingFileError, ResolutionError
-from cxpath.io.atomic import read_content
-from cxpath.io.geojson import (
+from cxpath.io import (
     UNCLASSIFIED,
     Bounds,
     FeatureShapeError,
@@ -30,12 +28,12 @@ from cxpath.io.geojson import (
     object_type,
     parse_features,
     plain,
+    read_content,
     refuse_repeats,
     shape_of,
 )
-from cxpath.network.model import ModelCard
-from cxpath.slide.open import open_slide
-from cxpath.slide.slide import Slide
+from cxpath.network import ModelCard
+from cxpath.slide import Slide, open_slide
 from cxpath.training.annotated_field import AnnotatedCells
 from cxpath.training.targets import ANY_IMMUNE, ANY_OTHER, UNLABELLED
 

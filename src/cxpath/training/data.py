@@ -14,15 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.workers import worker_processes
-from cxpath.io.atomic import atomic_write
-from cxpath.synth.field import (
-    REGION_STRIDE_PX,
-    SyntheticCells,
-    SyntheticField,
-    brought_to,
-    make_scanned_field,
-)
+from cxpath.data import worker_processes
+from cxpath.io import atomic_write
+from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField, brought_to, make_scanned_field
 from cxpath.training.settings import CropSettings
 
 # Synthetic fields on disk: made once by several processes, then read as memory maps.

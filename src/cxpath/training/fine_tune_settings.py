@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings, read_settings
-from cxpath.metrics.cells import MatchingSettings
-from cxpath.network.model import ModelCard
+from cxpath.data import Settings, read_settings
+from cxpath.metrics import MatchingSettings
+from cxpath.network import ModelCard
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,

@@ -22,10 +22,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor, nn, optim
 
 from cxpath.errors import ConfigurationError, MissingFileError, ModelError
-from cxpath.io.atomic import atomic_write
-from cxpath.network.device import Device, choose_device
-from cxpath.network.model import load_model
-from cxpath.network.unet import ArchitectureSettings, NetworkOutput, PlainUNet
+from cxpath.io import atomic_write
+from cxpath.network import ArchitectureSettings, Device, NetworkOutput, PlainUNet, choose_device, load_model
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.losses import Losses, all_losses, balanced_weights
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES
-from cxpath.network.unet import NetworkOutput
-from cxpath.synth.field import SyntheticCells
+from cxpath.data import FINE_CLASSES, STAIN_CLASSES
+from cxpath.network import NetworkOutput
+from cxpath.synth import SyntheticCells
 from cxpath.training.settings import LossSettings
 from cxpath.training.targets import MEMBERS, UNLABELLED, UNLABELLED_REGION, Targets, fine_labels
 

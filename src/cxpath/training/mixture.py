@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES
-from cxpath.network.unet import OUTPUT_STRIDE_PX, NetworkOutput
-from cxpath.synth.field import REGION_STRIDE_PX
+from cxpath.data import FINE_CLASSES
+from cxpath.network import OUTPUT_STRIDE_PX, NetworkOutput
+from cxpath.synth import REGION_STRIDE_PX
 from cxpath.training.annotated_field import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
 from cxpath.training.data import FieldCache, sample_crops
 from cxpath.training.fine_tune_settings import FineTuneSettings

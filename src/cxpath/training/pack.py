@@ -11,23 +11,27 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.errors import OutputError
-from cxpath.io.atomic import output_error
-from cxpath.metrics.cells import Decision
-from cxpath.network.embedding import EMBEDDING_NAME, CellEmbedding
-from cxpath.network.model import (
+from cxpath.io import output_error
+from cxpath.metrics import Decision
+from cxpath.network import (
     CARD_NAME,
+    EMBEDDING_NAME,
+    LATTICE_STRIDE_PX,
+    OUTPUT_STRIDE_PX,
     WEIGHTS_NAME,
     CardCalibration,
+    CellEmbedding,
     DataSource,
     Metric,
     ModelCard,
+    PlainUNet,
     Thresholds,
     TrainingRecord,
     card_text,
+    receptive_field,
 )
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, PlainUNet, receptive_field
 from cxpath.training.settings import TrainingSettings
 
 

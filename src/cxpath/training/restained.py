@@ -21,17 +21,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import CellPeaks, Kind
-from cxpath.data.workers import worker_processes
+from cxpath.data import CellPeaks, Kind, worker_processes
 from cxpath.errors import ConfigurationError, MissingFileError, TissueTileError
-from cxpath.io.atomic import atomic_write
-from cxpath.metrics.cells import Observation, detect_in_picture, match_cells
-from cxpath.network.detector import Detector
-from cxpath.network.unet import OUTPUT_STRIDE_PX, NetworkOutput
-from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells
-from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, Tissue, read_tiles
-from cxpath.synth.restain import RestainedTile, prepare, random_restain, restain
-from cxpath.synth.restain_guests import Outline, read_outlines
+from cxpath.io import atomic_write
+from cxpath.metrics import Observation, detect_in_picture, match_cells
+from cxpath.network import OUTPUT_STRIDE_PX, Detector, NetworkOutput
+from cxpath.synth import (
+    LABELS,
+    REGION_STRIDE_PX,
+    LabelledTile,
+    Outline,
+    Part,
+    RestainedTile,
+    SyntheticCells,
+    Tissue,
+    prepare,
+    random_restain,
+    read_outlines,
+    read_tiles,
+)
+from cxpath.synth.restain import restain
 from cxpath.training.data import (
     FieldCache,
     Turn,

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings, read_settings
-from cxpath.metrics.cells import MatchingSettings
-from cxpath.network.device import Precision
-from cxpath.network.unet import ArchitectureSettings
+from cxpath.data import Settings, read_settings
+from cxpath.metrics import MatchingSettings
+from cxpath.network import ArchitectureSettings, Precision
 
 
 class SynthesisSettings(Settings):

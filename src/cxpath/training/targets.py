@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind
-from cxpath.network.unet import OUTPUT_STRIDE_PX
-from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
-from cxpath.synth.labelled_tissue import LABELS
+from cxpath.data import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind
+from cxpath.network import OUTPUT_STRIDE_PX
+from cxpath.synth import LABELS, REGION_STRIDE_PX, SyntheticCells, SyntheticField
 from cxpath.training.settings import LossSettings
 
 # From a true cell's kind and subkind to the index of the network's fine class, or of a set of classes.

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import log_softmax, logsumexp
 
-from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES, Calibration, Kind
-from cxpath.data.slide_info import StainBasis
-from cxpath.metrics.cells import (
+from cxpath.data import FINE_CLASSES, STAIN_CLASSES, Calibration, Kind, StainBasis
+from cxpath.metrics import (
     FIGURES,
     Decision,
     FieldTables,
@@ -26,10 +25,8 @@ from cxpath.metrics.cells import (
     table_of,
     true_cps,
 )
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import Metric, Model
-from cxpath.synth.field import SyntheticField
+from cxpath.network import Detector, Device, Metric, Model
+from cxpath.synth import SyntheticField
 from cxpath.training.targets import MEMBERS, UNLABELLED, fine_labels
 
 # Fitting a model's calibration on held-out truth, so that its probabilities add up to counts.

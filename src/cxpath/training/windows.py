@@ -14,16 +14,13 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.slide_info import StainBasis
-from cxpath.io.atomic import atomic_write
-from cxpath.metrics.cells import take_peaks
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import Model
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX
-from cxpath.pipeline.cells import name_cells, positive_probability
-from cxpath.slide.slide import Slide
-from cxpath.synth.field import REGION_STRIDE_PX
+from cxpath.data import StainBasis
+from cxpath.io import atomic_write
+from cxpath.metrics import take_peaks
+from cxpath.network import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, Detector, Device, Model
+from cxpath.pipeline import name_cells, positive_probability
+from cxpath.slide import Slide
+from cxpath.synth import REGION_STRIDE_PX
 from cxpath.training.annotated_field import REGION_UNLABELLED, AnnotatedCells, AnnotatedField
 from cxpath.training.annotations import AnnotatedImage, ImageLabels, open_annotated
 from cxpath.training.data import Turn, random_turn, recoloured, turned_array, turned_places

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.slide_info import optical_density
-from cxpath.slide.slide import Slide
+from cxpath.data import Reason, ReasonCode, optical_density
+from cxpath.slide import Slide
 from cxpath.tissue.artefacts.blur import LookClosely, Sharpness, find_blur, measure_sharpness
 from cxpath.tissue.artefacts.bubble_edge_dark import find_bubbles, find_dark, find_edges
 from cxpath.tissue.artefacts.fold import find_folds

@@ -16,7 +16,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import StainBasis
 from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, within
 from cxpath.tissue.settings import ArtefactSettings
 
