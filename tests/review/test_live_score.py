@@ -3,8 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.review.cells import ReviewedCells, reviewed_cells
@@ -69,7 +68,9 @@ def test_an_immune_cell_stops_counting_when_the_only_tumour_near_it_goes() -> No
         "kind": np.array([0, 1, *np.zeros(20)], dtype=np.uint8),
         "stained": np.array([0.1, 0.9, *np.zeros(20)], dtype=np.float32),
     }
-    lone = type(far).from_columns(FACTS, **{name: columns[name] for name in ("x_px", "y_px", "kind", "stained")})
+    lone = type(far).from_columns(
+        FACTS, **{name: columns[name] for name in ("x_px", "y_px", "kind", "stained")}
+    )
     live = LiveScore(reviewed_cells(lone, ReviewState(), THRESHOLD, 500.0), SCORING)
     assert live.estimate().counts.immune_positive == 1
     gone = ReviewState(edits={0: {"removed": True}})

@@ -210,7 +210,9 @@ def regions_of(state: ReviewState) -> Regions:
 def _region(number: int, value: Mapping[str, Any]) -> Region:
     use = value["use"]
     if use not in REGION_USES:
-        raise ReviewError(f"region {number}: {use!r} is no use of a region", "restore the record from a backup")
+        raise ReviewError(
+            f"region {number}: {use!r} is no use of a region", "restore the record from a backup"
+        )
     return Region.meaning_of(use, REGION_USES[use], region_outline(value["points"]))
 
 

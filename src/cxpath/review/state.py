@@ -368,9 +368,7 @@ def accept_decision(number: int, state: ReviewState, actor: str, *, accepted: bo
     return Decision(actor, Action.ACCEPT, f"{_FIELD} {number}", old=number in state.fields, new=accepted)
 
 
-def region_decision(
-    number: int, state: ReviewState, value: Mapping[str, Any] | None, actor: str
-) -> Decision:
+def region_decision(number: int, state: ReviewState, value: Mapping[str, Any] | None, actor: str) -> Decision:
     """Return the decision that draws a region, or removes one where `value` is None."""
     before = state.regions.get(number)
     return Decision(
