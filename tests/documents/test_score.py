@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.score import Counts, Estimate, ScoreDocument, SlideScores
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.score import Counts, ScoreDocument, SlideScores
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, ScoringSettings
@@ -57,7 +58,7 @@ def test_counts_come_back_with_their_unknown_parts() -> None:
 def test_cut_offs_are_in_rising_order_and_the_uncertain_ones_are_named() -> None:
     near = document_of(borderline_score()).cps
     assert near is not None
-    assert [cutoff for cutoff, _ in near.judged] == [1.0, 10.0]
+    assert [cutoff for cutoff, _ in near.decided] == [1.0, 10.0]
     assert (near.uncertain, near.borderline) == ((1.0,), (1.0,))
     assert near.cutoffs["1"].met is None
     clear = document_of(normal_score()).cps
