@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cxpath.documents.base import CodedText, Document, Part
 from cxpath.scores.counts import CellCounts
@@ -16,7 +16,17 @@ from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision, ScoringSetti
 PDL1 = "pdl1"
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Bounds = tuple[float, float]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the lower end of an interval is above its upper end")
+    return bounds
+
+
+Bounds = Annotated[tuple[Percent, Percent], AfterValidator(_rising)]
+"""An interval of a score, which no score and no printed form can leave."""
 CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
 """A cut-off as it is written: "1", "10", "2.5"."""
 
@@ -88,7 +98,7 @@ class CutoffEntry(Part):
 class Estimate(Part):
     """A score with its intervals and cut-offs; see `ScoreEstimate`."""
 
-    value: float
+    value: Percent
     interval_slide: Bounds
     interval_tissue: Bounds
     level: Share
@@ -138,7 +148,7 @@ class Influence(Part):
     influence: float | None
     tumour_cells: int
     positive_cells: int
-    local_cps: float | None
+    local_cps: Percent | None
 
 
 class Bucket(Part):
@@ -156,7 +166,7 @@ class Hottest(Part):
     left_um: float
     top_um: float
     tumour_cells: int
-    local_cps: float
+    local_cps: Percent
 
 
 class Unevenness(Part):
@@ -178,7 +188,7 @@ class OtherChoice(Part):
     choice: str
     setting: float
     unit: str
-    cps: float | None
+    cps: Percent | None
     flips: tuple[float, ...]
     because: str
 
@@ -200,7 +210,7 @@ class Sampling(Part):
     context_tiles: int
     looks: int
     stopped_because: str
-    cps: float | None
+    cps: Percent | None
     interval: Bounds | None
     level: Share
     strata: tuple[Stratum, ...]
@@ -251,7 +261,7 @@ class ScoreProvenance(Part):
 class AuditedScore(Part):
     """The CPS that blind answers about a random sample of cells give."""
 
-    cps: float
+    cps: Percent
     interval: Bounds
     level: Share
     n: int
