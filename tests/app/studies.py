@@ -10,8 +10,16 @@ from typing import Any
 import tomli_w
 
 from cxpath.app.study import STUDY, TOKENS, StudyFolder, read_study, renew_token
+from cxpath.review.events import Decision, extended
 from cxpath.review.study_design import Assignment, StudyDesign
-from cxpath.review.study_session import Entered, open_session, show_read, submit_read
+from cxpath.review.study_session import (
+    Entered,
+    ReaderState,
+    open_session,
+    replay_reader,
+    show_read,
+    submit_read,
+)
 from tests.review.study_designs import START, answer
 
 Answers = Callable[[str, Assignment], Mapping[str, Any]]
@@ -65,3 +73,20 @@ def read_by(
         entered = Entered(coming.position, given, int(spent * 1000))
         state = record.append([submit_read(state, design, reader, "s", entered, now)], now)
     return now
+
+
+def read_at_once(study: StudyFolder, reader: str, answers: Answers) -> None:
+    """Let one reader make all reads of the first sitting, and write them down in one go."""
+    record, design = study.record(reader), study.design
+    decisions = [open_session(reader, "s")]
+    state = replay_reader(extended(record.genesis, (), decisions, START), design, reader)
+
+    def take(decision: Decision) -> ReaderState:
+        decisions.append(decision)
+        return replay_reader(extended(record.genesis, (), [decision], START), design, reader, state)
+
+    while (coming := state.next) is not None:
+        state = take(show_read(state, design, reader, "s", START))
+        entered = Entered(coming.position, answers(reader, coming), 0)
+        state = take(submit_read(state, design, reader, "s", entered, START))
+    record.append(decisions, START)
