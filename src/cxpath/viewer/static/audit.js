@@ -8,7 +8,7 @@ import { barLength, lengthText } from "./slide_view.js";
 import { SquareStep } from "./squares.js";
 
 const WIDTHS_UM = [32, 48, 64, 96, 160, 320];
-const FIRST_WIDTH = 2;
+const FIRST_WIDTH = 3;
 const LARGEST_PX = 1024;
 const AHEAD = 3;
 /** From and to where ticks point at the cell, outside even a large one. */
@@ -17,11 +17,18 @@ const [NEAR_UM, FAR_UM] = [11, 14];
 const CHOICES = [
   ["1", "tumour", "Tumour cell", "viable and invasive"],
   ["2", "immune", "Immune cell that counts", "lymphocyte or macrophage"],
-  ["3", "other", "Other cell", "stroma, neutrophil, plasma cell, benign"],
+  ["3", "other", "Other cell", "stroma, neutrophil, plasma cell"],
   ["4", "not a cell", "Not a cell", "debris, pigment, nothing"],
   ["U", "cannot tell", "Cannot tell", "better than a guess"],
 ];
 const STAINABLE = new Set(["tumour", "immune"]);
+
+const RULES = [
+  ["Tumour cell", "Viable cell of the invasive tumour. Not carcinoma in situ, CIN or benign epithelium."],
+  ["Stained tumour cell", "Convincing membrane staining, partial or complete, at any intensity."],
+  ["Immune cell that counts", "Lymphocyte or macrophage. Not neutrophils, eosinophils or plasma cells."],
+  ["Stained immune cell", "Membrane or cytoplasm, at any intensity."],
+];
 
 export class AuditView {
   constructor(stage, panel) {
@@ -57,7 +64,7 @@ export class AuditView {
   async load({ follow = false } = {}) {
     const before = this.audit;
     try {
-      this.audit = await read("/api/audit");
+      this.audit = review.state.audit ? await read("/api/audit") : null;
     } catch (error) {
       if (!(error instanceof ServerError && error.status === 409)) review.complain(error);
       this.audit = null;
@@ -302,7 +309,7 @@ export class AuditView {
       element("div", { class: "pair" }, yes, no),
       element("p", {
         class: "quiet",
-        text: "Tumour: membrane, partial or complete, any intensity. Immune: membrane or cytoplasm.",
+        text: "Membrane, any intensity; immune: also cytoplasm.",
       }),
     );
   }
@@ -338,7 +345,6 @@ export class AuditView {
       class: `dot${answer ? " done" : ""}`,
       "aria-current": here ? "step" : null,
       "aria-label": `${noun} ${number}, ${answer ? "answered" : "open"}`,
-      text: answer ? "✓" : "",
       title: `${noun} ${number}`,
       onclick: () => this.go(place - this.place),
     });
@@ -370,8 +376,9 @@ export class AuditView {
     );
     this.stage.replaceChildren(card);
     this.panel.replaceChildren(
-      element("h2", { text: "Audit" }),
-      element("p", { class: "quiet", text: "Not begun. The draw is recorded before the first answer." }),
+      element("h2", { text: "What counts" }),
+      element("dl", { class: "rules" }, ...RULES.flatMap(([name, rule]) => [element("dt", { text: name }), element("dd", { text: rule })])),
+      element("p", { class: "quiet", text: "The draw is recorded before the first answer. Answers can be replaced and undone at any time." }),
     );
     start.focus();
   }

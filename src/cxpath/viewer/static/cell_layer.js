@@ -55,7 +55,7 @@ void main() {
   float width = stained ? line * 1.7 : line;
   float strength = (v_flags & ${OUTSIDE | NEVER_COUNTED}u) != 0u ? 0.4 : 1.0;
   colour = vec4(0.0);
-  over(vec3(1.0), stroke(d, width + 2.0 * line) * 0.85 * strength);
+  over(vec3(1.0), stroke(d, width + 1.3 * line) * (counts ? 0.75 : 0.5) * strength);
   if (stained && counts) over(ink, clamp(0.5 - d, 0.0, 1.0) * 0.22 * strength);
   float gaps = v_kind == 255u ? step(0.0, sin(atan(p.y, p.x) * 8.0)) : 1.0;
   over(ink, stroke(d, width) * strength * gaps);

@@ -35,7 +35,8 @@ function whatIsSigned(state) {
   const score = state[name];
   const words = { network: "The network's score", edited: "The score after edits", audited: "The audited score" }[name];
   const value = score.cps === null ? "not evaluable" : `CPS ${score.reported}, interval ${score.interval_reported}`;
-  return `${words}: ${value}. Record of ${state.events} events, head ${state.head_hash.slice(0, 12)}.`;
+  const open = state.audit && !state.audit.complete ? " The audit is not complete: its open questions do not count." : "";
+  return `${words}: ${value}.${open} Record of ${state.events} events, head ${state.head_hash.slice(0, 12)}.`;
 }
 
 /** Prepare the dialogs. */

@@ -153,7 +153,7 @@ export class FieldsMode {
     if (!this.shown) return;
     const scrolled = this.panel.querySelector(".field-list")?.scrollTop ?? 0;
     const accepted = this.fields.filter((field) => field.accepted).length;
-    const words = `${accepted} of ${counted(this.fields.length, "field")} accepted. An accepted field counts for itself: its cells carry no error of the network.`;
+    const words = `${accepted} of ${counted(this.fields.length, "field")} accepted. Accepted cells carry no error of the network.`;
     this.panel.replaceChildren(
       element("h2", { text: "Fields that move the score" }),
       element("p", { class: "quiet", text: words }),
@@ -219,9 +219,9 @@ export class FieldsMode {
     return element(
       "div",
       { class: "field-actions" },
-      keyButton(accepted ? "Open again" : "Accept the field", "F", () => this.accept(), { class: "primary" }),
+      keyButton(accepted ? "Open again" : "Accept field", "F", () => this.accept(), { class: "primary" }),
       keyButton("Leave out", "X", () => this.leaveOut()),
-      element("label", { class: "row" }, "[ ] step through", steps),
+      element("label", {}, "[ and ] step through", steps),
       element("p", { class: "quiet", text: `${counted(this.slide.order?.length ?? 0, "cell")} to step through; Page Down: next field` }),
     );
   }

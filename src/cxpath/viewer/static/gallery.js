@@ -7,6 +7,10 @@ import { review } from "./review.js";
 import { read } from "./server.js";
 
 const COUNT = 64;
+const [FEWEST_COLUMNS, MOST_COLUMNS] = [6, 24];
+const CAPTION_REM = 1.75;
+const LEAST_TILE_REM = 7;
+const GAP_REM = 0.5;
 const KINDS = [
   ["all", "All doubts"],
   ["class", "Class in doubt"],
@@ -22,6 +26,7 @@ export class GalleryMode {
     this.chosen = new Set();
     this.at = 0;
     this.anchor = 0;
+    new ResizeObserver(() => this.shown && this.#fit()).observe(stage);
     review.on("refused", ({ item }) => this.shown && item.path === "/api/edit" && this.load());
     review.on("decided", ({ item }) => {
       if (this.shown && (!item || item.path === "/api/undo")) this.#followUndo();
@@ -213,17 +218,38 @@ export class GalleryMode {
       "aria-multiselectable": "true",
       "aria-label": "Uncertain cells",
     });
-    this.grid.replaceChildren(...this.cells.map((cell, place) => this.#tile(cell, place)));
+    this.grid.replaceChildren(...this.cells.map((_, place) => this.#tile(place)));
     const none = element("p", { class: "card", text: "No cell is in doubt that nobody has decided about." });
     this.stage.replaceChildren(this.cells.length ? this.grid : none);
+    this.#fit();
     this.#refresh();
   }
 
-  #tile(cell, place) {
+  /** Make tiles as large as they can be with all of them in view; where they would be small, let it scroll. */
+  #fit() {
+    if (!this.grid?.isConnected || !this.stage.clientWidth) return;
+    const unit = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const [width, height] = [this.stage.clientWidth / unit - 1.6, this.stage.clientHeight / unit - 1.6];
+    let best = { columns: Math.max(1, Math.floor(width / (LEAST_TILE_REM + GAP_REM))), side: LEAST_TILE_REM };
+    for (let columns = FEWEST_COLUMNS; columns <= MOST_COLUMNS; columns++) {
+      const side = (width - (columns - 1) * GAP_REM) / columns;
+      const rows = Math.ceil(this.cells.length / columns);
+      if (side > best.side && rows * (side + CAPTION_REM + GAP_REM) <= height) best = { columns, side };
+    }
+    this.grid.style.gridTemplateColumns = `repeat(${best.columns}, minmax(0, 1fr))`;
+    const px = best.side * unit * window.devicePixelRatio > 160 ? 256 : 128;
+    for (const [place, tile] of [...this.grid.children].entries()) {
+      const source = this.cells[place].crop.replace(/px=\d+/, `px=${px}`);
+      const picture = tile.querySelector("img");
+      if (picture.getAttribute("src") !== source) picture.src = source;
+    }
+  }
+
+  #tile(place) {
     return element(
       "div",
       { class: "tile", role: "option", tabindex: "-1", onmousedown: noText, onclick: (event) => this.#click(place, event) },
-      element("img", { src: cell.crop, alt: "", draggable: "false" }),
+      element("img", { alt: "", draggable: "false" }),
       element("i", { class: "aim", "aria-hidden": "true" }),
       element("p", { class: "caption" }),
     );

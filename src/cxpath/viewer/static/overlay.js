@@ -18,7 +18,10 @@ export const HEAT_COLOURS = [
   [166, 60, 34],
   [98, 24, 24],
 ];
-const HEAT_NUMBERS_FROM_PX = 46;
+const HEAT_NUMBERS_FROM_REM = 3.2;
+
+/** The page's unit of length in pixels: what is painted grows with what is written. */
+const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 export const heatColour = (cps) => HEAT_COLOURS[HEAT_STEPS.findIndex((step) => cps < step)];
 
@@ -58,6 +61,7 @@ export class Overlay {
   /** Paint everything on the view's canvas. */
   paint = (context, view) => {
     if (view.marksHidden) return;
+    this.rem = rem();
     if (this.show.heat && this.heat) this.#paintHeat(context, view);
     if (this.show.tissue && this.tissue) this.#paintTissue(context, view);
     if (this.show.regions) for (const region of this.regions) this.#paintRegion(context, view, region);
@@ -79,16 +83,16 @@ export class Overlay {
     context.save();
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.font = "600 13px system-ui, sans-serif";
+    context.font = `600 ${0.92 * this.rem}px system-ui, sans-serif`;
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) {
         const value = cps[row * columns + column];
         if (value === null) continue;
         const [x, y] = view.toScreen(left_px + column * side_px, top_px + row * side_px);
         if (x > view.host.clientWidth || y > view.host.clientHeight || x + side < 0 || y + side < 0) continue;
-        context.fillStyle = css(heatColour(value), 0.62);
+        context.fillStyle = css(heatColour(value), 0.55);
         context.fillRect(x, y, side - 1, side - 1);
-        if (side >= HEAT_NUMBERS_FROM_PX) this.#paintNumber(context, value, x + side / 2, y + side / 2);
+        if (side >= HEAT_NUMBERS_FROM_REM * this.rem) this.#paintNumber(context, value, x + side / 2, y + side / 2);
       }
     context.restore();
   }
@@ -115,7 +119,7 @@ export class Overlay {
   }
 
   #paintLabel(context, text, x, y) {
-    context.font = "600 12px system-ui, sans-serif";
+    context.font = `600 ${0.9 * this.rem}px system-ui, sans-serif`;
     context.textAlign = "left";
     context.textBaseline = "alphabetic";
     context.strokeStyle = "rgba(255, 255, 255, 0.9)";

@@ -51,7 +51,7 @@ export class PlainLayer {
     const { context } = this;
     context.globalAlpha = faint ? 0.4 : 1;
     context.strokeStyle = css(COLOURS.casing, 0.85);
-    context.lineWidth = (stained ? 1.7 : 1) * line + 2 * line;
+    context.lineWidth = (stained ? 1.7 : 1) * line + 1.3 * line;
     context.stroke(path);
     context.strokeStyle = css(colourOf(kind, stained));
     context.lineWidth = (stained ? 1.7 : 1) * line;

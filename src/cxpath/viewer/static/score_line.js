@@ -5,7 +5,7 @@ import { review } from "./review.js";
 
 const LOWEST = 0.1;
 const TICKS = [0.1, 1, 10, 100];
-const [LEFT, RIGHT] = [10, 290];
+const [LEFT, RIGHT] = [10, 210];
 const SCORES = [
   ["network", "Network"],
   ["edited", "After edits"],
@@ -40,36 +40,40 @@ function showScore(host, name, label, state) {
   const parts = [element("h2", { text: label })];
   if (!score) parts.push(...absent(name, state));
   else if (score.cps === null) parts.push(notEvaluable(score));
-  else parts.push(value(score), interval(score, name, state));
+  else parts.push(value(score, name, state), interval(score, name));
   host.replaceChildren(...parts);
 }
 
 /** The score that cut-offs go by: the audited one when it exists. */
 export const leading = (state) => (state.audited ? "audited" : state.edited ? "edited" : "network");
 
-function value(score) {
+function value(score, name, state) {
   const more = `${score.cps.toFixed(2)} unrounded`;
-  return element("p", { class: "value", title: more, text: score.reported });
+  const moved = name === "edited" && state.network.cps !== null ? change(score.cps - state.network.cps) : null;
+  return element(
+    "p",
+    { class: "value", title: more },
+    score.reported,
+    moved ? element("span", { class: "change", text: moved, title: "Change by edits" }) : null,
+  );
 }
 
-function interval(score, name, state) {
-  const words = [`95 % ${score.interval_reported ?? "no interval"}`];
-  if (name === "edited" && state.network.cps !== null) words.push(change(score.cps - state.network.cps));
-  if (name === "audited") words[0] = `${Math.round(score.level * 100)} % ${score.interval_reported}`;
-  return element("p", { class: "interval", text: words.filter(Boolean).join(" · ") });
+function interval(score, name) {
+  const level = name === "audited" ? Math.round(score.level * 100) : 95;
+  return element("p", { class: "interval", text: `${level} % ${score.interval_reported ?? "no interval"}` });
 }
 
 function change(difference) {
-  if (Math.abs(difference) < 0.005) return "as network";
+  if (Math.abs(difference) < 0.005) return "±0";
   return `${difference > 0 ? "+" : "−"}${Math.abs(difference).toFixed(2)}`;
 }
 
 function absent(name, state) {
   const said = {
-    edited: ["no edits", "nothing was changed"],
+    edited: ["–", "no edits yet"],
     audited: state.audit
-      ? [`${state.audit.answered} / ${state.audit.questions}`, "answers so far, blind"]
-      : ["not audited", "no audit was drawn"],
+      ? [`${state.audit.answered} / ${state.audit.questions}`, "blind answers"]
+      : ["–", "not audited yet"],
   }[name];
   return [element("p", { class: "value none", text: said[0] }), element("p", { class: "interval", text: said[1] })];
 }
@@ -144,8 +148,8 @@ function showCutoffs(host, state) {
       element("b", { text: word }),
     );
   });
-  host.replaceChildren(...items);
-  host.setAttribute("aria-label", `Cut-offs, by the ${by} score`);
+  const said = { network: "By the network's score", edited: "By the score after edits", audited: "By the audited score" }[by];
+  host.replaceChildren(element("li", { id: "cutoffs-by", text: said }), ...items);
 }
 
 function showLast(host, state) {

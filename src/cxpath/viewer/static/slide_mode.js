@@ -338,7 +338,7 @@ export class SlideMode {
 
   #noteView(view) {
     const note = byId("view-note");
-    note.hidden = !(view.showsDensity && view.densityWanted && !view.marksHidden);
+    note.hidden = !(view.showsDensity && view.densityShown && !view.marksHidden);
     byId("zoom").textContent = `${view.pxPerUm >= 1 ? view.pxPerUm.toFixed(1) : view.pxPerUm.toFixed(2)} px/µm`;
   }
 }
@@ -422,7 +422,10 @@ function layersBox(mode) {
     check(label, overlay.show[name], (on) => {
       overlay.show[name] = on;
       if (name === "heat" && on && (!overlay.heat || mode.heatIsOld)) mode.loadHeat();
-      if (name === "heat") mode.renderPanel();
+      if (name === "heat") {
+        view.heatShown = on;
+        mode.renderPanel();
+      }
       view.redraw();
     });
   const marks = LEGEND.map(([kind, stained, label]) => {
@@ -443,7 +446,7 @@ function layersBox(mode) {
     flip("regions", "Regions"),
     flip("heat", "Heat map of the local CPS"),
     overlay.show.heat ? heatLegend() : null,
-    check("Density of cells, where outlines would touch", view.densityWanted, (on) => {
+    check("Density of cells when zoomed out", view.densityWanted, (on) => {
       view.densityWanted = on;
       view.redraw();
     }),

@@ -10,8 +10,18 @@ const FIELD_VIEW_UM = 620;
 const PAN_SHARE = 0.25;
 const ZOOM_STEP = 1.6;
 const CLOSEST_PX_PER_UM = 16;
-const SCALE_BAR_PX = 130;
+const SCALE_BAR_SHARE = 0.16;
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+/**
+ * OpenSeadragon would put a style element into the page, which the page's policy refuses, unless it finds one:
+ * give it an element of that name that is none.
+ */
+function spareStyleElement() {
+  const found = document.createElementNS("urn:cxpath", "style");
+  found.setAttribute("data-openseadragon-mobile-css", "");
+  document.head.append(found);
+}
 
 /** Return OpenSeadragon's description of the slide: its own levels, whatever the factors between them. */
 export function tileSource(slide) {
@@ -32,7 +42,7 @@ export function tileSource(slide) {
 }
 
 /** Return the length of a scale bar in µm: 1, 2 or 5 times a power of ten, and at most so many pixels wide. */
-export function barLength(pxPerUm, widest = SCALE_BAR_PX) {
+export function barLength(pxPerUm, widest) {
   const longest = widest / pxPerUm;
   const power = 10 ** Math.floor(Math.log10(longest));
   return [5, 2, 1].map((factor) => factor * power).find((length) => length <= longest);
@@ -59,8 +69,13 @@ export class SlideView {
     this.listeners = [];
     this.layer = this.#makeLayer();
     this.layer.onRestored = () => this.redraw();
-    this.osd = this.#makeViewer();
-    new ResizeObserver(() => this.redraw()).observe(host);
+    new ResizeObserver(() => this.#seen()).observe(host);
+  }
+
+  /** The viewer is made when there is room for it: a hidden one would not know its size. */
+  #seen() {
+    if (!this.osd && this.host.offsetWidth) this.osd = this.#makeViewer();
+    this.redraw();
   }
 
   #makeLayer() {
@@ -75,6 +90,7 @@ export class SlideView {
   }
 
   #makeViewer() {
+    spareStyleElement();
     const osd = new OSD.Viewer({
       element: this.host.querySelector(".tiles"),
       tileSources: tileSource(this.slide),
@@ -225,6 +241,11 @@ export class SlideView {
     this.redraw();
   }
 
+  /** The heat map would hide in it. */
+  get densityShown() {
+    return this.densityWanted && !this.heatShown;
+  }
+
   get showsDensity() {
     return this.pxPerUm < OUTLINES_FROM_PX_PER_UM;
   }
@@ -275,7 +296,7 @@ export class SlideView {
 
   #drawDensity() {
     this.layer.clear();
-    if (!this.densityWanted) return;
+    if (!this.densityShown) return;
     this.density ??= densityMap(this.cells, this.slide);
     const { canvas, side } = this.density;
     const [left, top] = this.toScreen(0, 0);
@@ -285,7 +306,7 @@ export class SlideView {
 
   #drawScaleBar() {
     const bar = this.host.querySelector(".scale-bar");
-    const length = barLength(this.pxPerUm);
+    const length = barLength(this.pxPerUm, this.host.clientWidth * SCALE_BAR_SHARE);
     bar.style.width = `${length * this.pxPerUm}px`;
     bar.textContent = lengthText(length);
   }
