@@ -22,7 +22,7 @@ void main() {
 const FRAGMENT = `#version 300 es
 precision highp float;
 flat in uint v_kind; flat in uint v_flags; flat in uint v_chosen; flat in float v_side;
-uniform float diameter; uniform float line;
+uniform float diameter; uniform float line; uniform float wash;
 uniform vec3 stained_colour; uniform vec3 unstained_colour; uniform vec3 other_colour;
 out vec4 colour;
 
@@ -56,7 +56,7 @@ void main() {
   float strength = (v_flags & ${OUTSIDE | NEVER_COUNTED}u) != 0u ? 0.4 : 1.0;
   colour = vec4(0.0);
   over(vec3(1.0), stroke(d, width + 1.3 * line) * (counts ? 0.75 : 0.5) * strength);
-  if (stained && counts) over(ink, clamp(0.5 - d, 0.0, 1.0) * 0.22 * strength);
+  if (stained && counts) over(ink, clamp(0.5 - d, 0.0, 1.0) * wash * strength);
   float gaps = v_kind == 255u ? step(0.0, sin(atan(p.y, p.x) * 8.0)) : 1.0;
   over(ink, stroke(d, width) * strength * gaps);
   if ((v_flags & ${EDITED}u) != 0u && v_kind != 3u) {
@@ -155,7 +155,7 @@ export class CellLayer {
    * Draw the cells of the squares in view; returns how many were handed to the graphics.
    * `scale` is in device pixels per level-0 pixel, `shown` has a bit for each style.
    */
-  draw({ box, scale, diameter, line, shown }) {
+  draw({ box, scale, diameter, line, wash, shown }) {
     const { gl } = this;
     this.clear();
     gl.uniform2f(this.at("corner"), box.left, box.top);
@@ -163,6 +163,7 @@ export class CellLayer {
     gl.uniform2f(this.at("size"), this.canvas.width, this.canvas.height);
     gl.uniform1f(this.at("diameter"), Math.min(diameter, this.largestPoint / 1.3 - 14));
     gl.uniform1f(this.at("line"), line);
+    gl.uniform1f(this.at("wash"), wash);
     gl.uniform1ui(this.at("shown"), shown);
     let handed = 0;
     for (const [first, count] of this.cells.runsIn(box)) {

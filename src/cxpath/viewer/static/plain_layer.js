@@ -1,6 +1,6 @@
 /** Outlines of cells on a plain canvas: for browsers without WebGL2. Same marks, fewer at a time. */
 
-import { EDITED, NEVER_COUNTED, NOT_A_CELL, OUTSIDE } from "./cells.js";
+import { EDITED, NEVER_COUNTED, NOT_A_CELL, OTHER, OUTSIDE } from "./cells.js";
 import { COLOURS, colourOf, css, outline, styleOf } from "./marks.js";
 
 export class PlainLayer {
@@ -19,7 +19,7 @@ export class PlainLayer {
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
-  draw({ box, scale, diameter, line, shown }) {
+  draw({ box, scale, diameter, line, wash, shown }) {
     this.clear();
     const paths = new Map();
     let handed = 0;
@@ -30,7 +30,7 @@ export class PlainLayer {
       this.#collect(paths, id, box, scale, diameter / 2);
     }
     for (const { kind, stained, faint, path } of paths.values())
-      this.#stroke(new Path2D(path.join("")), kind, stained, faint, line);
+      this.#stroke(new Path2D(path.join("")), kind, stained, faint, line, wash);
     return handed;
   }
 
@@ -47,12 +47,14 @@ export class PlainLayer {
     if (cells.chosen[id]) path.push(`M${x - radius * 1.5} ${y - radius * 1.5}h${radius * 3}v${radius * 3}h${-radius * 3}Z`);
   }
 
-  #stroke(path, kind, stained, faint, line) {
+  #stroke(path, kind, stained, faint, line, wash) {
     const { context } = this;
     context.globalAlpha = faint ? 0.4 : 1;
     context.strokeStyle = css(COLOURS.casing, 0.85);
     context.lineWidth = (stained ? 1.7 : 1) * line + 1.3 * line;
     context.stroke(path);
+    context.fillStyle = css(COLOURS.stained, stained && kind < OTHER ? wash : 0);
+    context.fill(path);
     context.strokeStyle = css(colourOf(kind, stained));
     context.lineWidth = (stained ? 1.7 : 1) * line;
     context.stroke(path);

@@ -138,3 +138,13 @@ class Review extends EventTarget {
 }
 
 export const review = new Review();
+
+/** Return what a promise gives, or null after the server's error was shown. */
+export async function orNull(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    review.complain(error);
+    return null;
+  }
+}

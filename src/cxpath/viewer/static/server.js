@@ -57,9 +57,9 @@ export async function readBytes(path) {
   return (await answered(path, {})).arrayBuffer();
 }
 
-/** Post a JSON body and return the answer's document. */
-export async function post(path, body) {
-  const headers = { "Content-Type": "application/json", "X-CXPath-CSRF": csrf };
+/** Post a JSON body and return the answer's document; `name` is the same when the same request is sent again. */
+export async function post(path, body, name = crypto.randomUUID()) {
+  const headers = { "Content-Type": "application/json", "X-CXPath-CSRF": csrf, "X-CXPath-Request": name };
   return (await answered(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
 }
 
@@ -92,10 +92,10 @@ export class Outbox {
 
   /** Keep a decision and send it; the promise ends when the server has decided. */
   add(path, body) {
-    const item = { path, body: { ...body, request: crypto.randomUUID() } };
+    const item = { path, body, name: crypto.randomUUID() };
     this.items.push(item);
     this.#keep();
-    const done = new Promise((resolve, reject) => this.waiters.set(item.body.request, { resolve, reject }));
+    const done = new Promise((resolve, reject) => this.waiters.set(item.name, { resolve, reject }));
     this.send();
     return done;
   }
@@ -112,7 +112,7 @@ export class Outbox {
   async #sendFirst() {
     const item = this.items[0];
     try {
-      const answer = await post(item.path, { ...item.body, since: this.shown() });
+      const answer = await post(`${item.path}?since=${this.shown()}`, item.body, item.name);
       this.#connected(true);
       this.#end(item, "resolve", answer);
       this.onDone(answer, item);
@@ -140,8 +140,8 @@ export class Outbox {
   #end(item, how, value) {
     this.items.shift();
     this.#keep();
-    this.waiters.get(item.body.request)?.[how](value);
-    this.waiters.delete(item.body.request);
+    this.waiters.get(item.name)?.[how](value);
+    this.waiters.delete(item.name);
   }
 
   #connected(connected) {

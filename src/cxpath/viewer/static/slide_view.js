@@ -10,6 +10,7 @@ const FIELD_VIEW_UM = 620;
 const PAN_SHARE = 0.25;
 const ZOOM_STEP = 1.6;
 const CLOSEST_PX_PER_UM = 16;
+const WASH_FROM_PX = 16;
 const SCALE_BAR_SHARE = 0.16;
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -289,7 +290,8 @@ export class SlideView {
       box: this.box,
       scale: this.scale * ratio,
       diameter: diameter * ratio,
-      line: Math.min(1 + diameter / 40, 1.8) * ratio,
+      line: Math.min(0.8 + diameter / 32, 1.9) * ratio,
+      wash: diameter < WASH_FROM_PX ? 0.08 : 0.22,
       shown: this.shown,
     });
   }
