@@ -32,6 +32,8 @@ class Action(StrEnum):
     ANSWER = "answer"
     SQUARE = "square"
     EDIT = "edit"
+    ACCEPT = "accept"
+    REGION = "region"
     UNDO = "undo"
     SIGN = "sign"
 
@@ -78,7 +80,7 @@ class Event:
     actor, session : str
     action : Action
     target : str
-        What it is about: "cell 12", "square 0", "audit 1", "event 7".
+        What it is about: "cell 12", "cells 340", "square 0", "field 81", "region 2", "audit 1", "event 7".
     old, new
         JSON values before and after.
     shown_ms : int or None
@@ -192,15 +194,17 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _NAMES = frozenset(field.name for field in fields(Event))
 
 
-def read_events(content: bytes, genesis: Genesis) -> tuple[Event, ...]:
+def read_events(content: bytes, genesis: Genesis, before: Sequence[Event] = ()) -> tuple[Event, ...]:
     """Return the events of a record.
 
     Parameters
     ----------
     content : bytes
-        Of `events.ndjson`.
+        Of `events.ndjson`; its lines after those of `before`.
     genesis : Genesis
         Of the files as they are now.
+    before : sequence of Event
+        What was read and checked already; it is returned with what follows.
 
     Raises
     ------
@@ -208,10 +212,10 @@ def read_events(content: bytes, genesis: Genesis) -> tuple[Event, ...]:
         Naming the first line that was changed, moved, left out, or that belongs to another score.
     """
     if content and not content.endswith(b"\n"):
-        raise _bad_line(content.count(b"\n") + 1, "breaks off")
-    events: list[Event] = []
-    prev = genesis.hash
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        raise _bad_line(len(before) + content.count(b"\n") + 1, "breaks off")
+    events = list(before)
+    prev = events[-1].hash if events else genesis.hash
+    for number, line in enumerate(content.split(b"\n")[:-1], start=len(before) + 1):
         event = _checked(line, number)
         if event.prev != prev:
             raise _bad_line(number, _why_unchained(number))

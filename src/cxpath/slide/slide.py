@@ -329,6 +329,17 @@ class FastPath:
             self._note(f"level {index}: {error}")
             return None
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of a level's stored JPEG tiles; None when it is not fast."""
+        level = self._tiles.levels.get(index) if self._tiles else None
+        return (level.tile_width_px, level.tile_height_px) if level else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, as `JpegTiles.stored` does; None when the level is not fast."""
+        if self._tiles is None or index not in self._tiles.levels:
+            return None
+        return self._tiles.stored(index, column, row)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._tiles:
@@ -578,6 +589,18 @@ class Slide(ABC):
         along_x = Sampling.snapped(x_px / source.factor_x, factor / source.factor_x, width)
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
         return self._sample(source, along_y, along_x)
+
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
+        return self._fast.tile_size(index) if self._fast else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
+
+        None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
+        one; `read` gives its pixels then.
+        """
+        return self._fast.stored_tile(index, column, row) if self._fast else None
 
     @property
     def reader_path(self) -> ReaderPath:
