@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +71,7 @@ class ReaderRecord:
         self.reader = reader
         self._lock = RLock()
         self._read: tuple[tuple[Event, ...], ReaderState] | None = None
+        self._size = 0
 
     @property
     def genesis(self) -> StudyGenesis:
@@ -118,20 +119,27 @@ class ReaderRecord:
             after = extended(self.genesis, before, [*first, *decisions], now)
             added = after[len(before) :]
             state = replay_reader(added, self.design, self.reader, stood)
-            self._write("".join(f"{event.line}\n" for event in added).encode(), len(before))
+            self._write("".join(f"{event.line}\n" for event in added).encode())
             self._read = after, state
             HeadDocument(events=len(after), head_hash=after[-1].hash).write(self.folder / HEAD)
             return state
 
-    def _write(self, content: bytes, known: int) -> None:
+    def decide(self, make: Callable[[ReaderState], Decision | None], now: datetime) -> ReaderState:
+        """Append the decision that `make` finds for the state, and return the state after it."""
+        with self._lock:
+            decision = make(self.state)
+            return self.state if decision is None else self.append([decision], now)
+
+    def _write(self, content: bytes) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if known == 0 and self.path.exists() and self.path.stat().st_size:
-                raise ReviewError(f"{self.path}: another process writes this record", "end it first")
             with self.path.open("ab") as file:
+                if file.tell() != self._size:
+                    raise ReviewError(f"{self.path}: another process writes this record", "end it first")
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+                self._size = file.tell()
         except OSError as error:
             raise output_error(self.path, error) from error
 
@@ -143,6 +151,7 @@ class ReaderRecord:
         except OSError as error:
             raise ReviewError(f"{self.path}: cannot be read: {error.strerror or error}", "") from error
         whole = self._without_torn_line(content)
+        self._size = len(whole)
         try:
             events = read_events(whole, self.genesis)
             state = replay_reader(events, self.design, self.reader)

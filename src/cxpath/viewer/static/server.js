@@ -10,6 +10,7 @@ export class ServerError extends Error {
     super(error.message);
     this.status = status;
     this.code = error.code;
+    this.question = error.question;
     this.hint = error.hint || "";
   }
 
