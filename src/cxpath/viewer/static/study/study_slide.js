@@ -5,6 +5,7 @@ import { barLength, lengthText, spareStyleElement, tileSource } from "../slide_v
 const OSD = window.OpenSeadragon;
 const ZOOM_STEP = 1.6;
 const CLOSEST_PX_PER_UM = 16;
+const SCALE_BAR_PX = 130;
 
 spareStyleElement();
 
@@ -54,9 +55,9 @@ export class StudySlide {
   #drawScale() {
     if (!this.osd.viewport || !this.osd.world.getItemCount()) return;
     const { pxPerUm } = this;
-    if (!Number.isFinite(pxPerUm) || pxPerUm <= 0) return; // no room yet
+    const length = barLength(pxPerUm, SCALE_BAR_PX);
+    if (!length) return; // there is no room yet
     const bar = this.host.querySelector(".scale-bar");
-    const length = barLength(pxPerUm);
     bar.style.width = `${length * pxPerUm}px`;
     bar.textContent = lengthText(length);
     this.host.querySelector(".lens").textContent = `${Number((1 / pxPerUm).toPrecision(2))} µm a pixel`;
