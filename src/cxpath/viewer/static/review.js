@@ -85,12 +85,14 @@ class Review extends EventTarget {
   /** Look whether another tab decided something. */
   async lookForChanges() {
     if (this.looking || document.hidden || !this.cells) return;
+    if (this.outbox.waiting && this.outbox.connected) return; // the answer on its way says more
     this.looking = true;
     try {
       const changes = await read(`/api/changes?since=${this.cells.events}`);
       if (!this.outbox.connected) this.outbox.send();
       this.tell("connection", { connected: true, waiting: this.outbox.waiting });
-      if (changes.events === this.state.events && changes.head_hash === this.state.head_hash) return;
+      const known = changes.events <= this.state.events && changes.events <= this.cells.events;
+      if (known || this.outbox.waiting) return;
       this.#patch(changes);
       this.#show(await read("/api/state"));
       this.tell("decided", { answer: null, item: null });
