@@ -28,7 +28,7 @@ from cxpath.errors import (
 from cxpath.io.tables import plain_rows
 from cxpath.slide.errors import printable
 from cxpath.slide.identity import series_instance_uid
-from cxpath.slide.open import open_slide
+from cxpath.slide.open import SLIDE_SUFFIXES, open_slide
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
 
@@ -192,9 +192,7 @@ def _task(folder: Path, entry: WorklistEntry) -> SlideTask:
 
 
 TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm"})
-SLIDES = frozenset(
-    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
-)
+SLIDES = SLIDE_SUFFIXES
 """What a folder is searched for. Pictures need an explicit pattern: a folder may hold all sorts of them."""
 
 REQUEST_COLUMNS = ("assay", "tumour", "mpp", "regions", "cells", "marker")

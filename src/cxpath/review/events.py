@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from cxpath.errors import CxpathError
 
@@ -36,6 +36,22 @@ class Action(StrEnum):
     REGION = "region"
     UNDO = "undo"
     SIGN = "sign"
+    OPEN = "open"
+    SHOW = "show"
+    DRAFT = "draft"
+    SUBMIT = "submit"
+
+
+class ChainStart(Protocol):
+    """What a record is about: the chain of its events starts from the hash of it."""
+
+    @property
+    def hash(self) -> str:
+        """What the first event carries as `prev`."""
+
+    @property
+    def files(self) -> str:
+        """The files that the record belongs to, in words."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,11 @@ class Genesis:
     def hash(self) -> str:
         """What the first event carries as `prev`."""
         return hashlib.sha256(canonical_json({"schema": SCHEMA} | asdict(self))).hexdigest()
+
+    @property
+    def files(self) -> str:
+        """The files that the record belongs to, in words."""
+        return "cells.parquet and score.json"
 
     @property
     def review_id(self) -> str:
@@ -104,7 +125,7 @@ class Event:
     @property
     def line(self) -> str:
         """The event as it is written, without a line end."""
-        return canonical_json(asdict(self)).decode("utf-8")
+        return canonical_json(vars(self)).decode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -141,7 +162,7 @@ def canonical_json(document: Mapping[str, Any]) -> bytes:
 
 
 def extended(
-    genesis: Genesis, events: Sequence[Event], decisions: Iterable[Decision], now: datetime | None = None
+    genesis: ChainStart, events: Sequence[Event], decisions: Iterable[Decision], now: datetime | None = None
 ) -> tuple[Event, ...]:
     """Return the events with decisions appended.
 
@@ -168,7 +189,7 @@ def utc_seconds(moment: datetime) -> str:
 
 
 def _event(decision: Decision, number: int, utc: str, prev: str) -> Event:
-    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | asdict(decision)
+    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | vars(decision)
     return Event(**content, hash=_hash(content))
 
 
@@ -194,14 +215,14 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _NAMES = frozenset(field.name for field in fields(Event))
 
 
-def read_events(content: bytes, genesis: Genesis, before: Sequence[Event] = ()) -> tuple[Event, ...]:
+def read_events(content: bytes, genesis: ChainStart, before: Sequence[Event] = ()) -> tuple[Event, ...]:
     """Return the events of a record.
 
     Parameters
     ----------
     content : bytes
         Of `events.ndjson`; its lines after those of `before`.
-    genesis : Genesis
+    genesis : ChainStart
         Of the files as they are now.
     before : sequence of Event
         What was read and checked already; it is returned with what follows.
@@ -218,7 +239,7 @@ def read_events(content: bytes, genesis: Genesis, before: Sequence[Event] = ()) 
     for number, line in enumerate(content.split(b"\n")[:-1], start=len(before) + 1):
         event = _checked(line, number)
         if event.prev != prev:
-            raise _bad_line(number, _why_unchained(number))
+            raise _bad_line(number, _why_unchained(number, genesis))
         if events and event.utc < events[-1].utc:
             raise _bad_line(number, "is earlier than the line before")
         events.append(event)
@@ -247,9 +268,9 @@ def _well_typed(content: Mapping[str, Any]) -> bool:
     return typed and content["action"] in set(Action)
 
 
-def _why_unchained(number: int) -> str:
+def _why_unchained(number: int, genesis: ChainStart) -> str:
     if number == 1:
-        return "does not follow from this cells.parquet and score.json: they are not those of the review"
+        return f"does not follow from this {genesis.files}: not those of the record"
     return "does not follow from the line before"
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import CellPeaks, Kind
+from cxpath.data.cells import CellPeaks
 from cxpath.data.workers import worker_processes
 from cxpath.errors import ConfigurationError, MissingFileError, TissueTileError
 from cxpath.io.atomic import atomic_write
@@ -29,7 +29,7 @@ from cxpath.metrics.cells import Observation, detect_in_picture, match_cells
 from cxpath.network.detector import Detector
 from cxpath.network.unet import OUTPUT_STRIDE_PX, NetworkOutput
 from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells
-from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, Tissue, read_tiles
+from cxpath.synth.labelled_tissue import KIND_OF_LABEL, LABELS, LabelledTile, Part, Tissue, read_tiles
 from cxpath.synth.restain import RestainedTile, prepare, random_restain, restain
 from cxpath.synth.restain_guests import Outline, read_outlines
 from cxpath.training.data import (
@@ -58,10 +58,6 @@ from cxpath.training.targets import (
 _NOTE = "restained.json"
 _STREAM = 2
 """Keeps these dice apart from those of the drawn crops of the same step."""
-
-_KIND_OF_TISSUE = {Tissue.EPITHELIUM: Kind.TUMOUR, Tissue.IMMUNE: Kind.IMMUNE, Tissue.STROMA: Kind.OTHER}
-_KIND = np.array([_KIND_OF_TISSUE[label.tissue] for label in LABELS], np.uint8)
-"""Which rule decides the staining of a label's cells."""
 
 _MATCH_RADIUS_UM = 3.0
 _EPITHELIUM = np.array([label.tissue is Tissue.EPITHELIUM for label in LABELS])
@@ -215,7 +211,7 @@ def _observed(peaks: CellPeaks, one: RestainedTile) -> Observation:
     truth = SyntheticCells(
         x_px=one.x_px,
         y_px=one.y_px,
-        kind=_KIND[one.label],
+        kind=KIND_OF_LABEL[one.label],
         subkind=np.zeros(len(one.label), np.uint8),
         membrane=one.membrane,
         any_stain=one.any_stain,
