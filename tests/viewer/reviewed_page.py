@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -131,13 +132,13 @@ class ServedReview:
         assert found is not None
         return found.state
 
-    def question_place(self, number: int) -> tuple[float, float]:
-        """Return where the cell of a question lies."""
+    @cached_property
+    def question_places(self) -> list[tuple[float, float]]:
+        """Where the cells of the questions lie, in the order of the audit."""
         audit = self.state.audit
         assert audit is not None
         cells = open_review(self.folder).scored.cells()
-        row = audit.draw.questions[number - 1].row
-        return float(cells.x_px[row]), float(cells.y_px[row])
+        return [(float(cells.x_px[row]), float(cells.y_px[row])) for row in audit.draw.rows]
 
 
 @contextmanager

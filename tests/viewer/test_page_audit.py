@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.driven_browser import Chromium
+from tests.driven_browser import Chromium, Tab
 from tests.viewer.conftest import ErringSlide
 from tests.viewer.reviewed_page import (
     REVIEW,
@@ -28,7 +28,7 @@ def test_a_keyboard_only_audit_ends_with_an_interval_that_contains_the_truth(
     start_audit(tab)
     network = saved(tab)["network"]
     for _ in range(100):
-        kind, stained = erring_slide.erring.answer(*review.question_place(question_number(tab)))
+        kind, stained = erring_slide.erring.answer(*review.question_places[question_number(tab) - 1])
         press_answer(tab, kind, stained=stained)
     tab.wait_for("document.getElementById('audited-cps')")
     state = saved(tab)
@@ -44,10 +44,7 @@ def test_a_keyboard_only_audit_ends_with_an_interval_that_contains_the_truth(
     tab.close()
 
 
-def _sign_by_keyboard(tab: object) -> None:
-    from tests.driven_browser import Tab
-
-    assert isinstance(tab, Tab)
+def _sign_by_keyboard(tab: Tab) -> None:
     for _ in range(40):
         if tab.evaluate("document.activeElement?.innerText ?? ''").startswith("Sign the review"):
             break
@@ -90,11 +87,11 @@ def test_nothing_of_a_cells_call_is_in_the_page_during_the_audit(
     start_audit(tab)
     saved(tab)
     tab.wait_for(f"{REVIEW}.then(r => r.cells.kind.includes(255))")
-    page = tab.evaluate("document.documentElement.outerHTML")
-    assert not [word for word in CALLED if word in page]
+    shown = tab.evaluate("['audit-stage', 'panel'].map(id => document.getElementById(id).outerHTML).join()")
+    assert not [word for word in CALLED if word in shown]
     audit = review.state.audit
     assert audit is not None
-    places = [review.question_place(number) for number in range(1, 6)]
+    places = review.question_places[:5]
     for x_px, y_px in places:
         nearest = f"{REVIEW}.then(r => r.cells.kind[r.cells.nearest({x_px}, {y_px}, 2)])"
         assert tab.evaluate(nearest) == 255
