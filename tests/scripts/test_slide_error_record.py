@@ -83,7 +83,7 @@ def test_slides_without_a_stained_cell_cannot_say_how_many_are_missed(tmp_path: 
     without = [[0] * 6, *SLIDE[1:]]
     for path in (folder / "items").glob("s*-0.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"table": without}))
-    with pytest.raises(ConfigurationError, match="no held-out slide holds such a cell"):
+    with pytest.raises(ConfigurationError, match="no held-out slide contains such a cell"):
         measure_slide_error([folder], ["held_out"])
 
 

@@ -15,7 +15,12 @@ from pydicom.uid import ExplicitVRLittleEndian
 RGB = NDArray[np.uint8]
 TILE_PX = 256
 STUDY, SERIES, FRAME = "2.25.101", "2.25.102", "2.25.103"
-PATIENT = {"PatientID": "S24-987654", "PatientName": "Doe^Jane", "PatientBirthDate": "19510223", "PatientSex": "F"}
+PATIENT = {
+    "PatientID": "S24-987654",
+    "PatientName": "Doe^Jane",
+    "PatientBirthDate": "19510223",
+    "PatientSex": "F",
+}
 """Whom the slide is of: what no pseudonymised export may tell."""
 
 

@@ -128,7 +128,11 @@ def _facts(stated: Any) -> CellTableFacts:
         sizes = {name: int(given.pop(name)) for name in ("width_px", "height_px")}
         words = {name: str(value) for name, value in given.items()}
         facts = CellTableFacts(
-            stain_vectors=tuple(vectors), white_point=white, **numbers, **sizes, **words  # type: ignore[arg-type]
+            stain_vectors=tuple(vectors),
+            white_point=white,
+            **numbers,
+            **sizes,
+            **words,  # type: ignore[arg-type]
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f'the facts in uns["{FACTS_KEY}"] are incomplete') from error

@@ -19,7 +19,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID
 
 from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind
 from cxpath.data.extras import import_extra
@@ -63,7 +63,10 @@ _MEASUREMENTS: dict[str, tuple[Code, Code]] = {
     "membrane_completeness": (own_code("completeness", "Share of the membrane that is stained"), NO_UNITS),
     "hematoxylin_od": (own_code("hematoxylin", "Optical density of haematoxylin"), NO_UNITS),
     "diameter_um": (own_code("diameter", "Diameter"), MICROMETRE),
-    "region": (own_code("region", "Tissue region: 0 unknown, 1 nest, 2 stroma, 3 necrosis, 4 benign"), NO_UNITS),
+    "region": (
+        own_code("region", "Tissue region: 0 unknown, 1 nest, 2 stroma, 3 necrosis, 4 benign"),
+        NO_UNITS,
+    ),
     "tile": (own_code("tile", "Number of the tile"), NO_UNITS),
 }
 _ROW = own_code("row", "Number of the cell in the table")
@@ -188,7 +191,9 @@ def write_annotations(cells: CellTable, path: Path, image: Dataset, maker: Maker
     from highdicom.ann import MicroscopyBulkSimpleAnnotations  # noqa: PLC0415  # an extra
 
     if not 0 < len(cells) <= _MOST_CELLS:
-        raise OutputError(f"{path}: {len(cells)} cells cannot be bulk annotations", "at least 1, at most 16,777,216")
+        raise OutputError(
+            f"{path}: {len(cells)} cells cannot be bulk annotations", "at least 1, at most 16,777,216"
+        )
     groups = list(_groups(cells, maker, marker))
     found = MicroscopyBulkSimpleAnnotations(
         source_images=[image],
