@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cxpath.app.cases import case_document
 from cxpath.app.review import with_image_score
-from cxpath.app.review_scores import edited_cells
 from cxpath.app.review_slide import (
     apply_edits,
     open_review,
@@ -23,7 +20,7 @@ from cxpath.app.review_slide import (
     undo_event,
     write_audit,
 )
-from cxpath.data.cells import CellTable, Kind
+from cxpath.data.cells import Kind
 from cxpath.documents.folder import ResultsFolder
 from cxpath.documents.reviewed import ScoreBasis
 from cxpath.documents.score import ScoreDocument
@@ -36,10 +33,8 @@ from cxpath.review.sign import Meaning
 from cxpath.review.state import answer_decision
 from cxpath.scores.audit import AuditAnswer, CellAnswer
 from cxpath.scores.case import CaseRule
-from cxpath.scores.score import score_cells
-from cxpath.scores.settings import ScoringSettings
 from scripts.studies.measure_audit import KnownSlide
-from tests.app.reviewed_slides import drawn_audit, fill_in, known_cells, scored_slide
+from tests.app.reviewed_slides import drawn_audit, fill_in, scored_slide
 
 READER = "Dr A. Reader"
 
@@ -232,56 +227,6 @@ def test_a_case_takes_the_audited_score_of_a_slide_and_says_so(
     assert after.digest != before.digest
     assert after.cps.interval_slide == pytest.approx(entry.interval, rel=0.15)
     assert after.counts == before.counts
-
-
-# The edited table follows from the record alone.
-
-
-@given(
-    st.dictionaries(
-        st.integers(0, 49),
-        st.one_of(
-            st.just({"removed": True}),
-            st.fixed_dictionaries(
-                {"class": st.sampled_from(["tumour", "immune", "other"]), "stained": st.booleans()}
-            ),
-        ),
-        max_size=20,
-    )
-)
-def test_edits_of_a_record_give_the_table_that_a_person_would_save(
-    edits: dict[int, dict[str, object]],
-) -> None:
-    network = known_cells(50).cells
-    found = edited_cells(network, edits, 0.5)
-    kind, stained = network.kind.copy(), network.stained.copy()
-    for row, value in edits.items():
-        if "class" in value:
-            kind[row] = Kind[str(value["class"]).upper()]
-            stained[row] = (
-                float(bool(value["stained"])) if (stained[row] >= 0.5) != value["stained"] else stained[row]
-            )
-    kept = np.array([not edits.get(row, {}).get("removed") for row in range(50)])
-    expected: CellTable = replace(network, kind=kind, stained=stained).take(kept)
-    assert (found.cells.kind == expected.kind).all()
-    assert ((found.cells.stained >= 0.5) == (expected.stained >= 0.5)).all()
-    settings = ScoringSettings(stained_threshold=0.5, minimum_tumour_cells=1)
-    assert score_cells(found.cells, settings).counts == score_cells(expected, settings).counts
-    assert set(found.removed.tolist()) == {row for row, value in edits.items() if "removed" in value}
-
-
-def test_an_added_cell_counts_and_an_edit_that_says_nothing_is_refused() -> None:
-    network = known_cells(50).cells
-    added = {"class": "tumour", "stained": True, "x_px": 5.0, "y_px": 6.0}
-    found = edited_cells(network, {50: added}, 0.5)
-    assert len(found.cells) == 51
-    assert found.by_person.tolist() == [False] * 50 + [True]
-    assert (found.cells.x_px[-1], found.cells.kind[-1], found.cells.p_tumour[-1]) == (5.0, Kind.TUMOUR, 1.0)
-    for wrong in ({"class": "tumor", "stained": True}, {"class": "tumour"}, {}):
-        with pytest.raises(ReviewError, match="no class and staining"):
-            edited_cells(network, {3: wrong}, 0.5)
-    with pytest.raises(ReviewError, match="no place"):
-        edited_cells(network, {50: {"class": "tumour", "stained": True}}, 0.5)
 
 
 def test_nothing_is_published_where_no_review_was_begun(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.documents.estimate import Estimate
@@ -37,7 +38,7 @@ def test_every_number_of_a_score_is_written_as_it_is() -> None:
     assert written.cps.value == score.cps.value
     assert written.cps.interval_slide == score.cps.interval_slide
     assert written.cps.interval_tissue == score.cps.interval_tissue
-    assert [entry.probability for _, entry in written.cps.judged] == [
+    assert [entry.probability for _, entry in written.cps.decided] == [
         verdict.probability for verdict in score.cps.cutoffs
     ]
     assert written.counts is not None
@@ -67,7 +68,7 @@ def test_counts_come_back_with_their_unknown_parts() -> None:
 def test_cut_offs_are_in_rising_order_and_the_uncertain_ones_are_named() -> None:
     near = document_of(borderline_score()).cps
     assert near is not None
-    assert [cutoff for cutoff, _ in near.judged] == [1.0, 10.0]
+    assert [cutoff for cutoff, _ in near.decided] == [1.0, 10.0]
     assert (near.uncertain, near.borderline) == ((1.0,), (1.0,))
     assert near.cutoffs["1"].met is None
     clear = document_of(normal_score()).cps
@@ -129,3 +130,19 @@ def test_what_is_not_evaluable_stays_so_whatever_a_person_answers() -> None:
     decides = document_of(score).deciding
     assert decides.estimate is None
     assert decides.not_evaluable_because == ("no DAB on the slide",)
+
+
+@pytest.mark.parametrize("name", ["interval_slide", "interval_tissue"])
+@pytest.mark.parametrize("bounds", [(1e308, 100.0), (-1.0, 5.0), (20.0, 10.0), (0.0, 100.1)])
+def test_an_interval_that_no_score_can_have_is_refused(name: str, bounds: tuple[float, float]) -> None:
+    whole = document_of(normal_score()).cps
+    assert whole is not None
+    with pytest.raises(ValidationError, match=name):
+        Estimate.model_validate(whole.model_dump() | {name: bounds})
+
+
+def test_a_score_above_100_is_refused() -> None:
+    whole = document_of(normal_score()).cps
+    assert whole is not None
+    with pytest.raises(ValidationError, match="value"):
+        Estimate.model_validate(whole.model_dump() | {"value": 130.0})

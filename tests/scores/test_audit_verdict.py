@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from cxpath.scores.audit import AuditedScore
@@ -35,15 +34,16 @@ def test_the_tumour_is_less_certain_than_the_slide_and_most_where_fields_differ(
 
 
 def test_cut_offs_are_decided_for_the_tumour() -> None:
+    near = replace(SCORE, cps=6.0, interval=(4.5, 8.0))
     even = {
-        one.cutoff.value: one for one in audited_estimate(SCORE, EVEN, ScoringSettings(), CUTOFFS).cutoffs
+        one.cutoff.value: one for one in audited_estimate(near, EVEN, ScoringSettings(), CUTOFFS).cutoffs
     }
     assert (even[1.0].decision, even[10.0].decision) == (Decision.MET, Decision.NOT_MET)
-    uneven = audited_estimate(SCORE, UNEVEN, ScoringSettings(), CUTOFFS)
+    uneven = audited_estimate(near, UNEVEN, ScoringSettings(), CUTOFFS)
     assert uneven.cutoffs[1].decision is Decision.UNCERTAIN
     assert uneven.cutoffs[1].probability > even[10.0].probability
-    assert uneven.interval_slide == SCORE.interval
-    assert uneven.reported == "4.0"
+    assert uneven.interval_slide == near.interval
+    assert uneven.reported == "6.0"
 
 
 def test_without_a_positive_answer_only_the_upper_end_moves() -> None:

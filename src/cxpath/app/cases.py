@@ -50,7 +50,7 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
     CaseError
         When the slides do not belong together.
     MissingFileError, DocumentError
-        When a folder holds no result.
+        When a folder contains no result.
     """
     runs = [read_scored_folder(folder) for folder in folders]
     _require_one_kind(runs)
@@ -170,12 +170,12 @@ def field_table(folder: Path) -> FieldTable:
     Raises
     ------
     MissingFileError, DocumentError
-        When the folder holds no result, or one without cells.
+        When the folder contains no result, or one without cells.
     """
     run = read_scored_folder(folder)
     if not (folder / "cells.parquet").is_file():
         why = run.score.reasons() or "no cells were looked for"
-        raise MissingFileError(f"{folder}: holds no cells ({why})", "score the slide again")
+        raise MissingFileError(f"{folder}: contains no cells ({why})", "score the slide again")
     rows = tuple(_field_rows(run.fields(), run.score.slide.mpp))
     return FieldTable(viable_tumour_cells=sum(row.viable_tumour_cells for row in rows), fields=rows)
 

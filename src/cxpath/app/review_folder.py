@@ -13,7 +13,7 @@ from cxpath.documents.folder import COMMIT_MARK, ScoredFolder, read_scored_folde
 from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import MissingFileError, OutputError
-from cxpath.io.atomic import atomic_write, claimed
+from cxpath.io.atomic import append_durably, claimed_in_time
 from cxpath.review.events import (
     Decision,
     Genesis,
@@ -73,7 +73,7 @@ class ReviewFolder:
         return verify_record(content, self.genesis, seals)
 
     def append(self, decisions: Iterable[Decision]) -> Verified:
-        """Append decisions to the record, which is checked before.
+        """Append decisions to the record, which is checked before; they are on the disk when this returns.
 
         Raises
         ------
@@ -81,18 +81,17 @@ class ReviewFolder:
             When the record is broken, another process wrote to it meanwhile, or nothing can be written.
         """
         self._make_folder()
-        with claimed(self.path):  # not every file system can lock: the record is compared once more below
+        with claimed_in_time(self.path):  # not every file system can lock: the record is compared once more
             earlier = self._record_of(self.genesis)
             before = self.verified()
-            events = before.events if before else ()
-            first = () if events else (begin_decision(self.genesis, CXPATH),)
-            events = extended(self.genesis, events, [*first, *decisions])
-            content = "".join(f"{event.line}\n" for event in events).encode()
-            checked = verify_record(content, self.genesis)
-            with atomic_write(self.path / RECORD) as partial:
-                partial.write_bytes(content)
-                if self._record_of(self.genesis) != earlier:
-                    raise ReviewError(f"{self.path}: another process writes this review", "try again")
+            known = before.events if before else ()
+            first = () if known else (begin_decision(self.genesis, CXPATH),)
+            events = extended(self.genesis, known, [*first, *decisions])
+            added = "".join(f"{event.line}\n" for event in events[len(known) :]).encode()
+            checked = verify_record(earlier + added, self.genesis)
+            if self._record_of(self.genesis) != earlier:
+                raise ReviewError(f"{self.path}: another process writes this review", "try again")
+            append_durably(self.path / RECORD, added)
         return checked
 
     def _record_of(self, genesis: Genesis) -> bytes:

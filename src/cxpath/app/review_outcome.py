@@ -19,8 +19,7 @@ from cxpath.io.cells import write_cells
 from cxpath.report.slide_page import build_report
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Verified
-from cxpath.review.state import ReviewState as State
-from cxpath.review.state import replay
+from cxpath.review.state import ReviewState as State, replay
 
 ADAPTED = "adapted.json"
 EDITED_CELLS = "edited_cells.parquet"
@@ -74,7 +73,7 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
     signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
     if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
         audited = None
-    if edited and (not state.edits or replay(found.events[: edited.events]).edits != state.edits):
+    if edited and not (state.changes_score() and replay(found.events[: edited.events]).same_score(state)):
         edited = None
     adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
     if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):
@@ -144,9 +143,9 @@ def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -
     elif audited is None or audited.reviewer != actor:
         audited = audited_entry(review, found, actor)
         audited.write(review.path / AUDIT)
-    if edited is None and found.state.edits:
+    if edited is None and found.state.changes_score():
         edited, _, cells = edited_entry(review, found, warnings)
-        write_cells(cells.cells, review.path / EDITED_CELLS)
+        write_cells(cells, review.path / EDITED_CELLS)
         edited.write(review.path / EDITED)
     return ReviewOutcome(audited, edited, kept.signature, kept.adapted)
 

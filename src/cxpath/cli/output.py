@@ -216,7 +216,7 @@ def effective_configuration(
     MissingFileError
         When there is no such file.
     """
-    from cxpath.app.configuration import load_configuration
+    from cxpath.app import load_configuration
 
     checks = [f"tissue.stain_check={stain_check.value}"] if stain_check else []
     return load_configuration(config, [*(settings or []), *checks])
@@ -249,7 +249,7 @@ def summary_lines(document: ScoreDocument, folder: Path) -> Iterator[str]:
 
 
 def _scores(document: ScoreDocument) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form
+    from cxpath.scores import printed_form
 
     read = document.deciding
     if read.basis.value == "network":
@@ -289,8 +289,8 @@ def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
 
 def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
     """Yield CPS and TPS with their intervals, as far as there are any, and every cut-off."""
-    from cxpath.report.html import cutoff_lines
-    from cxpath.scores.counts import printed_interval
+    from cxpath.report import cutoff_lines
+    from cxpath.scores import printed_interval
 
     for name, score in (("CPS", cps), ("TPS", tps)):
         if score:

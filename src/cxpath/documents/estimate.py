@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from cxpath.documents.base import Part
 from cxpath.scores.score import ScoreEstimate
 from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Bounds = tuple[float, float]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the lower end of an interval is above its upper end")
+    return bounds
+
+
+Bounds = Annotated[tuple[Percent, Percent], AfterValidator(_rising)]
+"""An interval of a score, which no score and no printed form can leave."""
 CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
 """A cut-off as it is written: "1", "10", "2.5"."""
 
@@ -47,7 +57,7 @@ class CutoffEntry(Part):
 class Estimate(Part):
     """A score with its intervals and cut-offs; see `ScoreEstimate`."""
 
-    value: float
+    value: Percent
     interval_slide: Bounds
     interval_tissue: Bounds
     level: Share
@@ -59,7 +69,7 @@ class Estimate(Part):
     @classmethod
     def of_score(cls, score: ScoreEstimate) -> Estimate:
         """Return the entry of a score."""
-        judged = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
+        decided = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
         return cls(
             value=score.value,
             interval_slide=score.interval_slide,
@@ -67,20 +77,20 @@ class Estimate(Part):
             level=score.level,
             method=score.method,
             reported=score.reported,
-            cutoffs=judged,
+            cutoffs=decided,
         )
 
     @property
-    def judged(self) -> tuple[tuple[float, CutoffEntry], ...]:
+    def decided(self) -> tuple[tuple[float, CutoffEntry], ...]:
         """The cut-offs in rising order."""
         return tuple(sorted((float(name), entry) for name, entry in self.cutoffs.items()))
 
     @property
     def uncertain(self) -> tuple[float, ...]:
         """The cut-offs that are uncertain, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.judged if entry.decision is Decision.UNCERTAIN)
+        return tuple(cutoff for cutoff, entry in self.decided if entry.decision is Decision.UNCERTAIN)
 
     @property
     def borderline(self) -> tuple[float, ...]:
         """The cut-offs that ask for a pathologist, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.judged if entry.borderline)
+        return tuple(cutoff for cutoff, entry in self.decided if entry.borderline)

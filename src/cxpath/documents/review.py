@@ -135,6 +135,10 @@ class EditedEntry(ReviewDocument):
 
     added: int = Field(ge=0)
     removed: int = Field(ge=0)
+    fields: int = Field(ge=0, default=0)
+    """Fields that a person accepted as they stand."""
+    regions: int = Field(ge=0, default=0)
+    """Regions that he drew."""
     reviewer: str
     warnings: tuple[str, ...] = ()
     """About the table that was given."""

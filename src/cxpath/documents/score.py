@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from cxpath.documents.base import CodedText, Document, Part
-from cxpath.documents.estimate import Bounds, Estimate, Share
+from cxpath.documents.estimate import Bounds, Estimate, Percent, Share
 from cxpath.documents.reviewed import AuditedScore, DecidingScore, ReviewState, ScoreBasis
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.other_scores import OTHER_SCORES
@@ -66,7 +66,7 @@ class Influence(Part):
     influence: float | None
     tumour_cells: int
     positive_cells: int
-    local_cps: float | None
+    local_cps: Percent | None
 
 
 class Bucket(Part):
@@ -84,7 +84,7 @@ class Hottest(Part):
     left_um: float
     top_um: float
     tumour_cells: int
-    local_cps: float
+    local_cps: Percent
 
 
 class Unevenness(Part):
@@ -106,7 +106,7 @@ class OtherChoice(Part):
     choice: str
     setting: float
     unit: str
-    cps: float | None
+    cps: Percent | None
     flips: tuple[float, ...]
     because: str
 
@@ -128,7 +128,7 @@ class Sampling(Part):
     context_tiles: int
     looks: int
     stopped_because: str
-    cps: float | None
+    cps: Percent | None
     interval: Bounds | None
     level: Share
     strata: tuple[Stratum, ...]

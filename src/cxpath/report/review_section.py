@@ -63,7 +63,10 @@ def _changes(review: ReviewState) -> str:
     if edited is None:
         return ""
     parts = ((edited.changed, "changed"), (edited.added, "added"), (edited.removed, "removed"))
-    return ", ".join(f"{whole(number)} cells {what}" for number, what in parts if number)
+    said = [f"{whole(number)} cells {what}" for number, what in parts if number]
+    said += [f"{whole(edited.fields)} fields accepted"] if edited.fields else []
+    said += [f"{whole(edited.regions)} regions drawn"] if edited.regions else []
+    return ", ".join(said)
 
 
 def _audit(audited: AuditedScore) -> Section:

@@ -16,7 +16,7 @@ from cxpath.scores.audit_estimate import METHOD, AuditedScore, probability_at_le
 from cxpath.scores.counts import MAXIMUM, GroupedCounts, printed_form
 from cxpath.scores.intervals import MOST_UNEVEN, field_dispersion
 from cxpath.scores.score import ScoreEstimate
-from cxpath.scores.settings import Cutoff, ScoringSettings, borderline_rule, judge
+from cxpath.scores.settings import Cutoff, ScoringSettings, borderline_rule, decide_cutoff
 
 
 def audited_estimate(
@@ -43,7 +43,7 @@ def audited_estimate(
         method=METHOD,
         reported=printed_form(score.cps),
         cutoffs=tuple(
-            judge(score.cps, tissue, probability_at_least(of_tumour, cutoff.value), cutoff, rule)
+            decide_cutoff(score.cps, tissue, probability_at_least(of_tumour, cutoff.value), cutoff, rule)
             for cutoff in cutoffs
         ),
     )
