@@ -21,6 +21,7 @@ from cxpath.review.sign import Verified
 from cxpath.review.state import ReviewState
 from cxpath.scores.audit import audit_frame, estimate_audit
 from cxpath.scores.audit_verdict import audited_estimate
+from cxpath.scores.counts import countable_kind
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, threshold_of
 
