@@ -74,7 +74,7 @@ def _audit(audited: AuditedScore) -> Section:
     return {
         "answers": whole(audited.n),
         "cannot_tell": whole(unsure) if unsure else None,
-        "bounds": interval(audited.bounds) if unsure else None,
+        "bounds": " and ".join(map(arithmetic, audited.bounds)) if unsure else None,
         "strata": [
             {
                 "name": one.name,
