@@ -183,7 +183,9 @@ class Tab:
             detail = params["exceptionDetails"]
             self.errors.append(detail.get("exception", {}).get("description") or detail["text"])
         elif method == "Runtime.consoleAPICalled" and params["type"] in {"error", "assert"}:
-            self.errors.append(" ".join(str(one.get("value", one.get("description"))) for one in params["args"]))
+            self.errors.append(
+                " ".join(str(one.get("value", one.get("description"))) for one in params["args"])
+            )
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
 
