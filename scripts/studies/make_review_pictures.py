@@ -1,6 +1,6 @@
 """Make the pictures of docs/how-to/review-in-the-browser.md: a synthetic slide, reviewed in a real browser.
 
-    python -m scripts.studies.make_review_pictures docs/images
+python -m scripts.studies.make_review_pictures docs/images
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing a model folder: weights as float16, card with their digest; whole or not at all."""
+"""Writing a model folder: float16 weights, card with their digest, page for people; whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from cxpath.network import (
     card_text,
     receptive_field,
 )
+from cxpath.network.card_page import PAGE_NAME, card_page
 from cxpath.training.settings import TrainingSettings
 
 
@@ -121,7 +122,8 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbed
         digest = hashlib.sha256(files[EMBEDDING_NAME]).hexdigest()
         card = card.model_copy(update={"embedding_digest": digest})
     try:
-        _replace(folder, {**files, CARD_NAME: card_text(card).encode()})
+        page = card_page(card).encode()
+        _replace(folder, {**files, CARD_NAME: card_text(card).encode(), PAGE_NAME: page})
     except OSError as error:
         raise output_error(folder, error) from error
 
