@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.data.cells import Kind, Subkind, TissueRegion
 from cxpath.review.cells import inside_regions, region_outline, regions_of, reviewed_cells
