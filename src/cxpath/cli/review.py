@@ -174,11 +174,11 @@ def _edited_lines(entry: EditedEntry) -> Iterator[str]:
     from cxpath.scores import printed_form, two_decimals
 
     yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
-    if entry.cps is None or entry.interval_tissue is None:
+    if entry.estimate is None:
         yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
     else:
-        low, high = entry.interval_tissue
-        value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
+        (low, high), cps = entry.estimate.interval_tissue, entry.estimate.value
+        value = f"{printed_form(cps)}  ({two_decimals(cps)}"
         yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"

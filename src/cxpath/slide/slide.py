@@ -687,8 +687,13 @@ class Slide(ABC):
 
 
 def _refuse_absurd_extent(facts: SlideFacts) -> None:
-    """Refuse a slide larger than any glass, before anything is read for it or memory set aside."""
+    """Refuse an empty slide or one larger than any glass, before anything is read or memory set aside."""
     full, mpp = facts.levels[0], facts.resolution.mpp
+    if min(full.width_px, full.height_px) < 1:
+        raise UnreadableSlideError(
+            f"{facts.shown}: damaged: a picture of {full.width_px} x {full.height_px} px",
+            "copy the file again from the scanner or the archive",
+        )
     width_mm, height_mm = full.width_px * mpp / 1000, full.height_px * mpp / 1000
     if max(width_mm, height_mm) > _LONGEST_MM or width_mm * height_mm > _LARGEST_MM2:
         raise ResolutionError(

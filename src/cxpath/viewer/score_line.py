@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cxpath.documents.score import CutoffEntry
+from cxpath.documents.estimate import CutoffEntry
 from cxpath.review.cells import CLASS_NAMES
 from cxpath.review.events import Action, Event
 from cxpath.review.state import edited_cells, latest_undoable
