@@ -228,14 +228,13 @@ class Tab:
             raise BrowserFault(detail.get("exception", {}).get("description") or detail["text"])
         return answer["result"].get("value")
 
-    def wait_for(self, script: str, patience_s: float = _PATIENCE_S) -> Any:
-        """Return the value of an expression as soon as it is truthy."""
+    def wait_for(self, script: str, patience_s: float = _PATIENCE_S) -> None:
+        """Wait until an expression, or what its promise gives, is truthy."""
         end = time.monotonic() + patience_s
-        while not (value := self.evaluate(script)):
+        while not self.evaluate(f"Promise.resolve({script}).then(Boolean)"):
             if time.monotonic() > end:
                 raise BrowserFault(f"never came true: {script}\nerrors: {self.errors}\n{self._said()}")
             time.sleep(_POLL_S)
-        return value
 
     def _said(self) -> str:
         return str(self.evaluate("document.body ? document.body.innerText.slice(0, 2000) : ''"))

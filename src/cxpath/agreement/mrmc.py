@@ -24,9 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as f_distribution
-from scipy.stats import ncf, rankdata
-from scipy.stats import t as t_distribution
+from scipy.stats import f as f_distribution, ncf, rankdata, t as t_distribution
 
 from cxpath.agreement.base import Interval
 from cxpath.errors import ConfigurationError, StudyError

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -52,6 +52,9 @@ MEASUREMENTS = tuple(name for name, element in COLUMNS.items() if element is np.
 NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
 _COMPRESSION = 1
 """zlib's quickest: a sixth larger than 4, in half the time, while the network wants the processor."""
+
+_FLOAT = ".9g"
+"""Every digit of a float32, so that cells read back are the cells that were written."""
 
 _JSON: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
 
@@ -162,7 +165,7 @@ def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float)
     columns = zip(ids, codes.tolist(), x_px.tolist(), y_px.tolist(), _measurements(cells), strict=False)
     for identity, code, x, y, numbers in columns:
         yield (
-            f'{{"type":"Feature","id":"{identity}","geometry":{{"type":"Point","coordinates":[{x:.2f},{y:.2f}]}},'
+            f'{{"type":"Feature","id":"{identity}","geometry":{{"type":"Point","coordinates":[{x!r},{y!r}]}},'
             f'"properties":{{"objectType":"detection","classification":{labels[code]},'
             f'"measurements":{{{numbers}}}}}}}'
         )
@@ -179,25 +182,16 @@ def _measurements(cells: CellTable) -> Iterator[str]:
     One format string serves all cells when nothing is unknown, which is the rule and three times as fast.
     """
     columns = {name: getattr(cells, name) for name in MEASUREMENTS}
-    codes = {"subkind_code": cells.subkind, "region_code": cells.region}
+    codes = {"subkind_code": cells.subkind, "region_code": cells.region, "tile": cells.tile}
     if all(np.isfinite(array).all() for array in columns.values()):
-        members = [f'"{name}":%{_form(name)}' for name in columns] + [f'"{name}":%d' for name in codes]
+        members = [f'"{name}":%{_FLOAT}' for name in columns] + [f'"{name}":%d' for name in codes]
         template = ",".join(members)
         rows = zip(*(array.tolist() for array in (*columns.values(), *codes.values())), strict=True)
         yield from (template % row for row in rows)
     else:
-        texts = [_members(name, array, _form(name)) for name, array in columns.items()]
+        texts = [_members(name, array, _FLOAT) for name, array in columns.items()]
         texts += [_members(name, array, "d") for name, array in codes.items()]
         yield from (",".join(filter(None, row)) for row in zip(*texts, strict=True))
-
-
-def _form(name: str) -> str:
-    """Return the number format of a measurement.
-
-    `stained` keeps every digit of a float32, so that a cell read back is on the same side of a threshold and
-    gives the same intervals; four digits do for the others.
-    """
-    return ".9g" if name == "stained" else ".4g"
 
 
 def _members(name: str, array: NDArray[Any], form: str) -> list[str]:
@@ -229,7 +223,7 @@ _MOST_ROWS = 20_000_000
 
 
 class TableFileError(CxpathError, ValueError):
-    """A file that should hold a table of columns is no Parquet file, or not one of cxpath's."""
+    """A file that should contain a table of columns is no Parquet file, or not one of cxpath's."""
 
 
 def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mapping[str, Any]) -> None:
@@ -242,7 +236,7 @@ def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mappi
     path : Path
         Replaced as a whole.
     metadata : mapping
-        Facts that can be written as JSON; they stand in the schema under the key `cxpath`.
+        Facts that can be written as JSON; they are stored in the schema under the key `cxpath`.
 
     Raises
     ------
@@ -435,7 +429,7 @@ def write_cells(cells: CellTable, path: Path) -> None:
 def read_cells(path: Path | str) -> CellTable:
     """Read cells that cxpath wrote, or that somebody else wrote in the same form.
 
-    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may hold nulls
+    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may contain nulls
     (unknown). Further columns are ignored. Texts may be plain or dictionary-encoded.
 
     Raises
@@ -443,7 +437,7 @@ def read_cells(path: Path | str) -> CellTable:
     MissingFileError
         When there is no such file.
     CellsFileError
-        When it is no Parquet file, carries no facts, another schema version, lacks a column or holds a
+        When it is no Parquet file, carries no facts, another schema version, lacks a column or contains a
         value that the column does not allow.
     """
     path = Path(path)
@@ -486,14 +480,14 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
             return _codes(name, column, path)
         if name == "tile":
             column = column.fill_null(-1).cast(pa.int32())  # refuses what numpy would cut off
-        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is told
+        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is warned
             array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
-        raise CellsFileError(f"{path}: column {name} holds {column.type}, not numbers", _HINT) from error
+        raise CellsFileError(f"{path}: column {name} contains {column.type}, not numbers", _HINT) from error
     if name in REQUIRED_VALUES and not (np.abs(array) < _LARGEST_PX).all():
-        raise CellsFileError(f"{path}: column {name} holds values that are no positions", _HINT)
+        raise CellsFileError(f"{path}: column {name} contains values that are no positions", _HINT)
     return array
 
 
@@ -510,7 +504,7 @@ def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) 
     unknown = sorted({str(words[index]) for index in np.unique(indices) if index >= 0} - set(codes))
     if unknown:
         known = ", ".join(codes)
-        raise CellsFileError(f"{path}: column {name} holds {', '.join(unknown[:5])}", f"known: {known}")
+        raise CellsFileError(f"{path}: column {name} contains {', '.join(unknown[:5])}", f"known: {known}")
     lookup = np.array([*(codes.get(str(word), 0) for word in words), 0], dtype=np.uint8)
     return lookup[indices]
 

@@ -79,7 +79,7 @@ def _refuse_damaged_tiff(path: Path, shown: str) -> None:
 def _refuse_non_files(path: Path, shown: str) -> None:
     try:
         state = path.stat()
-    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL, or what no file name can hold
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL, or what no file name can contain
         raise MissingFileError(f"{shown}: no such file", "check the path") from error
     except OSError as error:
         raise _unreadable(shown, error) from error

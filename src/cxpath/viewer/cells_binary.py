@@ -130,18 +130,20 @@ def cell_marks(
     """
     table, known = reviewed.table, reviewed.network_cells
     class_of = np.where(reviewed.removed, np.uint8(REMOVED), table.kind)
+    added, near = np.zeros(len(table), dtype=bool), np.zeros(len(table), dtype=bool)
+    added[known:] = True
+    near[:known] = (network_stained >= min(_NEAR_FROM, threshold)) & (network_stained < threshold)
     flags = np.zeros(len(table), dtype=np.uint8)
-    near = (network_stained >= min(_NEAR_FROM, threshold)) & (network_stained < threshold)
-    flags[:known][near & ~reviewed.edited[:known]] |= np.uint8(Flag.NEAR_THRESHOLD)
-    flags[known:] |= np.uint8(Flag.ADDED)
     for flag, chosen in (
         (Flag.STAINED, table.stained >= threshold),
+        (Flag.NEAR_THRESHOLD, near & ~reviewed.edited),
         (Flag.EDITED, reviewed.edited),
+        (Flag.ADDED, added),
         (Flag.ACCEPTED, reviewed.accepted),
         (Flag.OUTSIDE, ~reviewed.inside),
         (Flag.NEVER_COUNTED, in_uncounted_region(table)),
     ):
-        flags[chosen] |= np.uint8(flag)
+        flags |= chosen.view(np.uint8) * np.uint8(flag)
     class_of[hidden] = HIDDEN
     flags[hidden] &= np.uint8(Flag.ACCEPTED | Flag.OUTSIDE)
     order = np.concatenate([grid.row_of_id, np.arange(known, len(table))])

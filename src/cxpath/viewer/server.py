@@ -45,6 +45,7 @@ from cxpath.viewer.messages import (
     SquareBody,
     UndoBody,
 )
+from cxpath.viewer.repeats import Repeats
 from cxpath.viewer.saving import write_regions
 from cxpath.viewer.score_line import changes_message, state_message
 from cxpath.viewer.security import OPEN_PATH, Access, Guard, error_document
@@ -86,6 +87,7 @@ class ReviewServer:
 
     def app(self) -> Guard:
         """Return the application with its guard."""
+        repeats = Repeats()
         routes = [
             Route("/", self._index),
             Route(OPEN_PATH, self._open),
@@ -95,7 +97,10 @@ class ReviewServer:
             Route("/audit/{number:int}.jpg", self._question_crop),
             Route("/audit/squares/{number:int}.jpg", self._square_crop),
             *(Route(f"/api/{name}", answer) for name, answer in self._reading().items()),
-            *(Route(f"/api/{name}", answer, methods=["POST"]) for name, answer in self._deciding().items()),
+            *(
+                Route(f"/api/{name}", repeats.once(answer), methods=["POST"])
+                for name, answer in self._deciding().items()
+            ),
         ]
         handlers: Mapping[Any, Any] = {
             HTTPException: _http_error,

@@ -70,11 +70,11 @@ export class AuditView {
       this.audit = null;
     }
     if (this.audit) this.#keepWaiting();
-    const same = before && this.audit && before.name === this.audit.name;
+    const same = Boolean(before && this.audit && before.name === this.audit.name);
     const reopened = same && follow ? this.#reopened(before) : -1;
-    if (reopened >= 0) this.place = reopened;
-    else if (!same) this.place = this.#firstOpen();
-    this.clear();
+    const place = reopened >= 0 ? reopened : same ? this.place : this.#firstOpen();
+    if (!same || place !== this.place) this.clear();
+    this.place = place;
     if (this.shown) this.render();
   }
 

@@ -50,8 +50,11 @@ export class CellTable {
     this.flags = next(Uint8Array, this.count);
   }
 
-  /** Take over what changed, and make room for cells that were added. */
-  patch({ events, cells }) {
+  /**
+   * Take over what changed, and make room for cells that were added; returns whether that is all that changed:
+   * an answer to a decision says nothing of what another tab decided meanwhile (`since` is unknown then).
+   */
+  patch({ events, cells }, since = events - 1) {
     const most = cells.reduce((high, [id]) => Math.max(high, id + 1), this.count);
     if (most > this.count) this.#grow(most);
     for (const [id, kind, flags, x, y] of cells) {
@@ -60,7 +63,9 @@ export class CellTable {
       this.x[id] = x;
       this.y[id] = y;
     }
-    this.events = events;
+    const whole = since <= this.events;
+    if (whole) this.events = Math.max(events, this.events);
+    return whole;
   }
 
   #grow(count) {

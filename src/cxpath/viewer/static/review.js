@@ -59,8 +59,9 @@ class Review extends EventTarget {
 
   /** Take the server's answer to a decision. */
   take(answer, item) {
-    if (answer.changes) this.#patch(answer.changes);
+    const whole = !answer.changes || this.#patch(answer.changes);
     if (answer.state) this.#show(answer.state);
+    if (!whole) queueMicrotask(() => this.lookForChanges());
     this.tell("decided", { answer, item });
     const said = answer.state?.last?.text;
     if (said) announce(`${said}. ${this.scoreSentence()}`);
@@ -85,13 +86,16 @@ class Review extends EventTarget {
   /** Look whether another tab decided something. */
   async lookForChanges() {
     if (this.looking || document.hidden || !this.cells) return;
+    if (this.outbox.waiting && this.outbox.connected) return; // the answer on its way says more
     this.looking = true;
     try {
-      const changes = await read(`/api/changes?since=${this.cells.events}`);
+      const since = this.cells.events;
+      const changes = await read(`/api/changes?since=${since}`);
       if (!this.outbox.connected) this.outbox.send();
       this.tell("connection", { connected: true, waiting: this.outbox.waiting });
-      if (changes.events === this.state.events && changes.head_hash === this.state.head_hash) return;
-      this.#patch(changes);
+      const known = changes.events <= this.state.events && changes.events <= this.cells.events;
+      if (known || this.outbox.waiting) return;
+      this.#patch(changes, since);
       this.#show(await read("/api/state"));
       this.tell("decided", { answer: null, item: null });
     } catch (error) {
@@ -121,13 +125,14 @@ class Review extends EventTarget {
     }
   }
 
-  #patch(changes) {
+  #patch(changes, since) {
     if (changes.reload) {
       this.loadCells().catch((error) => this.complain(error));
-      return;
+      return true;
     }
-    this.cells.patch(changes);
+    const whole = this.cells.patch(changes, since);
     this.tell("cells", changes.cells);
+    return whole;
   }
 
   #show(state) {
