@@ -92,7 +92,7 @@ def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
     """Return the column names, and the text below them with lines that end in LF."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = io.StringIO(text, newline="")
+    lines = _Lines(text)
     try:
         names = [name.strip() for name in next(csv.reader(lines, delimiter=separator), [])]
     except (csv.Error, TypeError) as error:
@@ -101,7 +101,21 @@ def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise CellsFileError(f"{file}: a column name stands twice: {twice!r}", _AGAIN)
-    return names, lines.read()
+    return names, text[lines.read :]
+
+
+class _Lines:
+    """The lines of a text, and how many letters of it were read; `io.StringIO` would need four bytes each."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while self.read < len(self._text):
+            start, end = self.read, self._text.find("\n", self.read)
+            self.read = len(self._text) if end < 0 else end + 1
+            yield self._text[start : self.read]
 
 
 def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
@@ -110,7 +124,7 @@ def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
     if not body.strip("\n"):
         return pa.table({name: pa.array([], pa.string()) for name in columns})
     return pcsv.read_csv(
-        io.BytesIO(body.encode()),
+        pa.BufferReader(body.encode()),
         read_options=pcsv.ReadOptions(column_names=columns),
         parse_options=pcsv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pcsv.ConvertOptions(
