@@ -58,8 +58,10 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
     CellsFileError
         When a row is longer than the header, the last line breaks off, or a column name stands twice.
     """
-    text, separator = without_separator_line(_decoded_table(content, file, CellsFileError))
-    names, body = _header(text, separator, file)
+    # No name for the whole text: it would be kept next to its copy below the header.
+    names, body, separator = _header(
+        *without_separator_line(_decoded_table(content, file, CellsFileError)), file
+    )
     columns = [name or f"\0{place}" for place, name in enumerate(names)]
     try:
         table, warnings = _quick(body, columns, separator), list[str]()
@@ -73,7 +75,7 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
 def without_separator_line(text: str) -> tuple[str, str]:
     """Return a table's text without a first line `sep=X`, and its separator."""
     text = text.lstrip("\r\n ")
-    first = _LINE_END.split(text, maxsplit=1)[0]
+    first = _first_line(text)
     stated = _SEPARATOR_LINE.match(first)
     if stated is None:
         return text, separator_of(text)
@@ -83,13 +85,18 @@ def without_separator_line(text: str) -> tuple[str, str]:
 
 def separator_of(text: str) -> str:
     """Return the one of tab, semicolon and comma that the first line holds most of outside quotes."""
-    first = _LINE_END.split(text.lstrip("\r\n "), maxsplit=1)[0]
+    first = _first_line(text.lstrip("\r\n "))
     unquoted = re.sub(r'"[^"]*"', "", first)
     return max(_SEPARATORS, key=unquoted.count)
 
 
-def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
-    """Return the column names, and the text below them with lines that end in LF."""
+def _first_line(text: str) -> str:
+    end = _LINE_END.search(text)
+    return text[: end.start()] if end else text
+
+
+def _header(text: str, separator: str, file: object) -> tuple[list[str], str, str]:
+    """Return the column names, the text below them with lines that end in LF, and the separator."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = _Lines(text)
@@ -101,7 +108,7 @@ def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise CellsFileError(f"{file}: a column name stands twice: {twice!r}", _AGAIN)
-    return names, text[lines.read :]
+    return names, text[lines.read :], separator
 
 
 class _Lines:
