@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import SampledFields, SlideCells, areas_with_regions
+from cxpath.app.slide_cells import SampledFields, SlideCells
+from cxpath.app.slide_look import areas_with_regions
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.regions import Regions
 from cxpath.data.slide_info import SlideInfo
@@ -46,6 +47,7 @@ from cxpath.documents.score import (
 from cxpath.io.atomic import atomic_write
 from cxpath.network.device import Device
 from cxpath.network.model import ModelCard
+from cxpath.network.settings import NetworkSettings
 from cxpath.pipeline.stages import StageTimes, bottleneck
 from cxpath.scores.score import SlideScore
 from cxpath.scores.settings import ScoringSettings
@@ -78,6 +80,7 @@ class RunFacts:
     card: ModelCard
     started: datetime
     device: Device
+    network: NetworkSettings
     warnings: tuple[Reason, ...]
     found: SlideCells | None
     scoring: ScoringSettings
@@ -124,8 +127,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
 
 def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument:
     """Return what repeats the run, and nothing that names a patient or a folder."""
-    request, found = facts.request, facts.found
-    network = request.configuration.network
+    request, found, network = facts.request, facts.found, facts.network
     stages = found.stages if found else ()
     slowest = bottleneck(stages)
     return RunDocument(

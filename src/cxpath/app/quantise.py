@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cxpath.errors import OutputError
 from cxpath.network.device import Device
-from cxpath.network.engines import Engine, OpenvinoEngine, TorchEngine, openvino_version, quantise
+from cxpath.network.engines import Engine, OpenvinoEngine, TorchEngine, openvino_version, quantise, resolved
 from cxpath.network.model import Model
 from cxpath.network.settings import NetworkSettings
 from cxpath.slide.identity import cache_path
@@ -33,13 +33,14 @@ _log = logging.getLogger(__name__)
 
 
 def choose_engine(model: Model, device: Device, settings: NetworkSettings) -> Engine:
-    """Return the engine that the settings name.
+    """Return the engine that the settings name, or the quickest for "auto".
 
     Raises
     ------
     DeviceError
         When it is not installed or does not run on the device.
     """
+    settings = resolved(settings, device, model.card.validated_precisions)
     if settings.engine == "torch":
         return TorchEngine(model, device)
     return OpenvinoEngine(model, device, quantised_network(model) if settings.precision == "int8" else None)
