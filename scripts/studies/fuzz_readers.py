@@ -1,6 +1,7 @@
 """Damage files of every kind and read them: `make fuzz`. Prints a table of what became of them, as Markdown.
 
     python -m scripts.studies.fuzz_readers [--only VCF MAF] [--inputs 1000] [--seed 1] [--faults FOLDER]
+      [--tallies FILE]
 
 A reader may read an input or refuse it by a `CxpathError` of one line that names the file. All else is a
 fault: another exception, a number out of its range, more than 5 s of processor time, more than 1 GB of
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import itertools
 import json
 import multiprocessing
 import os
@@ -26,7 +28,7 @@ import tempfile
 import traceback
 import unicodedata
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -38,6 +40,7 @@ from typing import NamedTuple
 import psutil
 
 from cxpath.errors import CxpathError
+from cxpath.io.atomic import atomic_write
 from scripts.studies.fuzzed_readers import ROOT, FuzzedReader, readers
 from scripts.studies.mutations import mutated
 
@@ -45,6 +48,8 @@ MOST_SECONDS, MOST_BYTES = 5, 2**30
 _PATIENCE_S = 20 * MOST_SECONDS
 """Until a worker that uses no processor time counts as hanging; generous, since a machine may be busy."""
 _START_S = 600
+_AHEAD = 16
+"""How many inputs lie ready for a worker: on a busy machine else it would wait for this process each time."""
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
@@ -95,6 +100,12 @@ class Tally:
         self.outcomes[answer.outcome] += 1
         self.slowest_s = max(self.slowest_s, answer.seconds)
         self.peak_bytes = max(self.peak_bytes, answer.peak_bytes)
+
+    def merge(self, other: Tally) -> None:
+        """Count the inputs of another run, too."""
+        self.outcomes += other.outcomes
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+        self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
 
 
 # In the worker.
@@ -192,15 +203,31 @@ class _Worker:
             raise RuntimeError(f"the worker for {self._warm_up.name} does not start")
         self._channel.recv()
 
-    def read(self, path: Path) -> Answer:
-        """Return what became of the file."""
-        self._channel.send(str(path))
+    def read(self, paths: Iterable[Path]) -> Iterator[Answer]:
+        """Yield what became of each file; at most 16 are taken ahead and have to be there until answered."""
+        waiting, ahead = deque[Path](), iter(paths)
+        while True:
+            for path in itertools.islice(ahead, _AHEAD - len(waiting)):
+                waiting.append(path)
+                self._channel.send(str(path))
+            if not waiting:
+                return
+            waiting.popleft()
+            yield self._answer() or self._replaced(waiting)
+
+    def _answer(self) -> Answer | None:
         if self._channel.poll(_PATIENCE_S):
             with contextlib.suppress(EOFError, ConnectionResetError):
                 answer: Answer = self._channel.recv()
                 return answer
+        return None
+
+    def _replaced(self, waiting: Iterable[Path]) -> Answer:
+        """Say how the process ended, and let another one take over what it had still to read."""
         answer = self._ended()
         self._start()
+        for path in waiting:
+            self._channel.send(str(path))
         return answer
 
     def _ended(self) -> Answer:
@@ -257,17 +284,21 @@ def fuzz(
     """
     reader, tally, found = readers(tuple(corpus))[name](), Tally(), list[str]()
     with tempfile.TemporaryDirectory() as home:
-        (Path(home) / "whole").mkdir()
-        whole, path = Path(home) / "whole" / reader.name, Path(home) / reader.name
-        whole.write_bytes(reader.seeds[0])
+        whole = _written(Path(home) / "whole", reader.name, reader.seeds[0])
         with worker_for(reader, whole, Path(home)) as worker:
-            for one in inputs(reader, name, seed, count):
-                path.write_bytes(one.content)
-                answer = worker.read(path)
+            for_files, for_answers = itertools.tee(inputs(reader, name, seed, count))
+            paths = (_written(Path(home) / str(n % (_AHEAD + 1)), reader.name, c) for n, c in for_files)
+            for answer, one in zip(worker.read(paths), for_answers, strict=True):
                 tally.add(answer)
                 if answer.outcome.is_fault:
                     found.append(_written_down(faults, name, seed, one, reader.name, answer))
     return tally, found
+
+
+def _written(folder: Path, name: str, content: bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+    return folder / name
 
 
 def _written_down(
@@ -305,10 +336,36 @@ def table(tallies: Mapping[str, Tally]) -> str:
 def _sum(tallies: Iterable[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
-        total.outcomes += tally.outcomes
-        total.slowest_s = max(total.slowest_s, tally.slowest_s)
-        total.peak_bytes = max(total.peak_bytes, tally.peak_bytes)
+        total.merge(tally)
     return total
+
+
+def read_tallies(path: Path) -> dict[str, Tally]:
+    """Return what `write_tallies` kept of earlier runs; nothing where there is no such file."""
+    if not path.exists():
+        return {}
+    return {
+        name: Tally(
+            Counter({Outcome[outcome]: count for outcome, count in kept["outcomes"].items()}),
+            kept["slowest_s"],
+            kept["peak_bytes"],
+        )
+        for name, kept in json.loads(path.read_text(encoding="utf-8")).items()
+    }
+
+
+def write_tallies(path: Path, tallies: Mapping[str, Tally]) -> None:
+    """Keep the tallies, so that a run of many hours can be done in parts."""
+    kept = {
+        name: {
+            "outcomes": {outcome.name: count for outcome, count in tally.outcomes.items()},
+            "slowest_s": tally.slowest_s,
+            "peak_bytes": tally.peak_bytes,
+        }
+        for name, tally in tallies.items()
+    }
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def corpus_folders() -> list[Path]:
@@ -328,11 +385,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=Path, default=Path("cxpath-out/fuzz"), help="where faults are kept")
     parser.add_argument("--corpus", type=Path, nargs="*", help="folders of further files to damage")
+    parser.add_argument("--tallies", type=Path, help="JSON file that sums up several runs")
     options = parser.parse_args()
     corpus = corpus_folders() if options.corpus is None else options.corpus
-    tallies: dict[str, Tally] = {}
+    tallies = read_tallies(options.tallies) if options.tallies else {}
     for name in options.only or readers():
-        tallies[name], found = fuzz(name, options.seed, options.inputs, options.faults, corpus)
+        tally, found = fuzz(name, options.seed, options.inputs, options.faults, corpus)
+        tallies.setdefault(name, Tally()).merge(tally)
+        if options.tallies:
+            write_tallies(options.tallies, tallies)
         print(*found, f"{name}: {options.inputs} inputs", sep="\n", file=sys.stderr, flush=True)
     print(table(tallies))
     sys.exit(any(tally.faults for tally in tallies.values()))

@@ -16,13 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.app.request import ScoreRequest
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.regions import RegionMeaning, Regions
-from cxpath.data.slide_info import SlideInfo, TissueAreas
-from cxpath.io.regions import read_regions
-from cxpath.slide.open import open_slide
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue, find_tissue
+from cxpath.data import Reason, ReasonCode, RegionMeaning, Regions, SlideInfo, TissueAreas, coded
+from cxpath.io import read_regions
+from cxpath.slide import Slide, open_slide
+from cxpath.tissue import Tissue, find_tissue
 
 # How long each stage of a run took.
 
@@ -137,7 +134,9 @@ def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
     if not regions:
         return tissue.areas
     pixel_mm2 = (tissue.overview_mpp / 1000.0) ** 2
-    inside = {area.holds: _within(tissue, regions, area.holds) for area in regions.areas}
+    inside = {
+        area.effective_meaning: _within(tissue, regions, area.effective_meaning) for area in regions.areas
+    }
     drawn = {
         meaning.value: float((mask & tissue.found).sum()) * pixel_mm2 for meaning, mask in inside.items()
     }

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -56,6 +56,9 @@ _COMPRESSION = 1
 
 _CELLS_AT_A_TIME = 16_384
 """Written at once: the texts of more would take gigabytes where a file brings millions."""
+
+_FLOAT = ".9g"
+"""Every digit of a float32, so that cells read back are the cells that were written."""
 
 _JSON: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
 
@@ -174,7 +177,7 @@ def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float)
     for names, rows in _same_known(known):
         columns = [getattr(cells, name)[rows] for name in names]
         values = (identity[rows], x_px[rows], y_px[rows], label[rows], *columns)
-        codes = (cells.subkind[rows], cells.region[rows])
+        codes = (cells.subkind[rows], cells.region[rows], cells.tile[rows])
         template = _template(names)
         lists = (array.tolist() for array in (*values, *codes))
         features[rows] = [template % row for row in zip(*lists, strict=True)]
@@ -190,10 +193,10 @@ def _same_known(known: NDArray[np.bool_]) -> Iterator[tuple[list[str], NDArray[n
 
 
 def _template(names: Sequence[str]) -> str:
-    members = [f'"{name}":%{_form(name)}' for name in names]
-    members += [f'"{name}":%d' for name in ("subkind_code", "region_code")]
+    members = [f'"{name}":%{_FLOAT}' for name in names]
+    members += [f'"{name}":%d' for name in ("subkind_code", "region_code", "tile")]
     return (
-        '{"type":"Feature","id":"%s","geometry":{"type":"Point","coordinates":[%.2f,%.2f]},'
+        '{"type":"Feature","id":"%s","geometry":{"type":"Point","coordinates":[%r,%r]},'
         '"properties":{"objectType":"detection","classification":%s,'
         f'"measurements":{{{",".join(members)}}}}}}}'
     )
@@ -202,15 +205,6 @@ def _template(names: Sequence[str]) -> str:
 def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
     sign = [] if stained is None else ["Positive" if stained else "Negative"]
     return json.dumps({"names": [CLASS_NAMES[kind], *sign], "color": COLOURS[kind, bool(stained)]}, **_JSON)
-
-
-def _form(name: str) -> str:
-    """Return the number format of a measurement.
-
-    `stained` keeps every digit of a float32, so that a cell read back is on the same side of a threshold and
-    gives the same intervals; four digits do for the others.
-    """
-    return ".9g" if name == "stained" else ".4g"
 
 
 def _identities(slide_digest: str, first: int, number: int) -> NDArray[np.object_]:
@@ -239,7 +233,7 @@ _MOST_ROWS = 20_000_000
 
 
 class TableFileError(CxpathError, ValueError):
-    """A file that should hold a table of columns is no Parquet file, or not one of cxpath's."""
+    """A file that should contain a table of columns is no Parquet file, or not one of cxpath's."""
 
 
 def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mapping[str, Any]) -> None:
@@ -252,7 +246,7 @@ def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mappi
     path : Path
         Replaced as a whole.
     metadata : mapping
-        Facts that can be written as JSON; they stand in the schema under the key `cxpath`.
+        Facts that can be written as JSON; they are stored in the schema under the key `cxpath`.
 
     Raises
     ------
@@ -445,7 +439,7 @@ def write_cells(cells: CellTable, path: Path) -> None:
 def read_cells(path: Path | str) -> CellTable:
     """Read cells that cxpath wrote, or that somebody else wrote in the same form.
 
-    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may hold nulls
+    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may contain nulls
     (unknown). Further columns are ignored. Texts may be plain or dictionary-encoded.
 
     Raises
@@ -453,7 +447,7 @@ def read_cells(path: Path | str) -> CellTable:
     MissingFileError
         When there is no such file.
     CellsFileError
-        When it is no Parquet file, carries no facts, another schema version, lacks a column or holds a
+        When it is no Parquet file, carries no facts, another schema version, lacks a column or contains a
         value that the column does not allow.
     """
     path = Path(path)
@@ -496,14 +490,14 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
             return _codes(name, column, path)
         if name == "tile":
             column = column.fill_null(-1).cast(pa.int32())  # refuses what numpy would cut off
-        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is told
+        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is warned
             array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
-        raise CellsFileError(f"{path}: column {name} holds {column.type}, not numbers", _HINT) from error
+        raise CellsFileError(f"{path}: column {name} contains {column.type}, not numbers", _HINT) from error
     if name in REQUIRED_VALUES and not (np.abs(array) < _LARGEST_PX).all():
-        raise CellsFileError(f"{path}: column {name} holds values that are no positions", _HINT)
+        raise CellsFileError(f"{path}: column {name} contains values that are no positions", _HINT)
     return array
 
 
@@ -520,7 +514,7 @@ def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) 
     unknown = sorted({str(words[index]) for index in np.unique(indices) if index >= 0} - set(codes))
     if unknown:
         known = ", ".join(codes)
-        raise CellsFileError(f"{path}: column {name} holds {', '.join(unknown[:5])}", f"known: {known}")
+        raise CellsFileError(f"{path}: column {name} contains {', '.join(unknown[:5])}", f"known: {known}")
     lookup = np.array([*(codes.get(str(word), 0) for word in words), 0], dtype=np.uint8)
     return lookup[indices]
 

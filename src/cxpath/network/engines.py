@@ -50,7 +50,7 @@ class TorchEngine:
     """Runs a folded copy of the network in torch.
 
     Bytes travel to the device and become numbers there. On a GPU they go through pinned memory, so that the
-    copy runs beside the batch before it.
+    copy runs while the batch before it.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ EXACT_LAYERS = (".*outputs.*", ".*region.*")
 """Layers that stay in floating point when a network is quantised: the last ones, which give the logits."""
 
 
-def resolved(
+def resolve_engine(
     settings: NetworkSettings, device: Device, validated_precisions: Sequence[str] = ()
 ) -> NetworkSettings:
     """Return the settings with engine "auto" replaced by the one to run; what was stated stays.
@@ -175,7 +175,7 @@ def quantise(model: Model, tiles: Sequence[NDArray[np.uint8]], path: Path) -> No
     tiles : sequence of uint8 arrays, (H, W, 3)
         What the network will see, at its µm/px; sides of one size, multiples of 16.
     path : Path
-        The `.xml` to write; the weights come beside it as `.bin`.
+        The `.xml` to write; the weights come next to it as `.bin`.
 
     Raises
     ------

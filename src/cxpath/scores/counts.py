@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal, localcontext
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
-from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.data import CellTable, Kind, Reason, ReasonCode, Subkind, TissueRegion
 
 # What each cell counts as once its place is known: nothing in necrosis or benign epithelium ever counts.
 
@@ -57,6 +56,8 @@ def places_on_lattice(cells: CellTable, side_px: float) -> tuple[NDArray[np.int6
 
 # How a score is printed: floored, so that the printed number never crosses a cut-off.
 
+_DIGITS_OF_ANY_NUMBER = 330
+
 
 def printed_form(score: float) -> str:
     """Return the score as a reader sees it.
@@ -70,8 +71,7 @@ def printed_form(score: float) -> str:
         return "0"
     if exact < 1:
         return "<1"
-    step = Decimal("0.1") if exact < 10 else Decimal("1")
-    return str(exact.quantize(step, rounding=ROUND_FLOOR))
+    return _floored(exact, "0.1" if exact < 10 else "1")
 
 
 def printed_end(bound: float) -> str:
@@ -84,7 +84,7 @@ def printed_end(bound: float) -> str:
     if 0 < exact < Decimal("0.1"):
         return "<0.1"
     if 0 < exact < 1:
-        return str(exact.quantize(Decimal("0.1"), rounding=ROUND_FLOOR))
+        return _floored(exact, "0.1")
     return printed_form(bound)
 
 
@@ -95,10 +95,16 @@ def printed_interval(low: float, high: float) -> str:
 
 def two_decimals(score: float) -> str:
     """Return the score with two decimals, floored likewise: 0.996 is "0.99", not "1.00"."""
-    return str(Decimal(repr(float(score))).quantize(Decimal("0.01"), rounding=ROUND_FLOOR))
+    return _floored(Decimal(repr(float(score))), "0.01")
 
 
-# Which immune cells belong to the tumour: those in its nests and the stroma beside them.
+def _floored(exact: Decimal, step: str) -> str:
+    """Return a finite number floored to whole steps, however large it is."""
+    with localcontext(prec=_DIGITS_OF_ANY_NUMBER):
+        return str(exact.quantize(Decimal(step), rounding=ROUND_FLOOR))
+
+
+# Which immune cells belong to the tumour: those in its nests and the stroma next to them.
 
 
 def distance_to_tumour_um(
@@ -112,7 +118,7 @@ def distance_to_tumour_um(
     candidates : bool array, (N,)
         Cells to ask about.
     at_least_um : float
-        Distances of this and below need not be told apart.
+        Distances of this and below need not be distinguished.
     at_most_um : float
         No need to look farther.
 
@@ -126,9 +132,9 @@ def distance_to_tumour_um(
     tumour = countable_kind(cells) == Kind.TUMOUR
     if not tumour.any() or not candidates.any():
         return distance_um
-    beside = candidates & _shares_square(cells, tumour, at_least_um)
-    distance_um[beside] = 0.0
-    asked = candidates & ~beside
+    sharing = candidates & _shares_square(cells, tumour, at_least_um)
+    distance_um[sharing] = 0.0
+    asked = candidates & ~sharing
     if asked.any():
         within_reach = tumour & _around(cells, asked, at_most_um)
         tree = cKDTree(np.column_stack([cells.x_px[within_reach], cells.y_px[within_reach]]))
@@ -140,15 +146,15 @@ def distance_to_tumour_um(
 
 
 def _shares_square(cells: CellTable, tumour: NDArray[np.bool_], within_um: float) -> NDArray[np.bool_]:
-    """Say which cells lie in a square with tumour that is too small to hold two cells farther apart."""
+    """Say which cells lie in a square with tumour that is too small to contain two cells farther apart."""
     place, _ = places_on_lattice(cells, within_um / np.sqrt(2.0) / cells.facts.mpp)
-    holds = np.zeros(int(place.max()) + 1, dtype=bool)
-    holds[place[tumour]] = True
-    return np.asarray(holds[place])
+    with_tumour = np.zeros(int(place.max()) + 1, dtype=bool)
+    with_tumour[place[tumour]] = True
+    return np.asarray(with_tumour[place])
 
 
 def _around(cells: CellTable, asked: NDArray[np.bool_], reach_um: float) -> NDArray[np.bool_]:
-    """Say which cells lie in or beside a square, as wide as the reach, that holds an asked cell."""
+    """Say which cells lie in or next to a square, as wide as the reach, that contains an asked cell."""
     place, columns = places_on_lattice(cells, reach_um / cells.facts.mpp)
     grid = np.zeros((int(place.max()) // columns + 1, columns), dtype=bool)
     grid.ravel()[place[asked]] = True
@@ -331,7 +337,7 @@ def parts_of_immune(
 def why_inadequate(counts: CellCounts, required: int) -> tuple[Reason, ...]:
     """Return why the cells do not suffice for a score, with what to do; empty when they do."""
     if counts.tumour == 0:
-        text = "no viable tumour cell was found: check that the block holds tumour, and the regions drawn"
+        text = "no viable tumour cell was found: check that the block contains tumour, and the regions drawn"
         return (Reason(ReasonCode.NO_TUMOUR, text),)
     if counts.tumour < required:
         found = f"only {counts.tumour} viable tumour cells were found, {required} are required"
@@ -363,7 +369,7 @@ def combined_positive_score(counts: CellCounts) -> float | None:
 class GroupedCounts:
     """Counts of G groups of cells, as in `CellCounts`; int64 arrays of length G.
 
-    `immune_positive` holds the counted ones; stained immune cells far from tumour are in none of them.
+    `immune_positive` contains the counted ones; stained immune cells far from tumour are in none of them.
     """
 
     tumour_positive: NDArray[np.int64]

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
@@ -329,6 +329,17 @@ class FastPath:
             self._note(f"level {index}: {error}")
             return None
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of a level's stored JPEG tiles; None when it is not fast."""
+        level = self._tiles.levels.get(index) if self._tiles else None
+        return (level.tile_width_px, level.tile_height_px) if level else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, as `JpegTiles.stored` does; None when the level is not fast."""
+        if self._tiles is None or index not in self._tiles.levels:
+            return None
+        return self._tiles.stored(index, column, row)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._tiles:
@@ -385,7 +396,7 @@ def find_fast_path(
         else:
             described[index] = level
     if not described:
-        return FastPath(None, library, _told(reasons))
+        return FastPath(None, library, _text_of(reasons))
     tiles = JpegTiles(path, shown, described, colours)
     for index in described:
         reason = _why_not(tiles, index, fetch)
@@ -395,8 +406,8 @@ def find_fast_path(
             del tiles.levels[index]
             reasons[index] = reason
     if reasons:
-        _log.info("levels read through %s: %s", library, _told(reasons))
-    return FastPath(tiles if tiles.levels else None, library, _told(reasons))
+        _log.info("levels read through %s: %s", library, _text_of(reasons))
+    return FastPath(tiles if tiles.levels else None, library, _text_of(reasons))
 
 
 def _why_not(tiles: JpegTiles, index: int, fetch: Fetch) -> str | None:
@@ -427,7 +438,7 @@ def _difference(tiles: JpegTiles, index: int, number: int, fetch: Fetch) -> floa
     return float(np.abs(own.astype(np.int16) - fetch(index, x_px, y_px, width, height)).mean())
 
 
-def _told(reasons: Mapping[int, str]) -> str:
+def _text_of(reasons: Mapping[int, str]) -> str:
     """Return the reasons on one line, levels with the same one together."""
     levels_of: dict[str, list[str]] = {}
     for index, reason in reasons.items():
@@ -581,6 +592,18 @@ class Slide(ABC):
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
         return self._sample(source, along_y, along_x)
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
+        return self._fast.tile_size(index) if self._fast else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
+
+        None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
+        one; `read` gives its pixels then.
+        """
+        return self._fast.stored_tile(index, column, row) if self._fast else None
+
     @property
     def reader_path(self) -> ReaderPath:
         """How pixels are read, so far: by the fast path or the library, and why."""
@@ -680,8 +703,13 @@ class Slide(ABC):
 
 
 def _refuse_absurd_extent(facts: SlideFacts) -> None:
-    """Refuse a slide larger than any glass, before anything is read for it or memory set aside."""
+    """Refuse an empty slide or one larger than any glass, before anything is read or memory set aside."""
     full, mpp = facts.levels[0], facts.resolution.mpp
+    if min(full.width_px, full.height_px) < 1:
+        raise UnreadableSlideError(
+            f"{facts.shown}: damaged: a picture of {full.width_px} x {full.height_px} px",
+            "copy the file again from the scanner or the archive",
+        )
     width_mm, height_mm = full.width_px * mpp / 1000, full.height_px * mpp / 1000
     if max(width_mm, height_mm) > _LONGEST_MM or width_mm * height_mm > _LARGEST_MM2:
         raise ResolutionError(
