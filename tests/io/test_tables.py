@@ -399,3 +399,17 @@ def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path)
     sheet.column_dimensions["F"].hidden = True
     book.save(tmp_path / "reads.xlsx")
     assert plain_table(tmp_path / "reads.xlsx").warnings == ()
+
+
+@given(
+    names=st.lists(st.text('ab ,;\n"é', min_size=1, max_size=6), min_size=2, max_size=4, unique_by=str.strip),
+    rows=st.integers(0, 3),
+)
+def test_a_header_of_several_lines_is_split_from_its_rows(names: list[str], rows: int) -> None:
+    named = [name.strip() or f"c{place}" for place, name in enumerate(names)]
+    quoted = ",".join('"' + name.replace('"', '""') + '"' for name in named)
+    body = "".join(f"{row}," + ",".join("x" for _ in named[1:]) + "\n" for row in range(rows))
+    if len(set(named)) == len(named) and not any(";" in name or "," in name for name in named):
+        table, _ = read_text_table(f"{quoted}\n{body}".encode(), "a.csv")
+        assert table.column_names == named
+        assert table.column(0).to_pylist() == [str(row) for row in range(rows)]

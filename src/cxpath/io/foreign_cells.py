@@ -64,6 +64,7 @@ from cxpath.io.tables import numbers, read_text_table, texts
 COLUMNS_FORM = "table of cells"
 
 _PLACES = (("x_px", "y_px"), ("x_um", "y_um"))
+_NO_PLAIN_NUMBER = r"[^0-9eE.,+\-\s]"
 _WORDS = {"true": "1", "false": "0", "yes": "1", "no": "0", "positive": "1", "negative": "0"}
 _SCALE_TOLERANCE = 0.05
 _HINT = "see docs/how-to/cells-from-elsewhere.md for the columns"
@@ -153,6 +154,8 @@ def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.int8())
     if not pa.types.is_string(column.type):
         return column
+    if not pc.any(pc.match_substring_regex(column, _NO_PLAIN_NUMBER), min_count=0).as_py():
+        return column  # millions of numbers, most of them different: no detour over each
     index, words = texts(column)
     if not any(word.casefold() in _WORDS for word in words):
         return column
@@ -833,7 +836,7 @@ def _another_file(cells: CellTable, info: SlideInfo) -> Iterator[str]:
 
 
 def _twice(cells: CellTable) -> Iterator[str]:
-    places = np.unique(np.stack([cells.x_px, cells.y_px]), axis=1).shape[1]
+    places = len(np.unique(cells.x_px + 1j * cells.y_px))
     if places < len(cells):
         yield (
             f"cells exactly where another cell of the file lies: {len(cells) - places}; each was counted, so "
