@@ -11,7 +11,7 @@ from cxpath.review.state import edited_cells, latest_undoable
 from cxpath.scores.audit import AuditedScore, answers_for_width, probability_at_least
 from cxpath.scores.counts import printed_form, printed_interval
 from cxpath.scores.score import ScoreEstimate
-from cxpath.scores.settings import CutoffVerdict, borderline_rule, judge
+from cxpath.scores.settings import CutoffVerdict, borderline_rule, decide_cutoff
 from cxpath.viewer.messages import (
     AuditedMessage,
     AuditMessage,
@@ -138,7 +138,7 @@ def _audited(session: ReviewSession, score: AuditedScore | None) -> AuditedMessa
 
 def _cutoffs(session: ReviewSession, audited: AuditedScore | None) -> Iterator[CutoffMessage]:
     stated = session.review.scored.score.cps
-    network = {value: _side_stated(entry) for value, entry in stated.judged} if stated else {}
+    network = {value: _side_stated(entry) for value, entry in stated.decided} if stated else {}
     cps = session.estimate.cps if session.state.changes_score() else None
     edited = _sides(cps)
     rule = borderline_rule(session.settings)
@@ -146,7 +146,7 @@ def _cutoffs(session: ReviewSession, audited: AuditedScore | None) -> Iterator[C
         side = None
         if audited is not None:
             probability = probability_at_least(audited, cutoff.value)
-            side = _side(judge(audited.cps, audited.interval, probability, cutoff, rule))
+            side = _side(decide_cutoff(audited.cps, audited.interval, probability, cutoff, rule))
         yield CutoffMessage(
             value=cutoff.value,
             basis=cutoff.basis,

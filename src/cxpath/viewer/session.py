@@ -118,7 +118,7 @@ class ReviewSession:
     def cutoffs(self) -> tuple[Cutoff, ...]:
         """The cut-offs that the network's score was compared with."""
         cps = self.review.scored.score.cps
-        return tuple(Cutoff(value, entry.basis) for value, entry in cps.judged) if cps else ()
+        return tuple(Cutoff(value, entry.basis) for value, entry in cps.decided) if cps else ()
 
     @cached_property
     def frame(self) -> AuditFrame:
