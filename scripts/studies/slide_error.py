@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from cxpath.documents.evaluation import EVALUATION_NAME
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.network.card_page import write_card
 from cxpath.network.model import Metric, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from cxpath.training.pack import write_card
 from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10

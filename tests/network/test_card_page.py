@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
-from cxpath.network import load_card, model_folder, read_card
-from cxpath.network.card_page import PAGE_NAME, card_page, write_card
+from cxpath.network import load_card, model_folder
+from cxpath.network.card_page import PAGE_NAME, card_page
 
 
 def test_the_page_of_the_bundled_model_is_that_of_its_card() -> None:
@@ -31,11 +28,3 @@ def test_a_model_without_recorded_figures_says_so() -> None:
     page = card_page(load_card("small").model_copy(update={"evaluation": ()}))
     assert "None was recorded" in page
     assert "| set | figure |" not in page
-
-
-def test_a_changed_card_changes_its_page_too(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(model_folder("small"), tmp_path / "model"))
-    changed = read_card(folder).model_copy(update={"description": "Another description."})
-    write_card(changed, folder)
-    assert read_card(folder) == changed
-    assert "Another description." in (folder / PAGE_NAME).read_text(encoding="utf-8")

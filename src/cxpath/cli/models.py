@@ -204,11 +204,14 @@ def export(
         raise ConfigurationError(f"{out}: not the name of an ONNX file", "end it in .onnx")
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: the file exists", "pass --overwrite or name another file")
+    from cxpath.io import atomic_write
     from cxpath.network import load_model
-    from cxpath.network.onnx_export import write_onnx
+    from cxpath.network.onnx_export import onnx_content
 
     found = load_model(name)
-    write_onnx(found, out)
+    content = onnx_content(found)
+    with atomic_write(out) as partial:
+        partial.write_bytes(content)
     lines = [f"model    {found.card.name} {found.card.version}  {found.card.digest[:12]}", f"onnx     {out}"]
     print_document({"model": found.card.digest, "onnx": str(out)}, lines, as_json=as_json)
 

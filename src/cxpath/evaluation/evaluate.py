@@ -46,8 +46,8 @@ from cxpath.network import (
     load_model,
     read_card,
 )
-from cxpath.network.card_page import write_card
 from cxpath.training import card_decision
+from cxpath.training.pack import write_card
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.

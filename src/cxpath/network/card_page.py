@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from cxpath.io import atomic_write
-from cxpath.network.model import CARD_NAME, EvaluatedFigure, ModelCard, card_text
+from cxpath.network.model import EvaluatedFigure, ModelCard
 
 PAGE_NAME = "MODEL_CARD.md"
 RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
@@ -27,19 +25,6 @@ Research on the combined positive score (CPS) in cervical cancer: scoring with i
 and review by a person. It is not a medical device, and no figure below was measured on cervical cancer
 stained for PD-L1 in clinical practice.
 """
-
-
-def write_card(card: ModelCard, folder: Path) -> None:
-    """Write a changed card into a model's folder, and its page.
-
-    Raises
-    ------
-    OutputError
-        When the folder cannot be written.
-    """
-    for name, text in ((CARD_NAME, card_text(card)), (PAGE_NAME, card_page(card))):
-        with atomic_write(folder / name) as partial:
-            partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def card_page(card: ModelCard, licence: str = "mit") -> str:

@@ -11,14 +11,12 @@ import importlib
 import io
 import json
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cxpath.errors import MissingExtraError
-from cxpath.io import atomic_write
 from cxpath.network.model import Model
 from cxpath.network.unet import LATTICE_STRIDE_PX, NetworkOutput, PlainUNet, fold_norms
 
@@ -39,14 +37,17 @@ class FromBytes(nn.Module):
         return tuple(self.network(tiles.permute(0, 3, 1, 2)))
 
 
-def write_onnx(model: Model, path: Path) -> None:
-    """Write a model as ONNX, whole or not at all.
+def onnx_content(model: Model) -> bytes:
+    """Return a model as the content of an ONNX file.
 
     Parameters
     ----------
     model : Model
         Left untouched; a copy is folded.
-    path : Path
+
+    Returns
+    -------
+    bytes
         Input `tiles`: uint8 (B, H, W, 3), H and W multiples of 16. Outputs by the names of
         `NetworkOutput`, float32, at a quarter of the input's height and width.
 
@@ -54,8 +55,6 @@ def write_onnx(model: Model, path: Path) -> None:
     ------
     MissingExtraError
         When `onnx` or `onnxscript` is not installed.
-    OutputError
-        When the file cannot be written.
     """
     onnx = _package("onnx")
     _package("onnxscript")
@@ -63,8 +62,7 @@ def write_onnx(model: Model, path: Path) -> None:
     for key, value in _metadata(model).items():
         document.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(document)
-    with atomic_write(path) as partial:
-        partial.write_bytes(document.SerializeToString())
+    return bytes(document.SerializeToString())
 
 
 def _exported(model: Model) -> Any:

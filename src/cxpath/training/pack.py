@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.errors import OutputError
-from cxpath.io import output_error
+from cxpath.io import atomic_write, output_error
 from cxpath.metrics import Decision
 from cxpath.network import (
     CARD_NAME,
@@ -126,6 +126,19 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbed
         _replace(folder, {**files, CARD_NAME: card_text(card).encode(), PAGE_NAME: page})
     except OSError as error:
         raise output_error(folder, error) from error
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write a changed card into a model's folder, and its page.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written.
+    """
+    for name, text in ((CARD_NAME, card_text(card)), (PAGE_NAME, card_page(card))):
+        with atomic_write(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def refuse_other_things(folder: Path) -> None:
