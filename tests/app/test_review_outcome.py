@@ -11,6 +11,7 @@ import pytest
 
 from cxpath.app.cases import case_document
 from cxpath.app.review import with_image_score
+from cxpath.app.review_outcome import publish_late_review
 from cxpath.app.review_slide import (
     apply_edits,
     open_review,
@@ -200,6 +201,26 @@ def test_a_decision_that_was_not_published_bars_the_score_until_it_is(
     assert outcome.audited.cannot_tell == 1
     (pdl1,) = with_image_score(BiomarkerProfile(), results / "score.json").pdl1
     assert not pdl1.confirmed
+
+
+def test_a_cohort_brings_a_late_review_up_to_date_and_leaves_the_others(
+    case: tuple[Path, Path, KnownSlide], tmp_path: Path
+) -> None:
+    results, answers, _ = case
+    score_audit(results, answers, READER)
+    before = (results / "score.json").stat().st_mtime_ns
+    publish_late_review(results)
+    assert (results / "score.json").stat().st_mtime_ns == before
+    review, audit = drawn_audit(results)
+    found = review.verified()
+    assert found is not None
+    unsure = AuditAnswer(audit.draw.rows[0], CellAnswer.CANNOT_TELL)
+    review.append([answer_decision(unsure, found.state, READER)])
+    publish_late_review(results)
+    late = _score(results).audited
+    assert late is not None
+    assert late.cannot_tell == 1
+    publish_late_review(tmp_path)
 
 
 def test_scoring_again_never_loses_a_review(case: tuple[Path, Path, KnownSlide]) -> None:

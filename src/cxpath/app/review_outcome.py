@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cxpath.app.review_folder import AUDIT, EDITED, RECORD, SIGNATURE, ReviewFolder, open_review
+from cxpath.app.review_folder import (
+    AUDIT,
+    EDITED,
+    RECORD,
+    SIGNATURE,
+    ReviewFolder,
+    open_review,
+    require_current_review,
+)
 from cxpath.app.review_scores import audited_entry, auditor, edited_entry
 from cxpath.documents.adaptation import AdaptedEntry
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
@@ -126,6 +134,17 @@ def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcom
 def publish_any_review(folder: Path) -> None:
     """Bring `score.json` up to what the folder's review says, where there is one; other folders are left."""
     if any(folder.glob(f"review/*/{RECORD}")):
+        publish_review(folder)
+
+
+def publish_late_review(folder: Path) -> None:
+    """Do so only where decisions were recorded after `score.json` was written, as when a browser died."""
+    path = folder / COMMIT_MARK
+    if not any(folder.glob(f"review/*/{RECORD}")):
+        return
+    try:
+        require_current_review(ScoreDocument.read(path), path)
+    except ReviewError:
         publish_review(folder)
 
 

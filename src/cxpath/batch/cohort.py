@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cxpath.app.review_outcome import publish_late_review
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
 from cxpath.data.reasons import ReasonCode
@@ -393,6 +394,8 @@ def _require_table(path: Path) -> None:
 
 def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
     try:
+        if outcome.is_final:
+            publish_late_review(task.folder)
         return read_record(task, outcome)
     except CxpathError as error:
         failure = outcome.updated(
