@@ -225,6 +225,22 @@ def undo(
 
 
 @review.command()
+def export(
+    folder: FolderArgument,
+    to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""
+    from cxpath.app.review_export import export_answers
+
+    done = export_answers(folder, to, reviewer, overwrite=overwrite)
+    lines = [f"points   {to}", *(f"         {number} {name}" for name, number in sorted(done.cells.items()))]
+    print_document({"points": str(to), "cells": dict(done.cells)}, lines, as_json=as_json)
+
+
+@review.command()
 def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Check the tamper-evident record of a review; names the first bad line and ends with 1."""
     from cxpath.app import verify_review
