@@ -2,7 +2,8 @@
 
 Draws its own slides. Jobs take turns (A B A B ...) and medians are compared, since absolute times change with
 the machine and its mood. Mpx are megapixels of RGB at 0.5 µm per pixel. `make bench ONLY=readers` runs one
-part: readers, forward, slides, threads, memory, gpu. All figures are kept in cxpath-out/bench.json, of which
+part: readers, forward, scoring, review, agreement, slides, threads, memory, gpu. All figures are kept in
+cxpath-out/bench.json, of which
 `python -m benchmarks.plot` makes the picture of docs/performance.md.
 """
 
@@ -26,6 +27,7 @@ from benchmarks.memory import print_memory
 from benchmarks.reader_slides import draw, write_slide
 from benchmarks.reader_table import print_reader_table
 from benchmarks.repeated_slide import SYNTHETIC_PX, repeat_slide, synthetic_slide
+from benchmarks.review_server import print_review
 from benchmarks.scoring import print_scoring
 from cxpath.data.settings import usable_cores
 
@@ -73,6 +75,12 @@ def scoring(_: Path) -> Any:
     print_scoring()
 
 
+def review(folder: Path) -> Any:
+    """Serve the review of a million cells."""
+    slide = repeat_slide(synthetic_slide(folder), folder / "large.svs", LARGE_SLIDE_PX)
+    return print_review(slide, folder)
+
+
 def agreement(folder: Path) -> Any:
     """Study many manual reads."""
     print_agreement_time(folder)
@@ -97,7 +105,8 @@ def gpu(folder: Path) -> Any:
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {
-    part.__name__: part for part in (readers, forward, scoring, agreement, slides, threads, memory, gpu)
+    part.__name__: part
+    for part in (readers, forward, scoring, review, agreement, slides, threads, memory, gpu)
 }
 
 
