@@ -105,7 +105,9 @@ def test_a_field_view_hands_over_only_the_squares_in_view_and_far_away_all_cells
     assert 0 < stained < counted
 
 
-def test_a_click_takes_the_cell_under_it_and_a_key_decides_and_goes_on(tab: Tab, review: ServedReview) -> None:
+def test_a_click_takes_the_cell_under_it_and_a_key_decides_and_goes_on(
+    tab: Tab, review: ServedReview
+) -> None:
     cell = _shown(tab, "r.cells.kind[id] === 0")[0]
     tab.click(*_place(tab, cell))
     assert tab.text("#cell-card h3") == f"Cell {cell}"

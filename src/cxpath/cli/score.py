@@ -268,11 +268,17 @@ def score(
         ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
-    from cxpath.app.score_slide import score_slide
+    request.check()
+    from cxpath.documents.folder import ResultsFolder
+
+    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
+    from cxpath.app.slide_look import looking_at_slide
     from cxpath.cli.output import tile_progress
 
-    with tile_progress(request.shown_name or slide.name) as move:
-        evaluable = score_slide(request, move).evaluable
+    with tile_progress(request.shown_name or slide.name) as move, looking_at_slide(request) as looking:
+        from cxpath.app.score_slide import score_slide  # imports torch, while the slide is looked at
+
+        evaluable = score_slide(request, move, looking).evaluable
     print_result(request.folder, as_json=as_json)
     if review:
         from cxpath.cli.review import serve_review
