@@ -2,8 +2,8 @@
 
 Draws its own slides. Jobs take turns (A B A B ...) and medians are compared, since absolute times change with
 the machine and its mood. Mpx are megapixels of RGB at 0.5 µm per pixel. `make bench ONLY=readers` runs one
-part: readers, forward, scoring, review, agreement, slides, threads, large, memory, gpu. What the processor has
-of use to networks is printed and kept with the figures. All figures are kept in cxpath-out/bench.json, of
+part: readers, forward, scoring, review, agreement, slides, threads, large, memory, gpu. What the processor
+has of use to networks is printed and kept with the figures. All figures are kept in cxpath-out/bench.json, of
 which `python -m benchmarks.plot` makes the picture of docs/performance.md.
 """
 
