@@ -1,6 +1,6 @@
 /** The audit: one blind crop at a time, its cell in the middle, answered by a key; then squares of missed cells. */
 
-import { announce, byId, counted, drawn, element, keyButton } from "./dom.js";
+import { announce, byId, counted, drawn, element, keyButton, refill } from "./dom.js";
 import { review } from "./review.js";
 import { leftSentence } from "./score_line.js";
 import { ServerError, read } from "./server.js";
@@ -257,7 +257,7 @@ export class AuditView {
     const parts = [element("h2", { text: "Audit" }), this.#progress()];
     if (asking) parts.push(this.#choices(), this.#staining(), this.#before());
     parts.push(this.#overview());
-    this.panel.replaceChildren(...parts.filter(Boolean));
+    refill(this.panel, ...parts);
   }
 
   #progress() {

@@ -1,6 +1,6 @@
 /** The gallery: uncertain cells side by side; many are decided with one key. */
 
-import { announce, counted, element, keyButton } from "./dom.js";
+import { announce, counted, element, keyButton, refill } from "./dom.js";
 import { CLASS_NAMES } from "./cells.js";
 import { symbol } from "./marks.js";
 import { review } from "./review.js";
@@ -309,7 +309,8 @@ export class GalleryMode {
       ["Space", "Accept", () => this.accept()],
     ].map(([key, label, hand]) => keyButton(label, key, hand));
     const chosen = this.chosen.size ? this.#chosenWords() : "The framed cell";
-    this.panel.replaceChildren(
+    refill(
+      this.panel,
       element("h2", { text: "Uncertain cells" }),
       element("p", {
         class: "quiet",

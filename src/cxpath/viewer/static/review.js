@@ -20,6 +20,7 @@ class Review extends EventTarget {
     this.outbox = new Outbox({
       onDone: (answer, item) => this.take(answer, item),
       onRefused: (error, item) => this.#refused(error, item),
+      onWaits: (error) => this.complain(error),
       onChange: (connection) => this.tell("connection", connection),
       shown: () => this.cells?.events ?? 0,
     });
@@ -59,6 +60,7 @@ class Review extends EventTarget {
 
   /** Take the server's answer to a decision. */
   take(answer, item) {
+    this.complained = null;
     const whole = !answer.changes || this.#patch(answer.changes);
     if (answer.state) this.#show(answer.state);
     if (!whole) queueMicrotask(() => this.lookForChanges());
@@ -110,7 +112,8 @@ class Review extends EventTarget {
   /** Show an error of the server in one line with what to do. */
   complain(error) {
     const sentence = error instanceof ServerError ? error.sentence : error.message;
-    this.tell("message", { sentence, kind: "error" });
+    if (sentence !== this.complained) this.tell("message", { sentence, kind: "error" });
+    this.complained = sentence;
     if (!(error instanceof ServerError || error instanceof ConnectionLost)) throw error;
   }
 
