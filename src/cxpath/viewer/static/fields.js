@@ -26,6 +26,7 @@ export class FieldsMode {
   async enter() {
     this.shown = true;
     await this.load();
+    if (!this.shown) return; // left meanwhile
     if (this.at < 0 && this.fields.length) this.open(0);
     else this.#frame();
     this.slide.view.redraw();
@@ -62,6 +63,7 @@ export class FieldsMode {
       review.complain(error);
     }
     if (number !== undefined) this.at = this.fields.findIndex((field) => field.number === number);
+    if (!this.shown) return;
     this.#frame();
     this.render();
   }

@@ -63,7 +63,7 @@ class Review extends EventTarget {
     this.complained = null;
     const whole = !answer.changes || this.#patch(answer.changes);
     if (answer.state) this.#show(answer.state);
-    if (!whole) queueMicrotask(() => this.lookForChanges());
+    if (!whole) queueMicrotask(() => this.lookForChanges({ unseen: true }));
     this.tell("decided", { answer, item });
     const said = answer.state?.last?.text;
     if (said) announce(`${said}. ${this.scoreSentence()}`);
@@ -86,8 +86,8 @@ class Review extends EventTarget {
   }
 
   /** Look whether another tab decided something. */
-  async lookForChanges() {
-    if (this.looking || document.hidden || !this.cells) return;
+  async lookForChanges({ unseen = false } = {}) {
+    if (this.looking || !this.cells || (document.hidden && !unseen)) return;
     if (this.outbox.waiting && this.outbox.connected) return; // the answer on its way says more
     this.looking = true;
     try {

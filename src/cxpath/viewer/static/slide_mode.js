@@ -3,6 +3,7 @@
 import { announce, byId, counted, refill } from "./dom.js";
 import { CLASS_NAMES, EDITED, NOT_A_CELL, STAINED } from "./cells.js";
 import { DrawingTools, TOOLS } from "./drawing_tools.js";
+import { MARK_UM } from "./marks.js";
 import { Overlay } from "./overlay.js";
 import { orNull, review } from "./review.js";
 import { read } from "./server.js";
@@ -92,7 +93,8 @@ export class SlideMode {
   // Choosing.
 
   #click(x, y, event) {
-    const id = review.cells.nearest(x, y, REACH_PX / this.view.scale);
+    const reach = Math.max(REACH_PX / this.view.scale, MARK_UM / 2 / review.slide.mpp);
+    const id = review.cells.nearest(x, y, reach);
     if (id < 0 || this.view.showsDensity) {
       this.chooseNone();
       return;
