@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.data.cells import CellTable, TissueRegion
 from cxpath.review.cells import reviewed_cells
@@ -72,7 +71,7 @@ def test_patches_lead_from_any_state_to_any_other(seed: int) -> None:
 def test_flags_say_what_a_person_did() -> None:
     row, gone, added = 3, 4, len(NETWORK)
     place = {"x_px": 10.0, "y_px": 20.0}
-    edits = {
+    edits: dict[int, dict[str, object]] = {
         row: {"class": "immune", "stained": True},
         gone: {"removed": True},
         added: {"class": "tumour", "stained": False, **place},

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from cxpath.app.review_slide import review_outcome
 from cxpath.data.extras import import_extra
 from cxpath.documents.folder import RunFolder, read_run_folder
-from cxpath.documents.score import PDL1, ScoreDocument, Signature
+from cxpath.documents.reviewed import Signature
+from cxpath.documents.score import PDL1, ScoreDocument
 from cxpath.errors import OutputError, UnreadableSlideError
 from cxpath.io.atomic import folder_for
 from cxpath.io.cells import read_cells

@@ -1,7 +1,8 @@
 """The story of a review on disk: draw an audit, read its answers, apply edits, sign, verify.
 
 The face of its modules: `review_folder` (the record), `review_audit` and `review_answers` (the audit),
-`review_edits` (edited tables), `review_outcome` (undo, signature, what holds now).
+`review_edits` (edited tables), `review_scores` and `review_outcome`
+(what holds now), `review_sign` (undo, signature).
 """
 
 from cxpath.app.review_answers import AnswerTable, audit_name, read_answers
@@ -18,7 +19,8 @@ from cxpath.app.review_folder import (
     ReviewFolder,
     open_review,
 )
-from cxpath.app.review_outcome import ReviewOutcome, review_outcome, sign_review, undo_event, verify_review
+from cxpath.app.review_outcome import ReviewOutcome, publish_review, review_outcome
+from cxpath.app.review_sign import sign_review, undo_event, verify_review
 
 __all__ = [
     "AUDIT",
@@ -37,6 +39,7 @@ __all__ = [
     "audit_name",
     "compare_edited",
     "open_review",
+    "publish_review",
     "read_answers",
     "review_outcome",
     "score_audit",

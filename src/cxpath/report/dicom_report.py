@@ -29,7 +29,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.score import Estimate, ScoreDocument, Signature
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.reviewed import Signature
+from cxpath.documents.score import ScoreDocument
 from cxpath.io.dicom import (
     ARTIFICIAL_INTELLIGENCE,
     IMMUNOHISTOCHEMISTRY,
@@ -187,7 +189,7 @@ def _evaluations(score: ScoreDocument, signature: Signature | None) -> Iterator[
     for reason in score.not_evaluable_because:
         yield _own("not_evaluable", "Not evaluable because", reason.code.value, reason.text)
     for key, estimate in (("cps", score.cps), ("tps", score.tps)):
-        for cutoff, entry in estimate.judged if estimate else ():
+        for cutoff, entry in estimate.decided if estimate else ():
             name = own_code(f"{key}_{cutoff:g}", f"{key.upper()} at least {cutoff:g}")
             yield QualitativeEvaluation(name, _DECISIONS[entry.decision])
     if signature:

@@ -43,7 +43,7 @@ from cxpath.scores.audit_interval import hidden_cells, interval_of, recalibrated
 from cxpath.scores.audit_missed import MissedSquare, found_in, missed_effect
 from cxpath.scores.counts import MAXIMUM
 
-METHOD = "stratified difference estimator, log-delta interval/1"
+METHOD = "stratified difference estimator, log-delta interval/2"
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ class AuditedScore:
     answered : int
     cannot_tell : int
     strata : tuple of StratumAnswers
+    tumour_cells : float
+        Viable tumour cells among those found, by the answers.
     hidden_cells : float
         Stained cells that may lie in the unstained strata; they widen the interval upwards only.
     squares : int
@@ -89,6 +91,7 @@ class AuditedScore:
     answered: int
     cannot_tell: int
     strata: tuple[StratumAnswers, ...]
+    tumour_cells: float
     hidden_cells: float
     squares: int
     warnings: tuple[str, ...] = ()
@@ -177,7 +180,7 @@ def estimate_audit(
     totals = totals_of(frame, tally)
     if totals @ IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
-    hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given, steepest=1.0))
+    hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given))
     found = [found_in(frame, square) for square in squares]
     return AuditedScore(
         cps=_capped_cps(totals),
@@ -187,6 +190,7 @@ def estimate_audit(
         answered=len(answers),
         cannot_tell=int(tally.cannot_tell.sum()),
         strata=_by_stratum(frame, tally),
+        tumour_cells=float(totals @ IN_DENOMINATOR),
         hidden_cells=hidden,
         squares=len(squares),
         warnings=tuple(_warnings(frame, draw, given, squares)),

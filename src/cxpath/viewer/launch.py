@@ -20,7 +20,7 @@ from cxpath.errors import ConfigurationError, OutputError
 from cxpath.review.events import ReviewError
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
-from cxpath.viewer.security import Access, Address
+from cxpath.viewer.security import Access, Address, Guard
 from cxpath.viewer.server import ReviewServer
 from cxpath.viewer.session import ReviewSession, printed_name
 
@@ -81,8 +81,8 @@ def run_review(
     announce: Callable[[str], None],
     *,
     browser: bool,
-) -> Path:
-    """Serve a review until Ctrl-C; returns the folder of its record.
+) -> Path | None:
+    """Serve a review until Ctrl-C; returns the folder of its record, None where nothing was decided.
 
     Parameters
     ----------
@@ -107,12 +107,13 @@ def run_review(
     scored = session.review.scored
     with open_slide(slide_path, scored.score.slide.mpp, name=scored.name) as slide:
         require_same_slide(slide, session)
-        with _listening(binding) as listener:
+        with listening(binding) as listener:
             address = Address(binding.host, listener.getsockname()[1], binding.proxy_origin)
             review = ReviewServer(session, slide, Access(address))
-            _serve(review, listener, announce, browser=browser)
+            link = review.access.link
+            serve(review.app(), listener, lambda: _announced(link, announce, browser=browser))
         review.save()
-    return session.review.path
+    return session.review.path if session.events else None
 
 
 def require_same_slide(slide: Slide, session: ReviewSession) -> None:
@@ -125,7 +126,8 @@ def require_same_slide(slide: Slide, session: ReviewSession) -> None:
 
 
 @contextlib.contextmanager
-def _listening(binding: Binding) -> Iterator[socket.socket]:
+def listening(binding: Binding) -> Iterator[socket.socket]:
+    """Give a socket that listens while the block runs."""
     try:
         listener = socket.create_server((binding.host, binding.port), backlog=_CONNECTIONS)
     except OSError as error:
@@ -167,11 +169,24 @@ class _Server(uvicorn.Server):
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def _serve(
-    review: ReviewServer, listener: socket.socket, announce: Callable[[str], None], *, browser: bool
-) -> None:
+def _announced(link: str, announce: Callable[[str], None], *, browser: bool) -> None:
+    announce(link)
+    if browser:
+        threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
+
+def serve(app: Guard, listener: socket.socket, started: Callable[[], None]) -> None:
+    """Serve an application until Ctrl-C.
+
+    Parameters
+    ----------
+    app : Guard
+    listener : socket
+    started : callable
+        Called once requests are answered.
+    """
     config = uvicorn.Config(
-        review.app(),
+        app,
         log_level="error",
         access_log=False,
         server_header=False,
@@ -181,11 +196,4 @@ def _serve(
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=3,
     )
-    link = review.access.link
-
-    def started() -> None:
-        announce(link)
-        if browser:
-            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-
     _Server(config, started).run(sockets=[listener])

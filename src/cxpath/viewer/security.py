@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -84,6 +84,27 @@ class Address:
         return f"cxpath-review-{self.port}"
 
 
+class Gate(Protocol):
+    """Who may pass the guard."""
+
+    @property
+    def address(self) -> Address:
+        """Where the server is reached."""
+
+    @property
+    def how_to_enter(self) -> str:
+        """What a browser without a session should do."""
+
+    def opens(self, method: str, path: str) -> bool:
+        """Say whether a request needs no session."""
+
+    def admits(self, cookies: str) -> bool:
+        """Say whether a header Cookie carries a session."""
+
+    def is_csrf(self, token: str) -> bool:
+        """Say whether a request was made by a page of this server."""
+
+
 @dataclass
 class Access:
     """The secrets of one run of the server.
@@ -136,6 +157,15 @@ class Access:
         """Say whether a request was made by the page itself."""
         return _equal(token, self.csrf)
 
+    def opens(self, method: str, path: str) -> bool:
+        """Say whether a request needs no session: the one that brings the link's token."""
+        return path == OPEN_PATH and method in _READING
+
+    @property
+    def how_to_enter(self) -> str:
+        """What a browser without a session should do."""
+        return "use the link that the terminal shows; it works once, start the command again for another"
+
 
 def _equal(one: str, other: str) -> bool:
     return secrets.compare_digest(one.encode(), other.encode())
@@ -157,10 +187,10 @@ class Guard:
     Parameters
     ----------
     app : ASGI application
-    access : Access
+    access : Gate
     """
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Gate) -> None:
         self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -188,16 +218,14 @@ class Guard:
             return Refusal(421, "foreign_host", "this server does not answer to that name")
         if _is_foreign(headers, method, address):
             return Refusal(403, "foreign_origin", "another page may not talk to this server")
-        opening = scope["path"] == OPEN_PATH and method in _READING
+        opening = self._access.opens(method, scope["path"])
         if not opening and not self._access.admits(headers.get("cookie", "")):
-            return Refusal(
-                401, "no_session", "this browser has not opened the review",
-                "use the link that the terminal shows; it works once, start the command again for another",
-            )  # fmt: skip
-        return None if method in _READING else self._why_not_posted(headers)
+            how = self._access.how_to_enter
+            return Refusal(401, "no_session", "this browser has no session here", how)
+        return None if method in _READING else self._why_not_posted(headers, opening=opening)
 
-    def _why_not_posted(self, headers: dict[str, str]) -> Refusal | None:
-        if not self._access.is_csrf(headers.get(CSRF_HEADER, "")):
+    def _why_not_posted(self, headers: dict[str, str], *, opening: bool) -> Refusal | None:
+        if not opening and not self._access.is_csrf(headers.get(CSRF_HEADER, "")):
             return Refusal(
                 403, "csrf", f"the header {CSRF_HEADER} is missing or wrong", "load the page again"
             )

@@ -11,6 +11,7 @@ export class ServerError extends Error {
     super(error.message);
     this.status = status;
     this.code = error.code;
+    this.question = error.question;
     this.hint = error.hint || "";
   }
 

@@ -18,7 +18,7 @@ const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
  * OpenSeadragon would put a style element into the page, which the page's policy refuses, unless it finds one:
  * give it an element of that name that is none.
  */
-function spareStyleElement() {
+export function spareStyleElement() {
   const found = document.createElementNS("urn:cxpath", "style");
   found.setAttribute("data-openseadragon-mobile-css", "");
   document.head.append(found);
