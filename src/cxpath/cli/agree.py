@@ -15,6 +15,7 @@ from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
     from cxpath.agreement import AgreementStudy
+    from cxpath.agreement.mrmc import Components, ReaderStudyPlan
     from cxpath.app import Calibration
 
 # `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
