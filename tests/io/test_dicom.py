@@ -94,7 +94,8 @@ def test_the_order_of_cells_is_kept(written: Path, cells: CellTable) -> None:
 def test_cells_of_a_file_are_not_called_a_networks(cells: CellTable, tmp_path: Path) -> None:
     maker = Maker("cells from a file: QuPath GeoJSON", "not stated", "", automatic=False)
     write_annotations(cells, tmp_path / "a.dcm", image_of_digest("ab" * 32, "slide-1"), maker, "PD-L1")
-    (kind,) = {group.AnnotationGroupGenerationType for group in pydicom.dcmread(tmp_path / "a.dcm")[0x006A0002]}
+    groups = pydicom.dcmread(tmp_path / "a.dcm").AnnotationGroupSequence
+    (kind,) = {group.AnnotationGroupGenerationType for group in groups}
     assert kind == "SEMIAUTOMATIC"
 
 
@@ -122,7 +123,11 @@ def test_the_full_size_image_of_a_series_is_found(tmp_path: Path) -> None:
     write_dicom_series(tmp_path, [picture, block_mean(picture, 4)])
     image = image_of_series(sorted(tmp_path.iterdir(), reverse=True))
     assert (image.TotalPixelMatrixColumns, image.TotalPixelMatrixRows) == (500, 300)
-    assert (image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID) == (STUDY, SERIES, FRAME)
+    assert (image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID) == (
+        STUDY,
+        SERIES,
+        FRAME,
+    )
     assert "PixelData" not in image
 
 

@@ -182,7 +182,8 @@ def _measurements(cells: CellTable) -> Iterator[str]:
     One format string serves all cells when nothing is unknown, which is the rule and three times as fast.
     """
     columns = {name: getattr(cells, name) for name in MEASUREMENTS}
-    codes = {"subkind_code": cells.subkind, "region_code": cells.region, "tile": cells.tile}
+    codes: dict[str, NDArray[Any]] = {"subkind_code": cells.subkind, "region_code": cells.region}
+    codes["tile"] = cells.tile
     if all(np.isfinite(array).all() for array in columns.values()):
         members = [f'"{name}":%{_FLOAT}' for name in columns] + [f'"{name}":%d' for name in codes]
         template = ",".join(members)

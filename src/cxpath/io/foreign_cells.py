@@ -35,6 +35,7 @@ from cxpath.io.cell_classes import (
     to_cell_table,
 )
 from cxpath.io.cells import METADATA_KEY, TableFileError, open_parquet, read_cells, read_columns
+from cxpath.io.dicom import DICOM_FORM, is_dicom, read_annotations
 from cxpath.io.geojson import (
     UNCLASSIFIED,
     Bounds,
@@ -53,7 +54,6 @@ from cxpath.io.geojson import (
     properties,
     shape_of,
 )
-from cxpath.io.dicom import DICOM_FORM, is_dicom, read_annotations
 from cxpath.io.scverse import H5AD_FORM, is_hdf5, read_h5ad
 from cxpath.io.tables import numbers, read_text_table, texts
 

@@ -1,8 +1,8 @@
 """A slide's score as a DICOM structured report (TID 1500): scores, counts, verdicts, algorithm, observers.
 
-Needs highdicom, an extra. SNOMED CT, DCM and UCUM codes are those that DICOM's own value sets name; LOINC 83053-9
-for the TPS is the one of `configs/fhir/codes.toml`. There is no public code for a numeric CPS, so that the CPS and
-all that is cxpath's own have codes of cxpath's scheme.
+Needs highdicom, an extra. SNOMED CT, DCM and UCUM codes are those that DICOM's own value sets name; LOINC
+83053-9 for the TPS is the one of `configs/fhir/codes.toml`. No public code of a numeric CPS was found: it
+has a code of cxpath's scheme, as has all that is cxpath's own.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ def write_report(
     """
     source = SourceImageForMeasurementGroup(str(image.SOPClassUID), str(image.SOPInstanceUID))
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(derived_uid("score", score.slide.digest), "Score of the slide"),
+        tracking_identifier=TrackingIdentifier(
+            derived_uid("score", score.slide.digest), "Score of the slide"
+        ),
         finding_type=own_code("score", f"{score.marker.upper()} score of the slide"),
         algorithm_id=AlgorithmIdentification(
             maker.algorithm,
@@ -168,7 +170,9 @@ def _estimate(code: Code, key: str, estimate: Estimate | None, unit: Code) -> It
 
 def _bounds(key: str, interval: Sequence[float], unit: Code) -> Iterator[Measurement]:
     for end, value in zip(("lower", "upper"), interval, strict=True):
-        yield Measurement(own_code(f"{key}_{end}"[:16], f"{key.upper()}, {end} end of its interval"), value, unit)
+        yield Measurement(
+            own_code(f"{key}_{end}"[:16], f"{key.upper()}, {end} end of its interval"), value, unit
+        )
 
 
 def _short(key: str) -> str:
