@@ -18,6 +18,7 @@ from cxpath.network.settings import NetworkSettings
 from cxpath.pipeline.settings import CellSettings, PipelineSettings, TileSettings
 from cxpath.scores.assay import Assay
 from cxpath.scores.settings import SamplingSettings, ScoringSettings
+from cxpath.slide.colour import SlideSettings
 from cxpath.tissue.controls import ControlSettings
 from cxpath.tissue.settings import TissueSettings
 
@@ -94,6 +95,7 @@ class PictureSettings(ReportSettings):
 class Configuration(Settings):
     """All sections of `configs/default.toml`."""
 
+    slide: SlideSettings = SlideSettings()
     tissue: TissueSettings = TissueSettings()
     controls: ControlSettings = ControlSettings()
     regions: RegionClasses = RegionClasses()

@@ -64,6 +64,7 @@ from cxpath.scores.audit import (
 from cxpath.scores.counts import countable_kind
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, threshold_of
+from cxpath.slide.colour import Icc
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
 from cxpath.version import __version__
@@ -244,7 +245,9 @@ def write_audit(
     """
     review = open_review(folder)
     path = _slide_path(slide)
-    with open_slide(path, review.scored.score.slide.mpp, name=review.scored.name) as opened:
+    scored = review.scored.score.slide
+    icc = Icc.IGNORE if scored.colour and scored.colour.use == "ignored" else Icc.APPLY
+    with open_slide(path, scored.mpp, name=review.scored.name, icc=icc) as opened:
         _require_same_slide(opened, review.scored)
         drawn, audit = _drawn(review, number, seed, squares)
         cells = review.scored.cells()

@@ -63,7 +63,7 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
     scoring = scoring_of(card, configuration.scoring)
     require_own_map(request, card, scoring)
     with watch.stage("open"):
-        slide = open_slide(request.slide, request.mpp, name=request.shown_name)
+        slide = open_slide(request.slide, request.mpp, name=request.shown_name, icc=configuration.slide.icc)
     with slide, results:
         with watch.stage("open"):
             info = slide.info  # reads the whole file once for its digest

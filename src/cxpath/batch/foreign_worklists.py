@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,8 +15,8 @@ from urllib.request import url2pathname
 from cxpath.errors import WorklistError
 
 # Tables. TRIDENT's `--custom_list_of_wsis` has `wsi`, a path relative to the folder of slides, and `mpp` (its
-# docs/faq.rst and trident/IO.py). hs2p has `sample_id`, `image_path`, `mask_path` and `spacing_at_level_0`, µm
-# per pixel of level 0 (its docs/cli.md); before, it had `wsi_path` and `mask_path` (its README).
+# docs/faq.rst and trident/IO.py). hs2p has `sample_id`, `image_path`, `mask_path` and `spacing_at_level_0`,
+# µm per pixel of level 0 (its docs/cli.md); before, it had `wsi_path` and `mask_path` (its README).
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class ProjectImage:
 def images_of_project(path: Path, *, hide_names: bool = False) -> list[ProjectImage]:
     """Return the images of a QuPath project.
 
-    Messages number the images, and do not name them, if names are to be hidden. Where the project was moved along with its slides, they are looked for beside it, as QuPath does.
+    Messages number the images, and do not name them, if names are to be hidden. Where the project was moved
+    along with its slides, they are looked for beside it, as QuPath does.
 
     Raises
     ------
@@ -146,7 +148,7 @@ def _innermost(builder: Any, place: str) -> Mapping[str, Any]:
 def _refuse_other_series(arguments: Any, place: str) -> None:
     """Refuse what is not the first image of its file: cxpath would score that one instead."""
     words = [str(word) for word in arguments] if isinstance(arguments, list) else []
-    for option, value in zip(words, words[1:], strict=False):
+    for option, value in pairwise(words):
         if (option == "--series" and value != "0") or option == "--name":
             raise WorklistError(f"{place}: is image {value} of a file of several images", _HINT)
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cxpath.documents.base import CodedText, Document, Part
+from cxpath.documents.base import CodedText, ColourEntry, Document, Part
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.score import ScoreEstimate, SlideScore
@@ -31,6 +31,8 @@ class ScoredSlide(Part):
     height_px: int
     mpp: float = Field(gt=0)
     mpp_source: str
+    colour: ColourEntry | None = None
+    """The slide's ICC profile and what was done with it; null without one."""
 
 
 class Adequacy(Part):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cxpath.data.slide_info import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
+from cxpath.slide.colour import Icc, ManagedColour, managed_colour
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
@@ -469,6 +470,8 @@ class SlideFacts:
         x, y, width, height of the scanned part; None for the whole.
     warnings : tuple of str
         What a reader of the result should know; free of file names.
+    icc_profile : bytes
+        The profile embedded in the file; empty without one.
     """
 
     path: Path
@@ -481,6 +484,7 @@ class SlideFacts:
     properties: dict[str, str] = field(default_factory=dict)
     bounds_px: tuple[int, int, int, int] | None = None
     warnings: tuple[str, ...] = ()
+    icc_profile: bytes = b""
 
     @property
     def shown(self) -> str:
@@ -505,6 +509,12 @@ class Slide(ABC):
         self.levels = facts.levels
         self.warnings: tuple[str, ...] = (*facts.warnings, *facts.resolution.warnings)
         self._fast: FastPath | None = None
+        self._colour = ManagedColour()
+
+    def manage_colour(self, icc: Icc) -> None:
+        """Say what is done with an embedded ICC profile; `open_slide` does so before anything is read."""
+        self._colour = managed_colour(self._facts.icc_profile, icc)
+        self.warnings = (*self.warnings, *self._colour.warnings)
 
     @property
     def mpp(self) -> float:
@@ -540,6 +550,7 @@ class Slide(ABC):
             level_downsamples=tuple(level.downsample for level in self.levels),
             bounds_px=facts.bounds_px or (0, 0, self.width_px, self.height_px),
             properties=facts.properties,
+            colour=self._colour.profile,
         )
 
     def read(self, x_px: float, y_px: float, width: int, height: int, mpp: float) -> NDArray[np.uint8]:
@@ -547,7 +558,8 @@ class Slide(ABC):
 
         Each pixel is the mean of the light on its footprint, taken from the coarsest stored level that
         is still fine enough; where the slide is coarser than asked, light is interpolated linearly.
-        Outside the scan and where it is transparent the slide is white.
+        Outside the scan and where it is transparent the slide is white. Colours are sRGB where the slide has
+        an ICC profile and `open_slide` was not told to ignore it.
 
         Parameters
         ----------
@@ -577,7 +589,8 @@ class Slide(ABC):
         source = Source(index, self.levels[index], self._shrink(index, factor, x_px, y_px))
         along_x = Sampling.snapped(x_px / source.factor_x, factor / source.factor_x, width)
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
-        return self._sample(source, along_y, along_x)
+        rgb = self._sample(source, along_y, along_x)
+        return self._colour.transform.apply(rgb) if self._colour.transform else rgb
 
     @property
     def reader_path(self) -> ReaderPath:
