@@ -1,4 +1,4 @@
-"""The whole story on a real drawn slide, and on slides that must be refused."""
+"""The whole story on a real synthetic slide, and on slides that must be refused."""
 
 import gzip
 import json
@@ -43,7 +43,7 @@ def with_map(**changes: Any) -> Configuration:
 
 @pytest.fixture(scope="module")
 def scored(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The results folder of the drawn slide, scored in a laboratory that has its own map."""
+    """The results folder of the synthetic slide, scored in a laboratory that has its own map."""
     out = tmp_path_factory.mktemp("scored") / "out"
     steps: list[tuple[int, int]] = []
     result = cxpath.score_slide(

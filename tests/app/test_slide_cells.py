@@ -1,4 +1,4 @@
-"""`--mode adaptive` on a drawn slide: it reads a part, says so, and comes near what reading all gives.
+"""`--mode adaptive` on a synthetic slide: it reads a part, says so, and comes near what reading all gives.
 What the pathologist drew, measured on tissue whose every pixel is known."""
 
 from __future__ import annotations

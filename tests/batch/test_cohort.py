@@ -1,4 +1,4 @@
-"""What a batch leaves beside its slides: tables, page, database; the same when they are made again.
+"""What a batch leaves next to its slides: tables, page, database; the same when they are made again.
 Control limits: what is usual lies inside, a slide or a batch that drifts lies outside."""
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def test_the_notice_has_its_column_and_other_warnings_theirs(batch: Path) -> Non
     rows = table(batch)
     assert rows["a"]["notice"] == NOTICE
     assert NOTICE not in rows["a"]["warnings"]
-    assert rows["a"]["warnings"] == "the file holds 2 pictures; the first one is read"
+    assert rows["a"]["warnings"] == "the file contains 2 pictures; the first one is read"
     assert (rows["b"]["notice"], rows["b"]["warnings"]) == ("", "")
     assert NOTICE[1:] in (batch / "cohort.html").read_text(encoding="utf-8")
 
@@ -143,7 +143,7 @@ def test_status_tells_how_it_stands(batch: Path) -> None:
 
 def test_a_folder_without_a_batch_is_said(tmp_path: Path) -> None:
     for ask in (batch_status, rebuild_cohort):
-        with pytest.raises(MissingFileError, match="holds no batch"):
+        with pytest.raises(MissingFileError, match="contains no batch"):
             ask(tmp_path)
 
 

@@ -145,10 +145,10 @@ def wrong_lab(folder: Path, case: str) -> None:
     ("case", "said"),
     [
         ("no geojson", "no .geojson file there"),
-        ("no image", "case.geojson: no image of the same name beside it"),
+        ("no image", "case.geojson: no image of the same name next to it"),
         ("unknown class", "case.geojson: feature 17 has the class 'Blob', which the class map does not name"),
         ("outside", "the cell at (5000, 5) lies outside case.png (96 x 96 px)"),
-        ("no cells", "case.geojson: holds no point or outline"),
+        ("no cells", "case.geojson: contains no point or outline"),
     ],
 )
 def test_a_folder_that_does_not_fit_is_one_line(tmp_path: Path, start: Path, case: str, said: str) -> None:

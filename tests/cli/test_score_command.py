@@ -24,7 +24,7 @@ def test_a_slide_is_scored_and_summarised(synthetic_slide: SyntheticSlide, tmp_p
 
     refused = cxpath("score", synthetic_slide.path, "--out", tmp_path / "out")
     assert refused.returncode == 1
-    assert "holds a result already (pass --overwrite" in refused.only_line
+    assert "contains a result already (pass --overwrite" in refused.only_line
 
     (tmp_path / "out" / "report.html").unlink()
     rebuilt = cxpath("report", tmp_path / "out")

@@ -27,7 +27,7 @@ def test_every_number_of_a_score_is_written_as_it_is() -> None:
     assert written.cps.value == score.cps.value
     assert written.cps.interval_slide == score.cps.interval_slide
     assert written.cps.interval_tissue == score.cps.interval_tissue
-    assert [entry.probability for _, entry in written.cps.judged] == [
+    assert [entry.probability for _, entry in written.cps.decided] == [
         verdict.probability for verdict in score.cps.cutoffs
     ]
     assert written.counts is not None

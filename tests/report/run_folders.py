@@ -87,7 +87,7 @@ SCORE: dict[str, Any] = {
     "marker": "pdl1",
     "warnings": [
         coded("model_notice", NOTICE),
-        coded("slide_file", "the file holds 2 pictures; the first one is read"),
+        coded("slide_file", "the file contains 2 pictures; the first one is read"),
     ],
     "evaluable": True,
     "not_evaluable_because": [],

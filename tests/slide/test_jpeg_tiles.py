@@ -14,13 +14,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
-from cxpath.slide import jpeg_tiles
-from cxpath.slide import jpeg_tiles as open_file
+from cxpath.slide import jpeg_tiles, jpeg_tiles as open_file
 from cxpath.slide.jpeg import decode
 from cxpath.slide.jpeg_tiles import OpenFile, TileCache
 from cxpath.slide.open import open_slide

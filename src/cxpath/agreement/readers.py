@@ -33,7 +33,7 @@ from cxpath.agreement.categorical import Chance, Metric, category_counts, chance
 from cxpath.agreement.comparison import level_names
 from cxpath.agreement.continuous import Form, Scale, icc
 from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
-from cxpath.data.reads import Read, ReadState
+from cxpath.data import Read, ReadState
 from cxpath.errors import StudyError
 
 # How alike two readers are, for many pairs of readers at once.
@@ -368,7 +368,7 @@ def _groups(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> dict[str
 #
 # Random effects without interaction, estimated without iteration (MIVQUE(0), the same as the analysis of
 # variance where nothing is missing). An estimate below zero is given as zero, with a note. A factor with one
-# level, or one that stands for the cases themselves, cannot be told apart and is left out.
+# level, or one that stands for the cases themselves, cannot be distinguished and is left out.
 
 
 Codes = NDArray[np.int64]
@@ -595,7 +595,7 @@ def _average_agreement(counts: Floats, draws: Draws) -> Iterator[Statistic]:
             share,
             len(counts),
             draws,
-            method="pairs of reads of a case that agree so, of those that hold such a read",
+            method="pairs of reads of a case that agree so, of those that contain such a read",
             source="Cicchetti & Feinstein 1990, J Clin Epidemiol 43:551",
             readers=int(reads.max(initial=0)),
             undefined="not defined: no such read",

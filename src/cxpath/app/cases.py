@@ -12,14 +12,21 @@ import numpy as np
 
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.request import REFERENCE_ASSAY
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.base import CodedText
-from cxpath.documents.fields import FieldRow, FieldTable
-from cxpath.documents.folder import ScoredFolder, read_scored_folder
-from cxpath.documents.score import CaseDocument, CaseSlideEntry, Counts, Estimate, LeftOut
+from cxpath.data import Reason, ReasonCode
+from cxpath.documents import (
+    CaseDocument,
+    CaseSlideEntry,
+    CodedText,
+    Counts,
+    Estimate,
+    FieldRow,
+    FieldTable,
+    LeftOut,
+    ScoredFolder,
+    read_scored_folder,
+)
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.scores.case import CaseRule, CaseScore, CaseSlide, score_case
-from cxpath.scores.fields import FieldLattice
+from cxpath.scores import CaseRule, CaseScore, CaseSlide, FieldLattice, score_case
 
 # Several slides of one patient: their results folders to one score, or one clear line why not.
 
@@ -47,7 +54,7 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
     CaseError
         When the slides do not belong together.
     MissingFileError, DocumentError
-        When a folder holds no result.
+        When a folder contains no result.
     """
     runs = [read_scored_folder(folder) for folder in folders]
     _require_one_kind(runs)
@@ -137,12 +144,12 @@ def field_table(folder: Path) -> FieldTable:
     Raises
     ------
     MissingFileError, DocumentError
-        When the folder holds no result, or one without cells.
+        When the folder contains no result, or one without cells.
     """
     run = read_scored_folder(folder)
     if not (folder / "cells.parquet").is_file():
         why = run.score.reasons() or "no cells were looked for"
-        raise MissingFileError(f"{folder}: holds no cells ({why})", "score the slide again")
+        raise MissingFileError(f"{folder}: contains no cells ({why})", "score the slide again")
     rows = tuple(_field_rows(run.fields(), run.score.slide.mpp))
     return FieldTable(viable_tumour_cells=sum(row.viable_tumour_cells for row in rows), fields=rows)
 

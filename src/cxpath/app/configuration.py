@@ -11,16 +11,14 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cxpath.data.settings import Settings, bundled, parse_toml
+from cxpath.data import Settings, bundled, parse_toml
 from cxpath.errors import AssayError, ConfigurationError, MissingFileError
-from cxpath.io.regions import RegionClasses
-from cxpath.network.settings import NetworkSettings
-from cxpath.pipeline.settings import CellSettings, PipelineSettings, TileSettings
-from cxpath.scores.assay import Assay
-from cxpath.scores.settings import SamplingSettings, ScoringSettings
-from cxpath.slide.colour import SlideSettings
-from cxpath.tissue.controls import ControlSettings
-from cxpath.tissue.settings import TissueSettings
+from cxpath.io import RegionClasses
+from cxpath.network import NetworkSettings
+from cxpath.pipeline import CellSettings, PipelineSettings, TileSettings
+from cxpath.scores import Assay, SamplingSettings, ScoringSettings
+from cxpath.slide import SlideSettings
+from cxpath.tissue import ControlSettings, TissueSettings
 
 # Reading the assay files that travel with cxpath.
 
@@ -73,7 +71,7 @@ class ReportSettings(Settings):
     """How many of the most influential fields are pictured; their side is `scoring.field_um`."""
 
     bucket_fields: int = Field(default=2, ge=0, le=20)
-    """How many fields of each class of local CPS are pictured beside them, drawn at random."""
+    """How many fields of each class of local CPS are pictured with them, drawn at random."""
 
     field_mpp: float = Field(default=0.5, gt=0.05, le=4)
     """Resolution of the pictures of fields."""

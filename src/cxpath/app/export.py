@@ -16,8 +16,7 @@ from cxpath.documents.score import PDL1, ScoreDocument, Signature
 from cxpath.errors import OutputError, UnreadableSlideError
 from cxpath.io.atomic import folder_for
 from cxpath.io.cells import read_cells
-from cxpath.io.dicom import EXTRA as DICOM_EXTRA
-from cxpath.io.dicom import Maker, image_of_digest, image_of_series, write_annotations
+from cxpath.io.dicom import EXTRA as DICOM_EXTRA, Maker, image_of_digest, image_of_series, write_annotations
 from cxpath.io.scverse import write_h5ad
 from cxpath.slide.identity import files_of, series_instance_uid, slide_digest
 from cxpath.slide.privacy import pseudonym, pseudonym_key

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxpath.app.configuration import UNKNOWN, Configuration, read_assay
-from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.data import Reason, ReasonCode
 from cxpath.errors import ConfigurationError
-from cxpath.scores.assay import Assay
-from cxpath.scores.other_scores import ASSAY_BOUND
-from cxpath.scores.score import COMPARTMENTS, require_intensity_thresholds
-from cxpath.scores.settings import Cutoff
-from cxpath.slide.privacy import pseudonym, pseudonym_key
+from cxpath.scores import ASSAY_BOUND, COMPARTMENTS, Assay, Cutoff, require_intensity_thresholds
+from cxpath.slide import pseudonym, pseudonym_key
 
 PDL1 = "pdl1"
 WHOLE, ADAPTIVE = "whole", "adaptive"

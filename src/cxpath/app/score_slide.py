@@ -17,21 +17,26 @@ from cxpath.app.slide_cells import (
     prepare,
     region_warnings,
 )
-from cxpath.data.cells import CellTableFacts
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.slide_info import SlideInfo, TissueAreas
-from cxpath.documents.folder import COMMIT_MARK, RUN_NAME, ResultsFolder
+from cxpath.data import CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
+from cxpath.documents import COMMIT_MARK, RUN_NAME, ResultsFolder
 from cxpath.errors import ConfigurationError
-from cxpath.network.device import choose_device
-from cxpath.network.model import ModelCard, load_card
-from cxpath.report.slide_page import build_report
-from cxpath.scores.assay import Assay
-from cxpath.scores.counts import call_cells
-from cxpath.scores.sampling import score_sample
-from cxpath.scores.score import NO_CALL, SlideScore, score_cells, score_expression
-from cxpath.scores.settings import METRIC_PREFIX, ScoringSettings, SlideErrorSettings, threshold_of
-from cxpath.slide.open import open_slide
-from cxpath.tissue.tissue import find_tissue
+from cxpath.network import ModelCard, choose_device, load_card
+from cxpath.report import build_report
+from cxpath.scores import (
+    METRIC_PREFIX,
+    NO_CALL,
+    Assay,
+    ScoringSettings,
+    SlideErrorSettings,
+    SlideScore,
+    call_cells,
+    score_cells,
+    score_expression,
+    score_sample,
+    threshold_of,
+)
+from cxpath.slide import open_slide
+from cxpath.tissue import find_tissue
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""

@@ -14,40 +14,50 @@ from numpy.typing import NDArray
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.quantise import choose_engine
 from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
-from cxpath.data.cells import CellTable
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.regions import RegionMeaning, Regions
-from cxpath.data.slide_info import SlideInfo, TileFrame, TissueAreas
-from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.foreign_cells import read_given_cells, refuse_unknown_staining
-from cxpath.io.regions import read_regions
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import load_model
-from cxpath.pipeline.find_cells import (
+from cxpath.data import (
+    CellTable,
+    Reason,
+    ReasonCode,
+    RegionMeaning,
+    Regions,
+    SlideInfo,
+    TileFrame,
+    TissueAreas,
+    coded,
+)
+from cxpath.io import (
+    default_cell_classes,
+    read_cell_classes,
+    read_given_cells,
+    read_regions,
+    refuse_unknown_staining,
+)
+from cxpath.network import Detector, Device, load_model
+from cxpath.pipeline import (
     FoundCells,
     Keep,
     Progress,
     SlideContext,
+    StageTimes,
+    TilePlan,
+    added,
     deduplicator,
-    find_cells,
+    lay_strata,
     no_cells,
     plan_slide,
 )
-from cxpath.pipeline.stages import StageTimes, added
-from cxpath.pipeline.strata import lay_strata
-from cxpath.pipeline.tiles import TilePlan
-from cxpath.scores.sampling import (
+from cxpath.pipeline.find_cells import find_cells
+from cxpath.scores import (
     FieldDrawing,
     FieldSample,
     SampledTiles,
+    ScoringSettings,
     sample_of,
     unassociated,
     why_enough,
 )
-from cxpath.scores.settings import ScoringSettings
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue
+from cxpath.slide import Slide
+from cxpath.tissue import Tissue
 
 # `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.
 
@@ -67,7 +77,7 @@ class SampledFields:
     tiles : SampledTiles
     estimate : FieldSample
     context_tiles : int
-        Tiles read beside, only to see whether tumour lies near stained immune cells of drawn ones.
+        Tiles read in addition, only to see whether tumour lies near stained immune cells of drawn ones.
     looks : int
     because : str
         Why reading stopped.
@@ -134,12 +144,12 @@ def read_adaptively(
         estimate = sample_of(cells, tiles, scoring)
         because = why_enough(estimate, cutoffs, settings)
         drawn = drawing.more(estimate) if not because else drawn
-    beside = _beside(cells, tiles, plan, scoring)
-    if len(beside):
-        cells = reading.read(beside)
+    surrounding = _surrounding(cells, tiles, plan, scoring)
+    if len(surrounding):
+        cells = reading.read(surrounding)
         estimate = sample_of(cells, tiles, scoring)
-    sample = SampledFields(tiles, estimate, len(beside), looks, because, settings.level)
-    taken = (*strata.tile[read].tolist(), *beside.tolist())
+    sample = SampledFields(tiles, estimate, len(surrounding), looks, because, settings.level)
+    taken = (*strata.tile[read].tolist(), *surrounding.tolist())
     return AdaptiveCells(cells, plan.limited_to(taken, NOT_SAMPLED), added(reading.stages), sample)
 
 
@@ -170,7 +180,7 @@ class _Reading:
             self._progress(self._done + done, len(self._context.plan.with_tissue))
 
 
-def _beside(
+def _surrounding(
     cells: CellTable, tiles: SampledTiles, plan: TilePlan, scoring: ScoringSettings
 ) -> NDArray[np.int64]:
     """Return unread tiles so near to stained immune cells without tumour that theirs might be there.
@@ -223,7 +233,9 @@ def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
     if not regions:
         return tissue.areas
     pixel_mm2 = (tissue.overview_mpp / 1000.0) ** 2
-    inside = {area.holds: _within(tissue, regions, area.holds) for area in regions.areas}
+    inside = {
+        area.effective_meaning: _within(tissue, regions, area.effective_meaning) for area in regions.areas
+    }
     drawn = {
         meaning.value: float((mask & tissue.found).sum()) * pixel_mm2 for meaning, mask in inside.items()
     }

@@ -16,15 +16,11 @@ import pyarrow.parquet as pq
 
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
-from cxpath.data.reasons import ReasonCode
-from cxpath.documents.batch import Outcome, Status
-from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import ScoreDocument
+from cxpath.data import ReasonCode
+from cxpath.documents import COMMIT_MARK, RUN_NAME, Outcome, RunDocument, ScoreDocument, Status
 from cxpath.errors import CxpathError, DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.io.tables import write_rows
-from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_cohort_page
+from cxpath.io import atomic_write, write_rows
+from cxpath.report import ControlChart, GroupMean, Point, build_cohort_page
 
 # What the cohort table says of a slide: one entry for each column, with its type, unit and meaning.
 
@@ -289,7 +285,7 @@ _TYPES = {"text": pa.string(), "number": pa.float64(), "whole": pa.int64(), "yes
 def cohort_rows(tasks: Sequence[SlideTask], outcomes: Sequence[Outcome]) -> list[Row]:
     """Return a row a slide, in the worklist's order; read from each slide's own files.
 
-    A slide whose files are damaged stands in the table as failed, with what is wrong with them.
+    A slide whose files are damaged is listed as failed, with what is wrong with them.
     """
     return [
         row_of(_record_or_failure(task, outcome)) | _notes(task)
@@ -388,7 +384,7 @@ def _entry(value: Any) -> str | int | float | None:
 # Drift of staining and scanning: each measure of each slide against control limits (Levey and Jennings).
 #
 # Limits are the mean plus and minus three standard deviations of a baseline, as on control charts of
-# laboratories (Levey & Jennings 1950; Westgard's rule 1-3s). A batch or scanner is also judged by its mean,
+# laboratories (Levey & Jennings 1950; Westgard's rule 1-3s). A batch or scanner is also assessed by its mean,
 # whose limits narrow with the root of its number of slides (Shewhart's x-bar chart).
 
 
@@ -525,7 +521,7 @@ def _number(entry: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# What a batch leaves beside its slides' folders: tables and page; can be made again at any time.
+# What a batch leaves next to its slides' folders: tables and page; can be made again at any time.
 
 
 def write_cohort(
@@ -542,7 +538,7 @@ def write_cohort(
         The batch's folder.
     tasks, outcomes : sequences of one length
     baseline : Baseline, optional
-        What drift is judged against; the cohort itself when left out.
+        What drift is measured against; the cohort itself when left out.
 
     Returns
     -------
@@ -566,7 +562,7 @@ def rebuild_cohort(folder: Path, baseline: Baseline | None = None) -> list[Row]:
     Raises
     ------
     MissingFileError
-        When the folder holds no batch.
+        When the folder contains no batch.
     """
     tasks, outcomes = read_batch(folder)
     return write_cohort(folder, tasks, outcomes, baseline)

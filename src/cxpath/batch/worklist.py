@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
 from cxpath.batch.foreign_worklists import (
     PROJECT_SUFFIX,
     ProjectImage,
@@ -25,7 +25,7 @@ from cxpath.batch.foreign_worklists import (
 )
 from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import SlideTask, request_digest
-from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
+from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
 from cxpath.errors import (
     BatchError,
     CxpathError,
@@ -34,10 +34,8 @@ from cxpath.errors import (
     ReadsFileError,
     WorklistError,
 )
-from cxpath.io.tables import plain_rows
-from cxpath.slide.errors import printable
-from cxpath.slide.identity import series_instance_uid
-from cxpath.slide.open import open_slide
+from cxpath.io import plain_rows
+from cxpath.slide import SLIDE_SUFFIXES, open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
 
@@ -64,7 +62,7 @@ class Problem:
 
 
 def contradictions(tasks: Sequence[SlideTask]) -> list[Problem]:
-    """Return what keeps the batch from starting: names and slides that stand twice, impossible requests."""
+    """Return what keeps the batch from starting: names and slides that occur twice, impossible requests."""
     return [*_clashes(tasks), *_doubles(tasks), *_impossible(tasks)]
 
 
@@ -97,7 +95,7 @@ def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
             {(task.request.regions, task.request.cells, task.request.marker) for task in same}
         ) < len(same):
             names = ", ".join(task.id for task in same)
-            reason = f"{same[0].named}: stands {len(same)} times ({names})"
+            reason = f"{same[0].named}: occurs {len(same)} times ({names})"
             yield Problem(same[0].id, reason, "name every slide once")
 
 
@@ -158,7 +156,7 @@ def read_batch(folder: Path) -> tuple[list[SlideTask], list[Outcome]]:
     Raises
     ------
     MissingFileError
-        When the folder is none, or holds no batch.
+        When the folder is none, or contains no batch.
     BatchError
         When its worklist is damaged.
     """
@@ -177,7 +175,7 @@ def _entries(folder: Path) -> tuple[WorklistEntry, ...]:
     try:
         return read_batch_document(SavedWorklist, StateFolder(folder).folder / "worklist.json").slides
     except MissingFileError as error:
-        raise MissingFileError(f"{folder}: holds no batch", _HINT) from error
+        raise MissingFileError(f"{folder}: contains no batch", _HINT) from error
     except DocumentError as error:
         raise BatchError(error.message, error.hint) from error
 
@@ -201,10 +199,8 @@ def _task(folder: Path, entry: WorklistEntry) -> SlideTask:
 
 
 TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm"})
-SLIDES = frozenset(
-    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
-)
-"""What a folder is searched for. Pictures need an explicit pattern: a folder may hold all sorts of them."""
+SLIDES = SLIDE_SUFFIXES
+"""What a folder is searched for. Pictures need an explicit pattern: folders contain all sorts."""
 
 REQUEST_COLUMNS = ("assay", "tumour", "mpp", "regions", "cells", "marker")
 FACT_COLUMNS = ("case", "block", "batch", "scanner")
@@ -401,7 +397,7 @@ def _check_columns(path: Path, names: Sequence[str], known_names: Sequence[str])
     if unknown:
         raise WorklistError(f"{path}: column {unknown[0]!r} is unknown", known)
     if twice:
-        raise WorklistError(f"{path}: column {min(twice)!r} stands twice", "name every column once")
+        raise WorklistError(f"{path}: column {min(twice)!r} occurs twice", "name every column once")
 
 
 def _row(path: Path, place: str, entries: Mapping[str, str]) -> WorklistRow:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxpath.cli.output import ClassMapOption, print_text
-from cxpath.data.reasons import RESEARCH_USE
+from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
-    from cxpath.agreement.study import AgreementStudy
-    from cxpath.app.calibrate import Calibration
+    from cxpath.agreement import AgreementStudy
+    from cxpath.app import Calibration
 
 # `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
 
@@ -39,7 +39,7 @@ def run(
     reads: Annotated[list[Path], typer.Argument(help="Tables of manual reads, CSV or XLSX.")],
     out: Annotated[Path, typer.Option(help="Folder for agreement.json, report, tables and figures.")],
     results: Annotated[
-        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that holds some.")
+        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that contains some.")
     ] = None,
     software: Annotated[str, typer.Option(help="The reader in the table that is software.")] = "",
     reference: Annotated[
@@ -66,7 +66,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
 ) -> None:
     """Study the agreement of readers, and of the software with them."""
-    from cxpath.app.agree import AgreementRequest, agreement_settings, run_agreement
+    from cxpath.app import AgreementRequest, agreement_settings, run_agreement
 
     settings = agreement_settings(
         cutoffs=cutoffs.split(","), margin=margin, replicates=replicates, level=level, seed=seed
@@ -129,7 +129,7 @@ def plan(
     """Say how many cases a study needs, and of which kind, by simulation."""
     from dataclasses import asdict
 
-    from cxpath.agreement.planning import Plan, Planned, plan_study
+    from cxpath.agreement import Plan, Planned, plan_study
 
     wished = Plan(
         figure=Planned(figure.value),
@@ -168,8 +168,8 @@ def cells(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
-    from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
-    from cxpath.io.atomic import folder_for
+    from cxpath.app import CellsRequest, cell_lines, compare_cells
+    from cxpath.io import folder_for
 
     request = CellsRequest(
         reference=tuple(truth),
@@ -237,9 +237,9 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""
-    from cxpath.app.calibrate import Fit, write_configuration
+    from cxpath.app import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
-    from cxpath.io.atomic import folder_for
+    from cxpath.io import folder_for
 
     fit = Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD
     people = [name.strip() for one in readers or () for name in one.split(",") if name.strip()]
@@ -250,7 +250,7 @@ def calibrate(
 
 
 def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
-    from cxpath.app.calibrate import with_interval
+    from cxpath.app import with_interval
 
     choice, chosen = found.choice, found.map_choice
     yield f"threshold {choice.threshold:g}, before {found.present:g}; {found.cases} cases"
@@ -258,7 +258,7 @@ def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
     yield f"  before      {choice.present:.3f}; on the cases it was chosen on {choice.apparent:.3f}"
     yield f"  agreement at CPS >= 1: {choice.honest_agreement:.1%}, before {choice.present_agreement:.1%}"
     if chosen:
-        verdict = "written" if chosen.helps else "not written: the interval of the difference holds 0"
+        verdict = "written" if chosen.helps else "not written: the interval of the difference contains 0"
         yield f"map       {len(chosen.score_map.scores)} points, {verdict}"
         yield f"  concordance {with_interval(chosen.honest)} by nested cross-validation"
         yield f"  without     {with_interval(chosen.unmapped)}; difference {with_interval(chosen.gain, '+')}"

@@ -22,11 +22,11 @@ from cxpath.cli.output import (
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cxpath.app.fine_tune import Comparison, FineTuned, FineTuneRequest
-    from cxpath.documents.evaluation import Evaluation, Figure
-    from cxpath.network.model import Metric, ModelCard
+    from cxpath.app import Comparison, FineTuned, FineTuneRequest
+    from cxpath.documents import Evaluation, Figure
+    from cxpath.network import Metric, ModelCard
 
-# `cxpath model evaluate`: measures a model on real and drawn images it never learned from.
+# `cxpath model evaluate`: measures a model on real and synthetic images it never learned from.
 
 
 model = typer.Typer(
@@ -65,13 +65,13 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
 ) -> None:
-    """Measure a model: figures with 95 % bootstrap intervals, beside the targets they must reach.
+    """Measure a model: figures with 95 % bootstrap intervals, next to the targets they must reach.
 
     Interrupt with Ctrl-C and call again: what was measured is not measured anew.
     """
-    from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model, record_in_card
-    from cxpath.network.model import model_folder
-    from cxpath.report.evaluation_page import build_evaluation_page, write_evaluation_table
+    from cxpath.evaluation import EvaluationRequest, evaluate_model, record_in_card
+    from cxpath.network import model_folder
+    from cxpath.report import build_evaluation_page, write_evaluation_table
 
     if record and limit is not None:  # said before hours of measuring, not after
         raise ConfigurationError("a limited evaluation is not recorded in a card", "leave out --limit")
@@ -134,7 +134,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
         yield from (_line(figure) for figure in evaluation.figures if figure.set_name == name)
     if evaluation.composition:
         yield ""
-        yield "what the drawn test set holds"
+        yield "what the synthetic test set contains"
         for item in evaluation.composition:
             yield f"  {item.label:58} {item.value:8g}  ≥ {item.required:g}: {_verdict(met=item.met)}"
     yield ""
@@ -163,7 +163,7 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """List the models that travel with cxpath."""
-    from cxpath.network.model import list_models
+    from cxpath.network import list_models
 
     cards = list_models()
     if as_json:
@@ -179,7 +179,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's card."""
-    from cxpath.network.model import load_card, model_folder
+    from cxpath.network import load_card, model_folder
 
     if as_json:
         print(load_card(name).model_dump_json(indent=2, by_alias=True))
@@ -200,8 +200,8 @@ def pack(
 
     The end of `cxpath model train`, for one that was interrupted or is still running.
     """
-    from cxpath.app.train_model import pack_work
-    from cxpath.training.settings import read_training_settings
+    from cxpath.app import pack_work
+    from cxpath.training import read_training_settings
 
     command = f"cxpath model pack --config {config.name}"
     card = pack_work(read_training_settings(config), work, out, command=command, data=data)
@@ -240,8 +240,7 @@ def restain(
 
     The tiles come from the data folder; their pictures may not be passed on without their licences.
     """
-    from cxpath.synth.restain import write_examples
-    from cxpath.synth.restain_painting import Painting
+    from cxpath.synth import Painting, write_examples
 
     if data is None:
         raise ConfigurationError("no data folder", "set CXPATH_DATA, or give --data")
@@ -263,7 +262,7 @@ def synth_slide(
     as_json: JsonOption = False,
 ) -> None:
     """Make a pyramidal slide at 0.25 µm/px whose every cell is known."""
-    from cxpath.synth.slide import write_synthetic_slide
+    from cxpath.synth import write_synthetic_slide
 
     truth = write_synthetic_slide(slide, seed=seed, cps=cps, width_px=side_px, height_px=side_px)
     counts = {name: value for name, value in vars(truth).items() if isinstance(value, int | float)}
@@ -295,9 +294,8 @@ def train(
     """
     from rich.console import Console
 
-    from cxpath.app.train_model import make_model
-    from cxpath.training.loop import training_bar
-    from cxpath.training.settings import read_training_settings
+    from cxpath.app import make_model
+    from cxpath.training import read_training_settings, training_bar
 
     settings, folder = read_training_settings(config), out or work / "model"
     command = f"cxpath model train --config {config.name}"
@@ -329,9 +327,8 @@ def fine_tune(
 
     Interrupt with Ctrl-C and call again: training resumes from its checkpoint.
     """
-    from cxpath.app.fine_tune import FineTuneRequest
-    from cxpath.training.annotations import default_class_map, read_class_map
-    from cxpath.training.fine_tune_settings import FineTuneSettings, read_fine_tune_settings
+    from cxpath.app import FineTuneRequest
+    from cxpath.training import FineTuneSettings, default_class_map, read_class_map, read_fine_tune_settings
 
     folder = out or work / "model"
     request = FineTuneRequest(
@@ -360,7 +357,7 @@ def _fine_tuned(request: FineTuneRequest) -> FineTuned:
     from rich.console import Console
 
     from cxpath.app.fine_tune import fine_tune as run_fine_tuning
-    from cxpath.training.loop import training_bar
+    from cxpath.training import training_bar
 
     with training_bar(Console(stderr=True)) as watch:
         return run_fine_tuning(request, watch=watch)

@@ -14,9 +14,8 @@ import typer
 from cxpath.errors import MissingFileError
 
 if TYPE_CHECKING:
-    from cxpath.app.configuration import Configuration
-    from cxpath.documents.base import Document
-    from cxpath.documents.score import Estimate, ScoreDocument
+    from cxpath.app import Configuration
+    from cxpath.documents import Document, Estimate, ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -215,7 +214,7 @@ def effective_configuration(
     MissingFileError
         When there is no such file.
     """
-    from cxpath.app.configuration import load_configuration
+    from cxpath.app import load_configuration
 
     checks = [f"tissue.stain_check={stain_check.value}"] if stain_check else []
     return load_configuration(config, [*(settings or []), *checks])
@@ -248,7 +247,7 @@ def summary_lines(document: ScoreDocument, folder: Path) -> Iterator[str]:
 
 
 def _scores(document: ScoreDocument) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form
+    from cxpath.scores import printed_form
 
     yield from estimate_lines(document.cps, document.tps)
     if own := document.laboratory_map:
@@ -267,8 +266,8 @@ def _scores(document: ScoreDocument) -> Iterator[str]:
 
 def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
     """Yield CPS and TPS with their intervals, as far as there are any, and every cut-off."""
-    from cxpath.report.html import cutoff_lines
-    from cxpath.scores.counts import printed_interval
+    from cxpath.report import cutoff_lines
+    from cxpath.scores import printed_interval
 
     for name, score in (("CPS", cps), ("TPS", tps)):
         if score:

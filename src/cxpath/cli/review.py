@@ -13,7 +13,7 @@ from cxpath.cli.output import JsonOption, print_document
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cxpath.documents.review import AuditedEntry, EditedEntry
+    from cxpath.documents import AuditedEntry, EditedEntry
     from cxpath.review.sign import Verified
 
 review = typer.Typer(
@@ -57,7 +57,7 @@ def audit(
     The sheet and its table of answers work without a connection. 100 answers take three to four minutes.
     """
     if answers is None:
-        from cxpath.app.review_slide import write_audit
+        from cxpath.app import write_audit
 
         files = write_audit(folder, slide, number=number, seed=seed, squares=squares)
         told = {"sheet": str(files.sheet), "answers": str(files.table), "cells": files.cells}
@@ -68,15 +68,14 @@ def audit(
         ]
         print_document(told | {"squares": files.squares}, lines, as_json=as_json)
         return
-    from cxpath.app.review_slide import score_audit
+    from cxpath.app import score_audit
 
     entry = score_audit(folder, answers, _named(reviewer))
     print_document(entry.model_dump(mode="json"), _audited_lines(entry), as_json=as_json)
 
 
 def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
-    from cxpath.scores.audit import answers_for_width
-    from cxpath.scores.counts import printed_form, two_decimals
+    from cxpath.scores import answers_for_width, printed_form, two_decimals
 
     low, high = entry.interval
     yield (
@@ -101,14 +100,14 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Score an edited table of cells; what a person changed carries no error of the network."""
-    from cxpath.app.review_slide import apply_edits
+    from cxpath.app import apply_edits
 
     entry, _ = apply_edits(folder, cells, _named(reviewer))
     print_document(entry.model_dump(mode="json"), _edited_lines(entry), as_json=as_json)
 
 
 def _edited_lines(entry: EditedEntry) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form, two_decimals
+    from cxpath.scores import printed_form, two_decimals
 
     yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
     if entry.cps is None or entry.interval_tissue is None:
@@ -131,7 +130,7 @@ def sign(
     as_json: JsonOption = False,
 ) -> None:
     """Sign a review: name, time, meaning, and the head of the record; a later edit voids it."""
-    from cxpath.app.review_slide import sign_review
+    from cxpath.app import sign_review
     from cxpath.review.sign import Meaning
 
     entry = sign_review(folder, _named(reviewer), Meaning(meaning.value))
@@ -150,13 +149,13 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Take back one answer, edit or undo; the record keeps both. A signature is void afterwards."""
-    from cxpath.app.review_slide import undo_event
+    from cxpath.app import undo_event
 
     done = undo_event(folder, event, _named(reviewer))
     lines = [
         f"undone   {done.target}",
         f"record   {done.n} events, head {done.hash[:12]}",
-        "then     give the answers or the edited table again to score what holds now",
+        "then     give the answers or the edited table again to score the present state",
     ]
     print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
 
@@ -164,7 +163,7 @@ def undo(
 @review.command()
 def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Check the tamper-evident record of a review; names the first bad line and ends with 1."""
-    from cxpath.app.review_slide import verify_review
+    from cxpath.app import verify_review
 
     path, found = verify_review(folder)
     print_document(_verified(path, found), _verified_lines(path, found), as_json=as_json)
@@ -187,12 +186,12 @@ def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
 
     yield f"record   {path}"
     yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"
-    yield f"holds    {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
+    yield f"has      {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
     for reader in sorted({actor for actor, _ in found.state.answers}):
         queue = audit_queue(found.state, reader)
         yield f"         audit by {reader}: {queue.answered} answered, {len(queue.open)} open"
     signature = found.state.signature
-    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no signature holds"
+    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no valid signature"
     yield f"signed   {signed}"
 
 

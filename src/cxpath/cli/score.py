@@ -43,7 +43,7 @@ from cxpath.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from cxpath.documents.score import CaseDocument
+    from cxpath.documents import CaseDocument
 
 # `cxpath cases`: several slides of one patient to one score.
 
@@ -65,9 +65,9 @@ def cases(
 
     Ends with 4 when no slide of the case is evaluable.
     """
-    from cxpath.app.cases import case_document
-    from cxpath.io.atomic import folder_for
-    from cxpath.scores.case import CaseRule
+    from cxpath.app import case_document
+    from cxpath.io import folder_for
+    from cxpath.scores import CaseRule
 
     document = case_document(folders, CaseRule(rule.value))
     if out:
@@ -78,7 +78,7 @@ def cases(
 
 
 def _lines(document: CaseDocument) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form
+    from cxpath.scores import printed_form
 
     yield f"rule     {document.rule}: {document.rule_in_words}"
     yield from estimate_lines(document.cps, document.tps)
@@ -97,11 +97,11 @@ def _lines(document: CaseDocument) -> Iterator[str]:
     yield document.research_use
 
 
-# `cxpath demo`: draw a slide with known truth, score it, and print both.
+# `cxpath demo`: make a slide with known truth, score it, and print both.
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is beside it.")] = Path(
+    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is next to it.")] = Path(
         "cxpath-out/demo"
     ),
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
@@ -110,7 +110,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Make a synthetic slide of several mm² with known counts, score it, and compare with the truth."""
-    from cxpath.app.demo import make_demo_slide, score_demo_slide
+    from cxpath.app import make_demo_slide, score_demo_slide
     from cxpath.cli.output import tile_progress
 
     if not as_json:
@@ -137,7 +137,7 @@ def doctor(
     """Check versions, device, OpenSlide and models, and detect the cells of one synthetic tile."""
     from dataclasses import asdict
 
-    from cxpath.app.demo import examine
+    from cxpath.app import examine
 
     findings = list(examine(device.value))
     width = max(len(finding.what) for finding in findings)
@@ -159,8 +159,8 @@ def fields(
 
     Places are in level-0 pixels and in micrometres from the slide's top left corner.
     """
-    from cxpath.app.cases import field_csv, field_table
-    from cxpath.io.atomic import atomic_write, folder_for
+    from cxpath.app import field_csv, field_table
+    from cxpath.io import atomic_write, folder_for
 
     table = field_table(folder)
     if out:
@@ -182,7 +182,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild report.html from the files of a results folder; the slide is not needed."""
-    from cxpath.report.slide_page import build_report
+    from cxpath.report import build_report
 
     path = build_report(folder)
     print_document({"report": str(path)}, [f"report   {path}"], as_json=as_json)
@@ -238,7 +238,7 @@ def score(
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
     require_files(slide, regions, cells, class_map, config)
-    from cxpath.app.request import ScoreRequest
+    from cxpath.app import ScoreRequest
 
     request = ScoreRequest(
         slide=slide,
@@ -271,7 +271,7 @@ def score(
 
 def print_result(folder: Path, *, as_json: bool) -> None:
     """Print what `score.json` in `folder` says, as it is or as a summary."""
-    from cxpath.documents.folder import read_score
+    from cxpath.documents import read_score
 
     document = read_score(folder)
     print_text(document, summary_lines(document, folder), as_json=as_json)

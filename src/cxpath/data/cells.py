@@ -104,7 +104,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     "region": np.uint8,
     "tile": np.int32,
 }
-"""Column name to element type. Float columns may hold NaN where foreign cells leave them unknown."""
+"""Column name to element type. Float columns may contain NaN where foreign cells leave them unknown."""
 
 
 @dataclass(frozen=True)

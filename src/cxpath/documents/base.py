@@ -13,9 +13,9 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from cxpath.data.reasons import RESEARCH_USE, ReasonCode, ResearchUse
+from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse
 from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 
 
 class Part(BaseModel):

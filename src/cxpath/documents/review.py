@@ -8,8 +8,8 @@ from typing import Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.scores.audit import METHOD, AuditedScore
+from cxpath.io import atomic_write
+from cxpath.scores import METHOD, AuditedScore
 
 _HINT = "run cxpath review again, or restore the file from a backup"
 

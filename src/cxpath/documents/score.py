@@ -8,10 +8,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from cxpath.documents.base import CodedText, ColourEntry, Document, Part
-from cxpath.scores.counts import CellCounts
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.score import ScoreEstimate, SlideScore
-from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision, ScoringSettings
+from cxpath.scores import (
+    OTHER_SCORES,
+    REVIEW,
+    CellCounts,
+    CutoffVerdict,
+    Decision,
+    ScoreEstimate,
+    ScoringSettings,
+    SlideScore,
+)
 
 PDL1 = "pdl1"
 
@@ -102,7 +108,7 @@ class Estimate(Part):
     @classmethod
     def of_score(cls, score: ScoreEstimate) -> Estimate:
         """Return the entry of a score."""
-        judged = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
+        decided = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
         return cls(
             value=score.value,
             interval_slide=score.interval_slide,
@@ -110,23 +116,23 @@ class Estimate(Part):
             level=score.level,
             method=score.method,
             reported=score.reported,
-            cutoffs=judged,
+            cutoffs=decided,
         )
 
     @property
-    def judged(self) -> tuple[tuple[float, CutoffEntry], ...]:
+    def decided(self) -> tuple[tuple[float, CutoffEntry], ...]:
         """The cut-offs in rising order."""
         return tuple(sorted((float(name), entry) for name, entry in self.cutoffs.items()))
 
     @property
     def uncertain(self) -> tuple[float, ...]:
         """The cut-offs that are uncertain, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.judged if entry.decision is Decision.UNCERTAIN)
+        return tuple(cutoff for cutoff, entry in self.decided if entry.decision is Decision.UNCERTAIN)
 
     @property
     def borderline(self) -> tuple[float, ...]:
         """The cut-offs that ask for a pathologist, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.judged if entry.borderline)
+        return tuple(cutoff for cutoff, entry in self.decided if entry.borderline)
 
 
 class Influence(Part):

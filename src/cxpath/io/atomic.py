@@ -92,7 +92,7 @@ def _content(file: BinaryIO, size: int) -> bytes:
 
 
 def _unpacked(file: BinaryIO, size: int) -> bytes:
-    """Unpack in parts, and stop when they are more than any honest file of this size holds."""
+    """Unpack in parts, and stop when they are more than any honest file of this size contains."""
     most = min(MOST_BYTES, max(_UNSUSPICIOUS_BYTES, _MOST_RATIO * size))
     content = bytearray()
     with gzip.open(file) as unpacking:
@@ -130,7 +130,7 @@ _ADDED = len("..01234567.partial")
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; rename it when the block ends well.
+    """Give a temporary path next to `path` to write to; rename it when the block ends well.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def partial_path(path: Path) -> Path:
 
 
 def leftovers_of(folder: Path) -> list[Path]:
-    """Return what stands under temporary names of a results folder, beside it and inside."""
+    """Return what lies under temporary names of a results folder, next to it and inside."""
     pattern = f".{glob.escape(_with_room(folder.name))}.????????.partial"
     return [partial for home in (folder.parent, folder) for partial in home.glob(pattern)]
 
@@ -227,7 +227,7 @@ def _locked(folder: Path) -> int | None:
 
 
 def _with_room(name: str) -> str:
-    """Return a name so short that a temporary name can be made of it; long ones stay told apart."""
+    """Return a name so short that a temporary name can be made of it; long ones stay distinguished."""
     encoded = os.fsencode(name)
     room = _LONGEST_NAME_BYTES - _ADDED
     if len(encoded) <= room:

@@ -11,8 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from cxpath.data.cells import COLUMNS, IMMUNE_SUBKINDS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.settings import Settings, bundled, read_settings
+from cxpath.data import (
+    COLUMNS,
+    IMMUNE_SUBKINDS,
+    CellTable,
+    CellTableFacts,
+    Kind,
+    Settings,
+    Subkind,
+    TissueRegion,
+    bundled,
+    read_settings,
+)
 from cxpath.errors import CellsFileError
 from cxpath.io.geojson import plain, refuse_repeats
 
@@ -48,17 +58,17 @@ class CellMeaning(Settings):
 
     @property
     def kind_code(self) -> Kind:
-        """The kind as a CellTable holds it."""
+        """The kind as a CellTable contains it."""
         return Kind[self.kind.upper()]
 
     @property
     def subkind_code(self) -> Subkind:
-        """The subkind as a CellTable holds it."""
+        """The subkind as a CellTable contains it."""
         return Subkind[self.subkind.upper()]
 
 
 class CellClasses(Settings):
-    """Everything a class map of cells holds. Names match whatever their case and QuPath's trailing star."""
+    """A class map of cells. Names match whatever their case and QuPath's trailing star."""
 
     ignored: tuple[str, ...] = ()
     """Classes whose objects are no cells to count."""
@@ -120,7 +130,7 @@ def read_cell_classes(path: Path) -> CellClasses:
 # Cells that a class name describes, turned into a CellTable. Knows classes, not file forms.
 #
 # A class that a person gave wins over a measurement that contradicts it: whoever corrected a cell in QuPath
-# changed its class, not the numbers beside it.
+# changed its class, not the numbers next to it.
 
 
 Floats = NDArray[np.float64]

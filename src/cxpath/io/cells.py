@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -224,7 +224,7 @@ _MOST_ROWS = 20_000_000
 
 
 class TableFileError(CxpathError, ValueError):
-    """A file that should hold a table of columns is no Parquet file, or not one of cxpath's."""
+    """A file that should contain a table of columns is no Parquet file, or not one of cxpath's."""
 
 
 def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mapping[str, Any]) -> None:
@@ -237,7 +237,7 @@ def write_table(columns: Mapping[str, NDArray[Any]], path: Path, metadata: Mappi
     path : Path
         Replaced as a whole.
     metadata : mapping
-        Facts that can be written as JSON; they stand in the schema under the key `cxpath`.
+        Facts that can be written as JSON; they are stored in the schema under the key `cxpath`.
 
     Raises
     ------
@@ -430,7 +430,7 @@ def write_cells(cells: CellTable, path: Path) -> None:
 def read_cells(path: Path | str) -> CellTable:
     """Read cells that cxpath wrote, or that somebody else wrote in the same form.
 
-    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may hold nulls
+    Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may contain nulls
     (unknown). Further columns are ignored. Texts may be plain or dictionary-encoded.
 
     Raises
@@ -438,7 +438,7 @@ def read_cells(path: Path | str) -> CellTable:
     MissingFileError
         When there is no such file.
     CellsFileError
-        When it is no Parquet file, carries no facts, another schema version, lacks a column or holds a
+        When it is no Parquet file, carries no facts, another schema version, lacks a column or contains a
         value that the column does not allow.
     """
     path = Path(path)
@@ -481,14 +481,14 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
             return _codes(name, column, path)
         if name == "tile":
             column = column.fill_null(-1).cast(pa.int32())  # refuses what numpy would cut off
-        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is told
+        with np.errstate(over="ignore"):  # infinite in the column's type; whoever scores it is warned
             array = np.asarray(column.to_numpy(), dtype=COLUMNS[name])
     except CellsFileError:
         raise
     except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
-        raise CellsFileError(f"{path}: column {name} holds {column.type}, not numbers", _HINT) from error
+        raise CellsFileError(f"{path}: column {name} contains {column.type}, not numbers", _HINT) from error
     if name in REQUIRED_VALUES and not (np.abs(array) < _LARGEST_PX).all():
-        raise CellsFileError(f"{path}: column {name} holds values that are no positions", _HINT)
+        raise CellsFileError(f"{path}: column {name} contains values that are no positions", _HINT)
     return array
 
 
@@ -505,7 +505,7 @@ def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) 
     unknown = sorted({str(words[index]) for index in np.unique(indices) if index >= 0} - set(codes))
     if unknown:
         known = ", ".join(codes)
-        raise CellsFileError(f"{path}: column {name} holds {', '.join(unknown[:5])}", f"known: {known}")
+        raise CellsFileError(f"{path}: column {name} contains {', '.join(unknown[:5])}", f"known: {known}")
     lookup = np.array([*(codes.get(str(word), 0) for word in words), 0], dtype=np.uint8)
     return lookup[indices]
 

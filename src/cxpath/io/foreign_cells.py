@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, SlideInfo, Subkind, TissueRegion
 from cxpath.errors import CellsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.cell_classes import (
@@ -143,7 +142,7 @@ def _codes(column: pa.ChunkedArray, name: str, members: type[IntEnum], file: obj
     if strange:
         said = ", ".join(repr(word) for word in strange[:5])
         raise CellsFileError(
-            f"{file}: column {name} holds {said}", f"known: {', '.join(filter(None, codes))}"
+            f"{file}: column {name} contains {said}", f"known: {', '.join(filter(None, codes))}"
         )
     return np.array([codes.get(word.casefold(), 0) for word in words], np.uint8)[index]
 
@@ -192,7 +191,7 @@ def cells_in_geojson(
     """Return the cells of a file, and warnings about what was passed over.
 
     A cell lies at the centroid of its nucleus, else of its outline. Annotations count only as points, of
-    which one object may hold several; drawn outlines, tiles and cores are passed over.
+    which one object may contain several; drawn outlines, tiles and cores are passed over.
 
     Parameters
     ----------
@@ -208,14 +207,14 @@ def cells_in_geojson(
     Raises
     ------
     CellsFileError
-        When it is no GeoJSON, a geometry is none, or it holds no cell.
+        When it is no GeoJSON, a geometry is none, or it contains no cell.
     """
     features, collection = parse_features(content, file, CellsFileError)
     threshold, slide_digest = _own_facts(collection)
     cells = [(number, feature) for number, feature in enumerate(features, start=1) if _is_cell(feature)]
     others = list(_passed_over([feature for feature in features if not _is_cell(feature)]))
     if not cells:
-        said = f"holds no cell; {others[0]}" if others else "holds no cell"
+        said = f"contains no cell; {others[0]}" if others else "contains no cell"
         raise CellsFileError(f"{file}: {said}", "export detections, cells or points from QuPath")
     outlines = [_place(feature, f"{file}: feature {number}") for number, feature in cells]
     copies = np.array([len(outline) for outline in outlines])
@@ -385,7 +384,7 @@ def _described(feature: Feature) -> str:
 
 # Cells from QuPath's measurement table (Measure > Show detection measurements, or Export measurements).
 #
-# Column names carry their unit: "Centroid X µm" or "Centroid X px"; the class stands in "Class" or, since
+# Column names carry their unit: "Centroid X µm" or "Centroid X px"; the class is in "Class" or, since
 # QuPath 0.5, "Classification".
 
 
@@ -396,7 +395,7 @@ _CLASS = ("class", "classification")
 _QUPATH_CELLS = {"", "cell", "detection"}
 _IMAGE = "image"
 _OF_IMAGE_FILE = re.compile(r"( - | #).+", re.DOTALL)
-"""What QuPath sets behind the file's name where a file holds several images: "case.ndpi - Series 1"."""
+"""What QuPath sets behind the file's name where a file contains several images: "case.ndpi - Series 1"."""
 _MICRO = ("\u00c2\u00b5", "\u00b5", "\u03bc", "\ufffd")
 """How "µ" may arrive: read in a wrong encoding, as micro sign, as Greek letter, or lost."""
 
@@ -440,7 +439,7 @@ def cells_in_qupath_table(
         of_slide = rows_of_slide(table.column(column_of[_IMAGE]), image_names, file)
     cells = of_slide & _are_cells(table, column_of)
     if not cells.any():
-        raise CellsFileError(f"{file}: holds no cell", "export detection measurements from QuPath")
+        raise CellsFileError(f"{file}: contains no cell", "export detection measurements from QuPath")
     table = table.filter(pa.array(cells))
     x_px, y_px = _places(table, column_of, info, file)
     code, names = texts(table.column(class_column))
@@ -557,7 +556,7 @@ def _rows_passed_over(cells: NDArray[np.bool_], of_slide: NDArray[np.bool_]) -> 
         yield f"{no_cells} rows that are no cells were passed over"
 
 
-# Cells from elsewhere, whatever the form: told by the content, checked, in level-0 pixels of the slide.
+# Cells from elsewhere, whatever the form: recognised by the content, checked, in level-0 pixels of the slide.
 
 
 PARQUET = "Parquet"
@@ -779,7 +778,9 @@ def _refuse_impossible(cells: CellTable, path: Path) -> None:
     for name in ("stained", *PROBABILITIES):
         values = getattr(cells, name)
         if ((values < 0) | (values > 1)).any():
-            raise CellsFileError(f"{path}: {name} holds values outside 0 to 1", "give a share, not per cent")
+            raise CellsFileError(
+                f"{path}: {name} contains values outside 0 to 1", "give a share, not per cent"
+            )
     for name, (low, high) in _POSSIBLE.items():
         values = getattr(cells, name)
         wrong = (values < low) | (values > high)

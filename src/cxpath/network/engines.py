@@ -48,7 +48,7 @@ class TorchEngine:
     """Runs a folded copy of the network in torch.
 
     Bytes travel to the device and become numbers there. On a GPU they go through pinned memory, so that the
-    copy runs beside the batch before it.
+    copy runs while the batch before it.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def quantise(model: Model, tiles: Sequence[NDArray[np.uint8]], path: Path) -> No
     tiles : sequence of uint8 arrays, (H, W, 3)
         What the network will see, at its µm/px; sides of one size, multiples of 16.
     path : Path
-        The `.xml` to write; the weights come beside it as `.bin`.
+        The `.xml` to write; the weights come next to it as `.bin`.
 
     Raises
     ------

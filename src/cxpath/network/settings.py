@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 
 class NetworkSettings(Settings):

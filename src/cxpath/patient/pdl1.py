@@ -130,7 +130,7 @@ class Pdl1Score(ProfilePart):
         if self.value is None:
             return f"<{self.below:g} alone does not say how near {cutoff:g} it lies" if self.below else ""
         low, high, how = self._bounds()
-        return f"{how} {low:.2f} to {high:.2f} holds {cutoff:g}" if low <= cutoff <= high else ""
+        return f"{how} {low:.2f} to {high:.2f} contains {cutoff:g}" if low <= cutoff <= high else ""
 
     def _bounds(self) -> tuple[float, float, str]:
         if self.interval is not None:

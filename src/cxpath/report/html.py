@@ -17,11 +17,10 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from cxpath.documents.score import CutoffEntry, Estimate
+from cxpath.documents import CutoffEntry, Estimate
 from cxpath.errors import OutputError
-from cxpath.io.atomic import atomic_write
-from cxpath.scores.counts import printed_form, printed_interval, two_decimals
-from cxpath.scores.settings import Decision
+from cxpath.io import atomic_write
+from cxpath.scores import Decision, printed_form, printed_interval, two_decimals
 
 # Pictures inside the page: as data URIs, made small enough together that the file can be mailed.
 
@@ -238,7 +237,7 @@ class CutoffLine:
 
 def cutoff_lines(score: Estimate) -> list[CutoffLine]:
     """Return the cut-offs of a CPS in rising order."""
-    return [_cutoff_line(cutoff, entry) for cutoff, entry in score.judged]
+    return [_cutoff_line(cutoff, entry) for cutoff, entry in score.decided]
 
 
 def _cutoff_line(cutoff: float, entry: CutoffEntry) -> CutoffLine:

@@ -13,21 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import ReasonCode
-from cxpath.documents.fields import FieldEntry
-from cxpath.documents.folder import RunFolder, read_run_folder
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import (
+from cxpath.data import ReasonCode
+from cxpath.documents import (
     Adequacy,
     Bucket,
     Counts,
     Estimate,
+    FieldEntry,
     Hottest,
     LaboratoryScale,
     OtherChoice,
+    RunDocument,
+    RunFolder,
     ScoreDocument,
+    read_run_folder,
 )
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 from cxpath.report.cell_pictures import INFLUENCE
 from cxpath.report.html import (
     MISSING,
@@ -43,8 +44,7 @@ from cxpath.report.html import (
     seconds,
     whole,
 )
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.settings import ScoringSettings
+from cxpath.scores import OTHER_SCORES, ScoringSettings
 
 # What to do about a slide that is not evaluable, by the code of its reason.
 
@@ -112,13 +112,13 @@ def gallery(
 def _heading(bucket: str, shown: int, score: ScoreDocument) -> Section:
     if bucket == INFLUENCE:
         words = f"The {shown} fields that move the score most" if shown > 1 else "The field that decides"
-        note = "Without the field, the CPS of the slide would change as said beside its number."
+        note = "Without the field, the CPS of the slide would change as said next to its number."
         return {"name": words, "note": note if score.cps else ""}
     known = score.heterogeneity.buckets if score.heterogeneity else ()
     bounds = next((one for one in known if one.name == bucket), None)
     note = "Sampled at random, in proportion to their tumour cells."
     if bounds:
-        held = "1 field holds" if bounds.fields == 1 else f"{whole(bounds.fields)} fields hold"
+        held = "1 field contains" if bounds.fields == 1 else f"{whole(bounds.fields)} fields contain"
         note = f"{held} {percent(bounds.share_of_tumour_cells)} of the tumour cells. {note}"
     return {"name": f"Local CPS: {bucket}", "note": note}
 
@@ -173,7 +173,7 @@ def number_line(cps: Estimate) -> NumberLine:
         slide=_ends(cps.interval_slide),
         tissue=_ends(cps.interval_tissue),
         ticks=tuple((place(tick), str(tick)) for tick in TICKS),
-        cutoffs=tuple((place(cutoff), f"≥ {cutoff:g}") for cutoff, _ in cps.judged),
+        cutoffs=tuple((place(cutoff), f"≥ {cutoff:g}") for cutoff, _ in cps.decided),
     )
 
 
@@ -206,7 +206,7 @@ def sensitivity_panel(score: ScoreDocument) -> Section | None:
         "rows": [_row(case, score.scoring) for case in cases],
         "made": score_form(cps.value),
         "at": place(cps.value),
-        "cutoffs": [(place(cut), f"{cut:g}") for cut, _ in cps.judged],
+        "cutoffs": [(place(cut), f"{cut:g}") for cut, _ in cps.decided],
         "verdict": _verdict(flipped),
         "flips": bool(flipped),
     }
@@ -264,7 +264,7 @@ class SpreadClass:
 
 
 def spread_of(tiles: Mapping[str, NDArray[Any]] | None) -> tuple[SpreadClass, ...]:
-    """Return the three classes, or nothing where no tile holds tumour cells."""
+    """Return the three classes, or nothing where no tile contains tumour cells."""
     if tiles is None:
         return ()
     tumour = tiles["tumour_positive"].astype(np.float64) + tiles["tumour_negative"]

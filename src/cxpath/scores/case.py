@@ -1,7 +1,7 @@
 """One score for several slides of a patient: all counts pooled, or the block that scores highest.
 
 No source says how several blocks or cores are read together (clinical brief 1.1), so the rule is the user's
-choice, stands beside the number, and each slide's part is shown. Slides that are not evaluable are the
+choice, is given next to the number, and each slide's part is shown. Slides that are not evaluable are the
 caller's to name; they enter no count.
 """
 

@@ -1,7 +1,7 @@
 """Colours as a slide's ICC profile means them: turned into sRGB, by lcms through Pillow.
 
-A scanner that embeds a profile says by it what its red, green and blue are. Whatever reads the slide gets sRGB,
-so that slides of different scanners agree. Slides without a profile are read as they are stored.
+A scanner that embeds a profile says by it what its red, green and blue are. Whatever reads the slide gets
+sRGB, so that slides of different scanners agree. Slides without a profile are read as they are stored.
 """
 
 from __future__ import annotations

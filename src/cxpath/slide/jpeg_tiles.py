@@ -48,7 +48,7 @@ class OpenFile:
     def read(self, length: int, place: int) -> bytes:
         """Return up to `length` bytes from `place` on; fewer only at the end of the file.
 
-        Memory is set aside for what the file holds, whatever a damaged length says.
+        Memory is set aside for what the file contains, whatever a damaged length says.
         """
         length = min(length, self._size - place)
         if length <= 0:
@@ -146,7 +146,7 @@ class TileHead:
     Parameters
     ----------
     found : bytes
-        As it stands in the file.
+        As stored in the file.
     completed : bytes
         A head that stands alone.
     """
@@ -240,7 +240,7 @@ class TileStreams:
         except StreamError as error:
             raise DamagedTileError(number, error) from error
         if (head.width_px, head.height_px) != (level.tile_width_px, level.tile_height_px):
-            raise NotFastError(f"a tile holds {head.width_px} x {head.height_px} px")
+            raise NotFastError(f"a tile contains {head.width_px} x {head.height_px} px")
         return TileHead(head.data, completed)
 
 

@@ -15,6 +15,11 @@ from cxpath.slide.picture import open_picture, picture_kind
 from cxpath.slide.slide import Slide
 from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff, tiff_damage, unspecified_samples
 
+SLIDE_SUFFIXES = frozenset(
+    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
+)
+"""Of slide files, without plain pictures."""
+
 _FORMATS = "cxpath reads SVS, NDPI, MRXS, SCN, BIF, DICOM, tiled TIFF, OME-TIFF, PNG and JPEG"
 
 
@@ -84,7 +89,7 @@ def _refuse_damaged_tiff(path: Path, shown: str) -> None:
 def _refuse_non_files(path: Path, shown: str) -> None:
     try:
         state = path.stat()
-    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL, or what no file name can hold
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL, or what no file name can contain
         raise MissingFileError(f"{shown}: no such file", "check the path") from error
     except OSError as error:
         raise _unreadable(shown, error) from error

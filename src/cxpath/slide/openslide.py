@@ -112,7 +112,7 @@ def tiff_pages(path: Path, levels: Sequence[Level]) -> Iterator[Mapping[int, Any
         yield _matched(tiff, levels)
 
 
-def told_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, tuple[str, ...]]:
+def stated_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, tuple[str, ...]]:
     """Return what the page that is level 0 states of its resolution, and a warning of larger pictures.
 
     OpenSlide passes on the tags of the first page, and reads it and its smaller copies: where level 0 is
@@ -130,7 +130,7 @@ def told_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, 
     largest = max(sizes, key=lambda size: size[0] * size[1])
     if largest[0] * largest[1] <= own[0] * own[1]:
         return stated, ()
-    larger = f"the file holds a larger picture of {largest[0]} x {largest[1]} px"
+    larger = f"the file contains a larger picture of {largest[0]} x {largest[1]} px"
     return stated, (f"{larger}; its first one of {own[0]} x {own[1]} px is read",)
 
 
@@ -258,7 +258,7 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
     stated = stated_in_openslide(properties)
     warnings: tuple[str, ...] = ()
     if properties.get(openslide.PROPERTY_NAME_VENDOR) == "generic-tiff":
-        stated, warnings = told_by_level_0(path, levels[0])
+        stated, warnings = stated_by_level_0(path, levels[0])
     return SlideFacts(
         path=path,
         name=name,

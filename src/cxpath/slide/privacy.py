@@ -87,7 +87,7 @@ def _create(path: Path) -> None:
 
 def _publish(draft: Path, path: Path) -> None:
     try:
-        os.link(draft, path)  # fails where another process was first: its key then holds
+        os.link(draft, path)  # fails where another process was first: its key then counts
     except FileExistsError:
         return
     except OSError:

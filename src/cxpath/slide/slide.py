@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide.colour import Icc, ManagedColour, managed_colour
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
@@ -386,7 +386,7 @@ def find_fast_path(
         else:
             described[index] = level
     if not described:
-        return FastPath(None, library, _told(reasons))
+        return FastPath(None, library, _text_of(reasons))
     tiles = JpegTiles(path, shown, described, colours)
     for index in described:
         reason = _why_not(tiles, index, fetch)
@@ -396,8 +396,8 @@ def find_fast_path(
             del tiles.levels[index]
             reasons[index] = reason
     if reasons:
-        _log.info("levels read through %s: %s", library, _told(reasons))
-    return FastPath(tiles if tiles.levels else None, library, _told(reasons))
+        _log.info("levels read through %s: %s", library, _text_of(reasons))
+    return FastPath(tiles if tiles.levels else None, library, _text_of(reasons))
 
 
 def _why_not(tiles: JpegTiles, index: int, fetch: Fetch) -> str | None:
@@ -428,7 +428,7 @@ def _difference(tiles: JpegTiles, index: int, number: int, fetch: Fetch) -> floa
     return float(np.abs(own.astype(np.int16) - fetch(index, x_px, y_px, width, height)).mean())
 
 
-def _told(reasons: Mapping[int, str]) -> str:
+def _text_of(reasons: Mapping[int, str]) -> str:
     """Return the reasons on one line, levels with the same one together."""
     levels_of: dict[str, list[str]] = {}
     for index, reason in reasons.items():

@@ -72,7 +72,7 @@ _NAMES = {
     _EXTRA_SAMPLES: "ExtraSamples",
     339: "SampleFormat",
 }
-"""Tags that must hold whole numbers for a library to read the picture as it was meant."""
+"""Tags that must contain whole numbers for a library to read the picture as it was meant."""
 
 _SINGLE = {_WIDTH, _LENGTH, 259, 262, _SAMPLES, 278, _PLANAR, 317, _TILE_WIDTH, _TILE_LENGTH}
 """Tags of one value, which libraries read as a number."""
@@ -145,7 +145,7 @@ def tiff_damage(path: Path) -> str:
 
 
 def unspecified_samples(path: Path) -> bool:
-    """Say whether the first picture has samples beside its colours that are not declared as transparency.
+    """Say whether the first picture has samples besides its colours that are not declared as transparency.
 
     Libraries take the fourth of four for transparency whatever the file declares.
     """
@@ -372,7 +372,7 @@ class TiffSlide(Slide):
         width, height, _, _ = tile_grid(frame)
         stated = _stated_size(data) if int(frame.compression) in _KNOWN_PICTURES else None
         if stated and stated[0] * stated[1] > _MOST_SURPLUS * width * height:
-            raise ValueError(f"a tile of {width} x {height} px holds {stated[0]} x {stated[1]} px")
+            raise ValueError(f"a tile of {width} x {height} px contains {stated[0]} x {stated[1]} px")
 
     def _decode(self, page: Any, segment: int) -> NDArray[np.uint8]:
         length = page.databytecounts[segment]
@@ -427,7 +427,7 @@ def _stated_size(data: bytes) -> tuple[int, int] | None:
 
 @contextmanager
 def opened_tiff(path: Path, shown: str) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF to make a slide of; closed again, and any trouble told in one line, when that fails."""
+    """Open a TIFF to make a slide of; closed again, and any trouble reported in one line, when that fails."""
     tiff = None
     try:
         tiff = tifffile.TiffFile(path, _multifile=False)
@@ -478,7 +478,7 @@ def _close(tiff: tifffile.TiffFile | None) -> None:
 
 
 _RGB_AXES = {"YXS": "S", "SYX": "S", "CYX": "C"}
-"""Order of axes to the axis that holds the samples."""
+"""Order of axes to the axis that contains the samples."""
 
 
 _MOST_FRAMES = 100_000
@@ -500,7 +500,7 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
     Raises
     ------
     UnreadableSlideError
-        When the file is damaged or holds no 8-bit RGB picture.
+        When the file is damaged or contains no 8-bit RGB picture.
     ResolutionError
         See `resolve`.
     """
@@ -539,7 +539,7 @@ def _refuse_absurd_counts(xml: str, tiff: tifffile.TiffFile, shown: str) -> None
             complaint = f"what is not XML: {error}"
     if complaint:
         raise UnreadableSlideError(
-            f"{shown}: damaged: its OME-XML holds {complaint}", "copy or export the file again"
+            f"{shown}: damaged: its OME-XML contains {complaint}", "copy or export the file again"
         )
 
 
@@ -620,7 +620,7 @@ def open_plain_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlid
             vendor="tiff",
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated_in_page(page), shown),
-            warnings=(f"the file holds {others + 1} pictures; the first one is read",) if others else (),
+            warnings=(f"the file contains {others + 1} pictures; the first one is read",) if others else (),
             icc_profile=icc_profile(page),
         )
         return TiffSlide(facts, tiff, stored)

@@ -11,23 +11,27 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.errors import OutputError
-from cxpath.io.atomic import output_error
-from cxpath.metrics.cells import Decision
-from cxpath.network.embedding import EMBEDDING_NAME, CellEmbedding
-from cxpath.network.model import (
+from cxpath.io import output_error
+from cxpath.metrics import Decision
+from cxpath.network import (
     CARD_NAME,
+    EMBEDDING_NAME,
+    LATTICE_STRIDE_PX,
+    OUTPUT_STRIDE_PX,
     WEIGHTS_NAME,
     CardCalibration,
+    CellEmbedding,
     DataSource,
     Metric,
     ModelCard,
+    PlainUNet,
     Thresholds,
     TrainingRecord,
     card_text,
+    receptive_field,
 )
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, PlainUNet, receptive_field
 from cxpath.training.settings import TrainingSettings
 
 
@@ -123,15 +127,15 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbed
 
 
 def refuse_other_things(folder: Path) -> None:
-    """Raise `OutputError` when a folder holds something that is no model, which packing would replace."""
+    """Raise `OutputError` when a folder contains something that is no model, which packing would replace."""
     if not folder.exists() or (folder / CARD_NAME).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):
-        raise OutputError(f"{folder}: holds something that is no model", "choose another folder")
+        raise OutputError(f"{folder}: contains something that is no model", "choose another folder")
 
 
 def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Write beside the folder, then swap: a reader sees the old model or the new, never a mixture."""
+    """Write next to the folder, then swap: a reader sees the old model or the new, never a mixture."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     refuse_other_things(folder)
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("new", "old"))
