@@ -10,16 +10,21 @@ from pathlib import Path, PurePath
 from pydicom.dataset import Dataset
 
 from cxpath.app.review_slide import review_outcome
-from cxpath.data.extras import import_extra
-from cxpath.documents.folder import RunFolder, read_run_folder
-from cxpath.documents.score import PDL1, ScoreDocument, Signature
+from cxpath.data import import_extra
+from cxpath.documents import RunFolder, ScoreDocument, read_run_folder
+from cxpath.documents.score import PDL1, Signature
 from cxpath.errors import OutputError, UnreadableSlideError
-from cxpath.io.atomic import folder_for
-from cxpath.io.cells import read_cells
-from cxpath.io.dicom import EXTRA as DICOM_EXTRA, Maker, image_of_digest, image_of_series, write_annotations
-from cxpath.io.scverse import write_h5ad
-from cxpath.slide.identity import files_of, series_instance_uid, slide_digest
-from cxpath.slide.privacy import pseudonym, pseudonym_key
+from cxpath.io import (
+    Maker,
+    folder_for,
+    image_of_digest,
+    image_of_series,
+    read_cells,
+    write_annotations,
+    write_h5ad,
+)
+from cxpath.io.dicom import EXTRA as DICOM_EXTRA
+from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid, slide_digest
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
 _MARKERS = {PDL1: "PD-L1"}

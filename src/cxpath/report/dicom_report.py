@@ -187,7 +187,7 @@ def _evaluations(score: ScoreDocument, signature: Signature | None) -> Iterator[
     for reason in score.not_evaluable_because:
         yield _own("not_evaluable", "Not evaluable because", reason.code.value, reason.text)
     for key, estimate in (("cps", score.cps), ("tps", score.tps)):
-        for cutoff, entry in estimate.judged if estimate else ():
+        for cutoff, entry in estimate.decided if estimate else ():
             name = own_code(f"{key}_{cutoff:g}", f"{key.upper()} at least {cutoff:g}")
             yield QualitativeEvaluation(name, _DECISIONS[entry.decision])
     if signature:

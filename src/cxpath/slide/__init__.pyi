@@ -9,6 +9,7 @@ from .identity import (
     cache_path as cache_path,
     files_of as files_of,
     series_instance_uid as series_instance_uid,
+    slide_digest as slide_digest,
 )
 from .open import (
     SLIDE_SUFFIXES as SLIDE_SUFFIXES,
