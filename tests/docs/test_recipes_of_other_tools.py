@@ -36,9 +36,7 @@ def test_there_are_recipes() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_recipe_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if find_spec(name) is None:
-        pytest.skip(
-            f"{name} is not installed: it is no test library, for its size"
-        )
+        pytest.skip(f"{name} is not installed: it is no test library, for its size")
     write_h5ad(synthetic_cells("T+ T- L+\nM- P- T+"), tmp_path / "cells.h5ad")
     recipe = RECIPES[name]
     for shown, instead in WITHOUT_A_WINDOW.items():

@@ -44,6 +44,10 @@ from cxpath.errors import StudyError
 
 Floats = NDArray[np.float64]
 
+_VALUES_AT_A_TIME = 1 << 20
+"""Values of pairs that are computed at once: they stay in the processor's cache, and memory stays flat."""
+_EXACT_IN_FLOAT32 = 1 << 24
+
 
 class PairwiseMeasure(StrEnum):
     """A measure of two readers; the first three of yes and no, the last of scores."""
@@ -88,18 +92,50 @@ def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[
         Codes are 0 and 1 for all but Lin's concordance.
     """
     both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
-    a, b = np.where(both, pairs.a, 0.0), np.where(both, pairs.b, 0.0)
-    present = both.astype(np.float64)
     if measure is PairwiseMeasure.CCC:
-        return _concordance(a, b, present)
-    agree = np.where(a == b, present, 0.0)
+        return _concordance(_without_gaps(pairs.a, both), _without_gaps(pairs.b, both), both)
+    number = _weighed_number(both)
+    agree = _weighed_number(both & (pairs.a == pairs.b))
+    yes = [_weighed_number(both & (codes > 0)) for codes in _codes_for(measure, pairs)]
 
     def of(weights: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            n = weights @ present
-            seen = weights @ agree / n
-            chance = _chance(weights @ a / n, weights @ b / n, measure)
+            n = number(weights)
+            seen = agree(weights) / n
+            if not yes:
+                return seen
+            chance = _chance(yes[0](weights) / n, yes[1](weights) / n, measure)
             return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+
+    return of
+
+
+def _codes_for(measure: PairwiseMeasure, pairs: ReaderPairs) -> tuple[Floats, ...]:
+    """Return the codes that agreement by chance is computed from; none for plain agreement."""
+    return () if measure is PairwiseMeasure.OPA else (pairs.a, pairs.b)
+
+
+def _without_gaps(reads: Floats, both: NDArray[np.bool_]) -> Floats:
+    return reads if both.all() else np.where(both, reads, 0.0)
+
+
+def _weighed_number(marked: NDArray[np.bool_]) -> Callable[[Floats], Floats]:
+    """Return the weight of the marked cases of each pair as a function of case weights, (B, N) to (B, P).
+
+    Replicates hold cases whole times. Sums of whole numbers are exact in float32, too, which needs half the
+    memory and half the time; where all cases are marked, one sum serves all pairs.
+    """
+    if marked.all():
+        return lambda weights: np.broadcast_to(
+            weights.sum(axis=1, keepdims=True), (len(weights), marked.shape[1])
+        )
+    table = marked.astype(np.float32)
+
+    def of(weights: Floats) -> Floats:
+        whole = bool((weights == np.rint(weights)).all()) and weights.sum(axis=1).max() < _EXACT_IN_FLOAT32
+        if not whole:
+            return weights @ table.astype(np.float64)
+        return np.asarray(weights.astype(np.float32) @ table, dtype=np.float64)
 
     return of
 
@@ -149,13 +185,13 @@ def chance_slope(pairs: ReaderPairs, measure: PairwiseMeasure) -> float:
     return float(mean_over_pairs(np.where(number > 0, 1 / (1 - _chance(p, q, measure)), np.nan)))
 
 
-def _concordance(a: Floats, b: Floats, present: Floats) -> Callable[[Floats], Floats]:
+def _concordance(a: Floats, b: Floats, both: NDArray[np.bool_]) -> Callable[[Floats], Floats]:
     """Lin's coefficient of all pairs (Lin 1989), from sums."""
-    squares, product = a**2 + b**2, a * b
+    number, squares, product = _weighed_number(both), a**2 + b**2, a * b
 
     def of(weights: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            n = weights @ present
+            n = number(weights)
             mean_a, mean_b = weights @ a / n, weights @ b / n
             spread = weights @ squares / n - mean_a**2 - mean_b**2
             below = spread + (mean_a - mean_b) ** 2
@@ -202,7 +238,13 @@ def mean_pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Weigh
     measure : PairwiseMeasure
     """
     of = pairwise_measure(pairs, measure)
-    return lambda weights: mean_over_pairs(of(weights))
+    rows = max(1, _VALUES_AT_A_TIME // max(1, pairs.a.shape[1]))
+
+    def mean(weights: Floats) -> Floats:
+        starts = range(0, len(weights), rows)
+        return np.concatenate([mean_over_pairs(of(weights[start : start + rows])) for start in starts])
+
+    return mean
 
 
 def pairwise_matrix(reads: Floats, measure: PairwiseMeasure) -> Floats:
@@ -403,7 +445,9 @@ def mivque0(values: Floats, factors: Mapping[str, Codes]) -> dict[str, float]:
 
 
 def _compact(code: Codes) -> Codes:
-    return np.unique(code, return_inverse=True)[1].astype(np.int64)
+    """Return the levels that are there, numbered from 0 without gaps in their order."""
+    present = np.bincount(code) > 0
+    return np.asarray(np.cumsum(present)[code] - 1, dtype=np.int64)
 
 
 def variance_components(
@@ -435,7 +479,7 @@ def variance_components(
     left_out = [
         _shares(mivque0(values[kept], {name: code[kept] for name, code in factors.items()}))
         for kept in (cluster[unit] != patient for patient in patients)
-        if len(np.unique(unit[kept])) >= 2
+        if np.count_nonzero(np.bincount(unit[kept])) >= 2
     ]
     shares = _shares(whole)
     return [

@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from cxpath.app.review_slide import review_outcome
 from cxpath.data import import_extra
 from cxpath.documents import RunFolder, ScoreDocument, read_run_folder
-from cxpath.documents.score import PDL1, Signature
+from cxpath.documents.reviewed import Signature
+from cxpath.documents.score import PDL1
 from cxpath.errors import OutputError, UnreadableSlideError
 from cxpath.io import (
     Maker,

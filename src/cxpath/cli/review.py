@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cxpath.cli.output import JsonOption, print_document
+from cxpath.cli.output import JsonOption, print_document, require_files
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,6 +34,69 @@ class SignatureMeaning(StrEnum):
 
     REVIEWED = "reviewed"
     APPROVED = "approved"
+
+
+@review.command(name="open")
+def open_in_browser(
+    folder: FolderArgument,
+    slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="The reader's printed name; asked for in the browser if left out.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine.", show_default="a free one")
+    ] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link.")] = True,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others need --proxy-origin.")
+    ] = "127.0.0.1",
+    proxy_origin: Annotated[
+        str | None,
+        typer.Option(help="Origin of an authenticating proxy in front, as https://review.example."),
+    ] = None,
+) -> None:
+    """Review a scored slide in the browser: audit, edit, sign. The server answers this machine alone.
+
+    Every decision is on the disk at once; Ctrl-C ends, and the same command goes on.
+    """
+    require_browser_extra()
+    if slide is None:
+        raise ConfigurationError("the slide is needed for its pictures", "pass --slide FILE")
+    require_files(slide)
+    serve_review(folder, slide, reviewer, Listen(host, port, proxy_origin), browser=browser)
+
+
+class Listen(NamedTuple):
+    """Where the server listens; see `Binding`."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    proxy_origin: str | None = None
+
+
+def require_browser_extra() -> None:
+    """Say in one line what to install where the server's libraries are missing."""
+    from cxpath.data.extras import import_extra
+
+    for module in ("uvicorn", "starlette"):
+        import_extra(module, "review")
+
+
+def serve_review(
+    folder: Path, slide: Path, reviewer: str | None, listen: Listen | None = None, *, browser: bool = True
+) -> None:
+    """Serve a review until Ctrl-C, and say how to go on."""
+    from cxpath.viewer.launch import Binding, run_review
+
+    binding = Binding(*(listen or Listen()))
+    record = run_review(folder, slide, reviewer, binding, _announce, browser=browser)
+    print(f"\nrecord   {record}" if record else "\nnothing was decided")
+    print(f"go on    cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
+
+
+def _announce(link: str) -> None:
+    print(f"review   {link}  (works once)")
+    print("         Ctrl-C ends; every decision is kept", flush=True)
 
 
 @review.command()
@@ -110,11 +174,11 @@ def _edited_lines(entry: EditedEntry) -> Iterator[str]:
     from cxpath.scores import printed_form, two_decimals
 
     yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
-    if entry.cps is None or entry.interval_tissue is None:
+    if entry.estimate is None:
         yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
     else:
-        low, high = entry.interval_tissue
-        value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
+        (low, high), cps = entry.estimate.interval_tissue, entry.estimate.value
+        value = f"{printed_form(cps)}  ({two_decimals(cps)}"
         yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"

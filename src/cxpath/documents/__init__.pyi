@@ -33,6 +33,10 @@ from .batch import (
     failures_of as failures_of,
     read_batch_document as read_batch_document,
 )
+from .estimate import (
+    CutoffEntry as CutoffEntry,
+    Estimate as Estimate,
+)
 from .evaluation import (
     EVALUATION_NAME as EVALUATION_NAME,
     ContactPicture as ContactPicture,
@@ -91,8 +95,6 @@ from .score import (
     CaseSlideEntry as CaseSlideEntry,
     Control as Control,
     Counts as Counts,
-    CutoffEntry as CutoffEntry,
-    Estimate as Estimate,
     Hottest as Hottest,
     LaboratoryScale as LaboratoryScale,
     LeftOut as LeftOut,

@@ -21,6 +21,7 @@ from .engines import (
     TorchEngine as TorchEngine,
     openvino_version as openvino_version,
     quantise as quantise,
+    resolve_engine as resolve_engine,
 )
 from .model import (
     CARD_NAME as CARD_NAME,

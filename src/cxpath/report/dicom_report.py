@@ -29,7 +29,9 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.score import Estimate, ScoreDocument, Signature
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.reviewed import Signature
+from cxpath.documents.score import ScoreDocument
 from cxpath.io.dicom import (
     ARTIFICIAL_INTELLIGENCE,
     IMMUNOHISTOCHEMISTRY,

@@ -1,6 +1,7 @@
 from .colour import (
     Icc as Icc,
     SlideSettings as SlideSettings,
+    icc_as_recorded as icc_as_recorded,
 )
 from .errors import (
     printable as printable,

@@ -42,6 +42,11 @@ class Icc(StrEnum):
     IGNORE = "ignore"
 
 
+def icc_as_recorded(use: str | None) -> Icc:
+    """Return how to open a slide again so that its colours are those of a result: by its `colour.use`."""
+    return Icc.IGNORE if use == "ignored" else Icc.APPLY
+
+
 class SlideSettings(Settings):
     """Section `[slide]` of the configuration."""
 

@@ -23,7 +23,7 @@ from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.privacy import allowed_properties
 from cxpath.slide.resample import on_white
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_openslide
-from cxpath.slide.slide import Level, Slide, SlideFacts, levels_of
+from cxpath.slide.slide import FastPath, Level, Slide, SlideFacts, levels_of
 from cxpath.slide.tiff import stated_in_page
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
@@ -124,11 +124,12 @@ def stated_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None
             sizes = [(page.keyframe.imagewidth, page.keyframe.imagelength) for page in pages]
             own = (level.width_px, level.height_px)
             stated = stated_in_page(pages[sizes.index(own)].aspage()) if own in sizes else None
+            largest = max(sizes, key=lambda size: size[0] * size[1])
+            is_larger = largest[0] * largest[1] > own[0] * own[1]
     except TIFF_ERRORS as error:
         _log.info("the tags of a slide cannot be read: %s", type(error).__name__)
         return None, ()
-    largest = max(sizes, key=lambda size: size[0] * size[1])
-    if largest[0] * largest[1] <= own[0] * own[1]:
+    if not is_larger:
         return stated, ()
     larger = f"the file contains a larger picture of {largest[0]} x {largest[1]} px"
     return stated, (f"{larger}; its first one of {own[0]} x {own[1]} px is read",)
@@ -172,10 +173,13 @@ class OpenSlideSlide(Slide):
         super().__init__(facts)
         self._downsamples: tuple[float, ...] = handle.level_downsamples
         self._handles = OpenSlideHandles(facts.path, handle)
-        if facts.vendor in _VENDORS_OF_PLAIN_TILES:
-            with tiff_pages(facts.path, self.levels) as pages:
-                aperio = facts.vendor == "aperio"
-                self._take_fast_path(pages, ColourRule(markers_count=False), fills_gaps=aperio)
+
+    def _find_fast_path(self) -> FastPath | None:
+        path, vendor = self._facts.path, self._facts.vendor
+        if vendor not in _VENDORS_OF_PLAIN_TILES:
+            return None
+        with tiff_pages(path, self.levels) as pages:
+            return self._proved(pages, ColourRule(markers_count=False), fills_gaps=vendor == "aperio")
 
     def close(self) -> None:
         """Close the file."""

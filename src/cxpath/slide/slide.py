@@ -330,6 +330,17 @@ class FastPath:
             self._note(f"level {index}: {error}")
             return None
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of a level's stored JPEG tiles; None when it is not fast."""
+        level = self._tiles.levels.get(index) if self._tiles else None
+        return (level.tile_width_px, level.tile_height_px) if level else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, as `JpegTiles.stored` does; None when the level is not fast."""
+        if self._tiles is None or index not in self._tiles.levels:
+            return None
+        return self._tiles.stored(index, column, row)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._tiles:
@@ -508,7 +519,9 @@ class Slide(ABC):
         self._facts = facts
         self.levels = facts.levels
         self.warnings: tuple[str, ...] = (*facts.warnings, *facts.resolution.warnings)
-        self._fast: FastPath | None = None
+        self._fast_once: list[FastPath | None] = []
+        self._fast_lock = threading.Lock()
+        self._closed = False
         self._colour = ManagedColour()
 
     def manage_colour(self, icc: Icc) -> None:
@@ -592,17 +605,42 @@ class Slide(ABC):
         rgb = self._sample(source, along_y, along_x)
         return self._colour.transform.apply(rgb) if self._colour.transform else rgb
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
+        return self._fast.tile_size(index) if self._fast else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
+
+        None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
+        one, or colours that an ICC profile changes; `read` gives its pixels then.
+        """
+        if self._colour.transform:
+            return None
+        return self._fast.stored_tile(index, column, row) if self._fast else None
+
     @property
     def reader_path(self) -> ReaderPath:
         """How pixels are read, so far: by the fast path or the library, and why."""
-        return self._fast.reader_path if self._fast else ReaderPath(self._library)
+        fast = self._fast
+        return fast.reader_path if fast else ReaderPath(self._library)
 
-    def _take_fast_path(
-        self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False
-    ) -> None:
-        """Read by the fast path from now on where it gives what the library gives; readers call it last."""
+    @property
+    def _fast(self) -> FastPath | None:
+        """The fast path, found and proved when the first pixels are wanted: most of opening would be that."""
+        with self._fast_lock:
+            if not self._fast_once and not self._closed:
+                self._fast_once.append(self._find_fast_path())
+            return self._fast_once[0] if self._fast_once else None
+
+    def _find_fast_path(self) -> FastPath | None:
+        """Return the way to read quicker than the library; readers that know one say so."""
+        return None
+
+    def _proved(self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False) -> FastPath:
+        """Return the fast path over these pages, for levels on which it gives what the library gives."""
         path, shown = self._facts.path, self._facts.shown
-        self._fast = find_fast_path(
+        return find_fast_path(
             path, shown, self.levels, pages, colours, self._fetch, self._library, fills_gaps=fills_gaps
         )
 
@@ -614,8 +652,9 @@ class Slide(ABC):
         """
         level = self.levels[index]
         most = factor / max(level.factor_x, level.factor_y) * (1 + _TOLERANCE)
-        fast = self._fast.shrinks(index) if self._fast else ()
-        shrink = max((shrink for shrink in fast if shrink <= most), default=1)
+        fast = self._fast
+        shrinks = fast.shrinks(index) if fast else ()
+        shrink = max((shrink for shrink in shrinks if shrink <= most), default=1)
         whole_blocks = shrink > 1 and most - shrink <= 2 * shrink * _TOLERANCE
         blocks = (x_px / (level.factor_x * shrink), y_px / (level.factor_y * shrink))
         across = any(abs(place - round(place)) > _TOLERANCE for place in blocks)
@@ -644,8 +683,8 @@ class Slide(ABC):
 
     def _obtain(self, source: Source, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
         """Get pixels of a source by the fast path, or else of its level by the library."""
-        if self._fast:
-            region = self._fast.read(source.index, source.shrink, x_px, y_px, width, height)
+        if fast := self._fast:
+            region = fast.read(source.index, source.shrink, x_px, y_px, width, height)
             if region is not None:
                 return region
         return shrunk_region(source, self._fetch, x_px, y_px, width, height)
@@ -661,8 +700,10 @@ class Slide(ABC):
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
-        if self._fast:
-            self._fast.close()
+        with self._fast_lock:
+            self._closed = True
+            for fast in filter(None, self._fast_once):
+                fast.close()
 
     def __enter__(self) -> Self:
         return self
@@ -677,8 +718,13 @@ class Slide(ABC):
 
 
 def _refuse_absurd_extent(facts: SlideFacts) -> None:
-    """Refuse a slide larger than any glass, before anything is read for it or memory set aside."""
+    """Refuse an empty slide or one larger than any glass, before anything is read or memory set aside."""
     full, mpp = facts.levels[0], facts.resolution.mpp
+    if min(full.width_px, full.height_px) < 1:
+        raise UnreadableSlideError(
+            f"{facts.shown}: damaged: a picture of {full.width_px} x {full.height_px} px",
+            "copy the file again from the scanner or the archive",
+        )
     width_mm, height_mm = full.width_px * mpp / 1000, full.height_px * mpp / 1000
     if max(width_mm, height_mm) > _LONGEST_MM or width_mm * height_mm > _LARGEST_MM2:
         raise ResolutionError(

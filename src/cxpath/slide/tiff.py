@@ -25,7 +25,7 @@ from cxpath.slide.jpeg_tiles import ColourRule, TileCache
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
 from cxpath.slide.resample import WHITE, on_white, overlay
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_ome, stated_in_tag_values
-from cxpath.slide.slide import Slide, SlideFacts, levels_of
+from cxpath.slide.slide import FastPath, Slide, SlideFacts, levels_of
 
 # The directories of a TIFF, checked before any library reads them.
 #
@@ -331,8 +331,10 @@ class TiffSlide(Slide):
         self._stored = stored
         self._lock = threading.Lock()
         self._cache = TileCache(_CACHE_BYTES)
-        pages = {index: planes.pages[0] for index, planes in enumerate(stored) if planes.axes == "YXS"}
-        self._take_fast_path(pages, ColourRule(markers_count=True))
+
+    def _find_fast_path(self) -> FastPath:
+        side_by_side = ((index, one.pages[0]) for index, one in enumerate(self._stored) if one.axes == "YXS")
+        return self._proved(dict(side_by_side), ColourRule(markers_count=True))
 
     def close(self) -> None:
         """Close the file."""
