@@ -9,7 +9,6 @@ import pydicom
 import pytest
 
 from cxpath.app.export import ExportFormat, export_results
-from cxpath.app.review_slide import sign_review
 from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.errors import DocumentError, MissingFileError, OutputError, UnreadableSlideError
 from cxpath.io.cells import write_cells
@@ -50,7 +49,7 @@ def test_the_report_says_what_score_json_says(folder: Path) -> None:
     numbers, words = _content(folder / "score.dcm")
     assert numbers["Combined positive score"] == pytest.approx(stated["cps"]["value"])
     assert numbers["PD-L1 tumor proportion score"] == pytest.approx(stated["tps"]["value"])
-    assert numbers["CPS, lower end of its interval"] == pytest.approx(stated["cps"]["interval_tissue"][0])
+    assert numbers["CPS, low end of its interval"] == pytest.approx(stated["cps"]["interval_tissue"][0])
     assert numbers["Viable tumour cells, positive"] == 30
     assert numbers["Viable tumour cells, negative"] == 90
     assert numbers["Lymphocytes and macrophages, positive"] == 12
@@ -96,14 +95,16 @@ def test_a_slide_that_is_not_evaluable_says_why(folder: Path) -> None:
 
 
 def test_the_person_who_signed_is_an_observer(folder: Path) -> None:
-    signature = {"name": "Zoë Müller, MD", "utc": "2026-11-30T12:00:00Z", "meaning": "approved"}
+    signature = {"name": "Zoë Müller, MD", "utc": "2026-11-30T12:00:00Z", "meaning": "approved", "cps": 12.5}
     state = {"edits": 0, "events": 2, "head_hash": "ab" * 32, "signature": signature}
     _change(folder / "score.json", review=state)
     export_results(folder, (ExportFormat.DICOM,))
     found = pydicom.dcmread(folder / "score.dcm")
     people = [str(item.PersonName) for item in _items(found) if item.ValueType == "PNAME"]
     assert people == ["Zoë Müller, MD^"]
-    assert _content(folder / "score.dcm")[1]["Meaning of the signature"] == "Approved"
+    numbers, words = _content(folder / "score.dcm")
+    assert words["Meaning of the signature"] == "Approved"
+    assert numbers["Combined positive score, signed"] == 12.5
     assert found.VerificationFlag == "UNVERIFIED"
     assert dicom_errors(folder / "score.dcm") == []
 
@@ -111,8 +112,26 @@ def test_the_person_who_signed_is_an_observer(folder: Path) -> None:
 def test_without_a_review_nobody_is_named(folder: Path) -> None:
     export_results(folder, (ExportFormat.DICOM,))
     assert not [item for item in _items(pydicom.dcmread(folder / "score.dcm")) if item.ValueType == "PNAME"]
-    with pytest.raises(Exception, match="no review to sign"):
-        sign_review(folder, "A", "approved")  # type: ignore[arg-type]
+
+
+def test_cutoffs_are_those_of_the_score_that_decides(folder: Path) -> None:
+    estimate = json.loads((folder / "score.json").read_text())["cps"]
+    lower = {"value": 0.4, "interval_slide": [0.3, 0.5], "interval_tissue": [0.2, 0.6], "reported": "0.4"}
+    cutoffs = {
+        key: entry | {"decision": "not met", "met": False} for key, entry in estimate["cutoffs"].items()
+    }
+    edited = {"estimate": estimate | lower | {"cutoffs": cutoffs}, "not_evaluable_because": [], "changed": 3}
+    edited |= {"added": 0, "removed": 0, "reviewer": "Dr A"}
+    state = {"edits": 3, "events": 2, "head_hash": "ab" * 32, "edited": edited}
+    _change(folder / "score.json", review=state)
+    export_results(folder, (ExportFormat.DICOM,))
+    numbers, words = _content(folder / "score.dcm")
+    assert words["CPS at least 1"] == "Not met"
+    assert words["Basis of the deciding CPS"] == "After a person's edits"
+    assert numbers["Combined positive score, edited"] == 0.4
+    assert numbers["CPS EDITED, high end of its interval"] == 0.6
+    assert numbers["Combined positive score"] == pytest.approx(estimate["value"])
+    assert dicom_errors(folder / "score.dcm") == []
 
 
 def test_files_refer_to_the_dicom_series_that_was_scored(folder: Path, tmp_path: Path) -> None:
