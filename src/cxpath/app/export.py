@@ -9,18 +9,21 @@ from pathlib import Path, PurePath
 
 from pydicom.dataset import Dataset
 
-from cxpath.app.review_slide import review_outcome
-from cxpath.data.extras import import_extra
-from cxpath.documents.folder import RunFolder, read_run_folder
-from cxpath.documents.reviewed import Signature
-from cxpath.documents.score import PDL1, ScoreDocument
+from cxpath.data import import_extra
+from cxpath.documents import RunFolder, ScoreDocument, read_run_folder
+from cxpath.documents.score import PDL1
 from cxpath.errors import OutputError, UnreadableSlideError
-from cxpath.io.atomic import folder_for
-from cxpath.io.cells import read_cells
-from cxpath.io.dicom import EXTRA as DICOM_EXTRA, Maker, image_of_digest, image_of_series, write_annotations
-from cxpath.io.scverse import write_h5ad
-from cxpath.slide.identity import files_of, series_instance_uid, slide_digest
-from cxpath.slide.privacy import pseudonym, pseudonym_key
+from cxpath.io import (
+    Maker,
+    folder_for,
+    image_of_digest,
+    image_of_series,
+    read_cells,
+    write_annotations,
+    write_h5ad,
+)
+from cxpath.io.dicom import EXTRA as DICOM_EXTRA
+from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid, slide_digest
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
 _MARKERS = {PDL1: "PD-L1"}
@@ -110,7 +113,7 @@ def _export_dicom(run: RunFolder, home: Path, slide: Path | None) -> tuple[list[
     score, maker = run.score, maker_of(run)
     image, remarks = _image(run, slide)
     files = [home / REPORT_NAME]
-    write_report(score, home / REPORT_NAME, image, maker, signature_of(run))
+    write_report(score, home / REPORT_NAME, image, maker)
     cells = read_cells(run.path / "cells.parquet")
     if len(cells):
         marker = _MARKERS.get(score.marker, score.marker.upper())
@@ -128,15 +131,6 @@ def maker_of(run: RunFolder) -> Maker:
         return Maker(f"cells from a file: {given.form}", "not stated", "", automatic=False)
     model = run.run.model
     return Maker(model.name, model.version, model.digest)
-
-
-def signature_of(run: RunFolder) -> Signature | None:
-    """Return who signed the review of a result; None before somebody did, and after a change voided it."""
-    outcome = review_outcome(run.path)
-    if outcome is not None:
-        signed = outcome.signature
-        return Signature(name=signed.name, utc=signed.utc, meaning=signed.meaning) if signed else None
-    return run.score.review.signature if run.score.review else None
 
 
 def _image(run: RunFolder, slide: Path | None) -> tuple[Dataset, list[str]]:
