@@ -7,6 +7,7 @@ from typing import Any
 import pydicom
 import pytest
 
+from cxpath.data import bundled
 from cxpath.slide.open import open_slide
 from tests.cli.command import cxpath
 from tests.cli.given_cells import as_csv, countable_cells
@@ -39,6 +40,20 @@ def test_what_was_written_is_printed(folder: Path, tmp_path: Path) -> None:
 def test_json_lists_the_files(folder: Path) -> None:
     done = cxpath("export", folder, "--format", "h5ad", "--json")
     assert json.loads(done.stdout) == {"files": [str(folder / "cells.h5ad")], "remarks": []}
+
+
+def test_the_overlay_for_qupath_lies_where_its_script_looks(
+    synthetic_slide: SyntheticSlide, tmp_path: Path
+) -> None:
+    as_csv(countable_cells(), tmp_path / "cells.csv")
+    scored = tmp_path / "scored"
+    done = cxpath("score", synthetic_slide.path, "--cells", tmp_path / "cells.csv", "--out", scored)
+    assert done.returncode in {0, 4}, done.stderr
+    assert cxpath("export", scored, "--format", "qupath").returncode == 0
+    script = (bundled("configs") / "qupath" / "import_result.groovy").read_text(encoding="utf-8")
+    for name in ("cells.geojson.gz", "overlay.geojson.gz"):
+        assert name in script
+        assert (scored / name).is_file()
 
 
 def test_usage_and_failures_are_told_apart(folder: Path, tmp_path: Path) -> None:

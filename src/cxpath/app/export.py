@@ -1,4 +1,4 @@
-"""A results folder for other programs: AnnData, DICOM bulk annotations and a DICOM structured report."""
+"""A results folder for other programs: AnnData, DICOM annotations and report, an overlay for QuPath."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from cxpath.io import (
     write_h5ad,
 )
 from cxpath.io.dicom import EXTRA as DICOM_EXTRA
+from cxpath.report.qupath_overlay import OVERLAY_NAME, write_qupath_overlay
 from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid, slide_digest
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
@@ -35,6 +36,7 @@ class ExportFormat(StrEnum):
 
     H5AD = "h5ad"
     DICOM = "dicom"
+    QUPATH = "qupath"
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def export_results(
     names = {
         ExportFormat.H5AD: (H5AD_NAME,),
         ExportFormat.DICOM: (ANNOTATIONS_NAME, REPORT_NAME),
+        ExportFormat.QUPATH: (OVERLAY_NAME,),
     }
     wanted = [home / name for one in dict.fromkeys(formats) for name in names[one]]
     for path in wanted:
@@ -99,6 +102,9 @@ def export_results(
     if ExportFormat.H5AD in formats:
         write_h5ad(read_cells(folder / "cells.parquet"), home / H5AD_NAME)
         written.append(home / H5AD_NAME)
+    if ExportFormat.QUPATH in formats:
+        write_qupath_overlay(run, home / OVERLAY_NAME)
+        written.append(home / OVERLAY_NAME)
     if ExportFormat.DICOM in formats:
         files, said = _export_dicom(run, home, slide)
         written += files
