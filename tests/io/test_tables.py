@@ -262,6 +262,12 @@ def test_what_is_no_number_is_named_with_its_row(entry: str) -> None:
     assert "a.csv" in caught.value.message
 
 
+def test_digits_of_other_scripts_are_refused_by_their_row() -> None:
+    column = pa.chunked_array([["1", "\u0661\u0662"]])
+    with pytest.raises(CellsFileError, match=r"row 3: '\u0661\u0662' in column 'x' is no number"):
+        numbers(column, "x", "t.csv")
+
+
 def test_columns_of_numbers_need_no_reading() -> None:
     assert numbers(pa.chunked_array([[1, 2], [3]]), "x", "a.parquet").tolist() == [1, 2, 3]
     with pytest.raises(CellsFileError, match="not numbers"):

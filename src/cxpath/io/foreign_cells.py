@@ -554,9 +554,15 @@ def _measured_in_table(table: pa.Table, classes: CellClasses, file: object) -> d
 def _rows_passed_over(cells: NDArray[np.bool_], of_slide: NDArray[np.bool_]) -> Iterator[str]:
     others, no_cells = int((~of_slide).sum()), int((of_slide & ~cells).sum())
     if others:
-        yield f"{others} rows of other images were passed over"
+        yield _rows_of_other_images(others)
     if no_cells:
-        yield f"{no_cells} rows that are no cells were passed over"
+        rows = "1 row that is no cell was" if no_cells == 1 else f"{no_cells} rows that are no cells were"
+        yield f"{rows} passed over"
+
+
+def _rows_of_other_images(number: int) -> str:
+    rows = "1 row of another image was" if number == 1 else f"{number} rows of other images were"
+    return f"{rows} passed over"
 
 
 # Cells from elsewhere, whatever the form: recognised by the content, checked, in level-0 pixels of the slide.
@@ -655,7 +661,8 @@ def read_given_cells(
             f"{path}: {outside} of {len(cells)} cells lie outside the slide",
             "check that they are of this slide and that µm per pixel is right (--mpp)",
         )
-    said = [f"{outside} cells outside the slide were dropped"] if outside else []
+    dropped = "1 cell outside the slide was" if outside == 1 else f"{outside} cells outside the slide were"
+    said = [f"{dropped} dropped"] if outside else []
     kept = cells.take(inside) if outside else cells
     return GivenCells(
         kept,
@@ -749,7 +756,7 @@ def _from_columns(
         own = rows_of_slide(images, image_names, path)
         table = table.filter(pa.array(own))
         others = int((~own).sum())
-        warnings = [f"{others} rows of other images were passed over"] if others else []
+        warnings = [_rows_of_other_images(others)] if others else []
     return cells_in_columns(table, facts, path), warnings
 
 

@@ -282,6 +282,8 @@ def _first_that_is_none(entries: list[Any]) -> tuple[int, str]:
             float(entry or "nan")
         except ValueError:
             return row, entry
+        if not (entry or "").isascii():  # digits of other scripts, which Python reads and Arrow does not
+            return row, entry
     return 1, ""
 
 

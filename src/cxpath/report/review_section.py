@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from cxpath.documents.estimate import Estimate
 from cxpath.documents.reviewed import AuditedScore, ReviewState, ScoreBasis
 from cxpath.documents.score import ScoreDocument
-from cxpath.report.html import MISSING, interval, score_form, whole
+from cxpath.report.html import MISSING, arithmetic, interval, whole
 
 Section = Mapping[str, object]
 
@@ -46,7 +46,7 @@ def _row(name: str, estimate: Estimate | None, *, decides: bool) -> Section:
         return {"name": name, "cps": "not evaluable", "tissue": MISSING, "slide": MISSING, "decides": decides}
     return {
         "name": name,
-        "cps": f"{estimate.reported} ({score_form(estimate.value)})",
+        "cps": f"{estimate.reported} ({arithmetic(estimate.value)})",
         "tissue": interval(estimate.interval_tissue),
         "slide": interval(estimate.interval_slide),
         "decides": decides,
