@@ -147,7 +147,7 @@ def _yes_sums(pairs: ReaderPairs, both: NDArray[np.bool_]) -> list[_Sum]:
     """Return the weight of the first reads that are yes, and of the second."""
     if pairs.readers is None or not both.all():
         return [_weighed_number(both & (reads > 0)) for reads in (pairs.a, pairs.b)]
-    return [_of_reads(pairs, both, lambda reads: (reads > 0) * 1.0, (side,)) for side in (0, 1)]
+    return [_of_reads(pairs, both, lambda reads: (reads > 0).astype(np.float64), (side,)) for side in (0, 1)]
 
 
 def _of_reads(
@@ -155,10 +155,11 @@ def _of_reads(
 ) -> _Sum:
     """Return the sum over cases of something of the first reads, the second, or both, added up."""
     if pairs.readers is None or not both.all():
-        reads = (pairs.a, pairs.b)
-        return _weighed(np.asarray(sum(_without_gaps(of(reads[side]), both) for side in sides)))
-    table, places = of(pairs.readers[0]), [pairs.readers[1 + side] for side in sides]
-    return lambda weights: _ReaderSums(weights @ table, *places)
+        own = (pairs.a, pairs.b)
+        return _weighed(np.asarray(sum(_without_gaps(of(own[side]), both) for side in sides)))
+    reads, *places = pairs.readers
+    table, wanted = of(reads), [place for side, place in enumerate(places) if side in sides]
+    return lambda weights: _ReaderSums(weights @ table, *wanted)
 
 
 def _weighed(table: Floats) -> _Sum:
