@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.app.review_slide import CXPATH, ReviewFolder, audit_name, open_review
+from cxpath.app import review_folder
+from cxpath.app.review_slide import ReviewFolder, audit_name, open_review
 from cxpath.data.cells import CellTable
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.errors import CxpathError
 from cxpath.review.cells import ReviewedCells, inside_regions, regions_of, reviewed_cells
-from cxpath.review.events import Action, Decision, Event
+from cxpath.review.events import Action, Decision, Event, ReviewError
 from cxpath.review.live_score import LiveEstimate, LiveScore
 from cxpath.review.state import ReviewState, replay
 from cxpath.scores.audit import AuditedScore, AuditError, AuditFrame, audit_frame, estimate_audit
@@ -72,10 +73,10 @@ def printed_name(given: str) -> str:
     RefusedError
         When it is none.
     """
-    name = " ".join(given.split())
-    if not name or name == CXPATH or not name.isprintable():
-        raise RefusedError("bad_request", "a review needs the reader's printed name")
-    return name
+    try:
+        return review_folder.printed_name(given)
+    except ReviewError as error:
+        raise RefusedError("bad_request", error.message, error.hint) from error
 
 
 class ReviewSession:
