@@ -2,9 +2,9 @@
 
 Draws its own slides. Jobs take turns (A B A B ...) and medians are compared, since absolute times change with
 the machine and its mood. Mpx are megapixels of RGB at 0.5 µm per pixel. `make bench ONLY=readers` runs one
-part: readers, forward, scoring, agreement, slides, threads, large, memory, gpu. What the processor has of
-use to networks is printed and kept with the figures. All figures are kept in cxpath-out/bench.json, of which
-`python -m benchmarks.plot` makes the picture of docs/performance.md.
+part: readers, forward, scoring, review, agreement, slides, threads, large, memory, gpu. What the processor
+has of use to networks is printed and kept with the figures. All figures are kept in cxpath-out/bench.json, of
+which `python -m benchmarks.plot` makes the picture of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from benchmarks.memory import print_memory
 from benchmarks.reader_slides import draw, write_slide
 from benchmarks.reader_table import print_reader_table
 from benchmarks.repeated_slide import SYNTHETIC_PX, repeat_slide, synthetic_slide
+from benchmarks.review_server import print_review
 from benchmarks.scoring import print_scoring
 from cxpath.data.settings import usable_cores
 
@@ -77,6 +78,12 @@ def scoring(_: Path) -> Any:
     print_scoring()
 
 
+def review(folder: Path) -> Any:
+    """Serve the review of a million cells."""
+    slide = repeat_slide(synthetic_slide(folder), folder / "large.svs", LARGE_SLIDE_PX)
+    return print_review(slide, folder)
+
+
 def agreement(folder: Path) -> Any:
     """Study many manual reads."""
     print_agreement_time(folder)
@@ -108,7 +115,7 @@ def gpu(folder: Path) -> Any:
 
 PARTS: dict[str, Callable[[Path], Any]] = {
     part.__name__: part
-    for part in (readers, forward, scoring, agreement, slides, threads, large, memory, gpu)
+    for part in (readers, forward, scoring, review, agreement, slides, threads, large, memory, gpu)
 }
 
 

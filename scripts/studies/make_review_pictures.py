@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         slide = folder / "synthetic.svs"
-        write_synthetic_slide(slide, seed=5, cps=12.0, width_px=6144, height_px=6144)
+        write_synthetic_slide(slide, seed=5, cps=12.0, width_px=8192, height_px=8192)
         cx.score_slide(slide, folder / "out", assay="22c3", device="cpu")
         with served(folder / "out", slide) as review, chromium(folder / "profile") as driven:
             tab = open_page(driven, review.link)
@@ -67,7 +67,8 @@ def _audit(tab: Tab, target: Path) -> None:
 
 def _settled(tab: Tab) -> None:
     """Wait until every tile of the view is drawn."""
-    tab.wait_for(f"{PAGE}.then(p => p.modes.slide.view.osd?.world.getItemAt(0)?.getFullyLoaded())")
+    loaded = "p.modes.slide.view.osd?.world.getItemAt(0)?.getFullyLoaded()"
+    tab.wait_for(f"{PAGE}.then(p => {loaded})", patience_s=300)
 
 
 def _write(tab: Tab, path: Path) -> None:

@@ -80,6 +80,7 @@ def test_blocks_of_draws_give_what_all_at_once_give(
     draws = Draws(rng.multinomial(12, np.full(12, 1 / 12), 40).astype(float), np.arange(12), 0.95)
     at_once = mean_pairwise(reads, measure, draws)
     monkeypatch.setattr(readers, "_VALUES_AT_A_TIME", 30)
+    monkeypatch.setattr(readers, "_DRAWS_AT_A_TIME", 7)
     in_blocks = mean_pairwise(reads, measure, draws)
     assert in_blocks.value == pytest.approx(at_once.value, rel=1e-12)
     for one, other in zip(at_once.intervals, in_blocks.intervals, strict=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
 
 from cxpath.app.cases import case_document
 from cxpath.app.review import with_image_score
@@ -21,7 +22,7 @@ from cxpath.app.review_slide import (
     undo_event,
     write_audit,
 )
-from cxpath.data.cells import Kind
+from cxpath.data.cells import CellTable, Kind
 from cxpath.documents.folder import ResultsFolder
 from cxpath.documents.reviewed import ScoreBasis
 from cxpath.documents.score import ScoreDocument
@@ -29,13 +30,16 @@ from cxpath.errors import OutputError, ProfileError
 from cxpath.io.cells import write_cells
 from cxpath.patient.profile import BiomarkerProfile
 from cxpath.report.html import arithmetic
+from cxpath.review.cells import reviewed_cells
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
-from cxpath.review.state import answer_decision
+from cxpath.review.state import ReviewState, answer_decision
 from cxpath.scores.audit import AuditAnswer, CellAnswer
 from cxpath.scores.case import CaseRule
+from cxpath.scores.score import score_cells
+from cxpath.scores.settings import ScoringSettings
 from scripts.studies.measure_audit import KnownSlide
-from tests.app.reviewed_slides import drawn_audit, fill_in, scored_slide
+from tests.app.reviewed_slides import drawn_audit, fill_in, known_cells, scored_slide
 
 READER = "Dr A. Reader"
 
@@ -248,6 +252,60 @@ def test_a_case_takes_the_audited_score_of_a_slide_and_says_so(
     assert after.digest != before.digest
     assert after.cps.interval_slide == pytest.approx(entry.interval, rel=0.15)
     assert after.counts == before.counts
+
+
+# The edited table follows from the record alone.
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 49),
+        st.one_of(
+            st.just({"removed": True}),
+            st.fixed_dictionaries(
+                {"class": st.sampled_from(["tumour", "immune", "other"]), "stained": st.booleans()}
+            ),
+        ),
+        max_size=20,
+    )
+)
+def test_edits_of_a_record_give_the_table_that_a_person_would_save(
+    edits: dict[int, dict[str, object]],
+) -> None:
+    network = known_cells(50).cells
+    found = reviewed_cells(network, ReviewState(edits=edits), 0.5, 500.0)
+    cells, _ = found.to_score()
+    kind, stained = network.kind.copy(), network.stained.copy()
+    for row, value in edits.items():
+        if "class" in value:
+            kind[row] = Kind[str(value["class"]).upper()]
+            stained[row] = (
+                float(bool(value["stained"])) if (stained[row] >= 0.5) != value["stained"] else stained[row]
+            )
+    kept = np.array([not edits.get(row, {}).get("removed") for row in range(50)])
+    expected: CellTable = replace(network, kind=kind, stained=stained).take(kept)
+    assert (cells.kind == expected.kind).all()
+    assert ((cells.stained >= 0.5) == (expected.stained >= 0.5)).all()
+    settings = ScoringSettings(stained_threshold=0.5, minimum_tumour_cells=1)
+    assert score_cells(cells, settings).counts == score_cells(expected, settings).counts
+    assert set(np.flatnonzero(found.removed).tolist()) == {
+        row for row, value in edits.items() if "removed" in value
+    }
+
+
+def test_an_added_cell_counts_and_an_edit_that_says_nothing_is_refused() -> None:
+    network = known_cells(50).cells
+    added = {"class": "tumour", "stained": True, "x_px": 5.0, "y_px": 6.0}
+    cells, by_person = reviewed_cells(network, ReviewState(edits={50: added}), 0.5, 500.0).to_score()
+    assert len(cells) == 51
+    assert by_person.tolist() == [False] * 50 + [True]
+    assert (cells.x_px[-1], cells.kind[-1], cells.p_tumour[-1]) == (5.0, Kind.TUMOUR, 1.0)
+    for wrong in ({"class": "tumor", "stained": True}, {"class": "tumour"}, {}):
+        with pytest.raises(ReviewError, match=r"names class|states the staining"):
+            reviewed_cells(network, ReviewState(edits={3: wrong}), 0.5, 500.0)
+    placeless = {50: {"class": "tumour", "stained": True}}
+    with pytest.raises(ReviewError, match="without a place"):
+        reviewed_cells(network, ReviewState(edits=placeless), 0.5, 500.0)
 
 
 def test_nothing_is_published_where_no_review_was_begun(tmp_path: Path) -> None:

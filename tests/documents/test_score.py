@@ -113,6 +113,22 @@ def test_the_audit_and_the_review_have_their_place() -> None:
     assert ScoreDocument.model_validate_json(score.text(), strict=True) == score
 
 
+@pytest.mark.parametrize("name", ["interval_slide", "interval_tissue"])
+@pytest.mark.parametrize("bounds", [(1e308, 100.0), (-1.0, 5.0), (20.0, 10.0), (0.0, 100.1)])
+def test_an_interval_that_no_score_can_have_is_refused(name: str, bounds: tuple[float, float]) -> None:
+    whole = document_of(normal_score()).cps
+    assert whole is not None
+    with pytest.raises(ValidationError, match=name):
+        Estimate.model_validate(whole.model_dump() | {name: bounds})
+
+
+def test_a_score_above_100_is_refused() -> None:
+    whole = document_of(normal_score()).cps
+    assert whole is not None
+    with pytest.raises(ValidationError, match="value"):
+        Estimate.model_validate(whole.model_dump() | {"value": 130.0})
+
+
 def test_an_audit_that_leaves_too_few_tumour_cells_is_not_evaluable_and_no_zero() -> None:
     edited = {"estimate": None, "not_evaluable_because": ["too few tumour cells"], "changed": 0, "added": 0,
               "removed": 900, "reviewer": "Dr A"}  # fmt: skip
@@ -130,19 +146,3 @@ def test_what_is_not_evaluable_stays_so_whatever_a_person_answers() -> None:
     decides = document_of(score).deciding
     assert decides.estimate is None
     assert decides.not_evaluable_because == ("no DAB on the slide",)
-
-
-@pytest.mark.parametrize("name", ["interval_slide", "interval_tissue"])
-@pytest.mark.parametrize("bounds", [(1e308, 100.0), (-1.0, 5.0), (20.0, 10.0), (0.0, 100.1)])
-def test_an_interval_that_no_score_can_have_is_refused(name: str, bounds: tuple[float, float]) -> None:
-    whole = document_of(normal_score()).cps
-    assert whole is not None
-    with pytest.raises(ValidationError, match=name):
-        Estimate.model_validate(whole.model_dump() | {name: bounds})
-
-
-def test_a_score_above_100_is_refused() -> None:
-    whole = document_of(normal_score()).cps
-    assert whole is not None
-    with pytest.raises(ValidationError, match="value"):
-        Estimate.model_validate(whole.model_dump() | {"value": 130.0})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.errors import MissingExtraError
-from cxpath.network import Model, NetworkOutput, TorchEngine, choose_device, load_model, onnx_export as module
+from cxpath.network import Model, NetworkOutput, TorchEngine, choose_device, load_model
 from cxpath.network.onnx_export import onnx_content
 
 
@@ -68,7 +69,7 @@ def test_without_the_extra_it_is_one_line(model: Model, monkeypatch: pytest.Monk
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(module.importlib, "import_module", missing)
+    monkeypatch.setattr(importlib, "import_module", missing)
     with pytest.raises(MissingExtraError, match="not installed") as caught:
         onnx_content(model)
     assert "cxpath[onnx]" in str(caught.value.hint)

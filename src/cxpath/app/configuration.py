@@ -18,6 +18,7 @@ from cxpath.io import RegionClasses
 from cxpath.network import NetworkSettings
 from cxpath.pipeline import CellSettings, PipelineSettings, TileSettings
 from cxpath.scores import Assay, SamplingSettings, ScoringSettings
+from cxpath.slide import SlideSettings
 from cxpath.tissue import ControlSettings, TissueSettings
 
 # Reading the assay files that travel with cxpath.
@@ -96,6 +97,7 @@ class PictureSettings(ReportSettings):
 class Configuration(Settings):
     """All sections of `configs/default.toml`."""
 
+    slide: SlideSettings = SlideSettings()
     tissue: TissueSettings = TissueSettings()
     controls: ControlSettings = ControlSettings()
     regions: RegionClasses = RegionClasses()

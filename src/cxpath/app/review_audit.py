@@ -52,6 +52,7 @@ from cxpath.scores.audit import (
     draw_squares,
     estimate_audit,
 )
+from cxpath.slide.colour import icc_as_recorded
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
 
@@ -96,7 +97,9 @@ def write_audit(
     """
     review = open_review(folder)
     path = _slide_path(slide)
-    with open_slide(path, review.scored.score.slide.mpp, name=review.scored.name) as opened:
+    scored = review.scored.score.slide
+    icc = icc_as_recorded(scored.colour.use if scored.colour else None)
+    with open_slide(path, scored.mpp, name=review.scored.name, icc=icc) as opened:
         _require_same_slide(opened, review.scored)
         drawn, audit = _drawn(review, number, seed, squares)
         cells = review.scored.cells()

@@ -42,7 +42,7 @@ _SAME_PLACE_PX = 0.51
 
 @dataclass(frozen=True, eq=False)
 class EditedCells:
-    """A table that a person edited, beside the network's.
+    """A table that a person edited, next to the network's.
 
     Parameters
     ----------

@@ -81,7 +81,8 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
     signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
     if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
         audited = None
-    if edited and not (state.changes_score() and replay(found.events[: edited.events]).same_score(state)):
+    unscored = not state.changes_score()
+    if edited and (unscored or not state.same_score(replay(found.events[: edited.events]))):
         edited = None
     adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
     if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):

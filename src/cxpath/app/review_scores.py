@@ -81,7 +81,7 @@ def cutoffs_of(scored: ScoredFolder) -> list[Cutoff]:
 def edited_entry(
     review: ReviewFolder, found: Verified, warnings: tuple[str, ...] = ()
 ) -> tuple[EditedEntry, SlideScore, CellTable]:
-    """Return the score of the cells as a person left them, and those cells; his carry no error of a network.
+    """Return the score of the cells as a person left them; what he decided carries no error of the network.
 
     Parameters
     ----------
@@ -89,6 +89,11 @@ def edited_entry(
     found : Verified
     warnings : tuple of str
         About the table that the edits were read from.
+
+    Returns
+    -------
+    EditedEntry, SlideScore, CellTable
+        The table is the one that was scored.
     """
     scored, state = review.scored, found.state
     scoring = scored.scoring
@@ -96,7 +101,7 @@ def edited_entry(
     cells = reviewed_cells(network, state, threshold, scoring.field_um)
     table, by_person = cells.to_score()
     score = score_cells(table, scoring, cutoffs_of(scored), by_person=by_person)
-    own = np.arange(len(cells)) < cells.network_cells
+    known, held = cells.network_cells, cells.edited & ~cells.removed
     entry = EditedEntry(
         events=found.seal.events,
         head_hash=found.seal.head_hash,
@@ -105,9 +110,9 @@ def edited_entry(
         not_evaluable_because=tuple(reason.text for reason in score.not_evaluable_because),
         counts=vars(score.counts) if score.counts else {},
         changed=_changed(network, cells, threshold),
-        added=int((~cells.removed & ~own).sum()),
-        removed=int((cells.removed & own).sum()),
-        fields=len(state.fields),
+        added=int(held[known:].sum()),
+        removed=int(cells.removed[:known].sum()),
+        accepted_fields=len(state.fields),
         regions=len(state.regions),
         reviewer=_last_editor(found),
         warnings=(*warnings, *(warning.text for warning in score.warnings)),
@@ -123,8 +128,8 @@ def _changed(network: CellTable, cells: ReviewedCells, threshold: float) -> int:
     return int((other & ~cells.removed[: len(network)]).sum())
 
 
-_NO_EDITS = {Action.BEGIN, Action.DRAW, Action.ANSWER, Action.SQUARE, Action.SIGN}
+_SCORING = frozenset({Action.EDIT, Action.ACCEPT, Action.REGION, Action.UNDO})
 
 
 def _last_editor(found: Verified) -> str:
-    return next((event.actor for event in reversed(found.events) if event.action not in _NO_EDITS), "")
+    return next((event.actor for event in reversed(found.events) if event.action in _SCORING), "")

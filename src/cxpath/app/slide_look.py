@@ -81,7 +81,7 @@ def look_at_slide(request: ScoreRequest) -> SlideLook:
     """
     watch, started, configuration = Stopwatch(), datetime.now(UTC), request.configuration
     with watch.stage("open"):
-        slide = open_slide(request.slide, request.mpp, name=request.shown_name)
+        slide = open_slide(request.slide, request.mpp, name=request.shown_name, icc=configuration.slide.icc)
     try:
         with watch.stage("open"):
             regions = load_regions(request, slide.info)  # reads the whole file once for its digest

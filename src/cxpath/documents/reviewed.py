@@ -136,7 +136,7 @@ class EditedScore(Part):
     """Cells whose class or staining a person changed."""
     added: int = Field(ge=0)
     removed: int = Field(ge=0)
-    fields: int = Field(ge=0, default=0)
+    accepted_fields: int = Field(ge=0, default=0)
     """Fields that a person accepted as they stand."""
     regions: int = Field(ge=0, default=0)
     """Regions that he drew."""

@@ -23,6 +23,13 @@ from .cells import (
     write_cells as write_cells,
     write_table as write_table,
 )
+from .dicom import (
+    Maker as Maker,
+    image_of_digest as image_of_digest,
+    image_of_series as image_of_series,
+    read_annotations as read_annotations,
+    write_annotations as write_annotations,
+)
 from .foreign_cells import (
     cells_in_geojson as cells_in_geojson,
     read_given_cells as read_given_cells,
@@ -51,6 +58,10 @@ from .reads import (
 from .regions import (
     RegionClasses as RegionClasses,
     read_regions as read_regions,
+)
+from .scverse import (
+    read_h5ad as read_h5ad,
+    write_h5ad as write_h5ad,
 )
 from .tables import (
     plain_rows as plain_rows,

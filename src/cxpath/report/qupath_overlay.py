@@ -17,6 +17,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 
 from cxpath.documents import FieldEntry, RunFolder
 from cxpath.errors import DocumentError
@@ -105,9 +106,10 @@ def _fields(fields: Sequence[FieldEntry], mpp: float, bounds: Bounds, digest: st
 
 
 def _local_scores(tiles: Tiles, bounds: Bounds, digest: str) -> Iterator[Feature]:
-    tumour = np.asarray(tiles["tumour_positive"]) + np.asarray(tiles["tumour_negative"])
+    positive, negative = (np.asarray(tiles[f"tumour_{sign}"], np.int64) for sign in ("positive", "negative"))
+    tumour = positive + negative
     cps = np.asarray(tiles["cps"], dtype=np.float64)
-    chosen = (tumour > 0) & np.isfinite(cps)
+    chosen = np.asarray((tumour > 0) & np.isfinite(cps))
     squares = _squares(tiles, chosen, bounds)
     rows = zip(np.flatnonzero(chosen).tolist(), squares, cps[chosen].tolist(), strict=True)
     for row, square, value in rows:
@@ -131,7 +133,7 @@ def _squares(tiles: Tiles, rows: NDArray[np.bool_], bounds: Bounds) -> NDArray[n
 
 
 def _annotation(
-    shape: shapely.Geometry,
+    shape: BaseGeometry,
     classed: tuple[str, tuple[int, int, int]],
     name: str | None,
     identity: str,

@@ -64,7 +64,7 @@ def _changes(review: ReviewState) -> str:
         return ""
     parts = ((edited.changed, "changed"), (edited.added, "added"), (edited.removed, "removed"))
     said = [f"{whole(number)} cells {what}" for number, what in parts if number]
-    said += [f"{whole(edited.fields)} fields accepted"] if edited.fields else []
+    said += [f"{whole(edited.accepted_fields)} fields accepted"] if edited.accepted_fields else []
     said += [f"{whole(edited.regions)} regions drawn"] if edited.regions else []
     return ", ".join(said)
 

@@ -1,3 +1,8 @@
+from .colour import (
+    Icc as Icc,
+    SlideSettings as SlideSettings,
+    icc_as_recorded as icc_as_recorded,
+)
 from .errors import (
     printable as printable,
 )
@@ -5,6 +10,7 @@ from .identity import (
     cache_path as cache_path,
     files_of as files_of,
     series_instance_uid as series_instance_uid,
+    slide_digest as slide_digest,
 )
 from .open import (
     SLIDE_SUFFIXES as SLIDE_SUFFIXES,

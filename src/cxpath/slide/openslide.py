@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
+from cxpath.slide.colour import DAMAGED_PROFILE, PROFILE_ERRORS
 from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.privacy import allowed_properties
@@ -273,7 +274,17 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
         properties=allowed_properties(properties),
         bounds_px=_bounds(properties),
         warnings=warnings,
+        icc_profile=_icc_profile(handle),
     )
+
+
+def _icc_profile(handle: openslide.OpenSlide) -> bytes:
+    """Return the embedded profile; one that Pillow cannot read as bytes that are none."""
+    try:
+        profile = handle.color_profile
+        return profile.tobytes() if profile else b""
+    except PROFILE_ERRORS:
+        return DAMAGED_PROFILE
 
 
 def _properties(handle: openslide.OpenSlide) -> dict[str, str]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
+from cxpath.slide.colour import Icc, ManagedColour, managed_colour
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
@@ -480,6 +481,8 @@ class SlideFacts:
         x, y, width, height of the scanned part; None for the whole.
     warnings : tuple of str
         What a reader of the result should know; free of file names.
+    icc_profile : bytes
+        The profile embedded in the file; empty without one.
     """
 
     path: Path
@@ -492,6 +495,7 @@ class SlideFacts:
     properties: dict[str, str] = field(default_factory=dict)
     bounds_px: tuple[int, int, int, int] | None = None
     warnings: tuple[str, ...] = ()
+    icc_profile: bytes = b""
 
     @property
     def shown(self) -> str:
@@ -518,6 +522,12 @@ class Slide(ABC):
         self._fast_once: list[FastPath | None] = []
         self._fast_lock = threading.Lock()
         self._closed = False
+        self._colour = ManagedColour()
+
+    def manage_colour(self, icc: Icc) -> None:
+        """Say what is done with an embedded ICC profile; `open_slide` does so before anything is read."""
+        self._colour = managed_colour(self._facts.icc_profile, icc)
+        self.warnings = (*self.warnings, *self._colour.warnings)
 
     @property
     def mpp(self) -> float:
@@ -553,6 +563,7 @@ class Slide(ABC):
             level_downsamples=tuple(level.downsample for level in self.levels),
             bounds_px=facts.bounds_px or (0, 0, self.width_px, self.height_px),
             properties=facts.properties,
+            colour=self._colour.profile,
         )
 
     def read(self, x_px: float, y_px: float, width: int, height: int, mpp: float) -> NDArray[np.uint8]:
@@ -560,7 +571,8 @@ class Slide(ABC):
 
         Each pixel is the mean of the light on its footprint, taken from the coarsest stored level that
         is still fine enough; where the slide is coarser than asked, light is interpolated linearly.
-        Outside the scan and where it is transparent the slide is white.
+        Outside the scan and where it is transparent the slide is white. Colours are sRGB where the slide has
+        an ICC profile and `open_slide` was not told to ignore it.
 
         Parameters
         ----------
@@ -590,7 +602,8 @@ class Slide(ABC):
         source = Source(index, self.levels[index], self._shrink(index, factor, x_px, y_px))
         along_x = Sampling.snapped(x_px / source.factor_x, factor / source.factor_x, width)
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
-        return self._sample(source, along_y, along_x)
+        rgb = self._sample(source, along_y, along_x)
+        return self._colour.transform.apply(rgb) if self._colour.transform else rgb
 
     def tile_size(self, index: int) -> Size | None:
         """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
@@ -600,8 +613,10 @@ class Slide(ABC):
         """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
 
         None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
-        one; `read` gives its pixels then.
+        one, or colours that an ICC profile changes; `read` gives its pixels then.
         """
+        if self._colour.transform:
+            return None
         return self._fast.stored_tile(index, column, row) if self._fast else None
 
     @property

@@ -19,6 +19,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
+from cxpath.slide.colour import TAG
 from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule, TileCache
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
@@ -519,8 +520,15 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
             vendor="ome",
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated, shown),
+            icc_profile=icc_profile(series.keyframe),
         )
         return TiffSlide(facts, tiff, stored)
+
+
+def icc_profile(page: Any) -> bytes:
+    """Return the ICC profile of a page; empty without one."""
+    tag = page.tags.get(TAG)
+    return tag.value if tag and isinstance(tag.value, bytes) else b""
 
 
 def _refuse_absurd_counts(xml: str, tiff: tifffile.TiffFile, shown: str) -> None:
@@ -615,6 +623,7 @@ def open_plain_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlid
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated_in_page(page), shown),
             warnings=(f"the file contains {others + 1} pictures; the first one is read",) if others else (),
+            icc_profile=icc_profile(page),
         )
         return TiffSlide(facts, tiff, stored)
 
