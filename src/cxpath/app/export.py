@@ -83,7 +83,7 @@ def export_results(
     MissingExtraError
         When a library is not installed.
     OutputError
-        When a file is there already, the slide was not evaluable, or nothing can be written.
+        When a file is there already, or nothing can be written.
     UnreadableSlideError
         When `slide` is another slide, or no DICOM.
     """
