@@ -9,15 +9,14 @@ import pytest
 
 from cxpath.agreement.base import AgreementSettings, Statistic
 from cxpath.agreement.continuous import Scale
+from cxpath.agreement.read_matrix import ReadMatrix, read_matrix
 from cxpath.agreement.readers import (
     PairwiseMeasure,
-    ReadMatrix,
     all_pairs,
     mean_pairwise_measure,
     mivque0,
     pairwise_matrix,
     pairwise_measure,
-    read_matrix,
     variance_components,
 )
 from cxpath.agreement.study import AgreementStudy, caveats, scored, study_reads

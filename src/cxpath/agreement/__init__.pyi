@@ -22,32 +22,14 @@ from .cells import (
     detection as detection,
     same_class as same_class,
 )
-from .comparison import (
-    Indeterminate as Indeterminate,
-    Scored as Scored,
-    level_names as level_names,
-)
-from .continuous import (
-    Scale as Scale,
-    lins_concordance as lins_concordance,
-)
-from .onest import (
-    OnestCurve as OnestCurve,
-)
-from .planning import (
-    Plan as Plan,
-    Planned as Planned,
-    plan_study as plan_study,
-)
+from .comparison import Indeterminate as Indeterminate, Scored as Scored, level_names as level_names
+from .continuous import Scale as Scale, lins_concordance as lins_concordance
+from .onest import OnestCurve as OnestCurve
+from .planning import Plan as Plan, Planned as Planned, plan_study as plan_study
+from .read_matrix import ReadMatrix as ReadMatrix, read_matrix as read_matrix
 from .readers import (
     PairwiseMeasure as PairwiseMeasure,
-    ReadMatrix as ReadMatrix,
     onest_curves as onest_curves,
     pairwise_matrix as pairwise_matrix,
-    read_matrix as read_matrix,
 )
-from .study import (
-    AgreementStudy as AgreementStudy,
-    Roles as Roles,
-    study_reads as study_reads,
-)
+from .study import AgreementStudy as AgreementStudy, Roles as Roles, study_reads as study_reads

@@ -30,11 +30,11 @@ from cxpath.agreement.base import (
 )
 from cxpath.agreement.comparison import Scored
 from cxpath.agreement.continuous import Scale
+from cxpath.agreement.read_matrix import ReadMatrix
 from cxpath.agreement.readers import (
     BINARY,
     PairwiseMeasure,
     ReaderPairs,
-    ReadMatrix,
     all_pairs,
     carried_likeness,
     chance_slope,

@@ -25,20 +25,19 @@ from cxpath.agreement.base import (
 from cxpath.agreement.comparison import Indeterminate, Scored, compare
 from cxpath.agreement.continuous import Scale, concordance
 from cxpath.agreement.leave_one_reader_out import each_reader, software_with_readers
+from cxpath.agreement.read_matrix import ReadMatrix, read_matrix
 from cxpath.agreement.readers import (
     BINARY,
     KEYS,
     SOURCES,
     PairwiseMeasure,
     ReaderPairs,
-    ReadMatrix,
     between_readers,
     carried_likeness,
     mean_pairwise,
     mean_pairwise_measure,
     of_pair,
     pairwise_measure,
-    read_matrix,
     remembered,
 )
 from cxpath.data import Read

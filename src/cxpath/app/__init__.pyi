@@ -21,28 +21,11 @@ from .calibrate import (
     with_interval as with_interval,
     write_configuration as write_configuration,
 )
-from .cases import (
-    case_document as case_document,
-    field_csv as field_csv,
-    field_table as field_table,
-)
-from .configuration import (
-    Configuration as Configuration,
-    load_configuration as load_configuration,
-)
-from .demo import (
-    examine as examine,
-    make_demo_slide as make_demo_slide,
-    score_demo_slide as score_demo_slide,
-)
-from .fine_tune import (
-    Comparison as Comparison,
-    FineTuned as FineTuned,
-    FineTuneRequest as FineTuneRequest,
-)
-from .request import (
-    ScoreRequest as ScoreRequest,
-)
+from .cases import case_document as case_document, field_csv as field_csv, field_table as field_table
+from .configuration import Configuration as Configuration, load_configuration as load_configuration
+from .demo import examine as examine, make_demo_slide as make_demo_slide, score_demo_slide as score_demo_slide
+from .fine_tune import Comparison as Comparison, FineTuned as FineTuned, FineTuneRequest as FineTuneRequest
+from .request import ScoreRequest as ScoreRequest
 from .review import (
     ReviewRequest as ReviewRequest,
     explain_criterion as explain_criterion,
@@ -58,12 +41,5 @@ from .review_slide import (
     verify_review as verify_review,
     write_audit as write_audit,
 )
-from .tmb import (
-    TmbRequest as TmbRequest,
-    tmb_document as tmb_document,
-    write_tmb as write_tmb,
-)
-from .train_model import (
-    make_model as make_model,
-    pack_work as pack_work,
-)
+from .tmb import TmbRequest as TmbRequest, tmb_document as tmb_document, write_tmb as write_tmb
+from .train_model import make_model as make_model, pack_work as pack_work

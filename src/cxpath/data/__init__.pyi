@@ -13,12 +13,8 @@ from .cells import (
     Subkind as Subkind,
     TissueRegion as TissueRegion,
 )
-from .extras import (
-    import_extra as import_extra,
-)
-from .matching import (
-    match_points as match_points,
-)
+from .extras import import_extra as import_extra
+from .matching import match_points as match_points
 from .reads import (
     NO_READ as NO_READ,
     NOT_EVALUABLE as NOT_EVALUABLE,
@@ -68,7 +64,4 @@ from .variants import (
     Variant as Variant,
     plain_chromosome as plain_chromosome,
 )
-from .workers import (
-    default_workers as default_workers,
-    worker_processes as worker_processes,
-)
+from .workers import default_workers as default_workers, worker_processes as worker_processes

@@ -15,10 +15,7 @@ from .agreement import (
     StatisticEntry as StatisticEntry,
     finite as finite,
 )
-from .base import (
-    CodedText as CodedText,
-    Document as Document,
-)
+from .base import CodedText as CodedText, Document as Document
 from .batch import (
     BatchManifest as BatchManifest,
     BatchOptions as BatchOptions,
@@ -65,11 +62,7 @@ from .folder import (
     read_score as read_score,
     read_scored_folder as read_scored_folder,
 )
-from .review import (
-    AuditedEntry as AuditedEntry,
-    EditedEntry as EditedEntry,
-    SignatureEntry as SignatureEntry,
-)
+from .review import AuditedEntry as AuditedEntry, EditedEntry as EditedEntry, SignatureEntry as SignatureEntry
 from .run import (
     GivenCells as GivenCells,
     ReaderEntry as ReaderEntry,
@@ -105,12 +98,5 @@ from .score import (
     Stratum as Stratum,
     TissueEntry as TissueEntry,
 )
-from .therapy import (
-    CriterionEntry as CriterionEntry,
-    TherapyDocument as TherapyDocument,
-)
-from .tmb import (
-    SampleBurden as SampleBurden,
-    TmbDocument as TmbDocument,
-    TmbTable as TmbTable,
-)
+from .therapy import CriterionEntry as CriterionEntry, TherapyDocument as TherapyDocument
+from .tmb import SampleBurden as SampleBurden, TmbDocument as TmbDocument, TmbTable as TmbTable

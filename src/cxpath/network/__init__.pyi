@@ -1,7 +1,4 @@
-from .detector import (
-    Detector as Detector,
-    Launched as Launched,
-)
+from .detector import Detector as Detector, Launched as Launched
 from .device import (
     Device as Device,
     Precision as Precision,
@@ -42,9 +39,7 @@ from .model import (
     model_folder as model_folder,
     read_card as read_card,
 )
-from .settings import (
-    NetworkSettings as NetworkSettings,
-)
+from .settings import NetworkSettings as NetworkSettings
 from .unet import (
     LATTICE_STRIDE_PX as LATTICE_STRIDE_PX,
     OUTPUT_STRIDE_PX as OUTPUT_STRIDE_PX,

@@ -1,6 +1,4 @@
-from .assay import (
-    Assay as Assay,
-)
+from .assay import Assay as Assay
 from .audit import (
     DEFAULT_QUESTIONS as DEFAULT_QUESTIONS,
     METHOD as METHOD,
@@ -40,10 +38,7 @@ from .fields import (
     rank_fields as rank_fields,
     sample_fields as sample_fields,
 )
-from .other_scores import (
-    ASSAY_BOUND as ASSAY_BOUND,
-    OTHER_SCORES as OTHER_SCORES,
-)
+from .other_scores import ASSAY_BOUND as ASSAY_BOUND, OTHER_SCORES as OTHER_SCORES
 from .sampling import (
     FieldDrawing as FieldDrawing,
     FieldSample as FieldSample,

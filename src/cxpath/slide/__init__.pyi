@@ -1,19 +1,9 @@
-from .errors import (
-    printable as printable,
-)
+from .errors import printable as printable
 from .identity import (
     cache_path as cache_path,
     files_of as files_of,
     series_instance_uid as series_instance_uid,
 )
-from .open import (
-    open_slide as open_slide,
-)
-from .privacy import (
-    pseudonym as pseudonym,
-    pseudonym_key as pseudonym_key,
-)
-from .slide import (
-    ReaderPath as ReaderPath,
-    Slide as Slide,
-)
+from .open import open_slide as open_slide
+from .privacy import pseudonym as pseudonym, pseudonym_key as pseudonym_key
+from .slide import ReaderPath as ReaderPath, Slide as Slide
