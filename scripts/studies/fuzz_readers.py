@@ -1,6 +1,7 @@
 """Damage files of every kind and read them: `make fuzz`. Prints a table of what became of them, as Markdown.
 
     python -m scripts.studies.fuzz_readers [--only VCF MAF] [--inputs 1000] [--seed 1] [--faults FOLDER]
+      [--tallies FILE]
 
 A reader may read an input or refuse it by a `CxpathError` of one line that names the file. All else is a
 fault: another exception, a number out of its range, more than 5 s of processor time, more than 1 GB of
@@ -38,6 +39,7 @@ from typing import NamedTuple
 import psutil
 
 from cxpath.errors import CxpathError
+from cxpath.io.atomic import atomic_write
 from scripts.studies.fuzzed_readers import ROOT, FuzzedReader, readers
 from scripts.studies.mutations import mutated
 
@@ -95,6 +97,12 @@ class Tally:
         self.outcomes[answer.outcome] += 1
         self.slowest_s = max(self.slowest_s, answer.seconds)
         self.peak_bytes = max(self.peak_bytes, answer.peak_bytes)
+
+    def merge(self, other: Tally) -> None:
+        """Count the inputs of another run, too."""
+        self.outcomes += other.outcomes
+        self.slowest_s = max(self.slowest_s, other.slowest_s)
+        self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
 
 
 # In the worker.
@@ -305,10 +313,36 @@ def table(tallies: Mapping[str, Tally]) -> str:
 def _sum(tallies: Iterable[Tally]) -> Tally:
     total = Tally()
     for tally in tallies:
-        total.outcomes += tally.outcomes
-        total.slowest_s = max(total.slowest_s, tally.slowest_s)
-        total.peak_bytes = max(total.peak_bytes, tally.peak_bytes)
+        total.merge(tally)
     return total
+
+
+def read_tallies(path: Path) -> dict[str, Tally]:
+    """Return what `write_tallies` kept of earlier runs; nothing where there is no such file."""
+    if not path.exists():
+        return {}
+    return {
+        name: Tally(
+            Counter({Outcome[outcome]: count for outcome, count in kept["outcomes"].items()}),
+            kept["slowest_s"],
+            kept["peak_bytes"],
+        )
+        for name, kept in json.loads(path.read_text(encoding="utf-8")).items()
+    }
+
+
+def write_tallies(path: Path, tallies: Mapping[str, Tally]) -> None:
+    """Keep the tallies, so that a run of many hours can be done in parts."""
+    kept = {
+        name: {
+            "outcomes": {outcome.name: count for outcome, count in tally.outcomes.items()},
+            "slowest_s": tally.slowest_s,
+            "peak_bytes": tally.peak_bytes,
+        }
+        for name, tally in tallies.items()
+    }
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def corpus_folders() -> list[Path]:
@@ -328,11 +362,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=Path, default=Path("cxpath-out/fuzz"), help="where faults are kept")
     parser.add_argument("--corpus", type=Path, nargs="*", help="folders of further files to damage")
+    parser.add_argument("--tallies", type=Path, help="JSON file that sums up several runs")
     options = parser.parse_args()
     corpus = corpus_folders() if options.corpus is None else options.corpus
-    tallies: dict[str, Tally] = {}
+    tallies = read_tallies(options.tallies) if options.tallies else {}
     for name in options.only or readers():
-        tallies[name], found = fuzz(name, options.seed, options.inputs, options.faults, corpus)
+        tally, found = fuzz(name, options.seed, options.inputs, options.faults, corpus)
+        tallies.setdefault(name, Tally()).merge(tally)
+        if options.tallies:
+            write_tallies(options.tallies, tallies)
         print(*found, f"{name}: {options.inputs} inputs", sep="\n", file=sys.stderr, flush=True)
     print(table(tallies))
     sys.exit(any(tally.faults for tally in tallies.values()))

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cxpath.agreement.read_matrix import ReadMatrix, read_matrix
+from cxpath.agreement.reads import ReadMatrix, read_matrix
 from cxpath.data.reads import Read
 from cxpath.io.reads import read_value
 

@@ -9,7 +9,6 @@ import pytest
 
 from cxpath.agreement.base import AgreementSettings, Statistic
 from cxpath.agreement.continuous import Scale
-from cxpath.agreement.read_matrix import ReadMatrix, read_matrix
 from cxpath.agreement.readers import (
     PairwiseMeasure,
     all_pairs,
@@ -19,6 +18,7 @@ from cxpath.agreement.readers import (
     pairwise_measure,
     variance_components,
 )
+from cxpath.agreement.reads import ReadMatrix, read_matrix
 from cxpath.agreement.study import AgreementStudy, caveats, scored, study_reads
 from cxpath.data.reads import Read, ReadValue, exactly
 from cxpath.errors import StudyError

@@ -111,7 +111,7 @@ def test_cells_without_gaps_are_written_as_those_with(tmp_path: Path, cells: Cel
     ):
         measured = complete["properties"]["measurements"]
         assert measured.items() >= partial["properties"]["measurements"].items()
-        assert len(measured) == 11
+        assert len(measured) == 12
 
 
 def test_there_and_back(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,17 @@ import pytest
 
 from cxpath.errors import CxpathError
 from scripts.studies import fuzz_readers
-from scripts.studies.fuzz_readers import Input, Outcome, fuzz, inputs, table
+from scripts.studies.fuzz_readers import (
+    Answer,
+    Input,
+    Outcome,
+    Tally,
+    fuzz,
+    inputs,
+    read_tallies,
+    table,
+    write_tallies,
+)
 from scripts.studies.fuzzed_readers import FuzzedReader, readers
 from scripts.studies.mutations import Form, mutated
 
@@ -138,3 +149,14 @@ def test_most_damaged_files_differ_from_the_file() -> None:
         isinstance(one, Input) and one.content not in reader.seeds for one in inputs(reader, "x", 1, 100)
     ]
     assert sum(found) > 90
+
+
+def test_runs_are_summed_up(tmp_path: Path) -> None:
+    first, second = Tally(), Tally()
+    first.add(Answer(Outcome.READ, 1.0, 10))
+    second.add(Answer(Outcome.REFUSED, 3.0, 5))
+    write_tallies(tmp_path / "tallies.json", {"MAF": first})
+    kept = read_tallies(tmp_path / "tallies.json")["MAF"]
+    kept.merge(second)
+    assert kept == Tally(Counter({Outcome.READ: 1, Outcome.REFUSED: 1}), 3.0, 10)
+    assert read_tallies(tmp_path / "none.json") == {}

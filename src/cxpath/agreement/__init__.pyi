@@ -26,10 +26,10 @@ from .comparison import Indeterminate as Indeterminate, Scored as Scored, level_
 from .continuous import Scale as Scale, lins_concordance as lins_concordance
 from .onest import OnestCurve as OnestCurve
 from .planning import Plan as Plan, Planned as Planned, plan_study as plan_study
-from .read_matrix import ReadMatrix as ReadMatrix, read_matrix as read_matrix
 from .readers import (
     PairwiseMeasure as PairwiseMeasure,
     onest_curves as onest_curves,
     pairwise_matrix as pairwise_matrix,
 )
+from .reads import ReadMatrix as ReadMatrix
 from .study import AgreementStudy as AgreementStudy, Roles as Roles, study_reads as study_reads

@@ -30,7 +30,6 @@ from cxpath.agreement.base import (
 )
 from cxpath.agreement.comparison import Scored
 from cxpath.agreement.continuous import Scale
-from cxpath.agreement.read_matrix import ReadMatrix
 from cxpath.agreement.readers import (
     BINARY,
     PairwiseMeasure,
@@ -43,6 +42,7 @@ from cxpath.agreement.readers import (
     pairwise_measure,
     remembered,
 )
+from cxpath.agreement.reads import ReadMatrix
 
 Floats = NDArray[np.float64]
 SOURCE = "leave-one-reader-out; Walker & Nowacki 2011, J Gen Intern Med 26:192"

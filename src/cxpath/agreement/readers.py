@@ -33,7 +33,7 @@ from cxpath.agreement.categorical import Chance, Metric, category_counts, chance
 from cxpath.agreement.comparison import level_names
 from cxpath.agreement.continuous import Form, Scale, icc
 from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
-from cxpath.agreement.read_matrix import ReadMatrix
+from cxpath.agreement.reads import ReadMatrix
 
 # How alike two readers are, for many pairs of readers at once.
 #

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -25,7 +25,6 @@ from cxpath.agreement.base import (
 from cxpath.agreement.comparison import Indeterminate, Scored, compare
 from cxpath.agreement.continuous import Scale, concordance
 from cxpath.agreement.leave_one_reader_out import each_reader, software_with_readers
-from cxpath.agreement.read_matrix import ReadMatrix, read_matrix
 from cxpath.agreement.readers import (
     BINARY,
     KEYS,
@@ -40,6 +39,7 @@ from cxpath.agreement.readers import (
     pairwise_measure,
     remembered,
 )
+from cxpath.agreement.reads import ReadMatrix, read_matrix
 from cxpath.data import Read
 from cxpath.errors import StudyError
 
@@ -367,6 +367,8 @@ class AgreementStudy:
     statistics : tuple of Statistic
     warnings : tuple of str
         Where a number misleads.
+    arms : mapping of int to str
+        Of rounds whose reads state one: "unaided", "aided".
     """
 
     score: str
@@ -376,6 +378,7 @@ class AgreementStudy:
     rounds: dict[int, Roles]
     statistics: tuple[Statistic, ...]
     warnings: tuple[str, ...]
+    arms: dict[int, str] = field(default_factory=dict)
 
     def find(self, key: str, **context: str) -> Statistic | None:
         """Return the first statistic of a key whose context agrees; None when there is none."""
@@ -422,6 +425,7 @@ def study_reads(
             f"no reads of score {score!r}", f"scores in the table: {scores}; choose with --score"
         )
     numbers = sorted({read.round for read in own if read.reader != software} or {1})
+    arms = arms_of(own)
     matrices = {number: read_matrix(_of_round(own, number, software), number) for number in numbers}
     draws = draw_cases(matrices[numbers[0]].cluster, settings.replicates, settings.level, settings.seed)
     rounds: dict[int, Roles] = {}
@@ -438,7 +442,25 @@ def study_reads(
         over = within_readers(rounds[first].readers, rounds[second].readers, draws, settings)
         found += [one.within(round=f"{first} and {second}") for one in over]
     warnings = _with_their_rounds(remarks)
-    return AgreementStudy(score, settings, software, reference, rounds, tuple(found), warnings)
+    return AgreementStudy(score, settings, software, reference, rounds, tuple(found), warnings, arms)
+
+
+def arms_of(reads: Sequence[Read]) -> dict[int, str]:
+    """Return the arm of each round whose reads state one.
+
+    Raises
+    ------
+    StudyError
+        When a round has reads of two arms: their agreement would mean nothing.
+    """
+    found: dict[int, str] = {}
+    for read in reads:
+        if read.arm and found.setdefault(read.round, read.arm) != read.arm:
+            raise StudyError(
+                f"round {read.round} has reads of two arms: {found[read.round]} and {read.arm}",
+                "give each arm a round of its own",
+            )
+    return found
 
 
 def _only_score(reads: Sequence[Read]) -> str:

@@ -24,6 +24,7 @@ from .calibrate import (
 from .cases import case_document as case_document, field_csv as field_csv, field_table as field_table
 from .configuration import Configuration as Configuration, load_configuration as load_configuration
 from .demo import examine as examine, make_demo_slide as make_demo_slide, score_demo_slide as score_demo_slide
+from .export import ExportFormat as ExportFormat, export_results as export_results
 from .fine_tune import Comparison as Comparison, FineTuned as FineTuned, FineTuneRequest as FineTuneRequest
 from .request import ScoreRequest as ScoreRequest
 from .review import (
@@ -41,5 +42,12 @@ from .review_slide import (
     verify_review as verify_review,
     write_audit as write_audit,
 )
+from .study import (
+    export_study as export_study,
+    read_study as read_study,
+    renew_token as renew_token,
+    study_status as study_status,
+)
+from .study_init import DesignKind as DesignKind, StudyRequest as StudyRequest, init_study as init_study
 from .tmb import TmbRequest as TmbRequest, tmb_document as tmb_document, write_tmb as write_tmb
 from .train_model import make_model as make_model, pack_work as pack_work

@@ -78,7 +78,10 @@ def agreement_document(
             for path in sources
         ),
         warnings=tuple(map(CodedText.of, said)),
-        rounds=tuple(_round(number, roles, study.settings) for number, roles in study.rounds.items()),
+        rounds=tuple(
+            _round(number, roles, study.settings, study.arms.get(number, ""))
+            for number, roles in study.rounds.items()
+        ),
         statistics=tuple(map(StatisticEntry.of_statistic, study.statistics)),
         provenance=AgreementProvenance(
             cxpath=__version__,
@@ -90,10 +93,11 @@ def agreement_document(
     )
 
 
-def _round(number: int, roles: Roles, settings: AgreementSettings) -> RoundEntry:
+def _round(number: int, roles: Roles, settings: AgreementSettings, arm: str) -> RoundEntry:
     readers = roles.readers
     return RoundEntry(
         round=number,
+        arm=arm,
         cases=len(readers.units),
         patients=len(np.unique(readers.cluster)),
         readers=tuple(readers.readers),

@@ -26,7 +26,7 @@ from cxpath.errors import (
     WorklistError,
 )
 from cxpath.io import plain_rows
-from cxpath.slide import open_slide, printable, series_instance_uid
+from cxpath.slide import SLIDE_SUFFIXES, open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
 
@@ -190,9 +190,7 @@ def _task(folder: Path, entry: WorklistEntry) -> SlideTask:
 
 
 TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm"})
-SLIDES = frozenset(
-    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
-)
+SLIDES = SLIDE_SUFFIXES
 """What a folder is searched for. Pictures need an explicit pattern: folders contain all sorts."""
 
 REQUEST_COLUMNS = ("assay", "tumour", "mpp", "regions", "cells", "marker")

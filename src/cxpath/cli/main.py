@@ -18,11 +18,13 @@ import typer
 from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
 from cxpath.cli.config import config
+from cxpath.cli.export import export
 from cxpath.cli.models import model, synth
 from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
 from cxpath.cli.review import review
 from cxpath.cli.score import cases, demo, doctor, fields, report, score
+from cxpath.cli.study import study
 from cxpath.cli.surroundings import flushed, make_streams_print_anything, signals_end_with_cleanup
 from cxpath.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
@@ -42,11 +44,13 @@ app.command()(score)
 app.command()(fields)
 app.command()(cases)
 app.command()(report)
+app.command()(export)
 app.command()(doctor)
 app.command()(tmb)
 app.add_typer(agree, name="agree")
 app.add_typer(batch, name="batch")
 app.add_typer(review, name="review")
+app.add_typer(study, name="study")
 app.add_typer(model, name="model")
 app.add_typer(synth, name="synth")
 app.add_typer(config, name="config")

@@ -94,9 +94,19 @@ from .score import (
     ScoreDocument as ScoreDocument,
     ScoredSlide as ScoredSlide,
     ScoreProvenance as ScoreProvenance,
+    Signature as Signature,
     SlideScores as SlideScores,
     Stratum as Stratum,
     TissueEntry as TissueEntry,
+)
+from .study import (
+    ExportDocument as ExportDocument,
+    HeadDocument as HeadDocument,
+    ReaderProgress as ReaderProgress,
+    RecordEntry as RecordEntry,
+    RoundProgress as RoundProgress,
+    StudyStatus as StudyStatus,
+    TokensDocument as TokensDocument,
 )
 from .therapy import CriterionEntry as CriterionEntry, TherapyDocument as TherapyDocument
 from .tmb import SampleBurden as SampleBurden, TmbDocument as TmbDocument, TmbTable as TmbTable

@@ -158,6 +158,8 @@ class RoundEntry(Part):
     """Who read what in one round, and who is compared with whom."""
 
     round: int
+    arm: str = ""
+    """Of a reader study: "unaided" or "aided"."""
     cases: int
     patients: int
     readers: tuple[str, ...]

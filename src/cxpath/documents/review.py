@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cxpath.errors import DocumentError, MissingFileError
 from cxpath.io import atomic_write
-from cxpath.scores import METHOD, AuditedScore
+from cxpath.scores import AuditedScore
+from cxpath.scores.audit import METHOD
 
 _HINT = "run cxpath review again, or restore the file from a backup"
 

@@ -24,6 +24,7 @@ from cxpath.evaluation.calls import CellClassifier
 from cxpath.evaluation.figures import score_rows, synthetic_figures
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.restained import RestainedEvaluation
+from cxpath.evaluation.restained_slides import MosaicEvaluation
 from cxpath.evaluation.settings import (
     RealSettings,
     RestainedSetSettings,
@@ -206,9 +207,11 @@ def _restained(
     found, curves = RestainedEvaluation(
         detector, card_decision(model), settings, cache, request.data, request.limit, watch
     ).evaluate()
-    findings.sets += found.sets
-    findings.figures += found.figures
-    findings.skipped += found.skipped
+    slides = MosaicEvaluation(classifier, settings, cache, request.data, request.limit, watch).evaluate()
+    for one in (found, slides):
+        findings.sets += one.sets
+        findings.figures += one.figures
+        findings.skipped += one.skipped
     return curves
 
 

@@ -210,6 +210,16 @@ class RestainedArm(Settings):
         return f"restained_{self.source}_{self.painting.value}"
 
 
+class MosaicSettings(Settings):
+    """Slides put together from restained tiles of validation patients, one staining and scanner each."""
+
+    slides: int = Field(default=40, ge=0)
+    tiles: int = Field(default=8, ge=1)
+    """Tiles of a slide, of one data set; a tile may come again in another place of its own painting."""
+    match_radius_um: float = Field(default=6.0, gt=0)
+    """As on synthetic slides."""
+
+
 class RestainedSetSettings(Settings):
     """Everything `configs/evaluation/restained.toml` contains."""
 
@@ -220,4 +230,5 @@ class RestainedSetSettings(Settings):
     match_radius_um: float
     wide_radius_um: float
     bootstrap: BootstrapSettings = BootstrapSettings()
+    mosaic: MosaicSettings = MosaicSettings()
     arm: tuple[RestainedArm, ...]

@@ -25,9 +25,8 @@ from cxpath.errors import CellsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.cell_classes import (
     MEASURED,
+    NOT_MEASURED,
     PROBABILITIES,
-    REGION_CODE,
-    SUBKIND_CODE,
     CellClasses,
     ClassifiedCells,
     fits,
@@ -35,6 +34,7 @@ from cxpath.io.cell_classes import (
     to_cell_table,
 )
 from cxpath.io.cells import METADATA_KEY, TableFileError, open_parquet, read_cells, read_columns
+from cxpath.io.dicom import DICOM_FORM, is_dicom, read_annotations
 from cxpath.io.geojson import (
     UNCLASSIFIED,
     Bounds,
@@ -53,6 +53,7 @@ from cxpath.io.geojson import (
     properties,
     shape_of,
 )
+from cxpath.io.scverse import H5AD_FORM, is_hdf5, read_h5ad
 from cxpath.io.tables import numbers, read_text_table, texts
 
 # Cells from a table whose columns are named like those of `cells.parquet`: CSV, or Parquet without facts.
@@ -232,6 +233,7 @@ def cells_in_geojson(
         stained_threshold=threshold,
         slide_digest=slide_digest,
         remark=labelled,
+        own=isinstance(collection.get("cxpath"), dict),
     )
     return found, [
         *others,
@@ -326,7 +328,7 @@ def _measured(
 ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Return the columns that any of the cells has a number for, and what could not be read of them."""
     wanted = {column: classes.measurement(column) for column in MEASURED}
-    wanted |= {SUBKIND_CODE: SUBKIND_CODE, REGION_CODE: REGION_CODE}
+    wanted |= {name: name for name in NOT_MEASURED}
     held = [measurements(feature) if properties(feature) else {} for feature in features]
     present = set().union(*(members.keys() for members in held))
     columns: dict[str, NDArray[np.float64]] = {}
@@ -537,7 +539,7 @@ def _places(
 
 def _measured_in_table(table: pa.Table, classes: CellClasses, file: object) -> dict[str, NDArray[np.float64]]:
     wanted = {column: classes.measurement(column) for column in MEASURED}
-    wanted |= {SUBKIND_CODE: SUBKIND_CODE, REGION_CODE: REGION_CODE}
+    wanted |= {name: name for name in NOT_MEASURED}
     present = set(table.column_names)
     return {
         column: numbers(table.column(name), name, file, table)
@@ -591,7 +593,7 @@ _FILE_COLUMNS = {
 }
 """What other programs call the image: a number or a code, too, so that one name alone proves nothing."""
 
-_FORMS = "Parquet, CSV, QuPath GeoJSON and QuPath's measurement table are read"
+_FORMS = "Parquet, CSV, QuPath GeoJSON and measurement table, AnnData and DICOM annotations are read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -625,7 +627,7 @@ def read_given_cells(
     ----------
     path : Path
         `cells.parquet` or the same columns as Parquet or CSV; QuPath's GeoJSON, plain or gzipped; QuPath's
-        measurement table.
+        measurement table; the AnnData and DICOM annotations of `cxpath export`.
     info : SlideInfo
         Of the slide: its size, µm/px, bounds and digest.
     classes : CellClasses
@@ -674,6 +676,10 @@ def _read(
     if _is_parquet(path):
         cells, warnings = _from_parquet(path, facts, image_names)
         return cells, PARQUET, warnings
+    if is_hdf5(path):
+        return _of_this_slide(read_h5ad(path), facts, path), H5AD_FORM, []
+    if is_dicom(path):
+        return _of_this_slide(read_annotations(path), facts, path), DICOM_FORM, []
     content = read_content(path, CellsFileError, _FORMS)
     if content.startswith(b"PK\x03\x04"):
         raise CellsFileError(f"{path}: is a workbook or an archive", f"save the table as CSV; {_FORMS}")
@@ -711,14 +717,18 @@ def _from_parquet(
         raise CellsFileError(error.message, error.hint) from error
     except (pa.ArrowException, OSError) as error:
         raise CellsFileError(f"{path}: the Parquet file is damaged", "write it again") from error
-    cells = read_cells(path)
+    return _of_this_slide(read_cells(path), facts, path), []
+
+
+def _of_this_slide(cells: CellTable, facts: CellTableFacts, path: Path) -> CellTable:
+    """Return cells of cxpath's own file at the µm per pixel of the slide, or of the user's --mpp."""
     own, size = (cells.facts.width_px, cells.facts.height_px), (facts.width_px, facts.height_px)
     if own != size:
         raise CellsFileError(
             f"{path}: cells of a slide of {own[0]} x {own[1]} px, but this one has {size[0]} x {size[1]}",
             "pass the cells of this slide",
         )
-    return replace(cells, facts=replace(cells.facts, mpp=facts.mpp)), []  # the slide's, or the user's --mpp
+    return replace(cells, facts=replace(cells.facts, mpp=facts.mpp))
 
 
 def _from_columns(

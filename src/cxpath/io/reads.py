@@ -82,7 +82,9 @@ def _bound(sign: str, number: float, largest: float) -> ReadValue:
 GROUPS = ("site", "scanner", "histology", "specimen")
 """Columns by which cases are grouped when they are there."""
 
-TIDY_COLUMNS = ("case", "slide", "patient", "reader", "round", "score", "value", "date", "assay", *GROUPS)
+TIDY_COLUMNS = (
+    "case", "slide", "patient", "reader", "round", "arm", "score", "value", "date", "assay", *GROUPS,
+)  # fmt: skip
 """Of the template; only case, reader and value must be there."""
 
 _SAME = {
@@ -348,6 +350,7 @@ def _read(
         row=number,
         date=entry.get("date", ""),
         assay=entry.get("assay", ""),
+        arm=entry.get("arm", "").casefold(),
         groups={group: entry[group] for group in groups if entry.get(group)},
     )
 

@@ -8,6 +8,7 @@ from .cohort_page import (
     Point as Point,
     build_cohort_page as build_cohort_page,
 )
+from .dicom_report import write_report as write_report
 from .drawing import write_png as write_png
 from .evaluation_page import (
     build_evaluation_page as build_evaluation_page,

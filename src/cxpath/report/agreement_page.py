@@ -42,7 +42,8 @@ def methods_paragraphs(document: AgreementDocument) -> list[str]:
 
 def _design(document: AgreementDocument) -> Iterator[str]:
     for one in document.rounds:
-        number = f"In round {one.round}, " if len(document.rounds) > 1 else ""
+        arm = f" ({one.arm})" if one.arm else ""
+        number = f"In round {one.round}{arm}, " if len(document.rounds) > 1 else ""
         patients = f" of {one.patients} patients" if one.patients != one.cases else ""
         text = f"{number}{len(one.readers)} readers scored {one.cases} cases{patients} for {document.score}"
         yield f"{text[0].upper()}{text[1:]} ({one.reads} reads, {one.not_evaluable} not evaluable)."

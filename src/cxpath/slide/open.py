@@ -15,6 +15,11 @@ from cxpath.slide.slide import Slide
 from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
 from cxpath.slide.tiff_directories import tiff_damage, unspecified_samples
 
+SLIDE_SUFFIXES = frozenset(
+    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
+)
+"""Of slide files, without plain pictures."""
+
 _FORMATS = "cxpath reads SVS, NDPI, MRXS, SCN, BIF, DICOM, tiled TIFF, OME-TIFF, PNG and JPEG"
 
 

@@ -11,6 +11,7 @@ from .field import (
     true_cells as true_cells,
 )
 from .labelled_tissue import (
+    KIND_OF_LABEL as KIND_OF_LABEL,
     LABELS as LABELS,
     SOURCES as SOURCES,
     LabelledTile as LabelledTile,
@@ -44,6 +45,7 @@ from .recipe import (
 from .restain import (
     PreparedTile as PreparedTile,
     RestainedTile as RestainedTile,
+    RestainRecipe as RestainRecipe,
     prepare as prepare,
     random_restain as random_restain,
     write_examples as write_examples,

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.data import Kind
 from cxpath.errors import MissingFileError, TissueTileError
 
 
@@ -50,6 +51,10 @@ LABELS: tuple[NucleusLabel, ...] = (
     NucleusLabel("macrophage", frozenset({"macrophage"}), Tissue.IMMUNE),
 )
 """Stromal dots exclude macrophages: trained as possible there, a third of stroma becomes macrophage."""
+
+_KIND_OF_TISSUE = {Tissue.EPITHELIUM: Kind.TUMOUR, Tissue.IMMUNE: Kind.IMMUNE, Tissue.STROMA: Kind.OTHER}
+KIND_OF_LABEL = np.array([_KIND_OF_TISSUE[label.tissue] for label in LABELS], np.uint8)
+"""For each of `LABELS`, the class whose rule decides the staining of its cells."""
 
 LABEL_NUMBER = {label.name: number for number, label in enumerate(LABELS)}
 

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data import CellPeaks, Kind, worker_processes
+from cxpath.data import CellPeaks, worker_processes
 from cxpath.errors import ConfigurationError, MissingFileError, TissueTileError
 from cxpath.io import atomic_write
 from cxpath.metrics import Observation, detect_in_picture, match_cells
 from cxpath.network import OUTPUT_STRIDE_PX, Detector, NetworkOutput
 from cxpath.synth import (
+    KIND_OF_LABEL,
     LABELS,
     REGION_STRIDE_PX,
     LabelledTile,
@@ -67,10 +68,6 @@ from cxpath.training.targets import (
 _NOTE = "restained.json"
 _STREAM = 2
 """Keeps these random numbers apart from those of the synthetic crops of the same step."""
-
-_KIND_OF_TISSUE = {Tissue.EPITHELIUM: Kind.TUMOUR, Tissue.IMMUNE: Kind.IMMUNE, Tissue.STROMA: Kind.OTHER}
-_KIND = np.array([_KIND_OF_TISSUE[label.tissue] for label in LABELS], np.uint8)
-"""Which rule decides the staining of a label's cells."""
 
 _MATCH_RADIUS_UM = 3.0
 _EPITHELIUM = np.array([label.tissue is Tissue.EPITHELIUM for label in LABELS])
@@ -224,7 +221,7 @@ def _observed(peaks: CellPeaks, one: RestainedTile) -> Observation:
     truth = SyntheticCells(
         x_px=one.x_px,
         y_px=one.y_px,
-        kind=_KIND[one.label],
+        kind=KIND_OF_LABEL[one.label],
         subkind=np.zeros(len(one.label), np.uint8),
         membrane=one.membrane,
         any_stain=one.any_stain,
