@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from cxpath.data import FINE_CLASSES, STAIN_CLASSES, CellPeaks, Kind, match_points
-from cxpath.documents import EvaluatedReliability, Figure, SetSummary, Skipped
+from cxpath.documents import CountedTile, EvaluatedReliability, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
 from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.real import Findings, Watcher
@@ -119,16 +119,17 @@ class RestainedEvaluation:
         settings = self.settings
         total: list[NDArray[np.float64]] = []
         for staining, painted in enumerate(restainings(tile, arm.painting, settings, number)):
+            item = f"{arm.name}-{number}-{staining}"
 
-            def measure(painted: RestainedTile = painted) -> dict[str, list[float]]:
+            def measure(painted: RestainedTile = painted, item: str = item) -> CountedTile:
                 peaks = detect_in_picture(self.detector, painted.rgb)
                 seen = see(peaks, labels, self.decision, painted.mpp)
                 radii = settings.match_radius_um, settings.wide_radius_um
-                return {"counts": count_tile(seen, painted, labels, *radii).flat().tolist()}
+                counts = count_tile(seen, painted, labels, *radii).flat()
+                return CountedTile(name=item, counts=tuple(counts.tolist()))
 
             content = f"{_digest(painted)} {settings.match_radius_um} {settings.wide_radius_um}"
-            item = f"{arm.name}-{number}-{staining}"
-            total.append(np.array(self.cache.result(item, content, measure)["counts"]))
+            total.append(np.array(self.cache.result(item, content, CountedTile, measure).counts))
         return np.asarray(np.sum(total, axis=0))
 
 
