@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import itertools
 import json
 import multiprocessing
 import os
@@ -27,7 +28,7 @@ import tempfile
 import traceback
 import unicodedata
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,6 +48,8 @@ MOST_SECONDS, MOST_BYTES = 5, 2**30
 _PATIENCE_S = 20 * MOST_SECONDS
 """Until a worker that uses no processor time counts as hanging; generous, since a machine may be busy."""
 _START_S = 600
+_AHEAD = 16
+"""How many inputs lie ready for a worker: on a busy machine else it would wait for this process each time."""
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
@@ -200,15 +203,31 @@ class _Worker:
             raise RuntimeError(f"the worker for {self._warm_up.name} does not start")
         self._channel.recv()
 
-    def read(self, path: Path) -> Answer:
-        """Return what became of the file."""
-        self._channel.send(str(path))
+    def read(self, paths: Iterable[Path]) -> Iterator[Answer]:
+        """Yield what became of each file; at most 16 are taken ahead and have to be there until answered."""
+        waiting, ahead = deque[Path](), iter(paths)
+        while True:
+            for path in itertools.islice(ahead, _AHEAD - len(waiting)):
+                waiting.append(path)
+                self._channel.send(str(path))
+            if not waiting:
+                return
+            waiting.popleft()
+            yield self._answer() or self._replaced(waiting)
+
+    def _answer(self) -> Answer | None:
         if self._channel.poll(_PATIENCE_S):
             with contextlib.suppress(EOFError, ConnectionResetError):
                 answer: Answer = self._channel.recv()
                 return answer
+        return None
+
+    def _replaced(self, waiting: Iterable[Path]) -> Answer:
+        """Say how the process ended, and let another one take over what it had still to read."""
         answer = self._ended()
         self._start()
+        for path in waiting:
+            self._channel.send(str(path))
         return answer
 
     def _ended(self) -> Answer:
@@ -265,17 +284,21 @@ def fuzz(
     """
     reader, tally, found = readers(tuple(corpus))[name](), Tally(), list[str]()
     with tempfile.TemporaryDirectory() as home:
-        (Path(home) / "whole").mkdir()
-        whole, path = Path(home) / "whole" / reader.name, Path(home) / reader.name
-        whole.write_bytes(reader.seeds[0])
+        whole = _written(Path(home) / "whole", reader.name, reader.seeds[0])
         with worker_for(reader, whole, Path(home)) as worker:
-            for one in inputs(reader, name, seed, count):
-                path.write_bytes(one.content)
-                answer = worker.read(path)
+            for_files, for_answers = itertools.tee(inputs(reader, name, seed, count))
+            paths = (_written(Path(home) / str(n % (_AHEAD + 1)), reader.name, c) for n, c in for_files)
+            for answer, one in zip(worker.read(paths), for_answers, strict=True):
                 tally.add(answer)
                 if answer.outcome.is_fault:
                     found.append(_written_down(faults, name, seed, one, reader.name, answer))
     return tally, found
+
+
+def _written(folder: Path, name: str, content: bytes) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+    return folder / name
 
 
 def _written_down(

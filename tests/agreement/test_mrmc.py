@@ -46,7 +46,7 @@ def test_reproduces_the_published_analysis_of_van_dyke() -> None:
 
 
 def test_reproduces_published_intervals_of_single_arms() -> None:
-    """Each arm's own covariance, from published mean squares of pseudovalues: (MS(C) − MS(RC)) / (n R)."""
+    """Each arm's own covariance comes from published mean squares: (MS(C) − MS(RC)) / (n R)."""
     covariance = np.zeros((2, 5, 2, 5))
     for arm, (ms_case, ms_rest) in enumerate([(0.33629430, 0.06043607), (0.16042367, 0.04403659)]):
         covariance[arm, :, arm] = (ms_case - ms_rest) / (CASES * 5)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.score import Counts, Estimate, ScoreDocument, SlideScores
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.score import Counts, ScoreDocument, SlideScores
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, ScoringSettings
@@ -57,7 +59,7 @@ def test_counts_come_back_with_their_unknown_parts() -> None:
 def test_cut_offs_are_in_rising_order_and_the_uncertain_ones_are_named() -> None:
     near = document_of(borderline_score()).cps
     assert near is not None
-    assert [cutoff for cutoff, _ in near.judged] == [1.0, 10.0]
+    assert [cutoff for cutoff, _ in near.decided] == [1.0, 10.0]
     assert (near.uncertain, near.borderline) == ((1.0,), (1.0,))
     assert near.cutoffs["1"].met is None
     clear = document_of(normal_score()).cps
@@ -89,3 +91,19 @@ def test_the_audit_and_the_review_have_their_place() -> None:
     assert score.review is not None
     assert score.review.signature is not None
     assert ScoreDocument.model_validate_json(score.text(), strict=True) == score
+
+
+@pytest.mark.parametrize("name", ["interval_slide", "interval_tissue"])
+@pytest.mark.parametrize("bounds", [(1e308, 100.0), (-1.0, 5.0), (20.0, 10.0), (0.0, 100.1)])
+def test_an_interval_that_no_score_can_have_is_refused(name: str, bounds: tuple[float, float]) -> None:
+    whole = document_of(normal_score()).cps
+    assert whole is not None
+    with pytest.raises(ValidationError, match=name):
+        Estimate.model_validate(whole.model_dump() | {name: bounds})
+
+
+def test_a_score_above_100_is_refused() -> None:
+    whole = document_of(normal_score()).cps
+    assert whole is not None
+    with pytest.raises(ValidationError, match="value"):
+        Estimate.model_validate(whole.model_dump() | {"value": 130.0})

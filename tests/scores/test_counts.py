@@ -225,3 +225,10 @@ def test_a_printed_end_stands_on_the_side_of_every_cut_off_that_the_end_does(
     printed = printed_end(bound)
     shown = 0.05 if printed == "<0.1" else float(printed)
     assert (shown >= cutoff) == (bound >= cutoff)
+
+
+def test_any_finite_number_has_a_printed_form() -> None:
+    """A damaged document may state one; decimals have 28 digits unless more are asked for."""
+    assert printed_form(1e308).startswith("1000")
+    assert float(two_decimals(1e308)) == 1e308
+    assert printed_interval(0.04, 1e40).startswith("<0.1 to 1000")

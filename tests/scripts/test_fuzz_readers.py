@@ -111,7 +111,7 @@ def test_each_fault_is_seen_and_the_next_input_is_read(
     whole.write_bytes(b"text")
     path.write_bytes(b"text")
     with fuzz_readers.worker_for(reader, whole, tmp_path) as worker:
-        assert [worker.read(path).outcome for _ in range(2)] == [outcome, outcome]
+        assert [answer.outcome for answer in worker.read([path, path])] == [outcome, outcome]
 
 
 def test_a_fault_is_written_down_with_its_input_and_its_seed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -165,3 +166,15 @@ def test_a_larger_picture_that_is_not_read_is_named(tmp_path: Path) -> None:
         assert slide.warnings == (
             "the file contains a larger picture of 800 x 600 px; its first one of 200 x 150 px is read",
         )
+
+
+def test_a_page_whose_size_is_no_number_leaves_the_slide_readable(tmp_path: Path) -> None:
+    """Found by make fuzz: the height of the second page was of the type BYTE, which reads as a text."""
+    path = write_pages(tmp_path / "a.tif", (speckle(600, 800), 0.25, 0), (speckle(64, 64), 1.0, 0))
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[1].aspage().tags["ImageLength"]
+    content = bytearray(path.read_bytes())
+    content[tag.offset + 2 : tag.offset + 4] = struct.pack("<H", 1)
+    path.write_bytes(content)
+    with open_slide(path, 0.25) as slide:
+        assert (slide.width_px, slide.height_px) == (800, 600)

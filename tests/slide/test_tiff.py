@@ -352,6 +352,21 @@ def test_a_header_without_a_picture_is_one_line_and_names_no_file(
     assert "Mueller" not in caplog.text + "".join(capfd.readouterr())
 
 
+@pytest.mark.parametrize("tag", ["ImageWidth", "ImageLength"])
+def test_a_picture_without_width_or_height_is_refused(tmp_path: Path, tag: str) -> None:
+    """Found by make fuzz: without the tag the picture has 0 px, and was opened as a slide."""
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PICTURE_OF_PLAIN_TIFF, photometric="rgb")
+    with tifffile.TiffFile(path) as tiff:
+        offset = tiff.pages.first.tags[tag].offset
+    content = bytearray(path.read_bytes())
+    content[offset : offset + 2] = struct.pack("<H", 65_000)
+    path.write_bytes(content)
+    with pytest.raises(UnreadableSlideError, match=r"a\.tif: ") as caught:
+        open_slide(path, 0.25)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("unit", ["INCH", "NONE"])
 def test_printing_resolutions_are_never_believed(tmp_path: Path, unit: str) -> None:
     path = tmp_path / "a.tif"

@@ -34,8 +34,14 @@ from .review import (
     review_profile as review_profile,
     review_therapy as review_therapy,
 )
+from .review_outcome import publish_any_review as publish_any_review
 from .review_slide import (
+    CXPATH as CXPATH,
+    RECORD as RECORD,
+    ReviewFolder as ReviewFolder,
     apply_edits as apply_edits,
+    audit_name as audit_name,
+    open_review as open_review,
     score_audit as score_audit,
     sign_review as sign_review,
     undo_event as undo_event,
@@ -43,9 +49,14 @@ from .review_slide import (
     write_audit as write_audit,
 )
 from .study import (
+    READERS as READERS,
+    TOKENS as TOKENS,
+    ReaderRecord as ReaderRecord,
+    StudyFolder as StudyFolder,
     export_study as export_study,
     read_study as read_study,
     renew_token as renew_token,
+    require_slides as require_slides,
     study_status as study_status,
 )
 from .study_init import DesignKind as DesignKind, StudyRequest as StudyRequest, init_study as init_study

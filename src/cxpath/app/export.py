@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 
 from cxpath.app.review_slide import review_outcome
 from cxpath.data import import_extra
-from cxpath.documents import PDL1, RunFolder, ScoreDocument, Signature, read_run_folder
+from cxpath.documents import PDL1, RunFolder, ScoreDocument, read_run_folder
+from cxpath.documents.reviewed import Signature
 from cxpath.errors import OutputError, UnreadableSlideError
 from cxpath.io import (
     Maker,

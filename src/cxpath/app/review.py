@@ -7,12 +7,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
+from cxpath.app.review_folder import require_current_review
 from cxpath.data import bundled, import_extra, parse_toml
 from cxpath.documents import (
     PDL1,
@@ -20,6 +21,7 @@ from cxpath.documents import (
     CaseDocument,
     CutoffEntry,
     RunDocument,
+    ScoreBasis,
     ScoreDocument,
     TherapyDocument,
 )
@@ -100,23 +102,66 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
     document = ScoreDocument.read(path)
     if document.marker != PDL1:
         return _with_expression(profile, document, path)
+    require_current_review(document, path)
+    _require_valid_signature(document, path)
     profile = _with_pdl1(profile, _pdl1(document), path)
-    _require_confirmed_afterwards(profile, document.slide.digest, path)
+    _require_confirmed_afterwards(profile, document, path)
     return profile
 
 
-def _require_confirmed_afterwards(profile: BiomarkerProfile, slide_digest: str, path: Path) -> None:
-    """Refuse a confirmation that is older than the run it confirms, where the run is next to its score."""
-    run_path = path.with_name(RUN_NAME)
-    if not run_path.is_file():
-        return
-    scored_on = datetime.fromisoformat(RunDocument.read(run_path).started).date()
+def _require_confirmed_afterwards(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> None:
+    """Refuse a confirmation that is older than what it confirms: the run, or the audit."""
+    made = {
+        "scored": _scored_at(path),
+        "audited": _moment(document.audited.utc) if document.audited else None,
+    }
     for score in profile.pdl1:
-        if score.slide_digest == slide_digest and score.confirmed_on and score.confirmed_on < scored_on:
-            raise ProfileError(
-                f"{path}: was confirmed on {score.confirmed_on}, but scored on {scored_on}",
-                "state the day on which this score was confirmed",
-            )
+        if score.slide_digest != document.slide.digest or score.confirmed_on is None:
+            continue
+        for what, moment in made.items():
+            if moment is not None and score.confirmed_on < moment.date():
+                raise ProfileError(
+                    f"{path}: was confirmed on {score.confirmed_on}, but {what} on {moment.date()}",
+                    "state the day on which this score was confirmed",
+                )
+
+
+def _require_valid_signature(document: ScoreDocument, path: Path) -> None:
+    """Refuse a signature from before the scoring or from the future, or of another value than the score's."""
+    signature = document.review.signature if document.review else None
+    if signature is None:
+        return
+    signed, scored, now = _moment(signature.utc), _scored_at(path), datetime.now(UTC)
+    if scored is not None and signed < scored:
+        raise ProfileError(
+            f"{path}: was signed at {signed:%Y-%m-%d %H:%M} UTC, but scored at {scored:%Y-%m-%d %H:%M} UTC",
+            "sign the review again: cxpath review sign DIR",
+        )
+    if signed > now:
+        raise ProfileError(
+            f"{path}: its signature of {signed:%Y-%m-%d %H:%M} UTC lies in the future",
+            "set this computer's clock right, then sign the review again",
+        )
+    read = document.deciding
+    value = read.estimate.value if read.estimate else None
+    if (signature.cps, signature.basis) != (value, read.basis):
+        raise ProfileError(
+            f"{path}: {signature.name} signed a CPS of {signature.cps} ({signature.basis}), but the score is "
+            f"{value} ({read.basis})",
+            "sign the review again: cxpath review sign DIR",
+        )
+
+
+def _scored_at(path: Path) -> datetime | None:
+    """Return when the slide was scored, where the run is next to its score."""
+    run_path = path.with_name(RUN_NAME)
+    return _moment(RunDocument.read(run_path).started) if run_path.is_file() else None
+
+
+def _moment(iso: str) -> datetime:
+    """Return a moment of ISO 8601; one without a zone is UTC."""
+    moment = datetime.fromisoformat(iso)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> BiomarkerProfile:
@@ -131,22 +176,31 @@ def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> Bioma
 
 
 def _pdl1(document: ScoreDocument) -> Pdl1Score:
-    cps, assay = document.cps, document.assay.lower()
+    read, assay = document.deciding, document.assay.lower()
+    cps = read.estimate
     decided = cps.decided if cps else ()
     return Pdl1Score(
         assay=None if assay == UNKNOWN else assay,
         value=cps.value if cps else None,
         origin=ScoreOrigin.CXPATH,
-        viable_tumour_cells=document.adequacy.viable_tumour_cells,
+        basis=read.basis.value,
+        viable_tumour_cells=_tumour_cells(document),
         interval=cps.interval_tissue if cps else None,
         borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
         clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
-        not_evaluable_because=tuple(reason.text for reason in document.not_evaluable_because),
+        not_evaluable_because=read.not_evaluable_because,
         slide_digest=document.slide.digest,
         model_digest=document.provenance.model_digest,
         notice=document.notice,
         **_signed(document),
     )
+
+
+def _tumour_cells(document: ScoreDocument) -> int | None:
+    """Return the viable tumour cells: those by the answers, where an audit decides."""
+    if document.deciding.basis is ScoreBasis.AUDITED and document.audited is not None:
+        return round(document.audited.tumour_cells)
+    return document.adequacy.viable_tumour_cells
 
 
 def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:

@@ -17,7 +17,6 @@ from cxpath.app.review_answers import (
     square_name,
 )
 from cxpath.app.review_folder import (
-    AUDIT,
     CXPATH,
     SHEET,
     TABLE,
@@ -25,6 +24,7 @@ from cxpath.app.review_folder import (
     open_review,
     printed_name,
 )
+from cxpath.app.review_outcome import publish_review
 from cxpath.data import RESEARCH_USE, CellTable
 from cxpath.documents import AuditedEntry, ScoredFolder
 from cxpath.errors import MissingFileError
@@ -95,6 +95,7 @@ def write_audit(
         cells = review.scored.cells()
         questions = list(_cell_crops(opened, cells, audit))
         square_crops = list(_square_crops(opened, cells, audit))
+    publish_review(folder)  # another draw ends an earlier audit
     name = audit_name(drawn)
     page = audit_page(review.scored.name, name, questions, square_crops, RESEARCH_USE)
     with atomic_write(review.path / SHEET) as partial:
@@ -175,7 +176,7 @@ def _square_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[Squa
 
 
 def score_audit(folder: Path, answers: Path, reviewer: str) -> AuditedEntry:
-    """Read answers, record them, and write the audited score as `review/<id>/audit.json`.
+    """Read answers, record them, and write the audited score: `review/<id>/audit.json`, `score.json`, report.
 
     Raises
     ------
@@ -190,16 +191,15 @@ def score_audit(folder: Path, answers: Path, reviewer: str) -> AuditedEntry:
     audit = before.state.audit
     table = read_answers(answers, drawn[-1], audit)
     frame = audit_frame(review.scored.cells(), review.scored.scoring)
-    score = estimate_audit(frame, audit.draw, table.cells, table.squares, review.scored.scoring.level)
-    after = before
+    estimate_audit(frame, audit.draw, table.cells, table.squares)  # answers that give no score stay out
     if decisions := list(_new_decisions(table, before.state, name)):
-        after = review.append(decisions)
-    seal = after.seal
-    entry = AuditedEntry.of(
-        score, reviewer=name, seed=audit.draw.seed, events=seal.events, head_hash=seal.head_hash
-    )
-    entry.write(review.path / AUDIT)
-    return entry
+        review.append(decisions)
+    outcome = publish_review(folder)
+    if outcome is None or outcome.audited is None:
+        raise ReviewError(
+            f"{folder}: the answers were recorded, but another process changed them", "try again"
+        )
+    return outcome.audited
 
 
 def _new_decisions(table: AnswerTable, state: ReviewState, reader: str) -> Iterator[Decision]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +12,26 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from cxpath.app.review_folder import (
-    EDITED,
     open_review,
     printed_name,
 )
+from cxpath.app.review_outcome import publish_review
+from cxpath.app.review_scores import EditedCells, certain_cells, edited_entry
 from cxpath.data import CellTable, Kind, SlideInfo
 from cxpath.documents import RUN_NAME, EditedEntry, RunDocument, ScoredFolder
-from cxpath.io import default_cell_classes, read_cell_classes, read_given_cells, write_cells
+from cxpath.io import default_cell_classes, read_cell_classes, read_given_cells
 from cxpath.review.events import (
     Decision,
     ReviewError,
 )
-from cxpath.review.sign import Seal
 from cxpath.review.state import (
     ReviewState,
     edit_decision,
 )
-from cxpath.scores import Cutoff, SlideScore, countable_kind, score_cells, threshold_of
+from cxpath.scores import SlideScore, countable_kind, threshold_of
 
 _SAME_PLACE_PX = 0.51
 """QuPath's exports round positions to hundredths; a cell that was moved farther is another cell."""
-
-
-@dataclass(frozen=True, eq=False)
-class EditedCells:
-    """A table that a person edited, next to the network's.
-
-    Parameters
-    ----------
-    cells : CellTable
-        As edited; cells of a person carry certain classes.
-    by_person : bool array, (N,)
-        Cells whose class or staining a person changed, or that he added.
-    original : int array, (N,)
-        Row in the network's table; -1 for added cells.
-    removed : int array
-        Rows of the network's table that are gone.
-    """
-
-    cells: CellTable
-    by_person: NDArray[np.bool_]
-    original: NDArray[np.int64]
-    removed: NDArray[np.int64]
 
 
 def compare_edited(edited: CellTable, network: CellTable, stained_threshold: float) -> EditedCells:
@@ -66,7 +44,7 @@ def compare_edited(edited: CellTable, network: CellTable, stained_threshold: flo
     side = (before.stained >= stained_threshold) != (now.stained >= stained_threshold)
     by_person[known] = (countable_kind(before) != countable_kind(now)) | side
     removed = np.setdiff1d(np.arange(len(network)), original[known])
-    return EditedCells(_certain(edited, by_person, stained_threshold), by_person, original, removed)
+    return EditedCells(certain_cells(edited, by_person, stained_threshold), by_person, original, removed)
 
 
 def _matched_rows(edited: CellTable, network: CellTable) -> NDArray[np.int64]:
@@ -84,15 +62,6 @@ def _matched_rows(edited: CellTable, network: CellTable) -> NDArray[np.int64]:
             taken.add(int(nearest[row]))
             rows[row] = nearest[row]
     return rows
-
-
-def _certain(cells: CellTable, chosen: NDArray[np.bool_], threshold: float) -> CellTable:
-    """Return the cells with certain class and staining where a person said so."""
-    columns = {name: getattr(cells, name).copy() for name in ("p_tumour", "p_immune", "p_other", "stained")}
-    for kind, name in zip(Kind, ("p_tumour", "p_immune", "p_other"), strict=True):
-        columns[name][chosen] = cells.kind[chosen] == kind
-    columns["stained"][chosen] = cells.stained[chosen] >= threshold
-    return replace(cells, **columns)
 
 
 def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry, SlideScore]:
@@ -118,12 +87,13 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     )
     if not decisions:
         raise ReviewError(f"{edited}: changes no cell of {folder}", "give the edited table")
-    score = score_cells(found.cells, scoring, _cutoffs(scored), by_person=found.by_person)
-    after = review.append(decisions)
-    write_cells(found.cells, review.path / "edited_cells.parquet")
-    entry = _edited_entry(score, found, name, after.seal, given.warnings)
-    entry.write(review.path / EDITED)
-    return entry, score
+    review.append(decisions)
+    after = review.verified()
+    if after is None:
+        raise ReviewError(f"{folder}: the record is gone", "restore it from a backup")
+    entry, score, _ = edited_entry(review, after, given.warnings)
+    outcome = publish_review(folder, given.warnings)
+    return (outcome.edited if outcome and outcome.edited else entry), score
 
 
 def _slide_info(scored: ScoredFolder) -> SlideInfo:
@@ -131,15 +101,11 @@ def _slide_info(scored: ScoredFolder) -> SlideInfo:
     return SlideInfo(**{name: getattr(stated, name) for name in SlideInfo.__dataclass_fields__})
 
 
-def _cutoffs(scored: ScoredFolder) -> list[Cutoff]:
-    stated = scored.score.cps.cutoffs if scored.score.cps else {}
-    return [Cutoff(float(value), cutoff.basis) for value, cutoff in stated.items()]
-
-
 def _edit_decisions(
     found: EditedCells, network: CellTable, threshold: float, state: ReviewState, reader: str
 ) -> Iterator[Decision]:
     """Yield an edit for every cell that differs from what held before, in the order of rows."""
+    network = replace(network, kind=countable_kind(network))  # what it counts as is what a person sees
     now: dict[int, Mapping[str, Any]] = {}
     added = len(network)
     by_person: list[int] = np.flatnonzero(found.by_person).tolist()
@@ -162,24 +128,3 @@ def _edit_decisions(
 def _cell_value(cells: CellTable, row: int, threshold: float) -> dict[str, Any]:
     kind = Kind(int(cells.kind[row])).name.lower()
     return {"class": kind, "stained": bool(cells.stained[row] >= threshold)}
-
-
-def _edited_entry(
-    score: SlideScore, found: EditedCells, reader: str, seal: Seal, warnings: tuple[str, ...]
-) -> EditedEntry:
-    added = int((found.original < 0).sum())
-    return EditedEntry(
-        events=seal.events,
-        head_hash=seal.head_hash,
-        cps=score.cps.value if score.cps else None,
-        interval_slide=score.cps.interval_slide if score.cps else None,
-        interval_tissue=score.cps.interval_tissue if score.cps else None,
-        tps=score.tps.value if score.tps else None,
-        not_evaluable_because=score.not_evaluable_because,
-        counts=vars(score.counts) if score.counts else {},
-        changed=int(found.by_person.sum()) - added,
-        added=added,
-        removed=len(found.removed),
-        reviewer=reader,
-        warnings=(*warnings, *score.warnings),
-    )

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cxpath.documents import AuditedEntry, EditedEntry, ScoredFolder, SignatureEntry, read_scored_folder
+from cxpath.documents import (
+    COMMIT_MARK,
+    AuditedEntry,
+    EditedEntry,
+    ScoredFolder,
+    ScoreDocument,
+    SignatureEntry,
+    read_scored_folder,
+)
 from cxpath.errors import MissingFileError, OutputError
-from cxpath.io import atomic_write, claimed
+from cxpath.io import append_durably, claimed_in_time
 from cxpath.review.events import (
     Decision,
     Genesis,
@@ -63,13 +72,14 @@ class ReviewFolder:
         """
         content = self._record_of(self.genesis)
         seals = list(self._seals())
-        if not content and not seals:
+        if not content:
             self._refuse_foreign_record()
+        if not content and not seals:
             return None
         return verify_record(content, self.genesis, seals)
 
     def append(self, decisions: Iterable[Decision]) -> Verified:
-        """Append decisions to the record, which is checked before.
+        """Append decisions to the record, which is checked before; they are on the disk when this returns.
 
         Raises
         ------
@@ -77,18 +87,17 @@ class ReviewFolder:
             When the record is broken, another process wrote to it meanwhile, or nothing can be written.
         """
         self._make_folder()
-        with claimed(self.path):  # not every file system can lock: the record is compared once more below
+        with claimed_in_time(self.path):  # not every file system can lock: the record is compared once more
             earlier = self._record_of(self.genesis)
             before = self.verified()
-            events = before.events if before else ()
-            first = () if events else (begin_decision(self.genesis, CXPATH),)
-            events = extended(self.genesis, events, [*first, *decisions])
-            content = "".join(f"{event.line}\n" for event in events).encode()
-            checked = verify_record(content, self.genesis)
-            with atomic_write(self.path / RECORD) as partial:
-                partial.write_bytes(content)
-                if self._record_of(self.genesis) != earlier:
-                    raise ReviewError(f"{self.path}: another process writes this review", "try again")
+            known = before.events if before else ()
+            first = () if known else (begin_decision(self.genesis, CXPATH),)
+            events = extended(self.genesis, known, [*first, *decisions])
+            added = "".join(f"{event.line}\n" for event in events[len(known) :]).encode()
+            checked = verify_record(earlier + added, self.genesis)
+            if self._record_of(self.genesis) != earlier:
+                raise ReviewError(f"{self.path}: another process writes this review", "try again")
+            append_durably(self.path / RECORD, added)
         return checked
 
     def _record_of(self, genesis: Genesis) -> bytes:
@@ -103,6 +112,8 @@ class ReviewFolder:
     def _seals(self) -> Iterator[tuple[str, Seal]]:
         """Yield what repeats the head of the record in other files."""
         documents = ((AUDIT, AuditedEntry), (EDITED, EditedEntry), (SIGNATURE, SignatureEntry))
+        if stated := self.scored.score.review:
+            yield COMMIT_MARK, Seal(stated.events, stated.head_hash)
         for name, document in documents:
             if (self.path / name).is_file():
                 entry = document.read(self.path / name)
@@ -166,3 +177,35 @@ def printed_name(given: str) -> str:
     if not name or name == CXPATH or not name.isprintable():
         raise ReviewError("a review needs the reader's printed name", "pass --reviewer NAME")
     return name
+
+
+def require_current_review(document: ScoreDocument, path: Path) -> None:
+    """Refuse a `score.json` that does not say what the record of its review says by now.
+
+    Parameters
+    ----------
+    document : ScoreDocument
+    path : Path
+        Where it was read; without a review next to it nothing is known to be wrong.
+
+    Raises
+    ------
+    ReviewError
+        When decisions were recorded after it was written: they may have voided score and signature.
+    """
+    records = sorted(path.parent.glob(f"review/*/{RECORD}"))
+    stated = document.review.head_hash if document.review else None
+    if records and not any(_head_of(record) == stated for record in records):
+        raise ReviewError(
+            f"{path}: its review went on after it was written", f"run cxpath report {path.parent}"
+        )
+
+
+def _head_of(record: Path) -> str | None:
+    """Return the hash that the last line of a record states."""
+    try:
+        last = record.read_bytes().rstrip().rsplit(b"\n", 1)[-1]
+        stated = json.loads(last)["hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return stated if isinstance(stated, str) else None

@@ -1,71 +1,33 @@
-"""What a review amounts to: undo, sign, verify, and what of it is valid now."""
+"""What a review amounts to now, and the one way in which `score.json` and the report come to say so."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from cxpath.app.review_folder import (
-    AUDIT,
-    EDITED,
-    RECORD,
-    SIGNATURE,
-    open_review,
-    printed_name,
-)
-from cxpath.documents import AuditedEntry, EditedEntry, SignatureEntry
-from cxpath.review.events import (
-    Event,
-    ReviewError,
-)
-from cxpath.review.sign import Meaning, Verified, seal_of, sign_decision
-from cxpath.review.state import (
+from cxpath.app.review_folder import AUDIT, EDITED, RECORD, SIGNATURE, ReviewFolder, open_review
+from cxpath.app.review_scores import audited_entry, auditor, edited_entry
+from cxpath.documents import (
+    COMMIT_MARK,
+    RUN_NAME,
+    AuditedEntry,
+    AuditedScore,
+    EditedEntry,
+    EditedScore,
     ReviewState,
-    replay,
-    undo_of,
+    RunDocument,
+    ScoreDocument,
+    SignatureEntry,
 )
+from cxpath.documents.reviewed import Signature
+from cxpath.io import claimed, write_cells
+from cxpath.report import build_report
+from cxpath.review.events import ReviewError
+from cxpath.review.sign import Verified
+from cxpath.review.state import ReviewState as State, replay
 
-
-def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry:
-    """Sign what was decided so far, and write `review/<id>/signature.json`.
-
-    Raises
-    ------
-    ReviewError
-        When the record is broken or there is nothing to sign.
-    """
-    review, name = open_review(folder), printed_name(reviewer)
-    before = review.verified()
-    if before is None:
-        raise ReviewError(f"{folder}: there is no review to sign", "run cxpath review audit DIR first")
-    after = review.append([sign_decision(before.events, name, meaning)])
-    seal = seal_of(after.events)
-    entry = SignatureEntry(
-        events=seal.events,
-        head_hash=seal.head_hash,
-        name=name,
-        utc=after.events[-1].utc,
-        meaning=meaning.value,
-    )
-    entry.write(review.path / SIGNATURE)
-    return entry
-
-
-def undo_event(folder: Path, number: int, reviewer: str) -> Event:
-    """Take back an answer, a square, an edit or an undo by a new event, which is returned.
-
-    The files of scores stay as they are until the answers or the edited table are given again.
-
-    Raises
-    ------
-    ReviewError
-        When there is no such event, or a later decision rests on it.
-    """
-    review, name = open_review(folder), printed_name(reviewer)
-    before = review.verified()
-    if before is None:
-        raise ReviewError(f"{folder}: there is no review", "run cxpath review audit DIR first")
-    return review.append([undo_of(before.events, number, name)]).events[-1]
+EDITED_CELLS = "edited_cells.parquet"
 
 
 @dataclass(frozen=True)
@@ -75,9 +37,9 @@ class ReviewOutcome:
     Parameters
     ----------
     audited : AuditedEntry or None
-        None where an answer was changed or another audit was drawn since.
+        None where nobody has answered the latest audit whole, or an answer was changed since.
     edited : EditedEntry or None
-        None where an edit was made or taken back since.
+        None where no edit contains, or one was made or taken back since.
     signature : SignatureEntry or None
         None where nothing is signed, or a later decision voided it.
     """
@@ -88,7 +50,7 @@ class ReviewOutcome:
 
 
 def review_outcome(folder: Path) -> ReviewOutcome | None:
-    """Return what is valid of a results folder's review; None before a review was begun.
+    """Return what the files of a review say that still contains; None before a review was begun.
 
     Raises
     ------
@@ -97,39 +59,125 @@ def review_outcome(folder: Path) -> ReviewOutcome | None:
     """
     review = open_review(folder)
     found = review.verified()
-    if found is None:
-        return None
+    return _kept(review, found) if found else None
+
+
+def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
+    """Return those files of a review that the record still bears out."""
     state = found.state
 
-    def kept(name: str) -> Path | None:
+    def there(name: str) -> Path | None:
         path = review.path / name
         return path if path.is_file() else None
 
-    audited = AuditedEntry.read(path) if (path := kept(AUDIT)) else None
-    edited = EditedEntry.read(path) if (path := kept(EDITED)) else None
-    signature = SignatureEntry.read(path) if (path := kept(SIGNATURE)) else None
+    audited = AuditedEntry.read(path) if (path := there(AUDIT)) else None
+    edited = EditedEntry.read(path) if (path := there(EDITED)) else None
+    signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
     if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
         audited = None
-    if edited and replay(found.events[: edited.events]).edits != state.edits:
+    if edited and (not state.edits or replay(found.events[: edited.events]).edits != state.edits):
         edited = None
     return ReviewOutcome(audited, edited, signature if state.signature else None)
 
 
-def _same_answers(then: ReviewState, now: ReviewState, reader: str) -> bool:
+def _same_answers(then: State, now: State, reader: str) -> bool:
     answers = then.answers_of(reader) == now.answers_of(reader)
     return answers and then.audit == now.audit and then.squares_of(reader) == now.squares_of(reader)
 
 
-def verify_review(folder: Path) -> tuple[Path, Verified]:
-    """Return the record's path and what it contains.
+def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcome | None:
+    """Bring a review's files, `score.json` and `report.html` up to what the record says now.
+
+    To be called after every change of the record, by whoever made it. The network's score stays as it is;
+    `audited` and `review` stand next to it. A score that a later decision made void is gone.
+
+    Parameters
+    ----------
+    folder : Path
+        A results folder, or its `review/<id>`.
+    warnings : tuple of str
+        About the table that edits were read from.
+
+    Returns
+    -------
+    ReviewOutcome or None
+        None where no review was begun; nothing is written then.
+
+    Raises
+    ------
+    ReviewError, DocumentError, OutputError
+        When the record is broken, or something cannot be written.
+    """
+    review = open_review(_results_of(folder))
+    found = review.verified()
+    if found is None:
+        return None
+    with claimed(review.path):
+        outcome = _renewed(review, found, warnings)
+        stated = ScoreDocument.read(review.scored.path / COMMIT_MARK)
+        published = stated.model_copy(update=_entries(found, outcome))
+        if published != stated:
+            published.write(review.scored.path / COMMIT_MARK)
+        build_report(review.scored.path)
+    return outcome
+
+
+def publish_any_review(folder: Path) -> None:
+    """Bring `score.json` up to what the folder's review says, where there is one; other folders are left."""
+    if any(folder.glob(f"review/*/{RECORD}")):
+        publish_review(folder)
+
+
+def _results_of(folder: Path) -> Path:
+    """Return the results folder that a review's folder lies in."""
+    return folder.parent.parent if folder.parent.name == "review" else folder
+
+
+def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -> ReviewOutcome:
+    """Return the outcome, with the scores made anew and written where the files no longer hold."""
+    kept, actor = _kept(review, found), auditor(found)
+    audited, edited = kept.audited, kept.edited
+    if actor is None:
+        audited = None
+    elif audited is None or audited.reviewer != actor:
+        audited = audited_entry(review, found, actor)
+        audited.write(review.path / AUDIT)
+    if edited is None and found.state.edits:
+        edited, _, cells = edited_entry(review, found, warnings)
+        write_cells(cells.cells, review.path / EDITED_CELLS)
+        edited.write(review.path / EDITED)
+    return ReviewOutcome(audited, edited, kept.signature)
+
+
+def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore | ReviewState | None]:
+    """Return what `score.json` says of a review."""
+    signed, edited = outcome.signature, outcome.edited
+    return {
+        "audited": AuditedScore.of(outcome.audited) if outcome.audited else None,
+        "review": ReviewState(
+            edits=len(found.state.edits),
+            answers=len(found.state.answers),
+            events=found.seal.events,
+            head_hash=found.seal.head_hash,
+            edited=EditedScore.of(edited) if edited else None,
+            signature=Signature.of(signed) if signed else None,
+        ),
+    }
+
+
+def require_after_scoring(review: ReviewFolder) -> None:
+    """Refuse to sign by a clock that is behind the scoring of the slide.
 
     Raises
     ------
     ReviewError
-        Naming the first bad line; or when there is no review.
+        When this computer's clock says that the slide is not scored yet.
     """
-    review = open_review(folder)
-    found = review.verified()
-    if found is None:
-        raise ReviewError(f"{folder}: there is no review to verify", "run cxpath review audit DIR first")
-    return review.path / RECORD, found
+    started = datetime.fromisoformat(RunDocument.read(review.scored.path / RUN_NAME).started)
+    now = datetime.now(UTC)
+    if now < started:
+        raise ReviewError(
+            f"{review.scored.path}: was scored at {started:%Y-%m-%d %H:%M} UTC, after this computer's "
+            f"{now:%Y-%m-%d %H:%M} UTC",
+            "set the clock right, then sign",
+        )

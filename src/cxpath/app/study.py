@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +67,8 @@ class ReaderRecord:
         self.design = design
         self.reader = reader
         self._lock = RLock()
-        self._events: tuple[Event, ...] | None = None
+        self._read: tuple[tuple[Event, ...], ReaderState] | None = None
+        self._size = 0
 
     @property
     def genesis(self) -> StudyGenesis:
@@ -88,15 +89,18 @@ class ReaderRecord:
         ReviewError
             Naming the first bad line, or saying that the tail was cut off.
         """
-        with self._lock:
-            if self._events is None:
-                self._events = self._checked()
-            return self._events
+        return self._followed()[0]
 
     @property
     def state(self) -> ReaderState:
         """Where the reader stands."""
-        return replay_reader(self.events, self.design, self.reader)
+        return self._followed()[1]
+
+    def _followed(self) -> tuple[tuple[Event, ...], ReaderState]:
+        with self._lock:
+            if self._read is None:
+                self._read = self._checked()
+            return self._read
 
     def append(self, decisions: Sequence[Decision], now: datetime) -> ReaderState:
         """Append decisions and return the state after them; they are on the disk then.
@@ -107,28 +111,36 @@ class ReaderRecord:
             When a decision does not fit, or nothing can be written.
         """
         with self._lock:
-            before = self.events
+            before, stood = self._followed()
             first = () if before else (begin_study(self.genesis, __version__),)
             after = extended(self.genesis, before, [*first, *decisions], now)
-            state = replay_reader(after, self.design, self.reader)
-            self._write("".join(f"{event.line}\n" for event in after[len(before) :]).encode(), len(before))
+            added = after[len(before) :]
+            state = replay_reader(added, self.design, self.reader, stood)
+            self._write("".join(f"{event.line}\n" for event in added).encode())
+            self._read = after, state
             HeadDocument(events=len(after), head_hash=after[-1].hash).write(self.folder / HEAD)
-            self._events = after
             return state
 
-    def _write(self, content: bytes, known: int) -> None:
+    def decide(self, make: Callable[[ReaderState], Decision | None], now: datetime) -> ReaderState:
+        """Append the decision that `make` finds for the state, and return the state after it."""
+        with self._lock:
+            decision = make(self.state)
+            return self.state if decision is None else self.append([decision], now)
+
+    def _write(self, content: bytes) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if known == 0 and self.path.exists() and self.path.stat().st_size:
-                raise ReviewError(f"{self.path}: another process writes this record", "end it first")
             with self.path.open("ab") as file:
+                if file.tell() != self._size:
+                    raise ReviewError(f"{self.path}: another process writes this record", "end it first")
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+                self._size = file.tell()
         except OSError as error:
             raise output_error(self.path, error) from error
 
-    def _checked(self) -> tuple[Event, ...]:
+    def _checked(self) -> tuple[tuple[Event, ...], ReaderState]:
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -136,13 +148,14 @@ class ReaderRecord:
         except OSError as error:
             raise ReviewError(f"{self.path}: cannot be read: {error.strerror or error}", "") from error
         whole = self._without_torn_line(content)
+        self._size = len(whole)
         try:
             events = read_events(whole, self.genesis)
-            replay_reader(events, self.design, self.reader)
+            state = replay_reader(events, self.design, self.reader)
         except ReviewError as error:
             raise ReviewError(f"{self.folder}: {error.message}", error.hint or _BACKUP) from error
         self._require_head(events)
-        return events
+        return events, state
 
     def _without_torn_line(self, content: bytes) -> bytes:
         """Return whole lines; a half-written one of a killed process, never acknowledged, is put aside."""

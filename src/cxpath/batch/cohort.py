@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
 from cxpath.data import ReasonCode
-from cxpath.documents import COMMIT_MARK, RUN_NAME, Outcome, RunDocument, ScoreDocument, Status
+from cxpath.documents import COMMIT_MARK, RUN_NAME, DecidingScore, Outcome, RunDocument, ScoreDocument, Status
 from cxpath.errors import CxpathError, DocumentError, MissingFileError
 from cxpath.io import atomic_write, write_rows
 from cxpath.report import ControlChart, GroupMean, Point, build_cohort_page
@@ -92,8 +92,11 @@ def _score(name: str) -> Callable[[SlideRecord], Any]:
 
 
 def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideRecord], Any]:
+    """Return what an estimate states: "deciding" is the CPS that decides, audited where it is."""
+
     def value(slide: SlideRecord) -> Any:
         found = getattr(slide.score, score) if slide.score else None
+        found = found.estimate if isinstance(found, DecidingScore) else found
         stated = getattr(found, name) if found else None
         return stated if end is None or stated is None else stated[end]
 
@@ -102,7 +105,7 @@ def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideR
 
 def _met(cutoff: str) -> Callable[[SlideRecord], Any]:
     def value(slide: SlideRecord) -> Any:
-        cps = slide.score.cps if slide.score else None
+        cps = slide.score.deciding.estimate if slide.score else None
         return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
 
     return value
@@ -136,13 +139,34 @@ def _reason(slide: SlideRecord) -> Any:
 
 
 def _borderline(slide: SlideRecord) -> Any:
-    cps = slide.score.cps if slide.score else None
+    cps = slide.score.deciding.estimate if slide.score else None
     return bool(cps.borderline) if cps and cps.cutoffs else None
 
 
 def _uncertain(slide: SlideRecord) -> Any:
-    cps = slide.score.cps if slide.score else None
+    cps = slide.score.deciding.estimate if slide.score else None
     return "; ".join(f"CPS ≥ {cutoff:g}" for cutoff in cps.uncertain) or None if cps else None
+
+
+def _basis(slide: SlideRecord) -> Any:
+    if slide.score is None or slide.score.deciding.estimate is None:
+        return None
+    return slide.score.deciding.basis.value
+
+
+def _reviewer(slide: SlideRecord) -> Any:
+    if slide.score is None or slide.score.review is None:
+        return None
+    one = slide.score.audited or slide.score.review.edited
+    return one.reviewer if one else None
+
+
+def _signed(name: str) -> Callable[[SlideRecord], Any]:
+    def value(slide: SlideRecord) -> Any:
+        review = slide.score.review if slide.score else None
+        return getattr(review.signature, name) if review and review.signature else None
+
+    return value
 
 
 def _excluded_mm2(slide: SlideRecord) -> Any:
@@ -197,24 +221,29 @@ COLUMNS: tuple[Column, ...] = (
     Column("assay", "text", "as stated", lambda slide: slide.task.request.assay),
     Column("tumour", "text", "as stated", lambda slide: slide.task.request.tumour),
     Column("marker", "text", "as asked for", lambda slide: slide.task.request.marker),
-    Column("cps", "number", "CPS, not rounded", _estimate("cps", "value")),
-    Column("cps_reported", "text", "its printed form", _estimate("cps", "reported")),
+    Column("cps", "number", "CPS that decides, not rounded", _estimate("deciding", "value")),
+    Column("cps_basis", "text", "whose cells it counts: `network`, `edited` or `audited`", _basis),
+    Column("cps_network", "number", "the network's own CPS, not rounded", _estimate("cps", "value")),
+    Column("cps_reported", "text", "its printed form", _estimate("deciding", "reported")),
     Column(
         "cps_low",
         "number",
         "lower end of the interval for the tumour",
-        _estimate("cps", "interval_tissue", 0),
+        _estimate("deciding", "interval_tissue", 0),
     ),
-    Column("cps_high", "number", "upper end of it", _estimate("cps", "interval_tissue", 1)),
+    Column("cps_high", "number", "upper end of it", _estimate("deciding", "interval_tissue", 1)),
     Column(
         "cps_slide_low",
         "number",
         "lower end of the interval for this slide",
-        _estimate("cps", "interval_slide", 0),
+        _estimate("deciding", "interval_slide", 0),
     ),
-    Column("cps_slide_high", "number", "upper end of it", _estimate("cps", "interval_slide", 1)),
+    Column("cps_slide_high", "number", "upper end of it", _estimate("deciding", "interval_slide", 1)),
     Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
     Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
+    Column("reviewer", "text", "who audited or edited the slide", _reviewer),
+    Column("signed_by", "text", "whose signature of the review contains", _signed("name")),
+    Column("signed_utc", "text", "when that was, ISO 8601", _signed("utc")),
     Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
     Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),
     Column("tps", "number", "TPS, per cent", _estimate("tps", "value")),

@@ -15,7 +15,8 @@ from cxpath.errors import MissingFileError
 
 if TYPE_CHECKING:
     from cxpath.app import Configuration
-    from cxpath.documents import Document, Estimate, ScoreDocument
+    from cxpath.documents import Document, Estimate
+from cxpath.documents import ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -249,7 +250,11 @@ def summary_lines(document: ScoreDocument, folder: Path) -> Iterator[str]:
 def _scores(document: ScoreDocument) -> Iterator[str]:
     from cxpath.scores import printed_form
 
-    yield from estimate_lines(document.cps, document.tps)
+    read = document.deciding
+    if read.basis.value == "network":
+        yield from estimate_lines(document.cps, document.tps)
+    else:
+        yield from _scores_side_by_side(document)
     if own := document.laboratory_map:
         scale = f"laboratory's scale {printed_form(own.value)}, by its map of {own.cases} cases"
         yield f"         {scale}: {_NO_CPS}"
@@ -262,6 +267,23 @@ def _scores(document: ScoreDocument) -> Iterator[str]:
             f"cells    tumour {counts.tumour_positive} positive, {counts.tumour_negative} negative; "
             f"immune {counts.immune_positive} positive counted"
         )
+
+
+def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
+    """Yield the CPS that decides, then the network's, each with whose cells it counts."""
+    from cxpath.scores import printed_interval
+
+    read, own = document.deciding, document.cps
+    if read.estimate is None:
+        because = "; ".join(read.not_evaluable_because)
+        yield f"CPS      not evaluable, {read.basis.words}: {because}"
+    yield from estimate_lines(read.estimate, document.tps)
+    yield f"         the CPS is {read.basis.words}"
+    if own:
+        interval = f"{own.level:.0%} interval {printed_interval(*own.interval_tissue)}"
+        yield f"network  CPS {own.reported}  ({interval})"
+    if document.review and (signature := document.review.signature):
+        yield f"signed   {signature.meaning} by {signature.name}, {signature.utc}"
 
 
 def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:

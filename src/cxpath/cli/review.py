@@ -35,6 +35,51 @@ class SignatureMeaning(StrEnum):
     APPROVED = "approved"
 
 
+@review.command(name="open")
+def open_in_browser(
+    folder: FolderArgument,
+    slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="The reader's printed name; asked for in the browser if left out.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine.", show_default="a free one")
+    ] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link.")] = True,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others need --proxy-origin.")
+    ] = "127.0.0.1",
+    proxy_origin: Annotated[
+        str | None,
+        typer.Option(help="Origin of an authenticating proxy in front, as https://review.example."),
+    ] = None,
+) -> None:
+    """Review a scored slide in the browser: audit, edit, sign. The server answers this machine alone.
+
+    Every decision is on the disk at once; Ctrl-C ends, and the same command goes on.
+    """
+    from cxpath.data import import_extra
+
+    for module in ("uvicorn", "starlette"):
+        import_extra(module, "review")
+    from cxpath.errors import MissingFileError
+    from cxpath.viewer.launch import Binding, run_review
+
+    if slide is None:
+        raise ConfigurationError("the slide is needed for its pictures", "pass --slide FILE")
+    if not slide.exists():
+        raise MissingFileError(f"{slide}: no such file", "pass --slide FILE")
+    binding = Binding(host, port, proxy_origin)
+    record = run_review(folder, slide, reviewer, binding, _announce, browser=browser)
+    print(f"\nrecord   {record}")
+    print(f"go on    cxpath review open {folder} --slide {slide}")
+
+
+def _announce(link: str) -> None:
+    print(f"review   {link}  (works once)")
+    print("         Ctrl-C ends; every decision is kept", flush=True)
+
+
 @review.command()
 def audit(
     folder: FolderArgument,
@@ -110,11 +155,11 @@ def _edited_lines(entry: EditedEntry) -> Iterator[str]:
     from cxpath.scores import printed_form, two_decimals
 
     yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
-    if entry.cps is None or entry.interval_tissue is None:
+    if entry.estimate is None:
         yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
     else:
-        low, high = entry.interval_tissue
-        value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
+        (low, high), cps = entry.estimate.interval_tissue, entry.estimate.value
+        value = f"{printed_form(cps)}  ({two_decimals(cps)}"
         yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"

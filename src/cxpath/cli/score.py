@@ -86,7 +86,7 @@ def _lines(document: CaseDocument) -> Iterator[str]:
         cells = part.counts.tumour_positive + part.counts.tumour_negative
         stands = "" if part.stands_for_case else "; does not stand for the case"
         yield (
-            f"slide    {part.name}: CPS {printed_form(part.cps)}, {cells} tumour cells "
+            f"slide    {part.name}: CPS {printed_form(part.cps)} ({part.basis.words}), {cells} tumour cells "
             f"({part.share_of_tumour_cells:.0%} of the case){stands}"
         )
     for left in document.left_out:
@@ -181,9 +181,11 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Rebuild report.html from the files of a results folder; the slide is not needed."""
+    """Rebuild report.html from the files of a results folder, a review included; the slide is not needed."""
+    from cxpath.app import publish_any_review
     from cxpath.report import build_report
 
+    publish_any_review(folder)
     path = build_report(folder)
     print_document({"report": str(path)}, [f"report   {path}"], as_json=as_json)
 

@@ -106,6 +106,45 @@ def init(
     print_document(told, lines, as_json=as_json)
 
 
+@study.command("open")
+def open_for_readers(
+    folder: FolderArgument,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=65535, rich_help_panel=SERVER, help="Port.", show_default="a free one"),
+    ] = 0,
+    host: Annotated[
+        str, typer.Option(rich_help_panel=SERVER, help="Address to listen on; others need --proxy-origin.")
+    ] = "127.0.0.1",
+    proxy_origin: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=SERVER,
+            help="Origin of an authenticating proxy in front, as https://study.example.",
+        ),
+    ] = None,
+) -> None:
+    """Open the study to its readers, several at once; Ctrl-C ends, and the same command goes on.
+
+    Without a proxy the server answers this machine alone. Readers enter their own tokens.
+    """
+    from cxpath.data import import_extra
+
+    for module in ("uvicorn", "starlette"):
+        import_extra(module, "review")
+    from cxpath.app import read_study
+    from cxpath.viewer.launch import Binding
+    from cxpath.viewer.study_server import run_study
+
+    run_study(read_study(folder), Binding(host, port, proxy_origin), _announce)
+    print(f"\nresume   cxpath study open {folder}")
+
+
+def _announce(address: str) -> None:
+    print(f"open     {address}  (each reader enters a token, or opens {address}#TOKEN)")
+    print("         Ctrl-C ends; every answer that was submitted is kept", flush=True)
+
+
 @study.command()
 def token(
     folder: FolderArgument,

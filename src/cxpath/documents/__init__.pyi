@@ -30,6 +30,7 @@ from .batch import (
     failures_of as failures_of,
     read_batch_document as read_batch_document,
 )
+from .estimate import CutoffEntry as CutoffEntry, Estimate as Estimate
 from .evaluation import (
     EVALUATION_NAME as EVALUATION_NAME,
     ContactPicture as ContactPicture,
@@ -70,7 +71,19 @@ from .folder import (
     read_score as read_score,
     read_scored_folder as read_scored_folder,
 )
-from .review import AuditedEntry as AuditedEntry, EditedEntry as EditedEntry, SignatureEntry as SignatureEntry
+from .review import (
+    AnsweredBy as AnsweredBy,
+    AuditedEntry as AuditedEntry,
+    EditedEntry as EditedEntry,
+    SignatureEntry as SignatureEntry,
+)
+from .reviewed import (
+    AuditedScore as AuditedScore,
+    DecidingScore as DecidingScore,
+    EditedScore as EditedScore,
+    ReviewState as ReviewState,
+    ScoreBasis as ScoreBasis,
+)
 from .run import (
     GivenCells as GivenCells,
     ReaderEntry as ReaderEntry,
@@ -92,8 +105,6 @@ from .score import (
     CaseSlideEntry as CaseSlideEntry,
     Control as Control,
     Counts as Counts,
-    CutoffEntry as CutoffEntry,
-    Estimate as Estimate,
     Hottest as Hottest,
     LaboratoryScale as LaboratoryScale,
     LeftOut as LeftOut,
@@ -102,7 +113,6 @@ from .score import (
     ScoreDocument as ScoreDocument,
     ScoredSlide as ScoredSlide,
     ScoreProvenance as ScoreProvenance,
-    Signature as Signature,
     SlideScores as SlideScores,
     Stratum as Stratum,
     TissueEntry as TissueEntry,

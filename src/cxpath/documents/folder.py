@@ -70,6 +70,12 @@ class ResultsFolder:
             raise OutputError(
                 f"{final}: contains a result already", "pass --overwrite or choose another --out"
             )
+        if reviews := sorted(final.glob("review/*/events.ndjson")):
+            raise OutputError(
+                f"{final}: {reviews[0].parent.relative_to(final)} is a person's review of these cells, which "
+                "scoring again would replace",
+                "choose another --out, or move the folder review elsewhere to keep it",
+            )
 
     def __enter__(self) -> Self:
         clear_leftovers(self.final)

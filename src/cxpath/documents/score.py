@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from cxpath.documents.base import CodedText, Document, Part
-from cxpath.scores import (
-    OTHER_SCORES,
-    REVIEW,
-    CellCounts,
-    CutoffVerdict,
-    Decision,
-    ScoreEstimate,
-    ScoringSettings,
-    SlideScore,
-)
+from cxpath.documents.estimate import Bounds, Estimate, Percent, Share
+from cxpath.documents.reviewed import AuditedScore, DecidingScore, ReviewState, ScoreBasis
+from cxpath.scores import OTHER_SCORES, CellCounts, ScoringSettings, SlideScore
 
 PDL1 = "pdl1"
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Bounds = tuple[float, float]
-CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
-"""A cut-off as it is written: "1", "10", "2.5"."""
 
 
 class ScoredSlide(Part):
@@ -64,75 +52,6 @@ class Counts(Part):
         return CellCounts(**self.model_dump())
 
 
-class CutoffEntry(Part):
-    """What is known of a score and one cut-off."""
-
-    basis: str
-    decision: Decision
-    met: bool | None
-    """True or false where the cut-off is decided, null where it is uncertain."""
-    probability: Share
-    """That the tumour's score is at least the cut-off."""
-    borderline: bool
-    """The other side than the counted score's is likely enough to ask for a pathologist."""
-    review: str | None
-    """What a borderline cut-off asks for; else null."""
-
-    @classmethod
-    def of_verdict(cls, verdict: CutoffVerdict) -> CutoffEntry:
-        """Return the entry of a verdict."""
-        return cls(
-            basis=verdict.cutoff.basis,
-            decision=verdict.decision,
-            met=verdict.met,
-            probability=verdict.probability,
-            borderline=verdict.borderline,
-            review=REVIEW if verdict.borderline else None,
-        )
-
-
-class Estimate(Part):
-    """A score with its intervals and cut-offs; see `ScoreEstimate`."""
-
-    value: float
-    interval_slide: Bounds
-    interval_tissue: Bounds
-    level: Share
-    method: str
-    reported: str
-    cutoffs: Mapping[CutoffName, CutoffEntry] = {}
-    """By the cut-off's value; empty where the assay states none."""
-
-    @classmethod
-    def of_score(cls, score: ScoreEstimate) -> Estimate:
-        """Return the entry of a score."""
-        decided = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
-        return cls(
-            value=score.value,
-            interval_slide=score.interval_slide,
-            interval_tissue=score.interval_tissue,
-            level=score.level,
-            method=score.method,
-            reported=score.reported,
-            cutoffs=decided,
-        )
-
-    @property
-    def decided(self) -> tuple[tuple[float, CutoffEntry], ...]:
-        """The cut-offs in rising order."""
-        return tuple(sorted((float(name), entry) for name, entry in self.cutoffs.items()))
-
-    @property
-    def uncertain(self) -> tuple[float, ...]:
-        """The cut-offs that are uncertain, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.decided if entry.decision is Decision.UNCERTAIN)
-
-    @property
-    def borderline(self) -> tuple[float, ...]:
-        """The cut-offs that ask for a pathologist, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.decided if entry.borderline)
-
-
 class Influence(Part):
     """A field without which the CPS would change; see `InfluentialField`."""
 
@@ -144,7 +63,7 @@ class Influence(Part):
     influence: float | None
     tumour_cells: int
     positive_cells: int
-    local_cps: float | None
+    local_cps: Percent | None
 
 
 class Bucket(Part):
@@ -162,7 +81,7 @@ class Hottest(Part):
     left_um: float
     top_um: float
     tumour_cells: int
-    local_cps: float
+    local_cps: Percent
 
 
 class Unevenness(Part):
@@ -184,7 +103,7 @@ class OtherChoice(Part):
     choice: str
     setting: float
     unit: str
-    cps: float | None
+    cps: Percent | None
     flips: tuple[float, ...]
     because: str
 
@@ -206,7 +125,7 @@ class Sampling(Part):
     context_tiles: int
     looks: int
     stopped_because: str
-    cps: float | None
+    cps: Percent | None
     interval: Bounds | None
     level: Share
     strata: tuple[Stratum, ...]
@@ -252,37 +171,6 @@ class ScoreProvenance(Part):
     model: str
     model_digest: str
     configuration_digest: str
-
-
-class AuditedScore(Part):
-    """The CPS that blind answers about a random sample of cells give."""
-
-    cps: float
-    interval: Bounds
-    level: Share
-    n: int
-    answers: Mapping[str, int]
-    """By stratum."""
-    reviewer: str
-    seed: int
-    head_hash: str
-
-
-class Signature(Part):
-    """Who signed a review, when (UTC, ISO 8601), and what the signature means."""
-
-    name: str
-    utc: str
-    meaning: str
-
-
-class ReviewState(Part):
-    """What a person changed: the end of the chain of events, and who signed it."""
-
-    edits: int
-    events: int
-    head_hash: str
-    signature: Signature | None
 
 
 class SlideScores(Part):
@@ -349,7 +237,25 @@ class ScoreDocument(SlideScores, Document):
     controls: tuple[Control, ...]
     provenance: ScoreProvenance
     audited: AuditedScore | None = None
+    """The CPS by a person's blind answers; `cps` stays the network's."""
     review: ReviewState | None = None
+    """What a person decided, and what his edits amount to."""
+
+    @property
+    def deciding(self) -> DecidingScore:
+        """The CPS that cut-offs and therapy criteria use: audited, else edited, else the network's.
+
+        A slide that is not evaluable stays so: answers about its cells do not make its stain, focus or
+        tissue fit.
+        """
+        stated = tuple(reason.text for reason in self.not_evaluable_because)
+        if not self.evaluable:
+            return DecidingScore(ScoreBasis.NETWORK, None, stated)
+        if self.audited is not None:
+            return self.audited.deciding(self.adequacy.required)
+        if self.review is not None and (edited := self.review.edited) is not None:
+            return DecidingScore(ScoreBasis.EDITED, edited.estimate, edited.not_evaluable_because)
+        return DecidingScore(ScoreBasis.NETWORK, self.cps)
 
     def reasons(self) -> str:
         """Return why the slide is not evaluable, on one line; empty for an evaluable one."""
@@ -365,6 +271,8 @@ class CaseSlideEntry(Part):
     share_of_tumour_cells: Share
     share_of_positive_cells: Share | None
     stands_for_case: bool
+    basis: ScoreBasis
+    """Whose cells its CPS counts."""
 
 
 class LeftOut(Part):

@@ -1,6 +1,8 @@
 from .atomic import (
+    append_durably as append_durably,
     atomic_write as atomic_write,
     claimed as claimed,
+    claimed_in_time as claimed_in_time,
     clear_leftovers as clear_leftovers,
     folder_for as folder_for,
     is_gzipped as is_gzipped,
@@ -16,6 +18,7 @@ from .cell_classes import (
     to_cell_table as to_cell_table,
 )
 from .cells import (
+    CLASS_NAMES as CLASS_NAMES,
     CellsGeojsonWriter as CellsGeojsonWriter,
     CellsWriter as CellsWriter,
     read_cells as read_cells,
@@ -57,6 +60,7 @@ from .geojson import (
     plain as plain,
     refuse_repeats as refuse_repeats,
     shape_of as shape_of,
+    to_qupath_frame as to_qupath_frame,
 )
 from .reads import (
     TIDY_COLUMNS as TIDY_COLUMNS,

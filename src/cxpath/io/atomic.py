@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -122,6 +123,8 @@ def first_character(content: bytes) -> str:
 if sys.platform != "win32":
     import fcntl
 
+_RETRY_S = 0.01
+
 _LONGEST_NAME_BYTES = 255
 """Of a file name, on all file systems in use."""
 
@@ -196,6 +199,58 @@ def claimed(folder: Path) -> Iterator[bool]:
         yield number is not None
     finally:
         if number is not None:
+            os.close(number)
+
+
+@contextmanager
+def claimed_in_time(folder: Path, seconds: float = 10.0) -> Iterator[bool]:
+    """Hold a folder as `claimed` does, after waiting for whoever contains it; False where that took too long.
+
+    Where the system cannot lock, nobody is waited for.
+    """
+    end = time.monotonic() + seconds
+    number = _locked(folder)
+    while number is None and sys.platform != "win32" and time.monotonic() < end:
+        time.sleep(_RETRY_S)
+        number = _locked(folder)
+    try:
+        yield number is not None
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def append_durably(path: Path, content: bytes) -> None:
+    """Append to a file, made where there is none, so that neither a death nor a power cut loses it.
+
+    Raises
+    ------
+    OutputError
+        When the operating system refuses; the file is then as it was.
+    """
+    try:
+        with path.open("ab") as file:
+            size = file.tell()
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+        if size == 0:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the entry of a new file durable, too; not every system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
             os.close(number)
 
 

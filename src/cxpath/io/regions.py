@@ -220,7 +220,7 @@ class RegionClasses(Settings):
 
     benign: tuple[str, ...] = (
         "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIN 1", "CIN 2", "CIN 3", "CIS", "HSIL", "LSIL",
-        "Dysplasia",
+        "Dysplasia", "Not invasive tumor", "Not invasive tumour",
     )  # fmt: skip
     """Not scored: benign or precancerous epithelium."""
 

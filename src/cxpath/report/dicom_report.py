@@ -29,7 +29,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from cxpath.data import RESEARCH_USE
-from cxpath.documents import Estimate, ScoreDocument, Signature
+from cxpath.documents import Estimate, ScoreDocument
+from cxpath.documents.reviewed import Signature
 from cxpath.io import (
     ARTIFICIAL_INTELLIGENCE,
     IMMUNOHISTOCHEMISTRY,

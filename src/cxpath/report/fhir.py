@@ -213,10 +213,17 @@ def _pdl1(score: Pdl1Score, codes: Mapping[str, Code]) -> Resource:
     return {
         "code": concept("pdl1-cps" if is_cps else "pdl1-tps", name, codes),
         "method": {"text": score.assay.upper() if score.assay else "assay not stated"},
-        "component": [method],
+        "component": [method, *_basis(score, codes)],
         "note": [{"text": score.words}],
         **value,
     }
+
+
+def _basis(score: Pdl1Score, codes: Mapping[str, Code]) -> list[Resource]:
+    """Return whose cells a score of cxpath counts: the network's, edited ones, or an audit's answers."""
+    if score.basis is None:
+        return []
+    return [{"code": concept("pdl1-basis", "Whose cells were counted", codes), "valueString": score.basis}]
 
 
 def _worded(name: str, words: str, value: str, codes: Mapping[str, Code]) -> Resource:

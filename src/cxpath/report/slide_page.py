@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ from cxpath.report.html import (
     seconds,
     whole,
 )
+from cxpath.report.review_section import moment, reviewed_section
 from cxpath.scores import OTHER_SCORES, ScoringSettings
 
 # What to do about a slide that is not evaluable, by the code of its reason.
@@ -348,16 +348,22 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
         Data URIs by file name inside the folder.
     """
     score = folder.score
+    read = score.deciding
+    because = read.not_evaluable_because
     return {
         "research_use": score.research_use,
         "slide": {"name": score.slide.name, "tumour": score.tumour, "assay": score.assay},
-        "evaluable": score.evaluable,
+        "evaluable": score.evaluable and not because,
         "marker": score.marker,
-        "scored_on": _moment(folder.run.started),
-        "result": _result(score, score.cps) if score.cps else None,
+        "scored_on": moment(folder.run.started),
+        "result": _result(score, read.estimate) if read.estimate else None,
+        "reviewed": reviewed_section(score),
         "reasons": [
-            {"reason": reason.text, "advice": ADVICE.get(reason.code, OTHERWISE)}
-            for reason in score.not_evaluable_because
+            *(
+                {"reason": reason.text, "advice": ADVICE.get(reason.code, OTHERWISE)}
+                for reason in score.not_evaluable_because
+            ),
+            *({"reason": one, "advice": OTHERWISE} for one in because if score.evaluable),
         ],
         "counts": _counts(score, score.counts) if score.counts else None,
         "adequacy": _adequacy(score.adequacy),
@@ -376,19 +382,12 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
     }
 
 
-def _moment(iso: str) -> str:
-    """Return "23 November 2026, 09:14 UTC"; a text that is no time stays as it is."""
-    try:
-        moment = datetime.fromisoformat(iso).astimezone(UTC)
-    except ValueError:
-        return iso
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
-
-
 def _result(score: ScoreDocument, cps: Estimate) -> Section:
     """Return the scores in words."""
     return {
         "reported": cps.reported,
+        "counted": score.cps.reported if score.cps else cps.reported,
+        "basis": score.deciding.basis.value,
         "interval_slide": interval(cps.interval_slide),
         "interval_tissue": interval(cps.interval_tissue),
         "level": f"{100 * cps.level:g} %",

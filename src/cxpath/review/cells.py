@@ -1,4 +1,4 @@
-"""The cells of a slide as a person left them: edits, accepted fields and regions laid over the table.
+"""The cells of a slide as a person left them: edits, accepted fields and regions over the network's table.
 
 Knows no files. What a person decided about a cell is certain and carries no term for the network's errors.
 """

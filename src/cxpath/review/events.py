@@ -125,7 +125,7 @@ class Event:
     @property
     def line(self) -> str:
         """The event as it is written, without a line end."""
-        return canonical_json(asdict(self)).decode("utf-8")
+        return canonical_json(vars(self)).decode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def utc_seconds(moment: datetime) -> str:
 
 
 def _event(decision: Decision, number: int, utc: str, prev: str) -> Event:
-    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | asdict(decision)
+    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | vars(decision)
     return Event(**content, hash=_hash(content))
 
 

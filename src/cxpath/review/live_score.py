@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from cxpath.data.cells import CellTable, Kind
 from cxpath.data.reasons import Reason
@@ -32,8 +33,9 @@ from cxpath.scores.settings import Cutoff, ScoringSettings, slide_error_of, thre
 _TUMOUR_POSITIVE, _TUMOUR_NEGATIVE, _IMMUNE_POSITIVE, _IMMUNE_NEGATIVE, _OTHER, _FAR_IMMUNE, _GONE = range(7)
 _WAYS = 7
 
-_MANY = 20_000
-"""Changed cells from which the whole slide is counted again."""
+TUMOUR = (_TUMOUR_POSITIVE, _TUMOUR_NEGATIVE)
+COUNTED = (_TUMOUR_POSITIVE, _IMMUNE_POSITIVE)
+"""The ways of the denominator and of the numerator."""
 
 _NO_CELL = 255
 
@@ -83,7 +85,10 @@ class LiveScore:
         self._facts = reviewed.table.facts
         self._side_px = settings.field_um / self._facts.mpp
         self._columns = places_on_lattice(reviewed.table.take(np.arange(0)), self._side_px)[1]
-        self._grid = _Grid(settings.association_distance_um / self._facts.mpp)
+        self._squares = _Squares(settings.association_distance_um / self._facts.mpp)
+        self._codes: NDArray[np.uint8]
+        self._counts: NDArray[np.int64]
+        self._certain: NDArray[np.int64]
         self._take_all(reviewed)
 
     def update(self, reviewed: ReviewedCells) -> Rows:
@@ -97,9 +102,6 @@ class LiveScore:
         self._append_places(reviewed.table, known)
         before = np.concatenate([self._codes, np.full(len(codes) - known, _NO_CELL, dtype=np.uint8)])
         changed = np.flatnonzero(codes != before)
-        if len(changed) > _MANY:
-            self._take_all(reviewed)
-            return changed
         self._codes = codes
         self._recount(self._to_decide(changed, before))
         return changed
@@ -118,7 +120,8 @@ class LiveScore:
     def lattice(self) -> tuple[FieldLattice, Rows]:
         """Return the fields that hold cells, and their numbers; no field is stated for single cells."""
         numbers = np.flatnonzero(self._counts[:, :_GONE].sum(axis=1) > 0)
-        left_px, top_px = numbers % self._columns * self._side_px, numbers // self._columns * self._side_px
+        columns = (numbers % self._columns, numbers // self._columns)
+        left_px, top_px = (np.asarray(column * self._side_px, dtype=np.float64) for column in columns)
         counts = _grouped(self._counts[numbers])
         none = np.zeros(0, dtype=np.int64)
         return FieldLattice(left_px, top_px, self._side_px, counts, none), numbers
@@ -135,8 +138,8 @@ class LiveScore:
         self._x_px, self._y_px = table.x_px, table.y_px
         self._codes = _codes(reviewed, threshold_of(self._settings))
         self._field = places_on_lattice(table, self._side_px)[0]
-        self._grid.take(table)
-        immune = self._is(Kind.IMMUNE) & self._positive()
+        self._squares.take(table)
+        immune = self._stained_immune()
         near = np.zeros(len(table), dtype=bool)
         rows = np.flatnonzero(self._is(Kind.TUMOUR) | immune)
         near[rows] = self._near(rows, immune[rows])
@@ -152,7 +155,7 @@ class LiveScore:
         added = table.take(np.arange(known, len(table)))
         field = places_on_lattice(added, self._side_px)[0]
         self._field = np.concatenate([self._field, field])
-        self._grid.append(added)
+        self._squares.append(added)
         self._ways = np.concatenate([self._ways, np.full(len(added), _GONE, dtype=np.uint8)])
         lacking = max(int(field.max()) + 1 - len(self._counts), 0)
         self._counts = np.pad(self._counts, ((0, lacking), (0, 0)))
@@ -160,25 +163,25 @@ class LiveScore:
         # cells that are not there yet are counted as gone, so that they can be taken out below
         np.add.at(self._counts, (field, np.full(len(added), _GONE)), 1)
 
-    def _to_decide(self, changed: Rows, before: NDArray[np.uint8]) -> Rows:
-        """Return the changed cells and every immune cell whose neighbouring tumour changed."""
+    def _to_decide(self, changed: Rows, before: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Say which cells changed, or are immune cells near tumour that changed."""
+        decide = np.zeros(len(self._codes), dtype=bool)
+        decide[changed] = True
         was, now = before[changed] & _KIND, self._codes[changed] & _KIND
         moved = changed[(was == Kind.TUMOUR) != (now == Kind.TUMOUR)]
-        if not len(moved):
-            return changed
-        around = self._grid.around(self._x_px[moved], self._y_px[moved], 1)
-        return np.union1d(changed, around[self._is_stained_immune(around)])
+        if len(moved):
+            decide |= self._squares.around(moved) & self._stained_immune()
+        return decide
 
-    def _recount(self, rows: Rows) -> None:
-        candidates = rows[self._is_stained_immune(rows)]
-        near = np.zeros(len(rows), dtype=bool)
-        if len(candidates):
-            around = self._grid.around(self._x_px[candidates], self._y_px[candidates], 1)
-            tumour = around[(self._codes[around] & _KIND) == Kind.TUMOUR]
-            own = np.union1d(tumour, candidates)
-            found = own[self._near(own, np.isin(own, candidates))]
-            near = np.isin(rows, found)
-        ways = _ways(self._codes[rows], near)
+    def _recount(self, decide: NDArray[np.bool_]) -> None:
+        candidates = decide & self._stained_immune()
+        near = np.zeros(len(decide), dtype=bool)
+        if candidates.any():
+            around = self._squares.around(np.flatnonzero(candidates))
+            rows = np.flatnonzero(candidates | (around & self._is(Kind.TUMOUR)))
+            near[rows] = self._near(rows, candidates[rows])
+        rows = np.flatnonzero(decide)
+        ways = _ways(self._codes[rows], near[rows])
         np.subtract.at(self._counts, (self._field[rows], self._ways[rows]), 1)
         np.add.at(self._counts, (self._field[rows], ways), 1)
         self._ways[rows] = ways
@@ -205,13 +208,10 @@ class LiveScore:
         )
 
     def _is(self, kind: Kind) -> NDArray[np.bool_]:
-        return (self._codes & _KIND) == kind
+        return np.asarray((self._codes & _KIND) == kind)
 
-    def _positive(self) -> NDArray[np.bool_]:
-        return (self._codes & _POSITIVE) > 0
-
-    def _is_stained_immune(self, rows: Rows) -> NDArray[np.bool_]:
-        return (self._codes[rows] & (_KIND | _POSITIVE)) == (Kind.IMMUNE | _POSITIVE)
+    def _stained_immune(self) -> NDArray[np.bool_]:
+        return np.asarray((self._codes & (_KIND | _POSITIVE)) == (Kind.IMMUNE | _POSITIVE))
 
 
 # One byte a cell: all of it that the counts depend on.
@@ -236,15 +236,10 @@ def _same_places(table: CellTable, x_px: NDArray[np.float64], y_px: NDArray[np.f
 
 def _ways(codes: NDArray[np.uint8], near: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return how cells enter the counts, the stained immune cells near tumour known."""
-    table = np.empty(256, dtype=np.uint8)
-    for code in range(256):
-        kind, positive = code & _KIND, bool(code & _POSITIVE)
-        table[code] = {
-            Kind.TUMOUR: _TUMOUR_POSITIVE if positive else _TUMOUR_NEGATIVE,
-            Kind.IMMUNE: _FAR_IMMUNE if positive else _IMMUNE_NEGATIVE,
-            Kind.OTHER: _OTHER,
-        }.get(kind, _GONE)
-    ways = table[codes]
+    unstained = np.array([_TUMOUR_NEGATIVE, _IMMUNE_NEGATIVE, _OTHER, _GONE], dtype=np.uint8)
+    stained = np.array([_TUMOUR_POSITIVE, _FAR_IMMUNE, _OTHER, _GONE], dtype=np.uint8)
+    kind = codes & _KIND
+    ways = np.where(codes & _POSITIVE, stained[kind], unstained[kind])
     ways[near & (ways == _FAR_IMMUNE)] = _IMMUNE_POSITIVE
     return np.asarray(ways)
 
@@ -265,38 +260,32 @@ def _grouped(counts: NDArray[np.int64]) -> GroupedCounts:
     )
 
 
-class _Grid:
-    """Cells sorted into squares, to find those around a place.
+class _Squares:
+    """The square that each cell lies in, to find those around a cell.
 
     Parameters
     ----------
     side_px : float
-        Of a square; nothing farther than that from a place is missed in the squares next to its own.
+        Of a square; nothing nearer than that is missed in the squares next to a cell's own.
     """
 
     def __init__(self, side_px: float) -> None:
         self._side_px = side_px
+        self._columns = 1
+        self._place: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
     def take(self, table: CellTable) -> None:
-        place, self._columns = places_on_lattice(table, self._side_px)
-        self._order = np.argsort(place, kind="stable")
-        self._sorted = place[self._order]
-        self._added: Rows = np.zeros(0, dtype=np.int64)
+        """Forget all cells and take these."""
+        self._place, self._columns = places_on_lattice(table, self._side_px)
 
     def append(self, table: CellTable) -> None:
-        """Add the cells that follow those that are known; they are few, and looked at every time."""
-        first = len(self._order) + len(self._added)
-        self._added = np.concatenate([self._added, np.arange(first, first + len(table))])
+        """Take cells that follow those that are known."""
+        self._place = np.concatenate([self._place, places_on_lattice(table, self._side_px)[0]])
 
-    def around(self, x_px: NDArray[np.float64], y_px: NDArray[np.float64], squares: int) -> Rows:
-        """Return the rows of all cells in the squares of these places and so many squares around them."""
-        across = np.clip((x_px / self._side_px).astype(np.int64), 0, self._columns - 1)
-        down = np.maximum((y_px / self._side_px).astype(np.int64), 0)
-        step = np.arange(-squares, squares + 1)
-        rows = (down[:, None] + step)[:, :, None]
-        columns = (across[:, None] + step)[:, None, :]
-        usable = (rows >= 0) & (columns >= 0) & (columns < self._columns)
-        places = np.unique((rows * self._columns + columns)[usable])
-        first, last = np.searchsorted(self._sorted, places), np.searchsorted(self._sorted, places, "right")
-        parts = [self._order[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
-        return np.unique(np.concatenate([*parts, self._added]))
+    def around(self, rows: Rows) -> NDArray[np.bool_]:
+        """Say which cells lie in the squares of these, or in one next to them."""
+        down = int(self._place.max()) // self._columns + 1
+        marked = np.zeros((down, self._columns), dtype=bool)
+        marked.ravel()[self._place[rows]] = True
+        marked = ndimage.binary_dilation(marked, structure=np.ones((3, 3), dtype=bool))
+        return np.asarray(marked.ravel()[self._place])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from cxpath.review.events import Action, Decision, Event, ReviewError, canonical_json
+from cxpath.review.events import Action, Decision, Event, ReviewError
 from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
 
 _CELL, _CELLS, _SQUARE, _FIELD, _REGION = "cell", "cells", "square", "field", "region"
@@ -333,10 +333,10 @@ def edits_decision(
 
 
 def _by_value(values: Mapping[int, Mapping[str, Any]]) -> list[list[Any]]:
-    groups: dict[bytes, list[Any]] = {}
+    groups: dict[tuple[Any, ...], list[Any]] = {}
     for row, value in sorted(values.items()):
-        groups.setdefault(canonical_json(value), [dict(value), []])[1].append(row)
-    return [groups[key] for key in sorted(groups)]
+        groups.setdefault(tuple(sorted(value.items())), [dict(value), []])[1].append(row)
+    return sorted(groups.values(), key=lambda group: int(group[1][0]))
 
 
 def edited_cells(event: Event, stated: Any) -> dict[int, Mapping[str, Any]]:

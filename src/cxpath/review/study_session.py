@@ -101,18 +101,16 @@ def answer_of(design: StudyDesign, given: Mapping[str, Any]) -> StudyAnswer:
     unknown = sorted(set(given) - _KEYS)
     if unknown:
         raise AnswerError(unknown[0][:40], f"{unknown[0][:40]!r} is not asked in this study")
-    comment = _comment(design, given)
-    confidence = _confidence(design, given)
     adequate = given.get("adequate", None if design.questions.adequacy else True)
     if not isinstance(adequate, bool):
         raise AnswerError("adequate", "say whether the slide can be scored")
-    if not adequate:
-        if given.get("score") is not None or given.get("sides"):
-            raise AnswerError("score", "a slide that cannot be scored has no score")
-        return StudyAnswer(adequate=False, score=None, confidence=confidence, comment=comment)
-    score = _score(design, given.get("score"))
-    sides = _sides(design, given.get("sides") or {}, score)
-    return StudyAnswer(adequate=True, score=score, sides=sides, confidence=confidence, comment=comment)
+    score, sides = None, {}
+    if adequate:
+        score = _score(design, given.get("score"))
+        sides = _sides(design, given.get("sides") or {}, score)
+    elif given.get("score") is not None or given.get("sides"):
+        raise AnswerError("score", "a slide that cannot be scored has no score")
+    return StudyAnswer(adequate, score, sides, _confidence(design, given), _comment(design, given))
 
 
 def _score(design: StudyDesign, value: object) -> float:
@@ -123,7 +121,7 @@ def _score(design: StudyDesign, value: object) -> float:
     return float(value)
 
 
-def _sides(design: StudyDesign, given: object, score: float) -> Mapping[str, bool]:
+def _sides(design: StudyDesign, given: object, score: float) -> dict[str, bool]:
     names = [f"{cutoff:g}" for cutoff in design.cutoffs] if design.questions.sides else []
     if not isinstance(given, dict) or set(given) - set(names):
         raise AnswerError("sides", "sides are answered for the cut-offs of the study")
@@ -216,15 +214,25 @@ class ReaderState:
         return self.assignments[number] if number < len(self.assignments) else None
 
 
-def replay_reader(events: Iterable[Event], design: StudyDesign, reader: str) -> ReaderState:
-    """Return where a reader stands.
+def replay_reader(
+    events: Iterable[Event], design: StudyDesign, reader: str, before: ReaderState | None = None
+) -> ReaderState:
+    """Return where a reader stands after some events.
+
+    Parameters
+    ----------
+    events : iterable of Event
+    design : StudyDesign
+    reader : str
+    before : ReaderState, optional
+        Where the reader stood before the first of them; at the beginning by default.
 
     Raises
     ------
     ReviewError
         When an event does not fit those before it.
     """
-    state = ReaderState(schedule(design, reader))
+    state = before or ReaderState(schedule(design, reader))
     for event in events:
         if event.actor != reader:
             raise _misfit(event, f"is by {event.actor}, not by {reader}")

@@ -1,9 +1,12 @@
 from .assay import Assay as Assay
 from .audit import (
     DEFAULT_QUESTIONS as DEFAULT_QUESTIONS,
+    SQUARE_UM as SQUARE_UM,
     AuditAnswer as AuditAnswer,
     AuditDraw as AuditDraw,
     AuditedScore as AuditedScore,
+    AuditError as AuditError,
+    AuditFrame as AuditFrame,
     AuditQuestion as AuditQuestion,
     CellAnswer as CellAnswer,
     MissedSquare as MissedSquare,
@@ -11,11 +14,14 @@ from .audit import (
     draw_audit as draw_audit,
     draw_squares as draw_squares,
     estimate_audit as estimate_audit,
+    probability_at_least as probability_at_least,
 )
+from .audit_verdict import audited_estimate as audited_estimate
 from .case import (
     CaseRule as CaseRule,
     CaseScore as CaseScore,
     CaseSlide as CaseSlide,
+    ReadSlide as ReadSlide,
     score_case as score_case,
 )
 from .counts import (
@@ -28,6 +34,7 @@ from .counts import (
     count_cells as count_cells,
     countable_kind as countable_kind,
     grouped_counts as grouped_counts,
+    in_uncounted_region as in_uncounted_region,
     near_tumour as near_tumour,
     places_on_lattice as places_on_lattice,
     printed_form as printed_form,
@@ -72,6 +79,8 @@ from .settings import (
     SamplingSettings as SamplingSettings,
     ScoringSettings as ScoringSettings,
     SlideErrorSettings as SlideErrorSettings,
+    borderline_rule as borderline_rule,
+    decide_cutoff as decide_cutoff,
     slide_error_of as slide_error_of,
     threshold_of as threshold_of,
     with_threshold_of as with_threshold_of,

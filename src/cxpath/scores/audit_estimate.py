@@ -75,6 +75,8 @@ class AuditedScore:
     answered : int
     cannot_tell : int
     strata : tuple of StratumAnswers
+    tumour_cells : float
+        Viable tumour cells among those found, by the answers.
     hidden_cells : float
         Stained cells that may lie in the unstained strata; they widen the interval upwards only.
     squares : int
@@ -89,6 +91,7 @@ class AuditedScore:
     answered: int
     cannot_tell: int
     strata: tuple[StratumAnswers, ...]
+    tumour_cells: float
     hidden_cells: float
     squares: int
     warnings: tuple[str, ...] = ()
@@ -187,6 +190,7 @@ def estimate_audit(
         answered=len(answers),
         cannot_tell=int(tally.cannot_tell.sum()),
         strata=_by_stratum(frame, tally),
+        tumour_cells=float(totals @ IN_DENOMINATOR),
         hidden_cells=hidden,
         squares=len(squares),
         warnings=tuple(_warnings(frame, draw, given, squares)),

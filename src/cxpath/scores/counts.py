@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal, localcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ def places_on_lattice(cells: CellTable, side_px: float) -> tuple[NDArray[np.int6
 
 # How a score is printed: floored, so that the printed number never crosses a cut-off.
 
+_DIGITS_OF_ANY_NUMBER = 330
+
 
 def printed_form(score: float) -> str:
     """Return the score as a reader sees it.
@@ -69,8 +71,7 @@ def printed_form(score: float) -> str:
         return "0"
     if exact < 1:
         return "<1"
-    step = Decimal("0.1") if exact < 10 else Decimal("1")
-    return str(exact.quantize(step, rounding=ROUND_FLOOR))
+    return _floored(exact, "0.1" if exact < 10 else "1")
 
 
 def printed_end(bound: float) -> str:
@@ -83,7 +84,7 @@ def printed_end(bound: float) -> str:
     if 0 < exact < Decimal("0.1"):
         return "<0.1"
     if 0 < exact < 1:
-        return str(exact.quantize(Decimal("0.1"), rounding=ROUND_FLOOR))
+        return _floored(exact, "0.1")
     return printed_form(bound)
 
 
@@ -94,7 +95,13 @@ def printed_interval(low: float, high: float) -> str:
 
 def two_decimals(score: float) -> str:
     """Return the score with two decimals, floored likewise: 0.996 is "0.99", not "1.00"."""
-    return str(Decimal(repr(float(score))).quantize(Decimal("0.01"), rounding=ROUND_FLOOR))
+    return _floored(Decimal(repr(float(score))), "0.01")
+
+
+def _floored(exact: Decimal, step: str) -> str:
+    """Return a finite number floored to whole steps, however large it is."""
+    with localcontext(prec=_DIGITS_OF_ANY_NUMBER):
+        return str(exact.quantize(Decimal(step), rounding=ROUND_FLOOR))
 
 
 # Which immune cells belong to the tumour: those in its nests and the stroma next to them.

@@ -393,10 +393,17 @@ def score_fields(cells: CellTable, settings: ScoringSettings) -> FieldLattice:
 
 
 def estimate_cps(
-    counts: CellCounts, draws: ScoreDraws, settings: ScoringSettings, cutoffs: Sequence[Cutoff]
+    counts: CellCounts,
+    draws: ScoreDraws,
+    settings: ScoringSettings,
+    cutoffs: Sequence[Cutoff],
+    reviewed: float | None = None,
 ) -> ScoreEstimate | None:
-    """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell."""
-    value = combined_positive_score(counts)
+    """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell.
+
+    A `reviewed` CPS stands in the place of the counted one.
+    """
+    value = combined_positive_score(counts) if reviewed is None else reviewed
     if value is None:
         return None
     estimate = _estimate(value, draws, settings)

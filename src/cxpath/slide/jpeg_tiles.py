@@ -322,6 +322,22 @@ class JpegTiles:
                 f"{self.shown}: cannot be read: {error.strerror}", "check the disk or the network share"
             ) from error
 
+    def stored(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, made a JPEG file that stands alone.
+
+        None where the level's edge cuts it, where it was never written, or where it is damaged or stored in a
+        way that is left to the library.
+        """
+        file, level = self._file, self.levels[index]
+        if file is None or not (0 <= column < level.whole_across and 0 <= row < level.whole_down):
+            return None
+        number = row * level.across + column
+        try:
+            (stream,) = self._streams[index].read(file, range(number, number + 1))
+        except (DamagedTileError, NotFastError, OSError):
+            return None
+        return stream.whole if stream else None
+
     def _region(
         self, file: OpenFile, index: int, shrink: int, x_px: int, y_px: int, width: int, height: int
     ) -> Picture:

@@ -124,11 +124,12 @@ def stated_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None
             sizes = [(page.keyframe.imagewidth, page.keyframe.imagelength) for page in pages]
             own = (level.width_px, level.height_px)
             stated = stated_in_page(pages[sizes.index(own)].aspage()) if own in sizes else None
+            largest = max(sizes, key=lambda size: size[0] * size[1])
+            is_larger = largest[0] * largest[1] > own[0] * own[1]
     except TIFF_ERRORS as error:
         _log.info("the tags of a slide cannot be read: %s", type(error).__name__)
         return None, ()
-    largest = max(sizes, key=lambda size: size[0] * size[1])
-    if largest[0] * largest[1] <= own[0] * own[1]:
+    if not is_larger:
         return stated, ()
     larger = f"the file contains a larger picture of {largest[0]} x {largest[1]} px"
     return stated, (f"{larger}; its first one of {own[0]} x {own[1]} px is read",)

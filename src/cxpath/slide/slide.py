@@ -191,6 +191,17 @@ class FastPath:
             self._note(f"level {index}: {error}")
             return None
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of a level's stored JPEG tiles; None when it is not fast."""
+        level = self._tiles.levels.get(index) if self._tiles else None
+        return (level.tile_width_px, level.tile_height_px) if level else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, as `JpegTiles.stored` does; None when the level is not fast."""
+        if self._tiles is None or index not in self._tiles.levels:
+            return None
+        return self._tiles.stored(index, column, row)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._tiles:
@@ -441,6 +452,18 @@ class Slide(ABC):
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
         return self._sample(source, along_y, along_x)
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
+        return self._fast.tile_size(index) if self._fast else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
+
+        None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
+        one; `read` gives its pixels then.
+        """
+        return self._fast.stored_tile(index, column, row) if self._fast else None
+
     @property
     def reader_path(self) -> ReaderPath:
         """How pixels are read, so far: by the fast path or the library, and why."""
@@ -526,8 +549,13 @@ class Slide(ABC):
 
 
 def _refuse_absurd_extent(facts: SlideFacts) -> None:
-    """Refuse a slide larger than any glass, before anything is read for it or memory set aside."""
+    """Refuse an empty slide or one larger than any glass, before anything is read or memory set aside."""
     full, mpp = facts.levels[0], facts.resolution.mpp
+    if min(full.width_px, full.height_px) < 1:
+        raise UnreadableSlideError(
+            f"{facts.shown}: damaged: a picture of {full.width_px} x {full.height_px} px",
+            "copy the file again from the scanner or the archive",
+        )
     width_mm, height_mm = full.width_px * mpp / 1000, full.height_px * mpp / 1000
     if max(width_mm, height_mm) > _LONGEST_MM or width_mm * height_mm > _LARGEST_MM2:
         raise ResolutionError(
