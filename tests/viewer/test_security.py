@@ -75,7 +75,7 @@ def test_without_the_session_nothing_is_shown(page: Page, path: str) -> None:
     "cookie", ["cxpath-review-8000=wrong", "cxpath-review-9000=x", "=;;=", "cxpath-review-8000=\xff"]
 )
 def test_a_wrong_cookie_is_none(page: Page, cookie: str) -> None:
-    headers = {"cookie": cookie.encode("latin-1")}
+    headers = {b"cookie": cookie.encode("latin-1")}
     assert code(stranger(page).get(STATE, headers=headers)) == (401, "no_session")
 
 

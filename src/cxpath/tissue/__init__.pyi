@@ -1,4 +1,8 @@
 from .controls import ControlSettings as ControlSettings
-from .mask import tissue_mask as tissue_mask
 from .settings import TissueSettings as TissueSettings
-from .tissue import Tissue as Tissue, find_tissue as find_tissue, read_overview as read_overview
+from .tissue import (
+    Tissue as Tissue,
+    find_tissue as find_tissue,
+    read_overview as read_overview,
+    tissue_mask as tissue_mask,
+)

@@ -81,8 +81,8 @@ def run_review(
     announce: Callable[[str], None],
     *,
     browser: bool,
-) -> Path:
-    """Serve a review until Ctrl-C; returns the folder of its record.
+) -> Path | None:
+    """Serve a review until Ctrl-C; returns the folder of its record, None where nothing was decided.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def run_review(
             link = review.access.link
             serve(review.app(), listener, lambda: _announced(link, announce, browser=browser))
         review.save()
-    return session.review.path
+    return session.review.path if session.events else None
 
 
 def require_same_slide(slide: Slide, session: ReviewSession) -> None:
