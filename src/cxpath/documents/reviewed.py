@@ -157,7 +157,7 @@ class ReviewState(Part):
     edits: int = Field(ge=0)
     """Cells that are edited now."""
     answers: int = Field(ge=0, default=0)
-    """Answers of all readers that contain now."""
+    """Answers of all readers that are valid now."""
     events: int = Field(ge=1)
     """Number of events of the record; a bare chain would not show a cut tail."""
     head_hash: str
