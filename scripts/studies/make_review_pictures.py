@@ -1,6 +1,6 @@
 """Make the pictures of docs/how-to/review-in-the-browser.md: a synthetic slide, reviewed in a real browser.
 
-python -m scripts.studies.make_review_pictures docs/images
+Run as `python -m scripts.studies.make_review_pictures docs/images`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ ANSWERS = 23
 
 
 def main() -> None:
+    """Write the pictures into the folder that is given."""
     target = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,3 +1,12 @@
+from .aided import (
+    OTHERS as OTHERS,
+    AidedReads as AidedReads,
+    ArmsTest as ArmsTest,
+    aided_reads as aided_reads,
+    aided_statistics as aided_statistics,
+    arms_tests as arms_tests,
+    by_reader as by_reader,
+)
 from .base import (
     RULE as RULE,
     AgreementSettings as AgreementSettings,
@@ -24,6 +33,13 @@ from .cells import (
 )
 from .comparison import Indeterminate as Indeterminate, Scored as Scored, level_names as level_names
 from .continuous import Scale as Scale, lins_concordance as lins_concordance
+from .mrmc import (
+    Components as Components,
+    MrmcTest as MrmcTest,
+    ReaderStudyPlan as ReaderStudyPlan,
+    cases_for_power as cases_for_power,
+    power_of as power_of,
+)
 from .onest import OnestCurve as OnestCurve
 from .planning import Plan as Plan, Planned as Planned, plan_study as plan_study
 from .readers import (
@@ -31,5 +47,6 @@ from .readers import (
     onest_curves as onest_curves,
     pairwise_matrix as pairwise_matrix,
 )
-from .reads import ReadMatrix as ReadMatrix, read_matrix as read_matrix
+from .reads import ReadMatrix as ReadMatrix
 from .study import AgreementStudy as AgreementStudy, Roles as Roles, study_reads as study_reads
+from .reads import read_matrix as read_matrix

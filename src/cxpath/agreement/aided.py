@@ -143,6 +143,10 @@ def leave_one_out(unaided: Floats) -> Floats:
 # The two-way bootstrap: both readers and patients are drawn again.
 
 
+TwoWay = Callable[[Floats, Floats], Floats]
+"""Weights of cases, (B, N), and of readers, (B, R), to values, (B,)."""
+
+
 @dataclass(frozen=True, eq=False)
 class TwoWayDraws:
     """How often each replicate contains each case and each reader.
@@ -164,15 +168,29 @@ class TwoWayDraws:
             f"patients and {self.readers.shape[1]} readers"
         )
 
-    def interval(self, values: Floats) -> Interval | None:
-        """Return the interval of replicates, (B,); None where most of them have no value."""
+    def interval(self, statistic: TwoWay) -> Interval | None:
+        """Return the interval of a statistic; None where most replicates have no value.
+
+        It is expanded as a t interval with Satterthwaite's degrees of freedom would be: those of readers and
+        of patients, each weighed by how far drawing it alone moves the statistic.
+        """
+        values = statistic(self.cases.weights, self.readers)
         known = values[np.isfinite(values)]
-        smaller = min(self.cases.patients, self.readers.shape[1])
-        if smaller < 2 or len(known) < len(values) / 2:
+        if min(self.cases.patients, self.readers.shape[1]) < 2 or len(known) < len(values) / 2:
             return None
-        tail = expanded_tail(smaller, self.cases.level)
+        tail = expanded_tail(1 + self._degrees(statistic), self.cases.level)
         low, high = np.quantile(known, [tail, 1 - tail])
         return Interval(float(low), float(high), self.method)
+
+    def _degrees(self, statistic: TwoWay) -> float:
+        """Return Satterthwaite's degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2:110)."""
+        by_cases = np.nanvar(statistic(self.cases.weights, np.ones_like(self.readers)))
+        by_readers = np.nanvar(statistic(np.ones_like(self.cases.weights), self.readers))
+        own = self.cases.patients - 1, self.readers.shape[1] - 1
+        parts = float(by_cases), float(by_readers)
+        if not sum(parts) > 0:
+            return float(min(own))
+        return sum(parts) ** 2 / sum(part**2 / degrees for part, degrees in zip(parts, own, strict=True))
 
 
 def draw_both_ways(cluster: Codes, readers: int, settings: AgreementSettings) -> TwoWayDraws:
@@ -181,10 +199,6 @@ def draw_both_ways(cluster: Codes, readers: int, settings: AgreementSettings) ->
     rng = np.random.default_rng([settings.seed, 1])
     drawn = rng.multinomial(readers, np.full(readers, 1 / readers), size=settings.replicates)
     return TwoWayDraws(cases, drawn.astype(np.float64))
-
-
-TwoWay = Callable[[Floats, Floats], Floats]
-"""Weights of cases, (B, N), and of readers, (B, R), to values, (B,)."""
 
 
 def ratio(numerator: Floats, denominator: Floats) -> TwoWay:
@@ -244,7 +258,7 @@ def _measured(one: _Measure, draws: TwoWayDraws, reads: AidedReads, source: str)
     cases, readers = np.ones((1, len(reads.units))), np.ones((1, len(reads.readers)))
     value = float(one.statistic(cases, readers)[0])
     known = bool(np.isfinite(value))
-    interval = draws.interval(one.statistic(draws.cases.weights, draws.readers)) if known else None
+    interval = draws.interval(one.statistic) if known else None
     intervals, note = with_width([interval])
     return Statistic(
         key=one.key,
@@ -310,7 +324,8 @@ class _OneReader(TwoWayDraws):
     def method(self) -> str:
         return f"expanded percentile bootstrap, {len(self.readers)} draws of {self.cases.patients} patients"
 
-    def interval(self, values: Floats) -> Interval | None:
+    def interval(self, statistic: TwoWay) -> Interval | None:
+        values = statistic(self.cases.weights, self.readers)
         known = values[np.isfinite(values)]
         if self.cases.patients < 3 or len(known) < len(values) / 2:
             return None

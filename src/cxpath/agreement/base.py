@@ -273,7 +273,7 @@ def interval_of(values: Floats, draws: Draws) -> Interval | None:
     return Interval(float(low), float(high), method)
 
 
-def expanded_tail(n: int, level: float) -> float:
+def expanded_tail(n: float, level: float) -> float:
     """Return the share of replicates beyond each end, below the nominal one (Hesterberg 2015)."""
     t = t_distribution.ppf((1 + level) / 2, n - 1)
     return float(ndtr(-np.sqrt(n / (n - 1)) * t))

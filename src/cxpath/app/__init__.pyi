@@ -34,6 +34,7 @@ from .review import (
     review_profile as review_profile,
     review_therapy as review_therapy,
 )
+from .review_export import export_answers as export_answers
 from .review_outcome import publish_any_review as publish_any_review
 from .review_slide import (
     CXPATH as CXPATH,
@@ -42,12 +43,14 @@ from .review_slide import (
     apply_edits as apply_edits,
     audit_name as audit_name,
     open_review as open_review,
+    publish_review as publish_review,
     score_audit as score_audit,
     sign_review as sign_review,
     undo_event as undo_event,
     verify_review as verify_review,
     write_audit as write_audit,
 )
+from .slide_look import looking_at_slide as looking_at_slide
 from .study import (
     READERS as READERS,
     TOKENS as TOKENS,
@@ -60,5 +63,12 @@ from .study import (
     study_status as study_status,
 )
 from .study_init import DesignKind as DesignKind, StudyRequest as StudyRequest, init_study as init_study
+from .study_plan import (
+    DEFAULT_FIGURE as DEFAULT_FIGURE,
+    pilot_components as pilot_components,
+    plan_readers as plan_readers,
+    stated_components as stated_components,
+)
+from .study_report import ReportRequest as ReportRequest, report_study as report_study
 from .tmb import TmbRequest as TmbRequest, tmb_document as tmb_document, write_tmb as write_tmb
 from .train_model import make_model as make_model, pack_work as pack_work

@@ -1,4 +1,4 @@
-"""A results folder for other programs: AnnData, DICOM bulk annotations and a DICOM structured report."""
+"""A results folder for other programs: AnnData, DICOM annotations and report, an overlay for QuPath."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from pathlib import Path, PurePath
 
 from pydicom.dataset import Dataset
 
-from cxpath.app.review_slide import review_outcome
 from cxpath.data import import_extra
 from cxpath.documents import PDL1, RunFolder, ScoreDocument, read_run_folder
-from cxpath.documents.reviewed import Signature
 from cxpath.errors import OutputError, UnreadableSlideError
 from cxpath.io import (
     Maker,
@@ -24,6 +22,7 @@ from cxpath.io import (
     write_h5ad,
 )
 from cxpath.io.dicom import EXTRA as DICOM_EXTRA
+from cxpath.report import OVERLAY_NAME, write_qupath_overlay
 from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid, slide_digest
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
@@ -36,6 +35,7 @@ class ExportFormat(StrEnum):
 
     H5AD = "h5ad"
     DICOM = "dicom"
+    QUPATH = "qupath"
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def export_results(
     names = {
         ExportFormat.H5AD: (H5AD_NAME,),
         ExportFormat.DICOM: (ANNOTATIONS_NAME, REPORT_NAME),
+        ExportFormat.QUPATH: (OVERLAY_NAME,),
     }
     wanted = [home / name for one in dict.fromkeys(formats) for name in names[one]]
     for path in wanted:
@@ -100,6 +101,9 @@ def export_results(
     if ExportFormat.H5AD in formats:
         write_h5ad(read_cells(folder / "cells.parquet"), home / H5AD_NAME)
         written.append(home / H5AD_NAME)
+    if ExportFormat.QUPATH in formats:
+        write_qupath_overlay(run, home / OVERLAY_NAME)
+        written.append(home / OVERLAY_NAME)
     if ExportFormat.DICOM in formats:
         files, said = _export_dicom(run, home, slide)
         written += files
@@ -114,7 +118,7 @@ def _export_dicom(run: RunFolder, home: Path, slide: Path | None) -> tuple[list[
     score, maker = run.score, maker_of(run)
     image, remarks = _image(run, slide)
     files = [home / REPORT_NAME]
-    write_report(score, home / REPORT_NAME, image, maker, signature_of(run))
+    write_report(score, home / REPORT_NAME, image, maker)
     cells = read_cells(run.path / "cells.parquet")
     if len(cells):
         marker = _MARKERS.get(score.marker, score.marker.upper())
@@ -132,15 +136,6 @@ def maker_of(run: RunFolder) -> Maker:
         return Maker(f"cells from a file: {given.form}", "not stated", "", automatic=False)
     model = run.run.model
     return Maker(model.name, model.version, model.digest)
-
-
-def signature_of(run: RunFolder) -> Signature | None:
-    """Return who signed the review of a result; None before somebody did, and after a change voided it."""
-    outcome = review_outcome(run.path)
-    if outcome is not None:
-        signed = outcome.signature
-        return Signature(name=signed.name, utc=signed.utc, meaning=signed.meaning) if signed else None
-    return run.score.review.signature if run.score.review else None
 
 
 def _image(run: RunFolder, slide: Path | None) -> tuple[Dataset, list[str]]:

@@ -144,7 +144,7 @@ def _require_valid_signature(document: ScoreDocument, path: Path) -> None:
         )
     read = document.deciding
     value = read.estimate.value if read.estimate else None
-    if (signature.cps, signature.basis) != (value, read.basis):
+    if signature.cps is not None and (signature.cps, signature.basis) != (value, read.basis):
         raise ProfileError(
             f"{path}: {signature.name} signed a CPS of {signature.cps} ({signature.basis}), but the score is "
             f"{value} ({read.basis})",

@@ -46,7 +46,7 @@ from cxpath.review.state import (
 )
 from cxpath.scores import DEFAULT_QUESTIONS, draw_audit, draw_squares, estimate_audit
 from cxpath.scores.audit import audit_frame
-from cxpath.slide import Slide, open_slide
+from cxpath.slide import Slide, icc_as_recorded, open_slide
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def write_audit(
     """
     review = open_review(folder)
     path = _slide_path(slide)
-    with open_slide(path, review.scored.score.slide.mpp, name=review.scored.name) as opened:
+    scored = review.scored.score.slide
+    icc = icc_as_recorded(scored.colour.use if scored.colour else None)
+    with open_slide(path, scored.mpp, name=review.scored.name, icc=icc) as opened:
         _require_same_slide(opened, review.scored)
         drawn, audit = _drawn(review, number, seed, squares)
         cells = review.scored.cells()

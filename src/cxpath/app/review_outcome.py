@@ -18,9 +18,9 @@ from cxpath.documents import (
     ReviewState,
     RunDocument,
     ScoreDocument,
+    Signature,
     SignatureEntry,
 )
-from cxpath.documents.reviewed import Signature
 from cxpath.io import claimed, write_cells
 from cxpath.report import build_report
 from cxpath.review.events import ReviewError
@@ -75,7 +75,8 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
     signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
     if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
         audited = None
-    if edited and (not state.edits or replay(found.events[: edited.events]).edits != state.edits):
+    unscored = not state.changes_score()
+    if edited and (unscored or not state.same_score(replay(found.events[: edited.events]))):
         edited = None
     return ReviewOutcome(audited, edited, signature if state.signature else None)
 
@@ -142,9 +143,9 @@ def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -
     elif audited is None or audited.reviewer != actor:
         audited = audited_entry(review, found, actor)
         audited.write(review.path / AUDIT)
-    if edited is None and found.state.edits:
+    if edited is None and found.state.changes_score():
         edited, _, cells = edited_entry(review, found, warnings)
-        write_cells(cells.cells, review.path / EDITED_CELLS)
+        write_cells(cells, review.path / EDITED_CELLS)
         edited.write(review.path / EDITED)
     return ReviewOutcome(audited, edited, kept.signature)
 

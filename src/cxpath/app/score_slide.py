@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import Future
+from contextlib import ExitStack
 
 from cxpath.app.documents import RunFacts, run_document, score_document
 from cxpath.app.request import PDL1, ScoreRequest
 from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table, write_tissue_picture
-from cxpath.app.slide_cells import (
-    SlideCells,
-    Stopwatch,
-    areas_with_regions,
-    load_regions,
-    obtain_cells,
-    prepare,
-    region_warnings,
-)
+from cxpath.app.slide_cells import SlideCells, load_network, obtain_cells, prepare
+from cxpath.app.slide_look import SlideLook, areas_with_regions, looking_at_slide, region_warnings
 from cxpath.data import CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
 from cxpath.documents import COMMIT_MARK, RUN_NAME, ResultsFolder
 from cxpath.errors import ConfigurationError
@@ -35,20 +29,24 @@ from cxpath.scores import (
     score_sample,
     threshold_of,
 )
-from cxpath.slide import open_slide
-from cxpath.tissue import find_tissue
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
 
 
-def score_slide(request: ScoreRequest, progress: Progress | None = None) -> SlideScore:
+def score_slide(
+    request: ScoreRequest,
+    progress: Progress | None = None,
+    looking: Future[SlideLook] | None = None,
+) -> SlideScore:
     """Score one slide and leave its results folder.
 
     Parameters
     ----------
     request : ScoreRequest
     progress : callable, optional
+    looking : Future of SlideLook, optional
+        A look at the slide of this request that goes on meanwhile; whoever began it closes the slide.
 
     Returns
     -------
@@ -62,32 +60,29 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
         result is left behind.
     """
     assay, configuration = request.check(), request.configuration
-    watch, started = Stopwatch(), datetime.now(UTC)
     results = ResultsFolder(request.folder, overwrite=request.overwrite)
     card = load_card(request.model)
     scoring = scoring_of(card, configuration.scoring)
     require_own_map(request, card, scoring)
-    with watch.stage("open"):
-        slide = open_slide(request.slide, request.mpp, name=request.shown_name)
-    with slide, results:
-        with watch.stage("open"):
-            info = slide.info  # reads the whole file once for its digest
-            regions = load_regions(request, info)
+    network = configuration.network
+    device = choose_device(request.device, precision=network.precision, threads=network.threads or None)
+    with ExitStack() as stack:
+        looking = looking or stack.enter_context(looking_at_slide(request))
+        loaded = load_network(request, device)
+        look = looking.result()
+        slide, regions, tissue, watch = look.slide, look.regions, look.tissue, look.watch
+        info = slide.info
+        stack.enter_context(results)
         with watch.stage("tissue"):
-            tissue = find_tissue(slide, configuration.tissue, regions, configuration.controls)
             write_tissue_picture(results.partial, tissue, regions)
         # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
         out_of_range = () if request.cells else why_out_of_range(info, card)
         blocked = (*tissue.refused_because, *out_of_range)
         no_call = None if request.marker == PDL1 else NO_CALL
         with watch.stage("detect"), CellFiles(results.partial, slide, no_call) as files:
-            network = configuration.network
-            device = choose_device(
-                request.device, precision=network.precision, threads=network.threads or None
-            )
             found = None
             if not blocked:
-                context = prepare(request, slide, tissue, device, regions)
+                context = prepare(request, slide, tissue, loaded, regions)
                 found = obtain_cells(request, context, scoring, progress, files.keep)
                 scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
         with watch.stage("score"):
@@ -109,8 +104,9 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
             info,
             tissue,
             card,
-            started,
+            look.started,
             device,
+            loaded.settings,
             warnings,
             found,
             scoring,

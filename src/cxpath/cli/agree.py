@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import ClassMapOption, print_text
+from cxpath.cli.output import ClassMapOption, print_document, print_text
 from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
-    from cxpath.agreement import AgreementStudy
+    from cxpath.agreement import AgreementStudy, Components, ReaderStudyPlan
     from cxpath.app import Calibration
 
 # `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
@@ -32,6 +32,7 @@ class Target(StrEnum):
     KAPPA = "kappa"
     ICC = "icc"
     PPA = "ppa"
+    MRMC = "mrmc"
 
 
 @agree.command()
@@ -109,24 +110,41 @@ def init(
 def plan(
     figure: Annotated[Target, typer.Argument(help="What the study is planned for.")],
     value: Annotated[
-        float, typer.Option(help="Expected of cases that are not near a cut-off; for the ICC of ICC(A,1).")
+        float,
+        typer.Option(
+            help="Expected of cases that are not near a cut-off; for icc ICC(A,1), for mrmc the difference."
+        ),
     ],
     width: Annotated[float | None, typer.Option(help="The interval shall be no wider.")] = None,
     at_least: Annotated[float | None, typer.Option(help="Its lower bound shall be no lower.")] = None,
     prevalence: Annotated[float, typer.Option(help="Share of cases that reach the cut-off.")] = 0.5,
     near: Annotated[float, typer.Option(help="Share of cases near the cut-off.")] = 0.0,
     near_value: Annotated[float, typer.Option(help="Expected of those.")] = 0.0,
-    readers: Annotated[int, typer.Option(help="For the ICC.")] = 2,
+    readers: Annotated[int, typer.Option(help="For icc and mrmc.")] = 2,
     reader_bias: Annotated[
         float, typer.Option(help="For the ICC: how much readers differ in level, in SD of the scores.")
     ] = 0.0,
+    pilot: Annotated[Path | None, typer.Option(help="For mrmc: study.json of cxpath study report.")] = None,
+    figure_of_merit: Annotated[
+        str, typer.Option(help="For mrmc: which of the pilot's.", show_default="share on the right side")
+    ] = "",
+    cutoff: Annotated[str, typer.Option(help="For mrmc: which of the pilot's cut-offs.")] = "",
+    components: Annotated[
+        str, typer.Option(help="For mrmc without a pilot: error=…,cov1=…,cov2=…,cov3=…,arm_reader=…,cases=…")
+    ] = "",
     assurance: Annotated[float, typer.Option(help="Share of studies that shall end so.")] = 0.8,
     level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
     studies: Annotated[int, typer.Option(help="Simulated at each number of cases.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how many cases a study needs, and of which kind, by simulation."""
+    """Say how many cases a study needs: by simulation, or for arms of a reader study by its power (mrmc)."""
+    from cxpath.agreement import ReaderStudyPlan
+
+    if figure is Target.MRMC:
+        parts = _pilot_or_stated(pilot, figure_of_merit, cutoff, components)
+        _plan_arms(ReaderStudyPlan(value, parts, level), readers, assurance, as_json=as_json)
+        return
     from dataclasses import asdict
 
     from cxpath.agreement import Plan, Planned, plan_study
@@ -153,6 +171,34 @@ def plan(
     print(f"cases    {found.cases}  ({found.reached:.0%} of {studies:,} simulated studies end as wished)")
     print(f"         {found.below} or more below the cut-off, {found.near} or more near it")
     print(f"expected {figure.value} {wished.expected:.3f}, prevalence {prevalence:g}; seed {seed}")
+
+
+def _plan_arms(plan: ReaderStudyPlan, readers: int, power: float, *, as_json: bool) -> None:
+    """Print how many cases so many readers need, and some fewer and more."""
+    from dataclasses import asdict
+
+    from cxpath.app import plan_readers
+
+    found = plan_readers(plan, readers, power)
+    told = {"plan": asdict(plan), "power": power, "studies": [asdict(one) for one in found]}
+    lines = [f"finds a difference of {plan.difference:g} with a power of {power:.0%} (Hillis et al. 2011)"]
+    for one in found:
+        cases = f"{one.cases} cases  (power {one.power:.3f})" if one.cases else "no number of cases is enough"
+        lines.append(f"  {one.readers:3d} readers  {cases}")
+    print_document(told, lines, as_json=as_json)
+
+
+def _pilot_or_stated(pilot: Path | None, figure: str, cutoff: str, components: str) -> Components:
+    from cxpath.app import DEFAULT_FIGURE, pilot_components, stated_components
+    from cxpath.errors import ConfigurationError
+
+    if (pilot is None) == (not components):
+        raise ConfigurationError(
+            "a plan for mrmc needs a pilot study, or its variance components", "pass --pilot or --components"
+        )
+    if pilot is not None:
+        return pilot_components(pilot, figure or DEFAULT_FIGURE, cutoff)
+    return stated_components(components)
 
 
 @agree.command()

@@ -12,7 +12,7 @@ import typer
 from cxpath.cli.output import INPUT, OUTPUT, JsonOption, print_document, print_text
 
 if TYPE_CHECKING:
-    from cxpath.documents import ExportDocument, StudyStatus
+    from cxpath.documents import ExportDocument, StudyReportDocument, StudyStatus
 
 study = typer.Typer(
     help="Reader studies: blinded reads of slides, unaided and aided, to a report. For Research Use Only.",
@@ -198,3 +198,41 @@ def _export_lines(found: ExportDocument, out: Path) -> Iterator[str]:
     yield f"answers  {out / 'answers.csv'}"
     yield f"records  {out / 'audit'}  ({len(found.records)} readers, unbroken)"
     yield f"then     cxpath agree run {out / 'reads.csv'} --out FOLDER"
+
+
+@study.command()
+def report(
+    folder: FolderArgument,
+    out: Annotated[Path, typer.Option(rich_help_panel=OUTPUT, help="Folder for report, tables, export.")],
+    replicates: Annotated[
+        int, typer.Option(rich_help_panel=DESIGN, min=100, help="Bootstrap draws of readers and patients.")
+    ] = 2000,
+    level: Annotated[float, typer.Option(rich_help_panel=DESIGN, help="Level of all intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(rich_help_panel=DESIGN, help="Of the bootstrap.")] = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace an earlier report.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write export, agreement, unaided against aided reading, methods and checklists into one folder."""
+    from cxpath.app import ReportRequest, read_study, report_study
+
+    request = ReportRequest(replicates=replicates, seed=seed, level=level)
+    found = report_study(read_study(folder), out, request, overwrite=overwrite)
+    print_text(found, _report_lines(found, out), as_json=as_json)
+
+
+def _report_lines(found: StudyReportDocument, out: Path) -> Iterator[str]:
+    yield f"study    {found.study}: {found.reads} of {found.planned} reads, {len(found.readers)} readers"
+    for one in found.statistics:
+        if one.reader or one.key not in _SHOWN or one.estimate is None:
+            continue
+        low, high = one.interval or (None, None)
+        edges = "no interval" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+        yield f"  {one.label:52} {one.cutoff or '':6} {one.estimate:8.3f}  {edges}"
+    yield from (f"warning  {warning}" for warning in found.warnings)
+    yield f"report   {out / 'report.html'}"
+    yield str(found.research_use)
+
+
+_SHOWN = ("right_unaided", "right_aided", "right_gain", "side_changed", "anchored", "seconds_saved")

@@ -48,6 +48,7 @@ from .settings import (
 from .slide_info import (
     DEFAULT_DAB as DEFAULT_DAB,
     DEFAULT_HEMATOXYLIN as DEFAULT_HEMATOXYLIN,
+    ColourProfile as ColourProfile,
     Direction as Direction,
     SlideInfo as SlideInfo,
     StainBasis as StainBasis,

@@ -83,6 +83,7 @@ from .reviewed import (
     EditedScore as EditedScore,
     ReviewState as ReviewState,
     ScoreBasis as ScoreBasis,
+    Signature as Signature,
 )
 from .run import (
     GivenCells as GivenCells,
@@ -118,11 +119,16 @@ from .score import (
     TissueEntry as TissueEntry,
 )
 from .study import (
+    ArmEntry as ArmEntry,
+    ArmsTestEntry as ArmsTestEntry,
+    ChecklistEntry as ChecklistEntry,
+    ComponentsEntry as ComponentsEntry,
     ExportDocument as ExportDocument,
     HeadDocument as HeadDocument,
     ReaderProgress as ReaderProgress,
     RecordEntry as RecordEntry,
     RoundProgress as RoundProgress,
+    StudyReportDocument as StudyReportDocument,
     StudyStatus as StudyStatus,
     TokensDocument as TokensDocument,
 )

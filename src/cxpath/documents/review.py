@@ -134,6 +134,13 @@ class EditedEntry(ReviewDocument):
 
     added: int = Field(ge=0)
     removed: int = Field(ge=0)
+
+    accepted_fields: int = Field(default=0, ge=0)
+    """Fields whose every call a person accepted: their cells carry no error of the network."""
+
+    regions: int = Field(default=0, ge=0)
+    """Regions that a person drew in the review."""
+
     reviewer: str
     warnings: tuple[str, ...] = ()
     """About the table that was given."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from cxpath.documents.base import CodedText, Document, Part
+from cxpath.documents.base import CodedText, ColourEntry, Document, Part
 from cxpath.documents.estimate import Bounds, Estimate, Percent, Share
 from cxpath.documents.reviewed import AuditedScore, DecidingScore, ReviewState, ScoreBasis
 from cxpath.scores import OTHER_SCORES, CellCounts, ScoringSettings, SlideScore
@@ -25,6 +25,8 @@ class ScoredSlide(Part):
     height_px: int
     mpp: float = Field(gt=0)
     mpp_source: str
+    colour: ColourEntry | None = None
+    """The slide's ICC profile and what was done with it; null without one."""
 
 
 class Adequacy(Part):

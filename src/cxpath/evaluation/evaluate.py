@@ -38,18 +38,15 @@ from cxpath.evaluation.synthetic import (
     hard_negative_shares,
     slide_reliability,
 )
-from cxpath.io import atomic_write
 from cxpath.network import (
-    CARD_NAME,
     Detector,
     EvaluatedFigure,
     Model,
-    card_text,
     choose_device,
     load_model,
     read_card,
 )
-from cxpath.training import card_decision
+from cxpath.training import card_decision, write_card
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.
@@ -80,8 +77,7 @@ def record_in_card(evaluation: Evaluation, folder: Path) -> None:
     again = {figure.set_name for figure in measured}
     kept = tuple(figure for figure in card.evaluation if figure.set_name not in again)
     changed = card.model_copy(update={"evaluation": (*kept, *measured)})
-    with atomic_write(folder / CARD_NAME) as partial:
-        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
+    write_card(changed, folder)
 
 
 def _evaluated(figure: Figure) -> EvaluatedFigure:

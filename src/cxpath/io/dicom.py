@@ -32,9 +32,8 @@ EXTRA = "dicom"
 DICOM_FORM = "DICOM annotations"
 MANUFACTURER = "cxpath"
 
-# Codes. SNOMED CT codes are only those that the DICOM standard itself names (PS3.16, CID 7150, 8131 and
-# 8135), in whose objects they may be used without a national licence; whatever it does not name is cxpath's
-# own.
+# Codes. SNOMED CT, DCM and UCUM codes are only those of the DICOM standard's own value sets (PS3.16, CID
+# 7150, 7162 and 8131), as pydicom lists them; whatever these do not name has a code of cxpath's own scheme.
 
 
 SCHEME = "99CXPATH"
@@ -118,8 +117,8 @@ def image_of_digest(digest: str, patient_id: str) -> Dataset:
     image.Modality = "SM"
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
         setattr(image, keyword, derived_uid(keyword, digest))
-    image.update(dict(_IDENTIFYING))
-    image.PatientID = patient_id
+    for keyword, value in (_IDENTIFYING | {"PatientID": patient_id}).items():
+        setattr(image, keyword, value)
     image.SpecificCharacterSet = "ISO_IR 192"
     return image
 
@@ -261,7 +260,7 @@ def _groups(cells: CellTable, maker: Maker, marker: str) -> Iterator[Any]:
             annotated_property_category=ANATOMICAL_STRUCTURE,
             annotated_property_type=own_code(_class_code(kind, subkind, staining), meaning),
             graphic_type="POINT",
-            graphic_data=np.column_stack([cells.x_px[rows], cells.y_px[rows]])[:, None, :],
+            graphic_data=list(np.column_stack([cells.x_px[rows], cells.y_px[rows]])[:, None, :]),
             algorithm_type="AUTOMATIC" if maker.automatic else "SEMIAUTOMATIC",
             algorithm_identification=algorithm_of(maker),
             measurements=list(_measurements(cells.take(rows), rows)),

@@ -1,3 +1,4 @@
+from .card_page import PAGE_NAME as PAGE_NAME
 from .detector import Detector as Detector, Launched as Launched
 from .device import (
     Device as Device,
@@ -18,6 +19,7 @@ from .engines import (
     TorchEngine as TorchEngine,
     openvino_version as openvino_version,
     quantise as quantise,
+    resolve_engine as resolve_engine,
 )
 from .model import (
     CARD_NAME as CARD_NAME,
@@ -39,6 +41,7 @@ from .model import (
     model_folder as model_folder,
     read_card as read_card,
 )
+from .onnx_export import onnx_content as onnx_content
 from .settings import NetworkSettings as NetworkSettings
 from .unet import (
     LATTICE_STRIDE_PX as LATTICE_STRIDE_PX,

@@ -16,6 +16,7 @@ from .evaluation_page import (
 )
 from .fhir import fhir_bundle as fhir_bundle
 from .html import cutoff_lines as cutoff_lines, require_pdf as require_pdf, write_pdf as write_pdf
+from .qupath_overlay import OVERLAY_NAME as OVERLAY_NAME, write_qupath_overlay as write_qupath_overlay
 from .slide_page import build_report as build_report
 from .slide_pictures import (
     PlacedField as PlacedField,
@@ -23,3 +24,5 @@ from .slide_pictures import (
     heatmap_picture as heatmap_picture,
     tissue_picture as tissue_picture,
 )
+from .study_checklist import checklist as checklist
+from .study_page import build_study_page as build_study_page

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from cxpath.documents import AuditedScore, Estimate, ReviewState, ScoreBasis, ScoreDocument
-from cxpath.report.html import MISSING, interval, score_form, whole
+from cxpath.report.html import MISSING, arithmetic, interval, whole
 
 Section = Mapping[str, object]
 
@@ -44,7 +44,7 @@ def _row(name: str, estimate: Estimate | None, *, decides: bool) -> Section:
         return {"name": name, "cps": "not evaluable", "tissue": MISSING, "slide": MISSING, "decides": decides}
     return {
         "name": name,
-        "cps": f"{estimate.reported} ({score_form(estimate.value)})",
+        "cps": f"{estimate.reported} ({arithmetic(estimate.value)})",
         "tissue": interval(estimate.interval_tissue),
         "slide": interval(estimate.interval_slide),
         "decides": decides,

@@ -1,3 +1,4 @@
+from .colour import Icc as Icc, SlideSettings as SlideSettings, icc_as_recorded as icc_as_recorded
 from .errors import printable as printable
 from .identity import (
     cache_path as cache_path,

@@ -19,13 +19,14 @@ import tifffile
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
+from cxpath.slide.colour import TAG
 from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule, TileCache
 from cxpath.slide.levels import levels_of
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
 from cxpath.slide.resample import WHITE, on_white, overlay
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_ome, stated_in_tag_values
-from cxpath.slide.slide import Slide, SlideFacts
+from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff_directories import LARGEST_SIDE_PX
 
 # TIFF pictures read tile by tile (or strip by strip) through tifffile: what OpenSlide leaves.
@@ -95,8 +96,10 @@ class TiffSlide(Slide):
         self._stored = stored
         self._lock = threading.Lock()
         self._cache = TileCache(_CACHE_BYTES)
-        pages = {index: planes.pages[0] for index, planes in enumerate(stored) if planes.axes == "YXS"}
-        self._take_fast_path(pages, ColourRule(markers_count=True))
+
+    def _find_fast_path(self) -> FastPath:
+        side_by_side = ((index, one.pages[0]) for index, one in enumerate(self._stored) if one.axes == "YXS")
+        return self._proved(dict(side_by_side), ColourRule(markers_count=True))
 
     def close(self) -> None:
         """Close the file."""
@@ -282,8 +285,15 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
             vendor="ome",
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated, shown),
+            icc_profile=icc_profile(series.keyframe),
         )
         return TiffSlide(facts, tiff, stored)
+
+
+def icc_profile(page: Any) -> bytes:
+    """Return the ICC profile of a page; empty without one."""
+    tag = page.tags.get(TAG)
+    return tag.value if tag and isinstance(tag.value, bytes) else b""
 
 
 def _refuse_absurd_counts(xml: str, tiff: tifffile.TiffFile, shown: str) -> None:
@@ -378,6 +388,7 @@ def open_plain_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlid
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated_in_page(page), shown),
             warnings=(f"the file contains {others + 1} pictures; the first one is read",) if others else (),
+            icc_profile=icc_profile(page),
         )
         return TiffSlide(facts, tiff, stored)
 

@@ -23,7 +23,12 @@ from .loop import (
     validation_fields as validation_fields,
 )
 from .mixture import mixed_lesson as mixed_lesson
-from .pack import as_stored as as_stored, describe as describe, refuse_other_things as refuse_other_things
+from .pack import (
+    as_stored as as_stored,
+    describe as describe,
+    refuse_other_things as refuse_other_things,
+    write_card as write_card,
+)
 from .restained import (
     calibration_tiles as calibration_tiles,
     data_folder as data_folder,

@@ -18,6 +18,7 @@ import uvicorn
 
 from cxpath.errors import ConfigurationError, OutputError
 from cxpath.review.events import ReviewError
+from cxpath.slide.colour import icc_as_recorded
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
 from cxpath.viewer.security import Access, Address, Guard
@@ -105,7 +106,9 @@ def run_review(
     binding.require_safe()
     session = ReviewSession(folder, printed_name(reviewer) if reviewer else None)
     scored = session.review.scored
-    with open_slide(slide_path, scored.score.slide.mpp, name=scored.name) as slide:
+    of_slide = scored.score.slide
+    icc = icc_as_recorded(of_slide.colour.use if of_slide.colour else None)
+    with open_slide(slide_path, of_slide.mpp, name=scored.name, icc=icc) as slide:
         require_same_slide(slide, session)
         with listening(binding) as listener:
             address = Address(binding.host, listener.getsockname()[1], binding.proxy_origin)

@@ -25,6 +25,9 @@ from cxpath.review.events import Action, Decision, Event
 from cxpath.review.live_score import LiveEstimate, LiveScore
 from cxpath.review.state import ReviewState, replay
 from cxpath.scores.audit import AuditedScore, AuditError, AuditFrame, audit_frame, estimate_audit
+from cxpath.scores.audit_verdict import audited_estimate
+from cxpath.scores.counts import GroupedCounts
+from cxpath.scores.score import ScoreEstimate, score_fields
 from cxpath.scores.settings import Cutoff, threshold_of, with_threshold_of
 from cxpath.viewer.cells_binary import CellMarks, cell_grid, cell_marks, encode_cells
 from cxpath.viewer.record import LiveRecord, OutdatedError
@@ -230,6 +233,14 @@ class ReviewSession:
             except AuditError as error:
                 self._audited = key, None, str(error)
         return self._audited[1], self._audited[2]
+
+    def audited_estimate(self, score: AuditedScore) -> ScoreEstimate:
+        """Return an audited score with its interval for the tumour and its cut-offs, as it is published."""
+        return audited_estimate(score, self._network_fields, self.settings, self.cutoffs)
+
+    @cached_property
+    def _network_fields(self) -> GroupedCounts:
+        return score_fields(self.network, self.settings).counts
 
     def hidden_rows(self, state: ReviewState | None = None) -> NDArray[np.int64]:
         """Return the rows whose call does not leave the server.

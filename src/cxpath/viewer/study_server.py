@@ -280,17 +280,17 @@ class StudyServer:
             return held
 
     def _tile(self, request: Request) -> Response:
-        """Answer with a tile of the slide that is open for this reader, and of no other."""
+        """Answer with a tile of the slide that is open for this reader, or was just before, and of no other.
+
+        The one before: its last tiles may still be on their way when its answer is submitted.
+        """
         session, place = self._session(request), request.path_params
-        state = self._records[session.reader].state
-        coming = state.next
-        if coming is None or state.draft is None or place["code"] != coming.code:
-            raise NoTileError("this slide is not open")
+        slide = _slide_before(self._records[session.reader].state, place["code"])
         level, column, row = place["level"], place["column"], place["row"]
-        tag = f'"{coming.code}-{level}-{column}-{row}"'
+        tag = f'"{place["code"]}-{level}-{column}-{row}"'
         if request.headers.get("if-none-match") == tag:
             return Response(None, 304, {"etag": tag, **_PRIVATE})
-        content = self._opened(coming.slide).tiles.tile(level, column, row)
+        content = self._opened(slide).tiles.tile(level, column, row)
         return Response(content, 200, {"etag": tag, **_PRIVATE}, "image/jpeg")
 
     def _file(self, name: str, request: Request) -> Response:
@@ -309,6 +309,18 @@ class StudyServer:
         """The pages' files by the name that the browser asks for."""
         files = (path for path in STATIC.rglob("*") if path.is_file())
         return {path.relative_to(STATIC).as_posix(): path for path in files}
+
+
+def _slide_before(state: ReaderState, code: str) -> str:
+    """Return the slide of a blinded name, if it is the one that is open or the one before."""
+    number = len(state.submitted)
+    seen = state.assignments[max(number - 1, 0) : number]
+    if state.next is not None and state.draft is not None:
+        seen = (*seen, state.next)
+    for one in seen:
+        if one.code == code:
+            return one.slide
+    raise NoTileError("this slide is not open")
 
 
 def _slide_document(opened: OpenSlide) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import { Stopwatch } from "./stopwatch.js";
 const KEEP_MS = 1500;
 const PULSE_MS = 15000;
 const RETRY_MS = 2500;
+const LEFT = "cxpath-study-entered";
 
 const page = { study: null, open: null, form: null, slide: null, watch: new Stopwatch() };
 let keeping = Promise.resolve();
@@ -73,10 +74,11 @@ function showOpen(answer) {
   byId("trouble").hidden = true;
   byId("kept").textContent = "";
   showNotice();
-  page.form = new AnswerForm(byId("questions"), page.study, page.open.given, entered);
+  const before = enteredBefore();
+  page.form = new AnswerForm(byId("questions"), page.study, before.given, entered);
   page.slide?.close();
   page.slide = new StudySlide(byId("slide-host"), page.open);
-  page.watch.start(page.open.shown_ms);
+  page.watch.start(before.shown_ms);
   announce(`Slide ${page.open.code} is open`);
 }
 
@@ -108,11 +110,27 @@ function paragraph(text, kind = "") {
   return made;
 }
 
-// What is kept: drafts one after the other, and the latest only.
+// What is kept: in this tab at once, then on the server, one draft after the other.
+
+/** Keep what was entered in this tab, for the case that the session ends before the server has it. */
+function keepHere() {
+  if (!page.open) return;
+  const { reader } = page.study;
+  sessionStorage.setItem(LEFT, JSON.stringify({ reader, code: page.open.code, ...draft() }));
+}
+
+/** Return what this tab had kept about the slide that is open, or what the server has. */
+function enteredBefore() {
+  const left = JSON.parse(sessionStorage.getItem(LEFT) || "null");
+  const { code, position, given, shown_ms } = page.open;
+  const same = left && left.reader === page.study.reader && left.code === code && left.position === position;
+  return same ? { given: left.given, shown_ms: Math.max(left.shown_ms, shown_ms) } : { given, shown_ms };
+}
 
 function entered() {
   byId("trouble").hidden = true;
   byId("kept").textContent = "";
+  keepHere();
   clearTimeout(keepTimer);
   keepTimer = setTimeout(keep, KEEP_MS);
 }
@@ -161,6 +179,7 @@ async function submit(event) {
   const body = draft();
   try {
     const study = await untilConnected(() => post("/api/submit", body));
+    sessionStorage.removeItem(LEFT);
     page.open = null;
     page.watch.stop();
     showStudy(study);
@@ -203,8 +222,10 @@ function trouble(sentence, question) {
 
 function handled(error) {
   if (!(error instanceof ServerError)) throw error;
-  if (error.status === 401) location.replace("/enter");
-  else if (error.code === "answer") trouble(error.sentence, error.question);
+  if (error.status === 401) {
+    keepHere();
+    location.replace("/enter");
+  } else if (error.code === "answer") trouble(error.sentence, error.question);
   else say(error.sentence);
 }
 
