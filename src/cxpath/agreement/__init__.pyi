@@ -47,6 +47,5 @@ from .readers import (
     onest_curves as onest_curves,
     pairwise_matrix as pairwise_matrix,
 )
-from .reads import ReadMatrix as ReadMatrix
+from .reads import ReadMatrix as ReadMatrix, read_matrix as read_matrix
 from .study import AgreementStudy as AgreementStudy, Roles as Roles, study_reads as study_reads
-from .reads import read_matrix as read_matrix

@@ -27,9 +27,18 @@ from .cells import (
     write_table as write_table,
 )
 from .dicom import (
+    ARTIFICIAL_INTELLIGENCE as ARTIFICIAL_INTELLIGENCE,
+    IMMUNOHISTOCHEMISTRY as IMMUNOHISTOCHEMISTRY,
+    MANUFACTURER as MANUFACTURER,
+    NO_UNITS as NO_UNITS,
+    PER_CENT as PER_CENT,
     Maker as Maker,
+    add_coding_scheme as add_coding_scheme,
+    derived_uid as derived_uid,
     image_of_digest as image_of_digest,
     image_of_series as image_of_series,
+    new_uid as new_uid,
+    own_code as own_code,
     read_annotations as read_annotations,
     write_annotations as write_annotations,
 )
@@ -64,14 +73,3 @@ from .scverse import read_h5ad as read_h5ad, write_h5ad as write_h5ad
 from .tables import plain_rows as plain_rows, write_rows as write_rows
 from .variants import read_bed as read_bed, read_maf as read_maf
 from .vcf import read_vcf as read_vcf
-from .dicom import (
-    ARTIFICIAL_INTELLIGENCE as ARTIFICIAL_INTELLIGENCE,
-    IMMUNOHISTOCHEMISTRY as IMMUNOHISTOCHEMISTRY,
-    MANUFACTURER as MANUFACTURER,
-    NO_UNITS as NO_UNITS,
-    PER_CENT as PER_CENT,
-    add_coding_scheme as add_coding_scheme,
-    derived_uid as derived_uid,
-    new_uid as new_uid,
-    own_code as own_code,
-)
