@@ -56,7 +56,7 @@ class ReviewOutcome:
 
 
 def review_outcome(folder: Path) -> ReviewOutcome | None:
-    """Return what the files of a review say that still contains; None before a review was begun.
+    """Return what the files of a review say that is still valid; None before a review was begun.
 
     Raises
     ------
