@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 
 from cxpath.app.cases import case_document
 from cxpath.app.review import with_image_score
+from cxpath.app.review_outcome import publish_late_review
 from cxpath.app.review_slide import (
     apply_edits,
     open_review,
@@ -206,6 +207,26 @@ def test_a_decision_that_was_not_published_bars_the_score_until_it_is(
     assert not pdl1.confirmed
 
 
+def test_a_cohort_brings_a_late_review_up_to_date_and_leaves_the_others(
+    case: tuple[Path, Path, KnownSlide], tmp_path: Path
+) -> None:
+    results, answers, _ = case
+    score_audit(results, answers, READER)
+    before = (results / "score.json").stat().st_mtime_ns
+    publish_late_review(results)
+    assert (results / "score.json").stat().st_mtime_ns == before
+    review, audit = drawn_audit(results)
+    found = review.verified()
+    assert found is not None
+    unsure = AuditAnswer(audit.draw.rows[0], CellAnswer.CANNOT_TELL)
+    review.append([answer_decision(unsure, found.state, READER)])
+    publish_late_review(results)
+    late = _score(results).audited
+    assert late is not None
+    assert late.cannot_tell == 1
+    publish_late_review(tmp_path)
+
+
 def test_scoring_again_never_loses_a_review(case: tuple[Path, Path, KnownSlide]) -> None:
     results, answers, _ = case
     score_audit(results, answers, READER)
@@ -282,8 +303,8 @@ def test_an_added_cell_counts_and_an_edit_that_says_nothing_is_refused() -> None
     for wrong in ({"class": "tumor", "stained": True}, {"class": "tumour"}, {}):
         with pytest.raises(ReviewError, match=r"names class|states the staining"):
             reviewed_cells(network, ReviewState(edits={3: wrong}), 0.5, 500.0)
+    placeless = {50: {"class": "tumour", "stained": True}}
     with pytest.raises(ReviewError, match="without a place"):
-        placeless = {50: {"class": "tumour", "stained": True}}
         reviewed_cells(network, ReviewState(edits=placeless), 0.5, 500.0)
 
 

@@ -91,7 +91,8 @@ def test_the_audit_and_the_review_have_their_place() -> None:
     stratum = {"name": "tumour stained", "cells": 900, "answered": 20, "cannot_tell": 1, "in_numerator": 18,
                "in_denominator": 19}  # fmt: skip
     audited = {
-        "cps": 4.2, "interval": [2.0, 9.0], "interval_tissue": [1.5, 11.0], "level": 0.95, "bounds": [4.1, 4.3],
+        "cps": 4.2, "interval": [2.0, 9.0], "interval_tissue": [1.5, 11.0], "level": 0.95,
+        "bounds": [4.1, 4.3],
         "n": 100, "cannot_tell": 1, "answers": [stratum], "tumour_cells": 20_000.5, "hidden_cells": 3.5,
         "squares": 0, "reviewer": "Dr A", "utc": "2026-11-30T09:00:00Z", "seed": 1, "events": 8,
         "head_hash": "ab" * 32, "method": "difference", "warnings": [],

@@ -210,6 +210,7 @@ def score_slide(
     research: bool = False,
     regions: str | Path | None = None,
     cells: str | Path | None = None,
+    profile: str | Path | None = None,
     class_map: str | Path | None = None,
     marker: str = PDL1,
     mode: str = WHOLE,
@@ -242,6 +243,8 @@ def score_slide(
         Annotated regions.
     cells : str or Path, optional
         Cells to score instead of running the network.
+    profile : str or Path, optional
+        A laboratory's profile (`cxpath review adapt --save-profile`).
     class_map : str or Path, optional
         What the class names of those cells mean.
     marker : str
@@ -276,6 +279,7 @@ def score_slide(
         research=research,
         regions=_path(regions),
         cells=_path(cells),
+        profile=_path(profile),
         class_map=_path(class_map),
         marker=marker,
         mode=mode,

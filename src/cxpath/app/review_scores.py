@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from cxpath.app.review_folder import ReviewFolder
 from cxpath.data.cells import CellTable
 from cxpath.documents.estimate import Estimate
 from cxpath.documents.folder import ScoredFolder
 from cxpath.documents.review import AnsweredBy, AuditedEntry, EditedEntry
-from cxpath.review.cells import reviewed_cells
+from cxpath.review.cells import ReviewedCells, reviewed_cells
 from cxpath.review.events import Action, Event, ReviewError
 from cxpath.review.queue import audit_queue
 from cxpath.review.sign import Verified
 from cxpath.review.state import ReviewState
 from cxpath.scores.audit import audit_frame, estimate_audit
 from cxpath.scores.audit_verdict import audited_estimate
+from cxpath.scores.counts import countable_kind
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, threshold_of
 
@@ -94,7 +97,8 @@ def edited_entry(
     """
     scored, state = review.scored, found.state
     scoring = scored.scoring
-    cells = reviewed_cells(scored.cells(), state, threshold_of(scoring), scoring.field_um)
+    network, threshold = scored.cells(), threshold_of(scoring)
+    cells = reviewed_cells(network, state, threshold, scoring.field_um)
     table, by_person = cells.to_score()
     score = score_cells(table, scoring, cutoffs_of(scored), by_person=by_person)
     known, held = cells.network_cells, cells.edited & ~cells.removed
@@ -105,7 +109,7 @@ def edited_entry(
         tps=score.tps.value if score.tps else None,
         not_evaluable_because=tuple(reason.text for reason in score.not_evaluable_because),
         counts=vars(score.counts) if score.counts else {},
-        changed=int(held[:known].sum()),
+        changed=_changed(network, cells, threshold),
         added=int(held[known:].sum()),
         removed=int(cells.removed[:known].sum()),
         accepted_fields=len(state.fields),
@@ -114,6 +118,14 @@ def edited_entry(
         warnings=(*warnings, *(warning.text for warning in score.warnings)),
     )
     return entry, score, table
+
+
+def _changed(network: CellTable, cells: ReviewedCells, threshold: float) -> int:
+    """Return how many of the network's cells count otherwise by now; one that was put back does not."""
+    now = cells.table.take(np.arange(len(network)))
+    other = countable_kind(now) != countable_kind(network)
+    other |= (now.stained >= threshold) != (network.stained >= threshold)
+    return int((other & ~cells.removed[: len(network)]).sum())
 
 
 _SCORING = frozenset({Action.EDIT, Action.ACCEPT, Action.REGION, Action.UNDO})

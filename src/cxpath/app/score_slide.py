@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
+from dataclasses import replace
 
 from cxpath.app.documents import RunFacts, run_document, score_document
 from cxpath.app.request import PDL1, ScoreRequest
 from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table, write_tissue_picture
 from cxpath.app.slide_cells import SlideCells, load_network, obtain_cells, prepare
 from cxpath.app.slide_look import SlideLook, areas_with_regions, looking_at_slide, region_warnings
-from cxpath.data import CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
+from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
 from cxpath.documents import COMMIT_MARK, RUN_NAME, ResultsFolder
+from cxpath.documents.adaptation import LaboratoryProfile
 from cxpath.errors import ConfigurationError
 from cxpath.network import ModelCard, choose_device, load_card
+from cxpath.pipeline import SlideContext
 from cxpath.report import build_report
 from cxpath.scores import (
     METRIC_PREFIX,
@@ -29,6 +32,7 @@ from cxpath.scores import (
     score_sample,
     threshold_of,
 )
+from cxpath.scores.adaptation import adapted_cells
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
@@ -64,6 +68,7 @@ def score_slide(
     card = load_card(request.model)
     scoring = scoring_of(card, configuration.scoring)
     require_own_map(request, card, scoring)
+    profile = profile_for(request, card)
     network = configuration.network
     device = choose_device(request.device, precision=network.precision, threads=network.threads or None)
     with ExitStack() as stack:
@@ -83,7 +88,7 @@ def score_slide(
             found = None
             if not blocked:
                 context = prepare(request, slide, tissue, loaded, regions)
-                found = obtain_cells(request, context, scoring, progress, files.keep)
+                found = _obtained(profile, request, context, scoring, progress, files.keep)
                 scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
@@ -98,7 +103,7 @@ def score_slide(
                 write_cell_pictures(results.partial, slide, tissue, called, configuration.pictures)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
         of_file = coded(ReasonCode.SLIDE_FILE, slide.warnings)
-        warnings = (*of_file, *request.warnings(assay), *of_input, *score.warnings)
+        warnings = (*of_file, *_profile_notice(profile), *request.warnings(assay), *of_input, *score.warnings)
         facts = RunFacts(
             request,
             info,
@@ -152,6 +157,55 @@ def require_own_map(request: ScoreRequest, card: ModelCard, scoring: ScoringSett
         why = "the laboratory's map was fitted to scores of cxpath's own cells, not of cells from a file"
     if why:
         raise ConfigurationError(why, "score as the map's cases were scored, or leave out its section")
+
+
+def profile_for(request: ScoreRequest, card: ModelCard) -> LaboratoryProfile | None:
+    """Read the request's profile; None where it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        When it was made for another model.
+    """
+    if request.profile is None:
+        return None
+    profile = LaboratoryProfile.read(request.profile)
+    if profile.model_digest != card.digest:
+        raise ConfigurationError(
+            f"{request.profile}: was made for model {profile.model} of other weights than {card.name}'s",
+            "score with that model, or make a profile for this one",
+        )
+    return profile
+
+
+def _obtained(
+    profile: LaboratoryProfile | None,
+    request: ScoreRequest,
+    context: SlideContext,
+    scoring: ScoringSettings,
+    progress: Progress | None,
+    keep: Callable[[CellTable], None],
+) -> SlideCells:
+    """Return the cells as the profile calls them, and keep them so; without one, as the network does."""
+    if profile is None:
+        return obtain_cells(request, context, scoring, progress, keep)
+
+    def adapted(cells: CellTable) -> CellTable:
+        return adapted_cells(cells, profile.tumour, profile.stained_threshold)
+
+    found = obtain_cells(request, context, scoring, progress, lambda cells: keep(adapted(cells)))
+    return replace(found, cells=adapted(found.cells))
+
+
+def _profile_notice(profile: LaboratoryProfile | None) -> tuple[Reason, ...]:
+    if profile is None:
+        return ()
+    answers = max((one.answers for one in (profile.tumour_gain, profile.stained_gain) if one), default=0)
+    text = (
+        f"calls were adapted by laboratory profile {profile.name}, version {profile.version} ({answers} "
+        "answers): the intervals rest on the errors of the network before that"
+    )
+    return (Reason(ReasonCode.LABORATORY_PROFILE, text),)
 
 
 def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:

@@ -116,7 +116,7 @@ def _look(task: SlideTask) -> Problem | None:
 
 def _what_fails(task: SlideTask) -> Problem | None:
     request = task.request
-    for file in (request.regions, request.cells, request.class_map):
+    for file in (request.regions, request.cells, request.profile, request.class_map):
         if file and not file.is_file():
             return Problem(task.id, f"{file}: no such file", "check the path")
     try:

@@ -15,6 +15,7 @@ from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cxpath.documents import AuditedEntry, EditedEntry
+    from cxpath.documents.adaptation import AdaptedEntry
     from cxpath.review.sign import Verified
 
 review = typer.Typer(
@@ -76,7 +77,7 @@ class Listen(NamedTuple):
 
 def require_browser_extra() -> None:
     """Say in one line what to install where the server's libraries are missing."""
-    from cxpath.data.extras import import_extra
+    from cxpath.data import import_extra
 
     for module in ("uvicorn", "starlette"):
         import_extra(module, "review")
@@ -225,6 +226,44 @@ def undo(
 
 
 @review.command()
+def adapt(
+    folder: FolderArgument,
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    save_profile: Annotated[
+        str, typer.Option(help="Keep it for other slides as NAME.profile.json.", metavar="NAME")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt the network's calls to the answers, where held-out answers gain; decides no cut-off."""
+    from cxpath.app.review_adapt import adapt_review
+
+    done = adapt_review(folder, reviewer, save_profile)
+    lines = [*_adapted_lines(done.entry), *([f"profile  {done.profile}"] if done.profile else [])]
+    content = done.entry.model_dump(mode="json") | {"profile": str(done.profile) if done.profile else None}
+    print_document(content, lines, as_json=as_json)
+
+
+def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
+    from cxpath.scores.counts import printed_interval
+
+    for what, gain in (("tumour", entry.tumour_gain), ("staining", entry.stained_gain)):
+        if gain is None:
+            yield f"{what:<8} not offered: too few answers on one side"
+            continue
+        verdict = "offered" if gain.offered else "not offered"
+        change = gain.loss_network - gain.loss_adapted
+        gained = f"{change:+.3f} gained, standard error {gain.error:.3f}"
+        yield f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    if entry.offered:
+        yield f"log-odds of tumour: shift {entry.tumour_shift:+.2f}, scale {entry.tumour_scale:.2f}"
+        yield f"staining threshold {entry.stained_threshold:.3f}"
+    if entry.estimate is not None:
+        interval = printed_interval(*entry.estimate.interval_tissue)
+        level = f"{entry.estimate.level:.0%}"
+        yield f"CPS      {entry.estimate.reported}  (network, adapted; {level} interval {interval})"
+
+
+@review.command()
 def export(
     folder: FolderArgument,
     to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
@@ -233,7 +272,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""
-    from cxpath.app.review_export import export_answers
+    from cxpath.app import export_answers
 
     done = export_answers(folder, to, reviewer, overwrite=overwrite)
     lines = [f"points   {to}", *(f"         {number} {name}" for name, number in sorted(done.cells.items()))]

@@ -183,8 +183,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild report.html from the files of a results folder, a review included; the slide is not needed."""
-    from cxpath.app.review_outcome import publish_any_review
-    from cxpath.report.slide_page import build_report
+    from cxpath.app import publish_any_review
+    from cxpath.report import build_report
 
     publish_any_review(folder)
     path = build_report(folder)
@@ -221,6 +221,10 @@ def score(
             rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."
         ),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt."),
+    ] = None,
     class_map: ClassMapOption = None,
     mode: Annotated[
         Mode,
@@ -244,7 +248,7 @@ def score(
 
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
-    require_files(slide, regions, cells, class_map, config)
+    require_files(slide, regions, cells, profile, class_map, config)
     if review:
         _require_reviewable(mode, marker, as_json=as_json)
     from cxpath.app import ScoreRequest
@@ -259,6 +263,7 @@ def score(
         research=research,
         regions=regions,
         cells=cells,
+        profile=profile,
         class_map=class_map,
         marker=marker.value,
         mode=mode.value,
@@ -269,10 +274,10 @@ def score(
         configuration=effective_configuration(config, settings, stain_check),
     )
     request.check()
-    from cxpath.documents.folder import ResultsFolder
+    from cxpath.documents import ResultsFolder
 
     ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
-    from cxpath.app.slide_look import looking_at_slide
+    from cxpath.app import looking_at_slide
     from cxpath.cli.output import tile_progress
 
     with tile_progress(request.shown_name or slide.name) as move, looking_at_slide(request) as looking:
