@@ -34,7 +34,7 @@ def seen(page: Path) -> str:
 
 
 def seen_after(page: Path, script: str) -> str:
-    """Return the document after a script that stands for a reader's hand; the page's own policy holds."""
+    """Return the document after a script that stands for a reader's hand; the page's own policy applies."""
     copy = page.with_name(f"driven-{page.name}")
     html = page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>")
     copy.write_text(html, encoding="utf-8")

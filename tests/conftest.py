@@ -19,7 +19,7 @@ settings.load_profile("unhurried")
 
 @dataclass(frozen=True, eq=False)
 class SyntheticSlide:
-    """A drawn slide file and what it truly holds."""
+    """A synthetic slide file and what it truly contains."""
 
     path: Path
     truth: SlideTruth
@@ -50,7 +50,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def synthetic_slide(tmp_path_factory: pytest.TempPathFactory) -> SyntheticSlide:
-    """A small real SVS of drawn tissue (1 mm², about 2,500 cells, true CPS 20) and its truth."""
+    """A small real SVS of synthetic tissue (1 mm², about 2,500 cells, true CPS 20) and its truth."""
     path = tmp_path_factory.mktemp("drawn") / "drawn.svs"
     truth = write_synthetic_slide(path, seed=3, cps=20.0, width_px=4096, height_px=4096, workers=1)
     return SyntheticSlide(path, truth)

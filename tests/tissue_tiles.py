@@ -57,7 +57,7 @@ def _amounts(
 
 
 def write_tile(tile: LabelledTile, data: Path, *, spelling: str = "tumour_or_epithelial") -> Path:
-    """Write a tile as the data set has it: a picture, and a table of whole pixels beside it."""
+    """Write a tile as the data set has it: a picture, and a table of whole pixels next to it."""
     folder = data / tile.source.folder
     folder.mkdir(parents=True, exist_ok=True)
     picture = folder / f"{tile.name}.png"

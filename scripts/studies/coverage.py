@@ -24,7 +24,7 @@ from cxpath.scores.settings import (
     ScoringSettings,
     SlideErrorSettings,
     borderline_rule,
-    judge,
+    decide_cutoff,
 )
 
 # Coverage: what a coverage study found, and the shares read from it.
@@ -75,7 +75,7 @@ class Coverage:
         return np.asarray(self._met() != (self.tissue_cps[:, None] >= np.array(CUTOFFS)))
 
     def borderline(self, rule: BorderlineRule = RULE) -> NDArray[np.bool_]:
-        """Say for each slide and cut-off whether it is borderline, as `judge` does."""
+        """Say for each slide and cut-off whether it is borderline, as `decide_cutoff` does."""
         tails = [[rule.tail_at(called, cutoff) for cutoff in CUTOFFS] for called in self.called]
         return np.asarray(np.where(self._met(), 1.0 - self.chance, self.chance) > np.array(tails))
 
@@ -515,7 +515,7 @@ def fit_rates(successes: Counts, trials: Counts) -> tuple[float, float]:
     """
     known = trials > 0
     if not known.any():
-        raise ValueError("no held-out slide holds such a cell: the rate cannot be estimated")
+        raise ValueError("no held-out slide contains such a cell: the rate cannot be estimated")
     k, n = successes[known].astype(np.float64), trials[known].astype(np.float64)
     start = special.logit((k.sum() + 0.5) / (n.sum() + 1.0))
 
@@ -628,7 +628,7 @@ def _in_doubt_by_counting(slide: SimulatedSlide, rng: np.random.Generator) -> ND
     counted = 100.0 * positive / cells
     return np.array(
         [
-            judge(counted, (counted, counted), float(p), Cutoff(cutoff, ""), RULE).borderline
+            decide_cutoff(counted, (counted, counted), float(p), Cutoff(cutoff, ""), RULE).borderline
             for p, cutoff in zip(chance, CUTOFFS, strict=True)
         ]
     )

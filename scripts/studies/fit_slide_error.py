@@ -1,12 +1,12 @@
 """Estimate how a model's calls go wrong from slide to slide, from what `cxpath model evaluate` counted.
 
-    python -m scripts.studies.fit_slide_error EVALUATION_FOLDER [--arm held_out] [--record models/small]
+    python -m scripts.studies.fit_slide_error FOLDER [FOLDER ...] [--arm held_out ...] [--record MODEL]
 
-The folder is the `--out` of `cxpath model evaluate --on synthetic`; an interrupted or limited one will do,
-but
-only a finished one is recorded. Prints the section [scoring.slide_error] of a configuration, and with
-`--record` writes the same as ten metrics into the model's card, where `cxpath score` finds them. The folder
-must hold results of one model only. For Research Use Only. Not for use in diagnostic procedures.
+Each folder is the `--out` of `cxpath model evaluate --on synthetic` or `--on restained`; an interrupted or
+limited one will do, but only finished ones are recorded. Slides of all the arms named are taken together.
+Prints the section [scoring.slide_error] of a configuration, and with `--record` writes the same as ten
+metrics into the model's card, where `cxpath score` finds them. All results must be of one model.
+For Research Use Only. Not for use in diagnostic procedures.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--arm", default="held_out")
+    parser.add_argument("folder", type=Path, nargs="+")
+    parser.add_argument("--arm", nargs="+", default=["held_out"])
     parser.add_argument("--record", type=Path, metavar="MODEL_FOLDER")
     options = parser.parse_args()
     try:

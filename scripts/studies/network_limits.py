@@ -51,7 +51,7 @@ def oracle_tables(
         if oracle_staining:
             positive[row] = np.where(kind[row] == Kind.TUMOUR, true.membrane[cell], true.any_stain[cell])
         truth, called = score_class(true.kind, true.positive), score_class(kind, positive)
-        return tally(truth, called, pairs, field.area.holds(field.points_um), field.area.holds(points))
+        return tally(truth, called, pairs, field.area.contains(field.points_um), field.area.contains(points))
 
     return np.stack(
         [

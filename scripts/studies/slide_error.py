@@ -1,8 +1,9 @@
-"""The slide error term of a model: from what `cxpath model evaluate` counted on synthetic slides."""
+"""The slide error term of a model: from what `cxpath model evaluate` counted on slides of known truth."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from numpy.typing import NDArray
 
 from cxpath.documents.evaluation import EVALUATION_NAME
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
+from cxpath.network.model import Metric, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from cxpath.training.pack import write_card
 from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10
 _SHAPE = (6, 6)
-_EVALUATE = "evaluate with `cxpath model evaluate --on synthetic --out FOLDER`"
+_EVALUATE = (
+    "evaluate with `cxpath model evaluate --on synthetic` or `--on restained`, each with `--out FOLDER`"
+)
 
 
 @dataclass(frozen=True)
@@ -29,53 +32,60 @@ class MeasuredError:
     Parameters
     ----------
     error : SlideErrorSettings
-    arm : str
-        Which drawn slides, by the name of their recipe's arm.
+    arms : tuple of str
+        Which slides, by the names of their recipes' arms.
     model_digest : str or None
-        Of the weights that were evaluated; None while the evaluation is not finished.
+        Of the weights that were evaluated; None while an evaluation is not finished.
     """
 
     error: SlideErrorSettings
-    arm: str
+    arms: tuple[str, ...]
     model_digest: str | None
 
     def metrics(self) -> dict[str, Metric]:
         """Return the entries of a model card."""
         slides = self.error.held_out_slides
-        method = f"maximum likelihood over {slides} drawn slides of arm {self.arm}"
+        named = f"arm {self.arms[0]}" if len(self.arms) == 1 else f"arms {' and '.join(self.arms)}"
+        method = f"maximum likelihood over {slides} slides of {named}"
         return {
             METRIC_PREFIX + name: Metric(value=getattr(self.error, name), count=slides, method=method)
             for name in RATES
         }
 
 
-def measure_slide_error(folder: Path, arm: str) -> MeasuredError:
-    """Estimate the error term from an evaluation's folder.
+def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> MeasuredError:
+    """Estimate the error term from the folders of evaluations of one model.
 
     Parameters
     ----------
-    folder : Path
-        The `--out` of `cxpath model evaluate --on synthetic`.
-    arm : str
-        Such as "held_out".
+    folders : sequence of Path
+        Each the `--out` of `cxpath model evaluate --on synthetic` or `--on restained`.
+    arms : sequence of str
+        Such as "held_out" and "restained"; slides of all of them are taken together.
 
     Raises
     ------
     MissingFileError
-        When no evaluated slide lies there.
+        When a folder contains no evaluated slide.
     ConfigurationError
-        When the slides are too few or not of one model, or say nothing about one of the rates.
+        When the slides of an arm are too few, are not of one model, or say nothing about one of the rates.
     """
-    tables = _tables(folder, arm)
-    if len(tables) < FEWEST_SLIDES:
-        raise ConfigurationError(
-            f"{folder}: {len(tables)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed", _EVALUATE
-        )
+    named = ", ".join(map(str, folders))
+    tables = []
+    for arm in arms:
+        own = np.concatenate([_tables(folder, arm) for folder in folders])
+        if len(own) < FEWEST_SLIDES:
+            raise ConfigurationError(
+                f"{named}: {len(own)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed", _EVALUATE
+            )
+        tables.append(own)
     try:
-        error = fit_slide_error(tables)
+        error = fit_slide_error(np.concatenate(tables))
     except ValueError as problem:
-        raise ConfigurationError(f"{folder}: arm {arm!r}: {problem}", "evaluate more slides") from problem
-    return MeasuredError(error, arm, _model_digest(folder))
+        raise ConfigurationError(
+            f"{named}: arm {' and '.join(arms)}: {problem}", "evaluate more slides"
+        ) from problem
+    return MeasuredError(error, tuple(arms), _one_model_digest(folders))
 
 
 def record_slide_error(measured: MeasuredError, model: Path) -> None:
@@ -96,8 +106,7 @@ def record_slide_error(measured: MeasuredError, model: Path) -> None:
     if measured.model_digest != card.digest:
         raise ConfigurationError(f"{model}: not the model that was evaluated", "evaluate it again")
     changed = card.model_copy(update={"metrics": card.metrics | measured.metrics()})
-    with atomic_write(model / CARD_NAME) as partial:
-        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
+    write_card(changed, model)
 
 
 def _tables(folder: Path, arm: str) -> NDArray[np.int64]:
@@ -126,6 +135,16 @@ def _read(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: not readable JSON", "delete it and evaluate again") from error
+
+
+def _one_model_digest(folders: Sequence[Path]) -> str | None:
+    digests = {_model_digest(folder) for folder in folders}
+    if len(digests - {None}) > 1:
+        raise ConfigurationError(
+            f"{', '.join(map(str, folders))}: evaluations of different models",
+            "give evaluations of one model",
+        )
+    return None if None in digests else digests.pop()
 
 
 def _model_digest(folder: Path) -> str | None:

@@ -8,7 +8,7 @@ _MOST_LETTERS = 4500
 """Of a message: room for the longest path, but not for an entry of a damaged file that fills a screen."""
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories that break a line, hide, or cannot be written: a file's own words may hold them."""
+"""Unicode categories that break a line, hide, or cannot be written: a file's own words may contain them."""
 
 
 class CxpathError(Exception):
@@ -82,7 +82,7 @@ class ProfileError(CxpathError, ValueError):
 
 
 class CriteriaError(CxpathError, ValueError):
-    """A file of therapy criteria cannot be read, or states a criterion that cannot be judged."""
+    """A file of therapy criteria cannot be read, or states a criterion that cannot be evaluated."""
 
 
 class VariantsFileError(CxpathError, ValueError):
@@ -90,7 +90,7 @@ class VariantsFileError(CxpathError, ValueError):
 
 
 class ReadsFileError(CxpathError, ValueError):
-    """A table of manual reads cannot be read, lacks a column, or holds an impossible or a double read."""
+    """A table of manual reads cannot be read, lacks a column, or contains an impossible or a double read."""
 
 
 class StudyError(CxpathError, ValueError):
@@ -122,8 +122,8 @@ class BatchError(CxpathError, RuntimeError):
 
 
 class TissueTileError(CxpathError, ValueError):
-    """A labelled tile of real tissue cannot be read in full, or its stains cannot be told apart."""
+    """A labelled tile of real tissue cannot be read in full, or its stains cannot be distinguished."""
 
 
 class DatabaseError(CxpathError, RuntimeError):
-    """A database cannot be reached or written, or holds a table of another form."""
+    """A database cannot be reached or written, or contains a table of another form."""

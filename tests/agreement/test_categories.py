@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
-from statsmodels.stats.inter_rater import cohens_kappa as their_kappa
-from statsmodels.stats.inter_rater import fleiss_kappa
+from statsmodels.stats.inter_rater import cohens_kappa as their_kappa, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
 from cxpath.agreement.base import Draws, Pair, Weighting, pair_up, wilson_interval

@@ -1,4 +1,4 @@
-"""Where nobody disagrees a bootstrap has no width: what the study says instead, and how often it holds."""
+"""Where nobody disagrees a bootstrap has no width: what the study says instead, and its coverage."""
 
 from __future__ import annotations
 

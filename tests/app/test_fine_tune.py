@@ -1,4 +1,4 @@
-"""The whole story with real parts: drawn tissue as a lab would leave it, read, learned, measured, packed.
+"""The whole story with real parts: synthetic tissue as a lab would leave it, read, learned, measured, packed.
 Figures against counts made by hand."""
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from shapely.geometry import Polygon
 
 from cxpath.app.fine_tune import FIGURES, FineTuned, FineTuneRequest, fine_tune, metrics, part_images
@@ -48,7 +47,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five fields of one drawn tissue: TIFFs that say their µm/px, all cells marked in a box."""
+    """Five fields of one synthetic tissue: TIFFs that say their µm/px, all cells marked in a box."""
     folder = tmp_path_factory.mktemp("lab")
     recipe = random_recipe(np.random.default_rng(8), size_px=(256, 256))
     recipe = replace(recipe, tissue=replace(recipe.tissue, nest_share=0.6, glass_share=0.0))
@@ -134,7 +133,7 @@ def test_changed_annotations_are_another_training(
 def test_one_picture_is_judged_on_itself_and_says_so(
     start: Path, class_map: ClassMap, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A plain picture whose µm/px is given, points alone, no drawn tissue in the batches."""
+    """A plain picture whose µm/px is given, points alone, no synthetic tissue in the batches."""
     folder = tmp_path / "lab"
     folder.mkdir()
     field = blob_field(3, 0, 192)

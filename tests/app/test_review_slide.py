@@ -48,20 +48,6 @@ SAMPLED = {
     "level": 0.95,
     "strata": [{"tiles": 10, "drawn": 2}],
 }
-REVIEWED = {
-    "audited": {
-        "cps": 1.0,
-        "interval": [0.5, 2.0],
-        "level": 0.95,
-        "n": 60,
-        "answers": {"tumour, stained": 60},
-        "reviewer": "A",
-        "seed": 1,
-        "head_hash": "0" * 64,
-    },
-    "review": {"edits": 1, "events": 64, "head_hash": "0" * 64, "signature": None},
-}
-"""What a review adds to `score.json`."""
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +234,7 @@ def test_changed_cells_or_score_and_a_cut_record_are_found(case: tuple[Path, Pat
     path, _ = verify_review(results)
     whole = path.read_bytes()
     path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
-    with pytest.raises(ReviewError, match=r"line 64 is missing: audit\.json states 64 events"):
+    with pytest.raises(ReviewError, match=r"line 64 is missing: score\.json states 64 events"):
         verify_review(results)
     path.write_bytes(whole.replace(b'"other"', b'"tumor"', 1))
     with pytest.raises(ReviewError, match=r"line \d+ was changed"):
@@ -258,7 +244,12 @@ def test_changed_cells_or_score_and_a_cut_record_are_found(case: tuple[Path, Pat
         verify_review(results)
     path.write_bytes(whole)
     score = json.loads((results / "score.json").read_text())
-    (results / "score.json").write_text(json.dumps(score | REVIEWED))
+    assert score["audited"] is not None
+    (results / "score.json").write_text(json.dumps(score | {"audited": None, "review": None}))
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:-1]))
+    with pytest.raises(ReviewError, match=r"line 64 is missing: audit\.json states 64 events"):
+        verify_review(results)
+    path.write_bytes(whole)
     verify_review(results)
     (results / "score.json").write_text(json.dumps(score | {"assay": "sp142"}))
     with pytest.raises(ReviewError, match="not those of the review"):
@@ -346,7 +337,13 @@ def test_an_edited_export_of_qupath_differs_only_where_it_was_edited(
     inside = np.clip(known.cells.x_px, 1, SIDE_PX - 1), np.clip(known.cells.y_px, 1, SIDE_PX - 1)
     cells = replace(known.cells, region=region.astype(np.uint8), x_px=inside[0], y_px=inside[1])
     write_cells(cells, results / "cells.parquet")
+    with pytest.raises(ReviewError, match="not those of the review"):
+        verify_review(results)
     shutil.rmtree(results / "review")
+    with pytest.raises(ReviewError, match="has no event"):
+        verify_review(results)
+    score = json.loads((results / "score.json").read_text())
+    (results / "score.json").write_text(json.dumps(score | {"review": None}))
     edited = replace(cells, kind=_edited(known, [8, 9, 10]).kind)
     bounds = (0, 0, SIDE_PX, SIDE_PX)
     path = tmp_path / "edited.geojson.gz"

@@ -1,4 +1,4 @@
-"""`--mode adaptive` on a drawn slide: it reads a part, says so, and comes near what reading all gives.
+"""`--mode adaptive` on a synthetic slide: it reads a part, says so, and comes near what reading all gives.
 What the pathologist drew, measured on tissue whose every pixel is known."""
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from shapely.geometry import box
 import cxpath
 from cxpath.app.documents import regions_entry
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px, areas_with_regions, region_warnings
+from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px
+from cxpath.app.slide_look import areas_with_regions, region_warnings
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.regions import Region, RegionMeaning, Regions
 from cxpath.data.slide_info import StainBasis, TileFrame

@@ -139,7 +139,7 @@ def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_batch_exports_nothing(tmp_path: Path) -> None:
-    with pytest.raises(MissingFileError, match="holds no batch"):
+    with pytest.raises(MissingFileError, match="contains no batch"):
         export_cohort(tmp_path, str(tmp_path / "x.db"), "slides")
 
 

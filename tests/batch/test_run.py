@@ -1,5 +1,5 @@
 """The contract: every slide is tried, what stands is kept, what changed or is half-written is redone.
-Speed and time left, by a clock that the test holds."""
+Speed and time left, by a clock that the test sets."""
 
 from __future__ import annotations
 

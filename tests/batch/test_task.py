@@ -91,7 +91,7 @@ def test_with_a_pseudonym_the_stamp_is_keyed(tmp_path: Path, monkeypatch: pytest
 
 @pytest.fixture
 def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SlideTask:
-    """A slide in a folder that names a patient, with files beside it, under a pseudonym."""
+    """A slide in a folder that names a patient, with files next to it, under a pseudonym."""
     monkeypatch.setenv("CXPATH_PSEUDONYM_KEY", "a key of the laboratory")
     home = tmp_path / "ROE JANE 8675309"
     request = ScoreRequest(

@@ -65,7 +65,7 @@ def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
     [
         ("file,case\n", "a.svs,1", "has no column `slide`"),
         ("slide,asay\n", "a.svs,22c3", "column 'asay' is unknown"),
-        ("slide,case,case\n", "a.svs,1,2", "column 'case' stands twice"),
+        ("slide,case,case\n", "a.svs,1,2", "column 'case' occurs twice"),
         ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is no number"),
         ("slide,case\n", ",K1", "row 2: names no slide"),
         ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot name a folder"),
@@ -91,7 +91,7 @@ def test_what_contradicts_itself_is_found_before_anything_starts(tmp_path: Path)
     found = [str(problem) for problem in contradictions(read(path))]
     assert len(found) == 3
     assert found[0].startswith("'a' would name the results of 2 slides")
-    assert "stands 2 times (b1, b2)" in found[1]
+    assert "occurs 2 times (b1, b2)" in found[1]
     assert "column `id`" in found[0]
     assert "sp999" in found[2]
 

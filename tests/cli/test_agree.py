@@ -81,7 +81,7 @@ def test_an_earlier_study_stays_unless_told(studied: tuple[Path, str]) -> None:
     reads = out.parent / "reads.csv"
     refused = cxpath("agree", "run", reads, "--out", out, *FEW)
     assert refused.returncode == FAILED
-    assert "holds a study already" in refused.only_line
+    assert "contains a study already" in refused.only_line
     done = cxpath("agree", "run", reads, "--software", "AI", "--out", out, "--overwrite", "--json", *FEW)
     assert json.loads(done.stdout)["software"] == "AI"
 
@@ -111,7 +111,7 @@ def test_results_are_joined_by_name(tmp_path: Path) -> None:
         (("--score", "TPS"), FAILED, "one reader only"),
         (("--cutoffs", "10,1"), USAGE, "cut-offs must rise"),
         (("--cutoffs", "one"), USAGE, "cutoffs"),
-        (("--results", "nowhere"), FAILED, "holds no result"),
+        (("--results", "nowhere"), FAILED, "contains no result"),
     ],
 )
 def test_one_clear_line_for_what_is_wrong(
@@ -169,7 +169,7 @@ def test_readers_of_a_wide_table_are_named(tmp_path: Path) -> None:
     words = ("agree", "run", reads, "--out", tmp_path / "out", *FEW)
     refused = cxpath(*words)
     assert refused.returncode == FAILED
-    assert "column 'age' may hold something else" in refused.only_line
+    assert "column 'age' may contain something other" in refused.only_line
     assert "--readers Ann,Bob" in refused.only_line
     done = cxpath(*words, "--readers", "Ann,Bob", "--json")
     assert done.returncode == 0, done.stderr
@@ -444,7 +444,7 @@ def test_a_map_that_does_not_help_is_left_out_and_that_is_said(
 ) -> None:
     out = tmp_path / "calibrated.toml"
     printed = cxpath("agree", "calibrate", *laboratory, "--map", "--out", tmp_path).stdout
-    assert "not written: the interval of the difference holds 0" in printed
+    assert "not written: the interval of the difference contains 0" in printed
     assert "no map is written" in out.read_text(encoding="utf-8")
     assert load_configuration(out).scoring.laboratory_map is None
 

@@ -137,7 +137,7 @@ def test_a_result_that_no_batch_made_is_not_overwritten(slides: Path, tmp_path: 
     (tmp_path / "out" / "good" / "score.json").write_text("{}")
     done = cxpath("batch", "run", slides, "--out", tmp_path / "out", *QUICK)
     assert done.returncode == 1
-    assert "holds a result that this batch did not make" in done.stderr
+    assert "contains a result that this batch did not make" in done.stderr
 
 
 def half_done() -> Tally:

@@ -50,4 +50,4 @@ def test_a_folder_that_holds_no_model_is_one_line(config: Path, tmp_path: Path) 
     (tmp_path / "notes" / "a.txt").write_text("mine")
     done = cxpath("model", "pack", tmp_path, "--config", config, "--out", tmp_path / "notes")
     assert done.returncode == 1
-    assert "holds something that is no model" in done.only_line
+    assert "contains something that is no model" in done.only_line

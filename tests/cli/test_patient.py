@@ -271,7 +271,7 @@ def test_warnings_of_some_samples_say_of_how_many(tmp_path: Path) -> None:
     path = tmp_path / "cohort.maf"
     path.write_text("\n".join("\t".join(row) for row in rows) + "\n", encoding="utf-8")
     shown = cxpath("tmb", path, "--preset", "wes_nonsyn", "--megabases", "1").stdout
-    assert "warning  1 of 2 samples: Variant_Classification holds words that are not MAF's" in shown
+    assert "warning  1 of 2 samples: Variant_Classification contains words that are not MAF's" in shown
     assert "warning  filters that were not applied" in shown
 
 

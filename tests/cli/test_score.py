@@ -63,7 +63,7 @@ def test_a_case_of_poor_slides_only_is_not_evaluable(tmp_path: Path) -> None:
         ({"assay": "sp263"}, "assay is 'sp263'"),
         ({"tumour": "lung"}, "tumour is 'lung'"),
         ({"provenance": {"model_digest": "ff" * 32}}, "model is 'ffff"),
-        ({"marker": "her2"}, "holds marker her2"),
+        ({"marker": "her2"}, "contains marker her2"),
         ({"scoring": {"association_distance_um": 20.0}}, "other settings"),
         ({"slide": {"name": "b", "digest": "a", "mpp": 0.5}}, "there twice"),
     ],
@@ -149,4 +149,4 @@ def test_fields_add_up_to_the_denominator_of_the_score(tmp_path: Path) -> None:
 
 def test_a_slide_without_cells_says_why_in_one_line(folder: Path) -> None:
     (folder / "cells.parquet").unlink()
-    assert "holds no cells" in cxpath("fields", folder).only_line
+    assert "contains no cells" in cxpath("fields", folder).only_line

@@ -60,7 +60,7 @@ def test_three_tools_one_score(synthetic_slide: SyntheticSlide, cells: Path, tmp
 def test_only_cells_in_the_drawn_area_count(
     synthetic_slide: SyntheticSlide, cells: Path, tmp_path: Path
 ) -> None:
-    """The drawing holds the left half of the cells' block: columns 0 to 9 of 20."""
+    """The drawing contains the left half of the cells' block: columns 0 to 9 of 20."""
     roi = tmp_path / "left.xml"
     half: list[Place] = [(0, 0), (1400, 0), (1400, 4096), (0, 4096)]
     roi.write_text(FORMS["ASAP XML"]([("ROI", half)]))

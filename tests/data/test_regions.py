@@ -46,12 +46,15 @@ def test_the_use_follows_from_the_meaning() -> None:
 
 
 def test_a_region_of_known_use_alone_holds_just_that() -> None:
-    assert (OUTER.holds, INNER.holds) == (RegionMeaning.INCLUDE, RegionMeaning.EXCLUDE)
+    assert (OUTER.effective_meaning, INNER.effective_meaning) == (
+        RegionMeaning.INCLUDE,
+        RegionMeaning.EXCLUDE,
+    )
 
 
 def test_areas_are_found_by_meaning() -> None:
     regions = Regions((OUTER, BED, NECROSIS))
-    assert regions.holding(RegionMeaning.NECROSIS) == (NECROSIS,)
+    assert regions.with_meaning(RegionMeaning.NECROSIS) == (NECROSIS,)
     x_px = np.array([30.0, 50.0, 90.0])
     assert regions.within(RegionMeaning.TUMOUR_BED, x_px, x_px).tolist() == [True, True, False]
     assert regions.within(RegionMeaning.NECROSIS, x_px, x_px).tolist() == [False, True, False]

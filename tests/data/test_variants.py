@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.data.variants import GenomeIntervals, Variant, plain_chromosome
 
@@ -23,7 +22,7 @@ def test_every_base_counts_once(intervals: list[tuple[str, int, int]]) -> None:
     merged = GenomeIntervals.merged(intervals)
     assert merged.bases == len(_bases(intervals))
     for base in range(0, 260, 7):
-        assert merged.holds("1", base + 1) == (base in _bases(intervals))
+        assert merged.contains("1", base + 1) == (base in _bases(intervals))
 
 
 @given(INTERVALS, INTERVALS)
@@ -68,7 +67,7 @@ def test_a_stretch_touches_where_one_of_its_bases_lies(
 ) -> None:
     merged = GenomeIntervals.merged(intervals)
     last = first + length
-    one_of_them = any(merged.holds("1", base) for base in range(first, last + 1))
+    one_of_them = any(merged.contains("1", base) for base in range(first, last + 1))
     assert merged.touches("1", first, last) is one_of_them
     assert not merged.touches("2", first, last)
 

@@ -13,7 +13,7 @@ def double():
     with worker_processes(2, print, (b"x" * 5_000_000,) if LARGE else ("begun",)) as pool:
         print(list(pool.map(abs, [-1, 2])))
 """
-"""A program whose workers take more than a pipe holds, where `LARGE` is true."""
+"""A program whose workers take more than a pipe contains, where `LARGE` is true."""
 
 DIE = """
 import os, signal

@@ -191,7 +191,7 @@ def test_a_wrong_result_is_one_line(tmp_path: Path, name: str, content: str, pro
 def test_the_score_of_another_marker_is_no_cps(tmp_path: Path) -> None:
     write_run(tmp_path, normal_score() | {"marker": "her2"}, pictures=False)
     assert json.loads((tmp_path / "score.json").read_text())["marker"] == "her2"
-    with pytest.raises(DocumentError, match="holds marker her2, not PD-L1"):
+    with pytest.raises(DocumentError, match="contains marker her2, not PD-L1"):
         read_scored_folder(tmp_path)
 
 

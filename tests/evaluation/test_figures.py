@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.agreement.continuous import lins_concordance
-from cxpath.evaluation.composition import composition, hard_negative_shares
 from cxpath.evaluation.figures import (
     calibration_error,
     count_rows,
@@ -21,6 +19,7 @@ from cxpath.evaluation.figures import (
     synthetic_figures,
 )
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
+from cxpath.evaluation.synthetic import composition, hard_negative_shares
 from cxpath.evaluation.synthetic_set import HARD_NEGATIVES
 
 
@@ -168,8 +167,8 @@ def test_the_test_set_says_what_it_lacks() -> None:
     found = {one.label.split(" (")[0]: one for one in composition(SLIDES, RECIPE)}
     assert (found["slides"].value, found["slides"].required, found["slides"].met) == (4, 300, False)
     assert found["slides with true CPS from 0.3 to 3"].value == 3
-    assert found["judged tumour cells on the slide with the fewest"].met
-    assert not found["share of fields with the rarest trap"].met
+    assert found["evaluated tumour cells on the slide with the fewest"].met
+    assert not found["share of fields with the rarest hard negative"].met
     shares = hard_negative_shares(SLIDES)
     assert (shares["pen"], shares["fold"], shares["crush"]) == (1.0, 0.5, 0.0)
     assert set(shares) == set(HARD_NEGATIVES)

@@ -28,6 +28,7 @@ from cxpath.evaluation.restained_counts import (
     label_table,
     see,
 )
+from cxpath.evaluation.restained_slides import SET_NAME
 from cxpath.evaluation.settings import RestainedSetSettings, bundled_settings, evaluation_settings
 from cxpath.metrics.cells import Decision
 from cxpath.network.detector import Detector
@@ -197,15 +198,20 @@ def _validation_data(folder: Path) -> Path:
 
 
 def test_the_shipped_network_is_evaluated_on_restained_tiles(tmp_path: Path) -> None:
+    brief = tmp_path / "restained.toml"
+    text = bundled_settings("restained").read_text(encoding="utf-8")
+    brief.write_text(text.replace("slides = 40\ntiles = 8", "slides = 4\ntiles = 1"), encoding="utf-8")
     request = EvaluationRequest(
         model="small",
         sets="restained",
         out=tmp_path / "out",
         data=_validation_data(tmp_path / "data"),
         threads=1,
+        restained=brief,
     )
     evaluation = evaluate_model(request)
     names = [one.name for one in evaluation.sets]
+    assert names.pop() == SET_NAME, "slides of the same tiles come last"
     assert names == [arm.name for arm in settings().arm]
     usual = {figure.name: figure for figure in evaluation.figures if figure.set_name == names[0]}
     assert usual["f1_any"].units == 2, "patients are drawn again, not tiles"

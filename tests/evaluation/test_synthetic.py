@@ -38,7 +38,7 @@ def judge(
 
 def test_slides_are_judged_in_the_order_of_the_plan(classifier: CellClassifier, tmp_path: Path) -> None:
     one = judge(classifier, tmp_path)
-    results = one.judge()
+    results = one.evaluate()
     planned = plan_slides(one.settings)
     assert [result["name"] for result in results] == [one.name for one in planned]
     assert [bool(result["picture"]) for result in results] == [True, False, False]
@@ -46,16 +46,16 @@ def test_slides_are_judged_in_the_order_of_the_plan(classifier: CellClassifier, 
         truth = [sum(row) for row in result["table"]]
         assert sum(truth[:2]) >= one.settings.tissue.tumour_cells
         cps = 100 * (truth[0] + truth[2]) / sum(truth[:2])
-        assert plan.stratum.holds(min(cps, 100.0))
+        assert plan.stratum.contains(min(cps, 100.0))
         assert all(set(hard_negatives) <= set(HARD_NEGATIVES) for hard_negatives in result["fields"])
         assert sum(number for number, _, _ in result["reliability"]) > 0
 
 
 def test_an_interrupted_judge_keeps_what_it_has(classifier: CellClassifier, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        judge(classifier, tmp_path, stop_after=1).judge()
+        judge(classifier, tmp_path, stop_after=1).evaluate()
     again = judge(classifier, tmp_path)
-    again.judge()
+    again.evaluate()
     assert again.cache.computed == 2, "the first of three was kept"
 
 
@@ -63,8 +63,8 @@ def test_an_interrupted_judge_keeps_what_it_has(classifier: CellClassifier, tmp_
 def test_drawing_by_several_processes_changes_nothing(classifier: CellClassifier, tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     (tmp_path / "together").mkdir()
-    alone = judge(classifier, tmp_path / "alone").judge()
-    together = judge(classifier, tmp_path / "together", workers=2).judge()
+    alone = judge(classifier, tmp_path / "alone").evaluate()
+    together = judge(classifier, tmp_path / "together", workers=2).evaluate()
     assert [one["table"] for one in alone] == [one["table"] for one in together]
 
 

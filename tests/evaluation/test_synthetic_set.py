@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -121,7 +120,7 @@ def test_every_slide_has_its_cells_and_its_score(
     for planned, slide in drawn:
         counts = table(slide)
         assert counts[:2].sum() >= recipe.tissue.tumour_cells
-        assert planned.stratum.holds(true_cps(counts)), planned.name
+        assert planned.stratum.contains(true_cps(counts)), planned.name
         assert all(field.rgb.dtype == np.uint8 and field.rgb.ndim == 3 for field in slide.fields)
     assert true_cps(table(drawn[-1][1])) != true_cps(table(drawn[0][1]))
 
@@ -166,7 +165,7 @@ def test_edge_and_spoiled_pixels_are_not_judged() -> None:
     spoiled[40:60, 100:120] = True
     area = EvaluatedArea(spoiled, 0.5, 10.0)
     points = np.array([[9.0, 25.0], [11.0, 25.0], [55.0, 25.0], [89.0, 25.0], [91.0, 25.0], [50.0, 41.0]])
-    assert area.holds(points).tolist() == [False, True, False, True, False, False]
+    assert area.contains(points).tolist() == [False, True, False, True, False, False]
 
 
 def test_the_truth_believes_itself_as_far_as_it_says(
@@ -201,7 +200,7 @@ def test_the_plan_holds_what_was_promised() -> None:
     assert strata["half_to_3"] >= RECIPE.targets.slides_from_0_3_to_3 == 100
     assert RECIPE.tissue.tumour_cells >= RECIPE.targets.tumour_cells == 2000
     assert len({slide.name for slide in PLAN}) == len(PLAN) == len({slide.seed for slide in PLAN})
-    assert all(slide.stratum.holds(slide.cps) for slide in PLAN)
+    assert all(slide.stratum.contains(slide.cps) for slide in PLAN)
     assert sum(slide.cps == 0 for slide in GATED) >= 5
     assert max(slide.cps for slide in GATED) > 80
 
@@ -251,9 +250,9 @@ def test_a_slide_is_the_same_every_time_and_unlike_others() -> None:
 
 def test_strata_hold_their_scores() -> None:
     stratum = Stratum(name="a", low_cps=0.5, high_cps=3)
-    assert stratum.holds(0.5)
-    assert not stratum.holds(3.0)
-    assert Stratum(name="a", low_cps=3, high_cps=100).holds(100.0), "the cap belongs to the last"
+    assert stratum.contains(0.5)
+    assert not stratum.contains(3.0)
+    assert Stratum(name="a", low_cps=3, high_cps=100).contains(100.0), "the cap belongs to the last"
     with pytest.raises(ValidationError, match="above 0 on a logarithmic scale"):
         Stratum(name="a", low_cps=0, high_cps=3, scale="logarithmic")
 

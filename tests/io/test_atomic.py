@@ -14,8 +14,10 @@ import pytest
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io import atomic as file_content
 from cxpath.io.atomic import (
+    append_durably,
     atomic_write,
     claimed,
+    claimed_in_time,
     clear_leftovers,
     leftovers_of,
     partial_path,
@@ -213,3 +215,52 @@ def test_a_folder_that_is_gone_cannot_be_claimed(tmp_path: Path) -> None:
 def test_lines_are_read_in_every_form_that_spreadsheets_save(encoding: str) -> None:
     text = "Chromosome\tµ\r\n1\ta\x0cb\r2\t\u2028\n"
     assert text_lines(text.encode(encoding)) == ["Chromosome\tµ", "1\ta\x0cb", "2\t\u2028", ""]
+
+
+def test_what_is_appended_follows_what_was_there(tmp_path: Path) -> None:
+    record = tmp_path / "events.ndjson"
+    append_durably(record, b"one\n")
+    append_durably(record, b"two\n")
+    assert record.read_bytes() == b"one\ntwo\n"
+
+
+def test_an_append_that_fails_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "events.ndjson"
+    append_durably(record, b"one\n")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        append_durably(record, b"two\n")
+    assert record.read_bytes() == b"one\n"
+
+
+def test_a_folder_in_use_is_waited_for(tmp_path: Path) -> None:
+    if sys.platform == "win32":
+        pytest.skip("folders are not locked there")
+    with claimed(tmp_path) as first:
+        assert first
+        with claimed_in_time(tmp_path, seconds=0.05) as second:
+            assert not second
+    with claimed_in_time(tmp_path, seconds=0.05) as third:
+        assert third
+
+
+def test_many_processes_append_whole_lines_under_a_claim(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from cxpath.io.atomic import append_durably, claimed_in_time\n"
+        "folder = Path(sys.argv[1])\n"
+        "for _ in range(10):\n"
+        "    with claimed_in_time(folder):\n"
+        "        record = folder / 'record'\n"
+        "        number = len(record.read_bytes().splitlines()) if record.exists() else 0\n"
+        "        append_durably(record, f'{number}\\n'.encode())\n"
+    )
+    workers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) for _ in range(3)]
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0, 0]
+    lines = (tmp_path / "record").read_text().split()
+    assert lines == [str(number) for number in range(30)]

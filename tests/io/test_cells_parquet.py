@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts
 from cxpath.errors import CellsFileError, MissingFileError
@@ -150,7 +149,7 @@ def test_an_unknown_kind_is_named_with_the_known_ones(path: Path) -> None:
     def change(table: pa.Table) -> pa.Table:
         return table.set_column(2, "kind", pa.array(["tumor", "tumour", "immune", "other"]))
 
-    with pytest.raises(CellsFileError, match=r"column kind holds tumor .*known: tumour, immune, other"):
+    with pytest.raises(CellsFileError, match=r"column kind contains tumor .*known: tumour, immune, other"):
         read_cells(_rewritten(path, change))
 
 
@@ -159,8 +158,8 @@ def test_an_unknown_kind_is_named_with_the_known_ones(path: Path) -> None:
     [
         ("kind", ["tumour", None, "immune", "other"], "column kind has 1 empty rows"),
         ("x_px", [1.0, None, 2.0, 3.0], "column x_px has 1 empty rows"),
-        ("x_px", [1.0, float("inf"), 2.0, 3.0], "column x_px holds values that are no positions"),
-        ("stained", ["a", "b", "c", "d"], "column stained holds string, not numbers"),
+        ("x_px", [1.0, float("inf"), 2.0, 3.0], "column x_px contains values that are no positions"),
+        ("stained", ["a", "b", "c", "d"], "column stained contains string, not numbers"),
     ],
 )
 def test_a_wrong_column_is_named(path: Path, name: str, values: list[Any], problem: str) -> None:
@@ -261,7 +260,7 @@ def test_numbers_that_are_no_tile_are_refused_and_not_cut_off(
     write_cells(CellTable.from_columns(facts, x_px=[1, 2], y_px=[1, 2], kind=[0, 1]), path)
     at = pq.read_table(path).column_names.index("tile")
     _rewritten(path, lambda table: table.set_column(at, "tile", pa.array(values)))
-    with pytest.raises(CellsFileError, match="column tile holds"):
+    with pytest.raises(CellsFileError, match="column tile contains"):
         read_cells(path)
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.data.slide_info import SlideInfo

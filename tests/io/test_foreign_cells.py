@@ -18,8 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.data.slide_info import SlideInfo
@@ -166,7 +165,7 @@ def test_few_cells_off_the_slide_are_dropped_and_many_refused(tmp_path: Path) ->
 @pytest.mark.parametrize("column", ["stained", "p_tumour"])
 def test_per_cent_are_refused(column: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,{column}\n1,1,tumour,80\n")
-    with pytest.raises(CellsFileError, match=f"{column} holds values outside 0 to 1"):
+    with pytest.raises(CellsFileError, match=f"{column} contains values outside 0 to 1"):
         read(tmp_path / "a.csv")
 
 
@@ -229,7 +228,7 @@ def one_cell(**values: str) -> str:
         ({"membrane_completeness": "50"}, "impossible membrane_completeness"),
         ({"p_tumour": "0", "p_immune": "0", "p_other": "0"}, "add up to 0, not 1, in 1 of 1 cells"),
         ({"p_tumour": "1", "p_immune": "1", "p_other": "1"}, "add up to 3, not 1, in 1 of 1 cells"),
-        ({"stained": "1.5"}, "stained holds values outside 0 to 1"),
+        ({"stained": "1.5"}, "stained contains values outside 0 to 1"),
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -353,10 +352,10 @@ def test_columns_of_numbers_and_truth_values() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x_px,y_px,kind\n1,2,tumor\n", "column kind holds 'tumor'"),
-        ("x_px,y_px,kind\n1,2,\n", "column kind holds ''"),
+        ("x_px,y_px,kind\n1,2,tumor\n", "column kind contains 'tumor'"),
+        ("x_px,y_px,kind\n1,2,\n", "column kind contains ''"),
         ("x_px,y_px,kind,subkind\n1,2,immune,plasma\n", "plasma cells of kind immune"),
-        ("x_px,y_px,kind,region\n1,2,immune,glass\n", "column region holds 'glass'"),
+        ("x_px,y_px,kind,region\n1,2,immune,glass\n", "column region contains 'glass'"),
         ("x_px,y_px,kind\n,2,tumour\n", "cells without a place in x_px, y_px"),
         ("x_px,y_px,kind,stained\n1,2,tumour,maybe\n", "row 2: 'maybe' in column 'stained'"),
     ],
@@ -487,7 +486,7 @@ def test_positions_are_moved_out_of_qupaths_frame() -> None:
         ({"geometry": {"type": "Point", "coordinates": ["left", 0]}}, "not a shape"),
         ({"geometry": {"type": "Polygon", "coordinates": []}}, "coordinates are no pixels"),
         ({"geometry": None}, "not a shape"),
-        ({"geometry": {"type": "Point", "coordinates": [1, 1]}, "objectType": "tile"}, "holds no cell"),
+        ({"geometry": {"type": "Point", "coordinates": [1, 1]}, "objectType": "tile"}, "contains no cell"),
     ],
 )
 def test_what_is_no_cell_is_one_line(feature: dict[str, Any], said: str) -> None:
@@ -634,7 +633,7 @@ def test_what_is_passed_over_is_named_with_class_and_parts() -> None:
     assert "1 annotation (MultiPolygon of 10 parts, Tumor: Positive)" in warning
     assert "1 tile (Polygon, Stroma)" in warning
     assert "1 detection (LineString, Tumor: Positive)" in warning
-    with pytest.raises(CellsFileError, match=r"holds no cell; .*MultiPolygon of 10 parts"):
+    with pytest.raises(CellsFileError, match=r"contains no cell; .*MultiPolygon of 10 parts"):
         found_in(_object({"type": "MultiPolygon", "coordinates": FAR}, objectType="annotation"))
 
 
@@ -780,10 +779,10 @@ def test_of_several_images_only_the_slides_rows_count() -> None:
     ("text", "said"),
     [
         ("Centroid X px\tCentroid Y px\n1\t1\n", "no column Class or Classification"),
-        ("Centroid X px\tCentroid Y px\tClass\n", "holds no cell"),
+        ("Centroid X px\tCentroid Y px\tClass\n", "contains no cell"),
         ("Centroid X px\tCentroid Y px\tClass\n\t1\tTumor\n", "cells without a centroid"),
         ("Centroid X px\tCentroid Y px\tClass\nleft\t1\tTumor\n", "row 2: 'left' in column 'Centroid X px'"),
-        ("Object type\tCentroid X px\tCentroid Y px\tClass\nTile\t1\t1\tTumor\n", "holds no cell"),
+        ("Object type\tCentroid X px\tCentroid Y px\tClass\nTile\t1\t1\tTumor\n", "contains no cell"),
     ],
 )
 def test_unusable_tables_are_one_line(text: str, said: str) -> None:

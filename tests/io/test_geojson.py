@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.errors import CellsFileError, RegionsFileError
 from cxpath.io.geojson import (
     UNCLASSIFIED,
     FeatureShapeError,
     class_name,
+    contains_half_characters,
     from_qupath_frame,
-    holds_half_characters,
     label,
     measurements,
     nucleus,
@@ -230,7 +229,7 @@ def test_what_an_object_is_called_besides_its_class(held: dict[str, Any], found:
 def test_half_a_character_is_refused_before_anything_is_counted(name: str) -> None:
     """Such a name could be counted, but in no result be written."""
     content = f'{{"type": "FeatureCollection", "features": [], "name": "{name}"}}'.encode()
-    assert holds_half_characters(content)
+    assert contains_half_characters(content)
     with pytest.raises(CellsFileError, match="half a character"):
         parse_features(content, "a.geojson", CellsFileError)
 
@@ -238,7 +237,7 @@ def test_half_a_character_is_refused_before_anything_is_counted(name: str) -> No
 @pytest.mark.parametrize("name", [r"\ud83d\ude42", r"\\ud800", r"\u00fc", "🙂", r"\\\\udfff"])
 def test_whole_characters_and_escaped_backslashes_are_read(name: str) -> None:
     content = f'{{"type": "FeatureCollection", "features": [], "name": "{name}"}}'.encode()
-    assert not holds_half_characters(content)
+    assert not contains_half_characters(content)
     _, collection = parse_features(content, "a.geojson", CellsFileError)
     assert collection["name"].encode()
 

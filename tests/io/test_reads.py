@@ -138,7 +138,7 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
     sheet.append(["case", "reader", "value"])
     sheet.append(["a", "Ann", "=1+1"])
     book.save(tmp_path / "formula.xlsx")
-    with pytest.raises(ReadsFileError, match="row 2: holds a formula"):
+    with pytest.raises(ReadsFileError, match="row 2: contains a formula"):
         read_reads(tmp_path / "formula.xlsx")
 
 
@@ -211,7 +211,7 @@ def test_invisible_characters_in_a_header_change_no_column(tmp_path: Path) -> No
 )
 def test_a_measure_in_a_wide_table_is_no_reader_until_somebody_says_so(tmp_path: Path, column: str) -> None:
     path = write(tmp_path, f"case,Ann,Bob,{column}\na,1,2,54\nb,3,4,61\n")
-    with pytest.raises(ReadsFileError, match="may hold something else") as caught:
+    with pytest.raises(ReadsFileError, match="may contain something other") as caught:
         read_reads(path)
     assert "--readers Ann,Bob" in caught.value.hint
     table = read_reads(path, readers=("Ann", "Bob"))
@@ -224,7 +224,7 @@ def test_a_measure_in_a_wide_table_is_no_reader_until_somebody_says_so(tmp_path:
 def test_a_column_that_numbers_the_rows_is_no_reader(tmp_path: Path) -> None:
     rows = "".join(f"c{n},{n % 3},{n}\n" for n in range(1, 11))
     path = write(tmp_path, f"case,Ann,x\n{rows}")
-    with pytest.raises(ReadsFileError, match="column 'x' may hold something else"):
+    with pytest.raises(ReadsFileError, match="column 'x' may contain something other"):
         read_reads(path)
 
 

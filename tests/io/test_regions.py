@@ -13,8 +13,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
 from cxpath.data.regions import RegionMeaning, Regions, RegionUse
@@ -260,7 +259,7 @@ def test_the_form_is_told_by_the_content(form: str, packed: bool, tmp_path: Path
     regions = read_regions(path)
     assert regions.form == form
     assert len(regions.digest) == 64
-    assert [(area.name, area.holds, area.use, area.shape.area) for area in regions.areas] == [
+    assert [(area.name, area.effective_meaning, area.use, area.shape.area) for area in regions.areas] == [
         ("Tumor bed", RegionMeaning.TUMOUR_BED, RegionUse.INCLUDE, 640_000),
         ("Necrosis", RegionMeaning.NECROSIS, RegionUse.EXCLUDE, 20_000),
     ]
@@ -396,7 +395,10 @@ def test_unknown_classes_are_refused_all_at_once(form: str, tmp_path: Path) -> N
     assert "CIN3" in caught.value.hint
     classes = RegionClasses(necrosis=("Nekrose",), pass_over=("Stroma",))
     regions = read_regions(path, classes=classes)
-    assert [area.holds for area in regions.areas] == [RegionMeaning.INCLUDE, RegionMeaning.NECROSIS]
+    assert [area.effective_meaning for area in regions.areas] == [
+        RegionMeaning.INCLUDE,
+        RegionMeaning.NECROSIS,
+    ]
     assert "passed over, as configured: 'Stroma' (2)" in regions.warnings[0]
 
 
@@ -417,7 +419,7 @@ def test_regions_that_leave_nothing_are_said(tmp_path: Path) -> None:
 
 
 def test_warnings_name_no_file(tmp_path: Path) -> None:
-    """They stand in score.json, which may leave the house; file names may hold a patient's."""
+    """They stand in score.json, which may leave the house; file names may contain a patient's."""
     bow_tie: list[Place] = [(0, 0), (100, 100), (100, 0), (0, 100)]
     path = write(tmp_path, as_asap([("Tumor", bow_tie)]), "DOE_JANE.xml")
     warnings = read_regions(path, size_px=(10, 10)).warnings

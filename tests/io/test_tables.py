@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -171,10 +170,10 @@ def test_formulas_of_every_kind_are_refused(tmp_path: Path) -> None:
     book.save(tmp_path / "plain.xlsx")
     array = b'<c r="C2"><f t="array" ref="C2:C2">SUM(A1:A1)</f><v>5</v></c></row></sheetData>'
     path = with_sheet(book, tmp_path, lambda xml: xml[: xml.index(b'<c r="C2"')] + array + b"</worksheet>")
-    with pytest.raises(ReadsFileError, match="row 2: holds a formula"):
+    with pytest.raises(ReadsFileError, match="row 2: contains a formula"):
         plain_rows(path)
     sheet["C2"] = "=A1"
-    with pytest.raises(ReadsFileError, match="row 2: holds a formula"):
+    with pytest.raises(ReadsFileError, match="row 2: contains a formula"):
         rows_of(book, tmp_path)
 
 
@@ -236,7 +235,7 @@ def test_quotes_guard_a_separator() -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"a\ta\n1\t2\n", "a column name stands twice"), (b"a\tb\n1\t2\t3\n", "not readable as a table")],
+    [(b"a\ta\n1\t2\n", "a column name occurs twice"), (b"a\tb\n1\t2\t3\n", "not readable as a table")],
 )
 def test_a_broken_table_is_one_line(content: bytes, said: str) -> None:
     with pytest.raises(CellsFileError, match=said) as caught:
@@ -321,7 +320,7 @@ def test_rows_that_end_early_are_filled_and_counted() -> None:
         ("x,y\n1,2\n3", "breaks off in its last line"),
         ("x,y\n1,2,3\n", "row 2 has 3 entries under 2 columns"),
         ('x,y\n1,2\n3,"4\n5,6\n', "not readable as a table"),
-        ("x,x\n1,2\n", "a column name stands twice: 'x'"),
+        ("x,x\n1,2\n", "a column name occurs twice: 'x'"),
     ],
 )
 def test_what_cannot_be_completed_is_refused(text: str, said: str) -> None:
@@ -380,9 +379,9 @@ def test_zero_bytes_in_a_table_are_refused_by_name(content: bytes, tmp_path: Pat
     """They would hide inside names: "r1" and "r1" with zeros behind it are two readers."""
     path = tmp_path / "reads.csv"
     path.write_bytes(content)
-    with pytest.raises(ReadsFileError, match=r"reads\.csv: holds zero bytes"):
+    with pytest.raises(ReadsFileError, match=r"reads\.csv: contains zero bytes"):
         plain_rows(path)
-    with pytest.raises(CellsFileError, match=r"reads\.csv: holds zero bytes"):
+    with pytest.raises(CellsFileError, match=r"reads\.csv: contains zero bytes"):
         read_text_table(content, path)
 
 
@@ -406,3 +405,17 @@ def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path)
     sheet.column_dimensions["F"].hidden = True
     book.save(tmp_path / "reads.xlsx")
     assert plain_table(tmp_path / "reads.xlsx").warnings == ()
+
+
+@given(
+    names=st.lists(st.text('ab ,;\n"é', min_size=1, max_size=6), min_size=2, max_size=4, unique_by=str.strip),
+    rows=st.integers(0, 3),
+)
+def test_a_header_of_several_lines_is_split_from_its_rows(names: list[str], rows: int) -> None:
+    named = [name.strip() or f"c{place}" for place, name in enumerate(names)]
+    quoted = ",".join('"' + name.replace('"', '""') + '"' for name in named)
+    body = "".join(f"{row}," + ",".join("x" for _ in named[1:]) + "\n" for row in range(rows))
+    if len(set(named)) == len(named) and not any(";" in name or "," in name for name in named):
+        table, _ = read_text_table(f"{quoted}\n{body}".encode(), "a.csv")
+        assert table.column_names == named
+        assert table.column(0).to_pylist() == [str(row) for row in range(rows)]

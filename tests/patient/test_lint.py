@@ -133,7 +133,7 @@ def test_what_cannot_be_judged_is_an_error(changes: dict[str, Any], what: str) -
 def test_an_id_that_stands_twice_names_the_first_file() -> None:
     documents = {"us.toml": {"criterion": [CRITERION]}, "mine.toml": {"criterion": [CRITERION]}, **SOURCES}
     assert [(one.file, one.what) for one in lint(documents, TODAY)] == [
-        ("mine.toml", "id stands twice, first in us.toml")
+        ("mine.toml", "id occurs twice, first in us.toml")
     ]
 
 

@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.patient.pdl1 import Pdl1Score
 from cxpath.patient.tmb import exact_count_interval

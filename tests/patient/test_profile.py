@@ -83,4 +83,4 @@ def test_conflicts_are_named() -> None:
     words = " | ".join(profile_from(stated).conflicts)
     assert "direct HPV test is negative, p16 is positive" in words
     assert "disagree" in words
-    assert "chemoradiation stands in the history" in words
+    assert "chemoradiation is in the history" in words

@@ -1,4 +1,4 @@
-"""Patients as a board meets them, judged in every jurisdiction; and those that were judged wrongly."""
+"""Patients as a board meets them, evaluated in every jurisdiction; and those that were evaluated wrongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On a real drawn slide with the real network: how a slide is cut into tiles must not matter."""
+"""On a real synthetic slide with the real network: how a slide is cut into tiles must not matter."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,7 +24,7 @@ FindCells = Callable[..., CellTable]
 
 @pytest.fixture(scope="module")
 def find(synthetic_slide: SyntheticSlide) -> Iterator[FindCells]:
-    """Find the drawn slide's cells with some settings, and perhaps regions."""
+    """Find the synthetic slide's cells with some settings, and perhaps regions."""
     with open_slide(synthetic_slide.path) as slide:
         tissue = find_tissue(slide)
         detector = Detector(load_model("small"), choose_device("cpu"), tissue.stains)

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from cxpath.data.slide_info import DEFAULT_DAB, SlideInfo, StainBasis, unit
 from cxpath.pipeline.settings import TileSettings
-from cxpath.pipeline.strata import RARE_SHARE, lay_strata
-from cxpath.pipeline.tiles import plan_tiles
+from cxpath.pipeline.tiles import RARE_SHARE, lay_strata, plan_tiles
 from cxpath.tissue.tissue import Tissue
 
 SIDE_PX, OVERVIEW_PX = 8192, 512

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from cxpath.data.slide_info import SlideInfo, StainBasis, TileFrame
@@ -21,8 +20,7 @@ from cxpath.slide.jpeg import decode
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
 from cxpath.tissue.tissue import Tissue
-from tests.slide.jpeg_slides import Storage, write_jpeg_tiff
-from tests.slide.jpeg_slides import tissue as tissue_imported
+from tests.slide.jpeg_slides import Storage, tissue as tissue_imported, write_jpeg_tiff
 
 MPP, NETWORK_MPP, STRIDE_PX, HALO_PX = 0.25, 0.5, 16, 72
 

@@ -80,13 +80,14 @@ SCORE: dict[str, Any] = {
         "height_px": 44_800,
         "mpp": 0.25,
         "mpp_source": "openslide.mpp-x",
+        "colour": None,
     },
     "assay": "22c3",
     "tumour": "cervix",
     "marker": "pdl1",
     "warnings": [
         coded("model_notice", NOTICE),
-        coded("slide_file", "the file holds 2 pictures; the first one is read"),
+        coded("slide_file", "the file contains 2 pictures; the first one is read"),
     ],
     "evaluable": True,
     "not_evaluable_because": [],
@@ -174,6 +175,7 @@ RUN: dict[str, Any] = {
         "level_downsamples": [1.0, 4.0, 16.0, 32.0],
         "bounds_px": [0, 0, 64_000, 44_800],
         "properties": {"openslide.objective-power": "40"},
+        "colour": None,
     },
     "model": {
         "name": "first-light", "version": "1", "digest": "77ab0e19" * 8, "stained_threshold": 0.5,

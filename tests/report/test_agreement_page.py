@@ -78,7 +78,7 @@ def test_subgroups_stand_beside_all_cases_and_all_cases_alone_are_no_table() -> 
 
 
 def test_tables_know_their_round() -> None:
-    """A reader or a site may be called anything: rounds are told apart by their own field."""
+    """A reader or a site may be called anything: rounds are distinguished by their own field."""
     first = statistic(analysis="between readers")
     over = statistic(analysis="within readers", round="1 and 2", reader="round and sand")
     tables = study_tables(study(first, over.model_copy(update={"key": "intra_opa"}), rounds=2))

@@ -170,7 +170,7 @@ def _grade(text: str) -> float:
 
 @pytest.mark.parametrize("fields", PATIENTS)
 def test_the_sheet_can_be_read_at_about_twelve_years(fields: Fields) -> None:
-    """Names of tests and drugs stand in bold and are left out: they are explained beside."""
+    """Names of tests and drugs stand in bold and are left out: they are explained next to."""
     body = re.sub(r"(?s)<(strong|style|title)>.*?</\1>", "", sheet(fields)).partition("<main>")[2]
     text = re.sub(r"</(p|li|td|h1|h2)>", ". ", body.partition("</main>")[0])
     plain = re.sub(r"[.:;]\s*(?=[.])", "", re.sub(r"<[^>]+>", "", text))

@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cxpath.documents.score import Estimate
+from cxpath.documents.estimate import Estimate
 from cxpath.errors import OutputError
 from cxpath.report.board_page import patient_sheet
 from cxpath.report.html import (

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.data.reasons import RESEARCH_USE, ReasonCode
 from cxpath.documents.fields import FieldCounts, FieldEntry
@@ -159,7 +158,7 @@ def test_every_value_of_a_result_is_shown(reports: dict[str, str]) -> None:
         "48 213 viable tumour cells, at least 100 required: adequate",
         "= 100 × (4 102 + 1 848) / (4 102 + 44 111) = 12.34, printed 12", "38.42 mm²",
         "0.81 mm²", "1.64 mm²", "0.12 mm²",
-        "The file holds 2 pictures; the first one is read", "Poisson on the counts, field bootstrap",
+        "The file contains 2 pictures; the first one is read", "Poisson on the counts, field bootstrap",
         "64 000 × 44 800 px, 16.0 × 11.2 mm", "0.25 µm per pixel, from openslide.mpp-x", "first-light 1",
         "9f2c41d7" * 8, "77ab0e19" * 8, "e01d55aa" * 8, "cuda (bfloat16)", "openslide 4.0.1", "total 44.7 s",
         "812 read of 812 planned", "23 November 2026, 09:14 UTC", "Name", "Date", "Comment",
@@ -182,7 +181,7 @@ def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
         "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field of 50 tumour cells",
         "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off would flip.",
         "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
-        "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields hold 35 % of the tumour cells",
+        "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields contain 35 % of the tumour cells",
         "immune cell, positive, too far from tumour to count",
     ]  # fmt: skip
     assert [words for words in shown if words not in text] == []
@@ -325,7 +324,7 @@ def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> N
     assert first["name"] == "The 2 fields that move the score most"
     assert [field["number"] for field in first["fields"]] == [1, 2]
     assert second["name"] == "Local CPS: 1 to below 10"
-    assert second["note"].startswith("31 fields hold 35 % of the tumour cells. Sampled at random")
+    assert second["note"].startswith("31 fields contain 35 % of the tumour cells. Sampled at random")
     assert second["fields"][0]["plain"] == "data:x"
     assert second["fields"][0]["place"] == "1.00 mm from left, 0.25 mm from top"
 

@@ -5,7 +5,17 @@ import pytest
 from cxpath.review.events import Action, Decision, ReviewError
 from cxpath.review.queue import audit_queue
 from cxpath.review.sign import Meaning, sign_decision
-from cxpath.review.state import ReviewState, replay, undo_of
+from cxpath.review.state import (
+    ReviewState,
+    accept_decision,
+    draw_decision,
+    edit_decision,
+    edits_decision,
+    latest_undoable,
+    region_decision,
+    replay,
+    undo_of,
+)
 from cxpath.scores.audit import AuditAnswer, CellAnswer
 from tests.review.records import AUDIT, READER, after, answered, record
 
@@ -103,3 +113,104 @@ def test_the_queue_holds_what_a_reader_has_not_answered() -> None:
     assert [question.row for question in queue.open] == [0, 1, 2, 4, 6, 7, 8, 9, 10, 11]
     assert audit_queue(replay(record()), "somebody else").answered == 0
     assert audit_queue(ReviewState(), READER).done
+
+
+# Decisions that only the browser makes: many cells at once, fields, regions.
+
+TUMOUR: dict[str, object] = {"class": "tumour", "stained": False}
+OTHER: dict[str, object] = {"class": "other", "stained": True}
+RING: dict[str, object] = {"use": "exclude", "points": [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0]]}
+
+
+def test_many_cells_are_edited_by_one_event_and_taken_back_by_one() -> None:
+    events = record()
+    before = replay(events)
+    old = {50: TUMOUR, 51: TUMOUR, 52: OTHER}
+    new: dict[int, dict[str, object]] = {50: OTHER, 51: {"removed": True}, 52: OTHER}
+    more = after(events, edits_decision(old, new, READER))
+    assert len(more) == len(events) + 1
+    assert more[-1].target == "cells 3"
+    assert dict(replay(more).edits) == {**before.edits, **new}
+    assert replay(after(more, undo_of(more, len(more), READER))) == before
+
+
+def test_an_edit_of_one_cell_is_written_as_it_always_was() -> None:
+    assert edits_decision({4: TUMOUR}, {4: OTHER}, READER) == edit_decision(4, TUMOUR, OTHER, READER)
+
+
+def test_an_edit_of_many_cells_must_state_what_held() -> None:
+    events = after(record(), edits_decision({50: TUMOUR, 51: TUMOUR}, {50: OTHER, 51: OTHER}, READER))
+    again = edits_decision({50: TUMOUR, 60: TUMOUR}, {50: TUMOUR, 60: OTHER}, READER)
+    with pytest.raises(ReviewError, match="another value before"):
+        replay(after(events, again))
+
+
+@pytest.mark.parametrize(
+    ("target", "new"),
+    [
+        ("cells 2", [[TUMOUR, [1]]]),
+        ("cells 1", [[TUMOUR, ["1"]]]),
+        ("cells 1", [["tumour", [1]]]),
+        ("cells 1", TUMOUR),
+        ("cells 1", None),
+        ("cells 1", [[TUMOUR, [-1]]]),
+        ("cells 1", [[TUMOUR, 1]]),
+    ],
+)
+def test_an_edit_of_many_cells_that_says_nothing_is_named(target: str, new: object) -> None:
+    with pytest.raises(ReviewError, match="event 9"):
+        replay(after(record(), Decision(READER, Action.EDIT, target, [], new)))
+
+
+def test_a_field_is_accepted_and_no_longer() -> None:
+    events = record()
+    accepted = after(events, accept_decision(12, replay(events), READER, accepted=True))
+    assert replay(accepted).fields == {12}
+    back = after(accepted, accept_decision(12, replay(accepted), READER, accepted=False))
+    assert replay(back) == replay(events)
+    assert replay(after(accepted, undo_of(accepted, len(accepted), READER))) == replay(events)
+    with pytest.raises(ReviewError, match="another value before"):
+        replay(after(accepted, Decision(READER, Action.ACCEPT, "field 12", old=False, new=True)))
+    with pytest.raises(ReviewError, match="neither accepts"):
+        replay(after(events, Decision(READER, Action.ACCEPT, "field 12", old=False, new="yes")))
+
+
+def test_a_region_is_drawn_and_removed() -> None:
+    events = record()
+    drawn = after(events, region_decision(1, replay(events), RING, READER))
+    assert dict(replay(drawn).regions) == {1: RING}
+    removed = after(drawn, region_decision(1, replay(drawn), None, READER))
+    assert replay(removed) == replay(events)
+    with pytest.raises(ReviewError, match="is no region"):
+        replay(after(events, Decision(READER, Action.REGION, "region 1", new={"use": "exclude"})))
+
+
+def test_what_re_scores_the_cells_outlives_a_new_audit_and_voids_a_signature() -> None:
+    events = record()
+    events = after(events, accept_decision(3, replay(events), READER, accepted=True))
+    events = after(events, region_decision(1, replay(events), RING, READER))
+    signed = after(events, sign_decision(events, READER, Meaning.REVIEWED))
+    assert replay(signed).signature is not None
+    again = replay(after(signed, draw_decision(AUDIT, 2, "cxpath")))
+    assert again.same_score(replay(signed))
+    assert again.changes_score()
+    assert again.signature is None
+    assert not ReviewState().changes_score()
+
+
+def test_the_latest_decision_of_a_reader_is_the_one_to_undo() -> None:
+    events = record()
+    assert latest_undoable(events, "Dr B") is None
+    for number in (8, 7, 6, 5, 4, 3):
+        latest = latest_undoable(events, READER)
+        assert latest is not None
+        assert latest.n == number
+        events = after(events, undo_of(events, latest.n, READER))
+    assert latest_undoable(events, READER) is None
+
+
+def test_answers_of_an_earlier_audit_are_not_undone() -> None:
+    events = after(record(), draw_decision(AUDIT, 2, "cxpath"))
+    latest = latest_undoable(events, READER)
+    assert latest is not None
+    assert latest.action is Action.EDIT

@@ -18,7 +18,7 @@ from cxpath.scores.fields import (
 from tests.synthetic_cells import MPP, synthetic_cells
 
 PICTURE = "T+ T+ T- T+ T- T- T- T- T- T- .. .. L+ L-"
-"""Six fields of two places: local CPS 100, 50, 0, 0, 0; an empty place; and one that holds no tumour."""
+"""Six fields of two places: local CPS 100, 50, 0, 0, 0; an empty place; and one that contains no tumour."""
 
 
 def lattice(picture: str = PICTURE) -> FieldLattice:

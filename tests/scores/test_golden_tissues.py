@@ -59,7 +59,7 @@ def test_scores_of_area(picture: str, ic_area: float, tap: float) -> None:
 
 
 def test_the_share_of_every_cell_in_one_story() -> None:
-    """Row 1 a nest, row 2 stroma beside it, row 3 necrosis, row 4 benign glands, then far lymphocytes."""
+    """Row 1 a nest, row 2 stroma next to it, row 3 necrosis, row 4 benign glands, then far lymphocytes."""
     rows = ["T+ T+ T- T- T- T- T- T- T- T-", "L+ M+ L- P+ N+ F+ .. .. .. ..", "T+ T+ L+ X+", "B+ T- M+"]
     cells = synthetic_cells("\n".join(rows) + FAR + " L+ L+ M+")
     cells.region[16:20] = TissueRegion.NECROSIS

@@ -1,12 +1,11 @@
 """A sample of a slide's fields says what the whole slide would, with an interval that covers.
-A score from drawn tiles: estimates of the whole slide, and the same as ever when all are drawn."""
+A score from synthetic tiles: estimates of the whole slide, and the same as ever when all are drawn."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.scores.sampling import (

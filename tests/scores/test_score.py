@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cxpath.data.cells import CellTable, TissueRegion
 from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.score import Adequacy, Estimate, SlideScores
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.score import Adequacy, SlideScores
 from cxpath.errors import ConfigurationError
 from cxpath.scores.score import ScoreEstimate, SensitivityCase, SlideScore, score_cells, score_expression
 from cxpath.scores.settings import Cutoff, Decision, ScoringSettings

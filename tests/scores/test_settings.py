@@ -11,7 +11,7 @@ from cxpath.scores.settings import (
     Decision,
     LaboratoryMapSettings,
     ScoringSettings,
-    judge,
+    decide_cutoff,
 )
 
 ONE = Cutoff(1.0, "label")
@@ -35,7 +35,7 @@ RULE = BorderlineRule(tail=0.025, fold=2.0, tail_beyond=0.125)
 def test_near_the_cut_off_a_small_chance_of_the_other_side_asks_for_review_and_far_away_a_larger_one(
     score: float, probability: float, *, borderline: bool
 ) -> None:
-    assert judge(score, (score, score), probability, ONE, RULE).borderline is borderline
+    assert decide_cutoff(score, (score, score), probability, ONE, RULE).borderline is borderline
 
 
 @pytest.mark.parametrize(("score", "probability"), [(0.2, 0.99), (5.0, 0.01)])
@@ -43,7 +43,7 @@ def test_a_count_on_the_less_likely_side_is_borderline_however_sure_that_is(
     score: float, probability: float
 ) -> None:
     """Calls are known to miss or to invent cells: the score is what was counted, the chance knows better."""
-    assert judge(score, (score, score), probability, ONE, RULE).borderline
+    assert decide_cutoff(score, (score, score), probability, ONE, RULE).borderline
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_count_on_the_less_likely_side_is_borderline_however_sure_that_is(
 def test_a_cut_off_is_decided_only_where_score_and_interval_lie_on_one_side(
     score: float, interval: tuple[float, float], decision: Decision, *, met: bool | None
 ) -> None:
-    verdict = judge(score, interval, 0.5, ONE, RULE)
+    verdict = decide_cutoff(score, interval, 0.5, ONE, RULE)
     assert (verdict.decision, verdict.met) == (decision, met)
 
 

@@ -6,7 +6,7 @@ Here 150 slides show that nothing has come loose.
 import numpy as np
 import pytest
 
-from cxpath.scores.settings import Cutoff, judge
+from cxpath.scores.settings import Cutoff, decide_cutoff
 from scripts.studies.coverage import (
     CAREFUL,
     CUTOFFS,
@@ -49,7 +49,7 @@ def test_flags_are_those_of_the_product_and_fall_with_the_tail(study: Coverage) 
     cutoffs = [Cutoff(at, "") for at in CUTOFFS]
     product = [
         [
-            judge(called, (called, called), chance, cutoff, RULE).borderline
+            decide_cutoff(called, (called, called), chance, cutoff, RULE).borderline
             for chance, cutoff in zip(row, cutoffs, strict=True)
         ]
         for called, row in zip(study.called, study.chance, strict=True)

@@ -1,4 +1,4 @@
-"""The study of sampled slides: strata, and intervals that hold the whole."""
+"""The study of sampled slides: strata, and intervals that contain the whole."""
 
 from __future__ import annotations
 

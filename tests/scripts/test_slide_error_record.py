@@ -40,7 +40,7 @@ def model(tmp_path: Path) -> Path:
 
 def test_the_cards_ten_figures_are_replaced_and_all_else_stays(model: Path, tmp_path: Path) -> None:
     before = read_card(model)
-    measured = measure_slide_error(evaluated(tmp_path / "e", digest=before.digest), "held_out")
+    measured = measure_slide_error([evaluated(tmp_path / "e", digest=before.digest)], ["held_out"])
     record_slide_error(measured, model)
     after = read_card(model)
     assert after.metrics[METRIC_PREFIX + "tumour_recall"].value == pytest.approx(0.8, abs=0.01)
@@ -55,9 +55,11 @@ def test_the_cards_ten_figures_are_replaced_and_all_else_stays(model: Path, tmp_
 def test_only_a_finished_evaluation_of_these_weights_is_recorded(model: Path, tmp_path: Path) -> None:
     before = (model / "card.toml").read_bytes()
     with pytest.raises(ConfigurationError, match="not the model"):
-        record_slide_error(measure_slide_error(evaluated(tmp_path / "a", digest="0" * 64), "held_out"), model)
+        record_slide_error(
+            measure_slide_error([evaluated(tmp_path / "a", digest="0" * 64)], ["held_out"]), model
+        )
     with pytest.raises(ConfigurationError, match="says which model"):
-        record_slide_error(measure_slide_error(evaluated(tmp_path / "b"), "held_out"), model)
+        record_slide_error(measure_slide_error([evaluated(tmp_path / "b")], ["held_out"]), model)
     assert (model / "card.toml").read_bytes() == before
 
 
@@ -72,7 +74,7 @@ def test_only_a_finished_evaluation_of_these_weights_is_recorded(model: Path, tm
 )
 def test_what_would_mislead_is_one_line(tmp_path: Path, made: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said) as caught:
-        measure_slide_error(evaluated(tmp_path / "e", **made), "held_out")
+        measure_slide_error([evaluated(tmp_path / "e", **made)], ["held_out"])
     assert "\n" not in str(caught.value)
 
 
@@ -81,14 +83,38 @@ def test_slides_without_a_stained_cell_cannot_say_how_many_are_missed(tmp_path: 
     without = [[0] * 6, *SLIDE[1:]]
     for path in (folder / "items").glob("s*-0.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"table": without}))
-    with pytest.raises(ConfigurationError, match="no held-out slide holds such a cell"):
-        measure_slide_error(folder, "held_out")
+    with pytest.raises(ConfigurationError, match="no held-out slide contains such a cell"):
+        measure_slide_error([folder], ["held_out"])
 
 
 def test_a_folder_without_slides_and_a_damaged_one_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="no evaluated slides"):
-        measure_slide_error(tmp_path, "held_out")
+        measure_slide_error([tmp_path], ["held_out"])
     folder = evaluated(tmp_path / "e")
     (folder / "items" / "s3-0.json").write_text("{")
     with pytest.raises(ConfigurationError, match=r"s3-0\.json: not readable"):
-        measure_slide_error(folder, "held_out")
+        measure_slide_error([folder], ["held_out"])
+
+
+def test_slides_of_two_evaluations_of_one_model_are_taken_together(model: Path, tmp_path: Path) -> None:
+    digest = read_card(model).digest
+    first = evaluated(tmp_path / "synthetic", digest=digest)
+    second = evaluated(tmp_path / "restained", digest=digest)
+    for path in (second / "items").glob("s*-0.json"):
+        missing_half = [[40, 55, 0, 0, 0, 5], *SLIDE[1:]]
+        item = json.loads(path.read_text()) | {"arm": "restained", "table": missing_half}
+        path.write_text(json.dumps(item))
+    together = measure_slide_error([first, second], ["held_out", "restained"])
+    assert together.error.held_out_slides == 24
+    assert 0.5 < together.error.tumour_recall < 0.8
+    assert together.error.tumour_recall_spread > 0.5
+    record_slide_error(together, model)
+    assert "arms held_out and restained" in read_card(model).metrics[METRIC_PREFIX + "tumour_recall"].method
+
+
+def test_evaluations_of_different_models_are_not_taken_together(tmp_path: Path) -> None:
+    folders = [evaluated(tmp_path / name, digest=name * 64) for name in ("a", "b")]
+    for path in (folders[1] / "items").glob("s*-0.json"):
+        path.write_text(path.read_text().replace("held_out", "restained"))
+    with pytest.raises(ConfigurationError, match="different models"):
+        measure_slide_error(folders, ["held_out", "restained"])

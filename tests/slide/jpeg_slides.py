@@ -75,7 +75,7 @@ def write_jpeg_tiff(
     missing: frozenset[tuple[int, int]] = frozenset(),
     **options: Any,
 ) -> Path:
-    """Write levels; `missing` holds (level, tile number) of tiles never written."""
+    """Write levels; `missing` contains (level, tile number) of tiles never written."""
     with tifffile.TiffWriter(path, bigtiff=options.pop("bigtiff", False)) as tiff:
         for index, level in enumerate(levels):
             streams = list(_streams(level, storage))

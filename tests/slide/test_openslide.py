@@ -164,7 +164,7 @@ def test_a_larger_picture_that_is_not_read_is_named(tmp_path: Path) -> None:
     with open_slide(path) as slide:
         assert (slide.width_px, slide.mpp) == (200, 1.0)
         assert slide.warnings == (
-            "the file holds a larger picture of 800 x 600 px; its first one of 200 x 150 px is read",
+            "the file contains a larger picture of 800 x 600 px; its first one of 200 x 150 px is read",
         )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.slide.resample import Sampling, resample
 from tests.slide.synthetic_slides import RGB, exact_region, speckle

@@ -6,8 +6,7 @@ import logging
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.errors import ResolutionError
 from cxpath.slide.resolution import (

@@ -62,7 +62,7 @@ def test_every_way_of_storing_rgb(tmp_path: Path, stored: RGB, options: dict[str
 def test_levels_in_sub_directories_are_used(tmp_path: Path) -> None:
     path = tmp_path / "pyramid.ome.tif"
     how: dict[str, Any] = {"tile": (64, 64), "photometric": "rgb"}
-    other = 255 - block_mean(PICTURE, 2)  # told apart from level 0
+    other = 255 - block_mean(PICTURE, 2)  # distinguished from level 0
     with tifffile.TiffWriter(path, ome=True) as tiff:
         tiff.write(PICTURE, subifds=1, metadata={"axes": "YXS", "PhysicalSizeX": 0.3}, **how)
         tiff.write(other, subfiletype=1, **how)
@@ -195,7 +195,7 @@ def test_absurd_counts_are_refused_before_tifffile_lists_them(
     path = write_with_ome_xml(tmp_path / "a.ome.tif", ome_xml(ome_picture((333, 211), 0.3, **attributes)))
     with pytest.raises(UnreadableSlideError) as caught:
         open_slide(path)
-    assert f"{path}: damaged: its OME-XML holds" in caught.value.message
+    assert f"{path}: damaged: its OME-XML contains" in caught.value.message
     assert says in caught.value.message
 
 
@@ -210,7 +210,7 @@ def test_absurd_counts_are_refused_before_tifffile_lists_them(
 )
 def test_hostile_ome_xml_ends_in_one_line(tmp_path: Path, xml: bytes) -> None:
     path = write_with_ome_xml(tmp_path / "a.ome.tif", xml)
-    with pytest.raises(UnreadableSlideError, match="its OME-XML holds") as caught:
+    with pytest.raises(UnreadableSlideError, match="its OME-XML contains") as caught:
         open_slide(path, mpp=0.3)
     assert "\n" not in str(caught.value)
 
@@ -325,7 +325,7 @@ def test_samples_not_declared_transparency_are_left_out(
 
 def test_smaller_copies_of_such_a_picture_are_its_levels(tmp_path: Path) -> None:
     four = np.dstack([PICTURE_OF_PLAIN_TIFF, np.zeros((90, 120), dtype=np.uint8)])
-    other = 255 - four[::2, ::2]  # told apart from level 0
+    other = 255 - four[::2, ::2]  # distinguished from level 0
     path = write_tiff(tmp_path / "a.tif", [four, other], extrasamples=["UNSPECIFIED"])
     with open_slide(path) as slide:
         assert slide.info.level_downsamples == (1.0, 2.0)
@@ -379,7 +379,7 @@ def test_printing_resolutions_are_never_believed(tmp_path: Path, unit: str) -> N
 def test_further_pages_are_announced(tmp_path: Path) -> None:
     path = write_tiff(tmp_path / "a.tif", [PICTURE_OF_PLAIN_TIFF, PICTURE_OF_PLAIN_TIFF[:40, :40]], tile=None)
     with open_slide(path) as slide:
-        assert slide.warnings == ("the file holds 2 pictures; the first one is read",)
+        assert slide.warnings == ("the file contains 2 pictures; the first one is read",)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """What is drawn is what the truth says: completeness, cytoplasm, nucleus; one cell at a time.
-The ground beneath the cells: each named trap colours where it should, and grows with its parameter.
+The ground beneath the cells: each named hard negative colours where it should, and grows with its parameter.
 A window is painted alike whether alone or as part of a larger one, and DAB lies where the truth says."""
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.tissue.artefacts.blur import (
     FocusLattice,

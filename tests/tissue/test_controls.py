@@ -100,5 +100,5 @@ def test_troubles_warn_or_refuse_as_set() -> None:
     assert missing.verdict is Verdict.NOT_FOUND
     refused, warned = control_troubles([missing], ControlSettings())
     assert refused == ()
-    assert "holds too little tissue to measure" in warned[0].text
+    assert "contains too little tissue to measure" in warned[0].text
     assert control_troubles([missing], ControlSettings(on_failure=OnFailure.REFUSE)) == (warned, ())

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from cxpath.tissue.artefacts.bubble_edge_dark import find_bubbles, find_dark, find_edges
 from cxpath.tissue.artefacts.fold import find_folds

@@ -1,6 +1,5 @@
 import numpy as np
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from cxpath.data.reasons import ReasonCode
 from cxpath.tissue.artefacts.find import why_too_spoiled

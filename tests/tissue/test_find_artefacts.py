@@ -109,6 +109,6 @@ def test_a_failed_control_refuses_the_slide_when_asked_to(open_inked: OpenInked)
     settings = CONTROLS_APART.model_copy(update={"on_failure": OnFailure.REFUSE})
     with open_inked(ink=0.0) as slide:  # one piece: the rule finds no control
         tissue = find_tissue(slide, TissueSettings(control=ControlRule.RIGHT), None, settings)
-    assert "holds too little tissue" in tissue.unfit_because[0].text
+    assert "contains too little tissue" in tissue.unfit_because[0].text
     assert tissue.warnings == ()
     assert tissue.areas.scored_mm2 > 0.3

@@ -351,7 +351,7 @@ def test_cores_tiles_and_lines_are_passed_over_and_said(
         (b"", "the file is empty"),
         (b"{", "not valid JSON"),
         (b'{"type": "Topology"}', "not a GeoJSON FeatureCollection"),
-        (b'{"type": "FeatureCollection", "features": []}', "holds no point or outline"),
+        (b'{"type": "FeatureCollection", "features": []}', "contains no point or outline"),
         (b"\x1f\x8bbroken", "cannot be read"),
     ],
 )

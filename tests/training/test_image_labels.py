@@ -85,7 +85,7 @@ def test_around_ignored_cells_and_in_ignored_areas_nothing_is_learned() -> None:
     assert not seen.complete.contains(Point(105, 105))
     assert seen.complete.contains(Point(120, 100))
     assert not seen.complete.contains(Point(250, 210))
-    assert seen.cells.x_px.tolist() == [104], "beside an unsure cell a sure one still teaches"
+    assert seen.cells.x_px.tolist() == [104], "next to an unsure cell a sure one still teaches"
 
 
 def test_cells_outside_the_areas_can_be_left_out() -> None:

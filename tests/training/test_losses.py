@@ -70,7 +70,7 @@ def test_a_near_miss_is_cheaper_than_a_far_one() -> None:
 def test_a_batch_without_cells_has_a_finite_loss_with_gradient() -> None:
     truth = targets()
     empty = Targets(
-        torch.zeros_like(truth.centre), truth.judged, truth.offset, torch.full_like(truth.fine, -1),
+        torch.zeros_like(truth.centre), truth.scored, truth.offset, torch.full_like(truth.fine, -1),
         truth.stain, torch.zeros_like(truth.stain_weight), truth.region, torch.zeros_like(truth.placed),
     )  # fmt: skip
     outputs = [part.clone().requires_grad_() for part in perfect(truth)]

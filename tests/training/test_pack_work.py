@@ -73,11 +73,11 @@ def test_a_folder_that_holds_no_model_is_refused_before_anything_is_measured(
 ) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds something that is no model"):
+    with pytest.raises(OutputError, match="contains something that is no model"):
         pack_work(
             read_training_settings(config), tmp_path, tmp_path / "notes", command="x", source=blob_field
         )
     assert not (tmp_path / "fields").exists()
-    with pytest.raises(OutputError, match="holds something that is no model"):
+    with pytest.raises(OutputError, match="contains something that is no model"):
         pack_work(read_training_settings(config), tmp_path, config, command="x", source=blob_field)
     assert (tmp_path / "notes" / "a.txt").read_text() == "mine"

@@ -158,7 +158,7 @@ def test_nothing_is_learned_under_an_artefact() -> None:
     targets = restained_targets(
         [RestainedCrop(np.zeros((64, 64, 3), np.uint8), rows, ignore)], LossSettings()
     )
-    assert not targets.judged[0, 2:4, 2:4].any()
+    assert not targets.scored[0, 2:4, 2:4].any()
     assert int(targets.fine[0, 2, 2]) == UNLABELLED
 
 

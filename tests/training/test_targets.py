@@ -108,8 +108,8 @@ def test_nothing_about_cells_is_learned_where_the_drawing_says_so() -> None:
     ignore = np.zeros((8, 8), bool)
     ignore[1, 1] = True
     targets = field_targets(replace(two_cells(), ignore=ignore), SETTINGS)
-    assert not targets.judged[2:4, 2:4].any()
-    assert targets.judged.sum() == 16 * 16 - 4
+    assert not targets.scored[2:4, 2:4].any()
+    assert targets.scored.sum() == 16 * 16 - 4
     assert targets.fine[2, 3] == UNLABELLED
     assert targets.stain_weight[:, 2, 3].tolist() == [0, 0]
 
@@ -126,7 +126,7 @@ def test_an_empty_field_teaches_that_it_is_empty() -> None:
         field_of(cells_at(none, none, none.astype(np.uint8), none.astype(bool))), SETTINGS
     )
     assert targets.centre.max() == 0
-    assert targets.judged.all()
+    assert targets.scored.all()
     assert (targets.fine == UNLABELLED).all()
 
 

@@ -1,1 +1,5 @@
 """Agreement between readers and with the software: statistics, studies, planning and calibration. Pure."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

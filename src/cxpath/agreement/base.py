@@ -22,7 +22,7 @@ from pydantic import Field, field_validator
 from scipy.special import betaincinv, ndtr, ndtri
 from scipy.stats import t as t_distribution
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 # How much partial agreement counts: weights of pairs of ordered categories, 1 on the diagonal.
 
@@ -72,7 +72,7 @@ def reaching(scores: Floats, cutoff: float) -> Floats:
     return np.where(np.isfinite(scores), (scores >= cutoff).astype(np.float64), np.nan)
 
 
-# What a study of agreement may be told.
+# What a study of agreement may be given.
 
 
 class AgreementSettings(Settings):
@@ -192,7 +192,7 @@ class Draws:
     Parameters
     ----------
     weights : float64 array, (B, N)
-        How often each replicate holds each case.
+        How often each replicate contains each case.
     cluster : int64 array, (N,)
         The patient of each case.
     level : float
@@ -273,7 +273,7 @@ def interval_of(values: Floats, draws: Draws) -> Interval | None:
     return Interval(float(low), float(high), method)
 
 
-def expanded_tail(n: int, level: float) -> float:
+def expanded_tail(n: float, level: float) -> float:
     """Return the share of replicates beyond each end, below the nominal one (Hesterberg 2015)."""
     t = t_distribution.ppf((1 + level) / 2, n - 1)
     return float(ndtr(-np.sqrt(n / (n - 1)) * t))
@@ -465,7 +465,7 @@ def smoothed(shares: NDArray[np.float64], cases: float | NDArray[np.int64]) -> N
 
     For intervals alone: where nearly all cases are of one category, chance would otherwise seem to explain
     nearly everything, and with it the interval widens or fails by the accident of one case. Chosen by
-    simulation: 95 % intervals of kappa hold the truth in 94 to 99 % of studies of 30 cases.
+    simulation: 95 % intervals of kappa contain the truth in 94 to 99 % of studies of 30 cases.
     """
     return np.asarray((cases * shares + 1 / shares.shape[-1]) / (cases + 1))
 

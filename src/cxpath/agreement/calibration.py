@@ -11,7 +11,7 @@ from scipy.optimize import isotonic_regression
 from cxpath.agreement.base import Statistic, draw_cases, measured, pair_up, reaching
 from cxpath.agreement.continuous import Scale, concordance, concordance_statistic, lins_concordance
 from cxpath.agreement.readers import PairwiseMeasure, ReaderPairs, pairwise_measure
-from cxpath.data.reads import ScoreMap
+from cxpath.data import ScoreMap
 from cxpath.errors import StudyError
 
 # Which threshold agrees best with a laboratory's reads, and how well it would do on cases it never saw.
@@ -225,7 +225,7 @@ def choose_map(
     choice: ThresholdChoice,
     seed: int = 1,
 ) -> MapChoice:
-    """Fit a map beside a chosen threshold, and say honestly whether it helps.
+    """Fit a map next to a chosen threshold, and say honestly whether it helps.
 
     Parameters
     ----------

@@ -22,8 +22,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import binomtest
-from scipy.stats import t as t_distribution
+from scipy.stats import binomtest, t as t_distribution
 
 from cxpath.agreement.base import (
     Draws,
@@ -436,7 +435,7 @@ def _over_cases(counts: Floats, weighting: Weighting, chance: Chance, level: flo
 #
 # Categories are numbered from 0 and their number is stated, so that one that nobody used keeps its distance.
 # When both readers gave one category to all cases chance explains everything: kappa is not defined. It falls
-# with skewed prevalence though agreement stays; AC1 beside it does not.
+# with skewed prevalence though agreement stays; AC1 next to it does not.
 
 
 def kappa_of_tables(tables: Floats, weights: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """Cells of one observer against cells of another: found or not, called alike or not, counted alike or not.
 
-Detection is judged by the best one-to-one assignment within a radius in micrometres, never by nearest
+Detection is evaluated by the best one-to-one assignment within a radius in micrometres, never by nearest
 neighbours taken in turn, at several radii, since no radius is agreed upon. Intervals are over images; with
 one image there are none.
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement.base import Draws, Statistic, Weighted, measured
-from cxpath.data.matching import match_points
+from cxpath.data import match_points
 
 Floats = NDArray[np.float64]
 RADII_UM = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0)

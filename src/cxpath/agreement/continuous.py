@@ -14,9 +14,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import f as f_distribution
-from scipy.stats import nct, ncx2
-from scipy.stats import t as t_distribution
+from scipy.stats import f as f_distribution, nct, ncx2, t as t_distribution
 
 from cxpath.agreement.base import (
     Draws,
@@ -348,7 +346,7 @@ def total_deviation(pair: Pair, share: float = 0.9) -> Statistic:
         of,
         len(pair),
         pair.draws,
-        method=f"distance that holds {100 * share:g} % of differences, taken as normal",
+        method=f"distance that contains {100 * share:g} % of differences, taken as normal",
         source="Lin 2000, Statistics in Medicine 19:255",
         note=pair.note,
     )
@@ -377,7 +375,7 @@ def deviation_quantile(pair: Pair, share: float = 0.9) -> Statistic:
         of,
         len(pair),
         pair.draws,
-        method="smallest absolute difference that holds this share of cases, no distribution assumed",
+        method="smallest absolute difference that contains this share of cases, no distribution assumed",
         source="Lin 2000, Statistics in Medicine 19:255, without normality",
         note=pair.note,
     )
@@ -503,7 +501,7 @@ def icc_statistic(ratings: Floats, form: Form) -> Weighted:
 def f_interval(ratings: Floats, form: Form, level: float = 0.95) -> Interval:
     """Return the interval that rests on F-distributed mean squares: normal cases, readers and errors.
 
-    On skewed scores it covers far less than it says; see the bootstrap beside it.
+    On skewed scores it covers far less than it says; see the bootstrap next to it.
 
     Parameters
     ----------

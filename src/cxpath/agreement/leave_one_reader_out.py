@@ -1,9 +1,9 @@
-"""Each reader against the others, and the software against the same others: judged alike.
+"""Each reader against the others, and the software against the same others: evaluated alike.
 
 For every reader the consensus of all *other* readers is the reference, both for that reader and for the
 software. So neither is compared with a consensus that it took part in, both meet references made of as many
-readers, and both are judged on the same cases: those that the software scored. The software is not inferior
-when the interval of the difference lies above minus the margin.
+readers, and both are evaluated on the same cases: those that the software scored. The software is not
+inferior when the interval of the difference lies above minus the margin.
 
 References
 ----------
@@ -81,7 +81,7 @@ def _one_pair(reads: Floats, references: Floats, place: int) -> ReaderPairs:
     return ReaderPairs(reads[:, place : place + 1], references[:, place : place + 1])
 
 
-def software_beside_readers(
+def software_with_readers(
     matrix: ReadMatrix, software: Scored, draws: Draws, settings: AgreementSettings
 ) -> list[Statistic]:
     """Return how alike software and readers are, readers among themselves, and the difference with its test.

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ from cxpath.agreement.categorical import Chance, Metric, category_counts, chance
 from cxpath.agreement.comparison import level_names
 from cxpath.agreement.continuous import Form, Scale, icc
 from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
-from cxpath.data.reads import Read, ReadState
+from cxpath.data import Read, ReadState
 from cxpath.errors import StudyError
 
 # How alike two readers are, for many pairs of readers at once.
@@ -43,6 +45,12 @@ from cxpath.errors import StudyError
 
 
 Floats = NDArray[np.float64]
+
+_VALUES_AT_A_TIME = 1 << 18
+"""Values of pairs that are computed at once: they stay in the processor's cache."""
+_DRAWS_AT_A_TIME = 256
+"""Draws that are summed at once: enough for a quick product of matrices, and memory stays flat."""
+_EXACT_IN_FLOAT32 = 1 << 24
 
 
 class PairwiseMeasure(StrEnum):
@@ -62,10 +70,14 @@ class ReaderPairs:
     ----------
     a, b : float64 array, (N, P)
         Reads of the first and second of each pair; NaN without a read.
+    readers : tuple of arrays, optional
+        Reads of R readers, (N, R), and which of them is the first and the second of each pair, (P,), where
+        few readers make many pairs: sums over cases are then needed once a reader.
     """
 
     a: Floats
     b: Floats
+    readers: tuple[Floats, NDArray[np.intp], NDArray[np.intp]] | None = None
 
     def only(self, kept: NDArray[np.bool_]) -> ReaderPairs:
         """Return the pairs on some of the cases."""
@@ -75,7 +87,7 @@ class ReaderPairs:
 def all_pairs(reads: Floats) -> ReaderPairs:
     """Return every two columns of reads, (N, R), as pairs, (N, R (R − 1) / 2)."""
     first, second = np.triu_indices(reads.shape[1], k=1)
-    return ReaderPairs(reads[:, first], reads[:, second])
+    return ReaderPairs(reads[:, first], reads[:, second], (reads, first, second))
 
 
 def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[Floats], Floats]:
@@ -87,21 +99,119 @@ def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[
     measure : PairwiseMeasure
         Codes are 0 and 1 for all but Lin's concordance.
     """
-    both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
-    a, b = np.where(both, pairs.a, 0.0), np.where(both, pairs.b, 0.0)
-    present = both.astype(np.float64)
-    if measure is PairwiseMeasure.CCC:
-        return _concordance(a, b, present)
-    agree = np.where(a == b, present, 0.0)
+    sums, value = _sums_of(pairs, measure), _VALUE_OF.get(measure, partial(_corrected, measure))
 
     def of(weights: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            n = weights @ present
-            seen = weights @ agree / n
-            chance = _chance(weights @ a / n, weights @ b / n, measure)
-            return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+            return value(*(part[:] for part in sums(weights)))
 
     return of
+
+
+class _PairSums(Protocol):
+    """Sums over cases, (B, P): an array, or what makes one for some rows."""
+
+    def __getitem__(self, rows: slice, /) -> Floats: ...
+
+
+class _ReaderSums:
+    """Sums of each reader, (B, R), laid out for pairs when they are asked for; of both readers, added up."""
+
+    def __init__(self, sums: Floats, *places: NDArray[np.intp]) -> None:
+        self._sums, self._places = sums, places
+
+    def __getitem__(self, rows: slice, /) -> Floats:
+        return np.asarray(sum(self._sums[rows][:, place] for place in self._places), dtype=np.float64)
+
+
+_Sum = Callable[[Floats], _PairSums]
+
+
+def _sums_of(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[Floats], tuple[_PairSums, ...]]:
+    """Return what a measure needs of the cases, as a function of their weights."""
+    both = np.asarray(np.isfinite(pairs.a) & np.isfinite(pairs.b))
+    number = _weighed_number(both)
+    if measure is PairwiseMeasure.CCC:
+        means = [_of_reads(pairs, both, lambda reads: reads, side) for side in ((0,), (1,))]
+        squares = _of_reads(pairs, both, lambda reads: reads**2, (0, 1))
+        product = _weighed(_without_gaps(pairs.a * pairs.b, both))
+        needed = [number, *means, squares, product]
+    else:
+        needed = [number, _weighed_number(both & (pairs.a == pairs.b))]
+        if measure is not PairwiseMeasure.OPA:
+            needed += _yes_sums(pairs, both)
+    return lambda weights: tuple(of(weights) for of in needed)
+
+
+def _yes_sums(pairs: ReaderPairs, both: NDArray[np.bool_]) -> list[_Sum]:
+    """Return the weight of the first reads that are yes, and of the second."""
+    if pairs.readers is None or not both.all():
+        return [_weighed_number(both & (reads > 0)) for reads in (pairs.a, pairs.b)]
+    return [_of_reads(pairs, both, lambda reads: (reads > 0).astype(np.float64), (side,)) for side in (0, 1)]
+
+
+def _of_reads(
+    pairs: ReaderPairs, both: NDArray[np.bool_], of: Callable[[Floats], Floats], sides: tuple[int, ...]
+) -> _Sum:
+    """Return the sum over cases of something of the first reads, the second, or both, added up."""
+    if pairs.readers is None or not both.all():
+        own = (pairs.a, pairs.b)
+        return _weighed(np.asarray(sum(_without_gaps(of(own[side]), both) for side in sides)))
+    reads, *places = pairs.readers
+    table, wanted = of(reads), [place for side, place in enumerate(places) if side in sides]
+    return lambda weights: _ReaderSums(weights @ table, *wanted)
+
+
+def _weighed(table: Floats) -> _Sum:
+    return lambda weights: weights @ table
+
+
+def _without_gaps(reads: Floats, both: NDArray[np.bool_]) -> Floats:
+    return reads if both.all() else np.where(both, reads, 0.0)
+
+
+def _weighed_number(marked: NDArray[np.bool_]) -> _Sum:
+    """Return the weight of the marked cases of each pair, as a function of case weights.
+
+    Replicates contain cases whole times. Sums of whole numbers are exact in float32, too, which needs half
+    the memory and half the time; where all cases are marked, one sum serves all pairs.
+    """
+    if marked.all():
+        return lambda weights: np.broadcast_to(
+            weights.sum(axis=1, keepdims=True), (len(weights), marked.shape[1])
+        )
+    table = marked.astype(np.float32)
+
+    def of(weights: Floats) -> Any:
+        whole = bool((weights == np.rint(weights)).all()) and weights.sum(axis=1).max() < _EXACT_IN_FLOAT32
+        return weights.astype(np.float32) @ table if whole else weights @ table.astype(np.float64)
+
+    return of
+
+
+def _share(number: Floats, agree: Floats) -> Floats:
+    return np.divide(agree, number, dtype=np.float64)
+
+
+def _corrected(measure: PairwiseMeasure, number: Floats, agree: Floats, a: Floats, b: Floats) -> Floats:
+    """Return agreement corrected for chance, from the weight of cases, of those that agree, of each yes."""
+    seen, chance = _share(number, agree), _chance(_share(number, a), _share(number, b), measure)
+    return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+
+
+def _concordance(number: Floats, a: Floats, b: Floats, squares: Floats, product: Floats) -> Floats:
+    """Return Lin's coefficient (Lin 1989) from sums of reads, of their squares and of their product."""
+    mean_a, mean_b = a / number, b / number
+    spread = squares / number - mean_a**2 - mean_b**2
+    below = spread + (mean_a - mean_b) ** 2
+    together = product / number - mean_a * mean_b
+    return np.where(below > 1e-12, 2 * together / below, np.nan)
+
+
+_VALUE_OF: Mapping[PairwiseMeasure, Callable[..., Floats]] = {
+    PairwiseMeasure.OPA: _share,
+    PairwiseMeasure.CCC: _concordance,
+}
 
 
 def _chance(p: Floats, q: Floats, measure: PairwiseMeasure) -> Floats:
@@ -149,22 +259,6 @@ def chance_slope(pairs: ReaderPairs, measure: PairwiseMeasure) -> float:
     return float(mean_over_pairs(np.where(number > 0, 1 / (1 - _chance(p, q, measure)), np.nan)))
 
 
-def _concordance(a: Floats, b: Floats, present: Floats) -> Callable[[Floats], Floats]:
-    """Lin's coefficient of all pairs (Lin 1989), from sums."""
-    squares, product = a**2 + b**2, a * b
-
-    def of(weights: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            n = weights @ present
-            mean_a, mean_b = weights @ a / n, weights @ b / n
-            spread = weights @ squares / n - mean_a**2 - mean_b**2
-            below = spread + (mean_a - mean_b) ** 2
-            together = weights @ product / n - mean_a * mean_b
-            return np.where(below > 1e-12, 2 * together / below, np.nan)
-
-    return of
-
-
 def mean_over_pairs(values: Floats) -> Floats:
     """Return means over the last axis, leaving out what is not defined; NaN where nothing is."""
     known = np.isfinite(values)
@@ -201,8 +295,22 @@ def mean_pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Weigh
     pairs : ReaderPairs
     measure : PairwiseMeasure
     """
-    of = pairwise_measure(pairs, measure)
-    return lambda weights: mean_over_pairs(of(weights))
+    sums, value = _sums_of(pairs, measure), _VALUE_OF.get(measure, partial(_corrected, measure))
+    rows = max(1, _VALUES_AT_A_TIME // max(1, pairs.a.shape[1]))
+
+    def mean(weights: Floats) -> Floats:
+        found = []
+        for start in range(0, len(weights), _DRAWS_AT_A_TIME):
+            parts = sums(weights[start : start + _DRAWS_AT_A_TIME])
+            number = min(_DRAWS_AT_A_TIME, len(weights) - start)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found += [
+                    mean_over_pairs(value(*(part[row : row + rows] for part in parts)))
+                    for row in range(0, number, rows)
+                ]
+        return np.concatenate(found)
+
+    return mean
 
 
 def pairwise_matrix(reads: Floats, measure: PairwiseMeasure) -> Floats:
@@ -368,7 +476,7 @@ def _groups(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> dict[str
 #
 # Random effects without interaction, estimated without iteration (MIVQUE(0), the same as the analysis of
 # variance where nothing is missing). An estimate below zero is given as zero, with a note. A factor with one
-# level, or one that stands for the cases themselves, cannot be told apart and is left out.
+# level, or one that stands for the cases themselves, cannot be distinguished and is left out.
 
 
 Codes = NDArray[np.int64]
@@ -403,7 +511,9 @@ def mivque0(values: Floats, factors: Mapping[str, Codes]) -> dict[str, float]:
 
 
 def _compact(code: Codes) -> Codes:
-    return np.unique(code, return_inverse=True)[1].astype(np.int64)
+    """Return the levels that are there, numbered from 0 without gaps in their order."""
+    present = np.bincount(code) > 0
+    return np.asarray(np.cumsum(present)[code] - 1, dtype=np.int64)
 
 
 def variance_components(
@@ -435,7 +545,7 @@ def variance_components(
     left_out = [
         _shares(mivque0(values[kept], {name: code[kept] for name, code in factors.items()}))
         for kept in (cluster[unit] != patient for patient in patients)
-        if len(np.unique(unit[kept])) >= 2
+        if np.count_nonzero(np.bincount(unit[kept])) >= 2
     ]
     shares = _shares(whole)
     return [
@@ -595,7 +705,7 @@ def _average_agreement(counts: Floats, draws: Draws) -> Iterator[Statistic]:
             share,
             len(counts),
             draws,
-            method="pairs of reads of a case that agree so, of those that hold such a read",
+            method="pairs of reads of a case that agree so, of those that contain such a read",
             source="Cicchetti & Feinstein 1990, J Clin Epidemiol 43:551",
             readers=int(reads.max(initial=0)),
             undefined="not defined: no such read",

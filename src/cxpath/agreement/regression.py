@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import kolmogorov, ndtri
-from scipy.stats import kendalltau
-from scipy.stats import t as t_distribution
+from scipy.stats import kendalltau, t as t_distribution
 
 from cxpath.agreement.base import (
     Interval,
@@ -132,8 +131,9 @@ def _jackknife_interval(value: float, left_out: Floats, level: float) -> Interva
 
 # Passing-Bablok lines of many bootstrap replicates at once.
 #
-# A replicate holds case i w_i times, and so the slope between cases i and j w_i w_j times; what a case makes
-# with its own copies is no slope. The slopes are sorted once, and each replicate only counts along them.
+# A replicate contains case i w_i times, and so the slope between cases i and j w_i w_j times; what a case
+# makes with its own copies is no slope. The slopes are sorted once, and each replicate only counts along
+# them.
 
 
 MOST_AT_ONCE = 4_000_000
@@ -149,7 +149,7 @@ def weighted_lines(x: Floats, y: Floats, weights: Floats) -> tuple[Floats, Float
     ----------
     x, y : float64 array, (N,)
     weights : float64 array, (B, N)
-        Whole numbers: how often each replicate holds each case.
+        Whole numbers: how often each replicate contains each case.
 
     Returns
     -------
@@ -205,7 +205,7 @@ def _slopes_of(weights: Floats, i: NDArray[np.int64], j: NDArray[np.int64], slop
 
 
 def _neighbours(values: Floats, reached: Floats, rank: Floats) -> tuple[Floats, Floats]:
-    """Return the values of a rank counted from 1: twice the same, or the two beside a half rank.
+    """Return the values of a rank counted from 1: twice the same, or the two next to a half rank.
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ def cusum_p(x: Floats, y: Floats, slope: float, intercept: float) -> float:
     """Return the probability of so large a cumulative sum of sides if the relation is a line.
 
     Points above the line score √(l⁻/l⁺), points below −√(l⁺/l⁻), in order along the line; the largest
-    sum over √(l⁻ + 1) is judged by Kolmogorov and Smirnov's distribution.
+    sum over √(l⁻ + 1) is tested against Kolmogorov and Smirnov's distribution.
 
     Parameters
     ----------

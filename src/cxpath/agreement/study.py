@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -24,7 +24,7 @@ from cxpath.agreement.base import (
 )
 from cxpath.agreement.comparison import Indeterminate, Scored, compare
 from cxpath.agreement.continuous import Scale, concordance
-from cxpath.agreement.leave_one_reader_out import each_reader, software_beside_readers
+from cxpath.agreement.leave_one_reader_out import each_reader, software_with_readers
 from cxpath.agreement.readers import (
     BINARY,
     KEYS,
@@ -41,7 +41,7 @@ from cxpath.agreement.readers import (
     read_matrix,
     remembered,
 )
-from cxpath.data.reads import Read
+from cxpath.data import Read
 from cxpath.errors import StudyError
 
 # Where a number of the study misleads, and what the cases do not allow to say.
@@ -61,7 +61,7 @@ def caveats(
     statistics: Sequence[Statistic],
     settings: AgreementSettings,
 ) -> list[str]:
-    """Return what a reader of the report must be told, each in one sentence.
+    """Return what a reader of the report must know, each in one sentence.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def _kappa(statistics: Sequence[Statistic]) -> Iterator[str]:
             yield (
                 f"At {cutoff} the prevalence is {_percent(worst)}: kappa and alpha are low there even when "
                 "readers agree (with PPA and NPA of 0.90 kappa is 0.80 at 50 % and 0.61 at 89 %). Quote PPA, "
-                "NPA and AC1 beside kappa."
+                "NPA and AC1 with kappa."
             )
 
 
@@ -133,7 +133,7 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
     scores = scores[np.isfinite(scores)]
     first, last = settings.cutoffs[0], settings.cutoffs[-1]
     if len(readers.units) < FEWEST_CASES:
-        yield f"{len(readers.units)} cases: a validation should hold {FEWEST_CASES} or more."
+        yield f"{len(readers.units)} cases: a validation should contain {FEWEST_CASES} or more."
     below = int(np.count_nonzero(scores < first))
     if reference and below < FEWEST_BELOW:
         yield f"Only {below} cases lie below {first:g}: NPA rests on few; aim for {FEWEST_BELOW} or more."
@@ -368,6 +368,8 @@ class AgreementStudy:
     statistics : tuple of Statistic
     warnings : tuple of str
         Where a number misleads.
+    arms : mapping of int to str
+        Of rounds whose reads state one: "unaided", "aided".
     """
 
     score: str
@@ -377,6 +379,7 @@ class AgreementStudy:
     rounds: dict[int, Roles]
     statistics: tuple[Statistic, ...]
     warnings: tuple[str, ...]
+    arms: dict[int, str] = field(default_factory=dict)
 
     def find(self, key: str, **context: str) -> Statistic | None:
         """Return the first statistic of a key whose context agrees; None when there is none."""
@@ -405,7 +408,7 @@ def study_reads(
     reads : sequence of Read
     settings : AgreementSettings, optional
     score : str
-        Which of the scores in the table; empty where it holds one only.
+        Which of the scores in the table; empty where it contains one only.
     software, reference : str
         The reader that is the software, and the one that is the reference; empty for none.
 
@@ -423,6 +426,7 @@ def study_reads(
             f"no reads of score {score!r}", f"scores in the table: {scores}; choose with --score"
         )
     numbers = sorted({read.round for read in own if read.reader != software} or {1})
+    arms = arms_of(own)
     matrices = {number: read_matrix(_of_round(own, number, software), number) for number in numbers}
     draws = draw_cases(matrices[numbers[0]].cluster, settings.replicates, settings.level, settings.seed)
     rounds: dict[int, Roles] = {}
@@ -431,7 +435,7 @@ def study_reads(
     for number, matrix in matrices.items():
         roles = choose_roles(matrix, settings, software, reference)
         if roles.compared is None and len(roles.readers.readers) < 2:
-            raise StudyError("the reads hold one reader only", "add a second reader or cxpath results")
+            raise StudyError("the reads contain one reader only", "add a second reader or cxpath results")
         statistics, remarks[number] = _study_round(roles, draws, settings)
         rounds[number] = roles
         found += [one.within(round=str(number)) for one in statistics]
@@ -439,7 +443,25 @@ def study_reads(
         over = within_readers(rounds[first].readers, rounds[second].readers, draws, settings)
         found += [one.within(round=f"{first} and {second}") for one in over]
     warnings = _with_their_rounds(remarks)
-    return AgreementStudy(score, settings, software, reference, rounds, tuple(found), warnings)
+    return AgreementStudy(score, settings, software, reference, rounds, tuple(found), warnings, arms)
+
+
+def arms_of(reads: Sequence[Read]) -> dict[int, str]:
+    """Return the arm of each round whose reads state one.
+
+    Raises
+    ------
+    StudyError
+        When a round has reads of two arms: their agreement would mean nothing.
+    """
+    found: dict[int, str] = {}
+    for read in reads:
+        if read.arm and found.setdefault(read.round, read.arm) != read.arm:
+            raise StudyError(
+                f"round {read.round} has reads of two arms: {found[read.round]} and {read.arm}",
+                "give each arm a round of its own",
+            )
+    return found
 
 
 def _only_score(reads: Sequence[Read]) -> str:
@@ -452,7 +474,7 @@ def _only_score(reads: Sequence[Read]) -> str:
 
 
 def _with_their_rounds(remarks: dict[int, list[str]]) -> tuple[str, ...]:
-    """Return each remark once, after the rounds it holds for; without them where there is one round."""
+    """Return each remark once, after the rounds it applies to; without them where there is one round."""
     every = dict.fromkeys(remark for of_round in remarks.values() for remark in of_round)
     if len(remarks) == 1:
         return tuple(every)
@@ -492,7 +514,7 @@ def _study_round(
         for reader in readers.readers:
             found += compare(reference, scored(readers, reader, settings), draws, settings)
     if roles.software and len(readers.readers) >= 2:
-        found += software_beside_readers(readers, roles.software, draws, settings)
+        found += software_with_readers(readers, roles.software, draws, settings)
 
     def of_subgroup(kept: NDArray[np.bool_], own: Draws) -> list[Statistic]:
         if roles.software and reference:

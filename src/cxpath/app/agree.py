@@ -14,32 +14,39 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from cxpath.agreement.base import RULE, AgreementSettings, draw_cases
-from cxpath.agreement.comparison import Scored
-from cxpath.agreement.continuous import Scale
-from cxpath.agreement.onest import OnestCurve
-from cxpath.agreement.readers import PairwiseMeasure, onest_curves, pairwise_matrix
-from cxpath.agreement.study import AgreementStudy, Roles, study_reads
-from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadValue, exactly
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.documents.agreement import (
+from cxpath.agreement import (
+    RULE,
+    AgreementSettings,
+    AgreementStudy,
+    OnestCurve,
+    PairwiseMeasure,
+    Roles,
+    Scale,
+    Scored,
+    draw_cases,
+    onest_curves,
+    pairwise_matrix,
+    study_reads,
+)
+from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadValue, Reason, ReasonCode, coded, exactly
+from cxpath.documents import (
+    COMMIT_MARK,
     AgreementDocument,
     AgreementProvenance,
+    CodedText,
     OnestEntry,
     PairwiseEntry,
     RoundEntry,
+    RunFolder,
+    ScoreDocument,
     ScoresEntry,
     SourceTable,
     StatisticEntry,
+    read_run_folder,
 )
-from cxpath.documents.base import CodedText
-from cxpath.documents.folder import COMMIT_MARK, RunFolder, read_run_folder
-from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
-from cxpath.io.atomic import output_error
-from cxpath.io.reads import TIDY_COLUMNS, read_reads, refuse_lookalikes
-from cxpath.io.tables import write_rows
-from cxpath.report.agreement_page import build_agreement_report
+from cxpath.io import TIDY_COLUMNS, output_error, read_reads, refuse_lookalikes, write_rows
+from cxpath.report import build_agreement_report
 from cxpath.version import __version__
 
 # `agreement.json`: every statistic of a study with estimate, interval, n and method.
@@ -75,7 +82,10 @@ def agreement_document(
             for path in sources
         ),
         warnings=tuple(map(CodedText.of, said)),
-        rounds=tuple(_round(number, roles, study.settings) for number, roles in study.rounds.items()),
+        rounds=tuple(
+            _round(number, roles, study.settings, study.arms.get(number, ""))
+            for number, roles in study.rounds.items()
+        ),
         statistics=tuple(map(StatisticEntry.of_statistic, study.statistics)),
         provenance=AgreementProvenance(
             cxpath=__version__,
@@ -87,10 +97,11 @@ def agreement_document(
     )
 
 
-def _round(number: int, roles: Roles, settings: AgreementSettings) -> RoundEntry:
+def _round(number: int, roles: Roles, settings: AgreementSettings, arm: str) -> RoundEntry:
     readers = roles.readers
     return RoundEntry(
         round=number,
+        arm=arm,
         cases=len(readers.units),
         patients=len(np.unique(readers.cluster)),
         readers=tuple(readers.readers),
@@ -196,7 +207,7 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     ----------
     reads : sequence of Read
     folders : sequence of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     score : str
         "CPS" or "TPS".
     prefer : str
@@ -205,7 +216,7 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     Raises
     ------
     MissingFileError
-        When a folder holds no result.
+        When a folder contains no result.
     DocumentError
         When a result is damaged.
     StudyError
@@ -213,7 +224,9 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
         one of cxpath's.
     """
     if score.casefold() not in _SCORES:
-        raise StudyError(f"cxpath results hold CPS and TPS, not {score!r}", "choose one of them with --score")
+        raise StudyError(
+            f"cxpath results contain CPS and TPS, not {score!r}", "choose one of them with --score"
+        )
     found = {name: read_run_folder(path).score for name, path in results_by_name(folders, prefer).items()}
     units = {read.unit: read for read in reads if read.score.casefold() == score.casefold()}
     joined = []
@@ -249,7 +262,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
     Parameters
     ----------
     folders : sequence of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     prefer : str
         Which of several results of one slide: `NEWEST`, or a text that is part of its folder's path; empty
         for none, so that several are refused.
@@ -263,7 +276,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
     for folder in folders:
         own = [folder] if (folder / COMMIT_MARK).exists() else _below(folder)
         if not own:
-            raise MissingFileError(f"{folder}: holds no result of cxpath score", "name a results folder")
+            raise MissingFileError(f"{folder}: contains no result of cxpath score", "name a results folder")
         for path in own:
             run = read_run_folder(path)
             several = seen.setdefault(plain_name(run.score.slide.name), [])
@@ -376,7 +389,7 @@ class AgreementRequest:
     reads : tuple of Path
         Tables of manual reads, taken together.
     results : tuple of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     score : str
         Empty for the one that the tables name.
     prefer : str
@@ -452,7 +465,7 @@ def run_agreement(request: AgreementRequest, out: Path, *, overwrite: bool = Fal
         When a study is there already, or the place cannot be written; else as `compare`.
     """
     if (out / DOCUMENT).exists() and not overwrite:
-        raise OutputError(f"{out}: holds a study already", "pass --overwrite or choose another --out")
+        raise OutputError(f"{out}: contains a study already", "pass --overwrite or choose another --out")
     study, joined = compare(request)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -524,7 +537,7 @@ def _score_of(reads: Sequence[Read], request: AgreementRequest) -> tuple[str, st
     named = {read.score.casefold(): read.score for read in reads if read.score}
     if len(named) > 1:
         raise StudyError(
-            f"the tables hold several scores: {', '.join(named.values())}", "choose one with --score"
+            f"the tables contain several scores: {', '.join(named.values())}", "choose one with --score"
         )
     if named and not all(read.score for read in reads):
         raise StudyError(
@@ -592,7 +605,7 @@ def compare_reads(
     out : str or Path, optional
         Folder for `agreement.json`, report, tables and figures; nothing is written without it.
     results : sequence of paths
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     settings : AgreementSettings, optional
     overwrite : bool
         Replace an earlier study in `out`.

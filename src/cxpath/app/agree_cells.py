@@ -1,9 +1,9 @@
 """Cells that a person marked in QuPath against cells of cxpath or of another person: to `cells.json`.
 
 Both come as QuPath GeoJSON of the same image, in QuPath's own frame; a results folder of `cxpath score`
-holds such a file. Cells of both count inside the marked area only: outlines drawn as annotations, or else the
-hull of the reference's cells, grown by the largest radius. Either side is positive from the threshold on that
-its own file or run states.
+contains such a file. Cells of both count inside the marked area only: outlines drawn as annotations, or else
+the hull of the reference's cells, grown by the largest radius. Either side is positive from the threshold on
+that its own file or run states.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.agreement.base import draw_cases
-from cxpath.agreement.cells import (
+from cxpath.agreement import (
     DEFAULT_RADIUS_UM,
     RADII_UM,
     ImagePair,
@@ -26,17 +25,25 @@ from cxpath.agreement.cells import (
     confusion,
     count_ratio_errors,
     detection,
+    draw_cases,
     same_class,
 )
-from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.documents.agreement import CellAgreementDocument, ComparedImage, CxpathVersion, StatisticEntry
-from cxpath.documents.folder import read_score
+from cxpath.data import CellTable, CellTableFacts, Kind
+from cxpath.documents import CellAgreementDocument, ComparedImage, CxpathVersion, StatisticEntry, read_score
 from cxpath.errors import CellsFileError, StudyError
-from cxpath.io.atomic import read_content
-from cxpath.io.cell_classes import CellClasses, default_cell_classes, read_cell_classes, to_cell_table
-from cxpath.io.cells import read_cells
-from cxpath.io.foreign_cells import cells_in_geojson
-from cxpath.io.geojson import geometry, object_type, parse_features, shape_of
+from cxpath.io import (
+    CellClasses,
+    cells_in_geojson,
+    default_cell_classes,
+    geometry,
+    object_type,
+    parse_features,
+    read_cell_classes,
+    read_cells,
+    read_content,
+    shape_of,
+    to_cell_table,
+)
 from cxpath.version import __version__
 
 CLASSES = ("tumour, positive", "tumour, negative", "immune, positive", "immune, negative", "other")
@@ -77,7 +84,7 @@ def compare_cells(request: CellsRequest) -> CellAgreementDocument:
     Raises
     ------
     MissingFileError, CellsFileError
-        When a file is not there or holds no cells.
+        When a file is not there or contains no cells.
     StudyError
         When the lists differ in length, or µm per pixel is not known.
     """

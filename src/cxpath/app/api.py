@@ -6,24 +6,16 @@ from pathlib import Path
 
 from cxpath.app.configuration import Configuration, read_assay
 from cxpath.app.request import CERVIX, PDL1, REFERENCE_ASSAY, WHOLE, ScoreRequest
-from cxpath.app.score_slide import Progress, scoring_of, why_out_of_range
-from cxpath.app.score_slide import score_slide as run_score_slide
-from cxpath.app.slide_cells import prepare
-from cxpath.data.cells import CellTable
-from cxpath.data.regions import Regions
-from cxpath.data.slide_info import TissueAreas
+from cxpath.app.score_slide import Progress, score_slide as run_score_slide, scoring_of, why_out_of_range
+from cxpath.app.slide_cells import load_network, prepare
+from cxpath.data import CellTable, Regions, TissueAreas
 from cxpath.errors import NotEvaluableError
-from cxpath.io.regions import read_regions as read_regions_file
-from cxpath.network.device import choose_device
-from cxpath.network.model import list_models, load_card
+from cxpath.io import read_regions as read_regions_file
+from cxpath.network import choose_device, list_models, load_card
 from cxpath.pipeline.find_cells import find_cells as find_cells_of
-from cxpath.scores.other_scores import ASSAY_BOUND
-from cxpath.scores.score import SlideScore
-from cxpath.scores.score import score_cells as score_table
-from cxpath.scores.settings import with_threshold_of
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue
-from cxpath.tissue.tissue import find_tissue as find_tissue_of
+from cxpath.scores import ASSAY_BOUND, SlideScore, score_cells as score_table, with_threshold_of
+from cxpath.slide import Slide
+from cxpath.tissue import Tissue, find_tissue as find_tissue_of
 
 
 def read_regions(path: str | Path, slide: Slide, configuration: Configuration | None = None) -> Regions:
@@ -69,8 +61,8 @@ def find_tissue(
     Returns
     -------
     Tissue
-        `scored` and `found` are masks, (height, width), at `overview_mpp` µm per pixel; `stains` holds the
-        stain vectors; `excluded` holds one mask for each reason, artefacts among them.
+        `scored` and `found` are masks, (height, width), at `overview_mpp` µm per pixel; `stains` contains the
+        stain vectors; `excluded` contains one mask for each reason, artefacts among them.
 
     Examples
     --------
@@ -146,7 +138,8 @@ def find_cells(
     request = ScoreRequest(Path(slide.info.name), model=str(model), device=device, configuration=settings)
     network = settings.network
     chosen = choose_device(device, precision=network.precision, threads=network.threads or None)
-    return find_cells_of(prepare(request, slide, tissue, chosen, regions), progress).cells
+    loaded = load_network(request, chosen)
+    return find_cells_of(prepare(request, slide, tissue, loaded, regions), progress).cells
 
 
 def score_cells(
@@ -171,7 +164,7 @@ def score_cells(
         For scores of tissue area, such as `tissue.areas`; without them those are null.
     configuration : Configuration, optional
     assay : str
-        Whose cut-offs are shown and whose limits hold: "22c3", "28-8", "sp142" or "sp263".
+        Whose cut-offs are shown and whose limits apply: "22c3", "28-8", "sp142" or "sp263".
     tumour : str
         Tumour site.
     research : bool
@@ -217,6 +210,7 @@ def score_slide(
     research: bool = False,
     regions: str | Path | None = None,
     cells: str | Path | None = None,
+    profile: str | Path | None = None,
     class_map: str | Path | None = None,
     marker: str = PDL1,
     mode: str = WHOLE,
@@ -249,6 +243,8 @@ def score_slide(
         Annotated regions.
     cells : str or Path, optional
         Cells to score instead of running the network.
+    profile : str or Path, optional
+        A laboratory's profile (`cxpath review adapt --save-profile`).
     class_map : str or Path, optional
         What the class names of those cells mean.
     marker : str
@@ -283,6 +279,7 @@ def score_slide(
         research=research,
         regions=_path(regions),
         cells=_path(cells),
+        profile=_path(profile),
         class_map=_path(class_map),
         marker=marker,
         mode=mode,

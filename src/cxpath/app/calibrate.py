@@ -12,19 +12,32 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.agreement.base import RULE, Statistic, median_of
-from cxpath.agreement.calibration import MapChoice, ThresholdChoice, choose_map, choose_threshold
-from cxpath.agreement.readers import ReadMatrix, read_matrix
+from cxpath.agreement import (
+    RULE,
+    MapChoice,
+    ReadMatrix,
+    Statistic,
+    ThresholdChoice,
+    choose_map,
+    choose_threshold,
+    median_of,
+    read_matrix,
+)
 from cxpath.app.agree import results_by_name, slide_names
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.agreement import CalibrationDocument, FittedMap, StatisticEntry, finite
-from cxpath.documents.folder import RUN_NAME, ScoredFolder, read_scored_folder
-from cxpath.documents.run import RunDocument
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import (
+    RUN_NAME,
+    CalibrationDocument,
+    FittedMap,
+    RunDocument,
+    ScoredFolder,
+    StatisticEntry,
+    finite,
+    read_scored_folder,
+)
 from cxpath.errors import OutputError, StudyError
-from cxpath.io.atomic import atomic_write
-from cxpath.io.reads import read_reads
-from cxpath.scores.counts import combined_positive_score, count_cells
-from cxpath.scores.settings import threshold_of
+from cxpath.io import atomic_write, read_reads
+from cxpath.scores import combined_positive_score, count_cells, threshold_of
 from cxpath.version import __version__
 
 # A laboratory's own staining threshold, and its own scale: found from its reads and cxpath's results.
@@ -32,7 +45,7 @@ from cxpath.version import __version__
 
 Floats = NDArray[np.float64]
 STEPS = np.round(np.arange(0.05, 0.96, 0.025), 3)
-"""Thresholds that are tried, beside the present one."""
+"""Thresholds that are tried, besides the present one."""
 
 
 class Fit(StrEnum):
@@ -117,7 +130,7 @@ def calibrate(
     reads : Path
         A table of manual reads; the first round counts.
     results : sequence of Path
-        Results folders of `cxpath score`, or folders that hold some.
+        Results folders of `cxpath score`, or folders that contain some.
     seed : int
         Of the folds.
     fit : Fit
@@ -133,7 +146,7 @@ def calibrate(
     """
     table = [read for read in read_reads(reads, readers=readers).reads if read.score.casefold() == "cps"]
     if not table:
-        raise StudyError(f"{reads}: holds no reads of the CPS", "a threshold is chosen by the CPS")
+        raise StudyError(f"{reads}: contains no reads of the CPS", "a threshold is chosen by the CPS")
     matrix = read_matrix(table, min(read.round for read in table))
     medians = median_of(matrix.values)
     found = {name: read_scored_folder(path) for name, path in results_by_name(results).items()}
@@ -253,9 +266,9 @@ def _map(found: Calibration, chosen: MapChoice) -> Iterator[str]:
     yield f"# A rising map from the CPS to the reads: {with_interval(chosen.honest)} on cases it never saw,"
     yield f"# without it {with_interval(chosen.unmapped)}; difference {with_interval(chosen.gain, '+')}."
     if not chosen.helps:
-        yield "# The interval of the difference holds 0: no map is written."
+        yield "# The interval of the difference contains 0: no map is written."
         return
-    yield "# Shown beside the CPS, never in its place; no cut-off is decided on it."
+    yield "# Shown next to the CPS, never in its place; no cut-off is decided on it."
     yield "[scoring.laboratory_map]"
     for name, points in (("scores", chosen.score_map.scores), ("reads", chosen.score_map.reads)):
         yield f"{name} = [{', '.join(f'{point:g}' for point in points)}]"

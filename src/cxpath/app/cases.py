@@ -12,13 +12,16 @@ import numpy as np
 
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.request import REFERENCE_ASSAY
+from cxpath.app.review_folder import require_current_review
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.documents.base import CodedText
+from cxpath.documents.estimate import Estimate
 from cxpath.documents.fields import FieldRow, FieldTable
-from cxpath.documents.folder import ScoredFolder, read_scored_folder
-from cxpath.documents.score import CaseDocument, CaseSlideEntry, Counts, Estimate, LeftOut
+from cxpath.documents.folder import COMMIT_MARK, ScoredFolder, read_scored_folder
+from cxpath.documents.reviewed import ScoreBasis
+from cxpath.documents.score import CaseDocument, CaseSlideEntry, Counts, LeftOut
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.scores.case import CaseRule, CaseScore, CaseSlide, score_case
+from cxpath.scores.case import CaseRule, CaseScore, CaseSlide, ReadSlide, score_case
 from cxpath.scores.fields import FieldLattice
 
 # Several slides of one patient: their results folders to one score, or one clear line why not.
@@ -47,11 +50,11 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
     CaseError
         When the slides do not belong together.
     MissingFileError, DocumentError
-        When a folder holds no result.
+        When a folder contains no result.
     """
     runs = [read_scored_folder(folder) for folder in folders]
     _require_one_kind(runs)
-    evaluable = [run for run in runs if run.score.evaluable]
+    evaluable = [run for run in runs if run.score.deciding.estimate is not None]
     case, first = _score(evaluable, rule) if evaluable else None, runs[0].score
     return CaseDocument(
         notice=next((run.score.notice for run in runs if run.score.notice), None),
@@ -65,9 +68,9 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
         not_evaluable_because=() if case else (CodedText.of(NONE_EVALUABLE),),
         slides=tuple(map(CaseSlideEntry.of, case.parts)) if case else (),
         left_out=tuple(
-            LeftOut(slide=run.name, because=run.score.not_evaluable_because)
+            LeftOut(slide=run.name, because=_why_left_out(run))
             for run in runs
-            if not run.score.evaluable
+            if run.score.deciding.estimate is None
         ),
         counts=Counts.of(case.counts) if case else None,
         cps=Estimate.of_score(case.cps) if case else None,
@@ -75,9 +78,22 @@ def case_document(folders: Sequence[Path], rule: CaseRule) -> CaseDocument:
     )
 
 
+def _why_left_out(run: ScoredFolder) -> tuple[CodedText, ...]:
+    by_review = run.score.deciding.not_evaluable_because
+    return run.score.not_evaluable_because or tuple(
+        CodedText(code=ReasonCode.TOO_FEW_TUMOUR_CELLS, text=text) for text in by_review
+    )
+
+
 def _digest_of(runs: Sequence[ScoredFolder]) -> str:
-    digests = sorted(run.score.slide.digest for run in runs)
+    digests = sorted(_reviewed_digest(run) for run in runs)
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _reviewed_digest(run: ScoredFolder) -> str:
+    """Return the slide's digest, with the head of its review: a later decision makes another case of it."""
+    review = run.score.review
+    return f"{run.score.slide.digest} {review.head_hash}" if review else run.score.slide.digest
 
 
 NONE_EVALUABLE = Reason(
@@ -87,13 +103,30 @@ NONE_EVALUABLE = Reason(
 
 def _score(runs: Sequence[ScoredFolder], rule: CaseRule) -> CaseScore:
     slides = [
-        CaseSlide(run.name, run.score.counts.as_counts(), run.fields().counts)
+        CaseSlide(run.name, run.score.counts.as_counts(), run.fields().counts, _read_slide(run))
         for run in runs
         if run.score.counts
     ]
     assay, tumour = runs[0].score.assay, runs[0].score.tumour
     stated = read_assay(REFERENCE_ASSAY if assay.lower() == UNKNOWN else assay)
     return score_case(slides, rule, runs[0].scoring, stated.cutoffs("cps", tumour))
+
+
+def _read_slide(run: ScoredFolder) -> ReadSlide | None:
+    """Return what a person's review made of a slide; None where the network's score decides."""
+    require_current_review(run.score, run.path / COMMIT_MARK)
+    decides = run.score.deciding
+    if decides.estimate is None or decides.basis is ScoreBasis.NETWORK:
+        return None
+    tumour = run.score.adequacy.viable_tumour_cells or 0
+    return ReadSlide(
+        basis=decides.basis.value,
+        cps=decides.estimate.value,
+        interval_slide=decides.estimate.interval_slide,
+        interval_tissue=decides.estimate.interval_tissue,
+        level=decides.estimate.level,
+        tumour_cells=run.score.audited.tumour_cells if run.score.audited else float(tumour),
+    )
 
 
 def _require_one_kind(runs: Sequence[ScoredFolder]) -> None:
@@ -137,12 +170,12 @@ def field_table(folder: Path) -> FieldTable:
     Raises
     ------
     MissingFileError, DocumentError
-        When the folder holds no result, or one without cells.
+        When the folder contains no result, or one without cells.
     """
     run = read_scored_folder(folder)
     if not (folder / "cells.parquet").is_file():
         why = run.score.reasons() or "no cells were looked for"
-        raise MissingFileError(f"{folder}: holds no cells ({why})", "score the slide again")
+        raise MissingFileError(f"{folder}: contains no cells ({why})", "score the slide again")
     rows = tuple(_field_rows(run.fields(), run.score.slide.mpp))
     return FieldTable(viable_tumour_cells=sum(row.viable_tumour_cells for row in rows), fields=rows)
 

@@ -6,20 +6,20 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cxpath.data.settings import Settings, bundled, parse_toml
+from cxpath.data import Settings, bundled, parse_toml
 from cxpath.errors import AssayError, ConfigurationError, MissingFileError
-from cxpath.io.regions import RegionClasses
-from cxpath.network.settings import NetworkSettings
-from cxpath.pipeline.settings import CellSettings, PipelineSettings, TileSettings
-from cxpath.scores.assay import Assay
-from cxpath.scores.settings import SamplingSettings, ScoringSettings
-from cxpath.tissue.controls import ControlSettings
-from cxpath.tissue.settings import TissueSettings
+from cxpath.io import RegionClasses
+from cxpath.network import NetworkSettings
+from cxpath.pipeline import CellSettings, PipelineSettings, TileSettings
+from cxpath.scores import Assay, SamplingSettings, ScoringSettings
+from cxpath.slide import SlideSettings
+from cxpath.tissue import ControlSettings, TissueSettings
 
 # Reading the assay files that travel with cxpath.
 
@@ -43,7 +43,8 @@ def read_assay(name: str) -> Assay:
     wanted = _plain(name)
     for known in list_assays():
         if _plain(known) == wanted:
-            return _read(_folder() / f"{known}.toml")
+            path = _folder() / f"{known}.toml"
+            return _read(path, path.stat().st_mtime_ns)
     raise AssayError(f"assay {name!r} is not known", f"known assays: {', '.join(list_assays())}")
 
 
@@ -55,7 +56,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _read(path: Path) -> Assay:
+@lru_cache(maxsize=64)
+def _read(path: Path, _changed_ns: int) -> Assay:
+    """Read an assay's file once, until it changes: a worklist of thousands names it in every row."""
     try:
         return Assay.model_validate(parse_toml(path.read_text(encoding="utf-8")))
     except ValueError as error:
@@ -72,7 +75,7 @@ class ReportSettings(Settings):
     """How many of the most influential fields are pictured; their side is `scoring.field_um`."""
 
     bucket_fields: int = Field(default=2, ge=0, le=20)
-    """How many fields of each class of local CPS are pictured beside them, drawn at random."""
+    """How many fields of each class of local CPS are pictured with them, drawn at random."""
 
     field_mpp: float = Field(default=0.5, gt=0.05, le=4)
     """Resolution of the pictures of fields."""
@@ -94,6 +97,7 @@ class PictureSettings(ReportSettings):
 class Configuration(Settings):
     """All sections of `configs/default.toml`."""
 
+    slide: SlideSettings = SlideSettings()
     tissue: TissueSettings = TissueSettings()
     controls: ControlSettings = ControlSettings()
     regions: RegionClasses = RegionClasses()

@@ -14,30 +14,26 @@ import numpy as np
 from cxpath.app.documents import PACKAGES, write_json
 from cxpath.app.request import ScoreRequest
 from cxpath.app.score_slide import Progress, score_slide
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import StainBasis
 from cxpath.errors import CxpathError, OutputError
-from cxpath.network.detector import Detector
-from cxpath.network.device import choose_device
-from cxpath.network.model import list_models, load_model
-from cxpath.scores.score import SlideScore
-from cxpath.synth.field import make_field
-from cxpath.synth.recipe import random_recipe
-from cxpath.synth.slide import SlideTruth, write_synthetic_slide
+from cxpath.network import Detector, choose_device, list_models, load_model
+from cxpath.scores import SlideScore
+from cxpath.synth import SlideTruth, make_field, random_recipe, write_synthetic_slide
 from cxpath.version import __version__
 
-# The demo: a drawn slide whose every cell is known, scored like any other.
+# The demo: a synthetic slide whose every cell is known, scored like any other.
 
 
 @dataclass(frozen=True, eq=False)
 class DemoSlide:
-    """A drawn slide and its truth."""
+    """A synthetic slide and its truth."""
 
     path: Path
     truth: SlideTruth
 
 
 def make_demo_slide(out: Path, seed: int, cps: float) -> DemoSlide:
-    """Draw the slide beside the results folder, with its truth in a JSON of the same name.
+    """Make the slide next to the results folder, with its truth in a JSON of the same name.
 
     Parameters
     ----------
@@ -45,7 +41,7 @@ def make_demo_slide(out: Path, seed: int, cps: float) -> DemoSlide:
         The results folder to be.
     seed : int
     cps : float
-        About the true CPS to draw.
+        About the true CPS to make.
     """
     path = out.parent / f"{out.name}-slide.svs"
     try:
@@ -61,10 +57,10 @@ def make_demo_slide(out: Path, seed: int, cps: float) -> DemoSlide:
 
 
 def score_demo_slide(
-    drawn: DemoSlide, out: Path, device: str, progress: Progress | None = None
+    slide: DemoSlide, out: Path, device: str, progress: Progress | None = None
 ) -> SlideScore:
-    """Score a drawn slide as if it had been stained with 22C3; replaces an earlier demo's result."""
-    request = ScoreRequest(drawn.path, out, overwrite=True, assay="22c3", device=device)
+    """Score a synthetic slide as if it had been stained with 22C3; replaces an earlier demo's result."""
+    request = ScoreRequest(slide.path, out, overwrite=True, assay="22c3", device=device)
     return score_slide(request, progress)
 
 
@@ -128,7 +124,7 @@ def _models() -> str:
 
 
 def _one_tile(device: str) -> str:
-    """Find the cells of a drawn tile and compare their number with the truth."""
+    """Find the cells of a synthetic tile and compare their number with the truth."""
     rng = np.random.default_rng(SELF_TEST_SEED)
     recipe = random_recipe(rng, size_px=(SELF_TEST_SIDE_PX, SELF_TEST_SIDE_PX), mpp=0.5)
     field = make_field(recipe, rng)
@@ -136,7 +132,7 @@ def _one_tile(device: str) -> str:
     started = perf_counter()
     (peaks,) = detector.detect(field.rgb[None])
     seconds = perf_counter() - started
-    words = f"{len(peaks)} cells found, {len(field.cells)} drawn, {seconds:.2f} s"
+    words = f"{len(peaks)} cells found, {len(field.cells)} made, {seconds:.2f} s"
     if abs(len(peaks) - len(field.cells)) > SELF_TEST_MARGIN * len(field.cells):
         raise CxpathError(words, "the network does not see what it should: reinstall, or try --device cpu")
     return words

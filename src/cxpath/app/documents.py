@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import SampledFields, SlideCells, areas_with_regions
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.regions import Regions
-from cxpath.data.slide_info import SlideInfo
-from cxpath.documents.base import CodedText
-from cxpath.documents.run import (
+from cxpath.app.slide_cells import SampledFields, SlideCells
+from cxpath.app.slide_look import areas_with_regions
+from cxpath.data import Reason, ReasonCode, Regions, SlideInfo
+from cxpath.documents import (
+    CodedText,
+    Control,
     GivenCells,
+    LaboratoryScale,
     ReaderEntry,
     RegionEntry,
     RegionsEntry,
@@ -30,27 +31,21 @@ from cxpath.documents.run import (
     RunSlide,
     RunStains,
     RunTiles,
-    StageEntry,
-)
-from cxpath.documents.score import (
-    Control,
-    LaboratoryScale,
     Sampling,
     ScoreDocument,
     ScoredSlide,
     ScoreProvenance,
     SlideScores,
+    StageEntry,
     Stratum,
     TissueEntry,
 )
-from cxpath.io.atomic import atomic_write
-from cxpath.network.device import Device
-from cxpath.network.model import ModelCard
-from cxpath.pipeline.stages import StageTimes, bottleneck
-from cxpath.scores.score import SlideScore
-from cxpath.scores.settings import ScoringSettings
-from cxpath.slide.slide import ReaderPath
-from cxpath.tissue.tissue import Tissue
+from cxpath.io import atomic_write
+from cxpath.network import Device, ModelCard, NetworkSettings
+from cxpath.pipeline import StageTimes, bottleneck
+from cxpath.scores import ScoringSettings, SlideScore
+from cxpath.slide import ReaderPath
+from cxpath.tissue import Tissue
 from cxpath.version import __version__
 
 OPTIONAL_PACKAGES = ("openvino", "nncf")
@@ -70,7 +65,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What both documents are made from, beside the score."""
+    """What both documents are made from, besides the score."""
 
     request: ScoreRequest
     info: SlideInfo
@@ -78,6 +73,7 @@ class RunFacts:
     card: ModelCard
     started: datetime
     device: Device
+    network: NetworkSettings
     warnings: tuple[Reason, ...]
     found: SlideCells | None
     scoring: ScoringSettings
@@ -124,8 +120,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
 
 def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument:
     """Return what repeats the run, and nothing that names a patient or a folder."""
-    request, found = facts.request, facts.found
-    network = request.configuration.network
+    request, found, network = facts.request, facts.found, facts.network
     stages = found.stages if found else ()
     slowest = bottleneck(stages)
     return RunDocument(
@@ -207,12 +202,12 @@ def _options(request: ScoreRequest) -> RunOptions:
 
 
 def regions_entry(regions: Regions, mpp: float) -> RegionsEntry:
-    """Return what is told about the regions; it names neither file nor folder."""
+    """Return what is reported about the regions; it names neither file nor folder."""
     pixel_mm2 = (mpp / 1000.0) ** 2
     areas = (
         RegionEntry(
             name=area.name,
-            meaning=area.holds.value,
+            meaning=area.effective_meaning.value,
             use=area.use.value,
             area_mm2=float(area.shape.area) * pixel_mm2,
         )

@@ -13,32 +13,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.app.train_model import training_record
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.data.slide_info import StainBasis
-from cxpath.metrics.cells import observe
-from cxpath.metrics.figures import BootstrapSettings, Rows, bootstrap_interval
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device, choose_device
-from cxpath.network.model import DataSource, Metric, Model, ModelCard, load_model, model_folder
-from cxpath.training.annotated_field import STAIN_UNKNOWN
-from cxpath.training.annotations import AnnotatedImage, ClassMap, annotations_digest, read_annotated_images
-from cxpath.training.data import FieldCache, FieldSource, make_random_field
-from cxpath.training.fine_tune_settings import FineTuneSettings
-from cxpath.training.loop import TrainedNetwork, Watcher, learn, training_fields, validation_fields
-from cxpath.training.mixture import mixed_lesson
-from cxpath.training.pack import describe, pack, refuse_other_things
-from cxpath.training.settings import TrainingSettings
-from cxpath.training.targets import ANY_IMMUNE, MEMBERS, TUMOUR, UNLABELLED
-from cxpath.training.thresholds import card_decision, evaluate
-from cxpath.training.windows import Seen, WindowCache, cached_windows, observe_windows, window_size
+from cxpath.data import Kind, StainBasis, match_points
+from cxpath.metrics import BootstrapSettings, Rows, bootstrap_interval, observe
+from cxpath.network import (
+    DataSource,
+    Detector,
+    Device,
+    Metric,
+    Model,
+    ModelCard,
+    choose_device,
+    load_model,
+    model_folder,
+)
+from cxpath.training import (
+    ANY_IMMUNE,
+    MEMBERS,
+    STAIN_UNKNOWN,
+    TUMOUR,
+    UNLABELLED,
+    AnnotatedImage,
+    ClassMap,
+    FieldCache,
+    FieldSource,
+    FineTuneSettings,
+    Seen,
+    TrainedNetwork,
+    TrainingSettings,
+    Watcher,
+    WindowCache,
+    annotations_digest,
+    cached_windows,
+    card_decision,
+    describe,
+    evaluate,
+    learn,
+    make_random_field,
+    mixed_lesson,
+    observe_windows,
+    read_annotated_images,
+    refuse_other_things,
+    training_fields,
+    validation_fields,
+    window_size,
+)
+from cxpath.training.pack import pack
 
 # Which images are learned from and which are held out: whole sources, never parts of one.
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Images to learn from, and images to be judged on; `held_out` is empty with one source."""
+    """Images to learn from, and images to be evaluated on; `held_out` is empty with one source."""
 
     learned: tuple[AnnotatedImage, ...]
     held_out: tuple[AnnotatedImage, ...]
@@ -207,7 +233,10 @@ def _of_found(seen: Seen, pairs: NDArray[np.int64]) -> Rows:
 # The whole story of a fine-tuning: read, hold out, measure, learn, measure again, pack.
 
 
-_SYNTHETIC_FIGURES = {"detection_f1": "drawn tissue: cells found, F1", "macro_f1": "drawn tissue: macro-F1"}
+_SYNTHETIC_FIGURES = {
+    "detection_f1": "synthetic tissue: cells found, F1",
+    "macro_f1": "synthetic tissue: macro-F1",
+}
 _logger = logging.getLogger(__name__)
 
 
@@ -224,7 +253,7 @@ class FineTuneRequest:
     class_map : ClassMap
     settings : FineTuneSettings
     work : Path
-        For windows, drawn fields and the checkpoint; an equal request goes on from there.
+        For windows, synthetic fields and the checkpoint; an equal request resumes from there.
     out : Path
         Model folder to write.
     mpp : float, optional
@@ -281,7 +310,7 @@ def fine_tune(
     watch : callable, optional
         Called after every step.
     source : callable
-        Where drawn fields come from.
+        Where synthetic fields come from.
 
     Raises
     ------
@@ -294,13 +323,13 @@ def fine_tune(
     parts = part_images(images, settings)
     digest = annotations_digest(images, request.class_map)
     training = settings.for_training(start.card, model_folder(request.model))
-    learned, judged = _windows(request, start.card, parts, digest)
-    drawn = training_fields(training, request.work, source) if settings.synthetic_crops else None
+    learned, held_out = _windows(request, start.card, parts, digest)
+    synthetic = training_fields(training, request.work, source) if settings.synthetic_crops else None
     unseen = validation_fields(training, request.work, source)
-    lesson = mixed_lesson(drawn, learned, settings, _lesson_digest(settings, start.card, digest))
+    lesson = mixed_lesson(synthetic, learned, settings, _lesson_digest(settings, start.card, digest))
     trained = learn(training, lesson, request.work, watch=watch)
     device = _device(training)
-    yardstick = _Yardstick(device, judged, unseen, training, _evaluated_on(parts))
+    yardstick = _Yardstick(device, held_out, unseen, training, _evaluated_on(parts))
     data = _data(start.card, parts, digest, settings)
     draft = _described(trained, training, start, request, lesson.digest, data, {})
     comparisons = yardstick.compare(start, Model(draft, trained.network))
@@ -320,14 +349,14 @@ class _Yardstick:
 
     device: Device
     annotated: WindowCache
-    drawn: FieldCache
+    synthetic: FieldCache
     settings: TrainingSettings
     what: str
 
     def compare(self, start: Model, tuned: Model) -> tuple[Comparison, ...]:
         before, after = self._measure(start), self._measure(tuned)
         labels = {name: ratio.label for name, ratio in FIGURES.items()}
-        labels |= {f"drawn_{name}": label for name, label in _SYNTHETIC_FIGURES.items()}
+        labels |= {f"synthetic_{name}": label for name, label in _SYNTHETIC_FIGURES.items()}
         return tuple(
             Comparison(name, label, before.get(name), after.get(name))
             for name, label in labels.items()
@@ -338,21 +367,23 @@ class _Yardstick:
         matching = self.settings.matching
         seen = observe_windows(model, self.device, self.annotated)
         figures = metrics(seen, model.card, matching.match_radius_um, self.what)
-        observed = observe(Detector(model, self.device, StainBasis()), self.drawn, matching)
+        observed = observe(Detector(model, self.device, StainBasis()), self.synthetic, matching)
         evaluation = evaluate(observed, card_decision(model), matching, model.card.mpp)
-        drawn = evaluation.metrics(matching, "held-out drawn fields")
-        return figures | {f"drawn_{name}": drawn[name] for name in _SYNTHETIC_FIGURES if name in drawn}
+        synthetic = evaluation.metrics(matching, "held-out synthetic fields")
+        return figures | {
+            f"synthetic_{name}": synthetic[name] for name in _SYNTHETIC_FIGURES if name in synthetic
+        }
 
 
 def _windows(
     request: FineTuneRequest, card: ModelCard, parts: Parts, digest: str
 ) -> tuple[WindowCache, WindowCache]:
-    """Return the windows to learn from and those to be judged on; with one source they are the same."""
+    """Return the windows to learn from and those to be evaluated on; with one source they are the same."""
     size = window_size(request.settings.crops.crop_px, card.halo_px, card.mpp)
     folder = request.work / "annotated"
     learned = cached_windows(folder / "learned", parts.learned, size, digest)
     if not parts.held_out:
-        _logger.warning("nothing is held out: figures say only how well the model knows what it was taught")
+        _logger.warning("nothing is held out: figures describe the training images only")
         return learned, learned
     return learned, cached_windows(folder / "held_out", parts.held_out, size, digest)
 
@@ -398,7 +429,7 @@ def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSetting
     ]  # fmt: skip
     if settings.synthetic_crops:
         amount = f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}"
-        name = "synthetic H-DAB tissue drawn by cxpath.training.synthetic"
+        name = "synthetic H-DAB tissue made by cxpath.synth"
         sources.append(DataSource(name=name, licence="MIT", use="train", amount=amount))
     if parts.held_out:
         amount = _amount(parts.held_out)

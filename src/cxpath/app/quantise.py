@@ -1,7 +1,7 @@
 """Which engine runs the network: torch, or OpenVINO with a network that was quantised once and kept.
 
-A network is quantised on drawn tissue of fixed seeds, so that every machine gets the same one and no slide
-calibrates its own score.
+A network is quantised on synthetic tissue of fixed seeds, so that every machine gets the same one and no
+slide calibrates its own score.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.errors import OutputError
-from cxpath.network.device import Device
-from cxpath.network.engines import Engine, OpenvinoEngine, TorchEngine, openvino_version, quantise
-from cxpath.network.model import Model
-from cxpath.network.settings import NetworkSettings
-from cxpath.slide.identity import cache_path
-from cxpath.synth.field import make_field
-from cxpath.synth.recipe import random_recipe
+from cxpath.network import (
+    Device,
+    Engine,
+    Model,
+    NetworkSettings,
+    OpenvinoEngine,
+    TorchEngine,
+    openvino_version,
+    quantise,
+    resolve_engine,
+)
+from cxpath.slide import cache_path
+from cxpath.synth import make_field, random_recipe
 
 CALIBRATION_FIELDS = 24
 CALIBRATION_SIDE_PX = 512
@@ -33,13 +39,14 @@ _log = logging.getLogger(__name__)
 
 
 def choose_engine(model: Model, device: Device, settings: NetworkSettings) -> Engine:
-    """Return the engine that the settings name.
+    """Return the engine that the settings name, or the quickest for "auto".
 
     Raises
     ------
     DeviceError
         When it is not installed or does not run on the device.
     """
+    settings = resolve_engine(settings, device, model.card.validated_precisions)
     if settings.engine == "torch":
         return TorchEngine(model, device)
     return OpenvinoEngine(model, device, quantised_network(model) if settings.precision == "int8" else None)
@@ -56,7 +63,7 @@ def quantised_network(model: Model) -> Path:
 
 
 def calibration_tiles(mpp: float) -> list[NDArray[np.uint8]]:
-    """Draw the tissue that networks are quantised on; never drawn elsewhere."""
+    """Make the tissue that networks are quantised on; never made elsewhere."""
     tiles = []
     for seed in range(FIRST_SEED, FIRST_SEED + CALIBRATION_FIELDS):
         rng = np.random.default_rng(seed)
@@ -66,7 +73,7 @@ def calibration_tiles(mpp: float) -> list[NDArray[np.uint8]]:
 
 
 def _make(model: Model, folder: Path) -> None:
-    """Write the network beside its place and move it there whole; who comes second keeps the first's."""
+    """Write the network next to its place and move it there whole; who comes second keeps the first's."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))

@@ -1,4 +1,4 @@
-"""What a scored slide leaves beside the score: cells, tiles, pictures."""
+"""What a scored slide leaves next to the score: cells, tiles, pictures."""
 
 from __future__ import annotations
 
@@ -12,19 +12,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.app.configuration import PictureSettings, ReportSettings
-from cxpath.data.cells import CellTable
-from cxpath.data.regions import Regions
-from cxpath.io.cells import CellsGeojsonWriter, CellsWriter, write_table
-from cxpath.pipeline.tiles import TilePlan
-from cxpath.report.cell_pictures import INFLUENCE, FieldView, write_fields
-from cxpath.report.drawing import write_png
-from cxpath.report.slide_pictures import PlacedField, field_map, heatmap_picture, tissue_picture
-from cxpath.scores.counts import CalledCells, countable_kind, grouped_counts
-from cxpath.scores.fields import FieldLattice, lay_fields, rank_fields, sample_fields
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue
+from cxpath.data import CellTable, Regions
+from cxpath.io import CellsGeojsonWriter, CellsWriter, write_table
+from cxpath.pipeline import TilePlan
+from cxpath.report import (
+    INFLUENCE,
+    FieldView,
+    PlacedField,
+    field_map,
+    heatmap_picture,
+    tissue_picture,
+    write_fields,
+    write_png,
+)
+from cxpath.scores import (
+    CalledCells,
+    FieldLattice,
+    countable_kind,
+    grouped_counts,
+    lay_fields,
+    rank_fields,
+    sample_fields,
+)
+from cxpath.slide import Slide
+from cxpath.tissue import Tissue
 
-# The gallery of a run: the fields that decide, a few of every kind beside them, and where they all lie.
+# The gallery of a run: the fields that decide, a few of every kind with them, and where they all lie.
 
 
 MAP = "map.png"
@@ -123,7 +136,7 @@ def _caption(influence: float, bucket: str) -> str:
     if bucket != INFLUENCE:
         return "sampled at random"
     if not np.isfinite(influence):
-        return "holds all tumour cells"
+        return "contains all tumour cells"
     if influence == 0:
         return "does not move the CPS"
     verb = "raises" if influence > 0 else "lowers"

@@ -7,17 +7,20 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
+from cxpath.app.review_folder import require_current_review
 from cxpath.data.extras import import_extra
 from cxpath.data.settings import bundled, parse_toml
+from cxpath.documents.estimate import CutoffEntry
 from cxpath.documents.folder import RUN_NAME
+from cxpath.documents.reviewed import ScoreBasis
 from cxpath.documents.run import RunDocument
-from cxpath.documents.score import PDL1, CaseDocument, CutoffEntry, ScoreDocument
+from cxpath.documents.score import PDL1, CaseDocument, ScoreDocument
 from cxpath.documents.therapy import TherapyDocument
 from cxpath.errors import (
     ConfigurationError,
@@ -27,17 +30,30 @@ from cxpath.errors import (
     OutputError,
     ProfileError,
 )
-from cxpath.io.atomic import atomic_write
-from cxpath.io.geojson import holds_half_characters
-from cxpath.patient.criteria import JURISDICTIONS, Criteria, CriteriaFile, Source
-from cxpath.patient.lint import Finding, Severity, lint
-from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin, names_a_person
-from cxpath.patient.profile import HINT, BiomarkerProfile, Expression, Her2, profile_from
-from cxpath.patient.review import TherapyReview, condition_in_words
-from cxpath.patient.review import review_therapy as judge
-from cxpath.report.board_page import board_page, patient_sheet
-from cxpath.report.html import require_pdf, write_pdf
-from cxpath.scores.settings import Decision
+from cxpath.io import atomic_write, contains_half_characters
+from cxpath.patient import (
+    HINT,
+    JURISDICTIONS,
+    BiomarkerProfile,
+    Criteria,
+    CriteriaFile,
+    Expression,
+    Finding,
+    Her2,
+    Pdl1Score,
+    ScoreOrigin,
+    Severity,
+    Source,
+    TherapyReview,
+    condition_in_words,
+    names_a_person,
+    profile_from,
+    review_therapy as evaluate_criteria,
+)
+from cxpath.patient.lint import lint
+from cxpath.report import patient_sheet, require_pdf, write_pdf
+from cxpath.report.board_page import board_page
+from cxpath.scores import Decision
 from cxpath.version import __version__
 
 _log = logging.getLogger(__name__)
@@ -83,23 +99,66 @@ def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
     document = ScoreDocument.read(path)
     if document.marker != PDL1:
         return _with_expression(profile, document, path)
+    require_current_review(document, path)
+    _require_valid_signature(document, path)
     profile = _with_pdl1(profile, _pdl1(document), path)
-    _require_confirmed_afterwards(profile, document.slide.digest, path)
+    _require_confirmed_afterwards(profile, document, path)
     return profile
 
 
-def _require_confirmed_afterwards(profile: BiomarkerProfile, slide_digest: str, path: Path) -> None:
-    """Refuse a confirmation that is older than the run it confirms, where the run is beside its score."""
-    run_path = path.with_name(RUN_NAME)
-    if not run_path.is_file():
-        return
-    scored_on = datetime.fromisoformat(RunDocument.read(run_path).started).date()
+def _require_confirmed_afterwards(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> None:
+    """Refuse a confirmation that is older than what it confirms: the run, or the audit."""
+    made = {
+        "scored": _scored_at(path),
+        "audited": _moment(document.audited.utc) if document.audited else None,
+    }
     for score in profile.pdl1:
-        if score.slide_digest == slide_digest and score.confirmed_on and score.confirmed_on < scored_on:
-            raise ProfileError(
-                f"{path}: was confirmed on {score.confirmed_on}, but scored on {scored_on}",
-                "state the day on which this score was confirmed",
-            )
+        if score.slide_digest != document.slide.digest or score.confirmed_on is None:
+            continue
+        for what, moment in made.items():
+            if moment is not None and score.confirmed_on < moment.date():
+                raise ProfileError(
+                    f"{path}: was confirmed on {score.confirmed_on}, but {what} on {moment.date()}",
+                    "state the day on which this score was confirmed",
+                )
+
+
+def _require_valid_signature(document: ScoreDocument, path: Path) -> None:
+    """Refuse a signature from before the scoring or from the future, or of another value than the score's."""
+    signature = document.review.signature if document.review else None
+    if signature is None:
+        return
+    signed, scored, now = _moment(signature.utc), _scored_at(path), datetime.now(UTC)
+    if scored is not None and signed < scored:
+        raise ProfileError(
+            f"{path}: was signed at {signed:%Y-%m-%d %H:%M} UTC, but scored at {scored:%Y-%m-%d %H:%M} UTC",
+            "sign the review again: cxpath review sign DIR",
+        )
+    if signed > now:
+        raise ProfileError(
+            f"{path}: its signature of {signed:%Y-%m-%d %H:%M} UTC lies in the future",
+            "set this computer's clock right, then sign the review again",
+        )
+    read = document.deciding
+    value = read.estimate.value if read.estimate else None
+    if signature.cps is not None and (signature.cps, signature.basis) != (value, read.basis):
+        raise ProfileError(
+            f"{path}: {signature.name} signed a CPS of {signature.cps} ({signature.basis}), but the score is "
+            f"{value} ({read.basis})",
+            "sign the review again: cxpath review sign DIR",
+        )
+
+
+def _scored_at(path: Path) -> datetime | None:
+    """Return when the slide was scored, where the run is beside its score."""
+    run_path = path.with_name(RUN_NAME)
+    return _moment(RunDocument.read(run_path).started) if run_path.is_file() else None
+
+
+def _moment(iso: str) -> datetime:
+    """Return a moment of ISO 8601; one without a zone is UTC."""
+    moment = datetime.fromisoformat(iso)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> BiomarkerProfile:
@@ -114,17 +173,19 @@ def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> Bioma
 
 
 def _pdl1(document: ScoreDocument) -> Pdl1Score:
-    cps, assay = document.cps, document.assay.lower()
-    judged = cps.judged if cps else ()
+    read, assay = document.deciding, document.assay.lower()
+    cps = read.estimate
+    decided = cps.decided if cps else ()
     return Pdl1Score(
         assay=None if assay == UNKNOWN else assay,
         value=cps.value if cps else None,
         origin=ScoreOrigin.CXPATH,
-        viable_tumour_cells=document.adequacy.viable_tumour_cells,
+        basis=read.basis.value,
+        viable_tumour_cells=_tumour_cells(document),
         interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in judged if _in_doubt(entry)),
-        clear_at=tuple(cutoff for cutoff, entry in judged if not _in_doubt(entry)),
-        not_evaluable_because=tuple(reason.text for reason in document.not_evaluable_because),
+        borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
+        clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
+        not_evaluable_because=read.not_evaluable_because,
         slide_digest=document.slide.digest,
         model_digest=document.provenance.model_digest,
         notice=document.notice,
@@ -132,10 +193,17 @@ def _pdl1(document: ScoreDocument) -> Pdl1Score:
     )
 
 
+def _tumour_cells(document: ScoreDocument) -> int | None:
+    """Return the viable tumour cells: those by the answers, where an audit decides."""
+    if document.deciding.basis is ScoreBasis.AUDITED and document.audited is not None:
+        return round(document.audited.tumour_cells)
+    return document.adequacy.viable_tumour_cells
+
+
 def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:
     """Return the score of several blocks; a person confirms it by the case's digest."""
     cps, assay = case.cps, case.assay.lower()
-    judged = cps.judged if cps else ()
+    decided = cps.decided if cps else ()
     return Pdl1Score(
         assay=None if assay == UNKNOWN else assay,
         value=cps.value if cps else None,
@@ -144,8 +212,8 @@ def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:
         if case.counts
         else None,
         interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in judged if _in_doubt(entry)),
-        clear_at=tuple(cutoff for cutoff, entry in judged if not _in_doubt(entry)),
+        borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
+        clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
         not_evaluable_because=tuple(reason.text for reason in case.not_evaluable_because),
         slide_digest=case.digest,
         model_digest=case.model_digest,
@@ -189,7 +257,7 @@ def _with_expression(profile: BiomarkerProfile, document: ScoreDocument, path: P
         "vegf": profile.vegf.model_copy(update={"h_score": h_score, "method": made_by}),
     }
     if marker not in updated:
-        raise ProfileError(f"{path}: holds marker {marker!r}, which no profile knows", _HINT)
+        raise ProfileError(f"{path}: contains marker {marker!r}, which no profile knows", _HINT)
     return profile.model_copy(update={marker: updated[marker]})
 
 
@@ -264,10 +332,10 @@ def _content(path: Path) -> dict[str, Any]:
         content = json.loads(text) if path.suffix.lower() == ".json" else parse_toml(text)
     except (OSError, ValueError, RecursionError) as error:  # JSON, too, may be nested too deeply
         raise ProfileError(f"{path}: not readable: {error}", HINT) from error
-    if holds_half_characters(text.encode()):
-        raise ProfileError(f"{path}: a text of it holds half a character (such as \\ud800)", HINT)
+    if contains_half_characters(text.encode()):
+        raise ProfileError(f"{path}: a text of it contains half a character (such as \\ud800)", HINT)
     if not isinstance(content, dict):
-        raise ProfileError(f"{path}: holds no table of fields", HINT)
+        raise ProfileError(f"{path}: contains no table of fields", HINT)
     return content
 
 
@@ -296,7 +364,7 @@ def read_criteria(folder: Path | None = None) -> Criteria:
     CriteriaError
         When a file cannot be read, or does not pass `lint`.
     MissingFileError
-        When the folder holds none.
+        When the folder contains none.
     """
     documents = read_documents([folder or criteria_folder()])
     shipped = read_sources()
@@ -452,7 +520,7 @@ def review_therapy(
     jurisdictions: tuple[str, ...] = (),
     criteria: str | Path | None = None,
 ) -> TherapyReview:
-    """Judge the therapy criteria for one patient; writes nothing.
+    """Evaluate the therapy criteria for one patient; writes nothing.
 
     Parameters
     ----------
@@ -478,7 +546,7 @@ def review_therapy(
         profile = profile_from(profile)
     folder = Path(criteria) if criteria is not None else None
     places = known_jurisdictions(jurisdictions) or profile.jurisdictions or JURISDICTIONS
-    return judge(profile, read_criteria(folder), places)
+    return evaluate_criteria(profile, read_criteria(folder), places)
 
 
 def review_profile(request: ReviewRequest) -> TherapyDocument:
@@ -493,7 +561,7 @@ def review_profile(request: ReviewRequest) -> TherapyDocument:
     """
     if (request.out / COMMIT_MARK).exists() and not request.overwrite:
         raise OutputError(
-            f"{request.out}: holds a review already", "pass --overwrite or choose another --out"
+            f"{request.out}: contains a review already", "pass --overwrite or choose another --out"
         )
     if request.pdf:
         require_pdf()
@@ -547,7 +615,7 @@ def _write_fhir(path: Path, review: TherapyReview, document: TherapyDocument) ->
     except MissingExtraError as error:
         _log.warning("fhir.json was not written: %s", error)
         return
-    from cxpath.report.fhir import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
+    from cxpath.report import fhir_bundle  # noqa: PLC0415  # only where the extra is installed
 
     write_json(path, fhir_bundle(review, document))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,40 +12,48 @@ from numpy.typing import NDArray
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.quantise import choose_engine
 from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
-from cxpath.data.cells import CellTable
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.regions import RegionMeaning, Regions
-from cxpath.data.slide_info import SlideInfo, TileFrame, TissueAreas
-from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.foreign_cells import read_given_cells, refuse_unknown_staining
-from cxpath.io.regions import read_regions
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import load_model
-from cxpath.pipeline.find_cells import (
+from cxpath.data import CellTable, Reason, ReasonCode, Regions, TileFrame, coded
+from cxpath.io import (
+    default_cell_classes,
+    read_cell_classes,
+    read_given_cells,
+    refuse_unknown_staining,
+)
+from cxpath.network import (
+    Detector,
+    Device,
+    Engine,
+    Model,
+    NetworkSettings,
+    load_card,
+    load_model,
+    resolve_engine,
+)
+from cxpath.pipeline import (
     FoundCells,
     Keep,
     Progress,
     SlideContext,
+    StageTimes,
+    TilePlan,
+    added,
     deduplicator,
-    find_cells,
+    lay_strata,
     no_cells,
     plan_slide,
 )
-from cxpath.pipeline.stages import StageTimes, added
-from cxpath.pipeline.strata import lay_strata
-from cxpath.pipeline.tiles import TilePlan
-from cxpath.scores.sampling import (
+from cxpath.pipeline.find_cells import find_cells
+from cxpath.scores import (
     FieldDrawing,
     FieldSample,
     SampledTiles,
+    ScoringSettings,
     sample_of,
     unassociated,
     why_enough,
 )
-from cxpath.scores.settings import ScoringSettings
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue
+from cxpath.slide import Slide
+from cxpath.tissue import Tissue
 
 # `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.
 
@@ -67,7 +73,7 @@ class SampledFields:
     tiles : SampledTiles
     estimate : FieldSample
     context_tiles : int
-        Tiles read beside, only to see whether tumour lies near stained immune cells of drawn ones.
+        Tiles read in addition, only to see whether tumour lies near stained immune cells of drawn ones.
     looks : int
     because : str
         Why reading stopped.
@@ -134,12 +140,12 @@ def read_adaptively(
         estimate = sample_of(cells, tiles, scoring)
         because = why_enough(estimate, cutoffs, settings)
         drawn = drawing.more(estimate) if not because else drawn
-    beside = _beside(cells, tiles, plan, scoring)
-    if len(beside):
-        cells = reading.read(beside)
+    surrounding = _surrounding(cells, tiles, plan, scoring)
+    if len(surrounding):
+        cells = reading.read(surrounding)
         estimate = sample_of(cells, tiles, scoring)
-    sample = SampledFields(tiles, estimate, len(beside), looks, because, settings.level)
-    taken = (*strata.tile[read].tolist(), *beside.tolist())
+    sample = SampledFields(tiles, estimate, len(surrounding), looks, because, settings.level)
+    taken = (*strata.tile[read].tolist(), *surrounding.tolist())
     return AdaptiveCells(cells, plan.limited_to(taken, NOT_SAMPLED), added(reading.stages), sample)
 
 
@@ -170,7 +176,7 @@ class _Reading:
             self._progress(self._done + done, len(self._context.plan.with_tissue))
 
 
-def _beside(
+def _surrounding(
     cells: CellTable, tiles: SampledTiles, plan: TilePlan, scoring: ScoringSettings
 ) -> NDArray[np.int64]:
     """Return unread tiles so near to stained immune cells without tumour that theirs might be there.
@@ -192,52 +198,6 @@ def _gap_px(points: NDArray[np.float64], frame: TileFrame) -> float:
     first = np.array([frame.core_x_px, frame.core_y_px])
     outside = np.maximum(0.0, np.maximum(first - points, points - first - frame.core_side_px))
     return float(np.hypot(outside[:, 0], outside[:, 1]).min())
-
-
-# The pathologist's regions in a run: read for its slide, measured on its tissue, written down.
-
-
-def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
-    """Read the regions that the request names; None without any.
-
-    Raises
-    ------
-    CxpathError
-        When they cannot be read or a class has no meaning.
-    """
-    if request.regions is None:
-        return None
-    size_px = (info.width_px, info.height_px)
-    classes = request.configuration.regions.ignoring(request.ignore_classes)
-    return read_regions(request.regions, info.bounds_px, classes, size_px)
-
-
-def region_warnings(regions: Regions | None) -> tuple[Reason, ...]:
-    """Return what a reader of the score must know about the drawing."""
-    said = regions.warnings if regions else ()
-    return coded(ReasonCode.REGIONS, (f"regions: {warning}" for warning in said))
-
-
-def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
-    """Return the areas of the tissue, with those inside the drawn regions."""
-    if not regions:
-        return tissue.areas
-    pixel_mm2 = (tissue.overview_mpp / 1000.0) ** 2
-    inside = {area.holds: _within(tissue, regions, area.holds) for area in regions.areas}
-    drawn = {
-        meaning.value: float((mask & tissue.found).sum()) * pixel_mm2 for meaning, mask in inside.items()
-    }
-    bed = inside.get(RegionMeaning.TUMOUR_BED)
-    bed_mm2 = None if bed is None else float((bed & tissue.scored).sum()) * pixel_mm2
-    return replace(tissue.areas, annotated_mm2=drawn, tumour_bed_mm2=bed_mm2)
-
-
-def _within(tissue: Tissue, regions: Regions, meaning: RegionMeaning) -> NDArray[np.bool_]:
-    """Say for each pixel of the overview whether its centre lies in an area of that meaning."""
-    rows, columns = np.mgrid[: tissue.found.shape[0], : tissue.found.shape[1]] + 0.5
-    to_level0 = tissue.overview_mpp / tissue.slide_mpp
-    inside = regions.within(meaning, (columns * to_level0).ravel(), (rows * to_level0).ravel())
-    return inside.reshape(tissue.found.shape)
 
 
 # The cells of a slide: found by the network, or brought by the user.
@@ -273,19 +233,58 @@ class SlideCells:
     sample: SampledFields | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A model with what runs it; the same for every slide.
+
+    Parameters
+    ----------
+    model : Model
+    device : Device
+    engine : Engine or None
+        None where no network is to run.
+    settings : NetworkSettings
+        What runs: the settings of the request, with engine "auto" replaced.
+    """
+
+    model: Model
+    device: Device
+    engine: Engine | None
+    settings: NetworkSettings
+
+
+def load_network(request: ScoreRequest, device: Device) -> LoadedNetwork:
+    """Load the model and choose an engine; needs no slide, so that both can be done while one is looked at.
+
+    The last network is kept: the slides of a batch share it.
+    """
+    network, path = request.configuration.network, request.model
+    return _loaded(path, load_card(path).digest, device, network, with_engine=request.cells is None)
+
+
+@lru_cache(maxsize=1)
+def _loaded(
+    model_path: str, _digest: str, device: Device, settings: NetworkSettings, *, with_engine: bool
+) -> LoadedNetwork:
+    model = load_model(model_path)
+    settings = resolve_engine(settings, device, model.card.validated_precisions)
+    engine = choose_engine(model, device, settings) if with_engine else None
+    return LoadedNetwork(model, device, engine, settings)
+
+
 def prepare(
     request: ScoreRequest,
     slide: Slide,
     tissue: Tissue,
-    device: Device,
+    network: LoadedNetwork,
     regions: Regions | None = None,
 ) -> SlideContext:
-    """Load the model, choose an engine and plan the tiles of a slide."""
+    """Plan the tiles of a slide for a network."""
     settings = request.configuration.pipeline
-    model = load_model(request.model)
-    engine = None if request.cells else choose_engine(model, device, settings.network)
     threshold = settings.network.centre_threshold
-    detector = Detector(model, device, tissue.stains, centre_threshold=threshold, engine=engine)
+    detector = Detector(
+        network.model, network.device, tissue.stains, centre_threshold=threshold, engine=network.engine
+    )
     plan = plan_slide(slide, tissue, detector, settings)
     stained = request.configuration.scoring.stained_threshold
     return SlideContext(slide, tissue, plan, detector, settings, regions, stained)
@@ -346,28 +345,3 @@ def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCel
     facts = replace(cells.facts, stained_threshold=stated or own or threshold)
     cells = replace(cells, facts=facts, tile=context.plan.tile_at(cells.x_px, cells.y_px))
     return SlideCells(cells, context.plan, 0, given.form, coded(ReasonCode.GIVEN_CELLS, given.warnings))
-
-
-# How long each stage of a run took.
-
-
-class Stopwatch:
-    """Collects seconds by stage name; `seconds()` adds the total."""
-
-    def __init__(self) -> None:
-        self._started = perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block; blocks of one name add up."""
-        before = perf_counter()
-        try:
-            yield
-        finally:
-            self._stages[name] = self._stages.get(name, 0.0) + perf_counter() - before
-
-    def seconds(self) -> dict[str, float]:
-        """Return seconds by stage, and "total" since the start."""
-        stages = {name: round(value, 3) for name, value in self._stages.items()}
-        return stages | {"total": round(perf_counter() - self._started, 3)}

@@ -8,14 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxpath.data.settings import bundled, read_settings
-from cxpath.data.variants import GenomeIntervals, SampleVariants
-from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
+from cxpath.data import GenomeIntervals, SampleVariants, bundled, read_settings
+from cxpath.documents import SampleBurden, TmbDocument, TmbTable
 from cxpath.errors import ConfigurationError, MissingFileError, VariantsFileError
-from cxpath.io.atomic import is_gzipped, output_error
-from cxpath.io.variants import read_bed, read_maf
-from cxpath.io.vcf import read_vcf
-from cxpath.patient.tmb import (
+from cxpath.io import is_gzipped, output_error, read_bed, read_maf, read_vcf
+from cxpath.patient import (
     STATED_NOTHING,
     Burden,
     Circumstances,

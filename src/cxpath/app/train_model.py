@@ -16,31 +16,66 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from torch import Tensor
 
-from cxpath.data.cells import Kind
-from cxpath.data.slide_info import StainBasis
-from cxpath.evaluation.calls import CellClassifier
-from cxpath.evaluation.settings import Arm, SyntheticSettings, bundled_settings, evaluation_settings
-from cxpath.evaluation.synthetic import field_counts
-from cxpath.evaluation.synthetic_set import PlannedSlide, make_test_slide, plan_slides
-from cxpath.metrics.cells import Decision, Observation, true_cps
-from cxpath.metrics.reliability import measure_reliability
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device, choose_device
-from cxpath.network.embedding import COMPONENTS, CellEmbedding, features_at, fit_embedding
-from cxpath.network.model import DataSource, Metric, Model, ModelCard, TrainingRecord, read_card
-from cxpath.network.unet import LATTICE_STRIDE_PX, PlainUNet
-from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
-from cxpath.pipeline.settings import PipelineSettings
-from cxpath.slide.open import open_slide
-from cxpath.synth.labelled_tissue import SOURCES
-from cxpath.synth.slide import write_synthetic_slide
-from cxpath.tissue.tissue import find_tissue
-from cxpath.training.data import FieldCache, FieldSource, make_random_field
-from cxpath.training.loop import TrainedNetwork, Watcher, load_trained, train, validation_fields
-from cxpath.training.pack import as_stored, describe, pack, refuse_other_things
-from cxpath.training.restained import calibration_tiles, data_folder, observe_restained
-from cxpath.training.settings import RestainedSettings, SlideThresholdSettings, TrainingSettings
-from cxpath.training.thresholds import FAINTEST_CENTRE, FIRST_DECISION, decide, evaluate, observe_faintly
+from cxpath.data import Kind, StainBasis
+from cxpath.evaluation import (
+    Arm,
+    CellClassifier,
+    PlannedSlide,
+    SyntheticSettings,
+    bundled_settings,
+    evaluation_settings,
+    field_counts,
+    make_test_slide,
+    plan_slides,
+)
+from cxpath.metrics import Decision, Observation, measure_reliability, true_cps
+from cxpath.network import (
+    COMPONENTS,
+    LATTICE_STRIDE_PX,
+    CellEmbedding,
+    DataSource,
+    Detector,
+    Device,
+    Metric,
+    Model,
+    ModelCard,
+    PlainUNet,
+    TrainingRecord,
+    choose_device,
+    features_at,
+    fit_embedding,
+    read_card,
+)
+from cxpath.pipeline import PipelineSettings, SlideContext, plan_slide
+from cxpath.pipeline.find_cells import find_cells
+from cxpath.slide import open_slide
+from cxpath.synth import SOURCES, write_synthetic_slide
+from cxpath.tissue import find_tissue
+from cxpath.training import (
+    FAINTEST_CENTRE,
+    FIRST_DECISION,
+    FieldCache,
+    FieldSource,
+    RestainedSettings,
+    SlideThresholdSettings,
+    TrainedNetwork,
+    TrainingSettings,
+    Watcher,
+    as_stored,
+    calibration_tiles,
+    data_folder,
+    decide,
+    describe,
+    evaluate,
+    load_trained,
+    make_random_field,
+    observe_faintly,
+    observe_restained,
+    refuse_other_things,
+    train,
+    validation_fields,
+)
+from cxpath.training.pack import pack
 from cxpath.version import __version__
 
 # The staining thresholds, chosen on whole synthetic slides that no network learned from.
@@ -74,7 +109,7 @@ class ChosenThresholds(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SyntheticScore:
-    """The cells found on a drawn slide, and its true CPS.
+    """The cells found on a synthetic slide, and its true CPS.
 
     Parameters
     ----------
@@ -92,7 +127,7 @@ class SyntheticScore:
     true_cps: float
 
     def predicted_cps(self, thresholds: ChosenThresholds) -> float:
-        """Return the CPS of the cells; every drawn stained immune cell is near tumour."""
+        """Return the CPS of the cells; every synthetic stained immune cell is near tumour."""
         tumour, immune = (self.kind == kind for kind in (Kind.TUMOUR, Kind.IMMUNE))
         of_immune = moved(self.stained[immune], self.certainty[immune], thresholds.immune_shift)
         counted = (self.stained[tumour] >= thresholds.stained).sum() + (of_immune >= thresholds.stained).sum()
@@ -128,7 +163,7 @@ def threshold_at(decision: Decision, thresholds: ChosenThresholds) -> Decision:
 
 
 def synthetic_scores(model: Model, device: Device, settings: SlideThresholdSettings) -> list[SyntheticScore]:
-    """Draw slides of their own seeds and find their cells.
+    """Make slides of their own seeds and find their cells.
 
     Parameters
     ----------
@@ -165,7 +200,7 @@ def _synthetic_score(
 def hard_negative_scores(
     model: Model, device: Device, settings: SlideThresholdSettings
 ) -> list[SyntheticScore]:
-    """Draw slides full of traps, in training's colours, and find their cells.
+    """Make slides full of hard negatives, in training's colours, and find their cells.
 
     Parameters
     ----------
@@ -180,7 +215,7 @@ def hard_negative_scores(
 
 
 def hard_negative_recipe(settings: SlideThresholdSettings) -> SyntheticSettings:
-    """Return the drawn test set's recipe with other dice and in training's colours."""
+    """Return the synthetic test set's recipe with another seed and in training's colours."""
     recipe = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
     slides = {
         stratum.name: settings.hard_negative_slides // len(recipe.stratum) for stratum in recipe.stratum
@@ -192,22 +227,22 @@ def hard_negative_recipe(settings: SlideThresholdSettings) -> SyntheticSettings:
 def _hard_negative_score(
     planned: PlannedSlide, recipe: SyntheticSettings, classifier: CellClassifier
 ) -> SyntheticScore:
-    drawn = make_test_slide(planned, recipe.tissue, classifier.mpp)
+    synthetic = make_test_slide(planned, recipe.tissue, classifier.mpp)
     calls, tables = [], []
-    for field in drawn.fields:
+    for field in synthetic.fields:
         seen = classifier.calls(field.rgb)
         tables.append(field_counts(field, seen, recipe.match_radius_um)[0])
-        calls.append(seen.take(field.area.holds(seen.points_um)))
+        calls.append(seen.take(field.area.contains(seen.points_um)))
     kind, sure, stained = (
         np.concatenate([getattr(seen, name) for seen in calls]) for name in ("kind", "certainty", "stained")
     )
     return SyntheticScore(kind, sure, stained, true_cps(np.sum(tables, axis=0)))
 
 
-# The whole story of a model: draw, train, decide, measure, pack. What `cxpath model train` calls.
+# The whole story of a model: make fields, train, decide, measure, pack. What `cxpath model train` calls.
 
 
-HELD_OUT = "held-out drawn fields"
+HELD_OUT = "held-out synthetic fields"
 
 
 def make_model(
@@ -226,7 +261,7 @@ def make_model(
     ----------
     settings : TrainingSettings
     out_dir : Path
-        For drawn fields and the checkpoint; a later call with equal settings goes on from there.
+        For synthetic fields and the checkpoint; a later call with equal settings resumes from there.
     folder : Path
         Where the model goes: `models/<name>`.
     command : str
@@ -242,7 +277,7 @@ def make_model(
     -------
     ModelCard
         With everything measured on the validation fields. Even fields choose cuts and calibration, odd
-        fields are measured: a figure never judges what it was tuned on.
+        fields are measured: a figure never evaluates what it was tuned on.
     """
     trained = train(settings, out_dir, watch=watch, source=source, data=data)
     return evaluate_and_pack(settings, trained, out_dir, folder, command=command, source=source, data=data)
@@ -262,9 +297,9 @@ def pack_work(
     Raises
     ------
     MissingFileError, ConfigurationError, ModelError
-        When `out_dir` holds no checkpoint, that of other settings, or none that can be used.
+        When `out_dir` contains no checkpoint, that of other settings, or none that can be used.
     OutputError
-        When `folder` holds something that is no model.
+        When `folder` contains something that is no model.
     """
     refuse_other_things(folder)
     trained = load_trained(settings, out_dir)
@@ -272,13 +307,13 @@ def pack_work(
 
 
 SYNTHETIC_ALONE = "the model was trained on synthetic tissue alone; not validated on real PD-L1 slides"
-"""The notice of a model that no annotated image has taught."""
+"""The notice of a model that was trained on no annotated image."""
 
 RESTAINED_TOO = (
     "the model was trained on synthetic tissue and on real H&E tissue of breast and colorectal cancer "
     "restained as H-DAB; not validated on real PD-L1 slides or on cervical cancer"
 )
-"""The notice of a model that restained real tissue has taught as well."""
+"""The notice of a model that was trained on restained real tissue too."""
 
 
 def evaluate_and_pack(
@@ -400,12 +435,12 @@ def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:
 def restained_sources(wanted: RestainedSettings) -> tuple[DataSource, ...]:
     """Return the sources of restained real tissue."""
     restained = "restained as H-DAB with painted PD-L1"
-    taught = f"tiles of the training patients, {wanted.stainings} stainings each, seed {wanted.seed}"
+    trained = f"tiles of the training patients, {wanted.stainings} stainings each, seed {wanted.seed}"
     fitted = f"tiles of the calibration patients, {wanted.calibration_stainings} stainings each"
     pictures = tuple(
         DataSource(name=f"{source.title}, {restained}", licence=source.licence, use=use, amount=amount)
         for source in SOURCES
-        for use, amount in (("train", taught), ("validate", fitted))
+        for use, amount in (("train", trained), ("validate", fitted))
     )
     outlines = DataSource(
         name="PUMA: outlines of nuclei of melanoma, as shapes of painted macrophages, lymphocytes and stroma",

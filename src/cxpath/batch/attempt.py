@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
 from cxpath.batch.cohort import has_whole_result, read_record
 from cxpath.batch.state import StateFolder
 from cxpath.batch.task import SlideTask, is_same_content, is_untouched, slide_stamp
-from cxpath.documents.batch import Outcome, Status
+from cxpath.documents import Outcome, Status
 from cxpath.errors import BatchError, CxpathError, OutputError
 
 # One attempt at one slide, wherever it runs: keep, score, try again, and write down what came of it.
@@ -114,7 +114,7 @@ class Attempt:
         begun = _begun(task, worker, earlier)
         outcome = _set_aside(begun) if begun.crashes >= MOST_CRASHES else None
         if outcome is None:
-            state.write(begun)  # from here on, what stands in the folder counts as half-written
+            state.write(begun)  # from here on, what is in the folder counts as half-written
             outcome = self._try_unless_interrupted(state, task, begun, progress)
         state.write(outcome)
         return outcome

@@ -14,17 +14,18 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cxpath.app.review_outcome import publish_late_review
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
 from cxpath.data.reasons import ReasonCode
 from cxpath.documents.batch import Outcome, Status
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
+from cxpath.documents.reviewed import DecidingScore
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import CxpathError, DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.io.tables import write_rows
-from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_cohort_page
+from cxpath.io import atomic_write, write_rows
+from cxpath.report import ControlChart, GroupMean, Point, build_cohort_page
 
 # What the cohort table says of a slide: one entry for each column, with its type, unit and meaning.
 
@@ -96,8 +97,11 @@ def _score(name: str) -> Callable[[SlideRecord], Any]:
 
 
 def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideRecord], Any]:
+    """Return what an estimate states: "deciding" is the CPS that decides, audited where it is."""
+
     def value(slide: SlideRecord) -> Any:
         found = getattr(slide.score, score) if slide.score else None
+        found = found.estimate if isinstance(found, DecidingScore) else found
         stated = getattr(found, name) if found else None
         return stated if end is None or stated is None else stated[end]
 
@@ -106,7 +110,7 @@ def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideR
 
 def _met(cutoff: str) -> Callable[[SlideRecord], Any]:
     def value(slide: SlideRecord) -> Any:
-        cps = slide.score.cps if slide.score else None
+        cps = slide.score.deciding.estimate if slide.score else None
         return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
 
     return value
@@ -140,13 +144,34 @@ def _reason(slide: SlideRecord) -> Any:
 
 
 def _borderline(slide: SlideRecord) -> Any:
-    cps = slide.score.cps if slide.score else None
+    cps = slide.score.deciding.estimate if slide.score else None
     return bool(cps.borderline) if cps and cps.cutoffs else None
 
 
 def _uncertain(slide: SlideRecord) -> Any:
-    cps = slide.score.cps if slide.score else None
+    cps = slide.score.deciding.estimate if slide.score else None
     return "; ".join(f"CPS ≥ {cutoff:g}" for cutoff in cps.uncertain) or None if cps else None
+
+
+def _basis(slide: SlideRecord) -> Any:
+    if slide.score is None or slide.score.deciding.estimate is None:
+        return None
+    return slide.score.deciding.basis.value
+
+
+def _reviewer(slide: SlideRecord) -> Any:
+    if slide.score is None or slide.score.review is None:
+        return None
+    one = slide.score.audited or slide.score.review.edited
+    return one.reviewer if one else None
+
+
+def _signed(name: str) -> Callable[[SlideRecord], Any]:
+    def value(slide: SlideRecord) -> Any:
+        review = slide.score.review if slide.score else None
+        return getattr(review.signature, name) if review and review.signature else None
+
+    return value
 
 
 def _excluded_mm2(slide: SlideRecord) -> Any:
@@ -201,24 +226,29 @@ COLUMNS: tuple[Column, ...] = (
     Column("assay", "text", "as stated", lambda slide: slide.task.request.assay),
     Column("tumour", "text", "as stated", lambda slide: slide.task.request.tumour),
     Column("marker", "text", "as asked for", lambda slide: slide.task.request.marker),
-    Column("cps", "number", "CPS, not rounded", _estimate("cps", "value")),
-    Column("cps_reported", "text", "its printed form", _estimate("cps", "reported")),
+    Column("cps", "number", "CPS that decides, not rounded", _estimate("deciding", "value")),
+    Column("cps_basis", "text", "whose cells it counts: `network`, `edited` or `audited`", _basis),
+    Column("cps_network", "number", "the network's own CPS, not rounded", _estimate("cps", "value")),
+    Column("cps_reported", "text", "its printed form", _estimate("deciding", "reported")),
     Column(
         "cps_low",
         "number",
         "lower end of the interval for the tumour",
-        _estimate("cps", "interval_tissue", 0),
+        _estimate("deciding", "interval_tissue", 0),
     ),
-    Column("cps_high", "number", "upper end of it", _estimate("cps", "interval_tissue", 1)),
+    Column("cps_high", "number", "upper end of it", _estimate("deciding", "interval_tissue", 1)),
     Column(
         "cps_slide_low",
         "number",
         "lower end of the interval for this slide",
-        _estimate("cps", "interval_slide", 0),
+        _estimate("deciding", "interval_slide", 0),
     ),
-    Column("cps_slide_high", "number", "upper end of it", _estimate("cps", "interval_slide", 1)),
+    Column("cps_slide_high", "number", "upper end of it", _estimate("deciding", "interval_slide", 1)),
     Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
     Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
+    Column("reviewer", "text", "who audited or edited the slide", _reviewer),
+    Column("signed_by", "text", "whose signature of the review holds", _signed("name")),
+    Column("signed_utc", "text", "when that was, ISO 8601", _signed("utc")),
     Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
     Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),
     Column("tps", "number", "TPS, per cent", _estimate("tps", "value")),
@@ -289,7 +319,7 @@ _TYPES = {"text": pa.string(), "number": pa.float64(), "whole": pa.int64(), "yes
 def cohort_rows(tasks: Sequence[SlideTask], outcomes: Sequence[Outcome]) -> list[Row]:
     """Return a row a slide, in the worklist's order; read from each slide's own files.
 
-    A slide whose files are damaged stands in the table as failed, with what is wrong with them.
+    A slide whose files are damaged is listed as failed, with what is wrong with them.
     """
     return [
         row_of(_record_or_failure(task, outcome)) | _notes(task)
@@ -364,6 +394,8 @@ def _require_table(path: Path) -> None:
 
 def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
     try:
+        if outcome.is_final:
+            publish_late_review(task.folder)
         return read_record(task, outcome)
     except CxpathError as error:
         failure = outcome.updated(
@@ -388,7 +420,7 @@ def _entry(value: Any) -> str | int | float | None:
 # Drift of staining and scanning: each measure of each slide against control limits (Levey and Jennings).
 #
 # Limits are the mean plus and minus three standard deviations of a baseline, as on control charts of
-# laboratories (Levey & Jennings 1950; Westgard's rule 1-3s). A batch or scanner is also judged by its mean,
+# laboratories (Levey & Jennings 1950; Westgard's rule 1-3s). A batch or scanner is also assessed by its mean,
 # whose limits narrow with the root of its number of slides (Shewhart's x-bar chart).
 
 
@@ -525,7 +557,7 @@ def _number(entry: Any) -> float | None:
     return value if math.isfinite(value) else None
 
 
-# What a batch leaves beside its slides' folders: tables and page; can be made again at any time.
+# What a batch leaves next to its slides' folders: tables and page; can be made again at any time.
 
 
 def write_cohort(
@@ -542,7 +574,7 @@ def write_cohort(
         The batch's folder.
     tasks, outcomes : sequences of one length
     baseline : Baseline, optional
-        What drift is judged against; the cohort itself when left out.
+        What drift is measured against; the cohort itself when left out.
 
     Returns
     -------
@@ -566,7 +598,7 @@ def rebuild_cohort(folder: Path, baseline: Baseline | None = None) -> list[Row]:
     Raises
     ------
     MissingFileError
-        When the folder holds no batch.
+        When the folder contains no batch.
     """
     tasks, outcomes = read_batch(folder)
     return write_cohort(folder, tasks, outcomes, baseline)

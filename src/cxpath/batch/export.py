@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.types import TypeEngine
 
 _INSTALL = "pip install 'cxpath[sql]'"
-_HINT = "the files hold all results: run cxpath batch export again"
+_HINT = "the files contain all results: run cxpath batch export again"
 _FORMS = "such as postgresql://user@host/name, or the path of a file for SQLite"
 _LOCK_KEY = 0x63787061  # "cxpa": two exports must not make the table at once
 _SQLITE = "sqlite:///"
@@ -60,7 +60,7 @@ def export_cohort(folder: Path, sql: str, table: str) -> Exported:
     Raises
     ------
     MissingFileError
-        When the folder holds no batch.
+        When the folder contains no batch.
     ConfigurationError
         When the URL is none, or of another kind of database.
     DatabaseError

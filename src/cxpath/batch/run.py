@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience
 from cxpath.batch.cohort import Row, has_whole_result, read_baseline, write_cohort
@@ -19,8 +19,8 @@ from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, is_untouched
 from cxpath.batch.workers import cluster_engine, local_engine, read_queue_settings
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.batch import (
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import (
     BatchManifest,
     BatchOptions,
     BatchProgress,
@@ -32,8 +32,7 @@ from cxpath.documents.batch import (
     read_batch_document,
 )
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError, WorklistError
-from cxpath.network.device import visible_gpus
-from cxpath.network.model import load_card
+from cxpath.network import load_card, visible_gpus
 from cxpath.version import __version__
 
 # How a batch stands, from its folder alone, whether it runs or not.
@@ -45,7 +44,7 @@ def batch_status(folder: Path) -> BatchStatus:
     Raises
     ------
     MissingFileError, BatchError
-        When the folder holds no batch.
+        When the folder contains no batch.
     """
     state, slides = StateFolder(folder), slides_in(folder)
     _, outcomes = read_batch(folder)
@@ -152,7 +151,7 @@ class Tally:
         return (self.total - self.done) * 3600.0 / speed if speed else None
 
     def progress(self, now_s: float) -> BatchProgress:
-        """Return the state of affairs as `progress.json` holds it."""
+        """Return the state of affairs as `progress.json` contains it."""
         speed, left = self.slides_per_hour(now_s), self.seconds_left(now_s)
         return BatchProgress(
             slides=self.total,
@@ -356,7 +355,7 @@ def write_manifest(
     folder : Path
         The batch's folder.
     template : ScoreRequest
-        Options that hold for all slides; a worklist may have overruled some of them.
+        Options that apply to all slides; a worklist may have overruled some of them.
     result : BatchResult
     rows : sequence of Row
         The cohort table.
@@ -430,7 +429,7 @@ class BatchRequest:
         Queue settings.
     patience : Patience
     baseline : Path, optional
-        Cohort that drift is judged against.
+        Cohort that drift is measured against.
     """
 
     source: str
@@ -483,7 +482,7 @@ def run_tasks(
     Raises
     ------
     WorklistError
-        When a results folder of the worklist holds something else.
+        When a results folder of the worklist contains something else.
     OutputError, BatchError
         As `run_batch` does.
     """
@@ -503,5 +502,5 @@ def _refuse_foreign_results(state: StateFolder, tasks: Sequence[SlideTask]) -> N
     for task in tasks:
         if (task.folder / "score.json").exists() and not state.knows(task.id):
             raise WorklistError(
-                f"{task.folder}: holds a result that this batch did not make", "choose another --out"
+                f"{task.folder}: contains a result that this batch did not make", "choose another --out"
             )

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cxpath.documents.batch import Outcome, read_batch_document
+from cxpath.documents import Outcome, read_batch_document
 from cxpath.errors import BatchError, CxpathError, MissingFileError
-from cxpath.io.atomic import leftovers_of, output_error
+from cxpath.io import leftovers_of, output_error
 
 STATE_NAME = "batch-state"
 LOCK_PATIENCE_S = 1800.0
@@ -132,7 +132,7 @@ class StateFolder:
 
 
 def file_stem(slide_id: str) -> str:
-    """Return the name of a slide's state files: a very long id is cut, and told apart by its hash."""
+    """Return the name of a slide's state files: a very long id is cut, and distinguished by its hash."""
     encoded = os.fsencode(slide_id)
     if len(encoded) <= _LONGEST_STEM:
         return slide_id

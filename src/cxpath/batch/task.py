@@ -14,13 +14,9 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
-from cxpath.app.request import ScoreRequest
-from cxpath.documents.batch import Outcome
-from cxpath.documents.folder import COMMIT_MARK
-from cxpath.slide.errors import printable
-from cxpath.slide.identity import files_of
-from cxpath.slide.open import open_slide
-from cxpath.slide.privacy import pseudonym_key
+from cxpath.app import ScoreRequest
+from cxpath.documents import COMMIT_MARK, Outcome
+from cxpath.slide import files_of, open_slide, printable, pseudonym_key
 from cxpath.version import __version__
 
 # SlideTask: one slide of a batch, how to score it, and what the lab says of it.
@@ -39,7 +35,7 @@ class SlideTask:
     facts : mapping of str to str
         Columns of the worklist that do not change the score: `case`, `block`, `scanner`, `batch`, `note…`.
     request_digest : str
-        SHA-256 of all that decides the result beside the slide; empty: never the same as before.
+        SHA-256 of all that decides the result besides the slide; empty: never the same as before.
     """
 
     id: str
@@ -63,7 +59,7 @@ class SlideTask:
         return self.shown_name if self.request.pseudonym else str(self.request.slide)
 
     def without_paths(self, text: str) -> str:
-        """Return a message as results may hold it: the way to a file often tells a person's name.
+        """Return a message as results may contain it: the way to a file often tells a person's name.
 
         Files are called what they are to the slide. With a pseudonym the folders they lie in and their names
         alone go, too.
@@ -181,7 +177,7 @@ NOT_IDENTITY = {
 
 
 def request_digest(request: ScoreRequest, model_digest: str) -> str:
-    """Return the SHA-256 of all that decides a result beside the slide: model, settings, options, version.
+    """Return the SHA-256 of all that decides a result besides the slide: model, settings, options, version.
 
     Files that the request names count by their content. Empty when one of them cannot be read: scoring will
     say so.
@@ -206,8 +202,8 @@ def _identity_of(value: object) -> object:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-def files_beside(path: Path) -> tuple[Path, ...]:
-    """Return the files that belong to a slide, told by its suffix alone: nothing is opened but DICOM."""
+def accompanying_files(path: Path) -> tuple[Path, ...]:
+    """Return the files that belong to a slide, by its suffix alone: nothing is opened but DICOM."""
     return files_of(path, _VENDORS.get(path.suffix.lower(), ""))
 
 
@@ -218,7 +214,7 @@ def slide_stamp(request: ScoreRequest) -> str:
     pseudonym the hash is keyed, or names could be found again by trying them with the size and the time.
     """
     try:
-        states = [(file.name, file.stat()) for file in files_beside(request.slide)]
+        states = [(file.name, file.stat()) for file in accompanying_files(request.slide)]
     except OSError:
         return ""
     facts = "".join(

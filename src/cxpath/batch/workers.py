@@ -29,8 +29,8 @@ from pydantic import Field
 from cxpath.batch.attempt import Attempt, crashes_so_far, failed
 from cxpath.batch.state import StateFolder
 from cxpath.batch.task import Event, Finished, Moved, SlideTask, Started
-from cxpath.data.settings import Settings, read_settings, usable_cores
-from cxpath.documents.batch import Outcome, Status
+from cxpath.data import Settings, read_settings, usable_cores
+from cxpath.documents import Outcome, Status
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError
 
 # What to ask a queue for.
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class QueueSettings(Settings):
-    """A file of `--dask-config`: what to ask the queue for. One job holds one worker."""
+    """A file of `--dask-config`: what to ask the queue for. One job starts one worker."""
 
     queue: str | None = None
     """Partition; the cluster's default when unset."""
@@ -528,12 +528,12 @@ class _Telling:
 
     def __init__(self, worker: Any, topic: str, name: str) -> None:
         self._worker, self._topic, self._name = worker, topic, name
-        self._told_s = float("-inf")
+        self._reported_s = float("-inf")
 
     def __call__(self, done: int, total: int) -> None:
-        if done < total and monotonic() - self._told_s < _TELL_EVERY_S:
+        if done < total and monotonic() - self._reported_s < _TELL_EVERY_S:
             return
-        self._told_s = monotonic()
+        self._reported_s = monotonic()
         self._worker.log_event(self._topic, {"by": self._name, "done": done, "total": total})
 
 

@@ -13,10 +13,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app import ScoreRequest
+from cxpath.batch.foreign_worklists import (
+    PROJECT_SUFFIX,
+    ProjectImage,
+    form_of_table,
+    images_of_project,
+    name_for_results,
+    translated,
+    unused_columns,
+)
 from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import SlideTask, request_digest
-from cxpath.documents.batch import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
+from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
 from cxpath.errors import (
     BatchError,
     CxpathError,
@@ -25,10 +34,8 @@ from cxpath.errors import (
     ReadsFileError,
     WorklistError,
 )
-from cxpath.io.tables import plain_rows
-from cxpath.slide.errors import printable
-from cxpath.slide.identity import series_instance_uid
-from cxpath.slide.open import open_slide
+from cxpath.io import plain_rows
+from cxpath.slide import SLIDE_SUFFIXES, open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
 
@@ -55,7 +62,7 @@ class Problem:
 
 
 def contradictions(tasks: Sequence[SlideTask]) -> list[Problem]:
-    """Return what keeps the batch from starting: names and slides that stand twice, impossible requests."""
+    """Return what keeps the batch from starting: names and slides that occur twice, impossible requests."""
     return [*_clashes(tasks), *_doubles(tasks), *_impossible(tasks)]
 
 
@@ -88,7 +95,7 @@ def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
             {(task.request.regions, task.request.cells, task.request.marker) for task in same}
         ) < len(same):
             names = ", ".join(task.id for task in same)
-            reason = f"{same[0].named}: stands {len(same)} times ({names})"
+            reason = f"{same[0].named}: occurs {len(same)} times ({names})"
             yield Problem(same[0].id, reason, "name every slide once")
 
 
@@ -109,7 +116,7 @@ def _look(task: SlideTask) -> Problem | None:
 
 def _what_fails(task: SlideTask) -> Problem | None:
     request = task.request
-    for file in (request.regions, request.cells, request.class_map):
+    for file in (request.regions, request.cells, request.profile, request.class_map):
         if file and not file.is_file():
             return Problem(task.id, f"{file}: no such file", "check the path")
     try:
@@ -149,7 +156,7 @@ def read_batch(folder: Path) -> tuple[list[SlideTask], list[Outcome]]:
     Raises
     ------
     MissingFileError
-        When the folder is none, or holds no batch.
+        When the folder is none, or contains no batch.
     BatchError
         When its worklist is damaged.
     """
@@ -168,7 +175,7 @@ def _entries(folder: Path) -> tuple[WorklistEntry, ...]:
     try:
         return read_batch_document(SavedWorklist, StateFolder(folder).folder / "worklist.json").slides
     except MissingFileError as error:
-        raise MissingFileError(f"{folder}: holds no batch", _HINT) from error
+        raise MissingFileError(f"{folder}: contains no batch", _HINT) from error
     except DocumentError as error:
         raise BatchError(error.message, error.hint) from error
 
@@ -192,10 +199,8 @@ def _task(folder: Path, entry: WorklistEntry) -> SlideTask:
 
 
 TABLES = frozenset({".csv", ".tsv", ".txt", ".xlsx", ".xlsm"})
-SLIDES = frozenset(
-    {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
-)
-"""What a folder is searched for. Pictures need an explicit pattern: a folder may hold all sorts of them."""
+SLIDES = SLIDE_SUFFIXES
+"""What a folder is searched for. Pictures need an explicit pattern: folders contain all sorts."""
 
 REQUEST_COLUMNS = ("assay", "tumour", "mpp", "regions", "cells", "marker")
 FACT_COLUMNS = ("case", "block", "batch", "scanner")
@@ -234,8 +239,8 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     Parameters
     ----------
     source : str
-        A folder (searched below, too), a pattern such as `slides/**/*.svs`, a table (CSV, TSV, XLSX), or
-        one slide.
+        A folder (searched below, too), a pattern such as `slides/**/*.svs`, a table (CSV, TSV, XLSX; also
+        TRIDENT's and hs2p's), a QuPath project, or one slide.
     template : ScoreRequest
         How to score a slide whose row does not say otherwise.
     out : Path
@@ -257,7 +262,10 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     """
     path = Path(source)
     if path.suffix.lower() in TABLES and path.is_file():
-        rows = _rows_of_table(path)
+        rows = _rows_of_table(path, hide_names=template.pseudonym)
+    elif path.suffix.lower() == PROJECT_SUFFIX and path.is_file():
+        images = images_of_project(path, hide_names=template.pseudonym)
+        rows = [_row_of_image(image, hide_names=template.pseudonym) for image in images]
     elif path.is_dir():
         found = _slides_below(path, out, hide_names=template.pseudonym)
         rows = [WorklistRow(str(slide), slide, {}) for slide in found]
@@ -351,7 +359,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def _rows_of_table(path: Path) -> list[WorklistRow]:
+def _rows_of_table(path: Path, *, hide_names: bool) -> list[WorklistRow]:
     try:
         rows = plain_rows(path)
     except ReadsFileError as error:
@@ -359,26 +367,43 @@ def _rows_of_table(path: Path) -> list[WorklistRow]:
     if not rows:
         raise WorklistError(f"{path}: the table is empty", "give it a header row with a column `slide`")
     names = [name.strip().lower() for name in rows[0][1]]
-    _check_columns(path, names)
-    return [_row(path, f"row {number}", dict(zip(names, row, strict=False))) for number, row in rows[1:]]
+    form = form_of_table(names)
+    _check_columns(path, names, _COLUMNS if form is None else (*form.meaning, *_COLUMNS[1:]))
+    entries = [(number, dict(zip(names, row, strict=False))) for number, row in rows[1:]]
+    if form is not None:
+        for name in unused_columns(form, names):
+            _log.warning("column %s is not used: cxpath finds the tissue itself", name)
+        entries = [(number, translated(form, row, hide_names=hide_names)) for number, row in entries]
+    return [_row(path, f"row {number}", row) for number, row in entries]
 
 
-def _check_columns(path: Path, names: Sequence[str]) -> None:
-    unknown = [name for name in names if name and name not in _COLUMNS and not name.startswith(NOTE)]
+def _row_of_image(image: ProjectImage, *, hide_names: bool) -> WorklistRow:
+    """Return the row of an image of a QuPath project; its name there names its results if it can."""
+    name = name_for_results(image, SLIDES)
+    row = WorklistRow(image.place, image.slide, {})
+    try:
+        _check_id(name, row)
+    except WorklistError:
+        return row
+    return row if hide_names else replace(row, values={"id": name})
+
+
+def _check_columns(path: Path, names: Sequence[str], known_names: Sequence[str]) -> None:
+    unknown = [name for name in names if name and name not in known_names and not name.startswith(NOTE)]
     twice = {name for name in names if name and names.count(name) > 1}
-    known = f"known columns: {', '.join(_COLUMNS)}; begin others with `{NOTE}`"
-    if "slide" not in names:
+    known = f"known columns: {', '.join(dict.fromkeys(known_names))}; begin others with `{NOTE}`"
+    if known_names[0] not in names:
         raise WorklistError(f"{path}: has no column `slide`", known)
     if unknown:
         raise WorklistError(f"{path}: column {unknown[0]!r} is unknown", known)
     if twice:
-        raise WorklistError(f"{path}: column {min(twice)!r} stands twice", "name every column once")
+        raise WorklistError(f"{path}: column {min(twice)!r} occurs twice", "name every column once")
 
 
 def _row(path: Path, place: str, entries: Mapping[str, str]) -> WorklistRow:
     slide = entries.get("slide", "")
     if not slide:
-        raise WorklistError(f"{path}: {place}: names no slide", "fill in the column `slide`")
+        raise WorklistError(f"{path}: {place}: names no slide", "name a slide in every row")
     values = {name: entry for name, entry in entries.items() if name and name != "slide" and entry}
     for column in ("regions", "cells"):
         if column in values:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import ClassMapOption, print_text
-from cxpath.data.reasons import RESEARCH_USE
+from cxpath.cli.output import ClassMapOption, print_document, print_text
+from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
-    from cxpath.agreement.study import AgreementStudy
-    from cxpath.app.calibrate import Calibration
+    from cxpath.agreement import AgreementStudy
+    from cxpath.agreement.mrmc import Components, ReaderStudyPlan
+    from cxpath.app import Calibration
 
 # `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
 
@@ -32,6 +33,7 @@ class Target(StrEnum):
     KAPPA = "kappa"
     ICC = "icc"
     PPA = "ppa"
+    MRMC = "mrmc"
 
 
 @agree.command()
@@ -39,7 +41,7 @@ def run(
     reads: Annotated[list[Path], typer.Argument(help="Tables of manual reads, CSV or XLSX.")],
     out: Annotated[Path, typer.Option(help="Folder for agreement.json, report, tables and figures.")],
     results: Annotated[
-        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that holds some.")
+        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that contains some.")
     ] = None,
     software: Annotated[str, typer.Option(help="The reader in the table that is software.")] = "",
     reference: Annotated[
@@ -66,7 +68,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
 ) -> None:
     """Study the agreement of readers, and of the software with them."""
-    from cxpath.app.agree import AgreementRequest, agreement_settings, run_agreement
+    from cxpath.app import AgreementRequest, agreement_settings, run_agreement
 
     settings = agreement_settings(
         cutoffs=cutoffs.split(","), margin=margin, replicates=replicates, level=level, seed=seed
@@ -109,27 +111,44 @@ def init(
 def plan(
     figure: Annotated[Target, typer.Argument(help="What the study is planned for.")],
     value: Annotated[
-        float, typer.Option(help="Expected of cases that are not near a cut-off; for the ICC of ICC(A,1).")
+        float,
+        typer.Option(
+            help="Expected of cases that are not near a cut-off; for icc ICC(A,1), for mrmc the difference."
+        ),
     ],
     width: Annotated[float | None, typer.Option(help="The interval shall be no wider.")] = None,
     at_least: Annotated[float | None, typer.Option(help="Its lower bound shall be no lower.")] = None,
     prevalence: Annotated[float, typer.Option(help="Share of cases that reach the cut-off.")] = 0.5,
     near: Annotated[float, typer.Option(help="Share of cases near the cut-off.")] = 0.0,
     near_value: Annotated[float, typer.Option(help="Expected of those.")] = 0.0,
-    readers: Annotated[int, typer.Option(help="For the ICC.")] = 2,
+    readers: Annotated[int, typer.Option(help="For icc and mrmc.")] = 2,
     reader_bias: Annotated[
         float, typer.Option(help="For the ICC: how much readers differ in level, in SD of the scores.")
     ] = 0.0,
+    pilot: Annotated[Path | None, typer.Option(help="For mrmc: study.json of cxpath study report.")] = None,
+    figure_of_merit: Annotated[
+        str, typer.Option(help="For mrmc: which of the pilot's.", show_default="share on the right side")
+    ] = "",
+    cutoff: Annotated[str, typer.Option(help="For mrmc: which of the pilot's cut-offs.")] = "",
+    components: Annotated[
+        str, typer.Option(help="For mrmc without a pilot: error=…,cov1=…,cov2=…,cov3=…,arm_reader=…,cases=…")
+    ] = "",
     assurance: Annotated[float, typer.Option(help="Share of studies that shall end so.")] = 0.8,
     level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
     studies: Annotated[int, typer.Option(help="Simulated at each number of cases.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how many cases a study needs, and of which kind, by simulation."""
+    """Say how many cases a study needs: by simulation, or for arms of a reader study by its power (mrmc)."""
+    from cxpath.agreement.mrmc import ReaderStudyPlan
+
+    if figure is Target.MRMC:
+        parts = _pilot_or_stated(pilot, figure_of_merit, cutoff, components)
+        _plan_arms(ReaderStudyPlan(value, parts, level), readers, assurance, as_json=as_json)
+        return
     from dataclasses import asdict
 
-    from cxpath.agreement.planning import Plan, Planned, plan_study
+    from cxpath.agreement import Plan, Planned, plan_study
 
     wished = Plan(
         figure=Planned(figure.value),
@@ -155,6 +174,34 @@ def plan(
     print(f"expected {figure.value} {wished.expected:.3f}, prevalence {prevalence:g}; seed {seed}")
 
 
+def _plan_arms(plan: ReaderStudyPlan, readers: int, power: float, *, as_json: bool) -> None:
+    """Print how many cases so many readers need, and some fewer and more."""
+    from dataclasses import asdict
+
+    from cxpath.app.study_plan import plan_readers
+
+    found = plan_readers(plan, readers, power)
+    told = {"plan": asdict(plan), "power": power, "studies": [asdict(one) for one in found]}
+    lines = [f"finds a difference of {plan.difference:g} with a power of {power:.0%} (Hillis et al. 2011)"]
+    for one in found:
+        cases = f"{one.cases} cases  (power {one.power:.3f})" if one.cases else "no number of cases is enough"
+        lines.append(f"  {one.readers:3d} readers  {cases}")
+    print_document(told, lines, as_json=as_json)
+
+
+def _pilot_or_stated(pilot: Path | None, figure: str, cutoff: str, components: str) -> Components:
+    from cxpath.app.study_plan import DEFAULT_FIGURE, pilot_components, stated_components
+    from cxpath.errors import ConfigurationError
+
+    if (pilot is None) == (not components):
+        raise ConfigurationError(
+            "a plan for mrmc needs a pilot study, or its variance components", "pass --pilot or --components"
+        )
+    if pilot is not None:
+        return pilot_components(pilot, figure or DEFAULT_FIGURE, cutoff)
+    return stated_components(components)
+
+
 @agree.command()
 def cells(
     truth: Annotated[list[Path], typer.Option(help="GeoJSON of marked cells; once for each image.")],
@@ -168,8 +215,8 @@ def cells(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
-    from cxpath.app.agree_cells import CellsRequest, cell_lines, compare_cells
-    from cxpath.io.atomic import folder_for
+    from cxpath.app import CellsRequest, cell_lines, compare_cells
+    from cxpath.io import folder_for
 
     request = CellsRequest(
         reference=tuple(truth),
@@ -237,9 +284,9 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""
-    from cxpath.app.calibrate import Fit, write_configuration
+    from cxpath.app import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
-    from cxpath.io.atomic import folder_for
+    from cxpath.io import folder_for
 
     fit = Fit.THRESHOLD_AND_MAP if with_map else Fit.THRESHOLD
     people = [name.strip() for one in readers or () for name in one.split(",") if name.strip()]
@@ -250,7 +297,7 @@ def calibrate(
 
 
 def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
-    from cxpath.app.calibrate import with_interval
+    from cxpath.app import with_interval
 
     choice, chosen = found.choice, found.map_choice
     yield f"threshold {choice.threshold:g}, before {found.present:g}; {found.cases} cases"
@@ -258,7 +305,7 @@ def _calibration_lines(found: Calibration, out: Path) -> Iterator[str]:
     yield f"  before      {choice.present:.3f}; on the cases it was chosen on {choice.apparent:.3f}"
     yield f"  agreement at CPS >= 1: {choice.honest_agreement:.1%}, before {choice.present_agreement:.1%}"
     if chosen:
-        verdict = "written" if chosen.helps else "not written: the interval of the difference holds 0"
+        verdict = "written" if chosen.helps else "not written: the interval of the difference contains 0"
         yield f"map       {len(chosen.score_map.scores)} points, {verdict}"
         yield f"  concordance {with_interval(chosen.honest)} by nested cross-validation"
         yield f"  without     {with_interval(chosen.unmapped)}; difference {with_interval(chosen.gain, '+')}"

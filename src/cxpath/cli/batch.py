@@ -40,10 +40,8 @@ from cxpath.cli.output import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from cxpath.batch.run import Tally
-    from cxpath.batch.task import Event, SlideTask
-    from cxpath.batch.worklist import Problem
-    from cxpath.documents.batch import BatchManifest, BatchStatus, Failure
+    from cxpath.batch import Event, Problem, SlideTask, Tally
+    from cxpath.documents import BatchManifest, BatchStatus, Failure
 
 # How a batch is shown while it runs: live on a terminal, plain lines elsewhere, JSON on request.
 
@@ -79,7 +77,7 @@ def duration(seconds: float | None) -> str:
 
 
 def _print_json(event: Event | None, tally: Tally) -> None:
-    from cxpath.batch.task import Finished
+    from cxpath.batch import Finished
 
     about: dict[str, Any] = {"event": "begun" if event is None else type(event).__name__.lower()}
     if isinstance(event, Finished):
@@ -91,8 +89,8 @@ def _print_json(event: Event | None, tally: Tally) -> None:
 
 
 def _print_plain(event: Event | None, tally: Tally) -> None:
-    from cxpath.batch.task import Finished
-    from cxpath.documents.batch import Status
+    from cxpath.batch import Finished
+    from cxpath.documents import Status
 
     if event is None:
         print(f"{tally.total} slides, {tally.kept} of them done before", file=sys.stderr)
@@ -201,7 +199,7 @@ def _failures(failures: Sequence[Failure]) -> Iterator[str]:
 
 def slides_that_would_fail(tasks: Sequence[SlideTask], contradictions: Sequence[Problem]) -> list[Problem]:
     """Return the slides that cannot be read, without those that contradict something already."""
-    from cxpath.batch.worklist import unreadable
+    from cxpath.batch import unreadable
 
     known = {problem.id for problem in contradictions}
     return [problem for problem in unreadable(tasks) if problem.id not in known]
@@ -250,7 +248,7 @@ def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -
 
 
 BaselineOption = Annotated[
-    Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is judged against.")
+    Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is measured against.")
 ]
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
 
@@ -291,9 +289,8 @@ def run(
     Ends with 0 when all slides were scored or are not evaluable, 3 when some failed, 1 when the batch could
     not run.
     """
-    from cxpath.app.request import ScoreRequest
-    from cxpath.batch.attempt import Patience
-    from cxpath.batch.run import BatchRequest, plan_batch, run_tasks
+    from cxpath.app import ScoreRequest
+    from cxpath.batch import BatchRequest, Patience, plan_batch, run_tasks
 
     template = ScoreRequest(
         slide=Path(source),
@@ -336,7 +333,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say how a batch stands, from any terminal that sees its folder."""
-    from cxpath.batch.run import batch_status
+    from cxpath.batch import batch_status
 
     found = batch_status(folder)
     print_document(found.as_dict(), status_lines(found), as_json=as_json)
@@ -349,7 +346,7 @@ def rebuild(
     as_json: JsonOption = False,
 ) -> None:
     """Make a batch's tables and page anew from its slides' folders."""
-    from cxpath.batch.cohort import read_baseline, rebuild_cohort
+    from cxpath.batch import read_baseline, rebuild_cohort
 
     rows = rebuild_cohort(folder, read_baseline(baseline) if baseline else None)
     line = f"cohort   {folder / 'cohort.html'}  ({len(rows)} slides)"
@@ -366,7 +363,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a batch's cohort table into a database: rows of the same slides are replaced, others stay."""
-    from cxpath.batch.export import export_cohort
+    from cxpath.batch import export_cohort
 
     written = export_cohort(folder, sql, table)
     line = f"exported {written.slides} slides to table {written.table} of {written.database}"

@@ -28,8 +28,8 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Write every setting with its default, commented, for `--config`."""
-    from cxpath.data.settings import bundled
-    from cxpath.io.atomic import atomic_write
+    from cxpath.data import bundled
+    from cxpath.io import atomic_write
 
     if path.exists() and not overwrite:
         raise OutputError(f"{path}: the file exists", "pass --overwrite or name another file")
@@ -57,7 +57,7 @@ def path(
     as_json: JsonOption = False,
 ) -> None:
     """Print where the bundled configuration files are, or one of them; `models` is where the models are."""
-    from cxpath.data.settings import bundled
+    from cxpath.data import bundled
 
     folder = bundled("models") if name.split("/")[0] == "models" else bundled("configs")
     found = (folder / name.removeprefix("models").strip("/")).resolve()

@@ -18,11 +18,13 @@ import typer
 from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
 from cxpath.cli.config import config
+from cxpath.cli.export import export
 from cxpath.cli.models import model, synth
 from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
 from cxpath.cli.patient import therapy, tmb
 from cxpath.cli.review import review
 from cxpath.cli.score import cases, demo, doctor, fields, report, score
+from cxpath.cli.study import study
 from cxpath.cli.surroundings import flushed, make_streams_print_anything, signals_end_with_cleanup
 from cxpath.errors import AssayError, ConfigurationError, CxpathError
 from cxpath.version import __version__
@@ -42,11 +44,13 @@ app.command()(score)
 app.command()(fields)
 app.command()(cases)
 app.command()(report)
+app.command()(export)
 app.command()(doctor)
 app.command()(tmb)
 app.add_typer(agree, name="agree")
 app.add_typer(batch, name="batch")
 app.add_typer(review, name="review")
+app.add_typer(study, name="study")
 app.add_typer(model, name="model")
 app.add_typer(synth, name="synth")
 app.add_typer(config, name="config")
@@ -95,21 +99,21 @@ def _run() -> int:
     except SystemExit as end:
         return _ended(end.code)
     except (ConfigurationError, AssayError) as error:
-        return _told(str(error), USAGE)
+        return _end_with(str(error), USAGE)
     except CxpathError as error:
-        return _told(str(error), FAILED)
+        return _end_with(str(error), FAILED)
     except Exception as error:  # the last resort: a user never meets a traceback
         if _debugging():
             raise
-        return _told(_unforeseen(error), FAILED)
+        return _end_with(_unforeseen(error), FAILED)
     return 0
 
 
 def _ended(code: str | int | None) -> int:
     if not isinstance(code, int):
-        return 0 if code is None else _told(code, FAILED)
+        return 0 if code is None else _end_with(code, FAILED)
     if code > INTERRUPTED - signal.SIGINT:
-        return _told(f"interrupted; what is finished is kept ({_how_to_resume()})", code)
+        return _end_with(f"interrupted; what is finished is kept ({_how_to_resume()})", code)
     return code
 
 
@@ -134,6 +138,6 @@ def _debugging() -> bool:
     return bool(os.environ.get("CXPATH_DEBUG"))
 
 
-def _told(line: str, code: int) -> int:
+def _end_with(line: str, code: int) -> int:
     print(f"cxpath: {line}", file=sys.stderr)
     return code

@@ -19,18 +19,19 @@ from cxpath.cli.output import (
     print_document,
     print_json,
 )
-from cxpath.errors import ConfigurationError
+from cxpath.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
-    from cxpath.app.fine_tune import Comparison, FineTuned, FineTuneRequest
-    from cxpath.documents.evaluation import Evaluation, Figure
-    from cxpath.network.model import Metric, ModelCard
+    from cxpath.app import Comparison, FineTuned, FineTuneRequest
+    from cxpath.documents import Evaluation, Figure
+    from cxpath.network import Metric, ModelCard
 
-# `cxpath model evaluate`: measures a model on real and drawn images it never learned from.
+# `cxpath model evaluate`: measures a model on real and synthetic images it never learned from.
 
 
 model = typer.Typer(
-    help="List models, show their cards, train, fine-tune, evaluate and pack them.", no_args_is_help=True
+    help="List models, show their cards, train, fine-tune, evaluate, pack and export them.",
+    no_args_is_help=True,
 )
 synth = typer.Typer(help="Synthetic tissue whose every cell is known.", no_args_is_help=True)
 
@@ -65,13 +66,13 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
 ) -> None:
-    """Measure a model: figures with 95 % bootstrap intervals, beside the targets they must reach.
+    """Measure a model: figures with 95 % bootstrap intervals, next to the targets they must reach.
 
     Interrupt with Ctrl-C and call again: what was measured is not measured anew.
     """
-    from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model, record_in_card
-    from cxpath.network.model import model_folder
-    from cxpath.report.evaluation_page import build_evaluation_page, write_evaluation_table
+    from cxpath.evaluation import EvaluationRequest, evaluate_model, record_in_card
+    from cxpath.network import model_folder
+    from cxpath.report import build_evaluation_page, write_evaluation_table
 
     if record and limit is not None:  # said before hours of measuring, not after
         raise ConfigurationError("a limited evaluation is not recorded in a card", "leave out --limit")
@@ -134,7 +135,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
         yield from (_line(figure) for figure in evaluation.figures if figure.set_name == name)
     if evaluation.composition:
         yield ""
-        yield "what the drawn test set holds"
+        yield "what the synthetic test set contains"
         for item in evaluation.composition:
             yield f"  {item.label:58} {item.value:8g}  ≥ {item.required:g}: {_verdict(met=item.met)}"
     yield ""
@@ -163,7 +164,7 @@ def list_command(
     as_json: JsonOption = False,
 ) -> None:
     """List the models that travel with cxpath."""
-    from cxpath.network.model import list_models
+    from cxpath.network import list_models
 
     cards = list_models()
     if as_json:
@@ -179,13 +180,40 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show a model's card."""
-    from cxpath.network.model import load_card, model_folder
+    from cxpath.network import load_card, model_folder
 
     if as_json:
         print(load_card(name).model_dump_json(indent=2, by_alias=True))
         return
     load_card(name)  # a damaged card is an error, not a print-out
     print((model_folder(name) / "card.toml").read_text(encoding="utf-8").rstrip())
+
+
+@model.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as ONNX, for programs that run networks without torch.
+
+    Input: tiles as bytes. Outputs: raw maps; thresholds and calibration are metadata of the file.
+    """
+    if out.suffix.lower() != ".onnx":
+        raise ConfigurationError(f"{out}: not the name of an ONNX file", "end it in .onnx")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out}: the file exists", "pass --overwrite or name another file")
+    from cxpath.io import atomic_write
+    from cxpath.network import load_model
+    from cxpath.network.onnx_export import onnx_content
+
+    found = load_model(name)
+    content = onnx_content(found)
+    with atomic_write(out) as partial:
+        partial.write_bytes(content)
+    lines = [f"model    {found.card.name} {found.card.version}  {found.card.digest[:12]}", f"onnx     {out}"]
+    print_document({"model": found.card.digest, "onnx": str(out)}, lines, as_json=as_json)
 
 
 @model.command()
@@ -200,8 +228,8 @@ def pack(
 
     The end of `cxpath model train`, for one that was interrupted or is still running.
     """
-    from cxpath.app.train_model import pack_work
-    from cxpath.training.settings import read_training_settings
+    from cxpath.app import pack_work
+    from cxpath.training import read_training_settings
 
     command = f"cxpath model pack --config {config.name}"
     card = pack_work(read_training_settings(config), work, out, command=command, data=data)
@@ -240,8 +268,7 @@ def restain(
 
     The tiles come from the data folder; their pictures may not be passed on without their licences.
     """
-    from cxpath.synth.restain import write_examples
-    from cxpath.synth.restain_painting import Painting
+    from cxpath.synth import Painting, write_examples
 
     if data is None:
         raise ConfigurationError("no data folder", "set CXPATH_DATA, or give --data")
@@ -263,7 +290,7 @@ def synth_slide(
     as_json: JsonOption = False,
 ) -> None:
     """Make a pyramidal slide at 0.25 µm/px whose every cell is known."""
-    from cxpath.synth.slide import write_synthetic_slide
+    from cxpath.synth import write_synthetic_slide
 
     truth = write_synthetic_slide(slide, seed=seed, cps=cps, width_px=side_px, height_px=side_px)
     counts = {name: value for name, value in vars(truth).items() if isinstance(value, int | float)}
@@ -295,9 +322,8 @@ def train(
     """
     from rich.console import Console
 
-    from cxpath.app.train_model import make_model
-    from cxpath.training.loop import training_bar
-    from cxpath.training.settings import read_training_settings
+    from cxpath.app import make_model
+    from cxpath.training import read_training_settings, training_bar
 
     settings, folder = read_training_settings(config), out or work / "model"
     command = f"cxpath model train --config {config.name}"
@@ -329,9 +355,8 @@ def fine_tune(
 
     Interrupt with Ctrl-C and call again: training resumes from its checkpoint.
     """
-    from cxpath.app.fine_tune import FineTuneRequest
-    from cxpath.training.annotations import default_class_map, read_class_map
-    from cxpath.training.fine_tune_settings import FineTuneSettings, read_fine_tune_settings
+    from cxpath.app import FineTuneRequest
+    from cxpath.training import FineTuneSettings, default_class_map, read_class_map, read_fine_tune_settings
 
     folder = out or work / "model"
     request = FineTuneRequest(
@@ -360,7 +385,7 @@ def _fine_tuned(request: FineTuneRequest) -> FineTuned:
     from rich.console import Console
 
     from cxpath.app.fine_tune import fine_tune as run_fine_tuning
-    from cxpath.training.loop import training_bar
+    from cxpath.training import training_bar
 
     with training_bar(Console(stderr=True)) as watch:
         return run_fine_tuning(request, watch=watch)

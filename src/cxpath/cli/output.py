@@ -16,7 +16,8 @@ from cxpath.errors import MissingFileError
 if TYPE_CHECKING:
     from cxpath.app.configuration import Configuration
     from cxpath.documents.base import Document
-    from cxpath.documents.score import Estimate, ScoreDocument
+    from cxpath.documents.estimate import Estimate
+from cxpath.documents.score import ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -215,7 +216,7 @@ def effective_configuration(
     MissingFileError
         When there is no such file.
     """
-    from cxpath.app.configuration import load_configuration
+    from cxpath.app import load_configuration
 
     checks = [f"tissue.stain_check={stain_check.value}"] if stain_check else []
     return load_configuration(config, [*(settings or []), *checks])
@@ -248,9 +249,13 @@ def summary_lines(document: ScoreDocument, folder: Path) -> Iterator[str]:
 
 
 def _scores(document: ScoreDocument) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form
+    from cxpath.scores import printed_form
 
-    yield from estimate_lines(document.cps, document.tps)
+    read = document.deciding
+    if read.basis.value == "network":
+        yield from estimate_lines(document.cps, document.tps)
+    else:
+        yield from _scores_side_by_side(document)
     if own := document.laboratory_map:
         scale = f"laboratory's scale {printed_form(own.value)}, by its map of {own.cases} cases"
         yield f"         {scale}: {_NO_CPS}"
@@ -265,10 +270,27 @@ def _scores(document: ScoreDocument) -> Iterator[str]:
         )
 
 
+def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
+    """Yield the CPS that decides, then the network's, each with whose cells it counts."""
+    from cxpath.scores.counts import printed_interval
+
+    read, own = document.deciding, document.cps
+    if read.estimate is None:
+        because = "; ".join(read.not_evaluable_because)
+        yield f"CPS      not evaluable, {read.basis.words}: {because}"
+    yield from estimate_lines(read.estimate, document.tps)
+    yield f"         the CPS is {read.basis.words}"
+    if own:
+        interval = f"{own.level:.0%} interval {printed_interval(*own.interval_tissue)}"
+        yield f"network  CPS {own.reported}  ({interval})"
+    if document.review and (signature := document.review.signature):
+        yield f"signed   {signature.meaning} by {signature.name}, {signature.utc}"
+
+
 def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
     """Yield CPS and TPS with their intervals, as far as there are any, and every cut-off."""
-    from cxpath.report.html import cutoff_lines
-    from cxpath.scores.counts import printed_interval
+    from cxpath.report import cutoff_lines
+    from cxpath.scores import printed_interval
 
     for name, score in (("CPS", cps), ("TPS", tps)):
         if score:

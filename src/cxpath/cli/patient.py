@@ -14,8 +14,7 @@ import typer
 from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document, print_text
 
 if TYPE_CHECKING:
-    from cxpath.documents.therapy import CriterionEntry, TherapyDocument
-    from cxpath.documents.tmb import SampleBurden, TmbDocument, TmbTable
+    from cxpath.documents import CriterionEntry, SampleBurden, TherapyDocument, TmbDocument, TmbTable
 
 # `cxpath therapy`: a profile's template, its review, and the check of the criteria.
 
@@ -68,7 +67,7 @@ def review(
     as_json: JsonNotSummary = False,
 ) -> None:
     """Say which cited criteria are met, not met or indeterminate, with reasons; never a recommendation."""
-    from cxpath.app.review import ReviewRequest, review_profile
+    from cxpath.app import ReviewRequest, review_profile
 
     document = review_profile(
         ReviewRequest(
@@ -92,7 +91,7 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Print a criterion with its conditions, cautions and sources."""
-    from cxpath.app.review import explain_criterion
+    from cxpath.app import explain_criterion
 
     document, lines = explain_criterion(criterion, criteria)
     print_document(document, lines, as_json=as_json)
@@ -111,7 +110,7 @@ def lint(
     """
     from datetime import date
 
-    from cxpath.app.review import lint_files
+    from cxpath.app import lint_files
 
     found = lint_files(files or [], date.today())
     errors = sum(one.severity == "error" for one in found)
@@ -123,7 +122,7 @@ def lint(
 
 
 def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
-    from cxpath.patient.criteria import Verdict
+    from cxpath.patient import Verdict
 
     yield f"case     {document.case or 'no pseudonym stated'}"
     yield from (f"conflict {conflict}" for conflict in document.conflicts)
@@ -134,9 +133,9 @@ def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
         Verdict.NOT_MET: "not met",
     }
     for verdict, title in titles.items():
-        yield from _judged(title, [one for one in able if one.verdict is verdict])
+        yield from _evaluated(title, [one for one in able if one.verdict is verdict])
     unable = [one for one in document.criteria if not one.approval.can_be_met]
-    yield from _judged("not approved, refuted or not verified", unable)
+    yield from _evaluated("not approved, refuted or not verified", unable)
     yield from (f"warning  {one.notice}" for one in document.profile.pdl1 if one.notice)
     yield f"board    {out / 'board.html'}"
     if (out / "patient.html").exists():
@@ -144,7 +143,7 @@ def _lines(document: TherapyDocument, out: Path) -> Iterator[str]:
     yield document.research_use
 
 
-def _judged(title: str, criteria: Sequence[CriterionEntry]) -> Iterator[str]:
+def _evaluated(title: str, criteria: Sequence[CriterionEntry]) -> Iterator[str]:
     yield f"{title} ({len(criteria)})"
     for one in criteria:
         reasons = "; ".join([*one.missing, *one.not_met_because])
@@ -187,8 +186,8 @@ def tmb(
 
     A preset follows the example of a published method and is never interchangeable with it.
     """
-    from cxpath.app.tmb import TmbRequest, tmb_document, write_tmb
-    from cxpath.patient.tmb import Circumstances
+    from cxpath.app import TmbRequest, tmb_document, write_tmb
+    from cxpath.patient import Circumstances
 
     matched = None if normal is None else normal is Normal.MATCHED
     document = tmb_document(
@@ -208,7 +207,7 @@ def tmb(
 
 
 def _burden_lines(document: TmbDocument | TmbTable) -> Iterator[str]:
-    from cxpath.documents.tmb import TmbTable
+    from cxpath.documents import TmbTable
 
     yield from _table(document.samples) if isinstance(document, TmbTable) else _one(document)
     yield document.research_use
@@ -244,7 +243,7 @@ def _table(results: tuple[SampleBurden, ...]) -> Iterator[str]:
 
 
 def _common_warnings(results: Sequence[SampleBurden]) -> Iterator[str]:
-    """Yield each warning once: alone where it holds for all samples, else with how many it holds for."""
+    """Yield each warning once: alone where it applies to all samples, else with how many it applies to."""
     counts = Counter(warning for one in results for warning in one.warnings)
     shown = list(counts.items())[:_MOST_WARNINGS]
     for warning, count in shown:

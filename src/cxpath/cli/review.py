@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cxpath.cli.output import JsonOption, print_document
+from cxpath.cli.output import JsonOption, print_document, require_files
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cxpath.documents.review import AuditedEntry, EditedEntry
+    from cxpath.documents import AuditedEntry, EditedEntry
+    from cxpath.documents.adaptation import AdaptedEntry
     from cxpath.review.sign import Verified
 
 review = typer.Typer(
@@ -33,6 +35,69 @@ class SignatureMeaning(StrEnum):
 
     REVIEWED = "reviewed"
     APPROVED = "approved"
+
+
+@review.command(name="open")
+def open_in_browser(
+    folder: FolderArgument,
+    slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
+    reviewer: Annotated[
+        str | None, typer.Option(help="The reader's printed name; asked for in the browser if left out.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on this machine.", show_default="a free one")
+    ] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link.")] = True,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others need --proxy-origin.")
+    ] = "127.0.0.1",
+    proxy_origin: Annotated[
+        str | None,
+        typer.Option(help="Origin of an authenticating proxy in front, as https://review.example."),
+    ] = None,
+) -> None:
+    """Review a scored slide in the browser: audit, edit, sign. The server answers this machine alone.
+
+    Every decision is on the disk at once; Ctrl-C ends, and the same command goes on.
+    """
+    require_browser_extra()
+    if slide is None:
+        raise ConfigurationError("the slide is needed for its pictures", "pass --slide FILE")
+    require_files(slide)
+    serve_review(folder, slide, reviewer, Listen(host, port, proxy_origin), browser=browser)
+
+
+class Listen(NamedTuple):
+    """Where the server listens; see `Binding`."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    proxy_origin: str | None = None
+
+
+def require_browser_extra() -> None:
+    """Say in one line what to install where the server's libraries are missing."""
+    from cxpath.data.extras import import_extra
+
+    for module in ("uvicorn", "starlette"):
+        import_extra(module, "review")
+
+
+def serve_review(
+    folder: Path, slide: Path, reviewer: str | None, listen: Listen | None = None, *, browser: bool = True
+) -> None:
+    """Serve a review until Ctrl-C, and say how to go on."""
+    from cxpath.viewer.launch import Binding, run_review
+
+    binding = Binding(*(listen or Listen()))
+    record = run_review(folder, slide, reviewer, binding, _announce, browser=browser)
+    print(f"\nrecord   {record}" if record else "\nnothing was decided")
+    print(f"go on    cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
+
+
+def _announce(link: str) -> None:
+    print(f"review   {link}  (works once)")
+    print("         Ctrl-C ends; every decision is kept", flush=True)
 
 
 @review.command()
@@ -57,7 +122,7 @@ def audit(
     The sheet and its table of answers work without a connection. 100 answers take three to four minutes.
     """
     if answers is None:
-        from cxpath.app.review_slide import write_audit
+        from cxpath.app import write_audit
 
         files = write_audit(folder, slide, number=number, seed=seed, squares=squares)
         told = {"sheet": str(files.sheet), "answers": str(files.table), "cells": files.cells}
@@ -68,15 +133,14 @@ def audit(
         ]
         print_document(told | {"squares": files.squares}, lines, as_json=as_json)
         return
-    from cxpath.app.review_slide import score_audit
+    from cxpath.app import score_audit
 
     entry = score_audit(folder, answers, _named(reviewer))
     print_document(entry.model_dump(mode="json"), _audited_lines(entry), as_json=as_json)
 
 
 def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
-    from cxpath.scores.audit import answers_for_width
-    from cxpath.scores.counts import printed_form, two_decimals
+    from cxpath.scores import answers_for_width, printed_form, two_decimals
 
     low, high = entry.interval
     yield (
@@ -101,21 +165,21 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Score an edited table of cells; what a person changed carries no error of the network."""
-    from cxpath.app.review_slide import apply_edits
+    from cxpath.app import apply_edits
 
     entry, _ = apply_edits(folder, cells, _named(reviewer))
     print_document(entry.model_dump(mode="json"), _edited_lines(entry), as_json=as_json)
 
 
 def _edited_lines(entry: EditedEntry) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form, two_decimals
+    from cxpath.scores import printed_form, two_decimals
 
     yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
-    if entry.cps is None or entry.interval_tissue is None:
+    if entry.estimate is None:
         yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
     else:
-        low, high = entry.interval_tissue
-        value = f"{printed_form(entry.cps)}  ({two_decimals(entry.cps)}"
+        (low, high), cps = entry.estimate.interval_tissue, entry.estimate.value
+        value = f"{printed_form(cps)}  ({two_decimals(cps)}"
         yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
@@ -131,7 +195,7 @@ def sign(
     as_json: JsonOption = False,
 ) -> None:
     """Sign a review: name, time, meaning, and the head of the record; a later edit voids it."""
-    from cxpath.app.review_slide import sign_review
+    from cxpath.app import sign_review
     from cxpath.review.sign import Meaning
 
     entry = sign_review(folder, _named(reviewer), Meaning(meaning.value))
@@ -150,21 +214,75 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Take back one answer, edit or undo; the record keeps both. A signature is void afterwards."""
-    from cxpath.app.review_slide import undo_event
+    from cxpath.app import undo_event
 
     done = undo_event(folder, event, _named(reviewer))
     lines = [
         f"undone   {done.target}",
         f"record   {done.n} events, head {done.hash[:12]}",
-        "then     give the answers or the edited table again to score what holds now",
+        "then     give the answers or the edited table again to score the present state",
     ]
     print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
 
 
 @review.command()
+def adapt(
+    folder: FolderArgument,
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    save_profile: Annotated[
+        str, typer.Option(help="Keep it for other slides as NAME.profile.json.", metavar="NAME")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt the network's calls to the answers, where held-out answers gain; decides no cut-off."""
+    from cxpath.app.review_adapt import adapt_review
+
+    done = adapt_review(folder, reviewer, save_profile)
+    lines = [*_adapted_lines(done.entry), *([f"profile  {done.profile}"] if done.profile else [])]
+    content = done.entry.model_dump(mode="json") | {"profile": str(done.profile) if done.profile else None}
+    print_document(content, lines, as_json=as_json)
+
+
+def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
+    from cxpath.scores.counts import printed_interval
+
+    for what, gain in (("tumour", entry.tumour_gain), ("staining", entry.stained_gain)):
+        if gain is None:
+            yield f"{what:<8} not offered: too few answers on one side"
+            continue
+        verdict = "offered" if gain.offered else "not offered"
+        change = gain.loss_network - gain.loss_adapted
+        gained = f"{change:+.3f} gained, standard error {gain.error:.3f}"
+        yield f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    if entry.offered:
+        yield f"log-odds of tumour: shift {entry.tumour_shift:+.2f}, scale {entry.tumour_scale:.2f}"
+        yield f"staining threshold {entry.stained_threshold:.3f}"
+    if entry.estimate is not None:
+        interval = printed_interval(*entry.estimate.interval_tissue)
+        level = f"{entry.estimate.level:.0%}"
+        yield f"CPS      {entry.estimate.reported}  (network, adapted; {level} interval {interval})"
+
+
+@review.command()
+def export(
+    folder: FolderArgument,
+    to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""
+    from cxpath.app.review_export import export_answers
+
+    done = export_answers(folder, to, reviewer, overwrite=overwrite)
+    lines = [f"points   {to}", *(f"         {number} {name}" for name, number in sorted(done.cells.items()))]
+    print_document({"points": str(to), "cells": dict(done.cells)}, lines, as_json=as_json)
+
+
+@review.command()
 def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Check the tamper-evident record of a review; names the first bad line and ends with 1."""
-    from cxpath.app.review_slide import verify_review
+    from cxpath.app import verify_review
 
     path, found = verify_review(folder)
     print_document(_verified(path, found), _verified_lines(path, found), as_json=as_json)
@@ -187,12 +305,12 @@ def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
 
     yield f"record   {path}"
     yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"
-    yield f"holds    {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
+    yield f"has      {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
     for reader in sorted({actor for actor, _ in found.state.answers}):
         queue = audit_queue(found.state, reader)
         yield f"         audit by {reader}: {queue.answered} answered, {len(queue.open)} open"
     signature = found.state.signature
-    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no signature holds"
+    signed = f"{signature['meaning']} by {signature['name']}" if signature else "no valid signature"
     yield f"signed   {signed}"
 
 

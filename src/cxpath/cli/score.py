@@ -41,9 +41,10 @@ from cxpath.cli.output import (
     require_files,
     summary_lines,
 )
+from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cxpath.documents.score import CaseDocument
+    from cxpath.documents import CaseDocument
 
 # `cxpath cases`: several slides of one patient to one score.
 
@@ -65,9 +66,9 @@ def cases(
 
     Ends with 4 when no slide of the case is evaluable.
     """
-    from cxpath.app.cases import case_document
-    from cxpath.io.atomic import folder_for
-    from cxpath.scores.case import CaseRule
+    from cxpath.app import case_document
+    from cxpath.io import folder_for
+    from cxpath.scores import CaseRule
 
     document = case_document(folders, CaseRule(rule.value))
     if out:
@@ -78,7 +79,7 @@ def cases(
 
 
 def _lines(document: CaseDocument) -> Iterator[str]:
-    from cxpath.scores.counts import printed_form
+    from cxpath.scores import printed_form
 
     yield f"rule     {document.rule}: {document.rule_in_words}"
     yield from estimate_lines(document.cps, document.tps)
@@ -86,7 +87,7 @@ def _lines(document: CaseDocument) -> Iterator[str]:
         cells = part.counts.tumour_positive + part.counts.tumour_negative
         stands = "" if part.stands_for_case else "; does not stand for the case"
         yield (
-            f"slide    {part.name}: CPS {printed_form(part.cps)}, {cells} tumour cells "
+            f"slide    {part.name}: CPS {printed_form(part.cps)} ({part.basis.words}), {cells} tumour cells "
             f"({part.share_of_tumour_cells:.0%} of the case){stands}"
         )
     for left in document.left_out:
@@ -97,11 +98,11 @@ def _lines(document: CaseDocument) -> Iterator[str]:
     yield document.research_use
 
 
-# `cxpath demo`: draw a slide with known truth, score it, and print both.
+# `cxpath demo`: make a slide with known truth, score it, and print both.
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is beside it.")] = Path(
+    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is next to it.")] = Path(
         "cxpath-out/demo"
     ),
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
@@ -110,7 +111,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Make a synthetic slide of several mm² with known counts, score it, and compare with the truth."""
-    from cxpath.app.demo import make_demo_slide, score_demo_slide
+    from cxpath.app import make_demo_slide, score_demo_slide
     from cxpath.cli.output import tile_progress
 
     if not as_json:
@@ -137,7 +138,7 @@ def doctor(
     """Check versions, device, OpenSlide and models, and detect the cells of one synthetic tile."""
     from dataclasses import asdict
 
-    from cxpath.app.demo import examine
+    from cxpath.app import examine
 
     findings = list(examine(device.value))
     width = max(len(finding.what) for finding in findings)
@@ -159,8 +160,8 @@ def fields(
 
     Places are in level-0 pixels and in micrometres from the slide's top left corner.
     """
-    from cxpath.app.cases import field_csv, field_table
-    from cxpath.io.atomic import atomic_write, folder_for
+    from cxpath.app import field_csv, field_table
+    from cxpath.io import atomic_write, folder_for
 
     table = field_table(folder)
     if out:
@@ -181,9 +182,11 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Rebuild report.html from the files of a results folder; the slide is not needed."""
+    """Rebuild report.html from the files of a results folder, a review included; the slide is not needed."""
+    from cxpath.app.review_outcome import publish_any_review
     from cxpath.report.slide_page import build_report
 
+    publish_any_review(folder)
     path = build_report(folder)
     print_document({"report": str(path)}, [f"report   {path}"], as_json=as_json)
 
@@ -218,6 +221,10 @@ def score(
             rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."
         ),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt."),
+    ] = None,
     class_map: ClassMapOption = None,
     mode: Annotated[
         Mode,
@@ -231,14 +238,20 @@ def score(
     stain_check: StainCheckOption = None,
     pseudonym: PseudonymOption = False,
     ignore_class: IgnoreClassOption = None,
+    review: Annotated[
+        bool,
+        typer.Option("--review", rich_help_panel=OUTPUT, help="Review the result in the browser afterwards."),
+    ] = False,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Score one slide: CPS and TPS with intervals, cells, pictures and a report.
 
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
-    require_files(slide, regions, cells, class_map, config)
-    from cxpath.app.request import ScoreRequest
+    require_files(slide, regions, cells, profile, class_map, config)
+    if review:
+        _require_reviewable(mode, marker, as_json=as_json)
+    from cxpath.app import ScoreRequest
 
     request = ScoreRequest(
         slide=slide,
@@ -250,6 +263,7 @@ def score(
         research=research,
         regions=regions,
         cells=cells,
+        profile=profile,
         class_map=class_map,
         marker=marker.value,
         mode=mode.value,
@@ -259,19 +273,42 @@ def score(
         ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
-    from cxpath.app.score_slide import score_slide
+    request.check()
+    from cxpath.documents.folder import ResultsFolder
+
+    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
+    from cxpath.app.slide_look import looking_at_slide
     from cxpath.cli.output import tile_progress
 
-    with tile_progress(request.shown_name or slide.name) as move:
-        evaluable = score_slide(request, move).evaluable
+    with tile_progress(request.shown_name or slide.name) as move, looking_at_slide(request) as looking:
+        from cxpath.app.score_slide import score_slide  # imports torch, while the slide is looked at
+
+        evaluable = score_slide(request, move, looking).evaluable
     print_result(request.folder, as_json=as_json)
+    if review:
+        from cxpath.cli.review import serve_review
+
+        serve_review(request.folder, slide, None)
     if not evaluable:
         raise typer.Exit(NOT_EVALUABLE)
 
 
+def _require_reviewable(mode: Mode, marker: Marker, *, as_json: bool) -> None:
+    """Refuse before the work what could not be reviewed after it."""
+    from cxpath.cli.review import require_browser_extra
+
+    if as_json:
+        raise ConfigurationError("--review talks to a person, --json to a program", "leave one of them out")
+    if mode is Mode.ADAPTIVE or marker is not Marker.PDL1:
+        raise ConfigurationError(
+            "--review needs a whole slide scored for PD-L1", "leave out --mode adaptive and --marker"
+        )
+    require_browser_extra()
+
+
 def print_result(folder: Path, *, as_json: bool) -> None:
     """Print what `score.json` in `folder` says, as it is or as a summary."""
-    from cxpath.documents.folder import read_score
+    from cxpath.documents import read_score
 
     document = read_score(folder)
     print_text(document, summary_lines(document, folder), as_json=as_json)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from pandas import DataFrame
 
 # Calibration: how a model's raw logits become probabilities one may believe (from its card).
 
@@ -100,7 +104,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     "region": np.uint8,
     "tile": np.int32,
 }
-"""Column name to element type. Float columns may hold NaN where foreign cells leave them unknown."""
+"""Column name to element type. Float columns may contain NaN where foreign cells leave them unknown."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +178,20 @@ class CellTable:
         """Return the arrays by column name, in the order of `COLUMNS`."""
         return {name: getattr(self, name) for name in COLUMNS}
 
-    def take(self, rows: NDArray[Any]) -> CellTable:
-        """Return the cells at `rows` (a boolean mask or an index array)."""
+    def to_pandas(self) -> DataFrame:
+        """Return one row a cell; see `cxpath.data.frames.to_pandas` (extra `scverse`)."""
+        from cxpath.data.frames import to_pandas  # noqa: PLC0415  # it imports this module
+
+        return to_pandas(self)
+
+    def to_anndata(self) -> AnnData:
+        """Return the cells as AnnData; see `cxpath.data.frames.to_anndata` (extra `scverse`)."""
+        from cxpath.data.frames import to_anndata  # noqa: PLC0415  # it imports this module
+
+        return to_anndata(self)
+
+    def take(self, rows: NDArray[Any] | slice) -> CellTable:
+        """Return the cells at `rows` (a boolean mask, an index array or a slice)."""
         return CellTable(self.facts, **{name: array[rows] for name, array in self.columns().items()})
 
     @classmethod

@@ -74,6 +74,8 @@ class Read:
     row : int
         Of the file, counted as a spreadsheet does; 0 for a read that comes from elsewhere.
     date, assay : str
+    arm : str
+        "unaided" or "aided" in a reader study; empty elsewhere. All reads of a round are of one arm.
     groups : mapping of str to str
         Site, scanner, histology and whatever else cases may be grouped by.
     """
@@ -88,6 +90,7 @@ class Read:
     row: int = 0
     date: str = ""
     assay: str = ""
+    arm: str = ""
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @property

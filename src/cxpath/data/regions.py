@@ -20,7 +20,7 @@ class RegionUse(StrEnum):
 
 
 class RegionMeaning(StrEnum):
-    """What a drawn region holds, as far as its class name says."""
+    """What a drawn region contains, as far as its class name says."""
 
     INCLUDE = "include"
     TUMOUR_BED = "tumour bed"
@@ -53,7 +53,7 @@ class Region:
         return cls(name, meaning.use, shape, meaning)
 
     @property
-    def holds(self) -> RegionMeaning:
+    def effective_meaning(self) -> RegionMeaning:
         """The meaning; plain include or exclude where only the use is known."""
         return self.meaning or RegionMeaning(self.use.value)
 
@@ -97,15 +97,15 @@ class Regions:
             return np.ones(len(x_px), dtype=bool)
         return _inside(self.scored_shape(width_px, height_px), x_px, y_px)
 
-    def holding(self, meaning: RegionMeaning) -> tuple[Region, ...]:
+    def with_meaning(self, meaning: RegionMeaning) -> tuple[Region, ...]:
         """Return the drawn areas of one meaning."""
-        return tuple(area for area in self.areas if area.holds is meaning)
+        return tuple(area for area in self.areas if area.effective_meaning is meaning)
 
     def within(
         self, meaning: RegionMeaning, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
         """Say for each level-0 point whether it lies in an area of that meaning."""
-        return _inside(shapely.union_all([area.shape for area in self.holding(meaning)]), x_px, y_px)
+        return _inside(shapely.union_all([area.shape for area in self.with_meaning(meaning)]), x_px, y_px)
 
 
 def _inside(shape: BaseGeometry, x_px: NDArray[np.float64], y_px: NDArray[np.float64]) -> NDArray[np.bool_]:

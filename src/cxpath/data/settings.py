@@ -55,7 +55,7 @@ def usable_cores() -> frozenset[int]:
 
 
 class Settings(BaseModel):
-    """Parameters read from TOML: finite numbers; units stand in the key names."""
+    """Parameters read from TOML: finite numbers; key names carry their units."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -72,7 +72,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is none, is nested too deeply or holds a number of too many digits: the library itself lets
+        When it is none, is nested too deeply or contains a number of too many digits: the library itself lets
         a RecursionError pass.
     """
     try:

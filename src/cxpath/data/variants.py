@@ -78,7 +78,7 @@ class GenomeIntervals:
         """Number of bases."""
         return sum(int((pairs[:, 1] - pairs[:, 0]).sum()) for pairs in self.bounds.values())
 
-    def holds(self, chromosome: str, position: int) -> bool:
+    def contains(self, chromosome: str, position: int) -> bool:
         """Say whether a base lies inside; `position` is 1-based, as in VCF and MAF."""
         pairs = self.bounds.get(chromosome)
         if pairs is None:

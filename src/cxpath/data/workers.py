@@ -1,4 +1,4 @@
-"""Processes that draw beside this one: how many there may be, and how they begin.
+"""Processes that make synthetic tissue next to this one: how many there may be, and how they begin.
 
 They are spawned, not forked, because torch's threads do not survive a fork. A spawned process imports the
 main program anew, which needs a main program that can be imported.

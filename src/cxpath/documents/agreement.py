@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from cxpath.agreement.base import AgreementSettings, Statistic
-from cxpath.agreement.base import Interval as StatisticInterval
+from cxpath.agreement import AgreementSettings, Interval as StatisticInterval, Statistic
 from cxpath.documents.base import CodedText, Document, Part
 
 Ends = tuple[float | None, float | None]
@@ -159,6 +158,8 @@ class RoundEntry(Part):
     """Who read what in one round, and who is compared with whom."""
 
     round: int
+    arm: str = ""
+    """Of a reader study: "unaided" or "aided"."""
     cases: int
     patients: int
     readers: tuple[str, ...]
@@ -205,7 +206,7 @@ class AgreementDocument(Document):
 
 
 class ComparedImage(Part):
-    """One image, and how many cells each side holds."""
+    """One image, and how many cells each side contains."""
 
     name: str
     reference: int

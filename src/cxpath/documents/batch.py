@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 
 _HINT = "run the same cxpath batch run again"
 
@@ -227,7 +227,7 @@ class BatchStatus(BatchDocument):
 
 
 class BatchOptions(BatchDocument):
-    """Options that hold for all slides; a worklist may have overruled some of them."""
+    """Options that apply to all slides; a worklist may have overruled some of them."""
 
     assay: str
     tumour: str

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from cxpath.documents.base import Document, Part
-from cxpath.network.model import ReliabilityCurve
+from cxpath.network import ReliabilityCurve
 
 EVALUATION_NAME = "evaluation.json"
 
@@ -61,7 +61,7 @@ class Figure(Part):
     mpp: float | None
     """Micrometres per pixel of the pictures; None when they differ."""
     mpp_source: str
-    """ "assumed", "file" or "drawn"."""
+    """ "assumed", "file" or "synthetic"."""
     target: Target | None
     met: bool | None
     """None without a target, or without a value."""
@@ -94,7 +94,7 @@ class SetSummary(Part):
 
 
 class Ingredient(Part):
-    """One thing that the synthetic test set must hold enough of."""
+    """One thing that the synthetic test set must contain enough of."""
 
     arm: str
     label: str
@@ -161,9 +161,9 @@ class Evaluation(Document):
     sets: tuple[SetSummary, ...]
     figures: tuple[Figure, ...]
     composition: tuple[Ingredient, ...] = ()
-    """What the synthetic test set held, against what it must hold."""
+    """What the synthetic test set contained, against what it must contain."""
     hard_negative_shares: Mapping[str, float] = Field(default_factory=dict)
-    """Share of synthetic fields that hold each hard negative."""
+    """Share of synthetic fields that contain each hard negative."""
     slides: tuple[SyntheticScore, ...] = ()
     reliability: tuple[EvaluatedReliability, ...] = ()
     pictures: tuple[ContactPicture, ...] = ()

@@ -68,7 +68,7 @@ class FieldRow(Part):
     share_of_tumour_cells: float
     local_cps: float
     influence: float | None
-    """The CPS less the one without the field; null where the field holds all tumour."""
+    """The CPS less the one without the field; null where the field contains all tumour."""
 
 
 class FieldTable(Document):

@@ -13,16 +13,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable
+from cxpath.data import CellTable
 from cxpath.documents.fields import FieldEntry, FieldsDocument
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import PDL1, ScoreDocument
 from cxpath.errors import DocumentError, MissingFileError, OutputError
-from cxpath.io.atomic import claimed, clear_leftovers, partial_path
-from cxpath.io.cells import read_cells, read_table
-from cxpath.scores.fields import FieldLattice
-from cxpath.scores.score import score_fields
-from cxpath.scores.settings import ScoringSettings
+from cxpath.io import claimed, clear_leftovers, partial_path, read_cells, read_table
+from cxpath.scores import FieldLattice, ScoringSettings, score_fields
 
 # A results folder that appears whole or not at all.
 
@@ -46,12 +43,12 @@ OWN_NAMES = (
 class ResultsFolder:
     """Files are written to a hidden folder first; `commit` moves them to the final one.
 
-    The hidden folder lies beside the final one, or inside where that exists: it may be a mounted volume.
+    The hidden folder lies next to the final one, or inside where that exists: it may be a mounted volume.
 
     Parameters
     ----------
     final : Path
-        Where the results shall stand.
+        Where the results go.
     overwrite : bool
         Replace an earlier result; files of other names stay.
 
@@ -70,7 +67,15 @@ class ResultsFolder:
         if final.exists() and not self._existed:
             raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
         if (final / COMMIT_MARK).exists() and not overwrite:
-            raise OutputError(f"{final}: holds a result already", "pass --overwrite or choose another --out")
+            raise OutputError(
+                f"{final}: contains a result already", "pass --overwrite or choose another --out"
+            )
+        if reviews := sorted(final.glob("review/*/events.ndjson")):
+            raise OutputError(
+                f"{final}: {reviews[0].parent.relative_to(final)} is a person's review of these cells, which "
+                "scoring again would replace",
+                "choose another --out, or move the folder review elsewhere to keep it",
+            )
 
     def __enter__(self) -> Self:
         clear_leftovers(self.final)
@@ -230,11 +235,11 @@ def read_scored_folder(path: Path) -> ScoredFolder:
     Raises
     ------
     MissingFileError, DocumentError
-        When it is none, or holds the H-score of another marker.
+        When it is none, or contains the H-score of another marker.
     """
     score = read_score(path)
     if score.marker != PDL1:
         raise DocumentError(
-            f"{path}: holds marker {score.marker}, not PD-L1", "give a folder scored for PD-L1"
+            f"{path}: contains marker {score.marker}, not PD-L1", "give a folder scored for PD-L1"
         )
     return ScoredFolder(path, score)

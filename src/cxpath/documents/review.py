@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cxpath.documents.estimate import Estimate
+from cxpath.documents.reviewed import AuditedScore, ScoreBasis, StratumEntry
 from cxpath.errors import DocumentError, MissingFileError
 from cxpath.io.atomic import atomic_write
-from cxpath.scores.audit import METHOD, AuditedScore
+from cxpath.scores.audit import AuditedScore as AuditEstimate
+from cxpath.scores.score import ScoreEstimate
 
 _HINT = "run cxpath review again, or restore the file from a backup"
 
@@ -53,85 +57,60 @@ class ReviewDocument(BaseModel):
             raise DocumentError(f"{path}: cannot be read: {error.strerror or error}", _HINT) from error
 
 
-class StratumEntry(BaseModel):
-    """Answers of one stratum of the audit."""
+@dataclass(frozen=True)
+class AnsweredBy:
+    """Who answered an audit, and on which events it rests.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    Parameters
+    ----------
+    reviewer, utc : str
+        Printed name, and when the last answer was given.
+    seed : int
+        Of the draw.
+    events : int
+    head_hash : str
+    """
 
-    name: str
-    """Called class and how the staining probability lies to the threshold: "tumour stained"."""
-
-    cells: int = Field(ge=0)
-    """Cells of the slide in the stratum."""
-
-    answered: int = Field(ge=0)
-    """Cells with an answer other than "cannot tell"."""
-
-    cannot_tell: int = Field(ge=0)
-    """Cells answered "cannot tell"."""
-
-    in_numerator: int = Field(ge=0)
-    """Answered cells that enter the numerator of the CPS."""
-
-    in_denominator: int = Field(ge=0)
-    """Answered cells that are viable tumour cells."""
+    reviewer: str
+    utc: str
+    seed: int
+    events: int
+    head_hash: str
 
 
-class AuditedEntry(ReviewDocument):
+class AuditedEntry(AuditedScore, ReviewDocument):
     """`review/<id>/audit.json`, and the entry `audited` of `score.json`."""
 
-    schema_: Literal["cxpath/audit/1"] = Field(default="cxpath/audit/1", alias="schema")
+    schema_: Literal["cxpath/audit/2"] = Field(default="cxpath/audit/2", alias="schema")
 
     model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
 
-    cps: float = Field(ge=0, le=100)
-    """Unrounded."""
-
-    interval: tuple[float, float]
-    """For this slide's own CPS."""
-
-    level: float
-    """Coverage that the interval aims at."""
-
-    bounds: tuple[float, float]
-    """The CPS with every "cannot tell" counted against it, and for it."""
-
-    n: int = Field(ge=1)
-    """Cells that were answered, "cannot tell" included."""
-
-    cannot_tell: int = Field(ge=0)
-
-    answers: tuple[StratumEntry, ...]
-    """Answers of each stratum."""
-
-    hidden_cells: float = Field(ge=0)
-    """Stained cells that may lie far below the threshold; they widen the interval upwards only."""
-
-    squares: int = Field(ge=0)
-    """Squares in which missed cells were counted; 0 says nothing about missed cells."""
-
-    reviewer: str
-    seed: int
-    method: str = METHOD
-    warnings: tuple[str, ...] = ()
-
     @classmethod
-    def of(cls, score: AuditedScore, *, reviewer: str, seed: int, events: int, head_hash: str) -> Self:
-        """Return the entry of an audited score."""
+    def of_score(cls, score: AuditEstimate, estimate: ScoreEstimate, answered: AnsweredBy) -> Self:
+        """Return the entry of an audited score.
+
+        Parameters
+        ----------
+        score : AuditedScore
+        estimate : ScoreEstimate
+            The same, with its interval for the tumour and its cut-offs.
+        answered : AnsweredBy
+        """
         return cls(
-            events=events,
-            head_hash=head_hash,
+            **vars(answered),
             cps=score.cps,
             interval=score.interval,
+            interval_tissue=estimate.interval_tissue,
             level=score.level,
             bounds=score.bounds,
             n=score.answered,
             cannot_tell=score.cannot_tell,
-            answers=tuple(StratumEntry(**vars(stratum)) for stratum in score.strata),
+            answers=tuple(StratumEntry.of(stratum) for stratum in score.strata),
+            tumour_cells=score.tumour_cells,
             hidden_cells=score.hidden_cells,
             squares=score.squares,
-            reviewer=reviewer,
-            seed=seed,
+            method=estimate.method,
+            cutoffs=Estimate.of_score(estimate).cutoffs,
             warnings=score.warnings,
         )
 
@@ -139,15 +118,13 @@ class AuditedEntry(ReviewDocument):
 class EditedEntry(ReviewDocument):
     """`review/<id>/edited.json`: the score of a table that a person edited."""
 
-    schema_: Literal["cxpath/edited/1"] = Field(default="cxpath/edited/1", alias="schema")
+    schema_: Literal["cxpath/edited/2"] = Field(default="cxpath/edited/2", alias="schema")
 
     model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
 
-    cps: float | None
-    """None where too few viable tumour cells are left."""
+    estimate: Estimate | None
+    """The CPS, its intervals and cut-offs; null where too few viable tumour cells are left."""
 
-    interval_slide: tuple[float, float] | None
-    interval_tissue: tuple[float, float] | None
     tps: float | None
     not_evaluable_because: tuple[str, ...]
     counts: dict[str, int | None]
@@ -158,9 +135,21 @@ class EditedEntry(ReviewDocument):
 
     added: int = Field(ge=0)
     removed: int = Field(ge=0)
+
+    accepted_fields: int = Field(default=0, ge=0)
+    """Fields whose every call a person accepted: their cells carry no error of the network."""
+
+    regions: int = Field(default=0, ge=0)
+    """Regions that a person drew in the review."""
+
     reviewer: str
     warnings: tuple[str, ...] = ()
     """About the table that was given."""
+
+    @property
+    def cps(self) -> float | None:
+        """The CPS, unrounded; None where the slide is not evaluable."""
+        return self.estimate.value if self.estimate else None
 
 
 class SignatureEntry(ReviewDocument):
@@ -175,3 +164,9 @@ class SignatureEntry(ReviewDocument):
 
     utc: str
     meaning: Literal["reviewed", "approved"]
+
+    cps: float | None = Field(default=None, ge=0, le=100)
+    """The CPS that was signed, unrounded; null where the slide is not evaluable."""
+
+    basis: ScoreBasis = ScoreBasis.NETWORK
+    """Whose cells it counts."""

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from cxpath.documents.base import CodedText, Document, Part
+from cxpath.documents.base import CodedText, ColourEntry, Document, Part
+from cxpath.documents.estimate import Bounds, Estimate, Percent, Share
+from cxpath.documents.reviewed import AuditedScore, DecidingScore, ReviewState, ScoreBasis
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.score import ScoreEstimate, SlideScore
-from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision, ScoringSettings
+from cxpath.scores.score import SlideScore
+from cxpath.scores.settings import ScoringSettings
 
 PDL1 = "pdl1"
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-
-
-def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
-    if bounds[0] > bounds[1]:
-        raise ValueError("the lower end of an interval is above its upper end")
-    return bounds
-
-
-Bounds = Annotated[tuple[Percent, Percent], AfterValidator(_rising)]
-"""An interval of a score, which no score and no printed form can leave."""
-CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
-"""A cut-off as it is written: "1", "10", "2.5"."""
 
 
 class ScoredSlide(Part):
@@ -41,6 +28,8 @@ class ScoredSlide(Part):
     height_px: int
     mpp: float = Field(gt=0)
     mpp_source: str
+    colour: ColourEntry | None = None
+    """The slide's ICC profile and what was done with it; null without one."""
 
 
 class Adequacy(Part):
@@ -66,75 +55,6 @@ class Counts(Part):
     def as_counts(self) -> CellCounts:
         """Return the counts to compute with."""
         return CellCounts(**self.model_dump())
-
-
-class CutoffEntry(Part):
-    """What is known of a score and one cut-off."""
-
-    basis: str
-    decision: Decision
-    met: bool | None
-    """True or false where the cut-off is decided, null where it is uncertain."""
-    probability: Share
-    """That the tumour's score is at least the cut-off."""
-    borderline: bool
-    """The other side than the counted score's is likely enough to ask for a pathologist."""
-    review: str | None
-    """What a borderline cut-off asks for; else null."""
-
-    @classmethod
-    def of_verdict(cls, verdict: CutoffVerdict) -> CutoffEntry:
-        """Return the entry of a verdict."""
-        return cls(
-            basis=verdict.cutoff.basis,
-            decision=verdict.decision,
-            met=verdict.met,
-            probability=verdict.probability,
-            borderline=verdict.borderline,
-            review=REVIEW if verdict.borderline else None,
-        )
-
-
-class Estimate(Part):
-    """A score with its intervals and cut-offs; see `ScoreEstimate`."""
-
-    value: Percent
-    interval_slide: Bounds
-    interval_tissue: Bounds
-    level: Share
-    method: str
-    reported: str
-    cutoffs: Mapping[CutoffName, CutoffEntry] = {}
-    """By the cut-off's value; empty where the assay states none."""
-
-    @classmethod
-    def of_score(cls, score: ScoreEstimate) -> Estimate:
-        """Return the entry of a score."""
-        judged = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
-        return cls(
-            value=score.value,
-            interval_slide=score.interval_slide,
-            interval_tissue=score.interval_tissue,
-            level=score.level,
-            method=score.method,
-            reported=score.reported,
-            cutoffs=judged,
-        )
-
-    @property
-    def judged(self) -> tuple[tuple[float, CutoffEntry], ...]:
-        """The cut-offs in rising order."""
-        return tuple(sorted((float(name), entry) for name, entry in self.cutoffs.items()))
-
-    @property
-    def uncertain(self) -> tuple[float, ...]:
-        """The cut-offs that are uncertain, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.judged if entry.decision is Decision.UNCERTAIN)
-
-    @property
-    def borderline(self) -> tuple[float, ...]:
-        """The cut-offs that ask for a pathologist, in rising order."""
-        return tuple(cutoff for cutoff, entry in self.judged if entry.borderline)
 
 
 class Influence(Part):
@@ -258,37 +178,6 @@ class ScoreProvenance(Part):
     configuration_digest: str
 
 
-class AuditedScore(Part):
-    """The CPS that blind answers about a random sample of cells give."""
-
-    cps: Percent
-    interval: Bounds
-    level: Share
-    n: int
-    answers: Mapping[str, int]
-    """By stratum."""
-    reviewer: str
-    seed: int
-    head_hash: str
-
-
-class Signature(Part):
-    """Who signed a review, when (UTC, ISO 8601), and what the signature means."""
-
-    name: str
-    utc: str
-    meaning: str
-
-
-class ReviewState(Part):
-    """What a person changed: the end of the chain of events, and who signed it."""
-
-    edits: int
-    events: int
-    head_hash: str
-    signature: Signature | None
-
-
 class SlideScores(Part):
     """What one slide's cells amount to, or why they amount to nothing; see `SlideScore`."""
 
@@ -353,7 +242,25 @@ class ScoreDocument(SlideScores, Document):
     controls: tuple[Control, ...]
     provenance: ScoreProvenance
     audited: AuditedScore | None = None
+    """The CPS by a person's blind answers; `cps` stays the network's."""
     review: ReviewState | None = None
+    """What a person decided, and what his edits amount to."""
+
+    @property
+    def deciding(self) -> DecidingScore:
+        """The CPS that cut-offs and therapy criteria use: audited, else edited, else the network's.
+
+        A slide that is not evaluable stays so: answers about its cells do not make its stain, focus or
+        tissue fit.
+        """
+        stated = tuple(reason.text for reason in self.not_evaluable_because)
+        if not self.evaluable:
+            return DecidingScore(ScoreBasis.NETWORK, None, stated)
+        if self.audited is not None:
+            return self.audited.deciding(self.adequacy.required)
+        if self.review is not None and (edited := self.review.edited) is not None:
+            return DecidingScore(ScoreBasis.EDITED, edited.estimate, edited.not_evaluable_because)
+        return DecidingScore(ScoreBasis.NETWORK, self.cps)
 
     def reasons(self) -> str:
         """Return why the slide is not evaluable, on one line; empty for an evaluable one."""
@@ -369,6 +276,8 @@ class CaseSlideEntry(Part):
     share_of_tumour_cells: Share
     share_of_positive_cells: Share | None
     stands_for_case: bool
+    basis: ScoreBasis
+    """Whose cells its CPS counts."""
 
 
 class LeftOut(Part):

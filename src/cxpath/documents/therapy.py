@@ -1,4 +1,4 @@
-"""`therapy.json`: criteria judged for one patient, with every condition, what was found and the source."""
+"""`therapy.json`: criteria evaluated for one patient, with every condition, what was found and the source."""
 
 from __future__ import annotations
 
@@ -11,9 +11,20 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue, field_serializer, field_validator
 
 from cxpath.documents.base import Document, Part
-from cxpath.patient.criteria import Approval, CautionState, Certainty, Scalar, Verdict
-from cxpath.patient.profile import BiomarkerProfile, profile_from
-from cxpath.patient.review import WORDING, CautionResult, ClauseResult, CriterionResult, TherapyReview
+from cxpath.patient import (
+    WORDING,
+    Approval,
+    BiomarkerProfile,
+    CautionResult,
+    CautionState,
+    Certainty,
+    ClauseResult,
+    CriterionResult,
+    Scalar,
+    TherapyReview,
+    Verdict,
+    profile_from,
+)
 from cxpath.version import __version__
 
 
@@ -34,7 +45,7 @@ class ClauseEntry(Part):
 
     @classmethod
     def of_result(cls, result: ClauseResult) -> ClauseEntry:
-        """Return the entry of a judged condition."""
+        """Return the entry of an evaluated condition."""
         return cls(
             fact=result.clause.fact,
             op=result.clause.op,
@@ -65,7 +76,7 @@ class CautionEntry(Part):
 
     @classmethod
     def of_result(cls, result: CautionResult) -> CautionEntry:
-        """Return the entry of a judged caution."""
+        """Return the entry of an evaluated caution."""
         return cls(
             id=result.caution.id,
             state=result.state,
@@ -81,7 +92,7 @@ class CautionEntry(Part):
 
 
 class CriterionEntry(Part):
-    """A criterion, judged."""
+    """A criterion, evaluated."""
 
     id: str
     agent: str
@@ -108,7 +119,7 @@ class CriterionEntry(Part):
 
     @classmethod
     def of_result(cls, result: CriterionResult, review: TherapyReview) -> CriterionEntry:
-        """Return the entry of a judged criterion."""
+        """Return the entry of an evaluated criterion."""
         criterion = result.criterion
         return cls(
             id=criterion.id,
@@ -185,7 +196,7 @@ class TherapyDocument(Document):
     def _what_is_known(self, profile: BiomarkerProfile) -> dict[str, JsonValue]:
         return profile.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def judged(self, verdict: Verdict) -> tuple[CriterionEntry, ...]:
+    def with_verdict(self, verdict: Verdict) -> tuple[CriterionEntry, ...]:
         """Return the criteria with that verdict."""
         return tuple(one for one in self.criteria if one.verdict is verdict)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from cxpath.documents.base import Document, Part
-from cxpath.patient.tmb import LEVEL, Burden
+from cxpath.patient import LEVEL, Burden
 
 
 class FunnelEntry(Part):

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.documents.evaluation import ContactPicture
+from cxpath.documents import ContactPicture
 from cxpath.evaluation.calls import Calls
-from cxpath.io.atomic import atomic_write, output_error
+from cxpath.io import atomic_write, output_error
 
-# Keeping a picture and its called cells beside a result, for a contact sheet that others draw.
+# Keeping a picture and its called cells next to a result, for a contact sheet that others draw.
 
 
 LARGEST_PX = 640
@@ -26,7 +26,7 @@ LARGEST_PX = 640
 def keep_picture(
     stem: Path, rgb: NDArray[np.uint8], calls: Calls, mpp: float, *, set_name: str, title: str
 ) -> ContactPicture:
-    """Write the middle of a picture and its calls beside an item's result.
+    """Write the middle of a picture and its calls next to an item's result.
 
     Parameters
     ----------

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
-from cxpath.data.slide_info import StainBasis
-from cxpath.metrics.cells import detect_in_picture, score_class
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import Model
-from cxpath.pipeline.cells import name_cells, positive_probability
-from cxpath.training.thresholds import card_decision
+from cxpath.data import Kind, StainBasis
+from cxpath.metrics import detect_in_picture, score_class
+from cxpath.network import Detector, Device, Model
+from cxpath.pipeline import name_cells, positive_probability
+from cxpath.training import card_decision
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cxpath.data.slide_info import StainBasis
-from cxpath.data.workers import default_workers
-from cxpath.documents.evaluation import (
+from cxpath.data import StainBasis, default_workers
+from cxpath.documents import (
     EVALUATION_NAME,
     ContactPicture,
     EvaluatedModel,
@@ -22,10 +21,10 @@ from cxpath.documents.evaluation import (
 from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.calls import CellClassifier
-from cxpath.evaluation.composition import composition, hard_negative_shares
 from cxpath.evaluation.figures import score_rows, synthetic_figures
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.restained import RestainedEvaluation
+from cxpath.evaluation.restained_slides import MosaicEvaluation
 from cxpath.evaluation.settings import (
     RealSettings,
     RestainedSetSettings,
@@ -33,12 +32,22 @@ from cxpath.evaluation.settings import (
     bundled_settings,
     evaluation_settings,
 )
-from cxpath.evaluation.synthetic import SyntheticEvaluation, slide_reliability
-from cxpath.io.atomic import atomic_write
-from cxpath.network.detector import Detector
-from cxpath.network.device import choose_device
-from cxpath.network.model import CARD_NAME, EvaluatedFigure, Model, card_text, load_model, read_card
-from cxpath.training.thresholds import card_decision
+from cxpath.evaluation.synthetic import (
+    SyntheticEvaluation,
+    composition,
+    hard_negative_shares,
+    slide_reliability,
+)
+from cxpath.network import (
+    Detector,
+    EvaluatedFigure,
+    Model,
+    choose_device,
+    load_model,
+    read_card,
+)
+from cxpath.training import card_decision
+from cxpath.training.pack import write_card
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.
@@ -51,12 +60,12 @@ def record_in_card(evaluation: Evaluation, folder: Path) -> None:
     ----------
     evaluation : Evaluation
     folder : Path
-        The model that was judged.
+        The model that was evaluated.
 
     Raises
     ------
     ConfigurationError
-        When only part of a set was measured, or the folder holds other weights.
+        When only part of a set was measured, or the folder contains other weights.
     ModelError, OutputError
         When the card cannot be read or written.
     """
@@ -65,15 +74,14 @@ def record_in_card(evaluation: Evaluation, folder: Path) -> None:
         raise ConfigurationError("a limited evaluation is not recorded in a card", "leave out --limit")
     if card.digest != evaluation.model.digest:
         raise ConfigurationError(f"{folder}: not the model that was evaluated", "evaluate it again")
-    judged = tuple(_judged(figure) for figure in evaluation.figures if figure.target is not None)
-    again = {figure.set_name for figure in judged}
+    measured = tuple(_evaluated(figure) for figure in evaluation.figures if figure.target is not None)
+    again = {figure.set_name for figure in measured}
     kept = tuple(figure for figure in card.evaluation if figure.set_name not in again)
-    changed = card.model_copy(update={"evaluation": (*kept, *judged)})
-    with atomic_write(folder / CARD_NAME) as partial:
-        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
+    changed = card.model_copy(update={"evaluation": (*kept, *measured)})
+    write_card(changed, folder)
 
 
-def _judged(figure: Figure) -> EvaluatedFigure:
+def _evaluated(figure: Figure) -> EvaluatedFigure:
     if figure.value is None or figure.met is None:
         raise ConfigurationError(f"{figure.set_name}: {figure.label}: nothing to measure it on was there")
     return EvaluatedFigure(
@@ -93,7 +101,7 @@ def _judged(figure: Figure) -> EvaluatedFigure:
     )
 
 
-# The whole story of an evaluation: load a model, judge it, write `evaluation.json`.
+# The whole story of an evaluation: load a model, evaluate it, write `evaluation.json`.
 
 
 Sets = Literal["real", "restained", "synthetic", "all"]
@@ -114,12 +122,12 @@ class EvaluationRequest:
     data : Path, optional
         The folder of real images.
     limit : int, optional
-        At most so many images of each real set, and so many drawn slides.
+        At most so many images of each real set, and so many synthetic slides.
     device : str
     threads : int, optional
         Of the network, on a processor.
     workers : int, optional
-        Processes that draw; all usable cores when None.
+        Processes that make synthetic tissue; all usable cores when None.
     real, synthetic : Path, optional
         Settings instead of those in `configs/evaluation/`.
     """
@@ -165,7 +173,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
         workers = request.workers or default_workers()
         slides = SyntheticEvaluation(
             classifier, synthetic_set_settings, cache, request.limit, workers, watch
-        ).judge()
+        ).evaluate()
     if not findings.figures and not slides:
         reasons = "; ".join(skipped.reason for skipped in findings.skipped) or "no slides were asked for"
         raise MissingFileError(f"nothing was measured: {reasons}", "set CXPATH_DATA, or use --set synthetic")
@@ -178,7 +186,7 @@ def _real(
     request: EvaluationRequest, classifier: CellClassifier, cache: ResultsCache, watch: Watcher
 ) -> Findings:
     settings = evaluation_settings(RealSettings, request.real or bundled_settings("real"))
-    return RealEvaluation(classifier, settings, cache, request.data, request.limit, watch).judge()
+    return RealEvaluation(classifier, settings, cache, request.data, request.limit, watch).evaluate()
 
 
 def _restained(
@@ -196,9 +204,11 @@ def _restained(
     found, curves = RestainedEvaluation(
         detector, card_decision(model), settings, cache, request.data, request.limit, watch
     ).evaluate()
-    findings.sets += found.sets
-    findings.figures += found.figures
-    findings.skipped += found.skipped
+    slides = MosaicEvaluation(classifier, settings, cache, request.data, request.limit, watch).evaluate()
+    for one in (found, slides):
+        findings.sets += one.sets
+        findings.figures += one.figures
+        findings.skipped += one.skipped
     return curves
 
 
@@ -210,7 +220,7 @@ def _gathered(
     settings: SyntheticSettings,
     curves: Sequence[EvaluatedReliability],
 ) -> Evaluation:
-    drawn = [ContactPicture.model_validate(slide["picture"]) for slide in slides if slide["picture"]]
+    synthetic = [ContactPicture.model_validate(slide["picture"]) for slide in slides if slide["picture"]]
     return Evaluation(
         model=_evaluated_set(classifier),
         limit=request.limit,
@@ -222,7 +232,7 @@ def _gathered(
         else {},
         slides=_scores(slides),
         reliability=(*curves, *slide_reliability(slides, settings)),
-        pictures=(*findings.pictures, *drawn),
+        pictures=(*findings.pictures, *synthetic),
         skipped=tuple(findings.skipped),
     )
 
@@ -232,9 +242,9 @@ def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list
     return [
         SetSummary(
             name=f"synthetic_{arm.name}",
-            title=f"drawn slides, {titles[arm.stains]}",
+            title=f"synthetic slides, {titles[arm.stains]}",
             mpp=None,
-            mpp_source="drawn",
+            mpp_source="synthetic",
             items=number,
         )
         for arm in settings.arm

@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.agreement.continuous import lins_concordance
-from cxpath.documents.evaluation import Figure, Target
+from cxpath.agreement import lins_concordance
+from cxpath.documents import Figure, Target
 from cxpath.evaluation.settings import Arm, SyntheticSettings
-from cxpath.metrics.cells import (
+from cxpath.metrics import (
     CLASSES,
     CountFigure,
+    Origin,
+    Rows,
+    Statistic,
     class_f1,
     detection_f1,
+    expected_error,
     false_tumour_positive,
     macro_f1,
+    measured,
     predicted_cps,
     stained_recall,
     stained_specificity,
     true_cps,
 )
-from cxpath.metrics.figures import Origin, Rows, Statistic, measured
-from cxpath.metrics.reliability import expected_error
 
 # How near scores are to the truth: Lin's concordance, and the right side of a cut-off.
 
@@ -50,7 +53,7 @@ def falsely_reaching(
     return float(np.mean(predicted_cps[low] >= cutoff)) if low.any() else float("nan")
 
 
-# Figures of the drawn test set: cells, scores, calibration, and the same by subgroup.
+# Figures of the synthetic test set: cells, scores, calibration, and the same by subgroup.
 
 
 Slides = Sequence[Mapping[str, Any]]
@@ -91,7 +94,7 @@ def _arm_figures(arm: Arm, slides: Slides, settings: SyntheticSettings) -> list[
     targets = settings.targets
     line = partial(_figure, arm=arm, slides=slides, settings=settings)
     pairs = f"one-to-one within {settings.match_radius_um:g} µm, classes right"
-    scores = "CPS of the calls against CPS of the truth, both over the same judged area"
+    scores = "CPS of the calls against CPS of the truth, both over the same evaluated area"
     return [
         line("macro_f1", "macro-F1 of tumour ± and immune ±", pooled_figure(macro_f1), pairs,
              targets.macro_f1),
@@ -111,8 +114,8 @@ def _arm_figures(arm: Arm, slides: Slides, settings: SyntheticSettings) -> list[
 
 def _subgroups(arm: Arm, slides: Slides, settings: SyntheticSettings) -> list[Figure]:
     figures: list[Figure] = []
-    for group, words, holds in SUBGROUPS:
-        own = [slide for slide in slides if holds(slide)]
+    for group, words, belongs in SUBGROUPS:
+        own = [slide for slide in slides if belongs(slide)]
         if not own or len(own) == len(slides):
             continue
         line = partial(_figure, arm=arm, slides=own, settings=settings)
@@ -190,7 +193,7 @@ def _figure(
     if name.startswith("low_reaching"):
         n, n_of = int((scores[:, 0] < LOW_CPS).sum()), f"slides with true CPS below {LOW_CPS:g}"
     return measured(
-        Origin(set_name=f"synthetic_{arm.name}", mpp=None, mpp_source="drawn"),
+        Origin(set_name=f"synthetic_{arm.name}", mpp=None, mpp_source="synthetic"),
         name,
         label,
         scores if on_scores else counts,

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.documents.evaluation import ContactPicture, Figure, SetSummary, Skipped, Target, Unit
+from cxpath.data import Kind, match_points
+from cxpath.documents import ContactPicture, Figure, SetSummary, Skipped, Target, Unit
 from cxpath.errors import MissingFileError
 from cxpath.evaluation.cache import ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
@@ -29,9 +28,8 @@ from cxpath.evaluation.real_sets import (
     tumour_region,
 )
 from cxpath.evaluation.settings import LabelledSet, Pdl1Field, Pdl1Fields, RealSettings
-from cxpath.metrics.cells import CLASSES, rescaled
-from cxpath.metrics.figures import BlockGrid, BootstrapSettings, Origin, Rows, measured
-from cxpath.slide.open import open_slide
+from cxpath.metrics import CLASSES, BlockGrid, BootstrapSettings, Origin, Rows, measured, rescaled
+from cxpath.slide import open_slide
 
 # How the calls of one labelled picture meet its labels, block by block.
 
@@ -141,7 +139,7 @@ def tumour_classified_tumour(rows: Rows) -> float:
 
 
 def units_of(results: Results, bootstrap: BootstrapSettings) -> tuple[Rows, Unit]:
-    """Return one row an image where there are enough images, else one row a block that holds anything."""
+    """Return one row an image where there are enough images, else one row a block that contains anything."""
     if len(results) >= bootstrap.fewest_images:
         images = [np.sum(result["blocks"], axis=0) for result in results]
         return np.array(images, dtype=np.float64), "images"
@@ -420,12 +418,12 @@ def _by_scan(rows: Rows) -> NDArray[np.float64]:
     return np.asarray(rows.sum(axis=0).reshape(2, len(CLASSES)))
 
 
-# Judging a model on every real set: what is there is measured, what is missing is named.
+# Evaluating a model on every real set: what is there is measured, what is missing is named.
 
 
 Counting = Callable[[], tuple[dict[str, Any], NDArray[np.uint8], Calls]]
 Watcher = Callable[[str, int, int], None]
-"""Told what is being judged, how many items are done, and how many there are."""
+"""Receives what is being evaluated, how many items are done, and how many there are."""
 
 
 @dataclass
@@ -440,7 +438,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class _Item:
-    """One picture to judge."""
+    """One picture to evaluate."""
 
     name: str
     set_name: str
@@ -471,7 +469,7 @@ class RealEvaluation:
     limit: int | None
     watch: Watcher
 
-    def judge(self) -> Findings:
+    def evaluate(self) -> Findings:
         """Measure every set that is there."""
         findings = Findings()
         if self.data is None or not self.data.is_dir():

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import match_template
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.evaluation.calls import Calls
 from cxpath.evaluation.settings import LabelForm
-from cxpath.metrics.cells import rescaled
+from cxpath.metrics import rescaled
 
 # The three forms in which others publish labelled nuclei, each read as points with a class.
 #
-# Judged on, never learned from.
+# Evaluated on, never learned from.
 
 
 Points = tuple[NDArray[np.float64], tuple[str, ...]]
@@ -194,7 +194,7 @@ def register_crop(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[int,
 
 
 FEWEST_PER_MM2 = 1000.0
-"""A thinner scatter makes no region: a nest holds several thousand tumour cells per mm²."""
+"""A thinner scatter makes no region: a nest contains several thousand tumour cells per mm²."""
 
 
 def tumour_region(calls: Calls, shape: tuple[int, int], mpp: float, smoothing_um: float) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""Judging a model on real tissue of validation patients, restained with PD-L1 whose truth is known."""
+"""Evaluating a model on real tissue of validation patients, restained with PD-L1 whose truth is known."""
 
 from __future__ import annotations
 
@@ -11,26 +11,37 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.documents.evaluation import EvaluatedReliability, Figure, SetSummary, Skipped
+from cxpath.documents import EvaluatedReliability, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
 from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.real import Findings, Watcher
 from cxpath.evaluation.restained_counts import TileCounts, area_under_curve, count_tile, see
 from cxpath.evaluation.settings import RestainedArm, RestainedSetSettings
-from cxpath.metrics.cells import Decision, detect_in_picture
-from cxpath.metrics.figures import BootstrapSettings, Origin, Rows, measured
-from cxpath.metrics.reliability import expected_error, reliability_curve
-from cxpath.network.detector import Detector
-from cxpath.synth.labelled_tissue import (
+from cxpath.metrics import (
+    BootstrapSettings,
+    Decision,
+    Origin,
+    Rows,
+    detect_in_picture,
+    expected_error,
+    measured,
+    reliability_curve,
+)
+from cxpath.network import Detector
+from cxpath.synth import (
     LABELS,
     SOURCES,
     LabelledTile,
+    Painting,
     Part,
+    PreparedTile,
+    RestainedTile,
     TissueSource,
+    prepare,
+    random_restain,
     read_tiles,
 )
-from cxpath.synth.restain import PreparedTile, RestainedTile, prepare, random_restain, restain
-from cxpath.synth.restain_painting import Painting
+from cxpath.synth.restain import restain
 
 
 @dataclass(frozen=True)

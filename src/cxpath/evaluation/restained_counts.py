@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES, CellPeaks, Kind
-from cxpath.data.matching import match_points
-from cxpath.metrics.cells import Decision
-from cxpath.metrics.reliability import binned
-from cxpath.pipeline.cells import calibrated_logits, name_cells, positive_probability
-from cxpath.synth.labelled_tissue import LABELS, Tissue
-from cxpath.synth.restain import RestainedTile
+from cxpath.data import FINE_CLASSES, STAIN_CLASSES, CellPeaks, Kind, match_points
+from cxpath.metrics import Decision, binned
+from cxpath.pipeline import calibrated_logits, name_cells, positive_probability
+from cxpath.synth import LABELS, RestainedTile, Tissue
 
 HISTOGRAM = np.linspace(-12, 12, 97)
 """Edges of the histograms of log-odds, from which areas under curves are computed."""
@@ -55,7 +52,7 @@ def see(peaks: CellPeaks, labels: NDArray[np.int64], decision: Decision, mpp: fl
     peaks : CellPeaks
     labels : int64 array, (C,)
         Rows of `LABELS` that the data set distinguishes. A cell found is what is likeliest among these: what
-        the data set has no name for cannot be judged by it.
+        the data set has no name for cannot be evaluated with it.
     decision : Decision
     mpp : float
     """

@@ -7,12 +7,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from cxpath.data.settings import AnySettings, Settings, bundled, read_settings
-from cxpath.documents.evaluation import Target
-from cxpath.metrics.figures import BootstrapSettings
-from cxpath.synth.restain_painting import Painting
+from cxpath.data import AnySettings, Settings, bundled, read_settings
+from cxpath.documents import Target
+from cxpath.metrics import BootstrapSettings
+from cxpath.synth import Painting
 
-# Which real images judge a model, at what assumed µm/px, and what must be reached; `real.toml`.
+# On which real images a model is evaluated, at what assumed µm/px, and what must be reached; `real.toml`.
 
 
 LabelForm = Literal["points", "components", "polygons"]
@@ -75,7 +75,7 @@ class Pdl1Fields(Settings):
 
 
 class RealSettings(Settings):
-    """Everything `configs/evaluation/real.toml` holds."""
+    """Everything `configs/evaluation/real.toml` contains."""
 
     match_radius_um: float = Field(gt=0)
     pictures_per_set: int = Field(default=3, ge=0)
@@ -100,7 +100,7 @@ def bundled_settings(name: str) -> Path:
     return bundled("configs") / "evaluation" / f"{name}.toml"
 
 
-# The recipe of the drawn test set, committed before the training that it judges; `synthetic.toml`.
+# The recipe of the synthetic test set, committed before the training that it evaluates; `synthetic.toml`.
 
 
 class Stratum(Settings):
@@ -114,7 +114,7 @@ class Stratum(Settings):
     zero_share: float = Field(default=0.0, ge=0, le=1)
     """Share of slides without any positive cell."""
 
-    def holds(self, cps: float) -> bool:
+    def contains(self, cps: float) -> bool:
         """Say whether a true CPS lies in the range."""
         return self.low_cps <= cps < self.high_cps or cps == self.high_cps == 100.0
 
@@ -138,14 +138,14 @@ class Arm(Settings):
 
 
 class TissueSettings(Settings):
-    """What the drawn slides hold beyond training's mixes."""
+    """What the synthetic slides contain beyond training's mixes."""
 
     field_um: float = Field(default=512.0, gt=0)
-    """Side of a drawn field."""
+    """Side of a synthetic field."""
     margin_um: float = Field(default=32.0, ge=0)
-    """Cells nearer to a field's edge are not judged."""
+    """Cells nearer to a field's edge are not evaluated."""
     tumour_cells: int = Field(default=2000, ge=1)
-    """A slide is as many fields as hold this many judged tumour cells."""
+    """A slide is as many fields as contain this many evaluated tumour cells."""
     most_fields: int = Field(default=80, ge=1)
     mpps: tuple[float, ...] = (0.25, 0.35, 0.45, 0.5, 0.55)
     """Micrometres per pixel of the scanners; each slide has one."""
@@ -170,7 +170,7 @@ class SyntheticTargets(Settings):
 
 
 class SyntheticSettings(Settings):
-    """Everything `configs/evaluation/synthetic.toml` holds."""
+    """Everything `configs/evaluation/synthetic.toml` contains."""
 
     seed: int
     match_radius_um: float = Field(default=6.0, gt=0)
@@ -210,14 +210,25 @@ class RestainedArm(Settings):
         return f"restained_{self.source}_{self.painting.value}"
 
 
+class MosaicSettings(Settings):
+    """Slides put together from restained tiles of validation patients, one staining and scanner each."""
+
+    slides: int = Field(default=40, ge=0)
+    tiles: int = Field(default=8, ge=1)
+    """Tiles of a slide, of one data set; a tile may come again in another place of its own painting."""
+    match_radius_um: float = Field(default=6.0, gt=0)
+    """As on synthetic slides."""
+
+
 class RestainedSetSettings(Settings):
-    """Everything `configs/evaluation/restained.toml` holds."""
+    """Everything `configs/evaluation/restained.toml` contains."""
 
     seed: int
-    """Names the dice of the painting."""
+    """Seeds the painting."""
     stainings: int
     """How often each tile is restained."""
     match_radius_um: float
     wide_radius_um: float
     bootstrap: BootstrapSettings = BootstrapSettings()
+    mosaic: MosaicSettings = MosaicSettings()
     arm: tuple[RestainedArm, ...]

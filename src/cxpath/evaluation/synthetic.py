@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,25 +13,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.data.workers import worker_processes
-from cxpath.documents.evaluation import EvaluatedReliability
+from cxpath.data import Kind, match_points, worker_processes
+from cxpath.documents import EvaluatedReliability, Ingredient
 from cxpath.evaluation.cache import ResultsCache, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
+from cxpath.evaluation.figures import LOW_CPS, count_rows, score_rows, tables_of
 from cxpath.evaluation.real import Watcher
-from cxpath.evaluation.settings import SyntheticSettings
+from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.evaluation.synthetic_set import (
+    HARD_NEGATIVES,
     EvaluatedField,
     EvaluatedSlide,
     PlannedSlide,
     make_test_slide,
     plan_slides,
 )
-from cxpath.metrics.cells import score_class, tally
-from cxpath.metrics.reliability import binned, reliability_curve
+from cxpath.metrics import binned, reliability_curve, score_class, tally
 
-# How a model's calls meet the truth of one drawn slide: counts, as plain numbers that a file can hold.
+# How a model's calls meet the truth of one synthetic slide: counts, as plain numbers that a file can contain.
 
 
 def count_slide(
@@ -44,8 +43,8 @@ def count_slide(
     dict
         `table`: (6, 6) counts as `confusion.tally`; `reliability`: per bin of the stained probability the
         number of cells, their summed probability and how many are truly positive; `kind_reliability`:
-        the same of the called kind's probability and how many are of it; `fields`: the traps of each;
-        and what the slide is.
+        the same of the called kind's probability and how many are of it; `fields`: the hard negatives of
+        each; and what the slide is.
     list of Calls
         One for each field.
     """
@@ -74,10 +73,10 @@ def field_counts(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return one field's (6, 6) counts and the (bins, 3) reliability of its staining and of its kinds."""
     pairs = match_points(field.points_um, calls.points_um, radius_um)
-    judged = field.area.holds(field.points_um)
+    scored = field.area.contains(field.points_um)
     truth = score_class(field.cells.kind, field.cells.positive)
-    table = tally(truth, calls.places, pairs, judged, field.area.holds(calls.points_um))
-    found = pairs[judged[pairs[:, 0]]]
+    table = tally(truth, calls.places, pairs, scored, field.area.contains(calls.points_um))
+    found = pairs[scored[pairs[:, 0]]]
     right = calls.kind[found[:, 1]] == field.cells.kind[found[:, 0]]
     counted = calls.kind[found[:, 1]] != Kind.OTHER
     scored = found[counted]
@@ -88,7 +87,8 @@ def field_counts(
     )
 
 
-# Judging a model on the drawn test set: processes draw slides ahead of the network that judges them.
+# Evaluating a model on the synthetic test set: processes make slides ahead of the network that evaluates
+# them.
 
 
 SET_NAME = "synthetic"
@@ -96,7 +96,7 @@ SET_NAME = "synthetic"
 
 @dataclass(frozen=True)
 class SyntheticEvaluation:
-    """Draws and measures slides, one by one, through a cache.
+    """Makes and measures slides, one by one, through a cache.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ class SyntheticEvaluation:
     limit : int or None
         The first so many slides.
     workers : int
-        Processes that draw; with 1 this process draws.
+        Processes that make fields; with 1 this process makes them.
     watch : callable
     """
 
@@ -117,7 +117,7 @@ class SyntheticEvaluation:
     workers: int
     watch: Watcher
 
-    def judge(self) -> list[dict[str, Any]]:
+    def evaluate(self) -> list[dict[str, Any]]:
         """Return the counts of each slide, in the order of the plan."""
         planned = plan_slides(self.settings)[: self.limit]
         content = self._content()
@@ -126,8 +126,8 @@ class SyntheticEvaluation:
         shown = {slide.name for slide in planned[: self.settings.pictures]}
         done = len(planned) - len(missing)
         self.watch(SET_NAME, done, len(planned))
-        for slide, drawn in self._drawn(missing):
-            result = self._measured(slide, drawn, content, picture=slide.name in shown)
+        for slide, synthetic in self._made(missing):
+            result = self._measured(slide, synthetic, content, picture=slide.name in shown)
             self.cache.keep(slide.name, content, result)
             results[slide.name] = result
             done += 1
@@ -139,17 +139,17 @@ class SyntheticEvaluation:
         return self.settings.model_dump_json(exclude={"bootstrap", "targets", "pictures"})
 
     def _measured(
-        self, planned: PlannedSlide, drawn: EvaluatedSlide, content: str, *, picture: bool
+        self, planned: PlannedSlide, synthetic: EvaluatedSlide, content: str, *, picture: bool
     ) -> dict[str, Any]:
-        result, calls = count_slide(planned, drawn, self.classifier, self.settings.match_radius_um)
+        result, calls = count_slide(planned, synthetic, self.classifier, self.settings.match_radius_um)
         kept = picture and keep_picture(
-            self.cache.path(planned.name, content), drawn.fields[0].rgb, calls[0], self.classifier.mpp,
+            self.cache.path(planned.name, content), synthetic.fields[0].rgb, calls[0], self.classifier.mpp,
             set_name=SET_NAME, title=planned.name,
         )  # fmt: skip
         return result | {"picture": kept.model_dump() if kept else None}
 
-    def _drawn(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, EvaluatedSlide]]:
-        """Draw slides ahead, never more than two a worker, in order."""
+    def _made(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, EvaluatedSlide]]:
+        """Make slides ahead, never more than two a worker, in order."""
         tissue, mpp = self.settings.tissue, self.classifier.mpp
         if self.workers == 1 or len(slides) < 2:
             yield from ((slide, make_test_slide(slide, tissue, mpp)) for slide in slides)
@@ -161,11 +161,11 @@ class SyntheticEvaluation:
                 for slide in waiting:
                     ahead.append((slide, pool.submit(make_test_slide, slide, tissue, mpp)))
                     if len(ahead) >= 2 * self.workers:
-                        first, drawn = ahead.popleft()
-                        yield first, drawn.result()
+                        first, synthetic = ahead.popleft()
+                        yield first, synthetic.result()
                 while ahead:
-                    first, drawn = ahead.popleft()
-                    yield first, drawn.result()
+                    first, synthetic = ahead.popleft()
+                    yield first, synthetic.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
@@ -176,7 +176,7 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
 
 
-# Reliability of the probabilities on drawn slides, arm by arm.
+# Reliability of the probabilities on synthetic slides, arm by arm.
 
 
 _COUNTED: tuple[tuple[Literal["kind", "stained"], str, str], ...] = (
@@ -205,3 +205,44 @@ def slide_reliability(
             curve = reliability_curve(bins, "slides", words, settings.bootstrap)
             if curve is not None:
                 yield EvaluatedReliability(set_name=f"synthetic_{arm.name}", of=of, curve=curve)
+
+
+# What the synthetic test set turned out to contain, against what it must contain to be a test at all.
+
+
+def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+    """Return what the gated arms contain; with some slides only, requirements of number are missed."""
+    return [
+        ingredient
+        for arm in settings.arm
+        if arm.gated and (own := [slide for slide in slides if slide["arm"] == arm.name])
+        for ingredient in _of_arm(arm, own, settings)
+    ]
+
+
+def hard_negative_shares(slides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return the share of fields that contain each hard negative, rarest first."""
+    fields = [hard_negatives for slide in slides for hard_negatives in slide["fields"]]
+    counts = Counter(hard_negative for hard_negatives in fields for hard_negative in hard_negatives)
+    shares = {hard_negative: counts[hard_negative] / max(1, len(fields)) for hard_negative in HARD_NEGATIVES}
+    return dict(sorted(shares.items(), key=lambda item: item[1]))
+
+
+def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+    truth, targets = score_rows(slides)[:, 0], settings.targets
+    tumour = tables_of(count_rows(slides))[:, :2].sum(axis=(1, 2))
+    shares = hard_negative_shares(slides)
+    rarest = next(iter(shares))
+    found = [
+        ("slides", len(slides), targets.slides),
+        ("slides with true CPS below 0.5", int((truth < LOW_CPS).sum()), targets.slides_below_half),
+        ("slides with true CPS from 0.3 to 3", int(((truth >= 0.3) & (truth <= 3)).sum()),
+         targets.slides_from_0_3_to_3),
+        ("evaluated tumour cells on the slide with the fewest", int(tumour.min()), targets.tumour_cells),
+        (f"share of fields with the rarest hard negative ({rarest.replace('_', ' ')})",
+         round(shares[rarest], 4), targets.hard_negative_share),
+    ]  # fmt: skip
+    return [
+        Ingredient(arm=arm.name, label=label, value=value, required=need, met=bool(value >= need))
+        for label, value, need in found
+    ]

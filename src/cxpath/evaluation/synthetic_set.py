@@ -8,40 +8,47 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.evaluation.settings import Arm, Stratum, SyntheticSettings, TissueSettings
-from cxpath.metrics.cells import rescaled
-from cxpath.synth.artefacts import lay_artefacts
-from cxpath.synth.cells import CellPlan, cell_borders
-from cxpath.synth.field import MARGIN_UM, REGION_STRIDE_PX, SyntheticCells, true_cells
-from cxpath.synth.layout import Ground, Layout
-from cxpath.synth.optics import (
+from cxpath.metrics import rescaled
+from cxpath.synth import (
     HELD_OUT_STAINS,
+    MARGIN_UM,
+    REGION_STRIDE_PX,
     TRAINING_STAINS,
-    jpeg_round_trip,
-    optical_density,
-    random_scanner,
-    random_stain_look,
-    scan,
-)
-from cxpath.synth.painting import paint
-from cxpath.synth.recipe import (
     Artefacts,
+    CellPlan,
     FieldRecipe,
+    Ground,
     HardNegatives,
+    Layout,
+    SyntheticCells,
     TissueMix,
+    Window,
+    World,
+    as_developed,
+    build_world,
+    cell_borders,
+    clear_stain,
+    jpeg_round_trip,
+    lay_artefacts,
+    optical_density,
+    paint,
     random_hard_negatives,
     random_nuclei,
+    random_scanner,
+    random_stain_look,
     random_staining,
     random_tissue,
+    scan,
+    stain_cells,
+    true_cells,
 )
-from cxpath.synth.staining import as_developed, clear_stain, stain_cells
-from cxpath.synth.world import Window, World, build_world
 
-# Staining all fields of a drawn slide together, so that the slide's true CPS lies where it was asked.
+# Staining all fields of a synthetic slide together, so that the slide's true CPS lies where it was asked.
 #
 # `slide_staining` does this for one world to the cell; here positives are spread unevenly over many fields,
-# as stain is on a slide, and only cells that are judged count.
+# as stain is on a slide, and only cells that are evaluated count.
 
 
 TRIES = 200
@@ -65,7 +72,7 @@ def stain_together(
     cps : float
         Aimed at over all visible cells.
     accepted : callable
-        Judges the cells of all worlds; they are stained again until it agrees.
+        Evaluates the cells of all worlds; they are stained again until it agrees.
 
     Raises
     ------
@@ -139,14 +146,14 @@ def _immune(cells: CellPlan) -> int:
     return int((cells["kind"] == Kind.IMMUNE).sum())
 
 
-# Which slides the drawn test set holds, in the order in which they are judged.
+# Which slides the synthetic test set contains, in the order in which they are evaluated.
 #
 # The order mixes arms and strata, so that the first N are a fair sample of all.
 
 
 @dataclass(frozen=True)
 class PlannedSlide:
-    """One slide to draw.
+    """One slide to make.
 
     Parameters
     ----------
@@ -155,7 +162,7 @@ class PlannedSlide:
     stratum : Stratum
         Where its true CPS must lie.
     seed : tuple of int
-        Names its dice.
+        Seeds its random numbers.
     cps : float
         The CPS to aim at.
     mpp : float
@@ -170,7 +177,7 @@ class PlannedSlide:
     mpp: float
 
     def rng(self, *purpose: int) -> np.random.Generator:
-        """Return fresh dice for one purpose, always the same for this slide."""
+        """Return a fresh generator for one purpose, always the same for this slide."""
         return np.random.default_rng([*self.seed, *purpose])
 
 
@@ -210,7 +217,8 @@ def _asked_cps(rng: np.random.Generator, stratum: Stratum) -> float:
     return float(rng.uniform(stratum.low_cps, stratum.high_cps))
 
 
-# Recipes of the drawn test set's fields: one look a slide, and in each field its own tissue and traps.
+# Recipes of the synthetic test set's fields: one look a slide, and in each field its own tissue and hard
+# negatives.
 
 
 _RANGES = {"held_out": HELD_OUT_STAINS, "training": TRAINING_STAINS}
@@ -218,7 +226,7 @@ _LOOK, _FIELD = 1, 2
 
 
 def slide_look(planned: PlannedSlide, tissue: TissueSettings) -> FieldRecipe:
-    """Draw what all fields of a slide share: nuclei, style of staining, colours, scanner, µm/px.
+    """Sample what all fields of a slide share: nuclei, style of staining, colours, scanner, µm/px.
 
     Nobody is positive yet; see `shared_staining`.
     """
@@ -237,7 +245,7 @@ def slide_look(planned: PlannedSlide, tissue: TissueSettings) -> FieldRecipe:
 def field_recipe(
     planned: PlannedSlide, look: FieldRecipe, field: int, tissue: TissueSettings
 ) -> tuple[FieldRecipe, np.random.Generator]:
-    """Draw one field's tissue, traps and artefacts; returns the dice to draw it with, too."""
+    """Sample one field's tissue, hard negatives and artefacts, and the generator that paints it."""
     rng = planned.rng(_FIELD, field)
     mix = _mix(rng)
     recipe = replace(
@@ -250,7 +258,7 @@ def field_recipe(
 
 
 def _mix(rng: np.random.Generator) -> TissueMix:
-    """Draw training's scenes in other proportions: more CIN, glands and lumens."""
+    """Sample training's scenes in other proportions: more CIN, glands and lumens."""
     mix = random_tissue(rng)
     return replace(
         mix,
@@ -262,7 +270,7 @@ def _mix(rng: np.random.Generator) -> TissueMix:
 
 
 def _hard_negatives(rng: np.random.Generator, mix: TissueMix) -> HardNegatives:
-    """Draw training's traps; an edge that is there is brown more often than not."""
+    """Sample training's hard negatives; an edge that is there is brown more often than not."""
     hard_negatives = random_hard_negatives(rng)
     if mix.glass_share > 0 and rng.random() < 0.5:
         hard_negatives = replace(hard_negatives, edge_od=float(rng.uniform(0.05, 0.4)))
@@ -274,7 +282,7 @@ def _artefacts(rng: np.random.Generator, share: float) -> Artefacts:
     return Artefacts(pen, bubble, fold, crush, float(rng.uniform(1.5, 4.0)) if defocus else 0.0)
 
 
-# Which of the things that make CPS hard a drawn field holds; each must be in enough fields.
+# Which of the things that make CPS hard a synthetic field contains; each must be in enough fields.
 
 
 GLAND = "gland"
@@ -351,17 +359,17 @@ HARD_NEGATIVES: dict[str, Test] = {
     "strong_counterstain": lambda recipe, ground: recipe.nuclei.haematoxylin_od > 0.35,
     "strong_compression": lambda recipe, ground: 0 < recipe.scanner.jpeg_quality < 75,
 }
-"""Name of each trap to how it is known that a field holds it."""
+"""Name of each hard negative to how it is known that a field contains it."""
 
 
 def hard_negatives_in(recipe: FieldRecipe, layout: Layout) -> list[str]:
-    """Return the names of the traps in one field, as its recipe and its ground plan say."""
+    """Return the names of the hard negatives in one field, as its recipe and its ground plan say."""
     glands = {GLAND} if any(vessel.gland for vessel in layout.vessels) else set[str]()
     ground: Seen = frozenset({Ground(value) for value in np.unique(layout.ground)} | glands)
-    return [name for name, holds in HARD_NEGATIVES.items() if holds(recipe, ground)]
+    return [name for name, is_in in HARD_NEGATIVES.items() if is_in(recipe, ground)]
 
 
-# Drawing one slide's worth of test fields with a true CPS in its stratum, and the truth to judge by.
+# Making one slide's worth of test fields with a true CPS in its stratum, and the truth to compare with.
 
 
 _STAIN, _ARTEFACT, _SCAN = 3, 4, 5
@@ -369,14 +377,14 @@ _STAIN, _ARTEFACT, _SCAN = 3, 4, 5
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedArea:
-    """Where in a field cells are judged: away from its edge and from what artefacts spoiled.
+    """Where in a field cells are evaluated: away from its edge and from what artefacts spoiled.
 
     Parameters
     ----------
     spoiled : bool array, (H, W)
-        Pixels of the drawing.
+        Pixels of the synthetic field.
     mpp : float
-        Micrometres per pixel of the drawing.
+        Micrometres per pixel of the synthetic field.
     margin_um : float
     """
 
@@ -384,8 +392,8 @@ class EvaluatedArea:
     mpp: float
     margin_um: float
 
-    def holds(self, points_um: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Say for each point, (N, 2), whether a cell there is judged."""
+    def contains(self, points_um: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say for each point, (N, 2), whether a cell there is evaluated."""
         height, width = self.spoiled.shape
         far = np.array([width, height]) * self.mpp - self.margin_um
         inside = ((points_um >= self.margin_um) & (points_um < far)).all(axis=1)
@@ -396,7 +404,7 @@ class EvaluatedArea:
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedField:
-    """One drawn field, ready for a network.
+    """One synthetic field, ready for a network.
 
     Parameters
     ----------
@@ -406,7 +414,7 @@ class EvaluatedField:
         True cells; micrometres from the field's top left.
     cells : SyntheticCells
     area : EvaluatedArea
-    traps : list of str
+    hard_negatives : list of str
     """
 
     rgb: NDArray[np.uint8]
@@ -436,9 +444,9 @@ class _Sketch:
     area: EvaluatedArea
 
     def truth(self, cells: CellPlan) -> SyntheticCells:
-        """Return the judged ones of these cells."""
+        """Return the evaluated ones of these cells."""
         visible = true_cells(_with_cells(self.world, cells), self.window)
-        return visible.take(self.area.holds(_points_um(visible, self.window.mpp)))
+        return visible.take(self.area.contains(_points_um(visible, self.window.mpp)))
 
     @property
     def tumour_cells(self) -> int:
@@ -446,14 +454,14 @@ class _Sketch:
 
 
 def make_test_slide(planned: PlannedSlide, tissue: TissueSettings, mpp: float) -> EvaluatedSlide:
-    """Draw a slide's worth of fields and bring them to `mpp`.
+    """Make a slide's worth of fields and bring them to `mpp`.
 
     Parameters
     ----------
     planned : PlannedSlide
     tissue : TissueSettings
     mpp : float
-        Micrometres per pixel of the pictures returned; they are drawn at the slide's own.
+        Micrometres per pixel of the pictures returned; they are made at the slide's own.
 
     Raises
     ------
@@ -465,7 +473,7 @@ def make_test_slide(planned: PlannedSlide, tissue: TissueSettings, mpp: float) -
 
     def in_stratum(cells: Sequence[CellPlan]) -> bool:
         truths = [one.truth(plan) for one, plan in zip(sketches, cells, strict=True)]
-        return planned.stratum.holds(_cps(truths))
+        return planned.stratum.contains(_cps(truths))
 
     worlds = stain_together(planned.rng(_STAIN), [one.world for one in sketches], planned.cps, in_stratum)
     fields = [_painted(planned, one, world, tissue, mpp) for one, world in zip(sketches, worlds, strict=True)]
@@ -483,7 +491,9 @@ def _sketches(planned: PlannedSlide, look: FieldRecipe, tissue: TissueSettings) 
     tumour_cells = 0
     while tumour_cells < tissue.tumour_cells:
         if len(sketches) == tissue.most_fields:
-            raise ValueError(f"{planned.name}: {len(sketches)} fields hold {tumour_cells} tumour cells only")
+            raise ValueError(
+                f"{planned.name}: {len(sketches)} fields contain {tumour_cells} tumour cells only"
+            )
         sketches.append(_sketch(planned, look, len(sketches), tissue))
         tumour_cells += sketches[-1].tumour_cells
     return sketches
@@ -496,7 +506,7 @@ def _sketch(planned: PlannedSlide, look: FieldRecipe, number: int, tissue: Tissu
     world = build_world(rng, (width + 2 * margin_px) * mpp, (height + 2 * margin_px) * mpp, recipe)
     spoiled = np.zeros((height, width), bool)
     if recipe.artefacts != Artefacts():
-        # Where artefacts will lie depends on their dice alone, not on the picture beneath.
+        # Where artefacts will lie depends on their generator alone, not on the picture beneath.
         blank = np.zeros((height, width, 3), np.float32)
         _, spoiled = lay_artefacts(planned.rng(_ARTEFACT, number), blank, recipe.artefacts, mpp)
     window = Window(margin_px, margin_px, height, width, mpp)

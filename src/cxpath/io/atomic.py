@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -92,7 +93,7 @@ def _content(file: BinaryIO, size: int) -> bytes:
 
 
 def _unpacked(file: BinaryIO, size: int) -> bytes:
-    """Unpack in parts, and stop when they are more than any honest file of this size holds."""
+    """Unpack in parts, and stop when they are more than any honest file of this size contains."""
     most = min(MOST_BYTES, max(_UNSUSPICIOUS_BYTES, _MOST_RATIO * size))
     content = bytearray()
     with gzip.open(file) as unpacking:
@@ -122,6 +123,8 @@ def first_character(content: bytes) -> str:
 if sys.platform != "win32":
     import fcntl
 
+_RETRY_S = 0.01
+
 _LONGEST_NAME_BYTES = 255
 """Of a file name, on all file systems in use."""
 
@@ -130,7 +133,7 @@ _ADDED = len("..01234567.partial")
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; rename it when the block ends well.
+    """Give a temporary path next to `path` to write to; rename it when the block ends well.
 
     Parameters
     ----------
@@ -166,7 +169,7 @@ def partial_path(path: Path) -> Path:
 
 
 def leftovers_of(folder: Path) -> list[Path]:
-    """Return what stands under temporary names of a results folder, beside it and inside."""
+    """Return what lies under temporary names of a results folder, next to it and inside."""
     pattern = f".{glob.escape(_with_room(folder.name))}.????????.partial"
     return [partial for home in (folder.parent, folder) for partial in home.glob(pattern)]
 
@@ -199,6 +202,58 @@ def claimed(folder: Path) -> Iterator[bool]:
             os.close(number)
 
 
+@contextmanager
+def claimed_in_time(folder: Path, seconds: float = 10.0) -> Iterator[bool]:
+    """Hold a folder as `claimed` does, after waiting for whoever holds it; False where that took too long.
+
+    Where the system cannot lock, nobody is waited for.
+    """
+    end = time.monotonic() + seconds
+    number = _locked(folder)
+    while number is None and sys.platform != "win32" and time.monotonic() < end:
+        time.sleep(_RETRY_S)
+        number = _locked(folder)
+    try:
+        yield number is not None
+    finally:
+        if number is not None:
+            os.close(number)
+
+
+def append_durably(path: Path, content: bytes) -> None:
+    """Append to a file, made where there is none, so that neither a death nor a power cut loses it.
+
+    Raises
+    ------
+    OutputError
+        When the operating system refuses; the file is then as it was.
+    """
+    try:
+        with path.open("ab") as file:
+            size = file.tell()
+            try:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
+        if size == 0:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the entry of a new file durable, too; not every system can."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
 def output_error(path: Path, error: OSError) -> OutputError:
     """Say in one line that `path` could not be written."""
     if isinstance(error, OutputError):
@@ -227,7 +282,7 @@ def _locked(folder: Path) -> int | None:
 
 
 def _with_room(name: str) -> str:
-    """Return a name so short that a temporary name can be made of it; long ones stay told apart."""
+    """Return a name so short that a temporary name can be made of it; long ones stay distinguished."""
     encoded = os.fsencode(name)
     room = _LONGEST_NAME_BYTES - _ADDED
     if len(encoded) <= room:

@@ -11,8 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from cxpath.data.cells import COLUMNS, IMMUNE_SUBKINDS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.settings import Settings, bundled, read_settings
+from cxpath.data import (
+    COLUMNS,
+    IMMUNE_SUBKINDS,
+    CellTable,
+    CellTableFacts,
+    Kind,
+    Settings,
+    Subkind,
+    TissueRegion,
+    bundled,
+    read_settings,
+)
 from cxpath.errors import CellsFileError
 from cxpath.io.geojson import plain, refuse_repeats
 
@@ -48,17 +58,17 @@ class CellMeaning(Settings):
 
     @property
     def kind_code(self) -> Kind:
-        """The kind as a CellTable holds it."""
+        """The kind as a CellTable contains it."""
         return Kind[self.kind.upper()]
 
     @property
     def subkind_code(self) -> Subkind:
-        """The subkind as a CellTable holds it."""
+        """The subkind as a CellTable contains it."""
         return Subkind[self.subkind.upper()]
 
 
 class CellClasses(Settings):
-    """Everything a class map of cells holds. Names match whatever their case and QuPath's trailing star."""
+    """A class map of cells. Names match whatever their case and QuPath's trailing star."""
 
     ignored: tuple[str, ...] = ()
     """Classes whose objects are no cells to count."""
@@ -120,16 +130,19 @@ def read_cell_classes(path: Path) -> CellClasses:
 # Cells that a class name describes, turned into a CellTable. Knows classes, not file forms.
 #
 # A class that a person gave wins over a measurement that contradicts it: whoever corrected a cell in QuPath
-# changed its class, not the numbers beside it.
+# changed its class, not the numbers next to it.
 
 
 Floats = NDArray[np.float64]
 
-SUBKIND_CODE, REGION_CODE = "subkind_code", "region_code"
+SUBKIND_CODE, REGION_CODE, TILE = "subkind_code", "region_code", "tile"
+NOT_MEASURED = (SUBKIND_CODE, REGION_CODE, TILE)
+"""Whole numbers that cxpath's own files carry among the measurements of a cell."""
+
 PROBABILITIES = ("p_tumour", "p_immune", "p_other")
 
 _TIE = 2e-3
-"""Probabilities are written with four digits, so that two equal ones may come back apart."""
+"""Probabilities may have been written with four digits, so that two equal ones come back apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,13 +157,15 @@ class ClassifiedCells:
         Index into `class_names`.
     class_names : tuple of str
     measured : mapping of str to float64 array, (N,)
-        By column of the cell table, and `subkind_code`, `region_code`; NaN where unknown.
+        By column of the cell table, and `NOT_MEASURED`; NaN where unknown.
     stained_threshold : float or None
         The threshold that Positive and Negative in this file were made with, where it says so.
     slide_digest : str
         Of the slide that the file says it is of, or empty.
     remark : str
         What else the file says of cells without a class, for the message that refuses them.
+    own : bool
+        Whether cxpath wrote the file: what is left out in it is unknown, not certain by its class.
     """
 
     x_px: Floats
@@ -161,6 +176,7 @@ class ClassifiedCells:
     stained_threshold: float | None = None
     slide_digest: str = ""
     remark: str = ""
+    own: bool = False
 
 
 def to_cell_table(
@@ -197,8 +213,8 @@ def to_cell_table(
     stated = np.array([_number(meaning.stained) for meaning in known], np.float64)[code]
     measured = {name: values[kept] for name, values in found.measured.items()}
     columns = {
-        name: values for name, values in measured.items() if name not in {SUBKIND_CODE, REGION_CODE}
-    } | _probabilities(kind, measured)
+        name: values for name, values in measured.items() if name not in NOT_MEASURED
+    } | _probabilities(kind, measured, known_by_class=not found.own)
     threshold = stained_threshold if found.stained_threshold is None else found.stained_threshold
     columns["stained"] = _stained(stated, measured.get("stained"), threshold)
     return CellTable.from_columns(
@@ -209,6 +225,7 @@ def to_cell_table(
         kind=kind,
         subkind=_subkind(kind, subkind, measured.get(SUBKIND_CODE)),
         region=_codes(measured.get(REGION_CODE), len(TissueRegion), len(kind)),
+        tile=_tiles(measured.get(TILE), len(kind)),
     )
 
 
@@ -258,16 +275,20 @@ def _stained(stated: Floats, measured: Floats | None, threshold: float) -> NDArr
     return np.where(np.isfinite(measured) & agrees, measured_32, stated_32)
 
 
-def _probabilities(kind: NDArray[np.uint8], measured: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return measured probabilities of the kinds; certain ones where the class contradicts or is alone."""
+def _probabilities(
+    kind: NDArray[np.uint8], measured: Mapping[str, Floats], *, known_by_class: bool
+) -> dict[str, Floats]:
+    """Return measured probabilities of the kinds; certain ones where the class contradicts them.
+
+    Where there are none, the class alone is certain, or leaves them unknown.
+    """
     certain = (kind[None, :] == np.arange(3)[:, None]).astype(np.float64)
-    if not all(name in measured for name in PROBABILITIES):
-        return dict(zip(PROBABILITIES, certain, strict=True))
-    given = np.stack([measured[name] for name in PROBABILITIES])
+    given = np.stack([measured.get(name, np.full(len(kind), np.nan)) for name in PROBABILITIES])
     complete = np.isfinite(given).all(axis=0)
     own = np.take_along_axis(given, kind[None, :].astype(np.int64), axis=0)[0]
     agrees = complete & (own >= np.max(np.where(complete, given, 0), axis=0) - _TIE)
-    return dict(zip(PROBABILITIES, np.where(agrees, given, certain), strict=True))
+    kept = agrees | (~complete & (not known_by_class))
+    return dict(zip(PROBABILITIES, np.where(kept, given, certain), strict=True))
 
 
 def _subkind(
@@ -278,6 +299,13 @@ def _subkind(
     possible = np.array([[fits(of_kind, code) for code in range(len(Subkind))] for of_kind in range(3)])
     known = stated != Subkind.UNKNOWN
     return np.where(known, stated, np.where(possible[kind, codes], codes, Subkind.UNKNOWN)).astype(np.uint8)
+
+
+def _tiles(measured: Floats | None, length: int) -> NDArray[np.int32]:
+    if measured is None:
+        return np.full(length, -1, np.int32)
+    known = (measured >= 0) & (measured < np.iinfo(np.int32).max)
+    return np.where(known, measured, -1).astype(np.int32)
 
 
 def _codes(measured: Floats | None, number: int, length: int) -> NDArray[np.uint8]:

@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, SlideInfo, Subkind, TissueRegion
 from cxpath.errors import CellsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.cell_classes import (
     MEASURED,
+    NOT_MEASURED,
     PROBABILITIES,
-    REGION_CODE,
-    SUBKIND_CODE,
     CellClasses,
     ClassifiedCells,
     fits,
@@ -36,6 +34,7 @@ from cxpath.io.cell_classes import (
     to_cell_table,
 )
 from cxpath.io.cells import METADATA_KEY, TableFileError, open_parquet, read_cells, read_columns
+from cxpath.io.dicom import DICOM_FORM, is_dicom, read_annotations
 from cxpath.io.geojson import (
     UNCLASSIFIED,
     Bounds,
@@ -54,6 +53,7 @@ from cxpath.io.geojson import (
     properties,
     shape_of,
 )
+from cxpath.io.scverse import H5AD_FORM, is_hdf5, read_h5ad
 from cxpath.io.tables import numbers, read_text_table, texts
 
 # Cells from a table whose columns are named like those of `cells.parquet`: CSV, or Parquet without facts.
@@ -64,6 +64,7 @@ from cxpath.io.tables import numbers, read_text_table, texts
 COLUMNS_FORM = "table of cells"
 
 _PLACES = (("x_px", "y_px"), ("x_um", "y_um"))
+_NO_PLAIN_NUMBER = r"[^0-9eE.,+\-\s]"
 _WORDS = {"true": "1", "false": "0", "yes": "1", "no": "0", "positive": "1", "negative": "0"}
 _SCALE_TOLERANCE = 0.05
 _HINT = "see docs/how-to/cells-from-elsewhere.md for the columns"
@@ -142,7 +143,7 @@ def _codes(column: pa.ChunkedArray, name: str, members: type[IntEnum], file: obj
     if strange:
         said = ", ".join(repr(word) for word in strange[:5])
         raise CellsFileError(
-            f"{file}: column {name} holds {said}", f"known: {', '.join(filter(None, codes))}"
+            f"{file}: column {name} contains {said}", f"known: {', '.join(filter(None, codes))}"
         )
     return np.array([codes.get(word.casefold(), 0) for word in words], np.uint8)[index]
 
@@ -153,6 +154,8 @@ def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.int8())
     if not pa.types.is_string(column.type):
         return column
+    if not pc.any(pc.match_substring_regex(column, _NO_PLAIN_NUMBER), min_count=0).as_py():
+        return column  # millions of numbers, most of them different: no detour over each
     index, words = texts(column)
     if not any(word.casefold() in _WORDS for word in words):
         return column
@@ -191,7 +194,7 @@ def cells_in_geojson(
     """Return the cells of a file, and warnings about what was passed over.
 
     A cell lies at the centroid of its nucleus, else of its outline. Annotations count only as points, of
-    which one object may hold several; drawn outlines, tiles and cores are passed over.
+    which one object may contain several; drawn outlines, tiles and cores are passed over.
 
     Parameters
     ----------
@@ -207,14 +210,14 @@ def cells_in_geojson(
     Raises
     ------
     CellsFileError
-        When it is no GeoJSON, a geometry is none, or it holds no cell.
+        When it is no GeoJSON, a geometry is none, or it contains no cell.
     """
     features, collection = parse_features(content, file, CellsFileError)
     threshold, slide_digest = _own_facts(collection)
     cells = [(number, feature) for number, feature in enumerate(features, start=1) if _is_cell(feature)]
     others = list(_passed_over([feature for feature in features if not _is_cell(feature)]))
     if not cells:
-        said = f"holds no cell; {others[0]}" if others else "holds no cell"
+        said = f"contains no cell; {others[0]}" if others else "contains no cell"
         raise CellsFileError(f"{file}: {said}", "export detections, cells or points from QuPath")
     outlines = [_place(feature, f"{file}: feature {number}") for number, feature in cells]
     copies = np.array([len(outline) for outline in outlines])
@@ -233,6 +236,7 @@ def cells_in_geojson(
         stained_threshold=threshold,
         slide_digest=slide_digest,
         remark=labelled,
+        own=isinstance(collection.get("cxpath"), dict),
     )
     return found, [
         *others,
@@ -327,7 +331,7 @@ def _measured(
 ) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Return the columns that any of the cells has a number for, and what could not be read of them."""
     wanted = {column: classes.measurement(column) for column in MEASURED}
-    wanted |= {SUBKIND_CODE: SUBKIND_CODE, REGION_CODE: REGION_CODE}
+    wanted |= {name: name for name in NOT_MEASURED}
     held = [measurements(feature) if properties(feature) else {} for feature in features]
     present = set().union(*(members.keys() for members in held))
     columns: dict[str, NDArray[np.float64]] = {}
@@ -383,7 +387,7 @@ def _described(feature: Feature) -> str:
 
 # Cells from QuPath's measurement table (Measure > Show detection measurements, or Export measurements).
 #
-# Column names carry their unit: "Centroid X µm" or "Centroid X px"; the class stands in "Class" or, since
+# Column names carry their unit: "Centroid X µm" or "Centroid X px"; the class is in "Class" or, since
 # QuPath 0.5, "Classification".
 
 
@@ -394,7 +398,7 @@ _CLASS = ("class", "classification")
 _QUPATH_CELLS = {"", "cell", "detection"}
 _IMAGE = "image"
 _OF_IMAGE_FILE = re.compile(r"( - | #).+", re.DOTALL)
-"""What QuPath sets behind the file's name where a file holds several images: "case.ndpi - Series 1"."""
+"""What QuPath sets behind the file's name where a file contains several images: "case.ndpi - Series 1"."""
 _MICRO = ("\u00c2\u00b5", "\u00b5", "\u03bc", "\ufffd")
 """How "µ" may arrive: read in a wrong encoding, as micro sign, as Greek letter, or lost."""
 
@@ -438,7 +442,7 @@ def cells_in_qupath_table(
         of_slide = rows_of_slide(table.column(column_of[_IMAGE]), image_names, file)
     cells = of_slide & _are_cells(table, column_of)
     if not cells.any():
-        raise CellsFileError(f"{file}: holds no cell", "export detection measurements from QuPath")
+        raise CellsFileError(f"{file}: contains no cell", "export detection measurements from QuPath")
     table = table.filter(pa.array(cells))
     x_px, y_px = _places(table, column_of, info, file)
     code, names = texts(table.column(class_column))
@@ -538,7 +542,7 @@ def _places(
 
 def _measured_in_table(table: pa.Table, classes: CellClasses, file: object) -> dict[str, NDArray[np.float64]]:
     wanted = {column: classes.measurement(column) for column in MEASURED}
-    wanted |= {SUBKIND_CODE: SUBKIND_CODE, REGION_CODE: REGION_CODE}
+    wanted |= {name: name for name in NOT_MEASURED}
     present = set(table.column_names)
     return {
         column: numbers(table.column(name), name, file, table)
@@ -561,7 +565,7 @@ def _rows_of_other_images(number: int) -> str:
     return f"{rows} passed over"
 
 
-# Cells from elsewhere, whatever the form: told by the content, checked, in level-0 pixels of the slide.
+# Cells from elsewhere, whatever the form: recognised by the content, checked, in level-0 pixels of the slide.
 
 
 PARQUET = "Parquet"
@@ -598,7 +602,7 @@ _FILE_COLUMNS = {
 }
 """What other programs call the image: a number or a code, too, so that one name alone proves nothing."""
 
-_FORMS = "Parquet, CSV, QuPath GeoJSON and QuPath's measurement table are read"
+_FORMS = "Parquet, CSV, QuPath GeoJSON and measurement table, AnnData and DICOM annotations are read"
 
 
 @dataclass(frozen=True, eq=False)
@@ -632,7 +636,7 @@ def read_given_cells(
     ----------
     path : Path
         `cells.parquet` or the same columns as Parquet or CSV; QuPath's GeoJSON, plain or gzipped; QuPath's
-        measurement table.
+        measurement table; the AnnData and DICOM annotations of `cxpath export`.
     info : SlideInfo
         Of the slide: its size, µm/px, bounds and digest.
     classes : CellClasses
@@ -682,6 +686,10 @@ def _read(
     if _is_parquet(path):
         cells, warnings = _from_parquet(path, facts, image_names)
         return cells, PARQUET, warnings
+    if is_hdf5(path):
+        return _of_this_slide(read_h5ad(path), facts, path), H5AD_FORM, []
+    if is_dicom(path):
+        return _of_this_slide(read_annotations(path), facts, path), DICOM_FORM, []
     content = read_content(path, CellsFileError, _FORMS)
     if content.startswith(b"PK\x03\x04"):
         raise CellsFileError(f"{path}: is a workbook or an archive", f"save the table as CSV; {_FORMS}")
@@ -719,14 +727,18 @@ def _from_parquet(
         raise CellsFileError(error.message, error.hint) from error
     except (pa.ArrowException, OSError) as error:
         raise CellsFileError(f"{path}: the Parquet file is damaged", "write it again") from error
-    cells = read_cells(path)
+    return _of_this_slide(read_cells(path), facts, path), []
+
+
+def _of_this_slide(cells: CellTable, facts: CellTableFacts, path: Path) -> CellTable:
+    """Return cells of cxpath's own file at the µm per pixel of the slide, or of the user's --mpp."""
     own, size = (cells.facts.width_px, cells.facts.height_px), (facts.width_px, facts.height_px)
     if own != size:
         raise CellsFileError(
             f"{path}: cells of a slide of {own[0]} x {own[1]} px, but this one has {size[0]} x {size[1]}",
             "pass the cells of this slide",
         )
-    return replace(cells, facts=replace(cells.facts, mpp=facts.mpp)), []  # the slide's, or the user's --mpp
+    return replace(cells, facts=replace(cells.facts, mpp=facts.mpp))
 
 
 def _from_columns(
@@ -776,7 +788,9 @@ def _refuse_impossible(cells: CellTable, path: Path) -> None:
     for name in ("stained", *PROBABILITIES):
         values = getattr(cells, name)
         if ((values < 0) | (values > 1)).any():
-            raise CellsFileError(f"{path}: {name} holds values outside 0 to 1", "give a share, not per cent")
+            raise CellsFileError(
+                f"{path}: {name} contains values outside 0 to 1", "give a share, not per cent"
+            )
     for name, (low, high) in _POSSIBLE.items():
         values = getattr(cells, name)
         wrong = (values < low) | (values > high)
@@ -829,7 +843,7 @@ def _another_file(cells: CellTable, info: SlideInfo) -> Iterator[str]:
 
 
 def _twice(cells: CellTable) -> Iterator[str]:
-    places = np.unique(np.stack([cells.x_px, cells.y_px]), axis=1).shape[1]
+    places = len(np.unique(cells.x_px + 1j * cells.y_px))
     if places < len(cells):
         yield (
             f"cells exactly where another cell of the file lies: {len(cells) - places}; each was counted, so "

@@ -279,7 +279,7 @@ class FeatureShapeError(CxpathError, ValueError):
 _ESCAPES = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F])|.)")
 
 
-def holds_half_characters(content: bytes) -> bool:
+def contains_half_characters(content: bytes) -> bool:
     r"""Say whether JSON escapes one half of a surrogate pair, such as `\ud800`.
 
     Python reads it, but cannot write the text anywhere: a result would fail when all its work is done.
@@ -313,8 +313,8 @@ def parse_features(
         document = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise complaint(f"{file}: not valid JSON", _AGAIN) from error
-    if holds_half_characters(content):
-        raise complaint(f"{file}: a text of it holds half a character (such as \\ud800)", _AGAIN)
+    if contains_half_characters(content):
+        raise complaint(f"{file}: a text of it contains half a character (such as \\ud800)", _AGAIN)
     collection: dict[str, Any] = {}
     if isinstance(document, dict):
         if document.get("type") == "FeatureCollection":
@@ -375,12 +375,12 @@ def planes(features: Iterable[Feature]) -> Iterator[str]:
 def label(feature: Feature) -> tuple[str, str]:
     """Return what an object without a class is called elsewhere: the property's name and its text, or blanks.
 
-    QuPath leaves these alone, and so does cxpath: a name is no class. Whoever reads the file must be told.
+    QuPath leaves these alone, and so does cxpath: a name is no class. Whoever reads the file must be warned.
     """
     held = properties(feature)
     inner = [value for key, value in held.items() if isinstance(value, dict) and key not in _NO_PROPERTIES]
-    beside = {key: value for key, value in feature.items() if key not in _NO_PROPERTIES}
-    for place in (held, beside, *inner):
+    others = {key: value for key, value in feature.items() if key not in _NO_PROPERTIES}
+    for place in (held, others, *inner):
         found = _label_in(place)
         if found[0]:
             return found

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxpath.data.reads import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
+from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
 from cxpath.errors import ReadsFileError
 from cxpath.io.geojson import lookalike_key
 from cxpath.io.tables import plain_table
@@ -82,7 +82,9 @@ def _bound(sign: str, number: float, largest: float) -> ReadValue:
 GROUPS = ("site", "scanner", "histology", "specimen")
 """Columns by which cases are grouped when they are there."""
 
-TIDY_COLUMNS = ("case", "slide", "patient", "reader", "round", "score", "value", "date", "assay", *GROUPS)
+TIDY_COLUMNS = (
+    "case", "slide", "patient", "reader", "round", "arm", "score", "value", "date", "assay", *GROUPS,
+)  # fmt: skip
 """Of the template; only case, reader and value must be there."""
 
 _SAME = {
@@ -116,7 +118,7 @@ _MEASURE_WORDS = frozenset(
      "immune", "lymphocytes", "macrophages", "stroma", "batch", "block", "level", "unnamed", "mpp"}
 )  # fmt: skip
 _PERSON_WORDS = frozenset({"reader", "rater", "observer", "pathologist", "dr", "prof"})
-"""Words in the name of a column of a wide table, by what such a column most likely holds."""
+"""Words in the name of a column of a wide table, by what such a column most likely contains."""
 _SUMMARIES = frozenset(
     {"total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "sd", "std", "stdev", "min",
      "max", "count", "minimum", "maximum", "summe", "mittelwert", "gesamt"}
@@ -149,7 +151,7 @@ def read_reads(
     groups : sequence of str
         Further columns by which cases are grouped.
     readers : sequence of str
-        The readers to take; all, and of a wide table every column that is not known, unless it may hold
+        The readers to take; all, and of a wide table every column that is not known, unless it may contain
         something else than reads.
 
     Raises
@@ -157,12 +159,12 @@ def read_reads(
     MissingFileError
         When there is no such file.
     ReadsFileError
-        When a column or an entry is missing, a value is impossible, or a read stands twice.
+        When a column or an entry is missing, a value is impossible, or a read occurs twice.
     """
     found = plain_table(path)
     rows = found.rows
     if len(rows) < 2:
-        raise ReadsFileError(f"{path}: holds no reads", _TEMPLATE)
+        raise ReadsFileError(f"{path}: contains no reads", _TEMPLATE)
     names = _column_names(rows[0][1], path)
     wanted = (*GROUPS, *(_plain(name) for name in groups))
     missing = [name for name in wanted[len(GROUPS) :] if name not in names]
@@ -210,7 +212,7 @@ def _column_names(header: Sequence[str], path: Path) -> list[str]:
         names[0] = "case"
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
-        raise ReadsFileError(f"{path}: row 1: column {doubled[0]!r} stands twice", _TEMPLATE)
+        raise ReadsFileError(f"{path}: row 1: column {doubled[0]!r} occurs twice", _TEMPLATE)
     if "case" not in names:
         raise ReadsFileError(f"{path}: row 1: no column 'case'", _TEMPLATE)
     return names
@@ -249,7 +251,7 @@ def _reader_columns(
     Raises
     ------
     ReadsFileError
-        When there is none, a named one is missing, or one may hold something else than reads.
+        When there is none, a named one is missing, or one may contain something else than reads.
     """
     known = {*TIDY_COLUMNS, *groups, "comment", ""}
     unknown = [name for name in names if name not in known and any(entry[name] for _, entry in entries)]
@@ -261,7 +263,7 @@ def _reader_columns(
     if doubtful:
         people = [name for name in unknown if name not in doubtful] or ["NAME"]
         raise ReadsFileError(
-            f"{path}: column {', '.join(map(repr, doubtful))} may hold something else than a reader's reads",
+            f"{path}: column {', '.join(map(repr, doubtful))} may contain something other than reads",
             f"name the readers: --readers {','.join(people)}",
         )
     return unknown
@@ -348,6 +350,7 @@ def _read(
         row=number,
         date=entry.get("date", ""),
         assay=entry.get("assay", ""),
+        arm=entry.get("arm", "").casefold(),
         groups={group: entry[group] for group in groups if entry.get(group)},
     )
 

@@ -19,8 +19,7 @@ from shapely.affinity import scale, translate
 from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.regions import Region, RegionMeaning, Regions, RegionUse
-from cxpath.data.settings import Settings
+from cxpath.data import Region, RegionMeaning, Regions, RegionUse, Settings
 from cxpath.errors import RegionsFileError
 from cxpath.io.atomic import first_character, read_content
 from cxpath.io.geojson import (
@@ -221,7 +220,7 @@ class RegionClasses(Settings):
 
     benign: tuple[str, ...] = (
         "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIN 1", "CIN 2", "CIN 3", "CIS", "HSIL", "LSIL",
-        "Dysplasia",
+        "Dysplasia", "Not invasive tumor", "Not invasive tumour",
     )  # fmt: skip
     """Not scored: benign or precancerous epithelium."""
 
@@ -348,7 +347,7 @@ def _shape(held: dict[str, Any], where: str, file: object) -> BaseGeometry:
 
 
 def _polygons(outline: BaseGeometry) -> tuple[BaseGeometry, Counter[str]]:
-    """Return an area, or the areas of a mixed geometry and the number of what else it holds, by type."""
+    """Return an area, or the areas of a mixed geometry and the number of what else it contains, by type."""
     if isinstance(outline, Polygon | MultiPolygon):
         return outline, Counter()
     parts = list(_parts(outline))
@@ -398,13 +397,13 @@ def parse_xml(content: bytes, file: object) -> ElementTree.Element:
     try:
         return fromstring(content, forbid_dtd=True)
     except DefusedXmlException as error:
-        message = f"{file}: holds a document type declaration (<!DOCTYPE), which is not read for safety"
+        message = f"{file}: contains a document type declaration (<!DOCTYPE), which is not read for safety"
         raise RegionsFileError(message, _HINT) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise RegionsFileError(f"{file}: not readable XML: {error}", _HINT) from error
 
 
-# The pathologist's regions, from whichever drawing tool: the form is told by the content.
+# The pathologist's regions, from whichever drawing tool: the form is recognised by the content.
 #
 # A class that nobody gave a meaning is an error: an area meant as "do not score this" must never be scored
 # because its name was spelled differently, and one meant as "score this" must not be lost.

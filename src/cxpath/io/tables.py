@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from cxpath.data.extras import import_extra
+from cxpath.data import import_extra
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError, ReadsFileError
 from cxpath.io.atomic import atomic_write
 
@@ -48,18 +48,20 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
     ----------
     content : bytes
         UTF-8, UTF-16 with byte order mark, or else Windows-1252; lines end in LF, CR LF or CR. The separator
-        is stated by a first line `sep=;`, or else the one of tab, semicolon and comma that the header holds
-        most of.
+        is stated by a first line `sep=;`, or else the one of tab, semicolon and comma that the header
+        contains most of.
     file : object
         Names the file in messages.
 
     Raises
     ------
     CellsFileError
-        When a row is longer than the header, the last line breaks off, or a column name stands twice.
+        When a row is longer than the header, the last line breaks off, or a column name occurs twice.
     """
-    text, separator = without_separator_line(_decoded_table(content, file, CellsFileError))
-    names, body = _header(text, separator, file)
+    # No name for the whole text: it would be kept next to its copy below the header.
+    names, body, separator = _header(
+        *without_separator_line(_decoded_table(content, file, CellsFileError)), file
+    )
     columns = [name or f"\0{place}" for place, name in enumerate(names)]
     try:
         table, warnings = _quick(body, columns, separator), list[str]()
@@ -73,7 +75,7 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
 def without_separator_line(text: str) -> tuple[str, str]:
     """Return a table's text without a first line `sep=X`, and its separator."""
     text = text.lstrip("\r\n ")
-    first = _LINE_END.split(text, maxsplit=1)[0]
+    first = _first_line(text)
     stated = _SEPARATOR_LINE.match(first)
     if stated is None:
         return text, separator_of(text)
@@ -82,17 +84,22 @@ def without_separator_line(text: str) -> tuple[str, str]:
 
 
 def separator_of(text: str) -> str:
-    """Return the one of tab, semicolon and comma that the first line holds most of outside quotes."""
-    first = _LINE_END.split(text.lstrip("\r\n "), maxsplit=1)[0]
+    """Return the one of tab, semicolon and comma that the first line contains most of outside quotes."""
+    first = _first_line(text.lstrip("\r\n "))
     unquoted = re.sub(r'"[^"]*"', "", first)
     return max(_SEPARATORS, key=unquoted.count)
 
 
-def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
-    """Return the column names, and the text below them with lines that end in LF."""
+def _first_line(text: str) -> str:
+    end = _LINE_END.search(text)
+    return text[: end.start()] if end else text
+
+
+def _header(text: str, separator: str, file: object) -> tuple[list[str], str, str]:
+    """Return the column names, the text below them with lines that end in LF, and the separator."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = io.StringIO(text, newline="")
+    lines = _Lines(text)
     try:
         names = [name.strip() for name in next(csv.reader(lines, delimiter=separator), [])]
     except (csv.Error, TypeError) as error:
@@ -100,8 +107,22 @@ def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
     named = [name for name in names if name]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
-        raise CellsFileError(f"{file}: a column name stands twice: {twice!r}", _AGAIN)
-    return names, lines.read()
+        raise CellsFileError(f"{file}: a column name occurs twice: {twice!r}", _AGAIN)
+    return names, text[lines.read :], separator
+
+
+class _Lines:
+    """The lines of a text, and how many letters of it were read; `io.StringIO` would need four bytes each."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while self.read < len(self._text):
+            start, end = self.read, self._text.find("\n", self.read)
+            self.read = len(self._text) if end < 0 else end + 1
+            yield self._text[start : self.read]
 
 
 def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
@@ -110,7 +131,7 @@ def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
     if not body.strip("\n"):
         return pa.table({name: pa.array([], pa.string()) for name in columns})
     return pcsv.read_csv(
-        io.BytesIO(body.encode()),
+        pa.BufferReader(body.encode()),
         read_options=pcsv.ReadOptions(column_names=columns),
         parse_options=pcsv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pcsv.ConvertOptions(
@@ -141,7 +162,7 @@ def _completed(body: str, columns: list[str], separator: str, file: object) -> t
 def _fitted(row: list[str], length: int, where: str) -> list[str]:
     if any(entry.strip() for entry in row[length:]):
         message = f"{where} has {len(row)} entries under {length} columns"
-        raise CellsFileError(message, "put entries that hold the separator in quotes")
+        raise CellsFileError(message, "put entries that contain the separator in quotes")
     return [*row[:length], *[""] * (length - len(row))]
 
 
@@ -160,7 +181,9 @@ def _decoded_table(content: bytes, file: object, complaint: type[CxpathError]) -
     """Return the text of a table; zero characters in it would hide inside names and numbers."""
     text = decoded(content)
     if "\0" in text:
-        raise complaint(f"{file}: holds zero bytes: damaged, or UTF-16 without its byte order mark", _AGAIN)
+        raise complaint(
+            f"{file}: contains zero bytes: damaged, or UTF-16 without its byte order mark", _AGAIN
+        )
     return text
 
 
@@ -200,7 +223,7 @@ def numbers(
         try:
             return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
         except pa.ArrowException as error:
-            raise CellsFileError(f"{file}: column {name} holds {column.type}, not numbers") from error
+            raise CellsFileError(f"{file}: column {name} contains {column.type}, not numbers") from error
     plain = pc.utf8_trim_whitespace(column)
     _refuse_grouped_digits(plain, name, file, table)
     plain = pc.replace_substring(plain, ",", ".")
@@ -219,8 +242,8 @@ def _refuse_grouped_digits(entries: pa.ChunkedArray, name: str, file: object, ta
 
     It may if every entry with the mark has three digits behind it and every entry without is below 1000.
     Columns are separated by semicolons where the comma is decimal: there a comma is trusted. A point is
-    trusted where no plain number stands beside it, unless semicolons or decimal commas tell of a country that
-    writes thousands so. Nothing is refused when another column shows that the mark is decimal.
+    trusted where no plain number is given next to it, unless semicolons or decimal commas tell of a country
+    that writes thousands so. Nothing is refused when another column shows that the mark is decimal.
     """
     for mark in (",", "."):
         marked = entries.filter(pc.match_substring(entries, mark))
@@ -298,7 +321,7 @@ _SMALL_BYTES, _LARGEST_RATIO = 4 << 20, 150
 _HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"'][^>]*)>")
 _ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")
 _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
-"""What stands in a number format without an effect on the number: quoted and escaped text, colours."""
+"""What a number format may contain without an effect on the number: quoted and escaped text, colours."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
 
 
@@ -329,7 +352,7 @@ def plain_table(path: Path) -> PlainTable:
     MissingFileError
         When there is no such file.
     ReadsFileError
-        When it is damaged, holds a formula, or is larger than a table that people fill in.
+        When it is damaged, contains a formula, or is larger than a table that people fill in.
     """
     try:
         content = path.read_bytes()
@@ -345,7 +368,7 @@ def plain_table(path: Path) -> PlainTable:
 
 
 def _filled(path: Path, rows: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    """Yield rows that hold something, without blanks at their ends, as long as they are not too many."""
+    """Yield rows that contain something, without blanks at their ends, as long as they are not too many."""
     kept = entries = 0
     for number, row in rows:
         if not any(row):
@@ -451,7 +474,7 @@ def _sheet_rows(sheet: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text(cell: Any, path: Path, row: int) -> str:
-    """Return a cell as it would stand in a CSV file."""
+    """Return a cell as a CSV file would have it."""
     entry = cell.value
     if entry is None:
         return ""
@@ -461,12 +484,12 @@ def _text(cell: Any, path: Path, row: int) -> str:
         return _number(float(entry), str(cell.number_format or ""))
     text = str(entry).strip()
     if text.startswith("=") or not isinstance(entry, str | bool | time | timedelta):
-        raise ReadsFileError(f"{path}: row {row}: holds a formula", "paste values instead of formulas")
+        raise ReadsFileError(f"{path}: row {row}: contains a formula", "paste values instead of formulas")
     return text
 
 
 def _number(value: float, number_format: str) -> str:
-    """Return a number as the sheet shows its unit: a cell that shows 5 % holds 0.05."""
+    """Return a number as the sheet shows its unit: a cell that shows 5 % contains 0.05."""
     if "%" in _UNSCALED.sub("", number_format):
         return f"{value * 100:.12g}%"
     return str(int(value)) if value.is_integer() else str(value)
@@ -513,7 +536,7 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Entry]
 
 
 def _printable(entry: Entry) -> Entry:
-    """Return an entry without the control characters that XML cannot hold."""
+    """Return an entry without the control characters that XML cannot contain."""
     if not isinstance(entry, str):
         return entry
     return "".join(letter for letter in entry if letter in "\t\n\r" or letter >= " ")

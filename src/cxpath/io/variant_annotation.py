@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cxpath.data.variants import Consequence, Known, Variant
+from cxpath.data import Consequence, Known, Variant
 from cxpath.errors import VariantsFileError
 
 # Under which names files keep what a preset asks for, and how such an entry is read.
@@ -373,14 +373,14 @@ class Misfits:
             yield f"{alleles} entries of {name} under other names only, so that the consequence is not known"
         if self.terms:
             yield (
-                f"{name} holds terms that are no known consequence, and counts them as non-coding: "
+                f"{name} contains terms that are no known consequence, and counts them as non-coding: "
                 f"{counted_words(self.terms)}"
             )
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """Which field holds the annotation, and what stands where in it."""
+    """Which field contains the annotation, and what stands where in it."""
 
     info_field: str
     names: tuple[str, ...]
@@ -471,7 +471,7 @@ def annotation_of(header: Any, file: object) -> Annotation | None:
         raise VariantsFileError(f"{file}: {problem}", _HOW_TO_ANNOTATE)
     if len(usable) > 1:
         raise VariantsFileError(
-            f"{file}: several INFO fields could hold the consequence: {', '.join(usable)}",
+            f"{file}: several INFO fields could contain the consequence: {', '.join(usable)}",
             "keep one of them, with the name CSQ",
         )
     return next((_annotation(header, name, declared[name], usable[name], file) for name in usable), None)
@@ -513,7 +513,7 @@ def _columns(description: str) -> tuple[str, ...]:
 
 
 def _consequence_of(columns: Sequence[str]) -> str | None:
-    """Return the column of the consequence; only beside an allele or an impact is it VEP's or snpEff's."""
+    """Return the column of the consequence; only next to an allele or an impact is it VEP's or snpEff's."""
     if len(columns) > 1 and not {"Allele", "IMPACT", "Annotation_Impact", "Gene", "SYMBOL"} & set(columns):
         return None
     return next((name for name in _CONSEQUENCE if name in columns), None)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cxpath.data.variants import GenomeIntervals, Known, SampleVariants, Variant, plain_chromosome
+from cxpath.data import GenomeIntervals, Known, SampleVariants, Variant, plain_chromosome
 from cxpath.errors import VariantsFileError
 from cxpath.io.atomic import read_content, text_lines
 from cxpath.io.variant_annotation import (
@@ -144,11 +144,11 @@ class _Words:
         """Yield how each was taken."""
         if self.classes:
             yield (
-                "Variant_Classification holds words that are not MAF's, taken as: "
+                "Variant_Classification contains words that are not MAF's, taken as: "
                 + counted_words({_taken(word): count for word, count in self.classes.items()})
             )
         if self.statuses:
-            yield f"Mutation_Status holds unknown words, whose rows are kept: {counted_words(self.statuses)}"
+            yield f"Mutation_Status contains unknown words (rows are kept): {counted_words(self.statuses)}"
 
 
 def read_maf(path: Path) -> list[SampleVariants]:
@@ -214,7 +214,7 @@ def _require_known_classes(rows: Sequence[Row], path: Path) -> None:
     strange = {word: count for word, count in words.items() if consequence_of_class(word) is None}
     if strange:
         raise VariantsFileError(
-            f"{path}: Variant_Classification holds words of no known vocabulary: {counted_words(strange)}",
+            f"{path}: Variant_Classification contains words of no known vocabulary: {counted_words(strange)}",
             "use MAF's own, such as Missense_Mutation",
         )
 

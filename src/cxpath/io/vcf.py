@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxpath.data.extras import import_extra
-from cxpath.data.variants import Known, SampleVariants, Variant, plain_chromosome
+from cxpath.data import Known, SampleVariants, Variant, import_extra, plain_chromosome
 from cxpath.errors import MissingFileError, VariantsFileError
 from cxpath.io.atomic import is_gzipped
 from cxpath.io.variant_annotation import (
@@ -37,10 +36,10 @@ from cxpath.io.variants import assembly_in, assembly_of, assembly_of_accessions
 # |---|---|---|---|
 # | Mutect2 and others of GATK | DP | AD (one a allele, the reference first) | AF |
 # | Mutect 1 | DP | AD | FA |
-# | VarScan 2 | DP | AD (the alternative's alone) beside RD | FREQ ("33.33%") |
-# | FreeBayes | DP | AO (one an alternative) beside RO | |
+# | VarScan 2 | DP | AD (the alternative's alone) next to RD | FREQ ("33.33%") |
+# | FreeBayes | DP | AO (one an alternative) next to RO | |
 # | Strelka, substitutions | DP | AU, CU, GU, TU: the first number, tier 1 | |
-# | Strelka, indels | DP | TIR beside TAR: the first number, tier 1 | |
+# | Strelka, indels | DP | TIR next to TAR: the first number, tier 1 | |
 # | VarDict, Pisces, DeepVariant | DP | AD or VD | AF, VF or VAF |
 #
 # The fraction is the caller's own where it states one, else the allele's reads over those of all alleles;
@@ -141,7 +140,7 @@ def _reads(call: Mapping[str, Any], allele: Allele) -> Iterator[_Reads]:
 
 
 def _allele_depths(call: Mapping[str, Any], allele: Allele) -> _Reads | None:
-    """Read AD: one number an allele, or VarScan's of the alternative alone beside RD."""
+    """Read AD: one number an allele, or VarScan's of the alternative alone next to RD."""
     depths = _numbers(call.get("AD"))
     if len(depths) == allele.alternates + 1 and (reads := depths[allele.index]) is not None:
         total = sum(depth or 0 for depth in depths)
@@ -309,12 +308,12 @@ def _readable(path: Path) -> Iterator[str]:
 
 
 def _unpack(path: Path, unpacked: Path) -> None:
-    """Unpack a gzip file that holds a VCF or BCF, and no more of it than such a file can hold.
+    """Unpack a gzip file that contains a VCF or BCF, and no more of it than such a file can contain.
 
     Raises
     ------
     VariantsFileError
-        When it holds something else, or far more than variants pack to.
+        When it contains something else, or far more than variants pack to.
     """
     most = max(_ALWAYS_UNPACKED_BYTES, min(_MOST_UNPACKED_BYTES, _HIGHEST_RATIO * path.stat().st_size))
     with gzip.open(path, "rb") as packed, unpacked.open("wb") as out:
@@ -366,7 +365,7 @@ def _samples(header: Any, wanted: str | None, path: Path) -> _Samples:
     if len(names) <= 1 or len(candidates) == 1:
         only = names[0] if len(names) == 1 else None
         return _Samples(candidates[0] if candidates else only, normal or None)
-    raise VariantsFileError(f"{path}: holds {len(names)} samples", f"pass --sample: {_listed(names)}")
+    raise VariantsFileError(f"{path}: contains {len(names)} samples", f"pass --sample: {_listed(names)}")
 
 
 def _listed(names: list[str]) -> str:
@@ -444,7 +443,7 @@ class _Reader:
         misfits = self.annotation.misfits
         if misfits.terms and not misfits.understood:
             raise VariantsFileError(
-                f"{self.file}: INFO {self.annotation.info_field} holds no term of the Sequence Ontology, but "
+                f"{self.file}: INFO {self.annotation.info_field} has no term of the Sequence Ontology, but "
                 f"{counted_words(misfits.terms)}",
                 "annotate with VEP or snpEff, without their older words",
             )

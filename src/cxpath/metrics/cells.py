@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cxpath.data.cells import Calibration, CellPeaks, Kind
-from cxpath.data.matching import match_points
-from cxpath.data.settings import Settings
-from cxpath.network.detector import Detector
-from cxpath.network.model import Metric
-from cxpath.pipeline.cells import name_cells, positive_probability
-from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
+from cxpath.data import Calibration, CellPeaks, Kind, Settings, match_points
+from cxpath.network import Detector, Metric
+from cxpath.pipeline import name_cells, positive_probability
+from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField
 
 # Counts of truth against call, field by field, and every figure that follows from them.
 #
@@ -54,7 +51,7 @@ def tally(
 ) -> NDArray[np.int64]:  # fmt: skip
     """Count one field, (6, 6): row the true class, column the called one, last of each: nothing.
 
-    A pair counts when its true cell is judged; a lone detection when it lies where cells are judged.
+    A pair counts when its true cell is evaluated; a lone detection when it lies where cells are evaluated.
 
     Parameters
     ----------
@@ -187,7 +184,7 @@ def _ratio(part: float, whole: float) -> float:
     return float(part) / float(whole) if whole else float("nan")
 
 
-# What a network sees in fields whose truth is known: peaks beside true cells, before any cut is chosen.
+# What a network sees in fields whose truth is known: peaks next to true cells, before any cut is chosen.
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +197,7 @@ class Observation:
         Also faint ones; see `above`.
     truth : SyntheticCells
     scored_peaks, scored_truth : bool array
-        False near the edge and where the drawing says that cells are not to be judged.
+        False near the edge and where the field says that cells do not count.
     pairs : int64 array, (P, 2)
         Rows of truth and peaks that are one cell.
     fine : int64 array, optional
@@ -226,7 +223,7 @@ class Decision:
 
 
 def observe(
-    detector: Detector, drawn: Iterable[SyntheticField], matching: MatchingSettings
+    detector: Detector, fields: Iterable[SyntheticField], matching: MatchingSettings
 ) -> list[Observation]:
     """Run the detector over fields, one by one; peaks below its threshold are not seen.
 
@@ -234,12 +231,12 @@ def observe(
     ----------
     detector : Detector
         With a low centre threshold if a cut is still to be chosen.
-    drawn : iterable of SyntheticField
+    fields : iterable of SyntheticField
     matching : MatchingSettings
     """
     return [
         _observed(detector.detect(np.ascontiguousarray(field.rgb)[None])[0], field, detector.mpp, matching)
-        for field in drawn
+        for field in fields
     ]
 
 
@@ -285,8 +282,8 @@ def _observed(peaks: CellPeaks, field: SyntheticField, mpp: float, matching: Mat
     return Observation(
         peaks=peaks,
         truth=field.cells,
-        scored_peaks=_judged(peaks.x_px, peaks.y_px, field.ignore, matching.margin_px),
-        scored_truth=_judged(field.cells.x_px, field.cells.y_px, field.ignore, matching.margin_px),
+        scored_peaks=_is_scored(peaks.x_px, peaks.y_px, field.ignore, matching.margin_px),
+        scored_truth=_is_scored(field.cells.x_px, field.cells.y_px, field.ignore, matching.margin_px),
         pairs=match_cells(field.cells, peaks, matching.match_radius_um / mpp),
     )
 
@@ -298,7 +295,7 @@ def match_cells(truth: SyntheticCells, peaks: CellPeaks, radius_px: float) -> ND
     )
 
 
-def _judged(
+def _is_scored(
     x_px: NDArray[np.float64], y_px: NDArray[np.float64], ignore: NDArray[np.bool_], margin_px: int
 ) -> NDArray[np.bool_]:
     height, width = (REGION_STRIDE_PX * side for side in ignore.shape)

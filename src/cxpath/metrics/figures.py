@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.settings import Settings
-from cxpath.documents.evaluation import Figure, Target, Unit
+from cxpath.data import Settings
+from cxpath.documents import Figure, Target, Unit
 
 # Parting a picture into square blocks: the units of the bootstrap where there are few images.
 

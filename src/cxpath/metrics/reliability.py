@@ -1,4 +1,4 @@
-"""How far a network's probabilities may be believed: what was stated beside what came true, bin by bin."""
+"""How far a network's probabilities may be believed: what was stated next to what came true, bin by bin."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.metrics.cells import Decision, MatchingSettings, Observation, above
 from cxpath.metrics.figures import BootstrapSettings, Rows, bootstrap_interval
-from cxpath.network.model import Metric, Reliability, ReliabilityCurve
-from cxpath.pipeline.cells import name_cells, positive_probability
+from cxpath.network import Metric, Reliability, ReliabilityCurve
+from cxpath.pipeline import name_cells, positive_probability
 
 BINS = 10
 

@@ -1,1 +1,5 @@
 """The convolutional network: architecture, model card and store, detector, engines."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -12,8 +12,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import CellPeaks
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import CellPeaks, StainBasis
 from cxpath.network.device import Device
 from cxpath.network.engines import Engine, TorchEngine
 from cxpath.network.model import Model, ModelCard
@@ -95,7 +94,7 @@ def non_maximum_suppression(
 def _first_of_plateau(candidate: Tensor, tile: Tensor, row: Tensor, column: Tensor, radius: int) -> Tensor:
     """Say which candidates come first, in reading order, among those within their window, which are equal.
 
-    Looks beside the few candidates, not everywhere.
+    Looks next to the few candidates, not everywhere.
     """
     framed = functional.pad(candidate, (radius, radius, radius, 0))
     first = torch.ones_like(tile, dtype=torch.bool)

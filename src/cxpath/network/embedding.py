@@ -97,7 +97,7 @@ def features_at(
     Returns
     -------
     float32 array, (N, F)
-        Of the output cell that holds each place.
+        Of the output cell that contains each place.
     """
     maps = network.last_features(rgb)[0]
     row, column = (
@@ -113,7 +113,7 @@ def read_embedding(folder: Path, digest: str) -> CellEmbedding:
     Raises
     ------
     ModelError
-        When the file is missing, differs from the digest, or does not hold an embedding.
+        When the file is missing, differs from the digest, or does not contain an embedding.
     """
     path = folder / EMBEDDING_NAME
     try:
@@ -125,4 +125,4 @@ def read_embedding(folder: Path, digest: str) -> CellEmbedding:
     try:
         return CellEmbedding(**load(content))
     except (SafetensorError, TypeError) as error:
-        raise ModelError(f"{path}: does not hold an embedding", "restore the model folder") from error
+        raise ModelError(f"{path}: does not contain an embedding", "restore the model folder") from error

@@ -14,8 +14,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Calibration
-from cxpath.data.settings import Settings, bundled, parse_toml
+from cxpath.data import (
+    FINE_CLASSES,
+    REGION_CLASSES,
+    STAIN_CLASSES,
+    Calibration,
+    Settings,
+    bundled,
+    parse_toml,
+)
 from cxpath.errors import ModelError
 from cxpath.network.embedding import CellEmbedding, read_embedding
 from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, ArchitectureSettings, PlainUNet
@@ -87,7 +94,7 @@ class Metric(Settings):
 
 
 class ReliabilityCurve(Settings):
-    """Stated probabilities beside what came true; one entry a bin of probability that holds any cell."""
+    """Stated probabilities next to what came true; one entry a bin of probability that contains any cell."""
 
     method: str
     bin_width: float = Field(default=0.1, gt=0, le=1)
@@ -120,7 +127,7 @@ class Reliability(Settings):
 
 
 class EvaluatedFigure(Settings):
-    """One figure that `cxpath model evaluate` measured against a target, on images that taught nothing."""
+    """One figure that `cxpath model evaluate` measured against a target, on images not used in training."""
 
     set_name: str
     """Which body of images: "bcdata", "synthetic_held_out", ..."""
@@ -156,7 +163,7 @@ class TrainingRecord(Settings):
 
 
 class ModelCard(Settings):
-    """Everything `card.toml` holds."""
+    """Everything `card.toml` contains."""
 
     schema_name: Literal["cxpath/model/2"] = Field(default="cxpath/model/2", alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
@@ -168,6 +175,9 @@ class ModelCard(Settings):
     result."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
+    validated_precisions: tuple[Literal["int8"], ...] = ()
+    """Number formats next to float32 and bfloat16 in which the whole evaluation was repeated and every target
+    was met: engine "auto" takes no others."""
     embedding_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """SHA-256 of `embedding.safetensors`; empty for a model without one."""
     mpp: float = Field(gt=0.05, lt=5)
@@ -316,7 +326,7 @@ def model_folder(name_or_path: str | Path) -> Path:
     Parameters
     ----------
     name_or_path : str or Path
-        Name of a bundled model ("small"), or a folder that holds `card.toml`.
+        Name of a bundled model ("small"), or a folder that contains `card.toml`.
 
     Raises
     ------

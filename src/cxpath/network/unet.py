@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
-from cxpath.data.settings import Settings
+from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Settings
 
 # The network itself: a plain convolutional U-Net whose outputs lie on a grid of every fourth pixel.
 #

@@ -71,7 +71,7 @@ _KNOWN = CHEMOTHERAPY | IMMUNE_CHECKPOINT | NTRK_INHIBITORS | ANTIBODY_DRUG_CONJ
 
 
 def names_one_of(agent: str, names: frozenset[str]) -> bool:
-    """Say whether a typed name holds one of these names as a word."""
+    """Say whether a typed name contains one of these names as a word."""
     words = set(re.split(r"[^a-z0-9-]+", agent)) | set(re.split(r"[^a-z0-9]+", agent))
     return not names.isdisjoint(words)
 
@@ -189,7 +189,7 @@ class Therapy(ProfilePart):
 
     @property
     def contradicts_itself(self) -> bool:
-        """Whether no chemotherapy is stated beside a cytotoxic drug."""
+        """Whether no chemotherapy is stated besides a cytotoxic drug."""
         return self.chemotherapy is False and self.included(CHEMOTHERAPY) is True
 
     @property
@@ -286,7 +286,7 @@ class Clinical(ProfilePart):
 
     @property
     def unresectable_or_metastatic(self) -> bool | None:
-        """Whether either holds."""
+        """Whether either is true."""
         resectable = self.extent is Extent.RESECTABLE
         return any_of((self.metastatic, False if resectable else self.unresectable))
 
@@ -294,7 +294,7 @@ class Clinical(ProfilePart):
     def after_first_treatment(self) -> bool | None:
         """Whether the disease is persistent, recurrent or metastatic.
 
-        A FIGO stage describes the disease at diagnosis, and still holds only as long as this is false.
+        A FIGO stage describes the disease at diagnosis, and remains valid only as long as this is false.
         """
         if self.current_setting is None:
             return None

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 # How surely a fact is known: the marks of the clinical brief, in words.
 
@@ -130,7 +130,7 @@ class Clause(Settings):
             raise ValueError(f"operator {self.op} takes a number")
         return self
 
-    def holds(self, found: Scalar) -> bool:
+    def is_met_by(self, found: Scalar) -> bool:
         """Say whether a known fact fulfils the condition."""
         if isinstance(self.value, tuple):
             return (str(found) in self.value) == (self.op == "in")
@@ -161,7 +161,7 @@ class Cited(Settings):
         return cited_in_words(self.cited)
 
 
-# A caution: a flag with the patient's fact beside it, for the board. Never an exclusion by software.
+# A caution: a flag with the patient's fact next to it, for the board. Never an exclusion by software.
 
 
 class CautionState(StrEnum):
@@ -253,7 +253,7 @@ class Criterion(Cited):
     reason: str = ""
     """Why it cannot be met, for those that cannot."""
     beyond_clauses: tuple[str, ...] = ()
-    """What the label asks for and no clause can: a person must judge it, and the criterion is never met."""
+    """What the label asks for and no clause can: a person decides, and the criterion is never met."""
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -329,14 +329,14 @@ class CriteriaFile(Settings):
 
 @dataclass(frozen=True)
 class Criteria:
-    """What a profile is judged by."""
+    """What a profile is evaluated against."""
 
     criteria: tuple[Criterion, ...] = ()
     cautions: tuple[Caution, ...] = ()
     advice: tuple[Advice, ...] = ()
 
     def of(self, jurisdictions: Collection[str]) -> Criteria:
-        """Return the criteria of these jurisdictions, and those that hold anywhere."""
+        """Return the criteria of these jurisdictions, and those that apply anywhere."""
         kept = [one for one in self.criteria if one.jurisdiction in {*jurisdictions, "any"}]
         return Criteria(tuple(kept), self.cautions, self.advice)
 
@@ -353,7 +353,7 @@ class Found:
     value : bool, int, float, str or None
         None where it is unknown.
     words : str
-        What is known, as shown beside the condition; for an unknown fact why it is unknown.
+        What is known, as shown next to the condition; for an unknown fact why it is unknown.
     settle : str
         What would make it known; empty for a known fact.
     compared : float or None

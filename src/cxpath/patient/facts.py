@@ -79,8 +79,8 @@ def _setting(profile: BiomarkerProfile, clause: Clause) -> Found:
     setting = profile.clinical.current_setting
     if setting is None:
         return unknown("unknown", FACTS["clinical.setting"].settle)
-    may_be_metastatic = profile.clinical.metastatic is None and not clause.holds(setting)
-    if may_be_metastatic and clause.holds("metastatic"):
+    may_be_metastatic = profile.clinical.metastatic is None and not clause.is_met_by(setting)
+    if may_be_metastatic and clause.is_met_by("metastatic"):
         return unknown(f"{in_words(setting)}; whether it is metastatic is unknown", _EXTENT)
     return Found(setting, in_words(setting))
 
@@ -338,8 +338,8 @@ def _doubts(score: Pdl1Score, clause: Clause, by: str) -> Iterator[_Doubt]:
 
 
 def _agreed(usable: list[Pdl1Score], near: list[Pdl1Score], clause: Clause) -> Found:
-    """Return a score that all usable ones agree with; a near one beside them speaks against deciding."""
-    sides = {clause.holds(_compared(score)) for score in usable}
+    """Return a score that all usable ones agree with; a near one among them speaks against deciding."""
+    sides = {clause.is_met_by(_compared(score)) for score in usable}
     words = "; ".join(score.words for score in [*usable, *near])
     if len(sides) > 1 or near:
         return unknown(f"{words}: these disagree", "which of the scores stands for the case")

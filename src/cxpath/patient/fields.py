@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 UNKNOWN = "unknown"
 

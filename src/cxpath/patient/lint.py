@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 from cxpath.patient.criteria import (
     APPROVALS,
     Advice,
@@ -77,7 +77,7 @@ def lint(
         The content of each TOML file, by name.
     today : date
     shipped : iterable of Source
-        Sources that may be cited beside those of the files.
+        Sources that may be cited besides those of the files.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def _ids_twice(documents: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
         ):
             name = str(entry.get("id"))
             if name in seen:
-                found.append(Finding(Severity.ERROR, file, name, f"id stands twice, first in {seen[name]}"))
+                found.append(Finding(Severity.ERROR, file, name, f"id occurs twice, first in {seen[name]}"))
             seen.setdefault(name, file)
     return found
 

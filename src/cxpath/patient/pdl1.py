@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,13 @@ ASSUMED_TUMOUR_CELLS = 1000
 """Where nobody says how many tumour cells were seen: at 1,000, CPS 1.0 may be 0.48 to 1.84 (brief 0.5)."""
 
 REQUIRED_TUMOUR_CELLS = 100
+
+
+_BASES = {
+    "network": "by the network's cells",
+    "edited": "by the network's cells after a person's edits",
+    "audited": "audited by a person",
+}
 
 
 def names_a_person(name: str) -> bool:
@@ -50,6 +57,8 @@ class Pdl1Score(ProfilePart):
     below: float | None = Field(default=None, gt=0, le=100)
     """Set by `value = "<1"`: only that it lies below is known."""
     origin: ScoreOrigin | None = None
+    basis: Literal["network", "edited", "audited"] | None = None
+    """Of a score that cxpath made: by the network's cells alone, after a person's edits, or by his audit."""
     viable_tumour_cells: int | None = Field(default=None, ge=0)
     interval: Interval = None
     """95 % interval, where one is known."""
@@ -104,7 +113,8 @@ class Pdl1Score(ProfilePart):
         number = f"{self.value:g}" if self.value is not None else number
         by = f"by {self.assay.upper()}" if self.assay else "by an assay that is not stated"
         who = f"confirmed by {self.confirmed_by}, {self.confirmed_on}" if self.confirmed else "not confirmed"
-        return f"{self.score.upper()} {number} {by}, {who}"
+        how = f", {_BASES[self.basis]}" if self.basis else ""
+        return f"{self.score.upper()} {number} {by}{how}, {who}"
 
     @property
     def counting_interval(self) -> tuple[float, float] | None:
@@ -130,7 +140,7 @@ class Pdl1Score(ProfilePart):
         if self.value is None:
             return f"<{self.below:g} alone does not say how near {cutoff:g} it lies" if self.below else ""
         low, high, how = self._bounds()
-        return f"{how} {low:.2f} to {high:.2f} holds {cutoff:g}" if low <= cutoff <= high else ""
+        return f"{how} {low:.2f} to {high:.2f} contains {cutoff:g}" if low <= cutoff <= high else ""
 
     def _bounds(self) -> tuple[float, float, str]:
         if self.interval is not None:

@@ -55,7 +55,7 @@ class Comorbidities(ProfilePart):
     """Stevens-Johnson syndrome or toxic epidermal necrolysis, now or before."""
 
 
-# What sequencing and immunohistochemistry found beside PD-L1 and HPV, each with the test that found it.
+# What sequencing and immunohistochemistry found besides PD-L1 and HPV, each with the test that found it.
 
 
 class Finding(StrEnum):
@@ -196,7 +196,7 @@ class BiomarkerProfile(ProfilePart):
             yield f"microsatellites ({self.msi.msi}) and mismatch repair ({self.msi.mmr}) disagree"
         given = self.clinical.pelvic_radiotherapy
         if given and self.clinical.prior_pelvic_radiotherapy is False:
-            yield "no pelvic radiotherapy is stated, but chemoradiation stands in the history"
+            yield "no pelvic radiotherapy is stated, but chemoradiation is in the history"
         for number, therapy in enumerate(self.clinical.therapies or (), start=1):
             yield from (f"earlier therapy {number}: {doubt}" for doubt in therapy.doubts)
 

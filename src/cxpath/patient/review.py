@@ -24,7 +24,7 @@ from cxpath.patient.criteria import (
 from cxpath.patient.facts import FACTS, PDL1_FACTS, find_pdl1
 from cxpath.patient.profile import BiomarkerProfile
 
-# Judging: a clause, a caution or a criterion against one profile, each with its reason.
+# Evaluating: a clause, a caution or a criterion against one profile, each with its reason.
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class CautionResult:
 
 @dataclass(frozen=True)
 class CriterionResult:
-    """A criterion judged."""
+    """A criterion evaluated."""
 
     criterion: Criterion
     verdict: Verdict
@@ -88,14 +88,14 @@ class CriterionResult:
 def evaluate_criterion(
     profile: BiomarkerProfile, criterion: Criterion, cautions: Mapping[str, Sequence[CautionResult]]
 ) -> CriterionResult:
-    """Judge one criterion.
+    """Evaluate one criterion.
 
     Parameters
     ----------
     profile : BiomarkerProfile
     criterion : Criterion
     cautions : mapping of str to sequence of CautionResult
-        By kind of agents, judged already.
+        By kind of agents, evaluated already.
     """
     clauses = tuple(evaluate_clause(profile, clause) for clause in criterion.clauses)
     if criterion.approval is Approval.UNVERIFIED:
@@ -111,23 +111,23 @@ def evaluate_criterion(
 
 
 def evaluate_clause(profile: BiomarkerProfile, clause: Clause) -> ClauseResult:
-    """Judge one clause; an unknown fact makes it indeterminate."""
+    """Evaluate one clause; an unknown fact makes it indeterminate."""
     found = find(profile, clause)
     if found.value is None:
         return ClauseResult(clause, found, Verdict.INDETERMINATE)
     number = found.compared if found.compared is not None else found.value
-    return ClauseResult(clause, found, Verdict.MET if clause.holds(number) else Verdict.NOT_MET)
+    return ClauseResult(clause, found, Verdict.MET if clause.is_met_by(number) else Verdict.NOT_MET)
 
 
 def evaluate_caution(profile: BiomarkerProfile, caution: Caution) -> CautionResult:
-    """Judge one caution; an unknown fact is neither raised nor cleared."""
+    """Evaluate one caution; an unknown fact is neither raised nor cleared."""
     states = {
         Verdict.MET: CautionState.RAISED,
         Verdict.NOT_MET: CautionState.NOT_RAISED,
         Verdict.INDETERMINATE: CautionState.UNKNOWN,
     }
-    judged = evaluate_clause(profile, caution.when)
-    return CautionResult(caution, judged.found, states[judged.verdict])
+    evaluated = evaluate_clause(profile, caution.when)
+    return CautionResult(caution, evaluated.found, states[evaluated.verdict])
 
 
 def find(profile: BiomarkerProfile, clause: Clause) -> Found:
@@ -159,7 +159,7 @@ def condition_in_words(clause: Clause) -> str:
     return f"{label} {IN_WORDS[clause.op]} {values}{by}"
 
 
-# TherapyReview: every criterion judged for one profile, in the order of the files; never a ranking.
+# TherapyReview: every criterion evaluated for one profile, in the order of the files; never a ranking.
 
 
 WORDING = (
@@ -212,7 +212,7 @@ class TherapyReview:
 def review_therapy(
     profile: BiomarkerProfile, criteria: Criteria, jurisdictions: tuple[str, ...]
 ) -> TherapyReview:
-    """Judge every criterion of the jurisdictions, and those that hold anywhere.
+    """Evaluate every criterion of the jurisdictions, and those that apply anywhere.
 
     Parameters
     ----------

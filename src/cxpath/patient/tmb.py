@@ -10,8 +10,7 @@ from pydantic import Field
 from scipy.special import gammaincinv
 from scipy.stats import fisher_exact
 
-from cxpath.data.settings import Settings
-from cxpath.data.variants import Consequence, GenomeIntervals, Known, SampleVariants, Variant
+from cxpath.data import Consequence, GenomeIntervals, Known, SampleVariants, Settings, Variant
 from cxpath.errors import VariantsFileError
 
 # The exact interval of a count, which limits how well any score or burden made from it is known.
@@ -188,9 +187,9 @@ def run_funnel(
         if one.needs is not None and one.needs not in sample.known:
             steps.append(_idle(one.step, len(kept), f"the file does not state: {one.needs}"))
             continue
-        judged = [(variant, one.keep(variant)) for variant in kept]
-        left = [variant for variant, keep in judged if keep is not False]
-        unknown = sum(keep is None for _, keep in judged)
+        evaluated = [(variant, one.keep(variant)) for variant in kept]
+        left = [variant for variant, keep in evaluated if keep is not False]
+        unknown = sum(keep is None for _, keep in evaluated)
         steps.append(FunnelStep(one.step, len(left), len(kept) - len(left), unknown))
         kept = left
     if panel is None:
@@ -366,7 +365,7 @@ def require_annotation(sample: SampleVariants, preset: Preset, file: object) -> 
         if need not in sample.known or (need is Known.CONSEQUENCE and _none_annotated(sample)):
             reason = (
                 f"the variants carry no consequence (neither CSQ nor ANN), so that {preset.counts} ones "
-                "cannot be told"
+                "cannot be determined"
                 if need is Known.CONSEQUENCE
                 else f"the variants carry no {need}"
             )

@@ -1,1 +1,5 @@
 """From a slide to its cells: tiles, stages, measurements."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import (
+from cxpath.data import (
     FINE_CLASSES,
     IMMUNE_SUBKINDS,
     STAIN_CLASSES,
@@ -18,8 +18,8 @@ from cxpath.data.cells import (
     CellTableFacts,
     Kind,
     Subkind,
+    TileFrame,
 )
-from cxpath.data.slide_info import TileFrame
 from cxpath.pipeline.settings import CellSettings
 
 # What is measured on each cell from its ring samples: nucleus, membrane and cytoplasm.

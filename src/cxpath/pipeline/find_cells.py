@@ -1,6 +1,6 @@
 """From a slide and its tissue to the cells on it: plan, read ahead, detect, one cell once.
 
-Four stages run beside each other, each in its own threads: reading, the network, cells, writing. Each is at
+Four stages run side by side, each in its own threads: reading, the network, cells, writing. Each is at
 most a few results ahead of the next, so memory does not grow with the slide.
 """
 
@@ -13,16 +13,14 @@ from itertools import islice
 
 import numpy as np
 
-from cxpath.data.cells import CellTable, CellTableFacts
-from cxpath.data.regions import Regions
-from cxpath.data.slide_info import TileFrame
-from cxpath.network.detector import Detector, Launched
+from cxpath.data import CellTable, CellTableFacts, Regions, TileFrame
+from cxpath.network import Detector, Launched
 from cxpath.pipeline.cells import Deduplicator, cells_from_peaks
 from cxpath.pipeline.settings import PipelineSettings
 from cxpath.pipeline.stages import StageProfiler, StageTimes, prefetch, side_by_side
 from cxpath.pipeline.tiles import Tile, TilePlan, plan_tiles, read_tiles, reading_profiler
-from cxpath.slide.slide import Slide
-from cxpath.tissue.tissue import Tissue
+from cxpath.slide import Slide
+from cxpath.tissue import Tissue
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""

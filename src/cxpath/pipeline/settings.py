@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings, usable_cores
-from cxpath.network.settings import NetworkSettings
+from cxpath.data import Settings, usable_cores
+from cxpath.network import NetworkSettings
 
 # What a lab may set about how cells are measured.
 
@@ -20,7 +20,7 @@ class CellSettings(Settings):
     """DAB optical density from which a stretch of membrane counts as stained in `membrane_completeness`."""
 
     membrane_contrast: float = Field(default=1.25, ge=1)
-    """How much darker than the cytoplasm beside it that stretch must be: a line, not a wash."""
+    """How much darker than the cytoplasm next to it that stretch must be: a line, not a wash."""
 
 
 # What a lab may set about tiles and how they are read.

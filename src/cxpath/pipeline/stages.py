@@ -112,7 +112,7 @@ def added(goes: Sequence[Sequence[StageTimes]]) -> tuple[StageTimes, ...]:
 
 
 def side_by_side(stages: Sequence[StageTimes]) -> tuple[StageTimes, ...]:
-    """Return the times of stages that ran beside each other, each over the time that all of them took.
+    """Return the times of stages that ran side by side, each over the time that all of them took.
 
     Before its first input and after its last a stage waits for input.
     """
@@ -159,7 +159,7 @@ def prefetch(
         Taken in that thread; a generator is closed there when it is no longer wanted.
     work : callable
     clock : StageProfiler
-        Told how long the thread works and waits.
+        Receives how long the thread works and waits.
     most_waiting : int
         Results that may wait to be taken.
 

@@ -1,1 +1,5 @@
 """Pages and pictures: slide report, board page, cohort, agreement, evaluation, FHIR."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from cxpath.agreement.comparison import level_names
-from cxpath.documents.agreement import OnestEntry, PairwiseEntry, StatisticEntry
-from cxpath.io.atomic import atomic_write
+from cxpath.agreement import level_names
+from cxpath.documents import OnestEntry, PairwiseEntry, StatisticEntry
+from cxpath.io import atomic_write
 
 # What all figures of a study share: type, size, colours, and how they are saved.
 

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cxpath.agreement.comparison import Indeterminate, level_names
-from cxpath.agreement.readers import PairwiseMeasure
-from cxpath.documents.agreement import AgreementDocument, Ends, RoundEntry, StatisticEntry
-from cxpath.io.atomic import atomic_write, output_error
-from cxpath.io.tables import write_rows
+from cxpath.agreement import Indeterminate, PairwiseMeasure, level_names
+from cxpath.documents import AgreementDocument, Ends, RoundEntry, StatisticEntry
+from cxpath.io import atomic_write, output_error, write_rows
 from cxpath.report.agreement_figures import (
     Compared,
     bland_altman_figure,
@@ -44,7 +42,8 @@ def methods_paragraphs(document: AgreementDocument) -> list[str]:
 
 def _design(document: AgreementDocument) -> Iterator[str]:
     for one in document.rounds:
-        number = f"In round {one.round}, " if len(document.rounds) > 1 else ""
+        arm = f" ({one.arm})" if one.arm else ""
+        number = f"In round {one.round}{arm}, " if len(document.rounds) > 1 else ""
         patients = f" of {one.patients} patients" if one.patients != one.cases else ""
         text = f"{number}{len(one.readers)} readers scored {one.cases} cases{patients} for {document.score}"
         yield f"{text[0].upper()}{text[1:]} ({one.reads} reads, {one.not_evaluable} not evaluable)."
@@ -75,7 +74,7 @@ def _scores(document: AgreementDocument) -> Iterator[str]:
         f"{settings.error_ratio:g}, with jackknife "
         "intervals; Passing-Bablok regression (1983) was tested for linearity by CUSUM. The total "
         "deviation index "
-        f"(Lin 2000) holds {100 * settings.deviation_share:g} % of differences. Variance components are "
+        f"(Lin 2000) contains {100 * settings.deviation_share:g} % of differences. Variance components are "
         "MIVQUE(0) "
         "estimates of random effects (Rao 1971; Hartley, Rao and LaMotte 1978)."
     )
@@ -98,9 +97,9 @@ def _categories(document: AgreementDocument) -> Iterator[str]:
     )
     if document.software:
         yield (
-            "Software and readers were judged alike: each reader, and the software, against the "
+            "Software and readers were evaluated alike: each reader, and the software, against the "
             "consensus of all "
-            "other readers. Non-inferiority holds when the interval of the difference lies above "
+            "other readers. Non-inferiority is shown when the interval of the difference lies above "
             f"−{document.settings.margin:g}."
         )
 
@@ -364,7 +363,7 @@ class FigureMarkup:
 
 
 def build_agreement_report(folder: Path) -> Path:
-    """Write page, tables and figures beside `agreement.json`; returns the page.
+    """Write page, tables and figures next to `agreement.json`; returns the page.
 
     Raises
     ------

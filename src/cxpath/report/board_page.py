@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.patient.clinical import Clinical, Therapy
-from cxpath.patient.criteria import Approval, CautionState, Criterion, Verdict
-from cxpath.patient.hpv import HpvClass
-from cxpath.patient.pdl1 import Pdl1Score, ScoreOrigin
-from cxpath.patient.profile import BiomarkerProfile, Expression
-from cxpath.patient.review import WORDING, CautionResult, CriterionResult, TherapyReview
+from cxpath.data import RESEARCH_USE
+from cxpath.patient import (
+    WORDING,
+    Approval,
+    BiomarkerProfile,
+    CautionResult,
+    CautionState,
+    Clinical,
+    Criterion,
+    CriterionResult,
+    Expression,
+    HpvClass,
+    Pdl1Score,
+    ScoreOrigin,
+    Therapy,
+    TherapyReview,
+    Verdict,
+)
 from cxpath.report.board_summary import board_summary, printed_score
 from cxpath.report.html import interval, render_page
 
@@ -143,7 +154,7 @@ def _pdl1(profile: BiomarkerProfile) -> str:
 
 
 def _options(met: Sequence[CriterionResult]) -> list[tuple[str, str]]:
-    """Return each regimen once, with what kinds of treatment it holds."""
+    """Return each regimen once, with what kinds of treatment it contains."""
     labels = [one.criterion for one in met if one.criterion.approval is not Approval.GUIDELINE]
     return [
         (regimen, "; ".join(dict.fromkeys(_KINDS[kind] for kind in kinds)))

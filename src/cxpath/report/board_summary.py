@@ -9,16 +9,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cxpath.patient.criteria import CautionState, Verdict
-from cxpath.patient.pdl1 import ASSUMED_TUMOUR_CELLS, Pdl1Score, ScoreOrigin
-from cxpath.patient.review import CautionResult, CriterionResult, TherapyReview, label_of
+from cxpath.patient import (
+    ASSUMED_TUMOUR_CELLS,
+    CautionResult,
+    CautionState,
+    CriterionResult,
+    Pdl1Score,
+    ScoreOrigin,
+    TherapyReview,
+    Verdict,
+    label_of,
+)
 from cxpath.report.html import interval, score_form
 
 NOT_STATED = "unknown"
 """How a fact is worded that was never stated, in contrast to one that is in doubt."""
 
 DENSE_LINES = 20
-"""Options and flags that a page holds in ordinary print (measured on printed pages)."""
+"""Options and flags that a page contains in ordinary print (measured on printed pages)."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from cxpath.data.cells import Kind
-from cxpath.documents.fields import FieldCounts, FieldEntry, FieldsDocument
+from cxpath.data import Kind
+from cxpath.documents import FieldCounts, FieldEntry, FieldsDocument
 from cxpath.report.drawing import (
     INK,
     NEGATIVE,

@@ -14,11 +14,10 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.io.atomic import atomic_write
+from cxpath.data import RESEARCH_USE
+from cxpath.io import atomic_write
 from cxpath.report.html import MISSING, area, data_uri, interval, render_page, score_form, seconds, whole
-from cxpath.report.slide_page import TICKS, place
-from cxpath.report.slide_page import WIDTH as LINE_WIDTH
+from cxpath.report.slide_page import TICKS, WIDTH as LINE_WIDTH, place
 
 # A control chart as places in a drawing: one point a slide, in order, with centre and limits.
 
@@ -70,7 +69,7 @@ class ControlChart:
     baseline : str
         What the limits come from.
     centre, low, high : float or None
-        Mean and control limits of the baseline; None where it holds too few slides.
+        Mean and control limits of the baseline; None where it contains too few slides.
     grouped_by : str
         "batch" or "scanner".
     points : tuple of Point
@@ -150,7 +149,7 @@ def printed(value: float) -> str:
 
 
 def _bands(points: Sequence[Point], step: float) -> tuple[Band, ...]:
-    """Return the runs of one group; none where groups change too often to be told apart."""
+    """Return the runs of one group; none where groups change too often to be distinguished."""
     found, place = [], 0
     for number, (name, run) in enumerate(groupby(points, key=lambda point: point.group)):
         length = len(list(run))
@@ -164,7 +163,7 @@ def _bands(points: Sequence[Point], step: float) -> tuple[Band, ...]:
 
 
 EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
-"""Of the bars; cut-offs are edges, so that no bar holds slides of both sides."""
+"""Of the bars; cut-offs are edges, so that no bar contains slides of both sides."""
 
 CUTOFFS = (1.0, 10.0)
 BAR_HEIGHT = 120.0
@@ -172,7 +171,7 @@ BAR_HEIGHT = 120.0
 
 @dataclass(frozen=True)
 class Bar:
-    """Slides whose CPS is at least `low` and below `high`; the last bar holds 100, too."""
+    """Slides whose CPS is at least `low` and below `high`; the last bar contains 100, too."""
 
     low: float
     high: float
@@ -247,7 +246,7 @@ def build_cohort_page(
     Parameters
     ----------
     folder : Path
-        Holds the slides' folders under their ids.
+        Contains the slides' folders under their ids.
     rows : sequence of mapping
         The cohort table.
     charts : sequence of ControlChart

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 
-# The colours of pictures and page: Okabe & Ito's, told apart by colour-blind readers, never used alone.
+# The colours of pictures and page: Okabe & Ito's, distinguished by colour-blind readers, never used alone.
 
 
 Colour = tuple[int, int, int]
@@ -36,7 +36,7 @@ LEFT_OUT: tuple[Colour, ...] = (
     (140, 100, 0),
     (95, 40, 140),
 )
-"""Reasons for leaving tissue out; each has a pattern of its own beside its colour."""
+"""Reasons for leaving tissue out; each has a pattern of its own next to its colour."""
 
 
 # Text and scale bars on pictures.

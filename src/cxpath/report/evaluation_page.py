@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from cxpath.documents.evaluation import (
+from cxpath.documents import (
     EVALUATION_NAME,
     ContactPicture,
     EvaluatedReliability,
@@ -19,13 +19,13 @@ from cxpath.documents.evaluation import (
     SetSummary,
 )
 from cxpath.errors import MissingFileError
-from cxpath.io.atomic import atomic_write, output_error
-from cxpath.network.model import Metric
+from cxpath.io import atomic_write, output_error
+from cxpath.network import Metric
 from cxpath.report.cell_pictures import field_picture
 from cxpath.report.drawing import write_png
 from cxpath.report.html import embedded, render_page
 
-# Reliability diagrams of an evaluation: places to draw, and words to read beside them.
+# Reliability diagrams of an evaluation: places to draw, and words to read next to them.
 
 
 SIDE_PX = 260
@@ -239,7 +239,7 @@ _HEAD = ("| figure | target | result | 95 % interval | of |", "|---|---:|---:|--
 
 
 def write_evaluation_table(folder: Path) -> Path:
-    """Write `evaluation.md` beside `evaluation.json`; returns its path.
+    """Write `evaluation.md` next to `evaluation.json`; returns its path.
 
     Raises
     ------
@@ -257,7 +257,7 @@ def write_evaluation_table(folder: Path) -> Path:
 
 
 def table_lines(evaluation: Evaluation) -> Iterator[str]:
-    """Yield one table a set, and what the drawn test set held."""
+    """Yield one table a set, and what the synthetic test set contained."""
     model = evaluation.model
     yield (
         f"Model `{model.name}` {model.version}, weights `{model.digest[:12]}`, "
@@ -268,7 +268,7 @@ def table_lines(evaluation: Evaluation) -> Iterator[str]:
         yield from ("", f"**{section.title}**{_facts(section.facts)}", "", *_HEAD)
         yield from (_figure_row(row) for row in section.figures)
     if evaluation.composition:
-        yield from ("", "**What the drawn test set holds**", "", "| ingredient | required | found |")
+        yield from ("", "**What the synthetic test set contains**", "", "| ingredient | required | found |")
         yield "|---|---:|---:|"
         for one in evaluation.composition:
             yield f"| {one.label} | ≥ {one.required:g} | {one.value:g} |"

@@ -8,16 +8,20 @@ from uuid import NAMESPACE_URL, uuid5
 
 from fhir.resources.R4B.bundle import Bundle
 
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.data.settings import Settings, bundled, read_settings
-from cxpath.documents.therapy import TherapyDocument
-from cxpath.patient.criteria import Certainty
-from cxpath.patient.pdl1 import Pdl1Score, ScoreKind
-from cxpath.patient.profile import BiomarkerProfile
-from cxpath.patient.review import WORDING, CriterionResult, TherapyReview
+from cxpath.data import RESEARCH_USE, Settings, bundled, read_settings
+from cxpath.documents import TherapyDocument
+from cxpath.patient import (
+    WORDING,
+    BiomarkerProfile,
+    Certainty,
+    CriterionResult,
+    Pdl1Score,
+    ScoreKind,
+    TherapyReview,
+)
 from cxpath.version import __version__
 
-# The small editable map of codes; a concept that it does not hold gets a code of cxpath's own.
+# The small editable map of codes; a concept that it does not contain gets a code of cxpath's own.
 
 
 OWN_SYSTEM = "urn:cxpath:concept"
@@ -209,10 +213,17 @@ def _pdl1(score: Pdl1Score, codes: Mapping[str, Code]) -> Resource:
     return {
         "code": concept("pdl1-cps" if is_cps else "pdl1-tps", name, codes),
         "method": {"text": score.assay.upper() if score.assay else "assay not stated"},
-        "component": [method],
+        "component": [method, *_basis(score, codes)],
         "note": [{"text": score.words}],
         **value,
     }
+
+
+def _basis(score: Pdl1Score, codes: Mapping[str, Code]) -> list[Resource]:
+    """Return whose cells a score of cxpath counts: the network's, edited ones, or an audit's answers."""
+    if score.basis is None:
+        return []
+    return [{"code": concept("pdl1-basis", "Whose cells were counted", codes), "valueString": score.basis}]
 
 
 def _worded(name: str, words: str, value: str, codes: Mapping[str, Code]) -> Resource:

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data.reasons import ReasonCode
+from cxpath.documents.estimate import Estimate
 from cxpath.documents.fields import FieldEntry
 from cxpath.documents.folder import RunFolder, read_run_folder
 from cxpath.documents.run import RunDocument
@@ -21,13 +21,12 @@ from cxpath.documents.score import (
     Adequacy,
     Bucket,
     Counts,
-    Estimate,
     Hottest,
     LaboratoryScale,
     OtherChoice,
     ScoreDocument,
 )
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 from cxpath.report.cell_pictures import INFLUENCE
 from cxpath.report.html import (
     MISSING,
@@ -43,6 +42,7 @@ from cxpath.report.html import (
     seconds,
     whole,
 )
+from cxpath.report.review_section import moment, reviewed_section
 from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.settings import ScoringSettings
 
@@ -112,13 +112,13 @@ def gallery(
 def _heading(bucket: str, shown: int, score: ScoreDocument) -> Section:
     if bucket == INFLUENCE:
         words = f"The {shown} fields that move the score most" if shown > 1 else "The field that decides"
-        note = "Without the field, the CPS of the slide would change as said beside its number."
+        note = "Without the field, the CPS of the slide would change as said next to its number."
         return {"name": words, "note": note if score.cps else ""}
     known = score.heterogeneity.buckets if score.heterogeneity else ()
     bounds = next((one for one in known if one.name == bucket), None)
     note = "Sampled at random, in proportion to their tumour cells."
     if bounds:
-        held = "1 field holds" if bounds.fields == 1 else f"{whole(bounds.fields)} fields hold"
+        held = "1 field contains" if bounds.fields == 1 else f"{whole(bounds.fields)} fields contain"
         note = f"{held} {percent(bounds.share_of_tumour_cells)} of the tumour cells. {note}"
     return {"name": f"Local CPS: {bucket}", "note": note}
 
@@ -173,7 +173,7 @@ def number_line(cps: Estimate) -> NumberLine:
         slide=_ends(cps.interval_slide),
         tissue=_ends(cps.interval_tissue),
         ticks=tuple((place(tick), str(tick)) for tick in TICKS),
-        cutoffs=tuple((place(cutoff), f"≥ {cutoff:g}") for cutoff, _ in cps.judged),
+        cutoffs=tuple((place(cutoff), f"≥ {cutoff:g}") for cutoff, _ in cps.decided),
     )
 
 
@@ -206,7 +206,7 @@ def sensitivity_panel(score: ScoreDocument) -> Section | None:
         "rows": [_row(case, score.scoring) for case in cases],
         "made": score_form(cps.value),
         "at": place(cps.value),
-        "cutoffs": [(place(cut), f"{cut:g}") for cut, _ in cps.judged],
+        "cutoffs": [(place(cut), f"{cut:g}") for cut, _ in cps.decided],
         "verdict": _verdict(flipped),
         "flips": bool(flipped),
     }
@@ -264,7 +264,7 @@ class SpreadClass:
 
 
 def spread_of(tiles: Mapping[str, NDArray[Any]] | None) -> tuple[SpreadClass, ...]:
-    """Return the three classes, or nothing where no tile holds tumour cells."""
+    """Return the three classes, or nothing where no tile contains tumour cells."""
     if tiles is None:
         return ()
     tumour = tiles["tumour_positive"].astype(np.float64) + tiles["tumour_negative"]
@@ -348,16 +348,22 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
         Data URIs by file name inside the folder.
     """
     score = folder.score
+    read = score.deciding
+    because = read.not_evaluable_because
     return {
         "research_use": score.research_use,
         "slide": {"name": score.slide.name, "tumour": score.tumour, "assay": score.assay},
-        "evaluable": score.evaluable,
+        "evaluable": score.evaluable and not because,
         "marker": score.marker,
-        "scored_on": _moment(folder.run.started),
-        "result": _result(score, score.cps) if score.cps else None,
+        "scored_on": moment(folder.run.started),
+        "result": _result(score, read.estimate) if read.estimate else None,
+        "reviewed": reviewed_section(score),
         "reasons": [
-            {"reason": reason.text, "advice": ADVICE.get(reason.code, OTHERWISE)}
-            for reason in score.not_evaluable_because
+            *(
+                {"reason": reason.text, "advice": ADVICE.get(reason.code, OTHERWISE)}
+                for reason in score.not_evaluable_because
+            ),
+            *({"reason": one, "advice": OTHERWISE} for one in because if score.evaluable),
         ],
         "counts": _counts(score, score.counts) if score.counts else None,
         "adequacy": _adequacy(score.adequacy),
@@ -376,19 +382,12 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
     }
 
 
-def _moment(iso: str) -> str:
-    """Return "23 November 2026, 09:14 UTC"; a text that is no time stays as it is."""
-    try:
-        moment = datetime.fromisoformat(iso).astimezone(UTC)
-    except ValueError:
-        return iso
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
-
-
 def _result(score: ScoreDocument, cps: Estimate) -> Section:
     """Return the scores in words."""
     return {
         "reported": cps.reported,
+        "counted": score.cps.reported if score.cps else cps.reported,
+        "basis": score.deciding.basis.value,
         "interval_slide": interval(cps.interval_slide),
         "interval_tissue": interval(cps.interval_tissue),
         "level": f"{100 * cps.level:g} %",

@@ -15,7 +15,7 @@ from shapely.affinity import scale
 from shapely.geometry import LineString
 from shapely.ops import substring
 
-from cxpath.data.regions import Region, RegionUse
+from cxpath.data import Region, RegionUse
 from cxpath.report.drawing import (
     EXCLUDED,
     INK,
@@ -141,7 +141,7 @@ class ColourScale:
     Parameters
     ----------
     label : str
-        Words beside the colour bar.
+        Words next to the colour bar.
     ticks : tuple of float
         Values written at the bar; the last is the upper end.
     logarithmic : bool
@@ -231,7 +231,7 @@ def _draw_bar(
         draw.text((left + width + 40, bar_top + 12), words, font=letters, fill=INK, anchor="lm")
 
 
-# What the pathologist drew, on a picture: outlines with their names, told apart by line and words.
+# What the pathologist drew, on a picture: outlines with their names, distinguished by line and words.
 #
 # Scored areas have a solid line, areas left out a dashed one; colour only repeats it.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from cxpath.errors import CxpathError
 
@@ -32,8 +32,26 @@ class Action(StrEnum):
     ANSWER = "answer"
     SQUARE = "square"
     EDIT = "edit"
+    ACCEPT = "accept"
+    REGION = "region"
     UNDO = "undo"
     SIGN = "sign"
+    OPEN = "open"
+    SHOW = "show"
+    DRAFT = "draft"
+    SUBMIT = "submit"
+
+
+class ChainStart(Protocol):
+    """What a record is about: the chain of its events starts from the hash of it."""
+
+    @property
+    def hash(self) -> str:
+        """What the first event carries as `prev`."""
+
+    @property
+    def files(self) -> str:
+        """The files that the record belongs to, in words."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,11 @@ class Genesis:
         return hashlib.sha256(canonical_json({"schema": SCHEMA} | asdict(self))).hexdigest()
 
     @property
+    def files(self) -> str:
+        """The files that the record belongs to, in words."""
+        return "cells.parquet and score.json"
+
+    @property
     def review_id(self) -> str:
         """The name of the review's folder: another score begins another review, another version does not."""
         reviewed = {"cells": self.cells, "score": self.score, "model": self.model}
@@ -78,7 +101,7 @@ class Event:
     actor, session : str
     action : Action
     target : str
-        What it is about: "cell 12", "square 0", "audit 1", "event 7".
+        What it is about: "cell 12", "cells 340", "square 0", "field 81", "region 2", "audit 1", "event 7".
     old, new
         JSON values before and after.
     shown_ms : int or None
@@ -102,7 +125,7 @@ class Event:
     @property
     def line(self) -> str:
         """The event as it is written, without a line end."""
-        return canonical_json(asdict(self)).decode("utf-8")
+        return canonical_json(vars(self)).decode("utf-8")
 
 
 @dataclass(frozen=True)
@@ -139,7 +162,7 @@ def canonical_json(document: Mapping[str, Any]) -> bytes:
 
 
 def extended(
-    genesis: Genesis, events: Sequence[Event], decisions: Iterable[Decision], now: datetime | None = None
+    genesis: ChainStart, events: Sequence[Event], decisions: Iterable[Decision], now: datetime | None = None
 ) -> tuple[Event, ...]:
     """Return the events with decisions appended.
 
@@ -166,7 +189,7 @@ def utc_seconds(moment: datetime) -> str:
 
 
 def _event(decision: Decision, number: int, utc: str, prev: str) -> Event:
-    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | asdict(decision)
+    content: dict[str, Any] = {"n": number, "utc": utc, "prev": prev} | vars(decision)
     return Event(**content, hash=_hash(content))
 
 
@@ -192,15 +215,17 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 _NAMES = frozenset(field.name for field in fields(Event))
 
 
-def read_events(content: bytes, genesis: Genesis) -> tuple[Event, ...]:
+def read_events(content: bytes, genesis: ChainStart, before: Sequence[Event] = ()) -> tuple[Event, ...]:
     """Return the events of a record.
 
     Parameters
     ----------
     content : bytes
-        Of `events.ndjson`.
-    genesis : Genesis
+        Of `events.ndjson`; its lines after those of `before`.
+    genesis : ChainStart
         Of the files as they are now.
+    before : sequence of Event
+        What was read and checked already; it is returned with what follows.
 
     Raises
     ------
@@ -208,13 +233,13 @@ def read_events(content: bytes, genesis: Genesis) -> tuple[Event, ...]:
         Naming the first line that was changed, moved, left out, or that belongs to another score.
     """
     if content and not content.endswith(b"\n"):
-        raise _bad_line(content.count(b"\n") + 1, "breaks off")
-    events: list[Event] = []
-    prev = genesis.hash
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
+        raise _bad_line(len(before) + content.count(b"\n") + 1, "breaks off")
+    events = list(before)
+    prev = events[-1].hash if events else genesis.hash
+    for number, line in enumerate(content.split(b"\n")[:-1], start=len(before) + 1):
         event = _checked(line, number)
         if event.prev != prev:
-            raise _bad_line(number, _why_unchained(number))
+            raise _bad_line(number, _why_unchained(number, genesis))
         if events and event.utc < events[-1].utc:
             raise _bad_line(number, "is earlier than the line before")
         events.append(event)
@@ -243,9 +268,9 @@ def _well_typed(content: Mapping[str, Any]) -> bool:
     return typed and content["action"] in set(Action)
 
 
-def _why_unchained(number: int) -> str:
+def _why_unchained(number: int, genesis: ChainStart) -> str:
     if number == 1:
-        return "does not follow from this cells.parquet and score.json: they are not those of the review"
+        return f"does not follow from this {genesis.files}: not those of the record"
     return "does not follow from the line before"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from cxpath.review.events import Action, Decision, Event, Genesis, ReviewError, read_events
 from cxpath.review.state import ReviewState, replay
@@ -49,8 +50,19 @@ def seal_of(events: Sequence[Event]) -> Seal:
     return Seal(len(events), events[-1].hash)
 
 
-def sign_decision(events: Sequence[Event], name: str, meaning: Meaning) -> Decision:
+def sign_decision(
+    events: Sequence[Event], name: str, meaning: Meaning, read: Mapping[str, Any] | None = None
+) -> Decision:
     """Return the decision that signs everything before it.
+
+    Parameters
+    ----------
+    events : sequence of Event
+    name : str
+        Printed name.
+    meaning : Meaning
+    read : mapping, optional
+        The value that is signed: `cps`, and by whose cells.
 
     Raises
     ------
@@ -70,7 +82,7 @@ def sign_decision(events: Sequence[Event], name: str, meaning: Meaning) -> Decis
         "meaning": meaning.value,
         "events": head.events,
         "head_hash": head.head_hash,
-    }
+    } | dict(read or {})
     return Decision(name, Action.SIGN, "review", new=new)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from cxpath.review.events import Action, Decision, Event, ReviewError
 from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
 
-_CELL, _SQUARE, _AUDIT, _EVENT = "cell", "square", "audit", "event"
+_CELL, _CELLS, _SQUARE, _FIELD, _REGION = "cell", "cells", "square", "field", "region"
+_AUDIT, _EVENT = "audit", "event"
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class Audit:
 
     draw: AuditDraw
     squares: tuple[MissedSquare, ...]
+
+    @cached_property
+    def rows(self) -> frozenset[int]:
+        """Rows of the cells that were drawn."""
+        return frozenset(self.draw.rows)
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,10 @@ class ReviewState:
         By actor and number of the square.
     edits : mapping
         Row of the cell to its edited class and staining.
+    fields : frozenset of int
+        Numbers of the fields whose calls a person accepted as they stand.
+    regions : mapping
+        Number of the region to its use and its outline in level-0 pixels.
     signature : mapping or None
         Name, meaning, head hash and number of events; None when unsigned or when a later decision voided it.
     """
@@ -42,6 +53,8 @@ class ReviewState:
     answers: Mapping[tuple[str, int], AuditAnswer] = field(default_factory=dict)
     squares: Mapping[tuple[str, int], MissedSquare] = field(default_factory=dict)
     edits: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    fields: frozenset[int] = frozenset()
+    regions: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     signature: Mapping[str, Any] | None = None
 
     def answers_of(self, actor: str) -> tuple[AuditAnswer, ...]:
@@ -53,6 +66,15 @@ class ReviewState:
         """Return the squares that one reader answered."""
         return tuple(one for (who, _), one in sorted(self.squares.items()) if who == actor)
 
+    def changes_score(self) -> bool:
+        """Say whether anything holds that re-scores the cells: an edit, an accepted field, a region."""
+        return bool(self.edits or self.fields or self.regions)
+
+    def same_score(self, other: ReviewState) -> bool:
+        """Say whether the cells are scored alike in both states."""
+        mine, theirs = (self.edits, self.fields, self.regions), (other.edits, other.fields, other.regions)
+        return mine == theirs
+
 
 def replay(events: Sequence[Event]) -> ReviewState:
     """Return the state after these events.
@@ -62,21 +84,59 @@ def replay(events: Sequence[Event]) -> ReviewState:
     ReviewError
         When an event does not fit the state before it.
     """
-    undone = _undone(events)
-    state = ReviewState()
+    undone = undone_events(events)
+    work = _Work()
     for event in events:
+        if event.action not in _APPLIED:
+            raise _misfit(event, f"is of a reader study ({event.action}), not of a review")
         if event.n not in undone:
-            state = _APPLIED[event.action](state, event)
-    return state
+            _APPLIED[event.action](work, event)
+    return ReviewState(
+        work.audit,
+        work.answers,
+        work.squares,
+        work.edits,
+        frozenset(work.fields),
+        work.regions,
+        work.signature,
+    )
 
 
-def _undone(events: Sequence[Event]) -> frozenset[int]:
+@dataclass
+class _Work:
+    """A state that is being replayed; see `ReviewState`."""
+
+    audit: Audit | None = None
+    answers: dict[tuple[str, int], AuditAnswer] = field(default_factory=dict)
+    squares: dict[tuple[str, int], MissedSquare] = field(default_factory=dict)
+    edits: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    fields: set[int] = field(default_factory=set)
+    regions: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    signature: Mapping[str, Any] | None = None
+
+
+def undone_events(events: Sequence[Event]) -> frozenset[int]:
     """Return the numbers of the events that do not hold: an undo that is undone undoes nothing."""
     gone: set[int] = set()
     for event in reversed(events):
         if event.action is Action.UNDO and event.n not in gone:
             gone.add(_number(event.target, _EVENT, event.n))
     return frozenset(gone)
+
+
+def latest_undoable(events: Sequence[Event], actor: str) -> Event | None:
+    """Return a reader's latest decision that holds and can be taken back; None when there is none.
+
+    Answers of an audit before the latest draw are gone with it.
+    """
+    undone = undone_events(events)
+    drawn = max((event.n for event in events if event.action is Action.DRAW), default=0)
+    for event in reversed(events):
+        stale = event.action in {Action.ANSWER, Action.SQUARE} and event.n < drawn
+        undoable = event.action in _UNDOABLE and event.n not in undone
+        if undoable and event.actor == actor and not stale:
+            return event
+    return None
 
 
 def undo_of(events: Sequence[Event], number: int, actor: str) -> Decision:
@@ -90,9 +150,9 @@ def undo_of(events: Sequence[Event], number: int, actor: str) -> Decision:
     if not 1 <= number <= len(events):
         raise ReviewError(f"event {number} does not exist", f"the record has {len(events)} events")
     event = events[number - 1]
-    if event.action in {Action.BEGIN, Action.DRAW, Action.SIGN}:
+    if event.action not in {*_UNDOABLE, Action.UNDO}:
         raise ReviewError(f"event {number} ({event.action}) cannot be undone", "undo answers and edits")
-    if number in _undone(events):
+    if number in undone_events(events):
         raise ReviewError(f"event {number} is undone already", "")
     decision = Decision(actor, Action.UNDO, f"{_EVENT} {number}", old=event.new, new=event.old)
     _require_free(events, decision)
@@ -110,56 +170,81 @@ def _require_free(events: Sequence[Event], decision: Decision) -> None:
         ) from error
 
 
-def _same(state: ReviewState, event: Event) -> ReviewState:
-    return state
+_UNDOABLE = frozenset({Action.ANSWER, Action.SQUARE, Action.EDIT, Action.ACCEPT, Action.REGION})
 
 
-def _undo(state: ReviewState, event: Event) -> ReviewState:
-    return replace(state, signature=None)
+def _begin(work: _Work, event: Event) -> None:
+    pass  # what the chain starts from is checked by its hash
 
 
-def _draw(state: ReviewState, event: Event) -> ReviewState:
-    return ReviewState(audit=audit_from(event), edits=state.edits)
+def _undo(work: _Work, event: Event) -> None:
+    work.signature = None
 
 
-def _answer(state: ReviewState, event: Event) -> ReviewState:
+def _draw(work: _Work, event: Event) -> None:
+    work.audit, work.answers, work.squares, work.signature = audit_from(event), {}, {}, None
+
+
+def _answer(work: _Work, event: Event) -> None:
     row = _number(event.target, _CELL, event.n)
-    if state.audit is None or row not in state.audit.draw.rows:
+    if work.audit is None or row not in work.audit.rows:
         raise _misfit(event, f"answers cell {row}, which was not drawn")
     answer = answer_from(row, event.new, event.n)
-    _require_old(event, answer_value(state.answers.get((event.actor, row))))
-    return replace(state, answers={**state.answers, (event.actor, row): answer}, signature=None)
+    _require_old(event, event.old, answer_value(work.answers.get((event.actor, row))))
+    work.answers[event.actor, row], work.signature = answer, None
 
 
-def _square(state: ReviewState, event: Event) -> ReviewState:
+def _square(work: _Work, event: Event) -> None:
     number = _number(event.target, _SQUARE, event.n)
-    drawn = state.audit.squares if state.audit else ()
+    drawn = work.audit.squares if work.audit else ()
     if not 0 <= number < len(drawn) or not isinstance(event.new, dict) or set(event.new) != set(MISSED):
         raise _misfit(event, f"counts square {number}, which was not drawn")
     told = replace(drawn[number], **{name: int(count) for name, count in event.new.items()})
-    return replace(state, squares={**state.squares, (event.actor, number): told}, signature=None)
+    work.squares[event.actor, number], work.signature = told, None
 
 
-def _edit(state: ReviewState, event: Event) -> ReviewState:
-    row = _number(event.target, _CELL, event.n)
-    if not isinstance(event.new, dict):
-        raise _misfit(event, "edits a cell without saying how")
-    before = state.edits.get(row)
-    if before is not None:
-        _require_old(event, dict(before))
-    return replace(state, edits={**state.edits, row: event.new}, signature=None)
+def _edit(work: _Work, event: Event) -> None:
+    new = edited_cells(event, event.new)
+    if held := {row: dict(work.edits[row]) for row in new if row in work.edits}:
+        old = edited_cells(event, event.old)
+        _require_old(event, {row: old.get(row) for row in held}, held)
+    work.edits.update(new)
+    work.signature = None
 
 
-def _sign(state: ReviewState, event: Event) -> ReviewState:
-    return replace(state, signature=dict(event.new))
+def _accept(work: _Work, event: Event) -> None:
+    number = _number(event.target, _FIELD, event.n)
+    if not isinstance(event.new, bool):
+        raise _misfit(event, "neither accepts a field nor takes that back")
+    _require_old(event, event.old, number in work.fields)
+    (work.fields.add if event.new else work.fields.discard)(number)
+    work.signature = None
+
+
+def _region(work: _Work, event: Event) -> None:
+    number = _number(event.target, _REGION, event.n)
+    _require_old(event, event.old, work.regions.get(number))
+    if event.new is None:
+        work.regions.pop(number, None)
+    elif isinstance(event.new, dict) and set(event.new) == {"use", "points"}:
+        work.regions[number] = event.new
+    else:
+        raise _misfit(event, "is no region")
+    work.signature = None
+
+
+def _sign(work: _Work, event: Event) -> None:
+    work.signature = dict(event.new)
 
 
 _APPLIED = {
-    Action.BEGIN: _same,
+    Action.BEGIN: _begin,
     Action.DRAW: _draw,
     Action.ANSWER: _answer,
     Action.SQUARE: _square,
     Action.EDIT: _edit,
+    Action.ACCEPT: _accept,
+    Action.REGION: _region,
     Action.UNDO: _undo,
     Action.SIGN: _sign,
 }
@@ -168,8 +253,8 @@ MISSED = ("tumour_stained", "tumour_unstained", "immune_stained")
 """What is counted of the missed cells of a square."""
 
 
-def _require_old(event: Event, holds: Any) -> None:
-    if event.old != holds:
+def _require_old(event: Event, stated: Any, holds: Any) -> None:
+    if stated != holds:
         raise _misfit(event, "states another value before it than the one that held")
 
 
@@ -227,6 +312,72 @@ def square_decision(number: int, square: MissedSquare, actor: str) -> Decision:
 def edit_decision(row: int, old: Mapping[str, Any], new: Mapping[str, Any], actor: str) -> Decision:
     """Return the decision that changes the class or the staining of a cell."""
     return Decision(actor, Action.EDIT, f"{_CELL} {row}", old=dict(old), new=dict(new))
+
+
+def edits_decision(
+    old: Mapping[int, Mapping[str, Any]], new: Mapping[int, Mapping[str, Any]], actor: str
+) -> Decision:
+    """Return the one decision that changes many cells at once: their rows grouped by value.
+
+    Parameters
+    ----------
+    old, new : mapping of int to mapping
+        What held of each row before, and what holds now; the same rows.
+    actor : str
+    """
+    if len(new) == 1:
+        ((row, value),) = new.items()
+        return edit_decision(row, old[row], value, actor)
+    target = f"{_CELLS} {len(new)}"
+    return Decision(actor, Action.EDIT, target, old=_by_value(old), new=_by_value(new))
+
+
+def _by_value(values: Mapping[int, Mapping[str, Any]]) -> list[list[Any]]:
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for row, value in sorted(values.items()):
+        groups.setdefault(tuple(sorted(value.items())), [dict(value), []])[1].append(row)
+    return sorted(groups.values(), key=lambda group: int(group[1][0]))
+
+
+def edited_cells(event: Event, stated: Any) -> dict[int, Mapping[str, Any]]:
+    """Return rows and values of an edit, from its `old` or its `new`.
+
+    Raises
+    ------
+    ReviewError
+        When they are none.
+    """
+    if event.target.startswith(f"{_CELL} "):
+        if not isinstance(stated, dict):
+            raise _misfit(event, "edits a cell without saying how")
+        return {_number(event.target, _CELL, event.n): stated}
+    number = _number(event.target, _CELLS, event.n)
+    try:
+        found = {row: value for value, rows in stated for row in rows}
+        sound = all(type(row) is int and row >= 0 for row in found)
+        sound = sound and all(isinstance(value, dict) for value, _ in stated)
+    except (TypeError, ValueError):
+        sound, found = False, {}
+    if not sound or len(found) != number:
+        raise _misfit(event, "edits cells without saying how")
+    return found
+
+
+def accept_decision(number: int, state: ReviewState, actor: str, *, accepted: bool) -> Decision:
+    """Return the decision that accepts every call in a field as it stands, or takes that back."""
+    return Decision(actor, Action.ACCEPT, f"{_FIELD} {number}", old=number in state.fields, new=accepted)
+
+
+def region_decision(number: int, state: ReviewState, value: Mapping[str, Any] | None, actor: str) -> Decision:
+    """Return the decision that draws a region, or removes one where `value` is None."""
+    before = state.regions.get(number)
+    return Decision(
+        actor,
+        Action.REGION,
+        f"{_REGION} {number}",
+        old=None if before is None else dict(before),
+        new=None if value is None else dict(value),
+    )
 
 
 def answer_value(answer: AuditAnswer | None) -> dict[str, Any] | None:

@@ -1,1 +1,5 @@
 """CPS and the other scores, their intervals, fields and samples. Pure."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 from cxpath.errors import AssayError
 from cxpath.scores.other_scores import OTHER_SCORES
 from cxpath.scores.settings import Cutoff
@@ -36,7 +36,7 @@ class AssayScore(Settings):
 
 
 class AssayCondition(Settings):
-    """Something that must hold on the bench for the assay's scores to mean anything; not checked here."""
+    """Something that must be true on the bench for the assay's scores to mean anything; not checked here."""
 
     text: str
     source: str

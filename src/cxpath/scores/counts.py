@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
-from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.data import CellTable, Kind, Reason, ReasonCode, Subkind, TissueRegion
 
 # What each cell counts as once its place is known: nothing in necrosis or benign epithelium ever counts.
 
@@ -105,7 +104,7 @@ def _floored(exact: Decimal, step: str) -> str:
         return str(exact.quantize(Decimal(step), rounding=ROUND_FLOOR))
 
 
-# Which immune cells belong to the tumour: those in its nests and the stroma beside them.
+# Which immune cells belong to the tumour: those in its nests and the stroma next to them.
 
 
 def distance_to_tumour_um(
@@ -119,7 +118,7 @@ def distance_to_tumour_um(
     candidates : bool array, (N,)
         Cells to ask about.
     at_least_um : float
-        Distances of this and below need not be told apart.
+        Distances of this and below need not be distinguished.
     at_most_um : float
         No need to look farther.
 
@@ -133,9 +132,9 @@ def distance_to_tumour_um(
     tumour = countable_kind(cells) == Kind.TUMOUR
     if not tumour.any() or not candidates.any():
         return distance_um
-    beside = candidates & _shares_square(cells, tumour, at_least_um)
-    distance_um[beside] = 0.0
-    asked = candidates & ~beside
+    sharing = candidates & _shares_square(cells, tumour, at_least_um)
+    distance_um[sharing] = 0.0
+    asked = candidates & ~sharing
     if asked.any():
         within_reach = tumour & _around(cells, asked, at_most_um)
         tree = cKDTree(np.column_stack([cells.x_px[within_reach], cells.y_px[within_reach]]))
@@ -147,15 +146,15 @@ def distance_to_tumour_um(
 
 
 def _shares_square(cells: CellTable, tumour: NDArray[np.bool_], within_um: float) -> NDArray[np.bool_]:
-    """Say which cells lie in a square with tumour that is too small to hold two cells farther apart."""
+    """Say which cells lie in a square with tumour that is too small to contain two cells farther apart."""
     place, _ = places_on_lattice(cells, within_um / np.sqrt(2.0) / cells.facts.mpp)
-    holds = np.zeros(int(place.max()) + 1, dtype=bool)
-    holds[place[tumour]] = True
-    return np.asarray(holds[place])
+    with_tumour = np.zeros(int(place.max()) + 1, dtype=bool)
+    with_tumour[place[tumour]] = True
+    return np.asarray(with_tumour[place])
 
 
 def _around(cells: CellTable, asked: NDArray[np.bool_], reach_um: float) -> NDArray[np.bool_]:
-    """Say which cells lie in or beside a square, as wide as the reach, that holds an asked cell."""
+    """Say which cells lie in or next to a square, as wide as the reach, that contains an asked cell."""
     place, columns = places_on_lattice(cells, reach_um / cells.facts.mpp)
     grid = np.zeros((int(place.max()) // columns + 1, columns), dtype=bool)
     grid.ravel()[place[asked]] = True
@@ -338,7 +337,7 @@ def parts_of_immune(
 def why_inadequate(counts: CellCounts, required: int) -> tuple[Reason, ...]:
     """Return why the cells do not suffice for a score, with what to do; empty when they do."""
     if counts.tumour == 0:
-        text = "no viable tumour cell was found: check that the block holds tumour, and the regions drawn"
+        text = "no viable tumour cell was found: check that the block contains tumour, and the regions drawn"
         return (Reason(ReasonCode.NO_TUMOUR, text),)
     if counts.tumour < required:
         found = f"only {counts.tumour} viable tumour cells were found, {required} are required"
@@ -370,7 +369,7 @@ def combined_positive_score(counts: CellCounts) -> float | None:
 class GroupedCounts:
     """Counts of G groups of cells, as in `CellCounts`; int64 arrays of length G.
 
-    `immune_positive` holds the counted ones; stained immune cells far from tumour are in none of them.
+    `immune_positive` contains the counted ones; stained immune cells far from tumour are in none of them.
     """
 
     tumour_positive: NDArray[np.int64]

@@ -15,7 +15,7 @@ from cxpath.scores.counts import CalledCells, GroupedCounts, grouped_counts, pla
 
 @dataclass(frozen=True, eq=False)
 class FieldLattice:
-    """The fields that hold cells; arrays of length F.
+    """The fields that contain cells; arrays of length F.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class FieldLattice:
     def influence(self) -> NDArray[np.float64]:
         """Return by how much the slide's CPS (uncapped) would change without each field.
 
-        Positive where the field raises the score; NaN where nothing but the field holds tumour.
+        Positive where the field raises the score; NaN where nothing but the field contains tumour.
         """
         positive, tumour = self.counts.positive, self.counts.tumour
         rest = (tumour.sum() - tumour).astype(np.float64)
@@ -96,7 +96,7 @@ class FieldBucket:
     name : str
         Such as "1 to below 10".
     fields : int
-        How many fields with viable tumour cells it holds.
+        How many fields with viable tumour cells it contains.
     share_of_tumour_cells : float
         Their share of the slide's viable tumour cells, 0 to 1.
     share_of_positive_cells : float or None
@@ -192,14 +192,14 @@ class Heterogeneity:
     Parameters
     ----------
     fields : int
-        Fields that hold viable tumour cells.
+        Fields that contain viable tumour cells.
     gini : float or None
-        0 when every field holds positive cells in proportion to its tumour cells, near 1 when one small
-        field holds them all; chance alone gives more than 0 where cells are few. None without positives.
+        0 when every field contains positive cells in proportion to its tumour cells, near 1 when one small
+        field contains them all; chance alone gives more than 0 where cells are few. None without positives.
     coefficient_of_variation : float or None
         Of the local ratio over fields, weighted by tumour cells.
     share_of_hottest_tenth : float or None
-        Share of the positive cells in the hottest fields that together hold a tenth of the tumour cells.
+        Share of the positive cells in the hottest fields that together contain a tenth of the tumour cells.
     positive_share_of_hottest : tuple of float
         The same for the hottest twentieth, two twentieths and so on up to all tumour cells; empty without
         positive cells.
@@ -229,9 +229,9 @@ def heterogeneity(lattice: FieldLattice, mpp: float) -> Heterogeneity:
     mpp : float
         Micrometres per level-0 pixel.
     """
-    holds = lattice.counts.tumour > 0
-    tumour = lattice.counts.tumour[holds].astype(np.float64)
-    positive = lattice.counts.positive[holds].astype(np.float64)
+    with_tumour = lattice.counts.tumour > 0
+    tumour = lattice.counts.tumour[with_tumour].astype(np.float64)
+    positive = lattice.counts.positive[with_tumour].astype(np.float64)
     fields, hottest, buckets = len(tumour), _hottest(lattice, mpp), sort_fields(lattice)
     if positive.sum() == 0:
         return Heterogeneity(fields, None, None, None, (), buckets, FEWEST_TUMOUR_CELLS, hottest)
@@ -279,7 +279,7 @@ class InfluentialField:
     """A field and by how much it moves the CPS; places are its top left corner, level-0.
 
     `influence` is the uncapped CPS less the one without the field: positive where the field raises it, None
-    where nothing but the field holds tumour.
+    where nothing but the field contains tumour.
     """
 
     left_px: float

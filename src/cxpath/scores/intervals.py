@@ -16,7 +16,7 @@ from cxpath.scores.settings import SlideErrorSettings
 #
 # Drawing whole fields again and again has, for a ratio of sums, a closed form for infinitely many repeats;
 # it needs no seed and is finite where few fields are positive. Of three or four fields it says next to
-# nothing, so what tissues are like in general stands beside it with a small weight. Knows no classification
+# nothing, so what tissues are like in general is added with a small weight. Knows no classification
 # error.
 
 
@@ -46,7 +46,7 @@ class FieldDispersion:
 
 
 def field_dispersion(positive: NDArray[np.int64], tumour: NDArray[np.int64]) -> FieldDispersion:
-    """Return the spread of `positive` over fields, given the tumour cells each holds.
+    """Return the spread of `positive` over fields, given the tumour cells each contains.
 
     Residuals are positive - ratio x tumour (the linearised ratio estimator, Cochran 1977, 6.4), and the
     variance is their sum of squares times F / (F - 1). Degrees of freedom follow Satterthwaite. To it is
@@ -56,8 +56,8 @@ def field_dispersion(positive: NDArray[np.int64], tumour: NDArray[np.int64]) -> 
     ----------
     positive, tumour : int array, (F,)
     """
-    holds = (tumour > 0) | (positive > 0)
-    y, x = positive[holds].astype(np.float64), tumour[holds].astype(np.float64)
+    with_tumour = (tumour > 0) | (positive > 0)
+    y, x = positive[with_tumour].astype(np.float64), tumour[with_tumour].astype(np.float64)
     total = float(y.sum())
     if total == 0:
         return FieldDispersion(0.0, 1.0)
@@ -385,7 +385,7 @@ def _draw(
     true: Draws, found: Draws, tumour: Draws, called: int, spread: FieldDispersion, prior: Draws,
     rng: np.random.Generator,
 ) -> ScoreDraws:  # fmt: skip
-    """Draw the tissue's score beside the slide's, from the positive cells it is expected to show.
+    """Draw the tissue's score next to the slide's, from the positive cells it is expected to show.
 
     A gamma distribution of the true count's mean and of the fields' variance: Jeffreys' interval of a
     Poisson count where fields differ no more than by chance, wider and skewed where cells cluster. Slide

@@ -1,4 +1,4 @@
-"""The scores beside CPS and TPS (IC, TAP, H-score) and their registry."""
+"""The scores besides CPS and TPS (IC, TAP, H-score) and their registry."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.slide_info import TissueAreas
+from cxpath.data import CellTable, Kind, TissueAreas
 from cxpath.scores.counts import CalledCells, countable_kind, in_uncounted_region
 from cxpath.scores.fields import FieldLattice, lay_fields
 from cxpath.scores.settings import ScoringSettings
 
 # Tumour area in squares, and which share of it stained cells take: the ground of `ic_area` and TAP.
 #
-# A reader judges by eye which part of the tumour area is brown. Here every cell takes an equal share of the
-# small square it lies in, and the tumour area is the squares that hold cells and lie with the tumour. So the
-# numbers follow from cells alone, whatever measured them; no cell outline is needed.
+# A reader estimates by eye which part of the tumour area is brown. Here every cell takes an equal share of
+# the small square it lies in, and the tumour area is the squares that contain cells and lie with the tumour.
+# So the numbers follow from cells alone, whatever measured them; no cell outline is needed.
 
 
 SQUARE_UM = 50.0
@@ -61,10 +60,10 @@ def tumour_area(
     squares = lay_fields(called, square_um)
     apart = in_uncounted_region(called.cells)
     in_square = np.bincount(squares.field_of_cell[~apart], minlength=len(squares.left_px))
-    holds = squares.counts.tumour > 0
-    if not holds.any():
+    with_tumour = squares.counts.tumour > 0
+    if not with_tumour.any():
         return TumourArea(0.0, 0.0, 0.0)
-    near = _within_reach(squares, holds, association_distance_um / square_um)
+    near = _within_reach(squares, with_tumour, association_distance_um / square_um)
     near &= in_square > 0
     one_mm2 = (square_um / 1000.0) ** 2
 
@@ -78,12 +77,12 @@ def tumour_area(
     )
 
 
-def _within_reach(squares: FieldLattice, holds: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
-    """Say which squares lie within `reach` squares, centre to centre, of one that holds tumour."""
+def _within_reach(squares: FieldLattice, with_tumour: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
+    """Say which squares lie within `reach` squares, centre to centre, of one that contains tumour."""
     across = np.rint(squares.left_px / squares.side_px).astype(np.int64)
     down = np.rint(squares.top_px / squares.side_px).astype(np.int64)
     grid = np.ones((int(down.max()) + 1, int(across.max()) + 1), dtype=bool)
-    grid[down[holds], across[holds]] = False
+    grid[down[with_tumour], across[with_tumour]] = False
     return np.asarray(ndimage.distance_transform_edt(grid)[down, across] <= reach * (1 + 1e-9))
 
 
@@ -154,10 +153,10 @@ def grade_percentages(
 #
 # It resembles the IC score of SP142 (clinical brief 1.3, from memory, high confidence; not for cervix), and
 # is not the same: here the stained immune cells are lymphocytes and macrophages alone, since these are what
-# the network recognises, while the manufacturer's IC holds dendritic cells and granulocytes too (methods
+# the network recognises, while the manufacturer's IC contains dendritic cells and granulocytes too (methods
 # text that quotes the Ventana guideline, bio-protocol.org/bio101/r9855594). Where those are stained the
-# value is lower than a reader's. A reader judges the area by eye; how it is counted here says `area_scores`.
-# Not the share of immune cells: see `ic_cells`.
+# value is lower than a reader's. A reader estimates the area by eye; how it is counted here says
+# `area_scores`. Not the share of immune cells: see `ic_cells`.
 
 
 def immune_area_share(area: TumourArea) -> float | None:
@@ -186,7 +185,7 @@ def immune_cell_share(immune_positive: int, immune: int) -> float | None:
 
 # TAP, tumour area positivity: the part of the tumour area that stained tumour or immune cells take, x 100.
 #
-# Clinical brief 1.3: tumour and desmoplastic stroma, judged by eye, read with SP263 in gastric and
+# Clinical brief 1.3: tumour and desmoplastic stroma, estimated by eye, read with SP263 in gastric and
 # oesophageal cancer [S8]. How it is counted here says `area_scores`.
 
 
@@ -196,7 +195,7 @@ def tumour_area_positivity(area: TumourArea) -> float | None:
     return 100.0 * taken / area.area_mm2 if area.area_mm2 > 0 else None
 
 
-# The scores beside CPS and TPS: one function and one entry each. Report, JSON, cohort and assays iterate.
+# The scores besides CPS and TPS: one function and one entry each. Report, JSON, cohort and assays iterate.
 
 
 NO_AREA = "the scored tissue area is not known: score a slide, not cells alone"
@@ -208,7 +207,7 @@ NO_MEMBRANE = "no membrane was measured on a tumour cell"
 
 @dataclass(frozen=True, eq=False)
 class ScoreBasis:
-    """What the scores beside CPS and TPS are made of.
+    """What the scores besides CPS and TPS are made of.
 
     Parameters
     ----------
@@ -238,7 +237,7 @@ class ScoreBasis:
 
 @dataclass(frozen=True)
 class ScoreDefinition:
-    """One score beside CPS and TPS.
+    """One score besides CPS and TPS.
 
     Parameters
     ----------
@@ -265,7 +264,7 @@ Compute = Callable[[ScoreBasis], float | str]
 
 
 def score(key: str, label: str, *, assay_bound: bool) -> Callable[[Compute], Compute]:
-    """Register a score beside CPS and TPS."""
+    """Register a score besides CPS and TPS."""
 
     def registered(compute: Compute) -> Compute:
         OTHER_SCORES[key] = ScoreDefinition(key, label, compute, assay_bound)

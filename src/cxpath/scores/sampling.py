@@ -9,8 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.reasons import Reason
+from cxpath.data import CellTable, Kind, Reason
 from cxpath.scores.counts import (
     MAXIMUM,
     CalledCells,
@@ -133,12 +132,12 @@ class FieldSample:
 
     @property
     def _unseen(self) -> float:
-        """Positive cells that half a positive field of each stratum would hold among its unread ones."""
+        """Positive cells that half a positive field of each stratum would contain among its unread ones."""
         half = 0.5 / (self.drawn + 1.0)
         return float(((self.sizes - self.drawn) * half * self.spreads / np.sqrt(half * (1 - half))).sum())
 
     def interval(self, level: float) -> tuple[float, float]:
-        """Return the interval of the CPS that reading the whole slide would give; it holds the estimate.
+        """Return the interval of the CPS that reading the whole slide would give; it contains the estimate.
 
         Parameters
         ----------
@@ -244,7 +243,7 @@ def why_enough(sample: FieldSample, cutoffs: Sequence[float], settings: Sampling
     return ""
 
 
-# A slide's score from a sample of its tiles: counts are estimates of what the whole slide holds.
+# A slide's score from a sample of its tiles: counts are estimates of what the whole slide contains.
 
 
 METHOD = "; sampling: stratified Horvitz-Thompson/1"
@@ -373,7 +372,7 @@ def _estimated_counts(called: CalledCells, sample: FieldSample, tiles: SampledTi
 
 
 def _widened(draws: ScoreDraws, sample: FieldSample) -> ScoreDraws:
-    """Add to the slide's draws that only a sample was read; fields as a sample of the tumour hold it already.
+    """Add to the slide's draws that only a sample was read; intervals of the tissue contain that already.
 
     Where no positive cell was seen, both get what may lie in unread fields.
     """

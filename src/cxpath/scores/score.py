@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.reasons import Reason, ReasonCode, coded
-from cxpath.data.slide_info import TissueAreas
+from cxpath.data import CellTable, Kind, Reason, ReasonCode, TissueAreas, coded
 from cxpath.errors import ConfigurationError
 from cxpath.scores.counts import (
     MAXIMUM,
@@ -51,7 +49,7 @@ from cxpath.scores.settings import (
     CutoffVerdict,
     ScoringSettings,
     borderline_rule,
-    judge,
+    decide_cutoff,
     slide_error_of,
     threshold_of,
     with_threshold_of,
@@ -111,7 +109,7 @@ def sensitivity_panel(
     stained_threshold, association_distance_um : float
         The choices that were made.
     distance_um : float array, (N,)
-        How far immune cells lie from tumour, told apart from half to twice the association distance.
+        How far immune cells lie from tumour, distinguished from half to twice the association distance.
     least_completeness : float
         Share of the outline that must be stained under the stricter membrane rule.
     cutoffs : sequence of Cutoff
@@ -204,12 +202,12 @@ class SlideScore:
     cps, tps : ScoreEstimate or None
         None on a slide that is not evaluable: never 0.
     others : mapping of str to float
-        The registered scores beside CPS and TPS (`OTHER_SCORES`) that have a value, by key; `null_because`
+        The registered scores besides CPS and TPS (`OTHER_SCORES`) that have a value, by key; `null_because`
         says why one is not there.
     h_score_grades : mapping of str to float, or None
         Of another marker than PD-L1: percentage of tumour cells that are 0, 1+, 2+ and 3+.
     null_because : mapping of str to str
-        Why a score beside CPS and TPS is null, by its name.
+        Why a score besides CPS and TPS is null, by its name.
     influence : tuple of InfluentialField
     heterogeneity : Heterogeneity or None
     sensitivity : tuple of SensitivityCase
@@ -333,7 +331,7 @@ def score_cells(
     Returns
     -------
     SlideScore
-        Not evaluable, with reasons and without scores, when `already_because` holds any or when too few
+        Not evaluable, with reasons and without scores, when `already_because` contains any or when too few
         viable tumour cells were found.
     """
     settings = with_threshold_of(cells, settings or ScoringSettings())
@@ -370,7 +368,7 @@ def _counts_of(called: CalledCells, chosen: NDArray[np.bool_], lattice: FieldLat
 
 
 def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDArray[np.float64]:
-    """Return how far immune cells lie from tumour, told apart from half to twice the association distance."""
+    """Return how far immune cells lie from tumour, from half to twice the association distance."""
     immune = countable_kind(cells) == Kind.IMMUNE
     nearest_um, farthest_um = (
         association_distance_um / DISTANCE_CHANGE,
@@ -395,16 +393,23 @@ def score_fields(cells: CellTable, settings: ScoringSettings) -> FieldLattice:
 
 
 def estimate_cps(
-    counts: CellCounts, draws: ScoreDraws, settings: ScoringSettings, cutoffs: Sequence[Cutoff]
+    counts: CellCounts,
+    draws: ScoreDraws,
+    settings: ScoringSettings,
+    cutoffs: Sequence[Cutoff],
+    reviewed: float | None = None,
 ) -> ScoreEstimate | None:
-    """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell."""
-    value = combined_positive_score(counts)
+    """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell.
+
+    A `reviewed` CPS stands in the place of the counted one.
+    """
+    value = combined_positive_score(counts) if reviewed is None else reviewed
     if value is None:
         return None
     estimate = _estimate(value, draws, settings)
     rule = borderline_rule(settings)
     verdicts = tuple(
-        judge(value, estimate.interval_tissue, draws.probability_at_least(cut.value), cut, rule)
+        decide_cutoff(value, estimate.interval_tissue, draws.probability_at_least(cut.value), cut, rule)
         for cut in cutoffs
     )
     return replace(estimate, cutoffs=verdicts)

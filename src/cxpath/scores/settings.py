@@ -10,9 +10,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from cxpath.data.cells import CellTable
-from cxpath.data.reads import ScoreMap
-from cxpath.data.settings import Settings
+from cxpath.data import CellTable, ScoreMap, Settings
 
 # Cut-offs of a score: met, not met or uncertain, and whether that is near enough to ask a pathologist.
 
@@ -92,7 +90,7 @@ class BorderlineRule:
         return self.tail if cutoff / self.fold <= score <= cutoff * self.fold else self.tail_beyond
 
 
-def judge(
+def decide_cutoff(
     score: float,
     interval: tuple[float, float],
     probability: float,
@@ -126,11 +124,11 @@ def judge(
     return CutoffVerdict(cutoff, sides if decided else Decision.UNCERTAIN, probability, borderline=asks)
 
 
-# A laboratory's own map from the CPS to what its readers say: shown beside the CPS, never in its place.
+# A laboratory's own map from the CPS to what its readers say: shown next to the CPS, never in its place.
 #
 # The CPS is a ratio of cells, and cut-offs are defined for that ratio, unrounded. What a map makes of it is
-# the laboratory's scale and no CPS; it decides nothing. A map holds for the scores it was fitted to, so that
-# one made for another model, assay or setting is refused.
+# the laboratory's scale and no CPS; it decides nothing. A map is valid for the scores it was fitted to, so
+# that one made for another model, assay or setting is refused.
 
 
 BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-off is decided on it"
@@ -265,7 +263,7 @@ class SamplingSettings(Settings):
     """Coverage that the sampling interval aims at."""
 
     clear_level: float = Field(default=0.99, gt=0.5, lt=1)
-    """Reading stops, too, when the sampling interval of this level holds no cut-off."""
+    """Reading stops, too, when the sampling interval of this level contains no cut-off."""
 
     seed: int = 20_261_125
     """Of drawing the fields: the same slide is sampled the same way."""
@@ -383,7 +381,7 @@ class ScoringSettings(Settings):
     """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
 
     laboratory_map: LaboratoryMapSettings | None = None
-    """The laboratory's own scale, shown beside the CPS; written by `cxpath agree calibrate --map`."""
+    """The laboratory's own scale, shown next to the CPS; written by `cxpath agree calibrate --map`."""
 
 
 def borderline_rule(settings: ScoringSettings) -> BorderlineRule:

@@ -36,7 +36,7 @@ def one_line(error: Exception, path: Path) -> str:
 
 
 def _without_names(message: str, path: Path) -> str:
-    """Leave out the file and those beside it: a name is what a pseudonym hides."""
+    """Leave out the file and those next to it: a name is what a pseudonym hides."""
     message = message.replace(str(path), "the file")
     for folder in {path.parent, path.parent.absolute(), path.parent.resolve()}:
         if folder.name:  # up to where the message goes on

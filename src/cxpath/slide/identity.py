@@ -66,8 +66,8 @@ def key_of(files: Sequence[Path]) -> str:
     for file in files:
         state = file.stat()
         times = f"{state.st_mtime_ns}\0{state.st_ctime_ns}"
-        told = f"{file.resolve()}\0{state.st_dev}\0{state.st_ino}\0{state.st_size}\0{times}\0"
-        facts.update(told.encode(errors="backslashreplace"))
+        fact = f"{file.resolve()}\0{state.st_dev}\0{state.st_ino}\0{state.st_size}\0{times}\0"
+        facts.update(fact.encode(errors="backslashreplace"))
     return facts.hexdigest()
 
 

@@ -82,7 +82,7 @@ def decode(stream: bytes, width: int, height: int, shrink: int, into: Picture | 
             raise DamagedStreamError(str(error)) from error
         pixels = simplejpeg.decode_jpeg(stream, *how, strict=False)
     if pixels.shape != into.shape:
-        raise DamagedStreamError(f"it holds {pixels.shape[1]} x {pixels.shape[0]} px")
+        raise DamagedStreamError(f"it contains {pixels.shape[1]} x {pixels.shape[0]} px")
     return pixels
 
 
@@ -222,10 +222,10 @@ def _tag(frame: Any, code: int) -> int:
     return 1 if tag is None else int(tag.value)
 
 
-# JPEG streams as TIFF tiles hold them: their headers read, and made whole so that any decoder reads them.
+# JPEG streams as TIFF tiles contain them: their headers read, and made whole so that any decoder reads them.
 #
-# Tiles are abbreviated (their tables lie elsewhere in the file), and what their colours are often stands in
-# the TIFF alone. Knows bytes; knows no TIFF, no file and no pixels.
+# Tiles are abbreviated (their tables lie elsewhere in the file), and what their colours are is often recorded
+# in the TIFF alone. Knows bytes; knows no TIFF, no file and no pixels.
 
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA

@@ -48,7 +48,7 @@ class OpenFile:
     def read(self, length: int, place: int) -> bytes:
         """Return up to `length` bytes from `place` on; fewer only at the end of the file.
 
-        Memory is set aside for what the file holds, whatever a damaged length says.
+        Memory is set aside for what the file contains, whatever a damaged length says.
         """
         length = min(length, self._size - place)
         if length <= 0:
@@ -146,7 +146,7 @@ class TileHead:
     Parameters
     ----------
     found : bytes
-        As it stands in the file.
+        As stored in the file.
     completed : bytes
         A head that stands alone.
     """
@@ -240,7 +240,7 @@ class TileStreams:
         except StreamError as error:
             raise DamagedTileError(number, error) from error
         if (head.width_px, head.height_px) != (level.tile_width_px, level.tile_height_px):
-            raise NotFastError(f"a tile holds {head.width_px} x {head.height_px} px")
+            raise NotFastError(f"a tile contains {head.width_px} x {head.height_px} px")
         return TileHead(head.data, completed)
 
 
@@ -321,6 +321,22 @@ class JpegTiles:
             raise UnreadableSlideError(
                 f"{self.shown}: cannot be read: {error.strerror}", "check the disk or the network share"
             ) from error
+
+    def stored(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, made a JPEG file that stands alone.
+
+        None where the level's edge cuts it, where it was never written, or where it is damaged or stored in a
+        way that is left to the library.
+        """
+        file, level = self._file, self.levels[index]
+        if file is None or not (0 <= column < level.whole_across and 0 <= row < level.whole_down):
+            return None
+        number = row * level.across + column
+        try:
+            (stream,) = self._streams[index].read(file, range(number, number + 1))
+        except (DamagedTileError, NotFastError, OSError):
+            return None
+        return stream.whole if stream else None
 
     def _region(
         self, file: OpenFile, index: int, shrink: int, x_px: int, y_px: int, width: int, height: int

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
+from cxpath.slide.colour import DAMAGED_PROFILE, PROFILE_ERRORS
 from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.privacy import allowed_properties
 from cxpath.slide.resample import on_white
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_openslide
-from cxpath.slide.slide import Level, Slide, SlideFacts, levels_of
+from cxpath.slide.slide import FastPath, Level, Slide, SlideFacts, levels_of
 from cxpath.slide.tiff import stated_in_page
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
@@ -111,7 +112,7 @@ def tiff_pages(path: Path, levels: Sequence[Level]) -> Iterator[Mapping[int, Any
         yield _matched(tiff, levels)
 
 
-def told_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, tuple[str, ...]]:
+def stated_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, tuple[str, ...]]:
     """Return what the page that is level 0 states of its resolution, and a warning of larger pictures.
 
     OpenSlide passes on the tags of the first page, and reads it and its smaller copies: where level 0 is
@@ -130,7 +131,7 @@ def told_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, 
         return None, ()
     if not is_larger:
         return stated, ()
-    larger = f"the file holds a larger picture of {largest[0]} x {largest[1]} px"
+    larger = f"the file contains a larger picture of {largest[0]} x {largest[1]} px"
     return stated, (f"{larger}; its first one of {own[0]} x {own[1]} px is read",)
 
 
@@ -172,10 +173,13 @@ class OpenSlideSlide(Slide):
         super().__init__(facts)
         self._downsamples: tuple[float, ...] = handle.level_downsamples
         self._handles = OpenSlideHandles(facts.path, handle)
-        if facts.vendor in _VENDORS_OF_PLAIN_TILES:
-            with tiff_pages(facts.path, self.levels) as pages:
-                aperio = facts.vendor == "aperio"
-                self._take_fast_path(pages, ColourRule(markers_count=False), fills_gaps=aperio)
+
+    def _find_fast_path(self) -> FastPath | None:
+        path, vendor = self._facts.path, self._facts.vendor
+        if vendor not in _VENDORS_OF_PLAIN_TILES:
+            return None
+        with tiff_pages(path, self.levels) as pages:
+            return self._proved(pages, ColourRule(markers_count=False), fills_gaps=vendor == "aperio")
 
     def close(self) -> None:
         """Close the file."""
@@ -258,7 +262,7 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
     stated = stated_in_openslide(properties)
     warnings: tuple[str, ...] = ()
     if properties.get(openslide.PROPERTY_NAME_VENDOR) == "generic-tiff":
-        stated, warnings = told_by_level_0(path, levels[0])
+        stated, warnings = stated_by_level_0(path, levels[0])
     return SlideFacts(
         path=path,
         name=name,
@@ -270,7 +274,17 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
         properties=allowed_properties(properties),
         bounds_px=_bounds(properties),
         warnings=warnings,
+        icc_profile=_icc_profile(handle),
     )
+
+
+def _icc_profile(handle: openslide.OpenSlide) -> bytes:
+    """Return the embedded profile; one that Pillow cannot read as bytes that are none."""
+    try:
+        profile = handle.color_profile
+        return profile.tobytes() if profile else b""
+    except PROFILE_ERRORS:
+        return DAMAGED_PROFILE
 
 
 def _properties(handle: openslide.OpenSlide) -> dict[str, str]:

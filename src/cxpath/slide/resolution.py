@@ -48,7 +48,7 @@ class StatedResolution:
 
 @dataclass(frozen=True)
 class Resolution:
-    """The micrometres per pixel that hold, their source, and what a reader of the result should know."""
+    """The micrometres per pixel that apply, their source, and what a reader of the result should know."""
 
     mpp: float
     source: str

@@ -17,8 +17,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import SlideInfo
+from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
+from cxpath.slide.colour import Icc, ManagedColour, managed_colour
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
@@ -329,6 +330,17 @@ class FastPath:
             self._note(f"level {index}: {error}")
             return None
 
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of a level's stored JPEG tiles; None when it is not fast."""
+        level = self._tiles.levels.get(index) if self._tiles else None
+        return (level.tile_width_px, level.tile_height_px) if level else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return a tile as it is stored, as `JpegTiles.stored` does; None when the level is not fast."""
+        if self._tiles is None or index not in self._tiles.levels:
+            return None
+        return self._tiles.stored(index, column, row)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._tiles:
@@ -385,7 +397,7 @@ def find_fast_path(
         else:
             described[index] = level
     if not described:
-        return FastPath(None, library, _told(reasons))
+        return FastPath(None, library, _text_of(reasons))
     tiles = JpegTiles(path, shown, described, colours)
     for index in described:
         reason = _why_not(tiles, index, fetch)
@@ -395,8 +407,8 @@ def find_fast_path(
             del tiles.levels[index]
             reasons[index] = reason
     if reasons:
-        _log.info("levels read through %s: %s", library, _told(reasons))
-    return FastPath(tiles if tiles.levels else None, library, _told(reasons))
+        _log.info("levels read through %s: %s", library, _text_of(reasons))
+    return FastPath(tiles if tiles.levels else None, library, _text_of(reasons))
 
 
 def _why_not(tiles: JpegTiles, index: int, fetch: Fetch) -> str | None:
@@ -427,7 +439,7 @@ def _difference(tiles: JpegTiles, index: int, number: int, fetch: Fetch) -> floa
     return float(np.abs(own.astype(np.int16) - fetch(index, x_px, y_px, width, height)).mean())
 
 
-def _told(reasons: Mapping[int, str]) -> str:
+def _text_of(reasons: Mapping[int, str]) -> str:
     """Return the reasons on one line, levels with the same one together."""
     levels_of: dict[str, list[str]] = {}
     for index, reason in reasons.items():
@@ -469,6 +481,8 @@ class SlideFacts:
         x, y, width, height of the scanned part; None for the whole.
     warnings : tuple of str
         What a reader of the result should know; free of file names.
+    icc_profile : bytes
+        The profile embedded in the file; empty without one.
     """
 
     path: Path
@@ -481,6 +495,7 @@ class SlideFacts:
     properties: dict[str, str] = field(default_factory=dict)
     bounds_px: tuple[int, int, int, int] | None = None
     warnings: tuple[str, ...] = ()
+    icc_profile: bytes = b""
 
     @property
     def shown(self) -> str:
@@ -504,7 +519,15 @@ class Slide(ABC):
         self._facts = facts
         self.levels = facts.levels
         self.warnings: tuple[str, ...] = (*facts.warnings, *facts.resolution.warnings)
-        self._fast: FastPath | None = None
+        self._fast_once: list[FastPath | None] = []
+        self._fast_lock = threading.Lock()
+        self._closed = False
+        self._colour = ManagedColour()
+
+    def manage_colour(self, icc: Icc) -> None:
+        """Say what is done with an embedded ICC profile; `open_slide` does so before anything is read."""
+        self._colour = managed_colour(self._facts.icc_profile, icc)
+        self.warnings = (*self.warnings, *self._colour.warnings)
 
     @property
     def mpp(self) -> float:
@@ -540,6 +563,7 @@ class Slide(ABC):
             level_downsamples=tuple(level.downsample for level in self.levels),
             bounds_px=facts.bounds_px or (0, 0, self.width_px, self.height_px),
             properties=facts.properties,
+            colour=self._colour.profile,
         )
 
     def read(self, x_px: float, y_px: float, width: int, height: int, mpp: float) -> NDArray[np.uint8]:
@@ -547,7 +571,8 @@ class Slide(ABC):
 
         Each pixel is the mean of the light on its footprint, taken from the coarsest stored level that
         is still fine enough; where the slide is coarser than asked, light is interpolated linearly.
-        Outside the scan and where it is transparent the slide is white.
+        Outside the scan and where it is transparent the slide is white. Colours are sRGB where the slide has
+        an ICC profile and `open_slide` was not told to ignore it.
 
         Parameters
         ----------
@@ -577,19 +602,45 @@ class Slide(ABC):
         source = Source(index, self.levels[index], self._shrink(index, factor, x_px, y_px))
         along_x = Sampling.snapped(x_px / source.factor_x, factor / source.factor_x, width)
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
-        return self._sample(source, along_y, along_x)
+        rgb = self._sample(source, along_y, along_x)
+        return self._colour.transform.apply(rgb) if self._colour.transform else rgb
+
+    def tile_size(self, index: int) -> Size | None:
+        """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
+        return self._fast.tile_size(index) if self._fast else None
+
+    def stored_tile(self, index: int, column: int, row: int) -> bytes | None:
+        """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
+
+        None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
+        one, or colours that an ICC profile changes; `read` gives its pixels then.
+        """
+        if self._colour.transform:
+            return None
+        return self._fast.stored_tile(index, column, row) if self._fast else None
 
     @property
     def reader_path(self) -> ReaderPath:
         """How pixels are read, so far: by the fast path or the library, and why."""
-        return self._fast.reader_path if self._fast else ReaderPath(self._library)
+        fast = self._fast
+        return fast.reader_path if fast else ReaderPath(self._library)
 
-    def _take_fast_path(
-        self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False
-    ) -> None:
-        """Read by the fast path from now on where it gives what the library gives; readers call it last."""
+    @property
+    def _fast(self) -> FastPath | None:
+        """The fast path, found and proved when the first pixels are wanted: most of opening would be that."""
+        with self._fast_lock:
+            if not self._fast_once and not self._closed:
+                self._fast_once.append(self._find_fast_path())
+            return self._fast_once[0] if self._fast_once else None
+
+    def _find_fast_path(self) -> FastPath | None:
+        """Return the way to read quicker than the library; readers that know one say so."""
+        return None
+
+    def _proved(self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False) -> FastPath:
+        """Return the fast path over these pages, for levels on which it gives what the library gives."""
         path, shown = self._facts.path, self._facts.shown
-        self._fast = find_fast_path(
+        return find_fast_path(
             path, shown, self.levels, pages, colours, self._fetch, self._library, fills_gaps=fills_gaps
         )
 
@@ -601,8 +652,9 @@ class Slide(ABC):
         """
         level = self.levels[index]
         most = factor / max(level.factor_x, level.factor_y) * (1 + _TOLERANCE)
-        fast = self._fast.shrinks(index) if self._fast else ()
-        shrink = max((shrink for shrink in fast if shrink <= most), default=1)
+        fast = self._fast
+        shrinks = fast.shrinks(index) if fast else ()
+        shrink = max((shrink for shrink in shrinks if shrink <= most), default=1)
         whole_blocks = shrink > 1 and most - shrink <= 2 * shrink * _TOLERANCE
         blocks = (x_px / (level.factor_x * shrink), y_px / (level.factor_y * shrink))
         across = any(abs(place - round(place)) > _TOLERANCE for place in blocks)
@@ -631,8 +683,8 @@ class Slide(ABC):
 
     def _obtain(self, source: Source, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
         """Get pixels of a source by the fast path, or else of its level by the library."""
-        if self._fast:
-            region = self._fast.read(source.index, source.shrink, x_px, y_px, width, height)
+        if fast := self._fast:
+            region = fast.read(source.index, source.shrink, x_px, y_px, width, height)
             if region is not None:
                 return region
         return shrunk_region(source, self._fetch, x_px, y_px, width, height)
@@ -648,8 +700,10 @@ class Slide(ABC):
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
-        if self._fast:
-            self._fast.close()
+        with self._fast_lock:
+            self._closed = True
+            for fast in filter(None, self._fast_once):
+                fast.close()
 
     def __enter__(self) -> Self:
         return self

@@ -19,12 +19,13 @@ import tifffile
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
+from cxpath.slide.colour import TAG
 from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule, TileCache
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
 from cxpath.slide.resample import WHITE, on_white, overlay
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_ome, stated_in_tag_values
-from cxpath.slide.slide import Slide, SlideFacts, levels_of
+from cxpath.slide.slide import FastPath, Slide, SlideFacts, levels_of
 
 # The directories of a TIFF, checked before any library reads them.
 #
@@ -71,7 +72,7 @@ _NAMES = {
     _EXTRA_SAMPLES: "ExtraSamples",
     339: "SampleFormat",
 }
-"""Tags that must hold whole numbers for a library to read the picture as it was meant."""
+"""Tags that must contain whole numbers for a library to read the picture as it was meant."""
 
 _SINGLE = {_WIDTH, _LENGTH, 259, 262, _SAMPLES, 278, _PLANAR, 317, _TILE_WIDTH, _TILE_LENGTH}
 """Tags of one value, which libraries read as a number."""
@@ -144,7 +145,7 @@ def tiff_damage(path: Path) -> str:
 
 
 def unspecified_samples(path: Path) -> bool:
-    """Say whether the first picture has samples beside its colours that are not declared as transparency.
+    """Say whether the first picture has samples besides its colours that are not declared as transparency.
 
     Libraries take the fourth of four for transparency whatever the file declares.
     """
@@ -330,8 +331,10 @@ class TiffSlide(Slide):
         self._stored = stored
         self._lock = threading.Lock()
         self._cache = TileCache(_CACHE_BYTES)
-        pages = {index: planes.pages[0] for index, planes in enumerate(stored) if planes.axes == "YXS"}
-        self._take_fast_path(pages, ColourRule(markers_count=True))
+
+    def _find_fast_path(self) -> FastPath:
+        side_by_side = ((index, one.pages[0]) for index, one in enumerate(self._stored) if one.axes == "YXS")
+        return self._proved(dict(side_by_side), ColourRule(markers_count=True))
 
     def close(self) -> None:
         """Close the file."""
@@ -371,7 +374,7 @@ class TiffSlide(Slide):
         width, height, _, _ = tile_grid(frame)
         stated = _stated_size(data) if int(frame.compression) in _KNOWN_PICTURES else None
         if stated and stated[0] * stated[1] > _MOST_SURPLUS * width * height:
-            raise ValueError(f"a tile of {width} x {height} px holds {stated[0]} x {stated[1]} px")
+            raise ValueError(f"a tile of {width} x {height} px contains {stated[0]} x {stated[1]} px")
 
     def _decode(self, page: Any, segment: int) -> NDArray[np.uint8]:
         length = page.databytecounts[segment]
@@ -426,7 +429,7 @@ def _stated_size(data: bytes) -> tuple[int, int] | None:
 
 @contextmanager
 def opened_tiff(path: Path, shown: str) -> Iterator[tifffile.TiffFile]:
-    """Open a TIFF to make a slide of; closed again, and any trouble told in one line, when that fails."""
+    """Open a TIFF to make a slide of; closed again, and any trouble reported in one line, when that fails."""
     tiff = None
     try:
         tiff = tifffile.TiffFile(path, _multifile=False)
@@ -477,7 +480,7 @@ def _close(tiff: tifffile.TiffFile | None) -> None:
 
 
 _RGB_AXES = {"YXS": "S", "SYX": "S", "CYX": "C"}
-"""Order of axes to the axis that holds the samples."""
+"""Order of axes to the axis that contains the samples."""
 
 
 _MOST_FRAMES = 100_000
@@ -499,7 +502,7 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
     Raises
     ------
     UnreadableSlideError
-        When the file is damaged or holds no 8-bit RGB picture.
+        When the file is damaged or contains no 8-bit RGB picture.
     ResolutionError
         See `resolve`.
     """
@@ -517,8 +520,15 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
             vendor="ome",
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated, shown),
+            icc_profile=icc_profile(series.keyframe),
         )
         return TiffSlide(facts, tiff, stored)
+
+
+def icc_profile(page: Any) -> bytes:
+    """Return the ICC profile of a page; empty without one."""
+    tag = page.tags.get(TAG)
+    return tag.value if tag and isinstance(tag.value, bytes) else b""
 
 
 def _refuse_absurd_counts(xml: str, tiff: tifffile.TiffFile, shown: str) -> None:
@@ -531,7 +541,7 @@ def _refuse_absurd_counts(xml: str, tiff: tifffile.TiffFile, shown: str) -> None
             complaint = f"what is not XML: {error}"
     if complaint:
         raise UnreadableSlideError(
-            f"{shown}: damaged: its OME-XML holds {complaint}", "copy or export the file again"
+            f"{shown}: damaged: its OME-XML contains {complaint}", "copy or export the file again"
         )
 
 
@@ -612,7 +622,8 @@ def open_plain_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlid
             vendor="tiff",
             levels=levels_of([level.size for level in stored], shown),
             resolution=resolve(mpp, stated_in_page(page), shown),
-            warnings=(f"the file holds {others + 1} pictures; the first one is read",) if others else (),
+            warnings=(f"the file contains {others + 1} pictures; the first one is read",) if others else (),
+            icc_profile=icc_profile(page),
         )
         return TiffSlide(facts, tiff, stored)
 

@@ -1,1 +1,5 @@
 """Synthetic tissue and slides whose every cell is known."""
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach_stub(__name__, __file__)

@@ -21,7 +21,7 @@ PENS: tuple[tuple[float, float, float], ...] = (
 def lay_artefacts(
     rng: np.random.Generator, od: FloatImage, artefacts: Artefacts, mpp: float
 ) -> tuple[FloatImage, NDArray[np.bool_]]:
-    """Return the optical density with artefacts, and the pixels in which cells cannot be judged."""
+    """Return the optical density with artefacts, and the pixels in which cells cannot be evaluated."""
     spoiled = np.zeros(od.shape[:2], bool)
     if artefacts.fold:
         od, spoiled = _fold(rng, od, spoiled, mpp)

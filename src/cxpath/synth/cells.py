@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import Delaunay, cKDTree
 
-# CellPlan: the list of all drawn cells with everything their look depends on, in world micrometres.
+# CellPlan: the list of all synthetic cells with everything their look depends on, in world micrometres.
 #
 # One structured array, one record a cell; cheap to select and to join. Knows no pixels.
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.synth.artefacts import lay_artefacts
 from cxpath.synth.layout import REGION_OF_GROUND, STEP_UM, Layout
 from cxpath.synth.noise import points_in_map
@@ -18,7 +18,7 @@ from cxpath.synth.painting import paint
 from cxpath.synth.recipe import FieldRecipe, random_recipe, with_rare_appearances
 from cxpath.synth.world import Window, World, build_world
 
-# SyntheticField: one drawn picture of tissue and the exact truth about it.
+# SyntheticField: one synthetic picture of tissue and the exact truth about it.
 
 
 REGION_STRIDE_PX = 8
@@ -88,7 +88,8 @@ class SyntheticField:
     region : uint8 array, (height / 8, width / 8)
         `TissueRegion` of each 8 by 8 pixel square; `UNKNOWN` is glass or unreadable tissue.
     ignore : bool array, (height / 8, width / 8)
-        Squares in which cells are drawn but not to be learned from or judged (blurred, under pen, crushed).
+        Squares in which cells are painted but not to be learned from or evaluated (blurred, under pen,
+        crushed).
     """
 
     rgb: NDArray[np.uint8]
@@ -98,11 +99,11 @@ class SyntheticField:
     ignore: NDArray[np.bool_]
 
 
-# make_field: one training field and its truth, from a recipe and dice.
+# make_field: one training field and its truth, from a recipe and a generator.
 
 
 MARGIN_UM = 24.0
-"""Tissue drawn around the field, so that cells at its border have neighbours."""
+"""Tissue made around the field, so that cells at its border have neighbours."""
 
 
 def make_field(recipe: FieldRecipe, rng: np.random.Generator) -> SyntheticField:
@@ -171,10 +172,10 @@ def _squares(spoiled: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(cut.reshape(rows, REGION_STRIDE_PX, columns, REGION_STRIDE_PX).any(axis=(1, 3)))
 
 
-# A training field as a slide reader delivers it: drawn at a scanner's µm/px, brought to the network's.
+# A training field as a slide reader delivers it: made at a scanner's µm/px, brought to the network's.
 #
 # Fine scans grow sharp and quiet when they shrink, coarse ones soft when they grow, and their compression
-# shows at another scale; a network that only saw pictures drawn at its own µm/px meets neither.
+# shows at another scale; a network that only saw pictures made at its own µm/px meets neither.
 
 
 NETWORK_MPP = (0.45, 0.55)

@@ -1,7 +1,7 @@
-"""Real H&E tiles with labelled nuclei: reading them, what a label may teach, and which patient is held out.
+"""Real H&E tiles with labelled nuclei: label classes, and which patients are held out.
 
-A label is a *set* of classes: where a data set does not tell plasma cells from lymphocytes, neither may a
-network be told. Knows nothing of stains or of networks.
+A label is a *set* of classes: where a data set does not separate plasma cells from lymphocytes, a network
+must not either. Knows nothing of stains or of networks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.data.cells import Kind
 from cxpath.errors import MissingFileError, TissueTileError
 
 
@@ -49,7 +50,11 @@ LABELS: tuple[NucleusLabel, ...] = (
     ),
     NucleusLabel("macrophage", frozenset({"macrophage"}), Tissue.IMMUNE),
 )
-"""Stromal dots exclude macrophages: taught as possible there, a third of stroma becomes macrophage."""
+"""Stromal dots exclude macrophages: trained as possible there, a third of stroma becomes macrophage."""
+
+_KIND_OF_TISSUE = {Tissue.EPITHELIUM: Kind.TUMOUR, Tissue.IMMUNE: Kind.IMMUNE, Tissue.STROMA: Kind.OTHER}
+KIND_OF_LABEL = np.array([_KIND_OF_TISSUE[label.tissue] for label in LABELS], np.uint8)
+"""For each of `LABELS`, the class whose rule decides the staining of its cells."""
 
 LABEL_NUMBER = {label.name: number for number, label in enumerate(LABELS)}
 
@@ -152,10 +157,10 @@ def part_of(source: TissueSource, name: str, patient: str) -> Part:
         if name in source.calibrate:
             return Part.CALIBRATE
         return Part.VALIDATE if name in source.validate else Part.TRAIN
-    drawn = int(hashlib.sha256(f"{source.name} {patient}".encode()).hexdigest(), 16) % 20
-    if drawn < _CALIBRATE_OF_20:
+    bucket = int(hashlib.sha256(f"{source.name} {patient}".encode()).hexdigest(), 16) % 20
+    if bucket < _CALIBRATE_OF_20:
         return Part.CALIBRATE
-    return Part.VALIDATE if drawn < _CALIBRATE_OF_20 + _VALIDATE_OF_20 else Part.TRAIN
+    return Part.VALIDATE if bucket < _CALIBRATE_OF_20 + _VALIDATE_OF_20 else Part.TRAIN
 
 
 def read_tiles(
@@ -173,7 +178,7 @@ def read_tiles(
     Raises
     ------
     MissingFileError
-        When a source's folder holds no tile, or a tile has no labels.
+        When a source's folder contains no tile, or a tile has no labels.
     TissueTileError
         When a picture or its labels cannot be read in full.
     """
@@ -191,7 +196,7 @@ def read_tiles(
 
 
 def read_tile(picture: Path, source: TissueSource) -> LabelledTile:
-    """Read one picture and the CSV of the same name beside it; see `read_tiles` for what it raises."""
+    """Read one picture and the CSV of the same name next to it; see `read_tiles` for what it raises."""
     bgr = cv2.imread(str(picture), cv2.IMREAD_COLOR)
     if bgr is None:
         raise TissueTileError(f"{picture}: not a picture that can be read", "fetch the tile again")

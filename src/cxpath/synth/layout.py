@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import TissueRegion
+from cxpath.data import TissueRegion
 from cxpath.synth.noise import FloatImage, smooth_field
 from cxpath.synth.recipe import TissueMix
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import Direction
+from cxpath.data import Direction
 from cxpath.synth.noise import periodic_texture
 
-# The scanner: from optical density to the picture a file holds.
+# The scanner: from optical density to the picture a file contains.
 #
 # White balance, gamma, blur, chromatic shift, sharpening, sensor noise, JPEG. Knows nothing of tissue.
 

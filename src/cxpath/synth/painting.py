@@ -23,7 +23,7 @@ from cxpath.synth.world import Window, World
 
 BUCKET_PX = 4
 STACK_VALUES = 60_000
-"""Values a stack may hold, so that it stays in the processor's cache."""
+"""Values a stack may contain, so that it stays in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind, Subkind
+from cxpath.data import Kind, Subkind
 from cxpath.synth.cells import CellPlan, Points, join, new_cells, packed, sprinkled
 from cxpath.synth.layout import STEP_UM, Ground, Layout, Vessel
 from cxpath.synth.noise import points_in_map, smooth_field

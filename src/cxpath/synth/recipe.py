@@ -1,4 +1,4 @@
-"""Recipes of synthetic tissue: everything that is drawn at random, in one place."""
+"""Recipes of synthetic tissue: everything that is sampled, in one place."""
 
 from __future__ import annotations
 
@@ -136,7 +136,8 @@ class NuclearLook:
     tumour_irregularity : float
         How wavy the outline of tumour nuclei is; 1 as usual.
     tumour_cover : float
-        How far a tumour cell hides the ground beneath (0-1): low where cytoplasm cannot be told from stroma.
+        How far a tumour cell hides the ground beneath (0-1): low where cytoplasm cannot be distinguished from
+        stroma.
     focus_spread_um : float
         How much softer than usual the edges of nuclei out of focus are.
     haematoxylin_od : float
@@ -150,7 +151,7 @@ class NuclearLook:
     pale_border : float
         How far unstained cell borders in a nest are brightened (0-1), as retraction or bridges do.
     unseen_nucleus_share : float
-        Share of tumour cells cut beside their nucleus: outline and cytoplasm, but no cell to count.
+        Share of tumour cells cut outside their nucleus: outline and cytoplasm, but no cell to count.
     """
 
     tumour_radius_um: float = 4.6
@@ -286,7 +287,7 @@ class HardNegatives:
 
 @dataclass(frozen=True)
 class FieldRecipe:
-    """All that determines a drawn field, but for the dice.
+    """All that determines a synthetic field, but for the random numbers.
 
     Parameters
     ----------
@@ -322,7 +323,7 @@ def random_recipe(
     size_px : tuple of int
         Height and width of the field.
     mpp : float, optional
-        Micrometres per pixel; drawn from 0.45-0.55 when None.
+        Micrometres per pixel; sampled from 0.45-0.55 when None.
     stains : StainRange
         Stain directions to draw from; `HELD_OUT_STAINS` for tests of transfer.
     """
@@ -347,7 +348,7 @@ SCENES: dict[str, float] = {
     "necrosis": 0.10,
     "benign": 0.11,
 }
-"""How often each kind of scene is drawn for training."""
+"""How often each kind of scene is made for training."""
 
 
 def random_tissue(rng: np.random.Generator) -> TissueMix:

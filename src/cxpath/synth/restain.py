@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import TissueTileError
-from cxpath.io.atomic import atomic_write, output_error
+from cxpath.io import atomic_write, output_error
 from cxpath.synth.artefacts import lay_artefacts
 from cxpath.synth.field import REGION_STRIDE_PX
 from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, read_tiles
@@ -107,7 +107,7 @@ class RestainedTile:
     stain_known : bool array, (N,)
         False where a reader could call the staining either way.
     ignore : bool array, (height // 8, width // 8)
-        Squares under an artefact: not to be learned from or judged.
+        Squares under an artefact: not to be learned from or evaluated.
     """
 
     rgb: NDArray[np.uint8]
@@ -136,7 +136,7 @@ def prepare(tile: LabelledTile, rng: np.random.Generator) -> PreparedTile:
     Raises
     ------
     TissueTileError
-        When its stains cannot be told apart, or it holds fewer than two nuclei.
+        When its stains cannot be distinguished, or it contains fewer than two nuclei.
     """
     if len(tile.x_px) < 2:
         raise TissueTileError(f"tile {tile.name}: fewer than two labelled nuclei", "leave the tile out")

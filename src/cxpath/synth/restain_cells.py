@@ -30,7 +30,8 @@ class CellMap:
     Parameters
     ----------
     own, next : int64 array, (height, width)
-        The cell that holds the pixel, or would if it reached so far; the neighbour across the nearest border.
+        The cell that contains the pixel, or would if it reached so far; the neighbour across the nearest
+        border.
     border_um : float32 array, (height, width)
         Distance to the border with that neighbour; negative never.
     edge_um : float32 array, (height, width)

@@ -27,7 +27,7 @@ class Painting(StrEnum):
     """How staining is laid over tissue."""
 
     USUAL = "usual"
-    """As PD-L1 stains: tumour membranes in patches, immune cells beside them, hard negatives."""
+    """As PD-L1 stains: tumour membranes in patches, immune cells next to them, hard negatives."""
     INDEPENDENT = "independent"
     """Cells of every class stain alike: nothing brown says what a cell is."""
     RESERVED = "reserved"
@@ -167,7 +167,7 @@ def paint(
         Columns and rows of the centres.
     label : int64 array, (N,)
     nuclei : float32 array, (height, width)
-        Haematoxylin, about 1 in nuclei: cytoplasm is painted beside them.
+        Haematoxylin, about 1 in nuclei: cytoplasm is painted next to them.
     recipe : PaintingRecipe
     """
     tissue = np.array([one.tissue for one in LABELS])[label]
@@ -181,7 +181,7 @@ def paint(
     _plan_stroma(rng, plan, positive & ~like_tumour & (tissue == Tissue.STROMA), recipe)
     _plan_hard_negatives(rng, plan, ~positive & like_tumour, recipe)
     brown = ~plan.any_stain & (rng.random(len(label)) < recipe.brown_nuclei_share)
-    textures = _Textures.drawn(rng, cells.border_um.shape, cells.mpp)
+    textures = _Textures.sampled(rng, cells.border_um.shape, cells.mpp)
     membrane, foreign = _membranes(cells, plan, textures, recipe)
     dab = membrane + _cytoplasm(cells, plan, textures, nuclei, recipe)
     nuclear, covered = _nuclear(rng, cells, brown, nuclei)
@@ -219,7 +219,7 @@ class _Textures:
     coarse: FloatImage
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, shape: tuple[int, int], mpp: float) -> _Textures:
+    def sampled(cls, rng: np.random.Generator, shape: tuple[int, int], mpp: float) -> _Textures:
         return cls(*(smooth_field(rng, shape, mpp, scale) for scale in (2.2, 3.6, 7.0)))
 
 
@@ -236,9 +236,9 @@ def _positive(
         return _highest(score, np.ones(len(score), bool), recipe.tumour_share)
     if recipe.painting is Painting.RESERVED:
         score = _nest_score(rng, places_px, tissue == Tissue.EPITHELIUM, mpp)
-    beside = _beside_tumour(places_px, tissue, mpp)
+    near_tumour = _near_tumour(places_px, tissue, mpp)
     positive = _highest(score, tissue == Tissue.EPITHELIUM, recipe.tumour_share)
-    immune = rng.normal(0, 1, len(score)) + beside
+    immune = rng.normal(0, 1, len(score)) + near_tumour
     positive |= _highest(immune, tissue == Tissue.IMMUNE, recipe.immune_share)
     return positive | _highest(rng.normal(0, 1, len(score)), tissue == Tissue.STROMA, recipe.stroma_share)
 
@@ -269,7 +269,7 @@ def _nest_score(
     return score
 
 
-def _beside_tumour(places_px: tuple[Numbers, Numbers], tissue: NDArray[np.str_], mpp: float) -> Numbers:
+def _near_tumour(places_px: tuple[Numbers, Numbers], tissue: NDArray[np.str_], mpp: float) -> Numbers:
     """Return 1.5 at a tumour cell, falling off within some 25 µm: stained immune cells gather there."""
     places = np.column_stack(places_px) * mpp
     tumour = tissue == Tissue.EPITHELIUM

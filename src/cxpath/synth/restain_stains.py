@@ -1,4 +1,4 @@
-"""Taking an H&E tile apart: how much haematoxylin and eosin each pixel holds.
+"""Taking an H&E tile apart: how much haematoxylin and eosin each pixel contains.
 
 Each tile has its own two stain directions (Macenko et al. 2009). Where they are degenerate (a tile of fat or
 blood, one under ink), fixed directions take their place, and a tile whose labelled nuclei are then no bluer
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.slide_info import Direction
+from cxpath.data import Direction
 from cxpath.errors import TissueTileError
 from cxpath.synth.labelled_tissue import LabelledTile
 
@@ -44,7 +44,7 @@ class UnmixedTile:
     haematoxylin : float32 array, (height, width)
         1 in the typical darker labelled nucleus.
     eosin : float32 array, (height, width)
-        1 where the tile's tissue holds most.
+        1 where the tile's tissue contains most.
     own_directions : bool
         False where the tile's own stain directions were degenerate and fixed ones were used.
     """
@@ -60,7 +60,7 @@ def unmix(tile: LabelledTile) -> UnmixedTile:
     Raises
     ------
     TissueTileError
-        When labelled nuclei cannot be told from their surroundings by haematoxylin.
+        When labelled nuclei cannot be distinguished from their surroundings by haematoxylin.
     """
     od = optical_density_of(tile.rgb)
     own = stain_directions(od)

@@ -13,10 +13,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
-from cxpath.data.workers import default_workers, worker_processes
+from cxpath.data import Kind, default_workers, worker_processes
 from cxpath.errors import OutputError
-from cxpath.io.atomic import atomic_write
+from cxpath.io import atomic_write
 from cxpath.synth.cells import MAX_EXTENT_UM
 from cxpath.synth.field import SyntheticCells, true_cells
 from cxpath.synth.layout import STEP_UM, Ground
@@ -60,7 +59,7 @@ JPEG_QUALITY = 88
 
 
 class SvsCanvas:
-    """Holds the encoded tiles of all levels while they are painted, in any order.
+    """Contains the encoded tiles of all levels while they are painted, in any order.
 
     Parameters
     ----------
@@ -122,7 +121,7 @@ class SvsCanvas:
         power = round(10.0 / mpp)
         return (
             f"Aperio Image Library v12.0.0 \r\n{size} ({TILE_PX}x{TILE_PX}) JPEG/RGB Q={JPEG_QUALITY}"
-            f"|AppMag = {power}|MPP = {mpp:g}|Filename = drawn"
+            f"|AppMag = {power}|MPP = {mpp:g}|Filename = synthetic"
         )
 
 
@@ -169,9 +168,9 @@ def _shrunk(rgb: Picture, factor: int) -> Picture:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-# write_synthetic_slide: a whole drawn slide with its true CPS, written as an Aperio-like SVS.
+# write_synthetic_slide: a whole synthetic slide with its true CPS, written as an Aperio-like SVS.
 #
-# The world is drawn once; blocks of it are painted by worker processes, each the same whoever paints it.
+# The world is made once; blocks of it are painted by worker processes, each the same whoever paints it.
 
 
 BLOCK_PX = 1024
@@ -181,7 +180,7 @@ MARGIN_PX = 16
 
 @dataclass(frozen=True, eq=False)
 class SlideTruth:
-    """What a drawn slide holds.
+    """What a synthetic slide contains.
 
     Parameters
     ----------
@@ -225,7 +224,7 @@ def write_synthetic_slide(
     Parameters
     ----------
     path : path-like
-        The SVS file; written beside itself under a temporary name and renamed.
+        The SVS file; written under a temporary name and renamed.
     seed : int
         The same seed gives the same slide, whatever the number of workers.
     cps : float
@@ -287,7 +286,7 @@ def slide_world(seed: int, cps: float, width_um: float, height_um: float, mpp: f
 
 
 def slide_recipe(rng: np.random.Generator, mpp: float) -> FieldRecipe:
-    """Draw the recipe of a slide with nests, stroma, necrosis, benign epithelium and everyday traps."""
+    """Sample the recipe of a slide with nests, stroma, necrosis, benign epithelium and hard negatives."""
     tissue = TissueMix(
         glass_share=0.38,
         nest_share=float(rng.uniform(0.4, 0.6)),

@@ -1,6 +1,6 @@
 """Who carries DAB, where and how much: the positives, and the cell-borne hard negatives.
 
-Truth is what is drawn: `membrane` and `any_stain` are set here, nowhere else.
+Truth is what is painted: `membrane` and `any_stain` are set here, nowhere else.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cxpath.data.cells import Kind, Subkind
+from cxpath.data import Kind, Subkind
 from cxpath.synth.cells import CellPlan
 from cxpath.synth.layout import STEP_UM, Layout
 from cxpath.synth.noise import points_in_map, smooth_field
@@ -20,7 +20,7 @@ from cxpath.synth.recipe import HardNegatives, Staining
 
 Flags = NDArray[np.bool_]
 IMMUNE_REACH_UM = 300.0
-"""No positive immune cell is drawn farther than this from a tumour cell, where a tumour is in sight."""
+"""No positive immune cell is placed farther than this from a tumour cell, where a tumour is in sight."""
 
 SMALL_CELL = 1.4
 """How much denser than on a tumour cell the least stain of an immune cell is: its rim is short."""
@@ -63,7 +63,7 @@ def as_developed(staining: Staining, stains: StainLook, scanner: Scanner) -> Sta
     """Return the staining with `visible_od` before the slide's DAB, the optics and the sensor change it.
 
     A thin line loses height when it is blurred: of a Gaussian profile of standard deviation s, blur b
-    leaves s / sqrt(s² + b²). What is drawn below that, no reader of the picture could call convincing.
+    leaves s / sqrt(s² + b²). What is painted below that, no reader of the picture could call convincing.
     """
     line_um = staining.membrane_width_um / 2
     left = line_um / np.hypot(line_um, scanner.blur_um)
@@ -100,7 +100,7 @@ def _tumour_score(
 def _like_neighbours(rng: np.random.Generator, cells: CellPlan) -> NDArray[np.float64]:
     """Return normal noise that a cell shares with its nearest neighbours.
 
-    A stained border belongs to two cells, and a reader calls both. Were positives drawn one by one, every
+    A stained border belongs to two cells, and a reader calls both. Were positives sampled one by one, every
     second border in a nest would be half of a cell that the truth calls negative.
     """
     noise = rng.normal(0, 1, len(cells))

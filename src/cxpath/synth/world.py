@@ -85,12 +85,12 @@ class Window:
         return sample_map(field, self.x_um, self.y_um, step_um)
 
 
-# World: everything a piece of drawn tissue is, in micrometres, before anybody looks at it through pixels.
+# World: everything a piece of synthetic tissue is, in micrometres, before anybody looks at it through pixels.
 
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Layout, cells, clutter and the recipe they came from; drawn once, painted anywhere.
+    """Layout, cells, clutter and the recipe they came from; made once, painted anywhere.
 
     Parameters
     ----------

@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.regions import Region
-from cxpath.data.settings import Settings
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import Reason, ReasonCode, Region, Settings, StainBasis
 from cxpath.tissue.artefacts.look import within
 
 # What a lab may set about control tissue on the slide: where it lies, and what it must look like.
@@ -47,10 +44,10 @@ class ControlSettings(Settings):
     """Section `[controls]` of the configuration. No limit has a default: none is published for this."""
 
     negative_max_dab_od: float | None = Field(default=None, gt=0)
-    """A negative control passes with a mean DAB optical density up to this; unset: measured, not judged."""
+    """A negative control passes with a mean DAB optical density up to this; unset: only measured."""
 
     positive_min_dab_od: float | None = Field(default=None, gt=0)
-    """A positive control passes with a mean DAB optical density from this on; unset: measured, not judged."""
+    """A positive control passes with a mean DAB optical density from this on; unset: only measured."""
 
     unnamed: ControlKind = ControlKind.POSITIVE
     """What a control is that was found by rule or drawn as plain "Control"."""
@@ -91,7 +88,7 @@ class ControlTissue:
 
 @dataclass(frozen=True)
 class ControlCheck:
-    """A control measured and judged.
+    """A control measured and evaluated.
 
     Parameters
     ----------
@@ -121,7 +118,7 @@ class ControlCheck:
         if self.verdict is Verdict.NOT_FOUND:
             return Reason(
                 ReasonCode.CONTROL_NOT_FOUND,
-                f"the {self.kind} control ({self.source}) holds too little tissue to measure: "
+                f"the {self.kind} control ({self.source}) contains too little tissue to measure: "
                 "check the tissue picture, and draw the control as a region",
             )
         if self.verdict is not Verdict.FAILED:

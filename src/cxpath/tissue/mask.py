@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 from skimage.morphology import remove_small_holes, remove_small_objects
 
-from cxpath.data.slide_info import optical_density
+from cxpath.data import optical_density
 from cxpath.tissue.settings import TissueSettings
 from cxpath.tissue.stains import WhitePoint
 

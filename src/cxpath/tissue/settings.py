@@ -6,13 +6,13 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 from cxpath.tissue.controls import ControlRule
 
 # What a lab may set about artefacts: which are looked for, and from where on something is one.
 #
-# The limits were chosen on drawn tissue with drawn artefacts, then looked at on real pictures. All lean
-# towards leaving tissue in: a missed fold costs a few cells, a lost tumour costs the score.
+# The limits were chosen on synthetic tissue with synthetic artefacts, then looked at on real pictures. All
+# lean towards leaving tissue in: a missed fold costs a few cells, a lost tumour costs the score.
 
 
 class Artefact(StrEnum):
@@ -66,10 +66,10 @@ class ArtefactSettings(Settings):
     """Smaller marks are no pen."""
 
     blur_patch_um: float = Field(default=64.0, ge=32)
-    """Side of a patch whose focus is judged."""
+    """Side of a patch whose focus is evaluated."""
 
     blur_patches: int = Field(default=600, ge=16)
-    """Patches judged at most; on larger tissue they lie farther apart and speak for what is around them."""
+    """Patches evaluated at most; on larger tissue farther apart, for what is around them."""
 
     blur_mpp: float = Field(default=1.0, gt=0)
     """Resolution of a patch, µm/px."""
@@ -84,7 +84,7 @@ class ArtefactSettings(Settings):
     """Between the two: out of focus below this share of the slide's own sharpness."""
 
     blur_least_contrast_od: float = Field(default=0.006, gt=0)
-    """Contrast of coarse structure below which focus cannot be judged."""
+    """Contrast of coarse structure below which focus cannot be evaluated."""
 
     fold_line_um: float = Field(default=500.0, gt=100)
     """Length along which a fold must be denser than the tissue on both its sides."""

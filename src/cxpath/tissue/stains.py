@@ -7,16 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.slide_info import (
+from cxpath.data import (
     DEFAULT_DAB,
     DEFAULT_HEMATOXYLIN,
     Direction,
+    Reason,
+    ReasonCode,
     StainBasis,
     optical_density,
     unit,
 )
-from cxpath.slide.slide import Slide
+from cxpath.slide import Slide
 from cxpath.tissue.settings import TissueSettings
 
 # Where a colour stands between haematoxylin, DAB and what is neither.

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import Reason
-from cxpath.data.regions import RegionMeaning, Regions
-from cxpath.data.slide_info import StainBasis, TissueAreas
-from cxpath.slide.slide import Slide
+from cxpath.data import Reason, RegionMeaning, Regions, StainBasis, TissueAreas
+from cxpath.slide import Slide
 from cxpath.tissue.artefacts.find import FoundArtefacts, find_artefacts, why_too_spoiled
 from cxpath.tissue.controls import (
     ControlCheck,
@@ -168,7 +166,7 @@ def find_tissue(
     stains = estimate_stains(density, white_point)
     control_tissues = _controls(slide, clean, mpp, settings, regions, controls)
     in_control = _any([control.mask for control in control_tissues], found)
-    wanted = _drawn(regions, slide, found.shape, mpp) & found & ~in_control
+    wanted = _within_regions(regions, slide, found.shape, mpp) & found & ~in_control
     spoiled = {reason: mask & wanted for reason, mask in artefacts.masks.items()}
     checks = _check(slide, control_tissues, mpp, stains, settings, controls)
     unfit, warnings = control_troubles(checks, controls)
@@ -220,7 +218,7 @@ def _controls(
     controls: ControlSettings,
 ) -> tuple[ControlTissue, ...]:
     """Return drawn controls; the rule is for slides on which none was drawn."""
-    drawn = regions.holding(RegionMeaning.CONTROL) if regions else ()
+    drawn = regions.with_meaning(RegionMeaning.CONTROL) if regions else ()
     if drawn:
         x_px, y_px = _centres(slide, clean.shape, mpp)
         inside = (
@@ -255,7 +253,7 @@ def _check(
     )
 
 
-def _drawn(regions: Regions | None, slide: Slide, shape: tuple[int, ...], mpp: float) -> Mask:
+def _within_regions(regions: Regions | None, slide: Slide, shape: tuple[int, ...], mpp: float) -> Mask:
     if not regions:
         return np.ones(shape, dtype=bool)
     x_px, y_px = _centres(slide, shape, mpp)

@@ -15,11 +15,9 @@ from pydantic import Field, field_validator, model_validator
 from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, TissueRegion
-from cxpath.data.settings import Settings, bundled, read_settings
+from cxpath.data import FINE_CLASSES, REGION_CLASSES, Settings, TissueRegion, bundled, read_settings
 from cxpath.errors import CxpathError, MissingFileError, ResolutionError
-from cxpath.io.atomic import read_content
-from cxpath.io.geojson import (
+from cxpath.io import (
     UNCLASSIFIED,
     Bounds,
     FeatureShapeError,
@@ -30,16 +28,17 @@ from cxpath.io.geojson import (
     object_type,
     parse_features,
     plain,
+    read_content,
     refuse_repeats,
     shape_of,
 )
-from cxpath.network.model import ModelCard
-from cxpath.slide.open import open_slide
-from cxpath.slide.slide import Slide
+from cxpath.network import ModelCard
+from cxpath.slide import Slide, open_slide
 from cxpath.training.annotated_field import AnnotatedCells
 from cxpath.training.targets import ANY_IMMUNE, ANY_OTHER, UNLABELLED
 
-# What the class names of a lab's annotations teach, read from a small TOML; unknown keys are errors.
+# What the class names of a lab's annotations mean in training, read from a small TOML; unknown keys are
+# errors.
 
 
 FINE_LABEL_OF_KIND = {
@@ -52,7 +51,7 @@ FINE_LABEL_OF_KIND = {
 
 
 class Trained(Settings):
-    """What a cell of one class teaches; what is left out is not known and not taught."""
+    """What a cell of one class is trained as; what is left out is unknown and not trained on."""
 
     kind: str = "unknown"
     """A fine class (`tumour`, `lymphocyte`, `macrophage`, ...), `immune`, `other` or `unknown`."""
@@ -78,20 +77,20 @@ class Trained(Settings):
 
 
 class ClassMap(Settings):
-    """Everything a class map holds. Class names match whatever their case and QuPath's trailing star."""
+    """Everything a class map contains. Class names match whatever their case and QuPath's trailing star."""
 
     mpp: float | None = Field(default=None, gt=0.05, lt=5)
     """µm per pixel of images whose file does not say it."""
     complete_areas: tuple[str, ...] = ()
-    """Classes of areas in which every cell was marked: there, and only there, absence is taught."""
+    """Classes of areas in which every cell was marked: there, and only there, absence is a training label."""
     complete_kinds: tuple[Literal["tumour", "immune", "other"], ...] = ("tumour", "immune", "other")
-    """Kinds of which every cell was marked in those areas; absence is taught only with all three."""
-    outside_areas: Literal["teach", "ignore"] = "teach"
-    """Whether cells outside the complete areas teach; "ignore" if they are a program's, not reviewed."""
+    """Kinds of which every cell was marked in those areas; only with all three is absence a label."""
+    outside_areas: Literal["train", "ignore"] = "train"
+    """Whether cells outside complete areas are trained on; "ignore" if they are a program's, not reviewed."""
     ignored: tuple[str, ...] = ()
     """Classes of which nothing is learned, neither that a cell is there nor that none is."""
     cells: dict[str, Trained] = Field(min_length=1)
-    """What each class of cell teaches."""
+    """What each class of cell is trained as."""
     regions: dict[str, str] = Field(default_factory=dict)
     """The tissue that outlines of a class enclose: `nest`, `stroma`, `necrosis`, `benign` or `unknown`."""
 
@@ -114,7 +113,7 @@ class ClassMap(Settings):
 
     @property
     def states_absence(self) -> bool:
-        """Whether an unmarked place in a complete area is known to hold no cell."""
+        """Whether an unmarked place in a complete area is known to contain no cell."""
         return set(self.complete_kinds) == {"tumour", "immune", "other"}
 
 
@@ -201,13 +200,15 @@ def read_objects(path: Path, bounds_px: Bounds) -> list[MarkedObject]:
     Raises
     ------
     AnnotationsError
-        When it cannot be read, is no GeoJSON, or holds no object.
+        When it cannot be read, is no GeoJSON, or contains no object.
     """
     offset = from_qupath_frame(0.0, 0.0, bounds_px)
     features, _ = parse_features(read_content(path, AnnotationsError, _AGAIN), path, AnnotationsError)
     objects = list(_objects(features, path, offset))
     if not objects:
-        raise AnnotationsError(f"{path}: holds no point or outline", "annotate cells and export them again")
+        raise AnnotationsError(
+            f"{path}: contains no point or outline", "annotate cells and export them again"
+        )
     return objects
 
 
@@ -242,13 +243,13 @@ def _shape(held: dict[str, Any], where: str, offset: tuple[float, float]) -> Bas
     return translate(outline, *offset)
 
 
-# What the marked objects of one image teach, by the class map; in level-0 pixels of the image.
+# What the marked objects of one image mean in training, by the class map; in level-0 pixels of the image.
 
 
 EDGE_UM = 3.0
-"""Absence is not taught nearer than this to the border of a complete area: beyond it lie unmarked cells."""
+"""Absence is no label nearer than this to a complete area's border: beyond it lie unmarked cells."""
 IGNORED_RADIUS_UM = 6.0
-"""Around a point of an ignored class nothing is taught about absence."""
+"""Around a point of an ignored class absence is no training label."""
 WIDEST_CELL_UM = 80.0
 """A wider outline is no cell."""
 
@@ -298,7 +299,7 @@ def image_labels(objects: Sequence[MarkedObject], class_map: ClassMap, frame: Fr
 class _Sorter:
     def __init__(self, class_map: ClassMap, frame: Frame) -> None:
         self._map, self._frame = class_map, frame
-        self._taught = {plain(name): taught for name, taught in class_map.cells.items()}
+        self._trained = {plain(name): trained for name, trained in class_map.cells.items()}
         self._tissue = {plain(n): TissueRegion[tissue.upper()] for n, tissue in class_map.regions.items()}
         self._areas = {plain(name) for name in class_map.complete_areas}
         self._ignored = {plain(name) for name in class_map.ignored}
@@ -315,10 +316,10 @@ class _Sorter:
             self._ignore(marked)
         elif name in self._areas:
             self._complete.append(_area(marked))
-        elif name in self._tissue and (outlined or name not in self._taught):
+        elif name in self._tissue and (outlined or name not in self._trained):
             self._regions.append((self._tissue[name], _area(marked)))
-        elif name in self._taught:
-            self._rows += self._cells(marked, self._taught[name])
+        elif name in self._trained:
+            self._rows += self._cells(marked, self._trained[name])
         else:
             raise _unknown_class(marked)
 
@@ -346,7 +347,7 @@ class _Sorter:
         if not marked.is_points:
             self._left_out.append(marked.outline)
 
-    def _cells(self, marked: MarkedObject, taught: Trained) -> Iterator[tuple[float, float, int, int]]:
+    def _cells(self, marked: MarkedObject, trained: Trained) -> Iterator[tuple[float, float, int, int]]:
         left, top, right, bottom = marked.outline.bounds
         wide_um = max(right - left, bottom - top) * self._frame.mpp
         if not marked.is_points and wide_um > WIDEST_CELL_UM:
@@ -356,7 +357,7 @@ class _Sorter:
             )
         for x_px, y_px in marked.centres():
             self._refuse_outside(marked, x_px, y_px)
-            yield x_px, y_px, taught.fine, taught.stained_code
+            yield x_px, y_px, trained.fine, trained.stained_code
 
     def _refuse_outside(self, marked: MarkedObject, x_px: float, y_px: float) -> None:
         width, height = self._frame.width_px, self._frame.height_px
@@ -423,7 +424,7 @@ def find_pairs(folder: Path) -> tuple[list[Pair], list[Path]]:
     MissingFileError
         When there is no such folder.
     AnnotationsError
-        When it holds no GeoJSON, one without an image, or one with two.
+        When it contains no GeoJSON, one without an image, or one with two.
     """
     if not folder.is_dir():
         raise MissingFileError(f"{folder}: no such folder", "give the folder of images and their .geojson")
@@ -432,14 +433,15 @@ def find_pairs(folder: Path) -> tuple[list[Pair], list[Path]]:
     annotations = [path for path in files if path.name.casefold().endswith(_GEOJSON)]
     if not annotations:
         raise AnnotationsError(
-            f"{folder}: no .geojson file there", "export objects from QuPath beside each image: case1.geojson"
+            f"{folder}: no .geojson file there",
+            "export objects from QuPath next to each image: case1.geojson",
         )
     pairs = [_pair(path, images) for path in annotations]
     _refuse_two_for_one(pairs)
     used = {pair.image for pair in pairs}
     alone = [image for image in images if image not in used]
     for image in alone:
-        _logger.warning("%s: no .geojson of the same name beside it; not used", image)
+        _logger.warning("%s: no .geojson of the same name next to it; not used", image)
     return pairs, alone
 
 
@@ -447,8 +449,8 @@ def _pair(annotations: Path, images: list[Path]) -> Pair:
     stem = _stem(annotations)
     fitting = [image for image in images if stem in _stems(image)]
     if not fitting:
-        hint = f"put the image beside it, such as {stem}.svs"
-        raise AnnotationsError(f"{annotations}: no image of the same name beside it", hint)
+        hint = f"put the image next to it, such as {stem}.svs"
+        raise AnnotationsError(f"{annotations}: no image of the same name next to it", hint)
     if len(fitting) > 1:
         names = ", ".join(image.name for image in fitting)
         raise AnnotationsError(f"{annotations}: several images have this name: {names}", "keep one of them")
@@ -565,7 +567,7 @@ def _annotated(pair: Pair, class_map: ClassMap, card: ModelCard, given_mpp: floa
         digest = hashlib.sha256(f"{slide.info.digest} {annotations}".encode()).hexdigest()
     if len(labels.cells) == 0 and labels.complete.is_empty:
         raise AnnotationsError(
-            f"{pair.annotations}: teaches nothing: no cell, and no area in which every cell was marked",
+            f"{pair.annotations}: nothing to train on: no cell, and no area in which every cell was marked",
             "mark cells, or take the file away",
         )
     return AnnotatedImage(pair.image, pair.stem, given_mpp, image_mpp, labels, digest)

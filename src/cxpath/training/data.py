@@ -14,23 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.workers import worker_processes
-from cxpath.io.atomic import atomic_write
-from cxpath.synth.field import (
-    REGION_STRIDE_PX,
-    SyntheticCells,
-    SyntheticField,
-    brought_to,
-    make_scanned_field,
-)
+from cxpath.data import worker_processes
+from cxpath.io import atomic_write
+from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField, brought_to, make_scanned_field
 from cxpath.training.settings import CropSettings
 
-# Synthetic fields on disk: drawn once by several processes, then read as memory maps.
+# Synthetic fields on disk: made once by several processes, then read as memory maps.
 #
-# A cache is a folder of plain .npy files and one note of what was drawn; an equal request is not redrawn.
+# A cache is a folder of plain .npy files and one note of what was made; an equal request is not made again.
 
 
-_NOTE = "drawn.json"
+_NOTE = "fields.json"
 _logger = logging.getLogger(__name__)
 
 FieldSource = Callable[[int, int, int], SyntheticField]
@@ -38,14 +32,14 @@ FieldSource = Callable[[int, int, int], SyntheticField]
 
 
 def make_random_field(seed: int, index: int, side_px: int) -> SyntheticField:
-    """Draw field `index` of the endless sequence that `seed` names."""
+    """Make field `index` of the endless sequence that `seed` names."""
     rng = np.random.default_rng([seed, index])
     return make_scanned_field(rng, side_px)
 
 
 @dataclass(frozen=True, eq=False)
 class FieldCache:
-    """Equally large drawn fields.
+    """Equally large synthetic fields.
 
     Parameters
     ----------
@@ -94,7 +88,7 @@ def cached_fields(
     source: FieldSource = make_random_field,
     progress: Callable[[int], None] | None = None,
 ) -> FieldCache:
-    """Return `number` drawn fields, from `folder` if it already holds exactly these, else drawn anew.
+    """Return `number` synthetic fields, from `folder` if it already contains exactly these, else made anew.
 
     Parameters
     ----------
@@ -102,10 +96,10 @@ def cached_fields(
         Made when missing.
     number, seed, side_px : int
     workers : int
-        Drawing processes; with 1 this process draws.
+        Processes that make fields; with 1 this process makes them.
     source : callable
     progress : callable, optional
-        Told the number of fields drawn so far.
+        Receives the number of fields made so far.
     """
     note = {"number": number, "seed": seed, "side_px": side_px, "source": source.__qualname__}
     note_path = folder / _NOTE
@@ -113,7 +107,7 @@ def cached_fields(
         folder.mkdir(parents=True, exist_ok=True)
         note_path.unlink(missing_ok=True)
         _draw_into(folder, partial(_draw_one, source, seed, side_px), number, side_px, workers, progress)
-        # The note comes last: a folder without it is half-drawn and is drawn again.
+        # The note comes last: a folder without it is half-written and is made again.
         with atomic_write(note_path) as path:
             path.write_text(json.dumps(note))
     return _open(folder)
@@ -125,19 +119,19 @@ def _draw_one(source: FieldSource, seed: int, side_px: int, index: int) -> Synth
 
 def _draw_into(
     folder: Path,
-    draw: Callable[[int], SyntheticField],
+    make: Callable[[int], SyntheticField],
     number: int,
     side_px: int,
     workers: int,
     progress: Callable[[int], None] | None,
 ) -> None:
-    _logger.info("drawing %d fields of %d px into %s", number, side_px, folder)
+    _logger.info("making %d fields of %d px into %s", number, side_px, folder)
     coarse = side_px // REGION_STRIDE_PX
     rgb = _new(folder / "rgb.npy", np.uint8, (number, side_px, side_px, 3))
     region = _new(folder / "region.npy", np.uint8, (number, coarse, coarse))
     ignore = _new(folder / "ignore.npy", np.bool_, (number, coarse, coarse))
     cells, mpp = [], np.zeros(number)
-    for index, field in enumerate(_drawn(draw, number, workers)):
+    for index, field in enumerate(_made(make, number, workers)):
         rgb[index], region[index], ignore[index] = field.rgb, field.region, field.ignore
         mpp[index] = field.mpp
         cells.append(field.cells)
@@ -154,12 +148,12 @@ def _draw_into(
         )
 
 
-def _drawn(draw: Callable[[int], SyntheticField], number: int, workers: int) -> Iterator[SyntheticField]:
+def _made(make: Callable[[int], SyntheticField], number: int, workers: int) -> Iterator[SyntheticField]:
     if workers == 1:
-        yield from map(draw, range(number))
+        yield from map(make, range(number))
         return
     with worker_processes(workers) as pool:
-        yield from pool.map(draw, range(number), chunksize=4)
+        yield from pool.map(make, range(number), chunksize=4)
 
 
 def _new(path: Path, element: type[np.generic], shape: tuple[int, ...]) -> Any:
@@ -223,7 +217,7 @@ def compressed(rgb: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(decoded[..., ::-1])
 
 
-# Random crops of drawn fields: turned, mirrored, scaled and slightly recoloured, with their cells.
+# Random crops of synthetic fields: turned, mirrored, scaled and slightly recoloured, with their cells.
 #
 # Every step's crops depend on the seed and the step alone, so a resumed run sees what an unbroken one would.
 
@@ -316,7 +310,7 @@ def _random_crop(field: SyntheticField, settings: CropSettings, rng: np.random.G
 
 
 def _side_before_scaling(field_px: int, settings: CropSettings, rng: np.random.Generator) -> int:
-    """Draw the side of the square to cut, a multiple of 8 px that the field holds."""
+    """Draw the side of the square to cut, a multiple of 8 px that the field contains."""
     if settings.scale_spread == 0:
         return settings.crop_px
     most = np.log1p(settings.scale_spread)

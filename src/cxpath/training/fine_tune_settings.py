@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings, read_settings
-from cxpath.metrics.cells import MatchingSettings
-from cxpath.network.model import ModelCard
+from cxpath.data import Settings, read_settings
+from cxpath.metrics import MatchingSettings
+from cxpath.network import ModelCard
 from cxpath.training.settings import (
     CropSettings,
     LossSettings,
@@ -21,7 +21,7 @@ from cxpath.training.settings import (
 
 
 class RehearsalSettings(SynthesisSettings):
-    """How much tissue is drawn anew, so that what the start model knows is not forgotten."""
+    """How much tissue is made anew, so that what the start model knows is not forgotten."""
 
     train_fields: int = Field(default=240, ge=1)
     validation_fields: int = Field(default=40, ge=1)
@@ -52,7 +52,7 @@ class FineTuneSettings(Settings):
     """Of the new model; empty: the start model's with `-tuned` behind it."""
     version: str = "0.1"
     synthetic_share: float = Field(default=0.5, ge=0, le=0.9)
-    """Share of drawn tissue in every batch and in the loss."""
+    """Share of synthetic tissue in every batch and in the loss."""
     validation_share: float = Field(default=0.2, ge=0, lt=1)
     """Share of the image sources held out; at least one where there are two, unless 0."""
     source_separator: str = ""

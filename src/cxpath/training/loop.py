@@ -22,10 +22,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor, nn, optim
 
 from cxpath.errors import ConfigurationError, MissingFileError, ModelError
-from cxpath.io.atomic import atomic_write
-from cxpath.network.device import Device, choose_device
-from cxpath.network.model import load_model
-from cxpath.network.unet import ArchitectureSettings, NetworkOutput, PlainUNet
+from cxpath.io import atomic_write
+from cxpath.network import ArchitectureSettings, Device, NetworkOutput, PlainUNet, choose_device, load_model
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.losses import Losses, all_losses, balanced_weights
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
@@ -255,7 +253,7 @@ Batch = tuple[Tensor, Targets]
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What is learned from, and how it is judged.
+    """What is learned from, and how it is evaluated.
 
     Parameters
     ----------
@@ -282,7 +280,7 @@ def train(
     source: FieldSource = make_random_field,
     data: Path | None = None,
 ) -> TrainedNetwork:
-    """Draw the fields (unless `out_dir` holds them), train, and return the network.
+    """Make the fields (unless `out_dir` contains them), train, and return the network.
 
     An interrupted run (Ctrl-C too) goes on from its checkpoint when called again with the same settings.
 
@@ -301,11 +299,11 @@ def train(
     Raises
     ------
     ConfigurationError
-        When `out_dir` holds the checkpoint of other settings, TensorBoard is wanted and not installed, or
+        When `out_dir` contains the checkpoint of other settings, TensorBoard is wanted and not installed, or
         restained tissue is wanted and `data` is not given.
     """
     if settings.schedule.tensorboard:
-        event_writer_class()  # before minutes of drawing
+        event_writer_class()  # before minutes of making fields
     return learn(settings, _lesson(settings, out_dir, source, data), out_dir, watch=watch)
 
 
@@ -327,7 +325,7 @@ def _lesson(settings: TrainingSettings, out_dir: Path, source: FieldSource, data
         partial(restained_batch, fields, tiles, settings),
         balance,
         settings.digest(),
-        partial(restained_losses, settings=settings, judged=losses),
+        partial(restained_losses, settings=settings, crop_losses=losses),
     )
 
 
@@ -341,8 +339,8 @@ def learn(
     if resume_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest):
         _logger.info("resumed at step %d", state.step)
     try:
-        with _also_logged(settings, state, out_dir, watch) as told:
-            _run(settings, state, lesson, device, out_dir, told)
+        with _also_logged(settings, state, out_dir, watch) as logged:
+            _run(settings, state, lesson, device, out_dir, logged)
     except KeyboardInterrupt:
         save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
         _logger.info("interrupted at step %d; call again to go on", state.step)
@@ -358,9 +356,9 @@ def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
     Raises
     ------
     MissingFileError
-        When `out_dir` holds no checkpoint.
+        When `out_dir` contains no checkpoint.
     ConfigurationError
-        When it holds that of other settings.
+        When it contains that of other settings.
     ModelError
         When it cannot be read, or no step was trained yet.
     """
@@ -390,7 +388,7 @@ def blended(network: PlainUNet, settings: TrainingSettings) -> PlainUNet:
 def training_fields(
     settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
-    """Return the fields to learn from, drawn if need be."""
+    """Return the fields to learn from, made if need be."""
     synthesis = settings.synthesis
     return cached_fields(
         out_dir / "fields" / "train",
@@ -405,7 +403,7 @@ def training_fields(
 def validation_fields(
     settings: TrainingSettings, out_dir: Path, source: FieldSource = make_random_field
 ) -> FieldCache:
-    """Return the held-out fields, of another seed, drawn if need be."""
+    """Return the held-out fields, of another seed, made if need be."""
     synthesis = settings.synthesis
     return cached_fields(
         out_dir / "fields" / "validation",

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES
-from cxpath.network.unet import NetworkOutput
-from cxpath.synth.field import SyntheticCells
+from cxpath.data import FINE_CLASSES, STAIN_CLASSES
+from cxpath.network import NetworkOutput
+from cxpath.synth import SyntheticCells
 from cxpath.training.settings import LossSettings
 from cxpath.training.targets import MEMBERS, UNLABELLED, UNLABELLED_REGION, Targets, fine_labels
 
@@ -57,7 +57,7 @@ def all_losses(
     stained = targets.stain[:, STAIN_CLASSES.index("any")]
     stain = functional.binary_cross_entropy_with_logits(output.stain.float(), targets.stain, reduction="none")
     return Losses(
-        centre=centre_loss(output.centre.float()[:, 0], targets.centre, targets.judged),
+        centre=centre_loss(output.centre.float()[:, 0], targets.centre, targets.scored),
         offset=_mean(offset, placed.expand_as(offset)),
         kind=_kind_loss(
             output.kind.float(), targets.fine, class_weights, 1 + (stained_class_weight - 1) * stained
@@ -67,20 +67,20 @@ def all_losses(
     )
 
 
-def centre_loss(logit: Tensor, centre: Tensor, judged: Tensor) -> Tensor:
+def centre_loss(logit: Tensor, centre: Tensor, scored: Tensor) -> Tensor:
     """Penalty-reduced focal loss of CenterNet (Zhou et al. 2019, formula 1; alpha 2, beta 4).
 
     Parameters
     ----------
     logit, centre : Tensor, (B, h, w)
-    judged : bool Tensor, (B, h, w)
+    scored : bool Tensor, (B, h, w)
         Elsewhere nothing is learned.
     """
     probability = torch.sigmoid(logit)
     found = (1 - probability) ** 2 * functional.logsigmoid(logit)
     empty = (1 - centre) ** 4 * probability**2 * functional.logsigmoid(-logit)
-    is_centre = (centre == 1) & judged
-    total = torch.where(is_centre, found, torch.where(judged, empty, torch.zeros_like(empty)))
+    is_centre = (centre == 1) & scored
+    total = torch.where(is_centre, found, torch.where(scored, empty, torch.zeros_like(empty)))
     return -total.sum() / is_centre.sum().clamp(min=1)
 
 

@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES
-from cxpath.network.unet import OUTPUT_STRIDE_PX, NetworkOutput
-from cxpath.synth.field import REGION_STRIDE_PX
+from cxpath.data import FINE_CLASSES
+from cxpath.network import OUTPUT_STRIDE_PX, NetworkOutput
+from cxpath.synth import REGION_STRIDE_PX
 from cxpath.training.annotated_field import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
 from cxpath.training.data import FieldCache, sample_crops
 from cxpath.training.fine_tune_settings import FineTuneSettings
@@ -41,12 +41,12 @@ _COARSE = REGION_STRIDE_PX // OUTPUT_STRIDE_PX
 def partial_targets(field: AnnotatedField, settings: LossSettings) -> Targets:
     """Return the targets of an annotated field.
 
-    Centres are judged where they are marked, and everywhere in complete areas; kind and stain are taught
+    Centres are evaluated where they are marked, and everywhere in complete areas; kind and stain are trained
     as far as they are known.
     """
     cells = field.cells
-    judged = field.complete.copy()
-    judged[output_cells(cells.x_px, cells.y_px, judged.shape)] = True
+    scored = field.complete.copy()
+    scored[output_cells(cells.x_px, cells.y_px, scored.shape)] = True
     region = field.region.repeat(_COARSE, axis=0).repeat(_COARSE, axis=1).astype(np.int64)
     region[region == REGION_UNLABELLED] = UNLABELLED_REGION
     labels = CellLabels(
@@ -56,7 +56,7 @@ def partial_targets(field: AnnotatedField, settings: LossSettings) -> Targets:
         stain=np.stack([cells.stained == 1] * 2),
         stain_weight=stain_weights(cells, settings),
     )
-    return label_maps(labels, judged, np.ones_like(judged), region, settings)
+    return label_maps(labels, scored, np.ones_like(scored), region, settings)
 
 
 def partial_batch(fields: list[AnnotatedField], settings: LossSettings) -> Targets:
@@ -69,7 +69,7 @@ def stain_weights(cells: AnnotatedCells, settings: LossSettings) -> NDArray[np.f
 
     By the rules of the kinds (tumour: membrane; others: any) and since membrane staining is staining:
     a positive cell has some staining, a negative one no membrane staining, whatever its kind. The head that
-    does not decide a cell of known kind weighs less, as in drawn tissue.
+    does not decide a cell of known kind weighs less, as in synthetic tissue.
     """
     known = cells.stained != STAIN_UNKNOWN
     positive = cells.stained == 1
@@ -89,33 +89,36 @@ def joined(first: Targets, second: Targets) -> Targets:
     )
 
 
-# The lesson of a fine-tuning: annotated crops, and some drawn tissue so that nothing is forgotten.
+# The lesson of a fine-tuning: annotated crops, and some synthetic tissue so that nothing is forgotten.
 
 
 def mixed_lesson(
-    drawn: FieldCache | None, annotated: WindowCache, settings: FineTuneSettings, digest: str
+    synthetic: FieldCache | None, annotated: WindowCache, settings: FineTuneSettings, digest: str
 ) -> Lesson:
-    """Return the lesson; without drawn tissue every crop is annotated.
+    """Return the lesson; without synthetic tissue every crop is annotated.
 
     Parameters
     ----------
-    drawn : FieldCache, optional
+    synthetic : FieldCache, optional
     annotated : WindowCache
     settings : FineTuneSettings
     digest : str
         See `Lesson`.
     """
-    judged = partial(all_losses, stained_class_weight=settings.loss.stained_class_weight)
-    if drawn is None:
+    crop_losses = partial(all_losses, stained_class_weight=settings.loss.stained_class_weight)
+    if synthetic is None:
         even = np.ones(len(FINE_CLASSES), dtype=np.float32)
         batch = partial(_annotated_batch, annotated, settings, settings.crops.batch)
-        return Lesson(batch, even, digest, judged)
+        return Lesson(batch, even, digest, crop_losses)
     return Lesson(
-        batch=partial(_mixed_batch, drawn, annotated, settings),
-        class_weights=balanced_weights(drawn.cells, settings.loss.class_balance),
+        batch=partial(_mixed_batch, synthetic, annotated, settings),
+        class_weights=balanced_weights(synthetic.cells, settings.loss.class_balance),
         digest=digest,
         losses=partial(
-            mixed_losses, judged=judged, drawn=settings.synthetic_crops, share=settings.synthetic_share
+            mixed_losses,
+            crop_losses=crop_losses,
+            synthetic=settings.synthetic_crops,
+            share=settings.synthetic_share,
         ),
     )
 
@@ -125,26 +128,28 @@ def mixed_losses(
     targets: Targets,
     class_weights: Tensor,
     *,
-    drawn: int,
+    synthetic: int,
     share: float,
-    judged: Callable[[NetworkOutput, Targets, Tensor], Losses] = all_losses,
+    crop_losses: Callable[[NetworkOutput, Targets, Tensor], Losses] = all_losses,
 ) -> Losses:
-    """Judge the first `drawn` crops and the others apart, and weigh them by `share` and the rest.
+    """Evaluate the first `synthetic` crops and the others apart, and weigh them by `share` and the rest.
 
     Each part of the loss is a mean over its labels; taken together, fifteen marked cells would drown in
-    the hundreds of a drawn crop.
+    the hundreds of a synthetic crop.
     """
     parts = [
-        judged(NetworkOutput(*(part[rows] for part in output)), _rows(targets, rows), class_weights)
-        for rows in (slice(0, drawn), slice(drawn, None))
+        crop_losses(NetworkOutput(*(part[rows] for part in output)), _rows(targets, rows), class_weights)
+        for rows in (slice(0, synthetic), slice(synthetic, None))
     ]
     return Losses(*(share * first + (1 - share) * second for first, second in zip(*parts, strict=True)))
 
 
-def _mixed_batch(drawn: FieldCache, annotated: WindowCache, settings: FineTuneSettings, step: int) -> Batch:
+def _mixed_batch(
+    synthetic: FieldCache, annotated: WindowCache, settings: FineTuneSettings, step: int
+) -> Batch:
     number = settings.synthetic_crops
     crops = settings.crops.model_copy(update={"batch": number})
-    fields = sample_crops(drawn, crops, settings.schedule.seed, step)
+    fields = sample_crops(synthetic, crops, settings.schedule.seed, step)
     light, targets = _annotated_batch(annotated, settings, settings.crops.batch - number, step)
     together = torch.cat([light_of([field.rgb for field in fields]), light])
     return together, joined(batch_targets(fields, settings.loss), targets)

@@ -1,4 +1,4 @@
-"""Writing a model folder: weights as float16, card with their digest; whole or not at all."""
+"""Writing a model folder: float16 weights, card with their digest, page for people; whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.errors import OutputError
-from cxpath.io.atomic import output_error
-from cxpath.metrics.cells import Decision
-from cxpath.network.embedding import EMBEDDING_NAME, CellEmbedding
-from cxpath.network.model import (
+from cxpath.io import atomic_write, output_error
+from cxpath.metrics import Decision
+from cxpath.network import (
     CARD_NAME,
+    EMBEDDING_NAME,
+    LATTICE_STRIDE_PX,
+    OUTPUT_STRIDE_PX,
     WEIGHTS_NAME,
     CardCalibration,
+    CellEmbedding,
     DataSource,
     Metric,
     ModelCard,
+    PlainUNet,
     Thresholds,
     TrainingRecord,
     card_text,
+    receptive_field,
 )
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, PlainUNet, receptive_field
+from cxpath.network.card_page import PAGE_NAME, card_page
 from cxpath.training.settings import TrainingSettings
 
 
@@ -117,21 +122,35 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbed
         digest = hashlib.sha256(files[EMBEDDING_NAME]).hexdigest()
         card = card.model_copy(update={"embedding_digest": digest})
     try:
-        _replace(folder, {**files, CARD_NAME: card_text(card).encode()})
+        page = card_page(card).encode()
+        _replace(folder, {**files, CARD_NAME: card_text(card).encode(), PAGE_NAME: page})
     except OSError as error:
         raise output_error(folder, error) from error
 
 
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write a changed card into a model's folder, and its page.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written.
+    """
+    for name, text in ((CARD_NAME, card_text(card)), (PAGE_NAME, card_page(card))):
+        with atomic_write(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
+
+
 def refuse_other_things(folder: Path) -> None:
-    """Raise `OutputError` when a folder holds something that is no model, which packing would replace."""
+    """Raise `OutputError` when a folder contains something that is no model, which packing would replace."""
     if not folder.exists() or (folder / CARD_NAME).is_file():
         return
     if not folder.is_dir() or any(folder.iterdir()):
-        raise OutputError(f"{folder}: holds something that is no model", "choose another folder")
+        raise OutputError(f"{folder}: contains something that is no model", "choose another folder")
 
 
 def _replace(folder: Path, files: dict[str, bytes]) -> None:
-    """Write beside the folder, then swap: a reader sees the old model or the new, never a mixture."""
+    """Write next to the folder, then swap: a reader sees the old model or the new, never a mixture."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     refuse_other_things(folder)
     new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("new", "old"))

@@ -21,17 +21,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data.cells import CellPeaks, Kind
-from cxpath.data.workers import worker_processes
+from cxpath.data import CellPeaks, worker_processes
 from cxpath.errors import ConfigurationError, MissingFileError, TissueTileError
-from cxpath.io.atomic import atomic_write
-from cxpath.metrics.cells import Observation, detect_in_picture, match_cells
-from cxpath.network.detector import Detector
-from cxpath.network.unet import OUTPUT_STRIDE_PX, NetworkOutput
-from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells
-from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, Tissue, read_tiles
-from cxpath.synth.restain import RestainedTile, prepare, random_restain, restain
-from cxpath.synth.restain_guests import Outline, read_outlines
+from cxpath.io import atomic_write
+from cxpath.metrics import Observation, detect_in_picture, match_cells
+from cxpath.network import OUTPUT_STRIDE_PX, Detector, NetworkOutput
+from cxpath.synth import (
+    KIND_OF_LABEL,
+    LABELS,
+    REGION_STRIDE_PX,
+    LabelledTile,
+    Outline,
+    Part,
+    RestainedTile,
+    SyntheticCells,
+    Tissue,
+    prepare,
+    random_restain,
+    read_outlines,
+    read_tiles,
+)
+from cxpath.synth.restain import restain
 from cxpath.training.data import (
     FieldCache,
     Turn,
@@ -57,11 +67,7 @@ from cxpath.training.targets import (
 
 _NOTE = "restained.json"
 _STREAM = 2
-"""Keeps these dice apart from those of the drawn crops of the same step."""
-
-_KIND_OF_TISSUE = {Tissue.EPITHELIUM: Kind.TUMOUR, Tissue.IMMUNE: Kind.IMMUNE, Tissue.STROMA: Kind.OTHER}
-_KIND = np.array([_KIND_OF_TISSUE[label.tissue] for label in LABELS], np.uint8)
-"""Which rule decides the staining of a label's cells."""
+"""Keeps these random numbers apart from those of the synthetic crops of the same step."""
 
 _MATCH_RADIUS_UM = 3.0
 _EPITHELIUM = np.array([label.tissue is Tissue.EPITHELIUM for label in LABELS])
@@ -108,7 +114,7 @@ def data_folder(data: Path | None) -> Path:
 def restained_stacks(
     data: Path, folder: Path, stainings: int, seed: int, *, workers: int = 1
 ) -> list[RestainedStack]:
-    """Return the training patients' tiles restained, from `folder` if it already holds exactly these.
+    """Return the training patients' tiles restained, from `folder` if it already contains exactly these.
 
     Parameters
     ----------
@@ -170,8 +176,8 @@ def draw_restained_pairs(
 ) -> list[RestainedCrop]:
     """Return `pairs` crops and, behind them, the same places in other stainings; see the module."""
     rng = np.random.default_rng([seed, step, _STREAM])
-    drawn = [_pair(stacks[int(rng.integers(len(stacks)))], settings, rng) for _ in range(pairs)]
-    return [first for first, _ in drawn] + [second for _, second in drawn]
+    both = [_pair(stacks[int(rng.integers(len(stacks)))], settings, rng) for _ in range(pairs)]
+    return [first for first, _ in both] + [second for _, second in both]
 
 
 def restained_targets(crops: Sequence[RestainedCrop], loss: LossSettings) -> Targets:
@@ -211,11 +217,11 @@ def calibration_tiles(data: Path, stainings: int, seed: int) -> Iterator[Restain
 
 
 def _observed(peaks: CellPeaks, one: RestainedTile) -> Observation:
-    """Return what was seen beside the truth; a cell that could be called either way is not judged."""
+    """Return what was seen next to the truth; a cell that could be called either way is not evaluated."""
     truth = SyntheticCells(
         x_px=one.x_px,
         y_px=one.y_px,
-        kind=_KIND[one.label],
+        kind=KIND_OF_LABEL[one.label],
         subkind=np.zeros(len(one.label), np.uint8),
         membrane=one.membrane,
         any_stain=one.any_stain,
@@ -350,24 +356,24 @@ def _targets(crop: RestainedCrop, loss: LossSettings) -> Targets:
     weight = np.where(np.stack([tumour, ~tumour]), 1.0, loss.other_rule_weight) * known
     labels = CellLabels(x_px, y_px, FIRST_OF_TISSUE + row, np.stack([membrane, any_stain]), weight)
     finer = REGION_STRIDE_PX // OUTPUT_STRIDE_PX
-    judged = ~crop.ignore.repeat(finer, axis=0).repeat(finer, axis=1)
-    region = np.full(judged.shape, UNLABELLED_REGION)
-    return label_maps(labels, judged, judged, region, loss)
+    scored = ~crop.ignore.repeat(finer, axis=0).repeat(finer, axis=1)
+    region = np.full(scored.shape, UNLABELLED_REGION)
+    return label_maps(labels, scored, scored, region, loss)
 
 
 # The lesson. A batch is some synthetic crops, then restained pairs: all first halves, then all second ones.
 
 
-Judge = Callable[[NetworkOutput, Targets, Tensor], Losses]
+CropLosses = Callable[[NetworkOutput, Targets, Tensor], Losses]
 
 
 def restained_batch(
-    drawn: FieldCache, restained: Sequence[RestainedStack], settings: TrainingSettings, step: int
+    synthetic: FieldCache, restained: Sequence[RestainedStack], settings: TrainingSettings, step: int
 ) -> tuple[Tensor, Targets]:
     """Return the batch of one step; it depends on the seed and the step alone."""
     pairs, seed = settings.restained.pairs, settings.schedule.seed
     crops = settings.crops.model_copy(update={"batch": settings.crops.batch - 2 * pairs})
-    fields = sample_crops(drawn, crops, seed, step)
+    fields = sample_crops(synthetic, crops, seed, step)
     tiles = draw_restained_pairs(restained, settings.crops, pairs, seed, step)
     pictures = [*(field.rgb for field in fields), *(tile.rgb for tile in tiles)]
     first, second = batch_targets(fields, settings.loss), restained_targets(tiles, settings.loss)
@@ -380,20 +386,20 @@ def restained_losses(
     class_weights: Tensor,
     *,
     settings: TrainingSettings,
-    judged: Judge = all_losses,
+    crop_losses: CropLosses = all_losses,
 ) -> Losses:
-    """Judge drawn and restained crops apart, and the pairs against each other.
+    """Evaluate synthetic and restained crops apart, and the pairs against each other.
 
     Each part of a loss is a mean over its labels. Both tissues weigh by their share of the batch, whatever
-    number of cells their crops hold.
+    number of cells their crops contain.
     """
     pairs, batch = settings.restained.pairs, settings.crops.batch
-    drawn = batch - 2 * pairs
+    synthetic = batch - 2 * pairs
     parts = [
-        judged(_rows(output, rows), _target_rows(targets, rows), class_weights)
-        for rows in (slice(0, drawn), slice(drawn, None))
+        crop_losses(_rows(output, rows), _target_rows(targets, rows), class_weights)
+        for rows in (slice(0, synthetic), slice(synthetic, None))
     ]
-    share = drawn / batch
+    share = synthetic / batch
     mixed = Losses(*(share * first + (1 - share) * second for first, second in zip(*parts, strict=True)))
     return mixed._replace(
         region=parts[0].region,  # restained tissue has no regions

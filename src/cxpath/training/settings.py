@@ -8,14 +8,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from cxpath.data.settings import Settings, read_settings
-from cxpath.metrics.cells import MatchingSettings
-from cxpath.network.device import Precision
-from cxpath.network.unet import ArchitectureSettings
+from cxpath.data import Settings, read_settings
+from cxpath.metrics import MatchingSettings
+from cxpath.network import ArchitectureSettings, Precision
 
 
 class SynthesisSettings(Settings):
-    """How much tissue is drawn to learn from and to be judged on."""
+    """How much tissue is made to learn from and to be evaluated on."""
 
     train_fields: int = Field(default=1800, ge=1)
     validation_fields: int = Field(default=300, ge=1)
@@ -23,7 +22,7 @@ class SynthesisSettings(Settings):
     train_seed: int = 1
     validation_seed: int = 1_000_003
     workers: int = Field(default=2, ge=1)
-    """Processes that draw."""
+    """Processes that make synthetic tissue."""
 
 
 class CropSettings(Settings):
@@ -46,7 +45,7 @@ class RestainedSettings(Settings):
     """How much restained real tissue is learned from; see `restained_data`."""
 
     pairs: int = Field(default=0, ge=0)
-    """Pairs of restained crops in a batch; the other crops are drawn. 0: drawn tissue alone."""
+    """Pairs of restained crops in a batch; the other crops are synthetic. 0: synthetic tissue alone."""
     stainings: int = Field(default=24, ge=2)
     """How often each tile is restained."""
     calibration_stainings: int = Field(default=3, ge=1)
@@ -115,8 +114,8 @@ class SlideThresholdSettings(Settings):
     side_px: int = Field(default=4096, ge=1024)
     """Side of a slide, at 0.25 µm/px."""
     hard_negative_slides: int = Field(default=0, ge=0, multiple_of=3)
-    """Number of further slides, full of traps, drawn as the drawn test set is but with other dice and in
-    training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
+    """Number of further slides, full of hard negatives, made as the synthetic test set is but with another
+    seed and in training's colours; a third each with a CPS below 0.5, of 0.5 to 3, and above."""
 
 
 _ADDED_LATER = (

@@ -11,22 +11,21 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind
-from cxpath.network.unet import OUTPUT_STRIDE_PX
-from cxpath.synth.field import REGION_STRIDE_PX, SyntheticCells, SyntheticField
-from cxpath.synth.labelled_tissue import LABELS
+from cxpath.data import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind
+from cxpath.network import OUTPUT_STRIDE_PX
+from cxpath.synth import LABELS, REGION_STRIDE_PX, SyntheticCells, SyntheticField
 from cxpath.training.settings import LossSettings
 
 # From a true cell's kind and subkind to the index of the network's fine class, or of a set of classes.
 
 
 UNLABELLED = -1
-"""Fine label of a cell whose class is not known: it teaches where cells are, and nothing else."""
+"""Fine label of a cell whose class is not known: it trains where cells are, and nothing else."""
 
 TUMOUR = FINE_CLASSES.index("tumour")
 
 ANY_IMMUNE, ANY_OTHER = len(FINE_CLASSES), len(FINE_CLASSES) + 1
-"""Fine labels of a cell known to be immune, or other, but not more: the *sum* of the classes is taught."""
+"""Fine labels of a cell known to be immune, or other, but not more: the *sum* of the classes is trained."""
 
 _IMMUNE_NAMES = {subkind.name.lower() for subkind in IMMUNE_SUBKINDS}
 _IMMUNE = np.array([name in _IMMUNE_NAMES for name in FINE_CLASSES])
@@ -66,8 +65,8 @@ class Targets:
     Parameters
     ----------
     centre : float32, (h, w)
-        1 in the cell that holds a centre, falling off around it.
-    judged : bool, (h, w)
+        1 in the cell that contains a centre, falling off around it.
+    scored : bool, (h, w)
         False where nothing is to be learned about centres or their absence.
     offset : float32, (2, h, w)
         x, y of the nearest centre from the middle of the output cell, in output cells.
@@ -85,7 +84,7 @@ class Targets:
     """
 
     centre: Tensor
-    judged: Tensor
+    scored: Tensor
     offset: Tensor
     fine: Tensor
     stain: Tensor
@@ -100,7 +99,7 @@ class Targets:
 
 @dataclass(frozen=True, eq=False)
 class CellLabels:
-    """What each of N cells teaches.
+    """The labels of N cells.
 
     Parameters
     ----------
@@ -125,7 +124,7 @@ class CellLabels:
 
 def field_targets(field: SyntheticField, settings: LossSettings) -> Targets:
     """Return the targets of one field."""
-    judged = ~_finer(field.ignore)
+    scored = ~_finer(field.ignore)
     region = _finer(field.region)
     cells = field.cells
     labels = CellLabels(
@@ -135,13 +134,13 @@ def field_targets(field: SyntheticField, settings: LossSettings) -> Targets:
         stain=np.stack([cells.membrane, cells.any_stain]),
         stain_weight=_stain_weights(cells, settings),
     )
-    return label_maps(labels, judged, judged, region, settings)
+    return label_maps(labels, scored, scored, region, settings)
 
 
 def label_maps(
     cells: CellLabels,
-    judged: NDArray[np.bool_],
-    teaching: NDArray[np.bool_],
+    scored: NDArray[np.bool_],
+    trained: NDArray[np.bool_],
     region: NDArray[Any],
     settings: LossSettings,
 ) -> Targets:
@@ -150,21 +149,21 @@ def label_maps(
     Parameters
     ----------
     cells : CellLabels
-    judged : bool array, (h, w)
+    scored : bool array, (h, w)
         Where centres and their absence are learned.
-    teaching : bool array, (h, w)
-        Where a centre nearby teaches its kind, stain and offset.
+    trained : bool array, (h, w)
+        Where a centre nearby trains its kind, stain and offset.
     region : int array, (h, w)
     settings : LossSettings
     """
-    shape = judged.shape
+    shape = scored.shape
     if len(cells) == 0:
         pair = np.zeros((2, *shape))
         none = np.zeros(shape)
-        return _as_tensors(none, judged, pair, np.full(shape, UNLABELLED), pair, pair, region, none)
+        return _as_tensors(none, scored, pair, np.full(shape, UNLABELLED), pair, pair, region, none)
     middle = _cell_middles_px(*shape)
     distance_px, nearest = _nearest(cells, middle)
-    labelled = ((distance_px <= settings.label_radius_px).reshape(shape)) & teaching
+    labelled = ((distance_px <= settings.label_radius_px).reshape(shape)) & trained
     centre = np.exp(-0.5 * (distance_px / settings.centre_sigma_px) ** 2).reshape(shape)
     centre[output_cells(cells.x_px, cells.y_px, shape)] = 1.0
     place = np.column_stack([cells.x_px, cells.y_px])[nearest]
@@ -172,13 +171,13 @@ def label_maps(
     fine = np.where(labelled, cells.fine[nearest].reshape(shape), UNLABELLED)
     stain = cells.stain[:, nearest].reshape(2, *shape)
     weight = cells.stain_weight[:, nearest].reshape(2, *shape) * labelled
-    return _as_tensors(centre, judged, offset, fine, stain, weight, region, labelled)
+    return _as_tensors(centre, scored, offset, fine, stain, weight, region, labelled)
 
 
 def output_cells(
     x_px: NDArray[np.float64], y_px: NDArray[np.float64], shape: tuple[int, ...]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return row and column of the output cell that holds each place; the far edge belongs to the last."""
+    """Return row and column of the output cell that contains each place; the far edge belongs to the last."""
     row = np.minimum(y_px // OUTPUT_STRIDE_PX, shape[0] - 1).astype(int)
     return row, np.minimum(x_px // OUTPUT_STRIDE_PX, shape[1] - 1).astype(int)
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import log_softmax, logsumexp
 
-from cxpath.data.cells import FINE_CLASSES, STAIN_CLASSES, Calibration, Kind
-from cxpath.data.slide_info import StainBasis
-from cxpath.metrics.cells import (
+from cxpath.data import FINE_CLASSES, STAIN_CLASSES, Calibration, Kind, StainBasis
+from cxpath.metrics import (
     FIGURES,
     Decision,
     FieldTables,
@@ -26,10 +25,8 @@ from cxpath.metrics.cells import (
     table_of,
     true_cps,
 )
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import Metric, Model
-from cxpath.synth.field import SyntheticField
+from cxpath.network import Detector, Device, Metric, Model
+from cxpath.synth import SyntheticField
 from cxpath.training.targets import MEMBERS, UNLABELLED, fine_labels
 
 # Fitting a model's calibration on held-out truth, so that its probabilities add up to counts.
@@ -68,7 +65,7 @@ class LabelledClasses(NamedTuple):
 def fit_calibration(
     observations: Sequence[Observation], low_cps: float, restained: Sequence[Observation] = ()
 ) -> Calibration:
-    """Fit all numbers on judged pairs.
+    """Fit all numbers on evaluated pairs.
 
     Parameters
     ----------
@@ -124,7 +121,7 @@ def fit_kinds(
 
 
 def fine_pairs(observations: Sequence[Observation], restained: Sequence[Observation]) -> LabelledClasses:
-    """Collect the class logits of judged pairs whose class, or set of classes, is known."""
+    """Collect the class logits of evaluated pairs whose class, or set of classes, is known."""
     logits, fine = [], []
     for seen in (*observations, *restained):
         pairs = seen.pairs[seen.scored_truth[seen.pairs[:, 0]]]
@@ -164,7 +161,7 @@ def fit_stain(seen: LabelledLogits) -> tuple[float, float]:
 def stain_pairs(
     observations: Sequence[Observation], low_cps: float, stain: str, restained: Sequence[Observation] = ()
 ) -> LabelledLogits:
-    """Collect the logits of one stain head over judged pairs whose true kind is decided by it.
+    """Collect the logits of one stain head over evaluated pairs whose true kind is decided by it.
 
     `membrane` decides tumour cells, `any` the immune ones.
     """
@@ -208,8 +205,8 @@ def choose_centre_threshold(
     """Return the lowest threshold whose F1 of finding cells is hardly below the best.
 
     Synthetic nuclei are found at almost any threshold, so their F1 is flat. Real ones, paler and softer than
-    any drawn, get lower scores: of thresholds that drawings cannot tell apart the lowest serves them best.
-    With restained real tissue, the mean of both F1 decides.
+    any synthetic, get lower scores: of thresholds that synthetic fields cannot distinguish the lowest serves
+    them best. With restained real tissue, the mean of both F1 decides.
     """
 
     def f1(group: Sequence[Observation], threshold: float) -> float:
@@ -285,7 +282,7 @@ def score_error(tables: NDArray[np.int64], low_cps: float) -> float:
     return sum(float(np.average(error[part], weights=weight[part])) for part in (known, low) if part.any())
 
 
-# Judging a network on held-out drawn fields: choose its cuts and calibration, then measure it.
+# Evaluating a network on held-out synthetic fields: choose its cuts and calibration, then measure it.
 
 
 @dataclass(frozen=True, eq=False)
@@ -377,4 +374,4 @@ def observe_faintly(
 
 
 FIRST_DECISION = Decision(Calibration(), 0.3, 0.5)
-"""Stands in a draft card until `decide` has been asked."""
+"""Placeholder of a draft card until `decide` has been asked."""

@@ -14,16 +14,13 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from cxpath.data.slide_info import StainBasis
-from cxpath.io.atomic import atomic_write
-from cxpath.metrics.cells import take_peaks
-from cxpath.network.detector import Detector
-from cxpath.network.device import Device
-from cxpath.network.model import Model
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX
-from cxpath.pipeline.cells import name_cells, positive_probability
-from cxpath.slide.slide import Slide
-from cxpath.synth.field import REGION_STRIDE_PX
+from cxpath.data import StainBasis
+from cxpath.io import atomic_write
+from cxpath.metrics import take_peaks
+from cxpath.network import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, Detector, Device, Model
+from cxpath.pipeline import name_cells, positive_probability
+from cxpath.slide import Slide
+from cxpath.synth import REGION_STRIDE_PX
 from cxpath.training.annotated_field import REGION_UNLABELLED, AnnotatedCells, AnnotatedField
 from cxpath.training.annotations import AnnotatedImage, ImageLabels, open_annotated
 from cxpath.training.data import Turn, random_turn, recoloured, turned_array, turned_places
@@ -184,7 +181,7 @@ class WindowCache:
 def cached_windows(
     folder: Path, images: Sequence[AnnotatedImage], size: WindowSize, digest: str
 ) -> WindowCache:
-    """Return the windows of images, from `folder` if it already holds exactly these, else read anew.
+    """Return the windows of images, from `folder` if it already contains exactly these, else read anew.
 
     Parameters
     ----------
@@ -253,7 +250,7 @@ def _open(folder: Path, size: WindowSize) -> WindowCache:
 
 
 _STREAM = 1
-"""Keeps these dice apart from those of the drawn crops of the same step."""
+"""Keeps these random numbers apart from those of the synthetic crops of the same step."""
 
 
 def sample_annotated_crops(
@@ -319,7 +316,7 @@ def _anchor(
     return margin_px + (np.array([columns[chosen], rows[chosen]]) + 0.5) * OUTPUT_STRIDE_PX
 
 
-# What a model sees in annotated images: detections beside marks, in windows put together again.
+# What a model sees in annotated images: detections next to marks, in windows put together again.
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,7 +370,7 @@ def _found(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64], NDArray[np.bool_]]:
     """Return place, completeness, kind and call of what is found in a window.
 
-    Cells just beyond the core count too, unless another window holds them: a mark at its border may have
+    Cells just beyond the core count too, unless another window contains them: a mark at its border may have
     its detection there.
     """
     peaks = detector.detect(np.ascontiguousarray(window.field.rgb)[None])[0]

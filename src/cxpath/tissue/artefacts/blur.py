@@ -16,8 +16,8 @@ from cxpath.tissue.settings import ArtefactSettings
 # How sharp a patch is: fine structure over coarser structure of the same patch.
 #
 # The share of fine in coarser bands does not depend on how much there is to see, so pale and dense, blue and
-# brown tissue are judged alike (the normalisation behind Crete et al. 2007, with two difference-of-Gaussian
-# bands in micrometres; a defocus takes the fine band first).
+# brown tissue are evaluated alike (the normalisation behind Crete et al. 2007, with two
+# difference-of-Gaussian bands in micrometres; a defocus takes the fine band first).
 
 
 FINE_UM, MIDDLE_UM, COARSE_UM, COARSEST_UM = 0.7, 1.4, 2.8, 5.6
@@ -32,7 +32,7 @@ class Sharpness:
     sharpness : float
         Standard deviation of structure of 0.7-1.4 µm over that of 1.4-2.8 µm; about 0.5 to 1.1 in focus.
     contrast_od : float
-        Standard deviation of structure of 2.8-5.6 µm: whether there is anything to judge.
+        Standard deviation of structure of 2.8-5.6 µm: whether there is anything to evaluate.
     relative_contrast : float
         Standard deviation over mean of the optical density.
     """
@@ -61,14 +61,14 @@ def _mean_and_spread(image: NDArray[np.float32]) -> tuple[float, float]:
     return float(mean[0, 0]), float(spread[0, 0])
 
 
-# Out of focus: tissue whose fine structure is missing, judged on patches at about 1 µm per pixel.
+# Out of focus: tissue whose fine structure is missing, evaluated on patches at about 1 µm per pixel.
 #
 # Patches stand on a lattice over the tissue, side by side on small slides, farther apart on large ones, so
 # that the cost has a limit. Each patch speaks for its square of the lattice, together with its neighbours.
 
 
 LEAST_TISSUE = 0.25
-"""Share of tissue below which a square of the lattice is not judged."""
+"""Share of tissue below which a square of the lattice is not evaluated."""
 
 OWN_QUANTILE = 0.95
 """The slide's own sharpness is that of its sharpest part, so that a mostly blurred slide has one."""
@@ -116,7 +116,7 @@ def find_blur(look: Look, tissue: Mask, settings: ArtefactSettings, look_closely
     ----------
     look : Look
     tissue : bool array, (height, width)
-        Where to judge.
+        Where to evaluate.
     settings : ArtefactSettings
     look_closely : callable
     """
@@ -124,11 +124,11 @@ def find_blur(look: Look, tissue: Mask, settings: ArtefactSettings, look_closely
         return np.zeros_like(tissue)
     lattice = lay_lattice(look, tissue, settings)
     sharpness = _sharpness(lattice, tissue, settings, look_closely)
-    judged = np.isfinite(sharpness)
-    if judged.sum() < FEWEST_EVALUATED:
+    measurable = np.isfinite(sharpness)
+    if measurable.sum() < FEWEST_EVALUATED:
         return np.zeros_like(tissue)
     calm = _with_neighbours(sharpness)
-    return tissue & lattice.spread(judged & (calm < cut_of(sharpness[judged], settings)))
+    return tissue & lattice.spread(measurable & (calm < cut_of(sharpness[measurable], settings)))
 
 
 def cut_of(sharpness: NDArray[np.float64], settings: ArtefactSettings) -> float:
@@ -160,7 +160,7 @@ def _squares(length_px: int, side_px: float) -> NDArray[np.int64]:
 def _sharpness(
     lattice: FocusLattice, tissue: Mask, settings: ArtefactSettings, look_closely: LookClosely
 ) -> NDArray[np.float64]:
-    """Measure every square with enough tissue; nan where there is nothing to judge."""
+    """Measure every square with enough tissue; nan where there is nothing to evaluate."""
     share = lattice.mean(tissue)
     sharpness = np.full(lattice.shape, np.nan)
     for row, column in zip(*np.nonzero(share >= LEAST_TISSUE), strict=True):
@@ -181,9 +181,9 @@ def _place(lattice: FocusLattice, tissue: Mask, row: int, column: int) -> tuple[
 
 
 def _with_neighbours(sharpness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average each judged square with its judged neighbours, itself weighing most."""
-    judged = np.isfinite(sharpness)
+    """Average each evaluated square with its evaluated neighbours, itself weighing most."""
+    measurable = np.isfinite(sharpness)
     kernel = np.array([[1, 2, 1], [2, 6, 2], [1, 2, 1]], np.float64)
-    total = cv2.filter2D(np.where(judged, sharpness, 0.0), -1, kernel, borderType=cv2.BORDER_CONSTANT)
-    weight = cv2.filter2D(judged.astype(np.float64), -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    total = cv2.filter2D(np.where(measurable, sharpness, 0.0), -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    weight = cv2.filter2D(measurable.astype(np.float64), -1, kernel, borderType=cv2.BORDER_CONSTANT)
     return np.asarray(total / np.maximum(weight, 1e-9))

@@ -135,7 +135,7 @@ PROPOSALS = 12
 ANGLE_STEP = np.pi / 720
 OTHER_GLASS_OD = 0.02
 MOST_OUTSIDE = 0.45
-"""A larger side is not taken for the outside: which of two halves lies there cannot be told."""
+"""A larger side is not taken for the outside: which of two halves lies there cannot be determined."""
 
 GLASS_QUANTILE = 0.1
 """The lightest tenth of a side is taken for its glass."""
@@ -163,7 +163,7 @@ def _proposals(lines: FloatImage, settings: ArtefactSettings) -> NDArray[np.floa
 def _seen_share(
     blackness: FloatImage, rho: float, theta: float, mpp: float, settings: ArtefactSettings
 ) -> float:
-    """Return the share of a line's pieces, border to border, that are darker than the pieces beside it."""
+    """Return the share of a line's pieces, border to border, that are darker than the pieces next to it."""
     beside_px = BESIDE_UM / mpp
     line, one_side, other_side = (
         np.maximum.reduce([_along(blackness, rho + away + shift, theta) for shift in (-1.0, 0.0, 1.0)])

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.slide_info import optical_density
-from cxpath.slide.slide import Slide
+from cxpath.data import Reason, ReasonCode, optical_density
+from cxpath.slide import Slide
 from cxpath.tissue.artefacts.blur import LookClosely, Sharpness, find_blur, measure_sharpness
 from cxpath.tissue.artefacts.bubble_edge_dark import find_bubbles, find_dark, find_edges
 from cxpath.tissue.artefacts.fold import find_folds
@@ -67,10 +66,10 @@ WIDEST_UM = 1500.0
 
 
 COARSEST = 1.2
-"""A slide coarser than this times the patches' µm/px is soft everywhere: its focus cannot be judged."""
+"""A slide coarser than this times the patches' µm/px is soft everywhere: its focus cannot be evaluated."""
 
 NEAR_UM = 75.0
-"""So near to another artefact no fold is looked for: ink and bubbles have ridges beside them."""
+"""So near to another artefact no fold is looked for: ink and bubbles have ridges next to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +135,7 @@ def find_artefacts(
 def _without_marks_on_glass(tissue: Mask, marks: Mask, mpp: float) -> Mask:
     """Take from the tissue what marks add to it: those parts that no clean tissue borders on both sides.
 
-    A closing as wide as the widest mark bridges a stroke over tissue, not one beside it.
+    A closing as wide as the widest mark bridges a stroke over tissue, not one next to it.
     """
     inside = tissue & marks
     if not inside.any():

@@ -1,4 +1,4 @@
-"""Folds: long narrow ridges where the section lies double, denser in every stain than the tissue beside them.
+"""Folds: long narrow ridges where the section lies double, denser in every stain than tissue around.
 
 A short piece of a fold looks like a cord of tumour; what tells it is that it goes on, whatever tissue it
 crosses. So short lines are compared with the strips on both sides of them, and what they gain is averaged
@@ -16,7 +16,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from cxpath.data.slide_info import StainBasis
+from cxpath.data import StainBasis
 from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, within
 from cxpath.tissue.settings import ArtefactSettings
 
@@ -29,13 +29,13 @@ PIECE_UM = 60.0
 """Length of a short line."""
 
 GAP_UM = 5.0
-"""Between a line and the strips beside it."""
+"""Between a line and the strips next to it."""
 
 WANDERS_UM = 8.0
-"""How far a fold may lie beside a straight line."""
+"""How far a fold may deviate from a straight line."""
 
 LEAST_GAIN, MOST_GAIN = -0.3, 0.7
-"""Logarithms of density over that beside it are cut off here: one dark clump is no long fold."""
+"""Logarithms of density over that next to it are cut off here: one dark clump is no long fold."""
 
 RIDGE_GAIN = 0.2
 """What a pixel of a fold has gained,"""
@@ -46,14 +46,14 @@ RIDGE_REACH_UM = 12.0
 WEAKER = 0.58
 """A fold is followed down to this part of what it must stand out by."""
 
-TISSUE_BESIDE = 0.5
-"""Share of the strips beside a line that is tissue, at least."""
+SIDE_TISSUE = 0.5
+"""Share of the strips next to a line that is tissue, at least."""
 
 FLOOR_OD = 0.04
 """Added to both sides of a comparison, so that a trace of stain twice as strong is nothing."""
 
 BOTH_GAIN = 1.3
-"""How many times as much of each stain a fold holds as the tissue around it,"""
+"""How many times as much of each stain a fold contains as the tissue around it,"""
 
 EVEN_GAIN = 0.3
 """the stain that gains less at least this part of what the other gains,"""
@@ -179,7 +179,7 @@ class _Turn:
 def _gain(density: FloatImage, tissue: FloatImage, mpp: float) -> FloatImage:
     """Return the logarithm of how much denser a short line along the row is than the denser side of it.
 
-    Both sides must hold tissue: a strand with glass beside it is no fold.
+    Both sides must contain tissue: a strand with glass next to it is no fold.
     """
     best = np.full(density.shape, np.exp(LEAST_GAIN), np.float32)
     for width_um in WIDTHS_UM:
@@ -187,11 +187,11 @@ def _gain(density: FloatImage, tissue: FloatImage, mpp: float) -> FloatImage:
         line = _mean(density, PIECE_UM / mpp, 0.8 * width_um / mpp)
         covered = _mean(tissue, PIECE_UM / mpp, strip_um / mpp)
         held = _mean(density * tissue, PIECE_UM / mpp, strip_um / mpp)
-        strip = np.asarray(held / np.maximum(covered, TISSUE_BESIDE), np.float32)
+        strip = np.asarray(held / np.maximum(covered, SIDE_TISSUE), np.float32)
         away = max(2, round((width_um / 2 + strip_um / 2 + GAP_UM) / mpp))
-        beside = np.maximum(_moved(strip, away), _moved(strip, -away))
-        between = np.minimum(_moved(covered, away), _moved(covered, -away)) >= TISSUE_BESIDE
-        np.maximum(best, (line + FLOOR_OD) / (beside + FLOOR_OD), out=best, where=between)
+        sides = np.maximum(_moved(strip, away), _moved(strip, -away))
+        between = np.minimum(_moved(covered, away), _moved(covered, -away)) >= SIDE_TISSUE
+        np.maximum(best, (line + FLOOR_OD) / (sides + FLOOR_OD), out=best, where=between)
     return np.asarray(np.clip(np.log(best), LEAST_GAIN, MOST_GAIN))
 
 
@@ -227,11 +227,11 @@ def _extent_px(mask: Mask) -> float:
     return float(np.hypot(np.ptp(rows), np.ptp(columns)))
 
 
-def _doubled(held: FloatImage, beside: FloatImage) -> bool:
+def _doubled(held: FloatImage, sides: FloatImage) -> bool:
     """Say whether a piece gained as a fold does, from its stains and those around it, (haematoxylin, DAB)."""
-    if held[0] < BOTH_GAIN * beside[0]:
+    if held[0] < BOTH_GAIN * sides[0]:
         return False
-    if max(held[1], beside[1]) < FAINTEST_OD:
+    if max(held[1], sides[1]) < FAINTEST_OD:
         return True
-    parts = (held - beside) / np.maximum(beside, 1e-6)
-    return bool(held[1] >= BOTH_GAIN * beside[1] and parts.min() >= EVEN_GAIN * parts.max())
+    parts = (held - sides) / np.maximum(sides, 1e-6)
+    return bool(held[1] >= BOTH_GAIN * sides[1] and parts.min() >= EVEN_GAIN * parts.max())

@@ -80,7 +80,7 @@ def within(mask: Mask, reach_px: float) -> Mask:
 
 
 def touching(weak: Mask, strong: Mask) -> Mask:
-    """Return the connected pieces of `weak` that hold any of `strong`."""
+    """Return the connected pieces of `weak` that contain any of `strong`."""
     _, labels = cv2.connectedComponents((weak | strong).astype(np.uint8), connectivity=8)
     kept = np.zeros(int(labels.max()) + 1, bool)
     kept[np.unique(labels[strong])] = True

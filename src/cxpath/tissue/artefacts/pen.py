@@ -3,7 +3,7 @@
 Coloured ink leaves the wedge between haematoxylin and DAB (the hue rule of HistoQC's pen detection, Janowczyk
 et al. 2019, in optical density instead of RGB). Brown and black ink do not; what gives them away is that
 tissue, however dense, is grainy (standard deviation of its optical density over 40 µm at least .6 of its
-mean on every real and drawn picture looked at) while ink covers everything alike. Thin ink in a
+mean on every real and synthetic picture looked at) while ink covers everything alike. Thin ink in a
 stain's own hue, through which tissue shows, is not seen.
 """
 
@@ -21,7 +21,7 @@ from cxpath.tissue.stains import stain_hue
 
 SMOOTHING_UM = 12.0
 WEAKER = 0.6
-"""How much of the hue limit suffices beside plain ink: strokes fade out."""
+"""How much of the hue limit suffices next to plain ink: strokes fade out."""
 
 VISIBLE_OD = 0.05
 SAME_HUE = 0.15

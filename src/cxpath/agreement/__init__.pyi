@@ -1,0 +1,53 @@
+from .base import (
+    RULE as RULE,
+    AgreementSettings as AgreementSettings,
+    Interval as Interval,
+    Statistic as Statistic,
+    draw_cases as draw_cases,
+    median_of as median_of,
+)
+from .calibration import (
+    MapChoice as MapChoice,
+    ThresholdChoice as ThresholdChoice,
+    choose_map as choose_map,
+    choose_threshold as choose_threshold,
+)
+from .cells import (
+    DEFAULT_RADIUS_UM as DEFAULT_RADIUS_UM,
+    RADII_UM as RADII_UM,
+    ImagePair as ImagePair,
+    ObservedCells as ObservedCells,
+    confusion as confusion,
+    count_ratio_errors as count_ratio_errors,
+    detection as detection,
+    same_class as same_class,
+)
+from .comparison import (
+    Indeterminate as Indeterminate,
+    Scored as Scored,
+    level_names as level_names,
+)
+from .continuous import (
+    Scale as Scale,
+    lins_concordance as lins_concordance,
+)
+from .onest import (
+    OnestCurve as OnestCurve,
+)
+from .planning import (
+    Plan as Plan,
+    Planned as Planned,
+    plan_study as plan_study,
+)
+from .readers import (
+    PairwiseMeasure as PairwiseMeasure,
+    ReadMatrix as ReadMatrix,
+    onest_curves as onest_curves,
+    pairwise_matrix as pairwise_matrix,
+    read_matrix as read_matrix,
+)
+from .study import (
+    AgreementStudy as AgreementStudy,
+    Roles as Roles,
+    study_reads as study_reads,
+)

@@ -1,0 +1,222 @@
+"""Audit a scored slide: draw the cells, write the contact sheet, read the answers, score them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cxpath.app.review_answers import (
+    AnswerTable,
+    audit_name,
+    cell_name,
+    empty_table,
+    read_answers,
+    square_name,
+)
+from cxpath.app.review_folder import (
+    CXPATH,
+    SHEET,
+    TABLE,
+    ReviewFolder,
+    open_review,
+    printed_name,
+)
+from cxpath.app.review_outcome import publish_review
+from cxpath.data.cells import CellTable
+from cxpath.data.reasons import RESEARCH_USE
+from cxpath.documents.folder import ScoredFolder
+from cxpath.documents.review import AuditedEntry
+from cxpath.errors import MissingFileError
+from cxpath.io.atomic import atomic_write
+from cxpath.report.audit_page import CROP_UM, CellCrop, SquareCrop, audit_page
+from cxpath.review.events import (
+    Action,
+    Decision,
+    Event,
+    ReviewError,
+)
+from cxpath.review.state import (
+    Audit,
+    ReviewState,
+    answer_decision,
+    draw_decision,
+    square_decision,
+)
+from cxpath.scores.audit import (
+    DEFAULT_QUESTIONS,
+    audit_frame,
+    draw_audit,
+    draw_squares,
+    estimate_audit,
+)
+from cxpath.slide.colour import icc_as_recorded
+from cxpath.slide.open import open_slide
+from cxpath.slide.slide import Slide
+
+
+@dataclass(frozen=True)
+class AuditFiles:
+    """What an audit leaves to be answered."""
+
+    sheet: Path
+    table: Path
+    cells: int
+    squares: int
+
+
+def write_audit(
+    folder: Path,
+    slide: Path | None = None,
+    *,
+    number: int | None = None,
+    seed: int | None = None,
+    squares: int | None = None,
+) -> AuditFiles:
+    """Draw an audit, record it, and write its contact sheet and its table of answers.
+
+    Parameters
+    ----------
+    folder : Path
+        A results folder.
+    slide : Path, optional
+        The slide; needed where `run.json` does not say where it lies.
+    number : int, optional
+        Cells to ask about, 100 when left out.
+    seed : int, optional
+        Another seed draws another audit; left out, an audit that is there already is shown again.
+    squares : int, optional
+        Squares in which missed cells are counted, none when left out.
+
+    Raises
+    ------
+    AuditError, ReviewError, MissingFileError
+        When the slide is not there or another one, or cannot be audited.
+    """
+    review = open_review(folder)
+    path = _slide_path(slide)
+    scored = review.scored.score.slide
+    icc = icc_as_recorded(scored.colour.use if scored.colour else None)
+    with open_slide(path, scored.mpp, name=review.scored.name, icc=icc) as opened:
+        _require_same_slide(opened, review.scored)
+        drawn, audit = _drawn(review, number, seed, squares)
+        cells = review.scored.cells()
+        questions = list(_cell_crops(opened, cells, audit))
+        square_crops = list(_square_crops(opened, cells, audit))
+    publish_review(folder)  # another draw ends an earlier audit
+    name = audit_name(drawn)
+    page = audit_page(review.scored.name, name, questions, square_crops, RESEARCH_USE)
+    with atomic_write(review.path / SHEET) as partial:
+        partial.write_text(page, encoding="utf-8")
+    with atomic_write(review.path / TABLE) as partial:
+        partial.write_text(empty_table(name, questions, square_crops), encoding="utf-8", newline="")
+    return AuditFiles(review.path / SHEET, review.path / TABLE, len(questions), len(square_crops))
+
+
+def _slide_path(given: Path | None) -> Path:
+    """Return the slide's path; a results folder never says where the slide is."""
+    if given is None:
+        raise ReviewError("the slide is needed for its pictures of cells", "pass --slide FILE")
+    if not given.exists():
+        raise MissingFileError(f"{given}: no such file", "pass --slide FILE")
+    return given
+
+
+def _require_same_slide(slide: Slide, scored: ScoredFolder) -> None:
+    if slide.info.digest != scored.score.slide.digest:
+        raise ReviewError(
+            f"{scored.path}: was scored from another slide than this", "pass the slide it is of"
+        )
+
+
+def _drawn(
+    review: ReviewFolder, number: int | None, seed: int | None, squares: int | None
+) -> tuple[Event, Audit]:
+    """Return the audit that is there already, or draw and record one."""
+    before = review.verified()
+    events = before.events if before else ()
+    draws = [event for event in events if event.action is Action.DRAW]
+    audit = before.state.audit if before else None
+    if draws and audit and seed in {None, audit.draw.seed}:
+        _require_same_size(review, audit, number, squares)
+        return draws[-1], audit
+    cells = review.scored.cells()
+    chosen = 1 if seed is None else seed
+    frame = audit_frame(cells, review.scored.scoring)
+    draw = draw_audit(frame, DEFAULT_QUESTIONS if number is None else number, chosen)
+    audit = Audit(draw, draw_squares(cells, squares or 0, chosen))
+    after = review.append([draw_decision(audit, len(draws) + 1, CXPATH)])
+    return after.events[-1], audit
+
+
+def _require_same_size(review: ReviewFolder, audit: Audit, number: int | None, squares: int | None) -> None:
+    """Refuse to show an audit of another size than was asked for."""
+    cells, drawn_squares = len(audit.draw.questions), len(audit.squares)
+    if number in {None, cells} and squares in {None, drawn_squares}:
+        return
+    raise ReviewError(
+        f"{review.scored.path}: an audit of {cells} cells and {drawn_squares} squares was drawn already",
+        f"leave --cells and --squares out to show it, or pass a --seed other than {audit.draw.seed}",
+    )
+
+
+def _cell_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[CellCrop]:
+    mpp = min(max(slide.info.mpp, 0.2), 0.5)
+    side = round(CROP_UM / mpp)
+    half_px = CROP_UM / 2 / slide.info.mpp
+    for number, question in enumerate(audit.draw.questions, start=1):
+        x_px, y_px = float(cells.x_px[question.row]), float(cells.y_px[question.row])
+        rgb = slide.read(x_px - half_px, y_px - half_px, side, side, mpp)
+        yield CellCrop(cell_name(number), rgb, question.asks_stained)
+
+
+def _square_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[SquareCrop]:
+    mpp = min(max(slide.info.mpp, 0.2), 0.5)
+    for number, square in enumerate(audit.squares, start=1):
+        margin_px = square.side_px * 0.15
+        whole_px = square.side_px + 2 * margin_px
+        left_px, top_px = square.left_px - margin_px, square.top_px - margin_px
+        side = round(whole_px * slide.info.mpp / mpp)
+        places = np.stack([cells.x_px - left_px, cells.y_px - top_px], axis=1) / whole_px
+        inside = ((places >= 0) & (places < 1)).all(axis=1)
+        rgb = slide.read(left_px, top_px, side, side, mpp)
+        yield SquareCrop(square_name(number), rgb, margin_px / whole_px, places[inside])
+
+
+def score_audit(folder: Path, answers: Path, reviewer: str) -> AuditedEntry:
+    """Read answers, record them, and write the audited score: `review/<id>/audit.json`, `score.json`, report.
+
+    Raises
+    ------
+    MissingFileError, ReviewError, AuditError
+        When no audit was drawn, or the answers are incomplete or of another audit. Nothing is recorded then.
+    """
+    review, name = open_review(folder), printed_name(reviewer)
+    before = review.verified()
+    drawn = [event for event in before.events if event.action is Action.DRAW] if before else []
+    if before is None or not drawn or before.state.audit is None:
+        raise ReviewError(f"{folder}: no audit was drawn", "run cxpath review audit DIR first")
+    audit = before.state.audit
+    table = read_answers(answers, drawn[-1], audit)
+    frame = audit_frame(review.scored.cells(), review.scored.scoring)
+    estimate_audit(frame, audit.draw, table.cells, table.squares)  # answers that give no score stay out
+    if decisions := list(_new_decisions(table, before.state, name)):
+        review.append(decisions)
+    outcome = publish_review(folder)
+    if outcome is None or outcome.audited is None:
+        raise ReviewError(
+            f"{folder}: the answers were recorded, but another process changed them", "try again"
+        )
+    return outcome.audited
+
+
+def _new_decisions(table: AnswerTable, state: ReviewState, reader: str) -> Iterator[Decision]:
+    """Yield what differs from what this reader said before."""
+    for answer in table.cells:
+        if state.answers.get((reader, answer.row)) != answer:
+            yield answer_decision(answer, state, reader)
+    for number, square in enumerate(table.squares):
+        if state.squares.get((reader, number)) != square:
+            yield square_decision(number, square, reader)

@@ -1,0 +1,205 @@
+"""The folder of a review on disk: its record, read and appended to under a lock."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cxpath.documents.folder import COMMIT_MARK, ScoredFolder, read_scored_folder
+from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
+from cxpath.documents.score import ScoreDocument
+from cxpath.errors import MissingFileError, OutputError
+from cxpath.io.atomic import append_durably, claimed_in_time
+from cxpath.review.events import (
+    Decision,
+    Genesis,
+    ReviewError,
+    begin_decision,
+    canonical_json,
+    extended,
+    stated_version,
+)
+from cxpath.review.sign import Seal, Verified, verify_record
+from cxpath.version import __version__
+
+RECORD = "events.ndjson"
+AUDIT, EDITED, SIGNATURE = "audit.json", "edited.json", "signature.json"
+SHEET, TABLE = "sheet.html", "answers.csv"
+CXPATH = "cxpath"
+"""Who begins a review and draws an audit."""
+
+
+@dataclass(frozen=True)
+class ReviewFolder:
+    """The review of one scored slide.
+
+    Parameters
+    ----------
+    scored : ScoredFolder
+    """
+
+    scored: ScoredFolder
+
+    @cached_property
+    def genesis(self) -> Genesis:
+        """What the record starts from, of the files as they are now."""
+        digests = _reviewed_digests(self.scored)
+        content = self._record_of(Genesis(*digests, __version__))
+        return Genesis(*digests, stated_version(content) or __version__)
+
+    @property
+    def path(self) -> Path:
+        """`review/<id>` in the results folder."""
+        return self.scored.path / "review" / self.genesis.review_id
+
+    def verified(self) -> Verified | None:
+        """Read and check the record; None before its first event.
+
+        Raises
+        ------
+        ReviewError
+            Naming the first bad line.
+        """
+        content = self._record_of(self.genesis)
+        seals = list(self._seals())
+        if not content:
+            self._refuse_foreign_record()
+        if not content and not seals:
+            return None
+        return verify_record(content, self.genesis, seals)
+
+    def append(self, decisions: Iterable[Decision]) -> Verified:
+        """Append decisions to the record, which is checked before; they are on the disk when this returns.
+
+        Raises
+        ------
+        ReviewError, OutputError
+            When the record is broken, another process wrote to it meanwhile, or nothing can be written.
+        """
+        self._make_folder()
+        with claimed_in_time(self.path):  # not every file system can lock: the record is compared once more
+            earlier = self._record_of(self.genesis)
+            before = self.verified()
+            known = before.events if before else ()
+            first = () if known else (begin_decision(self.genesis, CXPATH),)
+            events = extended(self.genesis, known, [*first, *decisions])
+            added = "".join(f"{event.line}\n" for event in events[len(known) :]).encode()
+            checked = verify_record(earlier + added, self.genesis)
+            if self._record_of(self.genesis) != earlier:
+                raise ReviewError(f"{self.path}: another process writes this review", "try again")
+            append_durably(self.path / RECORD, added)
+        return checked
+
+    def _record_of(self, genesis: Genesis) -> bytes:
+        path = self.scored.path / "review" / genesis.review_id / RECORD
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise ReviewError(f"{path}: cannot be read: {error.strerror or error}", "") from error
+
+    def _seals(self) -> Iterator[tuple[str, Seal]]:
+        """Yield what repeats the head of the record in other files."""
+        documents = ((AUDIT, AuditedEntry), (EDITED, EditedEntry), (SIGNATURE, SignatureEntry))
+        if stated := self.scored.score.review:
+            yield COMMIT_MARK, Seal(stated.events, stated.head_hash)
+        for name, document in documents:
+            if (self.path / name).is_file():
+                entry = document.read(self.path / name)
+                yield name, Seal(entry.events, entry.head_hash)
+
+    def _refuse_foreign_record(self) -> None:
+        """Say that reviews are there, but of other cells or another score."""
+        others = sorted(self.scored.path.glob(f"review/*/{RECORD}"))
+        if others:
+            raise ReviewError(
+                f"{others[0]}: line 1 does not follow from this cells.parquet and score.json: "
+                "they are not those of the review",
+                "restore them from a backup, or move the review away to begin another",
+            )
+
+    def _make_folder(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot be written: {error.strerror or error}", "check the folder's permissions"
+            ) from error
+
+
+def open_review(folder: Path) -> ReviewFolder:
+    """Return the review of a results folder.
+
+    Raises
+    ------
+    MissingFileError, RunFolderError, ReviewError
+        When it is no results folder of a whole slide scored for PD-L1.
+    """
+    scored = read_scored_folder(folder)
+    if scored.score.sampling:
+        raise ReviewError(
+            f"{folder}: was scored in adaptive mode, from a sample of the slide", "score it with --mode whole"
+        )
+    if not (folder / "cells.parquet").is_file():
+        raise MissingFileError(f"{folder / 'cells.parquet'}: no such file", "score the slide again")
+    return ReviewFolder(scored)
+
+
+def _reviewed_digests(scored: ScoredFolder) -> tuple[str, str, str]:
+    """Return the digests of cells, score and model; what a review adds to the score is left out."""
+    with (scored.path / "cells.parquet").open("rb") as file:
+        cells = hashlib.file_digest(file, "sha256").hexdigest()
+    own = scored.score.model_dump(mode="json", by_alias=True, exclude={"audited", "review"})
+    model = scored.score.provenance.model_digest
+    return cells, hashlib.sha256(canonical_json(own)).hexdigest(), model
+
+
+def printed_name(given: str) -> str:
+    """Return a reader's name as it is recorded.
+
+    Raises
+    ------
+    ReviewError
+        When it is empty, unprintable, or that of cxpath itself.
+    """
+    name = " ".join(given.split())
+    if not name or name == CXPATH or not name.isprintable():
+        raise ReviewError("a review needs the reader's printed name", "pass --reviewer NAME")
+    return name
+
+
+def require_current_review(document: ScoreDocument, path: Path) -> None:
+    """Refuse a `score.json` that does not say what the record of its review says by now.
+
+    Parameters
+    ----------
+    document : ScoreDocument
+    path : Path
+        Where it was read; without a review beside it nothing is known to be wrong.
+
+    Raises
+    ------
+    ReviewError
+        When decisions were recorded after it was written: they may have voided score and signature.
+    """
+    records = sorted(path.parent.glob(f"review/*/{RECORD}"))
+    stated = document.review.head_hash if document.review else None
+    if records and not any(_head_of(record) == stated for record in records):
+        raise ReviewError(
+            f"{path}: its review went on after it was written", f"run cxpath report {path.parent}"
+        )
+
+
+def _head_of(record: Path) -> str | None:
+    """Return the hash that the last line of a record states."""
+    try:
+        last = record.read_bytes().rstrip().rsplit(b"\n", 1)[-1]
+        stated = json.loads(last)["hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return stated if isinstance(stated, str) else None

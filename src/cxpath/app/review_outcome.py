@@ -1,0 +1,205 @@
+"""What a review amounts to now, and the one way in which `score.json` and the report come to say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cxpath.app.review_folder import (
+    AUDIT,
+    EDITED,
+    RECORD,
+    SIGNATURE,
+    ReviewFolder,
+    open_review,
+    require_current_review,
+)
+from cxpath.app.review_scores import audited_entry, auditor, edited_entry
+from cxpath.documents.adaptation import AdaptedEntry
+from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
+from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
+from cxpath.documents.reviewed import AdaptedScore, AuditedScore, EditedScore, ReviewState, Signature
+from cxpath.documents.run import RunDocument
+from cxpath.documents.score import ScoreDocument
+from cxpath.io.atomic import claimed
+from cxpath.io.cells import write_cells
+from cxpath.report.slide_page import build_report
+from cxpath.review.events import ReviewError
+from cxpath.review.sign import Verified
+from cxpath.review.state import ReviewState as State, replay
+
+ADAPTED = "adapted.json"
+EDITED_CELLS = "edited_cells.parquet"
+
+
+@dataclass(frozen=True)
+class ReviewOutcome:
+    """What a verified review amounts to now, for the score and the report of its slide.
+
+    Parameters
+    ----------
+    audited : AuditedEntry or None
+        None where nobody has answered the latest audit whole, or an answer was changed since.
+    edited : EditedEntry or None
+        None where no edit holds, or one was made or taken back since.
+    signature : SignatureEntry or None
+        None where nothing is signed, or a later decision voided it.
+    adapted : AdaptedEntry or None
+        None where the network was not adapted to the answers as they are.
+    """
+
+    audited: AuditedEntry | None = None
+    edited: EditedEntry | None = None
+    signature: SignatureEntry | None = None
+    adapted: AdaptedEntry | None = None
+
+
+def review_outcome(folder: Path) -> ReviewOutcome | None:
+    """Return what the files of a review say that still holds; None before a review was begun.
+
+    Raises
+    ------
+    ReviewError, RunFolderError
+        When the record or a file of the review is broken.
+    """
+    review = open_review(folder)
+    found = review.verified()
+    return _kept(review, found) if found else None
+
+
+def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
+    """Return those files of a review that the record still bears out."""
+    state = found.state
+
+    def there(name: str) -> Path | None:
+        path = review.path / name
+        return path if path.is_file() else None
+
+    audited = AuditedEntry.read(path) if (path := there(AUDIT)) else None
+    edited = EditedEntry.read(path) if (path := there(EDITED)) else None
+    signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
+    if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
+        audited = None
+    unscored = not state.changes_score()
+    if edited and (unscored or not state.same_score(replay(found.events[: edited.events]))):
+        edited = None
+    adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
+    if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):
+        adapted = None
+    return ReviewOutcome(audited, edited, signature if state.signature else None, adapted)
+
+
+def _same_answers(then: State, now: State, reader: str) -> bool:
+    answers = then.answers_of(reader) == now.answers_of(reader)
+    return answers and then.audit == now.audit and then.squares_of(reader) == now.squares_of(reader)
+
+
+def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcome | None:
+    """Bring a review's files, `score.json` and `report.html` up to what the record says now.
+
+    To be called after every change of the record, by whoever made it. The network's score stays as it is;
+    `audited` and `review` stand beside it. A score that a later decision made void is gone.
+
+    Parameters
+    ----------
+    folder : Path
+        A results folder, or its `review/<id>`.
+    warnings : tuple of str
+        About the table that edits were read from.
+
+    Returns
+    -------
+    ReviewOutcome or None
+        None where no review was begun; nothing is written then.
+
+    Raises
+    ------
+    ReviewError, DocumentError, OutputError
+        When the record is broken, or something cannot be written.
+    """
+    review = open_review(_results_of(folder))
+    found = review.verified()
+    if found is None:
+        return None
+    with claimed(review.path):
+        outcome = _renewed(review, found, warnings)
+        stated = ScoreDocument.read(review.scored.path / COMMIT_MARK)
+        published = stated.model_copy(update=_entries(found, outcome))
+        if published != stated:
+            published.write(review.scored.path / COMMIT_MARK)
+        build_report(review.scored.path)
+    return outcome
+
+
+def publish_any_review(folder: Path) -> None:
+    """Bring `score.json` up to what the folder's review says, where there is one; other folders are left."""
+    if any(folder.glob(f"review/*/{RECORD}")):
+        publish_review(folder)
+
+
+def publish_late_review(folder: Path) -> None:
+    """Do so only where decisions were recorded after `score.json` was written, as when a browser died."""
+    path = folder / COMMIT_MARK
+    if not any(folder.glob(f"review/*/{RECORD}")):
+        return
+    try:
+        require_current_review(ScoreDocument.read(path), path)
+    except ReviewError:
+        publish_review(folder)
+
+
+def _results_of(folder: Path) -> Path:
+    """Return the results folder that a review's folder lies in."""
+    return folder.parent.parent if folder.parent.name == "review" else folder
+
+
+def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -> ReviewOutcome:
+    """Return the outcome, with the scores made anew and written where the files no longer hold."""
+    kept, actor = _kept(review, found), auditor(found)
+    audited, edited = kept.audited, kept.edited
+    if actor is None:
+        audited = None
+    elif audited is None or audited.reviewer != actor:
+        audited = audited_entry(review, found, actor)
+        audited.write(review.path / AUDIT)
+    if edited is None and found.state.changes_score():
+        edited, _, cells = edited_entry(review, found, warnings)
+        write_cells(cells, review.path / EDITED_CELLS)
+        edited.write(review.path / EDITED)
+    return ReviewOutcome(audited, edited, kept.signature, kept.adapted)
+
+
+def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore | ReviewState | None]:
+    """Return what `score.json` says of a review."""
+    signed, edited = outcome.signature, outcome.edited
+    return {
+        "audited": AuditedScore.of(outcome.audited) if outcome.audited else None,
+        "review": ReviewState(
+            edits=len(found.state.edits),
+            answers=len(found.state.answers),
+            events=found.seal.events,
+            head_hash=found.seal.head_hash,
+            edited=EditedScore.of(edited) if edited else None,
+            adapted=AdaptedScore.of(outcome.adapted) if outcome.adapted else None,
+            signature=Signature.of(signed) if signed else None,
+        ),
+    }
+
+
+def require_after_scoring(review: ReviewFolder) -> None:
+    """Refuse to sign by a clock that is behind the scoring of the slide.
+
+    Raises
+    ------
+    ReviewError
+        When this computer's clock says that the slide is not scored yet.
+    """
+    started = datetime.fromisoformat(RunDocument.read(review.scored.path / RUN_NAME).started)
+    now = datetime.now(UTC)
+    if now < started:
+        raise ReviewError(
+            f"{review.scored.path}: was scored at {started:%Y-%m-%d %H:%M} UTC, after this computer's "
+            f"{now:%Y-%m-%d %H:%M} UTC",
+            "set the clock right, then sign",
+        )

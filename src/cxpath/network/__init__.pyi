@@ -1,0 +1,56 @@
+from .detector import (
+    Detector as Detector,
+    Launched as Launched,
+)
+from .device import (
+    Device as Device,
+    Precision as Precision,
+    choose_device as choose_device,
+    visible_gpus as visible_gpus,
+)
+from .embedding import (
+    COMPONENTS as COMPONENTS,
+    EMBEDDING_NAME as EMBEDDING_NAME,
+    CellEmbedding as CellEmbedding,
+    features_at as features_at,
+    fit_embedding as fit_embedding,
+)
+from .engines import (
+    Engine as Engine,
+    OpenvinoEngine as OpenvinoEngine,
+    TorchEngine as TorchEngine,
+    openvino_version as openvino_version,
+    quantise as quantise,
+    resolve_engine as resolve_engine,
+)
+from .model import (
+    CARD_NAME as CARD_NAME,
+    WEIGHTS_NAME as WEIGHTS_NAME,
+    CardCalibration as CardCalibration,
+    DataSource as DataSource,
+    EvaluatedFigure as EvaluatedFigure,
+    Metric as Metric,
+    Model as Model,
+    ModelCard as ModelCard,
+    Reliability as Reliability,
+    ReliabilityCurve as ReliabilityCurve,
+    Thresholds as Thresholds,
+    TrainingRecord as TrainingRecord,
+    card_text as card_text,
+    list_models as list_models,
+    load_card as load_card,
+    load_model as load_model,
+    model_folder as model_folder,
+    read_card as read_card,
+)
+from .settings import (
+    NetworkSettings as NetworkSettings,
+)
+from .unet import (
+    LATTICE_STRIDE_PX as LATTICE_STRIDE_PX,
+    OUTPUT_STRIDE_PX as OUTPUT_STRIDE_PX,
+    ArchitectureSettings as ArchitectureSettings,
+    NetworkOutput as NetworkOutput,
+    PlainUNet as PlainUNet,
+    receptive_field as receptive_field,
+)

@@ -1,0 +1,221 @@
+"""From what the page asks for to decisions of the record; what does not fit the review is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cxpath.app.review_slide import CXPATH
+from cxpath.data.cells import Kind
+from cxpath.review.cells import CLASS_NAMES, CONFIRMED, REMOVED, region_outline
+from cxpath.review.events import Action, Decision
+from cxpath.review.state import (
+    Audit,
+    accept_decision,
+    answer_decision,
+    draw_decision,
+    edits_decision,
+    latest_undoable,
+    region_decision,
+    square_decision,
+    undo_of,
+)
+from cxpath.scores.audit import AuditAnswer, AuditQuestion, CellAnswer, draw_audit, draw_squares
+from cxpath.scores.counts import NEVER_COUNTED
+from cxpath.viewer.messages import (
+    AddBody,
+    AnswerBody,
+    DrawBody,
+    EditBody,
+    FieldBody,
+    RegionBody,
+    RegionNumberBody,
+    SquareBody,
+    UndoBody,
+)
+from cxpath.viewer.session import RefusedError, ReviewSession
+
+_FIRST_SEED = 1
+
+# The audit.
+
+
+def draw(session: ReviewSession, body: DrawBody) -> list[Decision]:
+    """Return the decision that draws an audit; none where the same one is there already."""
+    audit = session.state.audit
+    if audit is not None and body.seed in {None, audit.draw.seed}:
+        return []
+    seed = _FIRST_SEED if body.seed is None else body.seed
+    drawn = Audit(
+        draw_audit(session.frame, body.cells, seed), draw_squares(session.network, body.squares, seed)
+    )
+    number = sum(event.action is Action.DRAW for event in session.events) + 1
+    return [draw_decision(drawn, number, CXPATH)]
+
+
+def answer(session: ReviewSession, reviewer: str, body: AnswerBody) -> list[Decision]:
+    """Return the decision that answers a question; none where it says what was said before."""
+    question = question_of(session, body.number)
+    told = CellAnswer(body.answer)
+    stained = body.stained if told in {CellAnswer.TUMOUR, CellAnswer.IMMUNE} else None
+    if stained is None and question.asks_stained and told in {CellAnswer.TUMOUR, CellAnswer.IMMUNE}:
+        raise RefusedError("bad_request", f"question {body.number} asks whether the cell is stained")
+    given = AuditAnswer(question.row, told, stained)
+    if session.state.answers.get((reviewer, question.row)) == given:
+        return []
+    return [answer_decision(given, session.state, reviewer)]
+
+
+def square(session: ReviewSession, reviewer: str, body: SquareBody) -> list[Decision]:
+    """Return the decision that counts the missed cells of a square."""
+    audit = audit_of(session)
+    if body.number > len(audit.squares):
+        raise RefusedError("not_found", f"the audit has no square {body.number}")
+    number = body.number - 1
+    counted = replace(
+        audit.squares[number],
+        tumour_stained=body.tumour_stained,
+        tumour_unstained=body.tumour_unstained,
+        immune_stained=body.immune_stained,
+    )
+    if session.state.squares.get((reviewer, number)) == counted:
+        return []
+    return [square_decision(number, counted, reviewer)]
+
+
+def audit_of(session: ReviewSession) -> Audit:
+    """Return the audit that was drawn."""
+    if session.state.audit is None:
+        raise RefusedError("conflict", "no audit was drawn", "draw one first")
+    return session.state.audit
+
+
+def question_of(session: ReviewSession, number: int) -> AuditQuestion:
+    """Return a question by its number, from 1."""
+    questions = audit_of(session).draw.questions
+    if not 1 <= number <= len(questions):
+        raise RefusedError("not_found", f"the audit has no question {number}")
+    return questions[number - 1]
+
+
+# Edits.
+
+
+def edit(session: ReviewSession, reviewer: str, body: EditBody) -> list[Decision]:
+    """Return the one decision that edits cells; an edit that states the call as it is confirms it."""
+    if body.cell_class is None and body.stained is None and not body.toggle_stained:
+        raise RefusedError("bad_request", "the edit says neither a class nor a staining")
+    if body.stained is not None and body.toggle_stained:
+        raise RefusedError("bad_request", "the edit both states the staining and toggles it")
+    rows = _rows_of(session, body.ids)
+    old = {row: value_of(session, row) for row in rows}
+    new = {row: _confirmed(session, row, _edited(value, body)) for row, value in old.items()}
+    held = session.state.edits
+    changed = [row for row in rows if held.get(row) != new[row]]
+    if not changed:
+        return []
+    return [edits_decision({row: old[row] for row in changed}, {row: new[row] for row in changed}, reviewer)]
+
+
+def _rows_of(session: ReviewSession, ids: list[int]) -> list[int]:
+    unique = np.unique(np.array(ids, dtype=np.int64))
+    if unique[-1] >= len(session.cells):
+        raise RefusedError("not_found", f"there is no cell {unique[-1]}")
+    rows = session.grid.rows_of(unique)
+    hidden = np.intersect1d(rows, session.hidden_rows())
+    if len(hidden):
+        raise RefusedError(
+            "conflict",
+            f"{len(hidden)} of these cells are open questions of the audit",
+            "answer the audit first, or leave them out",
+        )
+    return [int(row) for row in rows]
+
+
+def value_of(session: ReviewSession, row: int) -> dict[str, Any]:
+    """Return the call of a cell as it holds, as an edit states it."""
+    held = session.state.edits.get(row)
+    if held is not None:
+        return dict(held)
+    table = session.cells.table
+    if row >= session.cells.network_cells:
+        return {"removed": True}
+    stained = bool(table.stained[row] >= session.threshold)
+    uncounted = table.region[row] in NEVER_COUNTED
+    kind = Kind.OTHER if uncounted else Kind(int(table.kind[row]))
+    return {"class": CLASS_NAMES[kind], "stained": stained}
+
+
+def _edited(value: Mapping[str, Any], body: EditBody) -> dict[str, Any]:
+    place = {name: value[name] for name in ("x_px", "y_px") if name in value}
+    stated = body.cell_class or value.get("class")
+    if stated is None or stated == CLASS_NAMES[REMOVED]:
+        return {"removed": True} | place
+    stained = bool(value.get("stained", False))
+    if body.stained is not None:
+        stained = body.stained
+    return {"class": stated, "stained": stained != body.toggle_stained} | place
+
+
+def _confirmed(session: ReviewSession, row: int, value: dict[str, Any]) -> dict[str, Any]:
+    """Return the value, marked where it says what the network says: then a person has confirmed it."""
+    network = session.network
+    if row >= len(network) or "class" not in value:
+        return value
+    uncounted = network.region[row] in NEVER_COUNTED
+    kind = Kind.OTHER if uncounted else Kind(int(network.kind[row]))
+    called = {"class": CLASS_NAMES[kind], "stained": bool(network.stained[row] >= session.threshold)}
+    return value | {CONFIRMED: True} if value == called else value
+
+
+def add(session: ReviewSession, reviewer: str, body: AddBody) -> tuple[int, list[Decision]]:
+    """Return the id of an added cell and the decision that adds it."""
+    facts = session.network.facts
+    if not (0 <= body.x_px < facts.width_px and 0 <= body.y_px < facts.height_px):
+        raise RefusedError("bad_request", "the cell would lie outside the slide")
+    row = len(session.cells)
+    new = {"class": body.cell_class, "stained": body.stained, "x_px": body.x_px, "y_px": body.y_px}
+    return row, [edits_decision({row: {"removed": True}}, {row: new}, reviewer)]
+
+
+def undo(session: ReviewSession, reviewer: str, body: UndoBody) -> list[Decision]:
+    """Return the decision that takes back an event: the given one, or the reviewer's latest that holds."""
+    number = body.event
+    if number is None:
+        latest = latest_undoable(session.events, reviewer)
+        if latest is None:
+            raise RefusedError("conflict", "there is nothing to undo")
+        number = latest.n
+    return [undo_of(session.events, number, reviewer)]
+
+
+# Fields and regions.
+
+
+def accept(session: ReviewSession, reviewer: str, body: FieldBody) -> list[Decision]:
+    """Return the decision that accepts the calls of a field, or takes that back."""
+    _, numbers = session.live.lattice()
+    if body.number not in numbers and body.number not in session.state.fields:
+        raise RefusedError("not_found", f"there is no field {body.number}")
+    if (body.number in session.state.fields) == body.accepted:
+        return []
+    return [accept_decision(body.number, session.state, reviewer, accepted=body.accepted)]
+
+
+def add_region(session: ReviewSession, reviewer: str, body: RegionBody) -> tuple[int, list[Decision]]:
+    """Return the number of a region and the decision that draws it."""
+    region_outline(body.points)
+    used = [int(event.target.split()[1]) for event in session.events if event.action is Action.REGION]
+    number = max(used, default=0) + 1
+    value = {"use": body.use, "points": body.points}
+    return number, [region_decision(number, session.state, value, reviewer)]
+
+
+def remove_region(session: ReviewSession, reviewer: str, body: RegionNumberBody) -> list[Decision]:
+    """Return the decision that removes a region."""
+    if body.number not in session.state.regions:
+        raise RefusedError("not_found", f"there is no region {body.number}")
+    return [region_decision(body.number, session.state, None, reviewer)]

@@ -1,0 +1,100 @@
+"""Cells → file → cells, through every form that cxpath writes: nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from cxpath.data.cells import CellTable, CellTableFacts
+from cxpath.data.slide_info import SlideInfo
+from cxpath.errors import CellsFileError
+from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
+from cxpath.io.cells import read_cells, write_cells, write_cells_geojson
+from cxpath.io.dicom import Maker, image_of_digest, read_annotations, write_annotations
+from cxpath.io.foreign_cells import read_given_cells
+from cxpath.io.scverse import read_h5ad, write_h5ad
+from tests.cell_tables import HEIGHT_PX, WIDTH_PX, cell_tables
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:The '(future|mode)\..*' option")
+
+pytest.importorskip("anndata", reason="the extra scverse is not installed")
+pytest.importorskip("highdicom", reason="the extra dicom is not installed")
+
+MAKER = Maker("small", "1", "cd" * 32)
+CLASSES = read_cell_classes(default_cell_classes())
+BOUNDS = (1200, 300, 50_000, 39_000)
+
+
+def _info(cells: CellTable) -> SlideInfo:
+    facts = cells.facts
+    size = (WIDTH_PX, HEIGHT_PX)
+    return SlideInfo(
+        "a.svs", "a", facts.slide_digest, "", *size, facts.mpp, "user", "openslide", "aperio", (1.0,), BOUNDS
+    )
+
+
+def _write_dicom(cells: CellTable, path: Path) -> None:
+    write_annotations(cells, path, image_of_digest("ab" * 32, "slide-1"), MAKER, "PD-L1")
+
+
+WRITERS: dict[str, Callable[[CellTable, Path], None]] = {
+    "cells.parquet": write_cells,
+    "cells.h5ad": write_h5ad,
+    "cells.dcm": _write_dicom,
+}
+READERS: dict[str, Callable[[Path], CellTable]] = {
+    "cells.parquet": read_cells,
+    "cells.h5ad": read_h5ad,
+    "cells.dcm": read_annotations,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=25)
+@given(cells=cell_tables())
+def test_a_table_comes_back_whole(
+    name: str, cells: CellTable, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("trip") / name
+    WRITERS[name](cells, path)
+    assert READERS[name](path) == cells
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@settings(max_examples=10)
+@given(cells=cell_tables())
+def test_a_table_given_to_score_is_the_same(
+    name: str, cells: CellTable, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("trip") / name
+    WRITERS[name](cells, path)
+    assert read_given_cells(path, _info(cells), CLASSES, 0.5).cells == cells
+
+
+@settings(max_examples=50)
+@given(cells=cell_tables())
+def test_geojson_keeps_every_column(cells: CellTable, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Facts of the model are not kept: QuPath may have changed cells, which then are no network's."""
+    path = tmp_path_factory.mktemp("trip") / "cells.geojson.gz"
+    threshold = cells.facts.stained_threshold or 0.5
+    write_cells_geojson([cells], path, cells.facts, BOUNDS, stained_threshold=threshold)
+    found = read_given_cells(path, _info(cells), CLASSES, 0.5).cells
+    assert found.facts.slide_digest == cells.facts.slide_digest
+    for name in ("x_px", "y_px"):  # moved to QuPath's frame and back: a last digit may turn
+        np.testing.assert_allclose(getattr(found, name), getattr(cells, name), rtol=0, atol=1e-10)
+    for name, values in cells.columns().items():
+        if name not in {"x_px", "y_px"}:
+            np.testing.assert_array_equal(getattr(found, name), values, err_msg=name)
+
+
+def test_cells_of_another_slide_are_refused_in_every_form(tmp_path: Path) -> None:
+    facts = CellTableFacts(mpp=0.25, width_px=WIDTH_PX + 1, height_px=HEIGHT_PX)
+    cells = CellTable.from_columns(facts, x_px=[1.0], y_px=[2.0], kind=[0], stained=[1.0])
+    for name, write in WRITERS.items():
+        write(cells, tmp_path / name)
+        with pytest.raises(CellsFileError, match="60001 x 40000 px, but this one has 60000 x 40000"):
+            read_given_cells(tmp_path / name, _info(cells), CLASSES, 0.5)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given, settings, strategies as st
+
+from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.review.cells import ReviewedCells, reviewed_cells
+from cxpath.review.live_score import LiveEstimate, LiveScore
+from cxpath.review.state import ReviewState
+from cxpath.scores.fields import lay_fields
+from cxpath.scores.score import SlideScore, call_within, immune_distance_um, score_cells
+from cxpath.scores.settings import Cutoff
+from tests.review.reviewed import FACTS, SCORING, THRESHOLD, random_state, random_value, small_slide
+
+NETWORK = small_slide()
+CUTOFFS = (Cutoff(1.0, "one"), Cutoff(10.0, "ten"))
+
+
+def reviewed(state: ReviewState) -> ReviewedCells:
+    return reviewed_cells(NETWORK, state, THRESHOLD, SCORING.field_um)
+
+
+def scored(cells: ReviewedCells) -> SlideScore:
+    table, by_person = cells.to_score()
+    return score_cells(table, SCORING, CUTOFFS, by_person=by_person)
+
+
+def same(live: LiveEstimate, whole: SlideScore) -> None:
+    assert whole.counts is not None
+    assert live.counts == replace(whole.counts, lymphocyte=None, macrophage=None)
+    assert live.because == whole.not_evaluable_because
+    assert live.cps == whole.cps
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000))
+def test_a_review_followed_step_by_step_scores_as_score_cells_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    live = LiveScore(reviewed(ReviewState()), SCORING, CUTOFFS)
+    for _ in range(3):
+        cells = reviewed(random_state(NETWORK, rng))
+        live.update(cells)
+        same(live.estimate(), scored(cells))
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 10_000))
+def test_single_edits_are_followed_exactly(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    state = random_state(NETWORK, rng)
+    live = LiveScore(reviewed(state), SCORING, CUTOFFS)
+    for _ in range(3):
+        row = int(rng.integers(len(NETWORK)))
+        state = replace(state, edits={**state.edits, row: random_value(rng)})
+        cells = reviewed(state)
+        changed = live.update(cells)
+        assert set(changed.tolist()) <= {row}
+        same(live.estimate(), scored(cells))
+
+
+def test_an_immune_cell_stops_counting_when_the_only_tumour_near_it_goes() -> None:
+    far = small_slide(0)
+    columns = far.columns() | {
+        "x_px": np.array([100.0, 150.0, *np.linspace(4000, 5900, 20)]),
+        "y_px": np.array([100.0, 100.0, *np.full(20, 5000.0)]),
+        "kind": np.array([0, 1, *np.zeros(20)], dtype=np.uint8),
+        "stained": np.array([0.1, 0.9, *np.zeros(20)], dtype=np.float32),
+    }
+    lone = type(far).from_columns(
+        FACTS, **{name: columns[name] for name in ("x_px", "y_px", "kind", "stained")}
+    )
+    live = LiveScore(reviewed_cells(lone, ReviewState(), THRESHOLD, 500.0), SCORING)
+    assert live.estimate().counts.immune_positive == 1
+    gone = ReviewState(edits={0: {"removed": True}})
+    live.update(reviewed_cells(lone, gone, THRESHOLD, 500.0))
+    assert live.estimate().counts.immune_positive == 0
+    assert live.estimate().counts.immune_positive_not_associated == 1
+
+
+def test_its_fields_are_those_of_the_score() -> None:
+    cells = reviewed(random_state(NETWORK, np.random.default_rng(5)))
+    live = LiveScore(cells, SCORING)
+    table, _ = cells.to_score()
+    distance = immune_distance_um(table, SCORING.association_distance_um)
+    called = call_within(table, THRESHOLD, distance, SCORING.association_distance_um)
+    whole, (lattice, numbers) = lay_fields(called, SCORING.field_um), live.lattice()
+    assert np.array_equal(lattice.left_px, whole.left_px)
+    assert np.array_equal(lattice.influence(), whole.influence(), equal_nan=True)
+    assert len(numbers) == len(whole.left_px)
+
+
+def test_a_slide_that_is_not_evaluable_for_other_reasons_stays_so() -> None:
+    why = Reason(ReasonCode.RESOLUTION, "too coarse")
+    live = LiveScore(reviewed(ReviewState()), SCORING, already_because=(why,))
+    assert live.estimate().cps is None
+    assert live.estimate().because == (why,)
