@@ -43,7 +43,7 @@ def answers(reader: str, read: Assignment) -> Mapping[str, Any]:
         score = 0.4
     if reader == "r1" and read.arm == "aided" and case == 1:
         score = 4.0
-    return answer(score)
+    return answer(score, sides={"1": score >= 1})
 
 
 def seconds(reader: str, read: Assignment) -> float:

@@ -12,6 +12,7 @@ from tests.app.studies import begun, read_by_all
 from tests.cli.command import cxpath
 from tests.cli.scored_folders import scored_folder
 from tests.review.study_designs import design
+from tests.synthetic_cells import many
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_each_study_has_a_seed_of_its_own(tmp_path: Path, slides: Path) -> None:
 
 
 def test_a_crossed_study_takes_the_software_s_scores(tmp_path: Path) -> None:
-    run = scored_folder(tmp_path / "results" / "a")
+    run = scored_folder(tmp_path / "results" / "a", many({"T+": 10, "T-": 190}))
     slides = tmp_path / "slides"
     slides.mkdir()
     name = json.loads((run / "score.json").read_text())["slide"]["name"]
@@ -129,7 +130,7 @@ def test_token_status_and_export_speak_in_lines_and_json(tmp_path: Path) -> None
 
 
 def test_report_prints_the_main_figures(tmp_path: Path) -> None:
-    study = begun(tmp_path / "study", design(slides=6, readers=3, cutoffs=[3.0]))
+    study = begun(tmp_path / "study", design(slides=6, readers=3))
     read_by_all(study)
     done = cxpath("study", "report", study.path, "--out", tmp_path / "out", "--replicates", "100")
     assert done.returncode == 0, done.stderr
