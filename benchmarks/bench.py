@@ -2,8 +2,9 @@
 
 Draws its own slides. Jobs take turns (A B A B ...) and medians are compared, since absolute times change with
 the machine and its mood. Mpx are megapixels of RGB at 0.5 µm per pixel. `make bench ONLY=readers` runs one
-part: readers, forward, slides, threads, memory, gpu. All figures are kept in cxpath-out/bench.json, of which
-`python -m benchmarks.plot` makes the picture of docs/performance.md.
+part: readers, forward, scoring, review, agreement, slides, threads, large, memory, gpu. What the processor
+has of use to networks is printed and kept with the figures. All figures are kept in cxpath-out/bench.json, of
+which `python -m benchmarks.plot` makes the picture of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -22,10 +25,12 @@ from benchmarks.agreement_bench import print_agreement_time
 from benchmarks.end_to_end import print_end_to_end, print_threads, start_up_s
 from benchmarks.forward import print_forward
 from benchmarks.gpu_decoding import print_gpu_decoding
+from benchmarks.large_inputs import print_large_inputs
 from benchmarks.memory import print_memory
 from benchmarks.reader_slides import draw, write_slide
 from benchmarks.reader_table import print_reader_table
 from benchmarks.repeated_slide import SYNTHETIC_PX, repeat_slide, synthetic_slide
+from benchmarks.review_server import print_review
 from benchmarks.scoring import print_scoring
 from cxpath.data.settings import usable_cores
 
@@ -73,9 +78,21 @@ def scoring(_: Path) -> Any:
     print_scoring()
 
 
+def review(folder: Path) -> Any:
+    """Serve the review of a million cells."""
+    slide = repeat_slide(synthetic_slide(folder), folder / "large.svs", LARGE_SLIDE_PX)
+    return print_review(slide, folder)
+
+
 def agreement(folder: Path) -> Any:
     """Study many manual reads."""
     print_agreement_time(folder)
+
+
+def large(folder: Path) -> Any:
+    """Measure the largest inputs that people bring."""
+    print("large inputs, each in a process of its own:")
+    return print_large_inputs(folder)
 
 
 def memory(folder: Path) -> Any:
@@ -97,8 +114,16 @@ def gpu(folder: Path) -> Any:
 
 
 PARTS: dict[str, Callable[[Path], Any]] = {
-    part.__name__: part for part in (readers, forward, scoring, agreement, slides, threads, memory, gpu)
+    part.__name__: part
+    for part in (readers, forward, scoring, review, agreement, slides, threads, large, memory, gpu)
 }
+
+
+def processor_features() -> list[str]:
+    """Return what kind of processor this is, and what it has of use to networks."""
+    able = torch.cpu.get_capabilities()
+    wanted = ("avx2", "avx512_f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "sve")
+    return [str(able.get("architecture", "unknown")), *(name for name in wanted if able.get(name))]
 
 
 def main() -> None:
@@ -108,11 +133,21 @@ def main() -> None:
     if unknown:
         raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     figures = json.loads(OUT.read_text()) if OUT.exists() else {}
+    features = processor_features()
+    print(f"processor: {', '.join(features)}")
     for name in wanted:
         load = os.getloadavg()[0]
         print(f"\n== {name} (load before it {load:.1f}, {len(usable_cores())} cores)")
         with TemporaryDirectory() as folder:
-            figures[name] = {"load": load, "figures": PARTS[name](Path(folder))}
+            started = perf_counter()
+            found = PARTS[name](Path(folder))
+            figures[name] = {
+                "date": datetime.now(UTC).date().isoformat(),
+                "processor": features,
+                "load": load,
+                "seconds": round(perf_counter() - started),
+                "figures": found,
+            }
         OUT.parent.mkdir(parents=True, exist_ok=True)
         OUT.write_text(json.dumps(figures, indent=2) + "\n")
 

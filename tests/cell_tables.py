@@ -23,7 +23,10 @@ def cell_tables(draw: st.DrawFn, *, most: int = 30) -> CellTable:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     pairs = np.array(_PAIRS)[rng.integers(0, len(_PAIRS), number)]
     kind, subkind = pairs[:, 0].astype(np.uint8), pairs[:, 1].astype(np.uint8)
-    shares = lambda low, high: _with_gaps(draw, rng, number, low, high)  # noqa: E731
+
+    def shares(low: float, high: float) -> Any:
+        return _with_gaps(draw, rng, number, low, high)
+
     columns: dict[str, Any] = {name: shares(-1.0, 3.0) for name in _DENSITIES}
     columns |= {"stained": shares(0.0, 1.0), "membrane_completeness": shares(0.0, 1.0)}
     columns |= dict(zip(("p_tumour", "p_immune", "p_other"), _probabilities(rng, kind), strict=True))

@@ -10,8 +10,8 @@ import pydicom
 from tests.debian_packages import require_program
 
 _FALSE_ALARM = "CommonZCoordinateValue(006a,0010)> - Only valid for AnnotationCoordinateType of 3D"
-"""What dicom3tools 1.00~20220618 says of every annotation group with 2D coordinates, whether or not the attribute
-is there: its rule for the attribute has the condition "not 3D" alone. It is no error where there is none."""
+"""What dicom3tools 1.00~20220618 says of every group with 2D coordinates, also without the attribute: its
+rule has the condition "not 3D" alone. It is no error where the attribute is absent."""
 
 
 def dicom_errors(path: Path) -> list[str]:

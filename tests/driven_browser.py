@@ -1,7 +1,7 @@
 """A Chromium that a test drives: tabs, keys, mouse, screenshots, over the DevTools protocol on a pipe.
 
-The pipe (`--remote-debugging-pipe`: file descriptors 3 and 4, messages that end in a NUL) needs no port and no
-WebSocket library. WebGL2 is drawn by SwiftShader, so that pixels can be read on a machine without a GPU.
+The pipe (`--remote-debugging-pipe`: file descriptors 3 and 4, messages that end in a NUL) needs no port and
+no WebSocket library. WebGL2 is drawn by SwiftShader, so that pixels can be read on a machine without a GPU.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _CODES = {
 }
 
 
-class BrowserFault(AssertionError):
+class BrowserError(AssertionError):
     """The browser refused a command, a script threw, or something never came true."""
 
 
@@ -101,10 +101,10 @@ class Chromium:
             content = content[os.write(self.to_browser, content) :]
         with self.arrived:
             if not self.arrived.wait_for(lambda: number in self.answers, _PATIENCE_S):
-                raise BrowserFault(f"{method}: no answer in {_PATIENCE_S:g} s")
+                raise BrowserError(f"{method}: no answer in {_PATIENCE_S:g} s")
             answer = self.answers.pop(number)
         if "error" in answer:
-            raise BrowserFault(f"{method}: {answer['error']['message']}")
+            raise BrowserError(f"{method}: {answer['error']['message']}")
         return dict(answer["result"])
 
     def open_tab(self, width: int = 1280, height: int = 800) -> Tab:
@@ -158,7 +158,7 @@ def _end(driven: Chromium) -> None:
     try:
         driven.send("Browser.close")
         driven.process.wait(_PATIENCE_S)
-    except (BrowserFault, OSError, subprocess.TimeoutExpired):
+    except (BrowserError, OSError, subprocess.TimeoutExpired):
         driven.process.kill()
 
 
@@ -183,7 +183,9 @@ class Tab:
             detail = params["exceptionDetails"]
             self.errors.append(detail.get("exception", {}).get("description") or detail["text"])
         elif method == "Runtime.consoleAPICalled" and params["type"] in {"error", "assert"}:
-            self.errors.append(" ".join(str(one.get("value", one.get("description"))) for one in params["args"]))
+            self.errors.append(
+                " ".join(str(one.get("value", one.get("description"))) for one in params["args"])
+            )
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
 
@@ -218,14 +220,14 @@ class Tab:
         self.send(method, **params)
         with self.driven.arrived:
             if not self.driven.arrived.wait_for(lambda: self.loads > before, _PATIENCE_S):
-                raise BrowserFault(f"{method} {params}: never loaded")
+                raise BrowserError(f"{method} {params}: never loaded")
 
     def evaluate(self, script: str) -> Any:
         """Return the value of an expression; a promise is awaited."""
         answer = self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         if "exceptionDetails" in answer:
             detail = answer["exceptionDetails"]
-            raise BrowserFault(detail.get("exception", {}).get("description") or detail["text"])
+            raise BrowserError(detail.get("exception", {}).get("description") or detail["text"])
         return answer["result"].get("value")
 
     def wait_for(self, script: str, patience_s: float = _PATIENCE_S) -> None:
@@ -233,7 +235,7 @@ class Tab:
         end = time.monotonic() + patience_s
         while not self.evaluate(f"Promise.resolve({script}).then(Boolean)"):
             if time.monotonic() > end:
-                raise BrowserFault(f"never came true: {script}\nerrors: {self.errors}\n{self._said()}")
+                raise BrowserError(f"never came true: {script}\nerrors: {self.errors}\n{self._said()}")
             time.sleep(_POLL_S)
 
     def _said(self) -> str:
@@ -320,5 +322,5 @@ class Tab:
 
 
 def _key(key: str, modifiers: int) -> dict[str, Any]:
-    code = _CODES.get(key, ord(key.upper()) if len(key) == 1 else 0)
+    code = _CODES.get(key, ord(key.upper()) if len(key) == 1 and key.isalnum() else 0)
     return {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}

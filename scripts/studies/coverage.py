@@ -515,7 +515,7 @@ def fit_rates(successes: Counts, trials: Counts) -> tuple[float, float]:
     """
     known = trials > 0
     if not known.any():
-        raise ValueError("no held-out slide holds such a cell: the rate cannot be estimated")
+        raise ValueError("no held-out slide contains such a cell: the rate cannot be estimated")
     k, n = successes[known].astype(np.float64), trials[known].astype(np.float64)
     start = special.logit((k.sum() + 0.5) / (n.sum() + 1.0))
 

@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import traceback
@@ -113,7 +114,11 @@ class Tally:
 
 def _work(read: Reading, channel: Connection, log: Path) -> None:
     """Read the files whose paths come, one after the other, and answer for each."""
-    faulthandler.enable(log.open("w", encoding="utf-8"))
+    traces = log.open("w", encoding="utf-8")
+    faulthandler.enable(traces)
+    faulthandler.register(
+        signal.SIGXCPU, traces, chain=True
+    )  # says where the time went, then ends the process
     os.environ["CXPATH_DEBUG"] = "1"
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", RuntimeWarning)  # arithmetic on numbers that nobody looked at
@@ -236,9 +241,10 @@ class _Worker:
         self.close()
         if code is None:
             return Answer(Outcome.HANG, float(_PATIENCE_S), 0, "used no processor time")
-        if code == -24:  # SIGXCPU
-            return Answer(Outcome.HANG, float(MOST_SECONDS), 0, "SIGXCPU")
-        return Answer(Outcome.CRASH, 0.0, 0, f"exit code {code}\n{self._log.read_text(encoding='utf-8')}")
+        where = self._log.read_text(encoding="utf-8")
+        if code == -signal.SIGXCPU:
+            return Answer(Outcome.HANG, float(MOST_SECONDS), 0, f"SIGXCPU\n{where}")
+        return Answer(Outcome.CRASH, 0.0, 0, f"exit code {code}\n{where}")
 
     def close(self) -> None:
         """End the process."""

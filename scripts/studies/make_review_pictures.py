@@ -1,6 +1,6 @@
 """Make the pictures of docs/how-to/review-in-the-browser.md: a synthetic slide, reviewed in a real browser.
 
-    python -m scripts.studies.make_review_pictures docs/images
+Run as `python -m scripts.studies.make_review_pictures docs/images`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ ANSWERS = 23
 
 
 def main() -> None:
+    """Write the pictures into the folder that is given."""
     target = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         slide = folder / "synthetic.svs"
-        write_synthetic_slide(slide, seed=5, cps=12.0, width_px=6144, height_px=6144)
+        write_synthetic_slide(slide, seed=5, cps=12.0, width_px=8192, height_px=8192)
         cx.score_slide(slide, folder / "out", assay="22c3", device="cpu")
         with served(folder / "out", slide) as review, chromium(folder / "profile") as driven:
             tab = open_page(driven, review.link)
@@ -66,7 +67,8 @@ def _audit(tab: Tab, target: Path) -> None:
 
 def _settled(tab: Tab) -> None:
     """Wait until every tile of the view is drawn."""
-    tab.wait_for(f"{PAGE}.then(p => p.modes.slide.view.osd?.world.getItemAt(0)?.getFullyLoaded())")
+    loaded = "p.modes.slide.view.osd?.world.getItemAt(0)?.getFullyLoaded()"
+    tab.wait_for(f"{PAGE}.then(p => {loaded})", patience_s=300)
 
 
 def _write(tab: Tab, path: Path) -> None:

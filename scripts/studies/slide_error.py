@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from cxpath.documents.evaluation import EVALUATION_NAME
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.network.model import CARD_NAME, Metric, card_text, read_card
+from cxpath.network.model import Metric, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from cxpath.training.pack import write_card
 from scripts.studies.coverage import fit_slide_error
 
 FEWEST_SLIDES = 10
@@ -106,8 +106,7 @@ def record_slide_error(measured: MeasuredError, model: Path) -> None:
     if measured.model_digest != card.digest:
         raise ConfigurationError(f"{model}: not the model that was evaluated", "evaluate it again")
     changed = card.model_copy(update={"metrics": card.metrics | measured.metrics()})
-    with atomic_write(model / CARD_NAME) as partial:
-        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
+    write_card(changed, model)
 
 
 def _tables(folder: Path, arm: str) -> NDArray[np.int64]:

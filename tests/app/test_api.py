@@ -13,6 +13,8 @@ import pytest
 import cxpath as cx
 from tests.conftest import SyntheticSlide
 
+PUBLIC: list[str] = vars(cx)["__all__"]
+
 
 @pytest.fixture(scope="module")
 def run_folder(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -80,7 +82,7 @@ def test_a_slide_that_does_not_suit_the_model_is_refused_by_name(synthetic_slide
         cx.find_cells(slide)
 
 
-@pytest.mark.parametrize("name", sorted(set(cx.__all__) - {"__version__"}))
+@pytest.mark.parametrize("name", sorted(set(PUBLIC) - {"__version__"}))
 def test_every_public_name_is_documented_and_its_examples_run(
     name: str, synthetic_slide: SyntheticSlide
 ) -> None:
@@ -94,7 +96,7 @@ def test_every_public_name_is_documented_and_its_examples_run(
 
 def test_no_public_function_hides_options() -> None:
     """A misspelt option is an error with its name, not a silent nothing."""
-    functions = [getattr(cx, name) for name in cx.__all__ if inspect.isfunction(getattr(cx, name))]
+    functions = [getattr(cx, name) for name in PUBLIC if inspect.isfunction(getattr(cx, name))]
     assert len(functions) >= 8
     for function in functions:
         kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 
 import cxpath
 from cxpath.app import quantise as engines
 from cxpath.app.quantise import calibration_tiles, choose_engine, quantised_network
 from cxpath.errors import ConfigurationError
-from cxpath.network.device import choose_device
-from cxpath.network.engines import OpenvinoEngine, TorchEngine
+from cxpath.network.device import Device, choose_device
+from cxpath.network.engines import OpenvinoEngine, TorchEngine, resolve_engine
 from cxpath.network.model import Model, load_model
 from cxpath.network.settings import NetworkSettings
 from tests.conftest import SyntheticSlide
@@ -99,3 +101,51 @@ def test_in_int8_the_score_agrees_within_the_stated_bound(
     assert "openvino" in run["versions"]
     assert values[1] != values[0]
     assert abs(values[1] - values[0]) <= max(ABSOLUTE_BOUND, RELATIVE_BOUND * values[0])
+
+
+BFLOAT16 = Device("cpu", torch.bfloat16, 1)
+AUTO = NetworkSettings(engine="auto")
+
+
+@pytest.fixture
+def with_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxpath.network.engines.importlib.util.find_spec", lambda name: name)
+
+
+@pytest.mark.usefixtures("with_openvino")
+def test_auto_takes_openvino_where_it_is_quicker() -> None:
+    assert resolve_engine(AUTO, BFLOAT16).engine == "openvino"
+    assert resolve_engine(AUTO, CPU).engine == "torch"
+    assert resolve_engine(AUTO, Device("cuda", torch.bfloat16, 1)).engine == "torch"
+
+
+def test_auto_takes_torch_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cxpath.network.engines.importlib.util.find_spec", lambda _: None)
+    assert resolve_engine(AUTO, BFLOAT16, ["int8"]).engine == "torch"
+
+
+@pytest.mark.usefixtures("with_openvino")
+@pytest.mark.parametrize(("validated", "precision"), [((), "auto"), (("int8",), "int8")])
+def test_auto_takes_int8_only_where_the_card_says_it_was_validated(
+    validated: tuple[str, ...], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cxpath.network.engines.computes_int8", lambda _: True)
+    assert resolve_engine(AUTO, BFLOAT16, validated).precision == precision
+    stated = AUTO.model_copy(update={"precision": "bfloat16"})
+    assert resolve_engine(stated, BFLOAT16, validated).precision == "bfloat16"
+    monkeypatch.setattr("cxpath.network.engines.computes_int8", lambda _: False)
+    assert resolve_engine(AUTO, BFLOAT16, validated).precision == "auto"
+
+
+@pytest.mark.usefixtures("with_openvino")
+@pytest.mark.parametrize("engine", ["torch", "openvino"])
+def test_a_stated_engine_is_never_changed(engine: Literal["torch", "openvino"]) -> None:
+    stated = NetworkSettings(engine=engine)
+    assert resolve_engine(stated, BFLOAT16, ["int8"]) == stated
+    assert resolve_engine(stated, CPU, ["int8"]) == stated
+
+
+def test_auto_with_int8_is_openvino() -> None:
+    asked = NetworkSettings(engine="auto", precision="int8")
+    assert resolve_engine(asked, CPU).engine == "openvino"
+    assert resolve_engine(asked, CPU).precision == "int8"

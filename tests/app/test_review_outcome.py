@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from cxpath.app.cases import case_document
 from cxpath.app.review import with_image_score
-from cxpath.app.review_scores import edited_cells
+from cxpath.app.review_outcome import publish_late_review
 from cxpath.app.review_slide import (
     apply_edits,
     open_review,
@@ -29,9 +29,11 @@ from cxpath.documents.score import ScoreDocument
 from cxpath.errors import OutputError, ProfileError
 from cxpath.io.cells import write_cells
 from cxpath.patient.profile import BiomarkerProfile
+from cxpath.report.html import arithmetic
+from cxpath.review.cells import reviewed_cells
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
-from cxpath.review.state import answer_decision
+from cxpath.review.state import ReviewState, answer_decision
 from cxpath.scores.audit import AuditAnswer, CellAnswer
 from cxpath.scores.case import CaseRule
 from cxpath.scores.score import score_cells
@@ -104,7 +106,7 @@ def test_the_report_shows_both_scores_the_answers_and_the_record(case: tuple[Pat
     assert score.review is not None
     for text in (
         "Audited by Dr A. Reader",
-        f"{score.cps.reported} ({score.cps.value:.1f}",
+        f"{score.cps.reported} ({arithmetic(score.cps.value)})",
         "Signed: approved by Dr A. Reader",
         score.review.head_hash,
         f"record of {score.review.events} events",
@@ -205,6 +207,26 @@ def test_a_decision_that_was_not_published_bars_the_score_until_it_is(
     assert not pdl1.confirmed
 
 
+def test_a_cohort_brings_a_late_review_up_to_date_and_leaves_the_others(
+    case: tuple[Path, Path, KnownSlide], tmp_path: Path
+) -> None:
+    results, answers, _ = case
+    score_audit(results, answers, READER)
+    before = (results / "score.json").stat().st_mtime_ns
+    publish_late_review(results)
+    assert (results / "score.json").stat().st_mtime_ns == before
+    review, audit = drawn_audit(results)
+    found = review.verified()
+    assert found is not None
+    unsure = AuditAnswer(audit.draw.rows[0], CellAnswer.CANNOT_TELL)
+    review.append([answer_decision(unsure, found.state, READER)])
+    publish_late_review(results)
+    late = _score(results).audited
+    assert late is not None
+    assert late.cannot_tell == 1
+    publish_late_review(tmp_path)
+
+
 def test_scoring_again_never_loses_a_review(case: tuple[Path, Path, KnownSlide]) -> None:
     results, answers, _ = case
     score_audit(results, answers, READER)
@@ -251,7 +273,8 @@ def test_edits_of_a_record_give_the_table_that_a_person_would_save(
     edits: dict[int, dict[str, object]],
 ) -> None:
     network = known_cells(50).cells
-    found = edited_cells(network, edits, 0.5)
+    found = reviewed_cells(network, ReviewState(edits=edits), 0.5, 500.0)
+    cells, _ = found.to_score()
     kind, stained = network.kind.copy(), network.stained.copy()
     for row, value in edits.items():
         if "class" in value:
@@ -261,25 +284,28 @@ def test_edits_of_a_record_give_the_table_that_a_person_would_save(
             )
     kept = np.array([not edits.get(row, {}).get("removed") for row in range(50)])
     expected: CellTable = replace(network, kind=kind, stained=stained).take(kept)
-    assert (found.cells.kind == expected.kind).all()
-    assert ((found.cells.stained >= 0.5) == (expected.stained >= 0.5)).all()
+    assert (cells.kind == expected.kind).all()
+    assert ((cells.stained >= 0.5) == (expected.stained >= 0.5)).all()
     settings = ScoringSettings(stained_threshold=0.5, minimum_tumour_cells=1)
-    assert score_cells(found.cells, settings).counts == score_cells(expected, settings).counts
-    assert set(found.removed.tolist()) == {row for row, value in edits.items() if "removed" in value}
+    assert score_cells(cells, settings).counts == score_cells(expected, settings).counts
+    assert set(np.flatnonzero(found.removed).tolist()) == {
+        row for row, value in edits.items() if "removed" in value
+    }
 
 
 def test_an_added_cell_counts_and_an_edit_that_says_nothing_is_refused() -> None:
     network = known_cells(50).cells
     added = {"class": "tumour", "stained": True, "x_px": 5.0, "y_px": 6.0}
-    found = edited_cells(network, {50: added}, 0.5)
-    assert len(found.cells) == 51
-    assert found.by_person.tolist() == [False] * 50 + [True]
-    assert (found.cells.x_px[-1], found.cells.kind[-1], found.cells.p_tumour[-1]) == (5.0, Kind.TUMOUR, 1.0)
+    cells, by_person = reviewed_cells(network, ReviewState(edits={50: added}), 0.5, 500.0).to_score()
+    assert len(cells) == 51
+    assert by_person.tolist() == [False] * 50 + [True]
+    assert (cells.x_px[-1], cells.kind[-1], cells.p_tumour[-1]) == (5.0, Kind.TUMOUR, 1.0)
     for wrong in ({"class": "tumor", "stained": True}, {"class": "tumour"}, {}):
-        with pytest.raises(ReviewError, match="no class and staining"):
-            edited_cells(network, {3: wrong}, 0.5)
-    with pytest.raises(ReviewError, match="no place"):
-        edited_cells(network, {50: {"class": "tumour", "stained": True}}, 0.5)
+        with pytest.raises(ReviewError, match=r"names class|states the staining"):
+            reviewed_cells(network, ReviewState(edits={3: wrong}), 0.5, 500.0)
+    placeless = {50: {"class": "tumour", "stained": True}}
+    with pytest.raises(ReviewError, match="without a place"):
+        reviewed_cells(network, ReviewState(edits=placeless), 0.5, 500.0)
 
 
 def test_nothing_is_published_where_no_review_was_begun(tmp_path: Path) -> None:

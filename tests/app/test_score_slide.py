@@ -13,6 +13,7 @@ import cxpath
 from cxpath.app.configuration import Configuration
 from cxpath.cli.output import summary_lines
 from cxpath.data.reasons import RESEARCH_USE, ReasonCode
+from cxpath.documents.adaptation import LaboratoryProfile
 from cxpath.documents.folder import OWN_NAMES, read_score
 from cxpath.errors import ConfigurationError
 from cxpath.io.cells import read_table
@@ -200,6 +201,32 @@ def test_given_cells_give_the_same_score(
     assert given["cps"] == own["cps"]
     assert given["counts"] == own["counts"]
     assert "cells were read from a file" in given["warnings"][0]["text"]
+
+
+def test_a_laboratorys_profile_moves_calls_and_threshold_and_says_so(
+    scored: Path, synthetic_slide: SyntheticSlide, tmp_path: Path
+) -> None:
+    LaboratoryProfile(
+        name="ours", version=2, made_utc="2026-11-30T10:00:00+00:00", cxpath="0", model="small",
+        model_digest=load_card("small").digest, tumour_shift=-2.0, tumour_scale=1.0, stained_threshold=0.2,
+        tumour_gain=None, stained_gain=None, sources=(),
+    ).write(tmp_path / "ours.profile.json")  # fmt: skip
+    profile = tmp_path / "ours.profile.json"
+    result = cxpath.score_slide(
+        synthetic_slide.path, tmp_path / "adapted", assay="22c3", device="cpu", profile=profile
+    )
+    own, found = read_score(scored), read_score(tmp_path / "adapted")
+    assert own.counts is not None
+    assert found.counts is not None
+    assert found.counts.as_counts().tumour < own.counts.as_counts().tumour
+    assert found.scoring.stained_threshold == 0.2
+    assert ReasonCode.LABORATORY_PROFILE in {warning.code for warning in found.warnings}
+    cells = cxpath.read_cells(tmp_path / "adapted" / "cells.parquet")
+    assert cells.facts.stained_threshold == 0.2
+    assert result.cps is not None
+    again = cxpath.score_cells(cells, assay="22c3").cps
+    assert again is not None
+    assert again.value == result.cps.value
 
 
 def test_regions_limit_the_score(synthetic_slide: SyntheticSlide, scored: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from shapely.geometry import box
 import cxpath
 from cxpath.app.documents import regions_entry
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px, areas_with_regions, region_warnings
+from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px
+from cxpath.app.slide_look import areas_with_regions, region_warnings
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.regions import Region, RegionMeaning, Regions
 from cxpath.data.slide_info import StainBasis, TileFrame

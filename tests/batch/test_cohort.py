@@ -49,6 +49,34 @@ def table(batch: Path) -> dict[str, dict[str, str]]:
         return {row["id"]: row for row in csv.DictReader(file)}
 
 
+def test_an_audited_slide_is_in_the_table_with_whose_score_it_is_and_who_signed(batch: Path) -> None:
+    path = batch / "a" / "score.json"
+    score = json.loads(path.read_text())
+    audited = {
+        "cps": 4.2, "interval": [2.0, 9.0], "interval_tissue": [1.5, 11.0], "level": 0.95,
+        "bounds": [4.2, 4.2], "n": 100, "cannot_tell": 0, "answers": [], "tumour_cells": 20_000.5,
+        "hidden_cells": 3.5, "squares": 0, "reviewer": "Dr A", "utc": "2026-11-30T09:00:00Z", "seed": 1,
+        "events": 8, "head_hash": "ab" * 32, "method": "difference", "warnings": [],
+        "cutoffs": {"1": cutoff("label", "met", 0.99), "10": cutoff(TRIAL, "uncertain", 0.06)},
+    }  # fmt: skip
+    signed = {"name": "Dr B", "utc": "2026-11-30T10:00:00Z", "meaning": "approved"}
+    review = {"edits": 0, "events": 9, "head_hash": "cd" * 32, "signature": signed}
+    path.write_text(json.dumps(score | {"audited": audited, "review": review}))
+    rebuild_cohort(batch)
+    rows = table(batch)
+    row = rows["a"]
+    assert (row["cps"], row["cps_basis"], row["cps_network"]) == (
+        "4.2",
+        "audited",
+        str(score["cps"]["value"]),
+    )
+    assert (row["cps_low"], row["cps_high"], row["cps_slide_low"]) == ("1.5", "11.0", "2.0")
+    assert (row["cps_at_least_1"], row["cps_at_least_10"]) == ("yes", "")
+    assert (row["reviewer"], row["signed_by"], row["signed_utc"]) == ("Dr A", "Dr B", signed["utc"])
+    assert (rows["d"]["cps_basis"], rows["d"]["signed_by"]) == ("network", "")
+    assert (rows["c"]["cps_basis"], rows["c"]["reviewer"]) == ("", "")
+
+
 def test_the_table_has_a_row_a_slide_and_never_a_score_of_what_failed(batch: Path) -> None:
     rows = table(batch)
     assert [row["status"] for row in rows.values()] == ["scored", "failed", "not evaluable", "scored"]

@@ -111,7 +111,7 @@ def test_check_says_what_would_fail_and_starts_nothing(slides: Path, tmp_path: P
     done = cxpath("batch", "run", slides, "--out", tmp_path / "out", "--check")
     assert done.returncode == 3
     assert "fails    text: " in done.stdout
-    assert "verdict  can be run; 1 slides would fail" in done.stdout
+    assert "verdict  can be run; 1 slide would fail" in done.stdout
     assert not (tmp_path / "out").exists()
 
 

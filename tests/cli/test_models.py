@@ -168,3 +168,18 @@ def test_a_picture_without_its_resolution_is_refused(tmp_path: Path, start: Path
     assert done.returncode == 1
     assert "case.png: the file does not say its µm per pixel" in done.stderr
     assert "--mpp" in done.stderr
+
+
+def test_a_model_is_exported_as_onnx_and_never_over_another_file(tmp_path: Path) -> None:
+    path = tmp_path / "small.onnx"
+    done = command("model", "export", "small", "--out", path, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["onnx"] == str(path)
+    before = path.read_bytes()
+    again = command("model", "export", "small", "--out", path)
+    assert again.returncode == 1
+    assert "--overwrite" in again.stderr
+    assert path.read_bytes() == before
+    other = command("model", "export", "small", "--out", tmp_path / "small.pt")
+    assert other.returncode == 1
+    assert "end it in .onnx" in other.stderr

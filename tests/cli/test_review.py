@@ -58,6 +58,26 @@ def test_a_review_from_the_sheet_to_the_signature(
     assert json.loads(again.stdout)["events"] == 65
 
 
+def test_answers_adapt_the_network_leave_as_points_and_stay_on_the_report(
+    slide: tuple[Path, Path, KnownSlide], tmp_path: Path
+) -> None:
+    picture, results, known = slide
+    cxpath("review", "audit", results, "--slide", picture, "--cells", "60")
+    answers = fill_in(results, known, tmp_path / "answers.csv")
+    cxpath("review", "audit", results, "--answers", answers, "--reviewer", READER)
+    adapted = cxpath("review", "adapt", results)
+    assert adapted.returncode == 0, adapted.stderr
+    assert re.search(r"tumour   (not )?offered: held-out loss", adapted.stdout)
+    assert "network, adapted; 95% interval" in adapted.stdout
+    target = tmp_path / "slide.geojson"
+    exported = cxpath("review", "export", results, "--to", target, "--json")
+    assert sum(json.loads(exported.stdout)["cells"].values()) == 60
+    assert "is there already" in cxpath("review", "export", results, "--to", target).only_line
+    (results / "report.html").unlink()
+    assert cxpath("report", results).returncode == 0
+    assert "Audited by Dr A. Reader" in (results / "report.html").read_text(encoding="utf-8")
+
+
 def test_an_edited_table_is_applied_and_a_broken_record_named(
     slide: tuple[Path, Path, KnownSlide], tmp_path: Path
 ) -> None:

@@ -132,3 +132,36 @@ def test_even_an_unforeseen_error_is_one_line(picture: Path, tmp_path: Path) -> 
     done = cxpath("score", picture, "--mpp", "0.25", "--out", "/proc/none/out")
     assert done.returncode == 1
     assert "cannot be written" in done.only_line
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--json"], "--review talks to a person"),
+        (["--mode", "adaptive"], "--review needs a whole slide"),
+        (["--marker", "her2"], "--review needs a whole slide"),
+    ],
+)
+def test_what_cannot_be_reviewed_afterwards_is_refused_before_the_work(
+    options: list[str], said: str, synthetic_slide: SyntheticSlide, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    refused = cxpath("score", synthetic_slide.path, "--out", out, "--review", *options)
+    assert refused.returncode in {1, 2}
+    assert said in refused.only_line
+    assert not out.exists()
+
+
+def test_a_scored_slide_is_handed_to_its_review(
+    synthetic_slide: SyntheticSlide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[Path, Path, str | None]] = []
+    monkeypatch.setattr(
+        "cxpath.cli.review.serve_review",
+        lambda folder, slide, reviewer: opened.append((folder, slide, reviewer)),
+    )
+    out = tmp_path / "out"
+    done = cxpath("score", synthetic_slide.path, "--out", out, "--review", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert opened == [(out, synthetic_slide.path, None)]
+    assert "report" in done.stdout

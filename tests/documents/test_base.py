@@ -103,7 +103,7 @@ def changed(document: dict[str, Any], place: tuple[str, ...], value: Any = None)
 
 NAMED_BY_DATA = {"excluded_mm2", "null_because"}
 """A key below these may be any."""
-WITH_A_DEFAULT = {"schema", "research_use", "audited", "review", "cutoffs"}
+WITH_A_DEFAULT = {"schema", "research_use", "audited", "review", "cutoffs", "colour"}
 """Left out, these say what the class says; of another schema, `schema` is tested by itself."""
 
 

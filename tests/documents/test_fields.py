@@ -44,3 +44,14 @@ def test_the_table_comes_back(tmp_path: Path) -> None:
     table = FieldTable(viable_tumour_cells=90, fields=(row,))
     table.write(tmp_path / "table.json")
     assert FieldTable.read(tmp_path / "table.json") == table
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "../../secret.png", "a/b.png", "", ".", "/etc/x.png"])
+def test_a_picture_outside_the_folder_is_refused(
+    finished_runs: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    document = json.loads((finished_runs["normal"] / "fields" / "fields.json").read_text(encoding="utf-8"))
+    document["fields"][0]["plain"] = name
+    (tmp_path / "fields.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DocumentError, match=r"fields\.json: fields\.0\.plain"):
+        FieldsDocument.read(tmp_path / "fields.json")

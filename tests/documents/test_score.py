@@ -7,11 +7,20 @@ from pydantic import ValidationError
 
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.documents.estimate import Estimate
+from cxpath.documents.reviewed import ScoreBasis
 from cxpath.documents.score import Counts, ScoreDocument, SlideScores
 from cxpath.scores.counts import CellCounts
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import Cutoff, ScoringSettings
-from tests.report.run_folders import borderline_score, document_of, normal_score, not_evaluable_score
+from tests.report.run_folders import (
+    TRIAL,
+    borderline_score,
+    coded,
+    cutoff,
+    document_of,
+    normal_score,
+    not_evaluable_score,
+)
 from tests.scores.tissues import GOOD, mixed
 
 CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
@@ -79,9 +88,15 @@ def test_reasons_stand_on_one_line() -> None:
 
 
 def test_the_audit_and_the_review_have_their_place() -> None:
+    stratum = {"name": "tumour stained", "cells": 900, "answered": 20, "cannot_tell": 1, "in_numerator": 18,
+               "in_denominator": 19}  # fmt: skip
     audited = {
-        "cps": 4.2, "interval": [2.0, 9.0], "level": 0.95, "n": 100, "answers": {"tumour, stained": 20},
-        "reviewer": "Dr A", "seed": 1, "head_hash": "ab" * 32,
+        "cps": 4.2, "interval": [2.0, 9.0], "interval_tissue": [1.5, 11.0], "level": 0.95,
+        "bounds": [4.1, 4.3],
+        "n": 100, "cannot_tell": 1, "answers": [stratum], "tumour_cells": 20_000.5, "hidden_cells": 3.5,
+        "squares": 0, "reviewer": "Dr A", "utc": "2026-11-30T09:00:00Z", "seed": 1, "events": 8,
+        "head_hash": "ab" * 32, "method": "difference", "warnings": [],
+        "cutoffs": {"1": cutoff("label", "met", 0.99), "10": cutoff(TRIAL, "uncertain", 0.06)},
     }  # fmt: skip
     signed = {"name": "Dr A", "utc": "2026-11-30T10:00:00+00:00", "meaning": "reviewed"}
     review = {"edits": 3, "events": 9, "head_hash": "cd" * 32, "signature": signed}
@@ -90,6 +105,11 @@ def test_the_audit_and_the_review_have_their_place() -> None:
     assert score.audited.interval == (2.0, 9.0)
     assert score.review is not None
     assert score.review.signature is not None
+    decides = score.deciding
+    assert decides.basis is ScoreBasis.AUDITED
+    assert decides.estimate is not None
+    assert (decides.estimate.value, decides.estimate.interval_tissue) == (4.2, (1.5, 11.0))
+    assert decides.estimate.uncertain == (10.0,)
     assert ScoreDocument.model_validate_json(score.text(), strict=True) == score
 
 
@@ -107,3 +127,22 @@ def test_a_score_above_100_is_refused() -> None:
     assert whole is not None
     with pytest.raises(ValidationError, match="value"):
         Estimate.model_validate(whole.model_dump() | {"value": 130.0})
+
+
+def test_an_audit_that_leaves_too_few_tumour_cells_is_not_evaluable_and_no_zero() -> None:
+    edited = {"estimate": None, "not_evaluable_because": ["too few tumour cells"], "changed": 0, "added": 0,
+              "removed": 900, "reviewer": "Dr A"}  # fmt: skip
+    review = {"edits": 900, "events": 9, "head_hash": "cd" * 32, "edited": edited, "signature": None}
+    decides = document_of(normal_score() | {"review": review}).deciding
+    assert decides.basis is ScoreBasis.EDITED
+    assert decides.estimate is None
+    assert decides.not_evaluable_because == ("too few tumour cells",)
+    assert document_of(normal_score()).deciding.basis is ScoreBasis.NETWORK
+
+
+def test_what_is_not_evaluable_stays_so_whatever_a_person_answers() -> None:
+    reason = coded("not_hdab", "no DAB on the slide")
+    score = normal_score() | {"evaluable": False, "cps": None, "not_evaluable_because": [reason]}
+    decides = document_of(score).deciding
+    assert decides.estimate is None
+    assert decides.not_evaluable_because == ("no DAB on the slide",)

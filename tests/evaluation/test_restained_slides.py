@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cxpath.data.cells import Kind
 from cxpath.evaluation.cache import ResultsCache
@@ -109,18 +111,18 @@ def test_the_figures_of_right_calls_are_perfect(prepared: list[PreparedTile]) ->
     tiles = {number: list(mosaic_tiles(planned(number), prepared, settings())) for number in range(4)}
     slides = []
     for number, painted in tiles.items():
-        ahead = iter(painted)
-        slides.append(
-            count_mosaic(
-                planned(number), prepared, settings(), lambda rgb, ahead=ahead: all_right(next(ahead))
-            )
-        )
-    assert {slide["arm"] for slide in slides} == {ARM}
+        calls = iter([all_right(tile) for tile in painted])
+
+        def classify(_: NDArray[np.uint8], ahead: Iterator[Calls] = calls) -> Calls:
+            return next(ahead)
+
+        slides.append(count_mosaic(planned(number), prepared, settings(), classify))
+    assert {slide.arm for slide in slides} == {ARM}
     figures = {figure.name: figure for figure in mosaic_figures(slides, settings())}
     assert set(figures) == {"macro_f1", "concordance", "right_side_of_1", "right_side_of_10"}
     assert figures["right_side_of_1"].value == figures["right_side_of_10"].value == 1.0
     assert figures["concordance"].value == pytest.approx(1.0)
-    assert any(true_cps(np.array(slide["table"])) > 0 for slide in slides)
+    assert any(true_cps(np.array(slide.table)) > 0 for slide in slides)
 
 
 def validation_patient() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,24 @@ def test_cells_without_gaps_are_written_as_those_with(tmp_path: Path, cells: Cel
         measured = complete["properties"]["measurements"]
         assert measured.items() >= partial["properties"]["measurements"].items()
         assert len(measured) == 12
+
+
+def test_many_cells_are_written_in_parts_as_at_once(
+    path: Path, tmp_path: Path, cells: CellTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cxpath.io.cells._CELLS_AT_A_TIME", 3)
+    parts = tmp_path / "parts.geojson.gz"
+    write_cells_geojson([cells], parts, cells.facts, BOUNDS, stained_threshold=0.5)
+    assert gzip.decompress(parts.read_bytes()) == gzip.decompress(path.read_bytes())
+
+
+def test_each_cell_keeps_its_place_whatever_is_known_of_it(tmp_path: Path, cells: CellTable) -> None:
+    unknown = [np.nan, 0.25, np.nan, 0.75]
+    mixed = replace(cells, hematoxylin_od=np.array(unknown, np.float32))
+    target = tmp_path / "mixed.geojson.gz"
+    write_cells_geojson([mixed], target, cells.facts, BOUNDS, stained_threshold=0.5)
+    found = [feature["properties"]["measurements"] for feature in _document(target)["features"]]
+    assert [one.get("hematoxylin_od") for one in found] == [None, 0.25, None, 0.75]
 
 
 def test_there_and_back(tmp_path: Path) -> None:

@@ -94,9 +94,8 @@ def test_the_order_of_cells_is_kept(written: Path, cells: CellTable) -> None:
 def test_cells_of_a_file_are_not_called_a_networks(cells: CellTable, tmp_path: Path) -> None:
     maker = Maker("cells from a file: QuPath GeoJSON", "not stated", "", automatic=False)
     write_annotations(cells, tmp_path / "a.dcm", image_of_digest("ab" * 32, "slide-1"), maker, "PD-L1")
-    (kind,) = {
-        group.AnnotationGroupGenerationType for group in pydicom.dcmread(tmp_path / "a.dcm")[0x006A0002]
-    }
+    groups = pydicom.dcmread(tmp_path / "a.dcm").AnnotationGroupSequence
+    (kind,) = {group.AnnotationGroupGenerationType for group in groups}
     assert kind == "SEMIAUTOMATIC"
 
 

@@ -156,7 +156,7 @@ def test_few_cells_off_the_slide_are_dropped_and_many_refused(tmp_path: Path) ->
     (tmp_path / "a.csv").write_text("\n".join(rows))
     given = read(tmp_path / "a.csv")
     assert len(given.cells) == 199
-    assert "1 cells outside the slide were dropped" in given.warnings
+    assert "1 cell outside the slide was dropped" in given.warnings
     (tmp_path / "b.csv").write_text("\n".join([*rows, "-1,5,tumour,1", "-1,6,tumour,0"]))
     with pytest.raises(CellsFileError, match="3 of 202 cells lie outside the slide"):
         read(tmp_path / "b.csv")
@@ -280,7 +280,7 @@ def test_a_table_of_several_slides_is_read_for_one(column: str, tmp_path: Path) 
     (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,stained,{column}\n{rows}")
     given = read(tmp_path / "a.csv")
     assert given.cells.x_px.tolist() == [1, 2]
-    assert given.warnings[0] == "1 rows of other images were passed over"
+    assert given.warnings[0] == "1 row of another image was passed over"
     with pytest.raises(CellsFileError, match="none of them named like the slide"):
         read_given_cells(tmp_path / "a.csv", INFO, CLASSES, 0.5, ("other.mrxs", "other"))
 
@@ -733,7 +733,7 @@ def test_classes_and_measurements_follow_their_rows() -> None:
 def test_annotations_are_passed_over_aloud() -> None:
     table = read_text_table(NEW.encode(), "a.tsv")[0]
     _, warnings = cells_in_qupath_table(table, info(), ("case.svs",), CLASSES, "a.tsv")
-    assert warnings == ["1 rows that are no cells were passed over"]
+    assert warnings == ["1 row that is no cell was passed over"]
 
 
 @pytest.mark.parametrize(
@@ -824,7 +824,7 @@ def test_rows_of_images_with_longer_or_other_names_are_not_the_slides(other: str
     table = read_text_table(of_images(slide, other, slide).encode(), "a.tsv")[0]
     found, warnings = cells_in_qupath_table(table, info(), (slide, slide[:-4]), CLASSES, "a.tsv")
     assert found.x_px.tolist() == [1, 3]
-    assert warnings == ["1 rows of other images were passed over"]
+    assert warnings == ["1 row of another image was passed over"]
 
 
 @pytest.mark.parametrize(
@@ -876,7 +876,7 @@ def test_a_place_beyond_all_numbers_lies_outside_the_slide(head: str, tmp_path: 
     path.write_text("\n".join([head, *rows, ""]), encoding="utf-8")
     given = read_given_cells(path, INFO, CLASSES, 0.5, ("case.mrxs",))
     assert len(given.cells) == 300
-    assert "1 cells outside the slide were dropped" in given.warnings
+    assert "1 cell outside the slide was dropped" in given.warnings
 
 
 def cells_of_files(column: str, names: list[str], folder: Path) -> GivenCells:
@@ -892,7 +892,7 @@ def test_rows_of_other_files_are_passed_over_whatever_the_column_is_called(
 ) -> None:
     given = cells_of_files(column, ["case.mrxs", "other.mrxs", "case.mrxs"], tmp_path)
     assert given.cells.x_px.tolist() == [0, 20]
-    assert "1 rows of other images were passed over" in given.warnings
+    assert "1 row of another image was passed over" in given.warnings
 
 
 def test_folders_in_front_of_a_file_do_not_matter(tmp_path: Path) -> None:

@@ -264,6 +264,20 @@ def test_reads_that_look_like_shares_are_said(tmp_path: Path) -> None:
     assert "all reads of 'Bob' lie between 0 and 1: are they shares, not per cent?" in table.warnings[-1]
 
 
+def test_a_table_of_shares_alone_is_said_for_each_reader(tmp_path: Path) -> None:
+    rows = "".join(f"c{n},0.{n}5,0.{n}2\n" for n in range(6))
+    table = read_reads(write(tmp_path, f"case,Ann,Bob\n{rows}"))
+    assert [warning.split(": ")[1] for warning in table.warnings] == [
+        "all reads of 'Ann' lie between 0 and 1",
+        "all reads of 'Bob' lie between 0 and 1",
+    ]
+
+
+def test_a_low_cohort_of_whole_numbers_is_no_table_of_shares(tmp_path: Path) -> None:
+    rows = "".join(f"c{n},{n % 2},{n // 3}\n" for n in range(6))
+    assert read_reads(write(tmp_path, f"case,Ann,Bob\n{rows}")).warnings == ()
+
+
 def test_every_field_of_a_csv_is_quoted(tmp_path: Path) -> None:
     """A spreadsheet that separates at semicolons would run what follows one."""
     write_rows(tmp_path / "t.csv", ["a", "b"], [["x;=cmd|' /C calc'!A0", 1.5], [None, 'say "no"']])

@@ -348,6 +348,27 @@ def test_a_crossing_outline_is_repaired_and_said(form: str, tmp_path: Path) -> N
     assert "(Tumor)" in regions.warnings[0]
 
 
+def test_a_hole_outside_its_outline_adds_no_area(tmp_path: Path) -> None:
+    """GEOS repairs such a polygon to two areas, and the cells in the hole would be scored."""
+    outline, hole = _square(0, 0, 500), _square(1200, 1200, 100)
+    geometry = {"type": "Polygon", "coordinates": [outline, hole]}
+    feature = {"type": "Feature", "geometry": geometry, "properties": {"classification": "Tumor"}}
+    regions = read_regions(write(tmp_path, json.dumps(feature)))
+    assert regions.areas[0].shape.area == 250_000
+    assert "was repaired" in regions.warnings[0]
+
+
+def test_a_hole_across_the_outline_takes_off_what_lies_within(tmp_path: Path) -> None:
+    geometry = {"type": "Polygon", "coordinates": [_square(0, 0, 500), _square(400, 0, 200)]}
+    feature = {"type": "Feature", "geometry": geometry, "properties": {"classification": "Tumor"}}
+    (area,) = read_regions(write(tmp_path, json.dumps(feature))).areas
+    assert area.shape.area == 250_000 - 100 * 200
+
+
+def _square(left: float, top: float, side: float) -> list[Place]:
+    return _closed([(left, top), (left + side, top), (left + side, top + side), (left, top + side)])
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_an_outline_that_touches_itself_keeps_its_area(form: str, tmp_path: Path) -> None:
     eight: list[Place] = [(0, 0), (50, 50), (100, 0), (100, 100), (50, 50), (0, 100)]

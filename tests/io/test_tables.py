@@ -262,6 +262,12 @@ def test_what_is_no_number_is_named_with_its_row(entry: str) -> None:
     assert "a.csv" in caught.value.message
 
 
+def test_digits_of_other_scripts_are_refused_by_their_row() -> None:
+    column = pa.chunked_array([["1", "\u0661\u0662"]])
+    with pytest.raises(CellsFileError, match=r"row 3: '\u0661\u0662' in column 'x' is no number"):
+        numbers(column, "x", "t.csv")
+
+
 def test_columns_of_numbers_need_no_reading() -> None:
     assert numbers(pa.chunked_array([[1, 2], [3]]), "x", "a.parquet").tolist() == [1, 2, 3]
     with pytest.raises(CellsFileError, match="not numbers"):
@@ -399,3 +405,17 @@ def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path)
     sheet.column_dimensions["F"].hidden = True
     book.save(tmp_path / "reads.xlsx")
     assert plain_table(tmp_path / "reads.xlsx").warnings == ()
+
+
+@given(
+    names=st.lists(st.text('ab ,;\n"é', min_size=1, max_size=6), min_size=2, max_size=4, unique_by=str.strip),
+    rows=st.integers(0, 3),
+)
+def test_a_header_of_several_lines_is_split_from_its_rows(names: list[str], rows: int) -> None:
+    named = [name.strip() or f"c{place}" for place, name in enumerate(names)]
+    quoted = ",".join('"' + name.replace('"', '""') + '"' for name in named)
+    body = "".join(f"{row}," + ",".join("x" for _ in named[1:]) + "\n" for row in range(rows))
+    if len(set(named)) == len(named) and not any(";" in name or "," in name for name in named):
+        table, _ = read_text_table(f"{quoted}\n{body}".encode(), "a.csv")
+        assert table.column_names == named
+        assert table.column(0).to_pylist() == [str(row) for row in range(rows)]

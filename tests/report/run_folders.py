@@ -80,6 +80,7 @@ SCORE: dict[str, Any] = {
         "height_px": 44_800,
         "mpp": 0.25,
         "mpp_source": "openslide.mpp-x",
+        "colour": None,
     },
     "assay": "22c3",
     "tumour": "cervix",
@@ -174,6 +175,7 @@ RUN: dict[str, Any] = {
         "level_downsamples": [1.0, 4.0, 16.0, 32.0],
         "bounds_px": [0, 0, 64_000, 44_800],
         "properties": {"openslide.objective-power": "40"},
+        "colour": None,
     },
     "model": {
         "name": "first-light", "version": "1", "digest": "77ab0e19" * 8, "stained_threshold": 0.5,

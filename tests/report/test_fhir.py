@@ -66,6 +66,15 @@ def test_codes_are_those_of_the_map_and_cps_has_none_of_loinc() -> None:
     assert all(code.certainty for code in read_codes().values())
 
 
+def test_a_score_of_cxpath_says_whose_cells_it_counts() -> None:
+    audited = changed(of.FIRST_LINE, "pdl1", [of.PDL1 | {"basis": "audited"}])
+    score = next(one for one in resources(audited, "Observation") if code_of(one) == "pdl1-cps")
+    assert score["component"][1]["valueString"] == "audited"
+    assert "audited by a person" in score["note"][0]["text"]
+    plain = next(one for one in resources(of.FIRST_LINE, "Observation") if code_of(one) == "pdl1-cps")
+    assert len(plain["component"]) == 1
+
+
 def test_p16_is_never_an_hpv_test() -> None:
     codes = {code_of(one) for one in resources({"p16": {"result": "positive"}}, "Observation")}
     assert "p16" in codes

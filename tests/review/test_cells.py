@@ -26,27 +26,32 @@ def test_without_decisions_the_table_is_the_network_s() -> None:
 
 
 def test_an_edited_cell_is_certain() -> None:
-    state = ReviewState(edits={4: {"class": "immune", "stained": True}})
+    row = int(np.flatnonzero(NETWORK.kind == Kind.OTHER)[0])
+    state = ReviewState(edits={row: {"class": "immune", "stained": True}})
     found = reviewed_cells(NETWORK, state, THRESHOLD, SCORING.field_um)
     table = found.table
-    assert (table.kind[4], table.stained[4]) == (Kind.IMMUNE, 1.0)
-    assert (table.p_tumour[4], table.p_immune[4], table.p_other[4]) == (0.0, 1.0, 0.0)
-    assert np.flatnonzero(found.by_person).tolist() == [4]
-    untouched = np.arange(len(NETWORK)) != 4
+    assert (table.kind[row], table.stained[row]) == (Kind.IMMUNE, 1.0)
+    assert (table.p_tumour[row], table.p_immune[row], table.p_other[row]) == (0.0, 1.0, 0.0)
+    assert np.flatnonzero(found.by_person).tolist() == [row]
+    untouched = np.arange(len(NETWORK)) != row
     assert table.take(untouched) == NETWORK.take(untouched)
 
 
 def test_a_confirmed_call_counts_as_a_person_s() -> None:
-    row = int(np.flatnonzero(NETWORK.kind == Kind.TUMOUR)[0])
+    row = int(np.flatnonzero((NETWORK.kind == Kind.TUMOUR) & (NETWORK.region != TissueRegion.NECROSIS))[0])
     stained = bool(NETWORK.stained[row] >= THRESHOLD)
-    state = ReviewState(edits={row: {"class": "tumour", "stained": stained}})
-    found = reviewed_cells(NETWORK, state, THRESHOLD, SCORING.field_um)
-    assert found.by_person[row]
+    said: dict[str, object] = {"class": "tumour", "stained": stained}
+    unconfirmed = reviewed_cells(NETWORK, ReviewState(edits={row: said}), THRESHOLD, SCORING.field_um)
+    assert not unconfirmed.by_person.any()  # an edit that was taken back says what is so
+    confirmed = ReviewState(edits={row: said | {"confirmed": True}})
+    found = reviewed_cells(NETWORK, confirmed, THRESHOLD, SCORING.field_um)
+    assert np.flatnonzero(found.by_person).tolist() == [row]
     assert found.table.subkind[row] == NETWORK.subkind[row]
 
 
 def test_a_person_who_names_a_tumour_cell_in_necrosis_has_said_that_it_counts() -> None:
-    row = int(np.flatnonzero(NETWORK.region == TissueRegion.NECROSIS)[0])
+    dead = (NETWORK.region == TissueRegion.NECROSIS) & (NETWORK.stained >= THRESHOLD)
+    row = int(np.flatnonzero(dead)[0])
     as_tumour = ReviewState(edits={row: {"class": "tumour", "stained": False}})
     as_other = ReviewState(edits={row: {"class": "other", "stained": False}})
     counted = reviewed_cells(NETWORK, as_tumour, THRESHOLD, SCORING.field_um)
@@ -136,6 +141,8 @@ def test_a_line_that_encloses_nothing_is_no_region(points: object) -> None:
     [
         ({3: {"class": "stroma", "stained": True}}, "stroma"),
         ({3: {"stained": True}}, "None"),
+        ({3: {"class": "tumour"}}, "states the staining None"),
+        ({3: {"class": "tumour", "stained": "yes"}}, "states the staining 'yes'"),
         ({len(NETWORK): {"class": "tumour", "stained": True}}, "without a place"),
     ],
 )

@@ -117,15 +117,16 @@ def test_the_queue_holds_what_a_reader_has_not_answered() -> None:
 
 # Decisions that only the browser makes: many cells at once, fields, regions.
 
-TUMOUR, OTHER = {"class": "tumour", "stained": False}, {"class": "other", "stained": True}
-RING = {"use": "exclude", "points": [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0]]}
+TUMOUR: dict[str, object] = {"class": "tumour", "stained": False}
+OTHER: dict[str, object] = {"class": "other", "stained": True}
+RING: dict[str, object] = {"use": "exclude", "points": [[0.0, 0.0], [9.0, 0.0], [9.0, 9.0]]}
 
 
 def test_many_cells_are_edited_by_one_event_and_taken_back_by_one() -> None:
     events = record()
     before = replay(events)
     old = {50: TUMOUR, 51: TUMOUR, 52: OTHER}
-    new = {50: OTHER, 51: {"removed": True}, 52: OTHER}
+    new: dict[int, dict[str, object]] = {50: OTHER, 51: {"removed": True}, 52: OTHER}
     more = after(events, edits_decision(old, new, READER))
     assert len(more) == len(events) + 1
     assert more[-1].target == "cells 3"

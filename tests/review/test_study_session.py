@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from cxpath.review.events import Action, Decision, ReviewError, extended, read_events
 from cxpath.review.study_access import new_token, reader_of, token_hash

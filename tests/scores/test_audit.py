@@ -250,7 +250,7 @@ def test_an_immune_answer_far_from_every_tumour_cell_does_not_count() -> None:
     ("cutoff", "probability"), [(2.0, 0.975), (4.0, 0.5), (16.0, 0.025), (1e-6, 1.0), (99.0, 0.0)]
 )
 def test_the_chance_to_reach_a_cutoff_follows_the_interval(cutoff: float, probability: float) -> None:
-    score = AuditedScore(4.0, (2.0, 16.0), 0.95, (4.0, 4.0), 100, 0, (), 0.0, 0)
+    score = AuditedScore(4.0, (2.0, 16.0), 0.95, (4.0, 4.0), 100, 0, (), 20_000.0, 0.0, 0)
     assert probability_at_least(score, cutoff) == pytest.approx(probability, abs=0.002)
 
 
@@ -261,9 +261,9 @@ def test_half_the_width_needs_four_times_the_answers() -> None:
 
 
 def test_the_chance_to_reach_a_cutoff_at_the_ends_of_the_scale() -> None:
-    none = AuditedScore(0.0, (0.0, 2.0), 0.95, (0.0, 0.0), 100, 0, (), 0.0, 0)
+    none = AuditedScore(0.0, (0.0, 2.0), 0.95, (0.0, 0.0), 100, 0, (), 20_000.0, 0.0, 0)
     assert probability_at_least(none, 5.0) == pytest.approx(0.025)
     assert 0.025 < probability_at_least(none, 1.0) < 0.6
-    full = AuditedScore(100.0, (80.0, 100.0), 0.95, (100.0, 100.0), 100, 0, (), 0.0, 0)
+    full = AuditedScore(100.0, (80.0, 100.0), 0.95, (100.0, 100.0), 100, 0, (), 20_000.0, 0.0, 0)
     assert probability_at_least(full, 80.0) == pytest.approx(0.975)
     assert probability_at_least(full, 100.0) == pytest.approx(0.5)

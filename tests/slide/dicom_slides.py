@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 RGB = NDArray[np.uint8]
 TILE_PX = 256
@@ -63,7 +63,7 @@ def _header(index: int) -> Dataset:
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.6"
     image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
-    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"2.25.11{index}"
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(f"2.25.11{index}")
     image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = STUDY, SERIES, FRAME
     for keyword, value in PATIENT.items():
         setattr(image, keyword, value)

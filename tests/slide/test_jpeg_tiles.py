@@ -50,9 +50,7 @@ def write(path: Path, storage: Storage, **options: Any) -> Path:
 def by_library(path: Path) -> Iterator[Slide]:
     """Open a slide with its fast path taken out: OpenSlide or tifffile, and area averaging."""
     with open_slide(path) as slide:
-        if slide._fast:
-            slide._fast.close()
-        slide._fast = None
+        slide._fast_once[:] = [None]
         yield slide
 
 
@@ -326,6 +324,7 @@ def test_halos_do_not_decode_tiles_again(tmp_path: Path, monkeypatch: pytest.Mon
     decoded: list[int] = []
     plain = decode
     with open_slide(path) as slide:
+        assert slide.reader_path.fast_levels  # proved before the count begins
 
         def counted(stream: bytes, width: int, height: int, *rest: Any) -> RGB:
             decoded.append(height // 64)
@@ -456,3 +455,18 @@ def test_a_tile_larger_than_the_budget_is_not_kept() -> None:
     assert cache.get("a", lambda: np.zeros(100, dtype=np.uint8)).nbytes == 100
     small = cache.get("a", lambda: np.ones(1, dtype=np.uint8))
     assert cache.get("a", lambda: np.zeros(2, dtype=np.uint8)) is small
+
+
+def test_opening_a_slide_decodes_no_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worklist of thousands is checked by opening each slide: proving the fast path would be most of it."""
+    decoded = []
+    monkeypatch.setattr(jpeg_tiles.JpegTiles, "read", lambda *_: decoded.append(1))
+    with open_slide(write(tmp_path / "slide.svs", STORAGES["4:2:0"])):
+        assert not decoded
+
+
+def test_a_closed_slide_finds_no_fast_path(tmp_path: Path) -> None:
+    slide = open_slide(write(tmp_path / "slide.svs", STORAGES["4:2:0"]))
+    slide.close()
+    with pytest.raises(ValueError, match="closed"):
+        slide.read(0, 0, 16, 16, slide.mpp)

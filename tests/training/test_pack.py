@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 from cxpath.data.cells import Calibration
 from cxpath.errors import OutputError
 from cxpath.metrics.cells import Decision
-from cxpath.network.model import ModelCard, TrainingRecord, load_model
+from cxpath.network.card_page import PAGE_NAME
+from cxpath.network.model import ModelCard, TrainingRecord, load_model, model_folder, read_card
 from cxpath.network.unet import ArchitectureSettings, PlainUNet
-from cxpath.training.pack import describe, pack
+from cxpath.training.pack import describe, pack, write_card
 from cxpath.training.settings import TrainingSettings
 from cxpath.training.thresholds import card_decision
 
@@ -67,3 +69,11 @@ def test_a_folder_that_is_no_model_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="no model"):
         pack(network, card_of(network), tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "precious"
+
+
+def test_a_changed_card_changes_its_page_too(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model_folder("small"), tmp_path / "model"))
+    changed = read_card(folder).model_copy(update={"description": "Another description."})
+    write_card(changed, folder)
+    assert read_card(folder) == changed
+    assert "Another description." in (folder / PAGE_NAME).read_text(encoding="utf-8")

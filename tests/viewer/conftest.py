@@ -1,4 +1,4 @@
-"""One browser and one scored synthetic slide for the tests of the page; each test reviews a copy of its own."""
+"""One browser and one scored synthetic slide for the tests of the page; each test reviews a copy."""
 
 from __future__ import annotations
 

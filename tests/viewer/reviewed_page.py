@@ -1,4 +1,4 @@
-"""A synthetic slide whose cells err in a known way, its review served on this machine, and a tab that shows it."""
+"""A synthetic slide whose cells err in a known way, its review served here, and a tab that shows it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ErringCells:
 
 
 def erring_cells(truth: SlideTruth, seed: int = 4) -> ErringCells:
-    """Return the slide's cells with a bias: staining overcalled, classes mixed up, things that are no cells."""
+    """Return the slide's cells with a bias: staining overcalled, classes mixed up, cells made up."""
     rng = np.random.default_rng(seed)
     true = truth.cells
     invented = len(true) // 20

@@ -69,7 +69,7 @@ class Page:
         answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "image/jpeg"
-        return cast("bytes", answer.content)
+        return answer.content
 
     def cells(self) -> DecodedCells:
         return decode_cells(self.client.get("/api/cells.bin").content)

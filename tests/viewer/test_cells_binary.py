@@ -71,7 +71,7 @@ def test_patches_lead_from_any_state_to_any_other(seed: int) -> None:
 def test_flags_say_what_a_person_did() -> None:
     row, gone, added = 3, 4, len(NETWORK)
     place = {"x_px": 10.0, "y_px": 20.0}
-    edits = {
+    edits: dict[int, dict[str, object]] = {
         row: {"class": "immune", "stained": True},
         gone: {"removed": True},
         added: {"class": "tumour", "stained": False, **place},

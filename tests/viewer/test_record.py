@@ -41,7 +41,7 @@ def edit(row: int) -> Decision:
 
 def test_a_record_begins_with_what_it_is_about(results: Path) -> None:
     record = record_of(results)
-    assert record.events == ()
+    assert not record.refresh()
     assert not file_of(results).exists()
     added = record.append([edit(3)], expected=0)
     assert [event.action.value for event in record.events] == ["begin", "edit"]

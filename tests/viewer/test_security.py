@@ -50,6 +50,14 @@ def test_the_link_works_once(page: Page) -> None:
     assert cookie.startswith("cxpath-review-8000=")
 
 
+def test_a_look_ahead_does_not_use_the_link_up(page: Page) -> None:
+    access = Access(Address("127.0.0.1", 8000))
+    server = type(page.server)(page.session, page.server.slide, access)
+    client = TestClient(server.app(), base_url=ORIGIN, follow_redirects=False)
+    assert client.head(access.link).status_code == 401
+    assert client.get(access.link).status_code == 303
+
+
 def test_a_link_may_lead_to_a_place_and_nowhere_else(page: Page) -> None:
     def target(query: str) -> str:
         return str(page.client.get(f"/open?token=x&{query}").headers["location"])
@@ -75,7 +83,7 @@ def test_without_the_session_nothing_is_shown(page: Page, path: str) -> None:
     "cookie", ["cxpath-review-8000=wrong", "cxpath-review-9000=x", "=;;=", "cxpath-review-8000=\xff"]
 )
 def test_a_wrong_cookie_is_none(page: Page, cookie: str) -> None:
-    headers = {"cookie": cookie.encode("latin-1")}
+    headers = {b"cookie": cookie.encode("latin-1")}
     assert code(stranger(page).get(STATE, headers=headers)) == (401, "no_session")
 
 

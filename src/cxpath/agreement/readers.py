@@ -8,9 +8,11 @@ Efron & Stein 1981, Annals of Statistics 9:586 (jackknife, here over patients).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +35,7 @@ from cxpath.agreement.categorical import Chance, Metric, category_counts, chance
 from cxpath.agreement.comparison import level_names
 from cxpath.agreement.continuous import Form, Scale, icc
 from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
-from cxpath.data import Read, ReadState
-from cxpath.errors import StudyError
+from cxpath.agreement.reads import ReadMatrix
 
 # How alike two readers are, for many pairs of readers at once.
 #
@@ -43,6 +44,12 @@ from cxpath.errors import StudyError
 
 
 Floats = NDArray[np.float64]
+
+_VALUES_AT_A_TIME = 1 << 18
+"""Values of pairs that are computed at once: they stay in the processor's cache."""
+_DRAWS_AT_A_TIME = 256
+"""Draws that are summed at once: enough for a quick product of matrices, and memory stays flat."""
+_EXACT_IN_FLOAT32 = 1 << 24
 
 
 class PairwiseMeasure(StrEnum):
@@ -62,10 +69,14 @@ class ReaderPairs:
     ----------
     a, b : float64 array, (N, P)
         Reads of the first and second of each pair; NaN without a read.
+    readers : tuple of arrays, optional
+        Reads of R readers, (N, R), and which of them is the first and the second of each pair, (P,), where
+        few readers make many pairs: sums over cases are then needed once a reader.
     """
 
     a: Floats
     b: Floats
+    readers: tuple[Floats, NDArray[np.intp], NDArray[np.intp]] | None = None
 
     def only(self, kept: NDArray[np.bool_]) -> ReaderPairs:
         """Return the pairs on some of the cases."""
@@ -75,7 +86,7 @@ class ReaderPairs:
 def all_pairs(reads: Floats) -> ReaderPairs:
     """Return every two columns of reads, (N, R), as pairs, (N, R (R − 1) / 2)."""
     first, second = np.triu_indices(reads.shape[1], k=1)
-    return ReaderPairs(reads[:, first], reads[:, second])
+    return ReaderPairs(reads[:, first], reads[:, second], (reads, first, second))
 
 
 def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[Floats], Floats]:
@@ -87,21 +98,119 @@ def pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[
     measure : PairwiseMeasure
         Codes are 0 and 1 for all but Lin's concordance.
     """
-    both = np.isfinite(pairs.a) & np.isfinite(pairs.b)
-    a, b = np.where(both, pairs.a, 0.0), np.where(both, pairs.b, 0.0)
-    present = both.astype(np.float64)
-    if measure is PairwiseMeasure.CCC:
-        return _concordance(a, b, present)
-    agree = np.where(a == b, present, 0.0)
+    sums, value = _sums_of(pairs, measure), _VALUE_OF.get(measure, partial(_corrected, measure))
 
     def of(weights: Floats) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
-            n = weights @ present
-            seen = weights @ agree / n
-            chance = _chance(weights @ a / n, weights @ b / n, measure)
-            return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+            return value(*(part[:] for part in sums(weights)))
 
     return of
+
+
+class _PairSums(Protocol):
+    """Sums over cases, (B, P): an array, or what makes one for some rows."""
+
+    def __getitem__(self, rows: slice, /) -> Floats: ...
+
+
+class _ReaderSums:
+    """Sums of each reader, (B, R), laid out for pairs when they are asked for; of both readers, added up."""
+
+    def __init__(self, sums: Floats, *places: NDArray[np.intp]) -> None:
+        self._sums, self._places = sums, places
+
+    def __getitem__(self, rows: slice, /) -> Floats:
+        return np.asarray(sum(self._sums[rows][:, place] for place in self._places), dtype=np.float64)
+
+
+_Sum = Callable[[Floats], _PairSums]
+
+
+def _sums_of(pairs: ReaderPairs, measure: PairwiseMeasure) -> Callable[[Floats], tuple[_PairSums, ...]]:
+    """Return what a measure needs of the cases, as a function of their weights."""
+    both = np.asarray(np.isfinite(pairs.a) & np.isfinite(pairs.b))
+    number = _weighed_number(both)
+    if measure is PairwiseMeasure.CCC:
+        means = [_of_reads(pairs, both, lambda reads: reads, side) for side in ((0,), (1,))]
+        squares = _of_reads(pairs, both, lambda reads: reads**2, (0, 1))
+        product = _weighed(_without_gaps(pairs.a * pairs.b, both))
+        needed = [number, *means, squares, product]
+    else:
+        needed = [number, _weighed_number(both & (pairs.a == pairs.b))]
+        if measure is not PairwiseMeasure.OPA:
+            needed += _yes_sums(pairs, both)
+    return lambda weights: tuple(of(weights) for of in needed)
+
+
+def _yes_sums(pairs: ReaderPairs, both: NDArray[np.bool_]) -> list[_Sum]:
+    """Return the weight of the first reads that are yes, and of the second."""
+    if pairs.readers is None or not both.all():
+        return [_weighed_number(both & (reads > 0)) for reads in (pairs.a, pairs.b)]
+    return [_of_reads(pairs, both, lambda reads: (reads > 0).astype(np.float64), (side,)) for side in (0, 1)]
+
+
+def _of_reads(
+    pairs: ReaderPairs, both: NDArray[np.bool_], of: Callable[[Floats], Floats], sides: tuple[int, ...]
+) -> _Sum:
+    """Return the sum over cases of something of the first reads, the second, or both, added up."""
+    if pairs.readers is None or not both.all():
+        own = (pairs.a, pairs.b)
+        return _weighed(np.asarray(sum(_without_gaps(of(own[side]), both) for side in sides)))
+    reads, *places = pairs.readers
+    table, wanted = of(reads), [place for side, place in enumerate(places) if side in sides]
+    return lambda weights: _ReaderSums(weights @ table, *wanted)
+
+
+def _weighed(table: Floats) -> _Sum:
+    return lambda weights: weights @ table
+
+
+def _without_gaps(reads: Floats, both: NDArray[np.bool_]) -> Floats:
+    return reads if both.all() else np.where(both, reads, 0.0)
+
+
+def _weighed_number(marked: NDArray[np.bool_]) -> _Sum:
+    """Return the weight of the marked cases of each pair, as a function of case weights.
+
+    Replicates contain cases whole times. Sums of whole numbers are exact in float32, too, which needs half
+    the memory and half the time; where all cases are marked, one sum serves all pairs.
+    """
+    if marked.all():
+        return lambda weights: np.broadcast_to(
+            weights.sum(axis=1, keepdims=True), (len(weights), marked.shape[1])
+        )
+    table = marked.astype(np.float32)
+
+    def of(weights: Floats) -> Any:
+        whole = bool((weights == np.rint(weights)).all()) and weights.sum(axis=1).max() < _EXACT_IN_FLOAT32
+        return weights.astype(np.float32) @ table if whole else weights @ table.astype(np.float64)
+
+    return of
+
+
+def _share(number: Floats, agree: Floats) -> Floats:
+    return np.divide(agree, number, dtype=np.float64)
+
+
+def _corrected(measure: PairwiseMeasure, number: Floats, agree: Floats, a: Floats, b: Floats) -> Floats:
+    """Return agreement corrected for chance, from the weight of cases, of those that agree, of each yes."""
+    seen, chance = _share(number, agree), _chance(_share(number, a), _share(number, b), measure)
+    return np.where(1 - chance > 1e-12, (seen - chance) / (1 - chance), np.nan)
+
+
+def _concordance(number: Floats, a: Floats, b: Floats, squares: Floats, product: Floats) -> Floats:
+    """Return Lin's coefficient (Lin 1989) from sums of reads, of their squares and of their product."""
+    mean_a, mean_b = a / number, b / number
+    spread = squares / number - mean_a**2 - mean_b**2
+    below = spread + (mean_a - mean_b) ** 2
+    together = product / number - mean_a * mean_b
+    return np.where(below > 1e-12, 2 * together / below, np.nan)
+
+
+_VALUE_OF: Mapping[PairwiseMeasure, Callable[..., Floats]] = {
+    PairwiseMeasure.OPA: _share,
+    PairwiseMeasure.CCC: _concordance,
+}
 
 
 def _chance(p: Floats, q: Floats, measure: PairwiseMeasure) -> Floats:
@@ -149,22 +258,6 @@ def chance_slope(pairs: ReaderPairs, measure: PairwiseMeasure) -> float:
     return float(mean_over_pairs(np.where(number > 0, 1 / (1 - _chance(p, q, measure)), np.nan)))
 
 
-def _concordance(a: Floats, b: Floats, present: Floats) -> Callable[[Floats], Floats]:
-    """Lin's coefficient of all pairs (Lin 1989), from sums."""
-    squares, product = a**2 + b**2, a * b
-
-    def of(weights: Floats) -> Floats:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            n = weights @ present
-            mean_a, mean_b = weights @ a / n, weights @ b / n
-            spread = weights @ squares / n - mean_a**2 - mean_b**2
-            below = spread + (mean_a - mean_b) ** 2
-            together = weights @ product / n - mean_a * mean_b
-            return np.where(below > 1e-12, 2 * together / below, np.nan)
-
-    return of
-
-
 def mean_over_pairs(values: Floats) -> Floats:
     """Return means over the last axis, leaving out what is not defined; NaN where nothing is."""
     known = np.isfinite(values)
@@ -201,8 +294,22 @@ def mean_pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Weigh
     pairs : ReaderPairs
     measure : PairwiseMeasure
     """
-    of = pairwise_measure(pairs, measure)
-    return lambda weights: mean_over_pairs(of(weights))
+    sums, value = _sums_of(pairs, measure), _VALUE_OF.get(measure, partial(_corrected, measure))
+    rows = max(1, _VALUES_AT_A_TIME // max(1, pairs.a.shape[1]))
+
+    def mean(weights: Floats) -> Floats:
+        found = []
+        for start in range(0, len(weights), _DRAWS_AT_A_TIME):
+            parts = sums(weights[start : start + _DRAWS_AT_A_TIME])
+            number = min(_DRAWS_AT_A_TIME, len(weights) - start)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found += [
+                    mean_over_pairs(value(*(part[row : row + rows] for part in parts)))
+                    for row in range(0, number, rows)
+                ]
+        return np.concatenate(found)
+
+    return mean
 
 
 def pairwise_matrix(reads: Floats, measure: PairwiseMeasure) -> Floats:
@@ -213,155 +320,6 @@ def pairwise_matrix(reads: Floats, measure: PairwiseMeasure) -> Floats:
     matrix[upper] = pairwise_measure(all_pairs(reads), measure)(np.ones((1, len(reads))))[0]
     matrix.T[upper] = matrix[upper]
     return matrix
-
-
-# Reads as one table of numbers a round: units (slides or cases) by readers, in a stated order.
-#
-# Units of one patient are one cluster. Not evaluable is kept apart from not read: the former is counted,
-# both ways, wherever a category is asked for.
-
-
-@dataclass(frozen=True, eq=False)
-class ReadMatrix:
-    """All reads of one score and one round.
-
-    Parameters
-    ----------
-    units : tuple of (str, str)
-        Case and slide, N of them.
-    cluster : int64 array, (N,)
-        Patient of each unit.
-    readers : tuple of str
-        R of them.
-    values : float64 array, (N, R)
-        NaN without a score.
-    low, high : float64 array, (N, R)
-        Bounds; `high` is the largest number below an excluded bound.
-    not_evaluable : bool array, (N, R)
-    groups : mapping of str to tuple of str
-        For each grouping, the group of each unit; "" where unknown.
-    """
-
-    units: tuple[tuple[str, str], ...]
-    cluster: NDArray[np.int64]
-    readers: tuple[str, ...]
-    values: Floats
-    low: Floats
-    high: Floats
-    not_evaluable: NDArray[np.bool_]
-    groups: dict[str, tuple[str, ...]]
-
-    def column(self, reader: str) -> int:
-        """Return the place of a reader.
-
-        Raises
-        ------
-        StudyError
-            When there is none of that name.
-        """
-        if reader not in self.readers:
-            raise StudyError(f"no reader named {reader!r}", f"readers are: {', '.join(self.readers)}")
-        return self.readers.index(reader)
-
-    def of_readers(self, readers: Sequence[str]) -> ReadMatrix:
-        """Return the same units with some readers only."""
-        place = [self.column(reader) for reader in readers]
-        return replace(
-            self,
-            readers=tuple(readers),
-            values=self.values[:, place],
-            low=self.low[:, place],
-            high=self.high[:, place],
-            not_evaluable=self.not_evaluable[:, place],
-        )
-
-    def reaches(self, cutoff: float) -> Floats:
-        """Return 1 where a score is at least the cut-off, 0 where it is below, NaN where unknown."""
-        yes, no = self.low >= cutoff, self.high < cutoff
-        return np.where(yes, 1.0, np.where(no, 0.0, np.nan))
-
-    def indeterminate(self, cutoff: float) -> NDArray[np.bool_]:
-        """Say where a read was made that leaves the side of the cut-off open."""
-        read = np.isfinite(self.values) | self.not_evaluable
-        open_side: NDArray[np.bool_] = read & np.isnan(self.reaches(cutoff))
-        return open_side
-
-    def levels(self, cutoffs: Sequence[float]) -> Floats:
-        """Return the number of cut-offs reached, from 0; NaN where that is unknown."""
-        levels: Floats = np.sum([self.reaches(cutoff) for cutoff in cutoffs], axis=0)
-        return levels
-
-
-def read_matrix(reads: Iterable[Read], round_number: int) -> ReadMatrix:
-    """Arrange the reads of one round.
-
-    Parameters
-    ----------
-    reads : iterable of Read
-        Of one score.
-    round_number : int
-
-    Raises
-    ------
-    StudyError
-        When two patients are named for one case.
-    """
-    everything = list(reads)
-    units = tuple(dict.fromkeys(read.unit for read in everything))
-    own = [read for read in everything if read.round == round_number]
-    readers = tuple(dict.fromkeys(read.reader for read in own))
-    shape = (len(units), len(readers))
-    values, low, high = (np.full(shape, np.nan) for _ in range(3))
-    not_evaluable = np.zeros(shape, dtype=bool)
-    unit_place = {unit: place for place, unit in enumerate(units)}
-    for read in own:
-        place = unit_place[read.unit], readers.index(read.reader)
-        value = read.value
-        values[place] = value.number
-        low[place] = np.nextafter(value.low, np.inf) if value.low_excluded else value.low
-        high[place] = np.nextafter(value.high, -np.inf) if value.high_excluded else value.high
-        not_evaluable[place] = value.state is ReadState.NOT_EVALUABLE
-    return ReadMatrix(
-        units=units,
-        cluster=_clusters(everything, units),
-        readers=readers,
-        values=values,
-        low=low,
-        high=high,
-        not_evaluable=not_evaluable,
-        groups=_groups(everything, units),
-    )
-
-
-def _clusters(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> NDArray[np.int64]:
-    """Return the patient of each unit as a number; the case stands for a patient who is not named."""
-    patient: dict[tuple[str, str], str] = {}
-    for read in reads:
-        if not read.patient:
-            continue
-        if patient.setdefault(read.unit, read.patient) != read.patient:
-            raise StudyError(
-                f"case {read.case} is of patient {patient[read.unit]!r} and of {read.patient!r}",
-                "correct the column patient",
-            )
-    names = [("patient", patient[unit]) if unit in patient else ("case", unit[0]) for unit in units]
-    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    return np.array([number[name] for name in names], dtype=np.int64)
-
-
-def _groups(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Return for each grouping the group of each unit: what most of its reads say, the first of equals."""
-    names = dict.fromkeys(name for read in reads for name in read.groups)
-    found: dict[str, tuple[str, ...]] = {}
-    for name in names:
-        said: dict[tuple[str, str], list[str]] = {}
-        for read in reads:
-            if read.groups.get(name):
-                said.setdefault(read.unit, []).append(read.groups[name])
-        found[name] = tuple(
-            max(dict.fromkeys(said[unit]), key=said[unit].count) if unit in said else "" for unit in units
-        )
-    return found
 
 
 # Where the spread of scores comes from: case, reader, site, scanner, and what is left.
@@ -403,7 +361,9 @@ def mivque0(values: Floats, factors: Mapping[str, Codes]) -> dict[str, float]:
 
 
 def _compact(code: Codes) -> Codes:
-    return np.unique(code, return_inverse=True)[1].astype(np.int64)
+    """Return the levels that are there, numbered from 0 without gaps in their order."""
+    present = np.bincount(code) > 0
+    return np.asarray(np.cumsum(present)[code] - 1, dtype=np.int64)
 
 
 def variance_components(
@@ -435,7 +395,7 @@ def variance_components(
     left_out = [
         _shares(mivque0(values[kept], {name: code[kept] for name, code in factors.items()}))
         for kept in (cluster[unit] != patient for patient in patients)
-        if len(np.unique(unit[kept])) >= 2
+        if np.count_nonzero(np.bincount(unit[kept])) >= 2
     ]
     shares = _shares(whole)
     return [

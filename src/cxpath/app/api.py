@@ -7,7 +7,7 @@ from pathlib import Path
 from cxpath.app.configuration import Configuration, read_assay
 from cxpath.app.request import CERVIX, PDL1, REFERENCE_ASSAY, WHOLE, ScoreRequest
 from cxpath.app.score_slide import Progress, score_slide as run_score_slide, scoring_of, why_out_of_range
-from cxpath.app.slide_cells import prepare
+from cxpath.app.slide_cells import load_network, prepare
 from cxpath.data import CellTable, Regions, TissueAreas
 from cxpath.errors import NotEvaluableError
 from cxpath.io import read_regions as read_regions_file
@@ -138,7 +138,8 @@ def find_cells(
     request = ScoreRequest(Path(slide.info.name), model=str(model), device=device, configuration=settings)
     network = settings.network
     chosen = choose_device(device, precision=network.precision, threads=network.threads or None)
-    return find_cells_of(prepare(request, slide, tissue, chosen, regions), progress).cells
+    loaded = load_network(request, chosen)
+    return find_cells_of(prepare(request, slide, tissue, loaded, regions), progress).cells
 
 
 def score_cells(
@@ -209,6 +210,7 @@ def score_slide(
     research: bool = False,
     regions: str | Path | None = None,
     cells: str | Path | None = None,
+    profile: str | Path | None = None,
     class_map: str | Path | None = None,
     marker: str = PDL1,
     mode: str = WHOLE,
@@ -241,6 +243,8 @@ def score_slide(
         Annotated regions.
     cells : str or Path, optional
         Cells to score instead of running the network.
+    profile : str or Path, optional
+        A laboratory's profile (`cxpath review adapt --save-profile`).
     class_map : str or Path, optional
         What the class names of those cells mean.
     marker : str
@@ -275,6 +279,7 @@ def score_slide(
         research=research,
         regions=_path(regions),
         cells=_path(cells),
+        profile=_path(profile),
         class_map=_path(class_map),
         marker=marker,
         mode=mode,

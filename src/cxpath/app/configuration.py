@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cxpath.io import RegionClasses
 from cxpath.network import NetworkSettings
 from cxpath.pipeline import CellSettings, PipelineSettings, TileSettings
 from cxpath.scores import Assay, SamplingSettings, ScoringSettings
+from cxpath.slide import SlideSettings
 from cxpath.tissue import ControlSettings, TissueSettings
 
 # Reading the assay files that travel with cxpath.
@@ -41,7 +43,8 @@ def read_assay(name: str) -> Assay:
     wanted = _plain(name)
     for known in list_assays():
         if _plain(known) == wanted:
-            return _read(_folder() / f"{known}.toml")
+            path = _folder() / f"{known}.toml"
+            return _read(path, path.stat().st_mtime_ns)
     raise AssayError(f"assay {name!r} is not known", f"known assays: {', '.join(list_assays())}")
 
 
@@ -53,7 +56,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _read(path: Path) -> Assay:
+@lru_cache(maxsize=64)
+def _read(path: Path, _changed_ns: int) -> Assay:
+    """Read an assay's file once, until it changes: a worklist of thousands names it in every row."""
     try:
         return Assay.model_validate(parse_toml(path.read_text(encoding="utf-8")))
     except ValueError as error:
@@ -92,6 +97,7 @@ class PictureSettings(ReportSettings):
 class Configuration(Settings):
     """All sections of `configs/default.toml`."""
 
+    slide: SlideSettings = SlideSettings()
     tissue: TissueSettings = TissueSettings()
     controls: ControlSettings = ControlSettings()
     regions: RegionClasses = RegionClasses()

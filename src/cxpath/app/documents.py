@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from cxpath.app.request import ScoreRequest
-from cxpath.app.slide_cells import SampledFields, SlideCells, areas_with_regions
+from cxpath.app.slide_cells import SampledFields, SlideCells
+from cxpath.app.slide_look import areas_with_regions
 from cxpath.data import Reason, ReasonCode, Regions, SlideInfo
 from cxpath.documents import (
     CodedText,
@@ -40,7 +41,7 @@ from cxpath.documents import (
     TissueEntry,
 )
 from cxpath.io import atomic_write
-from cxpath.network import Device, ModelCard
+from cxpath.network import Device, ModelCard, NetworkSettings
 from cxpath.pipeline import StageTimes, bottleneck
 from cxpath.scores import ScoringSettings, SlideScore
 from cxpath.slide import ReaderPath
@@ -72,6 +73,7 @@ class RunFacts:
     card: ModelCard
     started: datetime
     device: Device
+    network: NetworkSettings
     warnings: tuple[Reason, ...]
     found: SlideCells | None
     scoring: ScoringSettings
@@ -118,8 +120,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
 
 def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument:
     """Return what repeats the run, and nothing that names a patient or a folder."""
-    request, found = facts.request, facts.found
-    network = request.configuration.network
+    request, found, network = facts.request, facts.found, facts.network
     stages = found.stages if found else ()
     slowest = bottleneck(stages)
     return RunDocument(

@@ -1,4 +1,4 @@
-"""A results folder for other programs: AnnData, DICOM bulk annotations and a DICOM structured report."""
+"""A results folder for other programs: AnnData, DICOM annotations and report, an overlay for QuPath."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ from pathlib import Path, PurePath
 
 from pydicom.dataset import Dataset
 
-from cxpath.app.review_slide import review_outcome
-from cxpath.data.extras import import_extra
-from cxpath.documents.folder import RunFolder, read_run_folder
-from cxpath.documents.reviewed import Signature
-from cxpath.documents.score import PDL1, ScoreDocument
+from cxpath.data import import_extra
+from cxpath.documents import PDL1, RunFolder, ScoreDocument, read_run_folder
 from cxpath.errors import OutputError, UnreadableSlideError
-from cxpath.io.atomic import folder_for
-from cxpath.io.cells import read_cells
-from cxpath.io.dicom import EXTRA as DICOM_EXTRA, Maker, image_of_digest, image_of_series, write_annotations
-from cxpath.io.scverse import write_h5ad
-from cxpath.slide.identity import files_of, series_instance_uid, slide_digest
-from cxpath.slide.privacy import pseudonym, pseudonym_key
+from cxpath.io import (
+    Maker,
+    folder_for,
+    image_of_digest,
+    image_of_series,
+    read_cells,
+    write_annotations,
+    write_h5ad,
+)
+from cxpath.io.dicom import EXTRA as DICOM_EXTRA
+from cxpath.report import OVERLAY_NAME, write_qupath_overlay
+from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid, slide_digest
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
 _MARKERS = {PDL1: "PD-L1"}
@@ -32,6 +35,7 @@ class ExportFormat(StrEnum):
 
     H5AD = "h5ad"
     DICOM = "dicom"
+    QUPATH = "qupath"
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def export_results(
     MissingExtraError
         When a library is not installed.
     OutputError
-        When a file is there already, the slide was not evaluable, or nothing can be written.
+        When a file is there already, or nothing can be written.
     UnreadableSlideError
         When `slide` is another slide, or no DICOM.
     """
@@ -87,6 +91,7 @@ def export_results(
     names = {
         ExportFormat.H5AD: (H5AD_NAME,),
         ExportFormat.DICOM: (ANNOTATIONS_NAME, REPORT_NAME),
+        ExportFormat.QUPATH: (OVERLAY_NAME,),
     }
     wanted = [home / name for one in dict.fromkeys(formats) for name in names[one]]
     for path in wanted:
@@ -96,6 +101,9 @@ def export_results(
     if ExportFormat.H5AD in formats:
         write_h5ad(read_cells(folder / "cells.parquet"), home / H5AD_NAME)
         written.append(home / H5AD_NAME)
+    if ExportFormat.QUPATH in formats:
+        write_qupath_overlay(run, home / OVERLAY_NAME)
+        written.append(home / OVERLAY_NAME)
     if ExportFormat.DICOM in formats:
         files, said = _export_dicom(run, home, slide)
         written += files
@@ -105,12 +113,12 @@ def export_results(
 
 def _export_dicom(run: RunFolder, home: Path, slide: Path | None) -> tuple[list[Path], list[str]]:
     import_extra("highdicom", DICOM_EXTRA)
-    from cxpath.report.dicom_report import write_report  # noqa: PLC0415  # an extra
+    from cxpath.report import write_report  # noqa: PLC0415  # an extra
 
     score, maker = run.score, maker_of(run)
     image, remarks = _image(run, slide)
     files = [home / REPORT_NAME]
-    write_report(score, home / REPORT_NAME, image, maker, signature_of(run))
+    write_report(score, home / REPORT_NAME, image, maker)
     cells = read_cells(run.path / "cells.parquet")
     if len(cells):
         marker = _MARKERS.get(score.marker, score.marker.upper())
@@ -128,15 +136,6 @@ def maker_of(run: RunFolder) -> Maker:
         return Maker(f"cells from a file: {given.form}", "not stated", "", automatic=False)
     model = run.run.model
     return Maker(model.name, model.version, model.digest)
-
-
-def signature_of(run: RunFolder) -> Signature | None:
-    """Return who signed the review of a result; None before somebody did, and after a change voided it."""
-    outcome = review_outcome(run.path)
-    if outcome is not None:
-        signed = outcome.signature
-        return Signature(name=signed.name, utc=signed.utc, meaning=signed.meaning) if signed else None
-    return run.score.review.signature if run.score.review else None
 
 
 def _image(run: RunFolder, slide: Path | None) -> tuple[Dataset, list[str]]:

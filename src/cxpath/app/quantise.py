@@ -24,6 +24,7 @@ from cxpath.network import (
     TorchEngine,
     openvino_version,
     quantise,
+    resolve_engine,
 )
 from cxpath.slide import cache_path
 from cxpath.synth import make_field, random_recipe
@@ -38,13 +39,14 @@ _log = logging.getLogger(__name__)
 
 
 def choose_engine(model: Model, device: Device, settings: NetworkSettings) -> Engine:
-    """Return the engine that the settings name.
+    """Return the engine that the settings name, or the quickest for "auto".
 
     Raises
     ------
     DeviceError
         When it is not installed or does not run on the device.
     """
+    settings = resolve_engine(settings, device, model.card.validated_precisions)
     if settings.engine == "torch":
         return TorchEngine(model, device)
     return OpenvinoEngine(model, device, quantised_network(model) if settings.precision == "int8" else None)

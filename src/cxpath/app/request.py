@@ -41,6 +41,8 @@ class ScoreRequest:
         Annotated regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
     cells : Path, optional
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
+    profile : Path, optional
+        A laboratory's profile (`cxpath review adapt --save-profile`), by which the calls are adapted.
     class_map : Path, optional
         What the class names of those cells mean (TOML); the bundled map by default.
     ignore_classes : tuple of str
@@ -67,6 +69,7 @@ class ScoreRequest:
     research: bool = False
     regions: Path | None = None
     cells: Path | None = None
+    profile: Path | None = None
     class_map: Path | None = None
     ignore_classes: tuple[str, ...] = ()
     marker: str = PDL1
@@ -104,6 +107,7 @@ class ScoreRequest:
                 "--class-map without --cells", "pass the cells whose classes it explains"
             )
         self._check_mode()
+        self._check_profile()
         if self.marker != PDL1:
             if self.marker not in COMPARTMENTS:
                 known = ", ".join((PDL1, *COMPARTMENTS))
@@ -127,6 +131,21 @@ class ScoreRequest:
         if self.mode == ADAPTIVE and (self.cells or self.marker != PDL1):
             raise ConfigurationError(
                 "--mode adaptive decides what cxpath reads for a CPS", "drop --mode, or --cells and --marker"
+            )
+
+    def _check_profile(self) -> None:
+        if self.profile is None:
+            return
+        if self.cells or self.marker != PDL1 or self.mode != WHOLE:
+            raise ConfigurationError(
+                "--profile adapts the network's own PD-L1 calls on a whole slide",
+                "drop --profile, or --cells, --marker and --mode",
+            )
+        scoring = self.configuration.scoring
+        if scoring.stained_threshold is not None or scoring.laboratory_map is not None:
+            raise ConfigurationError(
+                "--profile sets the staining threshold, and a laboratory's map was fitted without it",
+                "leave scoring.stained_threshold and scoring.laboratory_map out",
             )
 
     def cutoffs(self, assay: Assay | None) -> tuple[Cutoff, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,10 @@ from cxpath.app.review_folder import (
     printed_name,
 )
 from cxpath.app.review_outcome import publish_review
-from cxpath.app.review_scores import EditedCells, certain_cells, edited_entry
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.slide_info import SlideInfo
-from cxpath.documents.folder import RUN_NAME, ScoredFolder
-from cxpath.documents.review import EditedEntry
-from cxpath.documents.run import RunDocument
-from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.foreign_cells import read_given_cells
+from cxpath.app.review_scores import edited_entry
+from cxpath.data import CellTable, Kind, SlideInfo
+from cxpath.documents import RUN_NAME, EditedEntry, RunDocument, ScoredFolder
+from cxpath.io import default_cell_classes, read_cell_classes, read_given_cells
 from cxpath.review.events import (
     Decision,
     ReviewError,
@@ -32,12 +28,32 @@ from cxpath.review.state import (
     ReviewState,
     edit_decision,
 )
-from cxpath.scores.counts import countable_kind
-from cxpath.scores.score import SlideScore
-from cxpath.scores.settings import threshold_of
+from cxpath.scores import SlideScore, countable_kind, threshold_of
 
 _SAME_PLACE_PX = 0.51
 """QuPath's exports round positions to hundredths; a cell that was moved farther is another cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class EditedCells:
+    """A table that a person edited, next to the network's.
+
+    Parameters
+    ----------
+    cells : CellTable
+        As edited.
+    by_person : bool array, (N,)
+        Cells whose class or staining a person changed, or that he added.
+    original : int array, (N,)
+        Row in the network's table; -1 for added cells.
+    removed : int array
+        Rows of the network's table that are gone.
+    """
+
+    cells: CellTable
+    by_person: NDArray[np.bool_]
+    original: NDArray[np.int64]
+    removed: NDArray[np.int64]
 
 
 def compare_edited(edited: CellTable, network: CellTable, stained_threshold: float) -> EditedCells:
@@ -50,7 +66,7 @@ def compare_edited(edited: CellTable, network: CellTable, stained_threshold: flo
     side = (before.stained >= stained_threshold) != (now.stained >= stained_threshold)
     by_person[known] = (countable_kind(before) != countable_kind(now)) | side
     removed = np.setdiff1d(np.arange(len(network)), original[known])
-    return EditedCells(certain_cells(edited, by_person, stained_threshold), by_person, original, removed)
+    return EditedCells(edited, by_person, original, removed)
 
 
 def _matched_rows(edited: CellTable, network: CellTable) -> NDArray[np.int64]:

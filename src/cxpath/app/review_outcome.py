@@ -6,11 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cxpath.app.review_folder import AUDIT, EDITED, RECORD, SIGNATURE, ReviewFolder, open_review
+from cxpath.app.review_folder import (
+    AUDIT,
+    EDITED,
+    RECORD,
+    SIGNATURE,
+    ReviewFolder,
+    open_review,
+    require_current_review,
+)
 from cxpath.app.review_scores import audited_entry, auditor, edited_entry
+from cxpath.documents.adaptation import AdaptedEntry
 from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
 from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
-from cxpath.documents.reviewed import AuditedScore, EditedScore, ReviewState, Signature
+from cxpath.documents.reviewed import AdaptedScore, AuditedScore, EditedScore, ReviewState, Signature
 from cxpath.documents.run import RunDocument
 from cxpath.documents.score import ScoreDocument
 from cxpath.io.atomic import claimed
@@ -20,6 +29,7 @@ from cxpath.review.events import ReviewError
 from cxpath.review.sign import Verified
 from cxpath.review.state import ReviewState as State, replay
 
+ADAPTED = "adapted.json"
 EDITED_CELLS = "edited_cells.parquet"
 
 
@@ -32,18 +42,21 @@ class ReviewOutcome:
     audited : AuditedEntry or None
         None where nobody has answered the latest audit whole, or an answer was changed since.
     edited : EditedEntry or None
-        None where no edit holds, or one was made or taken back since.
+        None where no edit is valid, or one was made or taken back since.
     signature : SignatureEntry or None
         None where nothing is signed, or a later decision voided it.
+    adapted : AdaptedEntry or None
+        None where the network was not adapted to the answers as they are.
     """
 
     audited: AuditedEntry | None = None
     edited: EditedEntry | None = None
     signature: SignatureEntry | None = None
+    adapted: AdaptedEntry | None = None
 
 
 def review_outcome(folder: Path) -> ReviewOutcome | None:
-    """Return what the files of a review say that still holds; None before a review was begun.
+    """Return what the files of a review say that is still valid; None before a review was begun.
 
     Raises
     ------
@@ -68,9 +81,13 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
     signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
     if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
         audited = None
-    if edited and (not state.edits or replay(found.events[: edited.events]).edits != state.edits):
+    unscored = not state.changes_score()
+    if edited and (unscored or not state.same_score(replay(found.events[: edited.events]))):
         edited = None
-    return ReviewOutcome(audited, edited, signature if state.signature else None)
+    adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
+    if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):
+        adapted = None
+    return ReviewOutcome(audited, edited, signature if state.signature else None, adapted)
 
 
 def _same_answers(then: State, now: State, reader: str) -> bool:
@@ -82,7 +99,7 @@ def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcom
     """Bring a review's files, `score.json` and `report.html` up to what the record says now.
 
     To be called after every change of the record, by whoever made it. The network's score stays as it is;
-    `audited` and `review` stand beside it. A score that a later decision made void is gone.
+    `audited` and `review` stand next to it. A score that a later decision made void is gone.
 
     Parameters
     ----------
@@ -121,6 +138,17 @@ def publish_any_review(folder: Path) -> None:
         publish_review(folder)
 
 
+def publish_late_review(folder: Path) -> None:
+    """Do so only where decisions were recorded after `score.json` was written, as when a browser died."""
+    path = folder / COMMIT_MARK
+    if not any(folder.glob(f"review/*/{RECORD}")):
+        return
+    try:
+        require_current_review(ScoreDocument.read(path), path)
+    except ReviewError:
+        publish_review(folder)
+
+
 def _results_of(folder: Path) -> Path:
     """Return the results folder that a review's folder lies in."""
     return folder.parent.parent if folder.parent.name == "review" else folder
@@ -135,11 +163,11 @@ def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -
     elif audited is None or audited.reviewer != actor:
         audited = audited_entry(review, found, actor)
         audited.write(review.path / AUDIT)
-    if edited is None and found.state.edits:
+    if edited is None and found.state.changes_score():
         edited, _, cells = edited_entry(review, found, warnings)
-        write_cells(cells.cells, review.path / EDITED_CELLS)
+        write_cells(cells, review.path / EDITED_CELLS)
         edited.write(review.path / EDITED)
-    return ReviewOutcome(audited, edited, kept.signature)
+    return ReviewOutcome(audited, edited, kept.signature, kept.adapted)
 
 
 def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore | ReviewState | None]:
@@ -153,6 +181,7 @@ def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore 
             events=found.seal.events,
             head_hash=found.seal.head_hash,
             edited=EditedScore.of(edited) if edited else None,
+            adapted=AdaptedScore.of(outcome.adapted) if outcome.adapted else None,
             signature=Signature.of(signed) if signed else None,
         ),
     }

@@ -5,18 +5,16 @@ Both follow from the record and the files of the run alone, so that they can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cxpath.app.review_folder import ReviewFolder
-from cxpath.data.cells import CellTable, Kind, TissueRegion
+from cxpath.data.cells import CellTable
 from cxpath.documents.estimate import Estimate
 from cxpath.documents.folder import ScoredFolder
 from cxpath.documents.review import AnsweredBy, AuditedEntry, EditedEntry
+from cxpath.review.cells import ReviewedCells, reviewed_cells
 from cxpath.review.events import Action, Event, ReviewError
 from cxpath.review.queue import audit_queue
 from cxpath.review.sign import Verified
@@ -80,116 +78,10 @@ def cutoffs_of(scored: ScoredFolder) -> list[Cutoff]:
 # The score of the edited cells.
 
 
-@dataclass(frozen=True, eq=False)
-class EditedCells:
-    """A table that a person edited, beside the network's.
-
-    Parameters
-    ----------
-    cells : CellTable
-        As edited; cells of a person carry certain classes.
-    by_person : bool array, (N,)
-        Cells whose class or staining a person changed, or that he added.
-    original : int array, (N,)
-        Row in the network's table; -1 for added cells.
-    removed : int array
-        Rows of the network's table that are gone.
-    """
-
-    cells: CellTable
-    by_person: NDArray[np.bool_]
-    original: NDArray[np.int64]
-    removed: NDArray[np.int64]
-
-
-def edited_cells(network: CellTable, edits: Mapping[int, Mapping[str, Any]], threshold: float) -> EditedCells:
-    """Return the network's table after the edits of a record.
-
-    Parameters
-    ----------
-    network : CellTable
-    edits : mapping
-        Row of the cell to its class and staining, or `{"removed": True}`; rows beyond the network's are
-        added cells, with their place.
-    threshold : float
-        Staining probability from which a cell is stained.
-
-    Raises
-    ------
-    ReviewError
-        When an edit does not say what became of its cell.
-    """
-    removed = sorted(row for row, value in edits.items() if value.get("removed") and row < len(network))
-    kept = {row: value for row, value in sorted(edits.items()) if not value.get("removed")}
-    said = {row: _said(row, value) for row, value in kept.items()}
-    changed = {row: value for row, value in said.items() if row < len(network)}
-    table, by_person = _changed(network, changed, threshold)
-    added = [row for row in said if row >= len(network)]
-    if added:
-        new_cells = _added(network, {row: (kept[row], said[row]) for row in added})
-        table = CellTable.concatenate([table, new_cells])
-    original = np.concatenate([np.arange(len(network)), np.full(len(added), -1)])
-    stays = np.ones(len(table), dtype=bool)
-    stays[removed] = False
-    by_person = np.concatenate([by_person, np.ones(len(added), dtype=bool)])[stays]
-    return EditedCells(
-        certain_cells(table.take(stays), by_person, threshold),
-        by_person,
-        original[stays],
-        np.array(removed, dtype=np.int64),
-    )
-
-
-def _said(row: int, value: Mapping[str, Any]) -> tuple[Kind, bool]:
-    try:
-        return Kind[str(value["class"]).upper()], {True: True, False: False}[value["stained"]]
-    except (KeyError, TypeError) as error:
-        raise ReviewError(
-            f"the edit of cell {row} states no class and staining: {dict(value)}",
-            "check the record with cxpath review verify",
-        ) from error
-
-
-def _changed(
-    network: CellTable, said: Mapping[int, tuple[Kind, bool]], threshold: float
-) -> tuple[CellTable, NDArray[np.bool_]]:
-    """Return the table with the changed cells, and which they are: to say what is so changes nothing."""
-    kind, region, stained = network.kind.copy(), network.region.copy(), network.stained.copy()
-    counted, by_person = countable_kind(network), np.zeros(len(network), dtype=bool)
-    for row, (now, positive) in said.items():
-        if (counted[row], bool(stained[row] >= threshold)) == (now, positive):
-            continue
-        by_person[row] = True
-        kind[row], region[row], stained[row] = now, TissueRegion.UNKNOWN, float(positive)
-    return replace(network, kind=kind, region=region, stained=stained), by_person
-
-
-def _added(network: CellTable, edits: Mapping[int, tuple[Mapping[str, Any], tuple[Kind, bool]]]) -> CellTable:
-    try:
-        places = np.array([[float(value["x_px"]), float(value["y_px"])] for value, _ in edits.values()])
-    except (KeyError, TypeError, ValueError) as error:
-        hint = "check the record with cxpath review verify"
-        raise ReviewError("an added cell has no place", hint) from error
-    kind = np.array([now for _, (now, _) in edits.values()], dtype=np.uint8)
-    stained = np.array([positive for _, (_, positive) in edits.values()], dtype=np.float32)
-    return CellTable.from_columns(
-        network.facts, x_px=places[:, 0], y_px=places[:, 1], kind=kind, stained=stained
-    )
-
-
-def certain_cells(cells: CellTable, chosen: NDArray[np.bool_], threshold: float) -> CellTable:
-    """Return the cells with certain class and staining where a person said so."""
-    columns = {name: getattr(cells, name).copy() for name in ("p_tumour", "p_immune", "p_other", "stained")}
-    for kind, name in zip(Kind, ("p_tumour", "p_immune", "p_other"), strict=True):
-        columns[name][chosen] = cells.kind[chosen] == kind
-    columns["stained"][chosen] = cells.stained[chosen] >= threshold
-    return replace(cells, **columns)
-
-
 def edited_entry(
     review: ReviewFolder, found: Verified, warnings: tuple[str, ...] = ()
-) -> tuple[EditedEntry, SlideScore, EditedCells]:
-    """Return the score of the network's cells after the edits that hold now; those carry no error of its.
+) -> tuple[EditedEntry, SlideScore, CellTable]:
+    """Return the score of the cells as a person left them; what he decided carries no error of the network.
 
     Parameters
     ----------
@@ -197,11 +89,19 @@ def edited_entry(
     found : Verified
     warnings : tuple of str
         About the table that the edits were read from.
+
+    Returns
+    -------
+    EditedEntry, SlideScore, CellTable
+        The table is the one that was scored.
     """
-    scored = review.scored
-    edited = edited_cells(scored.cells(), found.state.edits, threshold_of(scored.scoring))
-    score = score_cells(edited.cells, scored.scoring, cutoffs_of(scored), by_person=edited.by_person)
-    added = int((edited.original < 0).sum())
+    scored, state = review.scored, found.state
+    scoring = scored.scoring
+    network, threshold = scored.cells(), threshold_of(scoring)
+    cells = reviewed_cells(network, state, threshold, scoring.field_um)
+    table, by_person = cells.to_score()
+    score = score_cells(table, scoring, cutoffs_of(scored), by_person=by_person)
+    known, held = cells.network_cells, cells.edited & ~cells.removed
     entry = EditedEntry(
         events=found.seal.events,
         head_hash=found.seal.head_hash,
@@ -209,16 +109,27 @@ def edited_entry(
         tps=score.tps.value if score.tps else None,
         not_evaluable_because=tuple(reason.text for reason in score.not_evaluable_because),
         counts=vars(score.counts) if score.counts else {},
-        changed=int(edited.by_person.sum()) - added,
-        added=added,
-        removed=len(edited.removed),
+        changed=_changed(network, cells, threshold),
+        added=int(held[known:].sum()),
+        removed=int(cells.removed[:known].sum()),
+        accepted_fields=len(state.fields),
+        regions=len(state.regions),
         reviewer=_last_editor(found),
         warnings=(*warnings, *(warning.text for warning in score.warnings)),
     )
-    return entry, score, edited
+    return entry, score, table
+
+
+def _changed(network: CellTable, cells: ReviewedCells, threshold: float) -> int:
+    """Return how many of the network's cells count otherwise by now; one that was put back does not."""
+    now = cells.table.take(np.arange(len(network)))
+    other = countable_kind(now) != countable_kind(network)
+    other |= (now.stained >= threshold) != (network.stained >= threshold)
+    return int((other & ~cells.removed[: len(network)]).sum())
+
+
+_SCORING = frozenset({Action.EDIT, Action.ACCEPT, Action.REGION, Action.UNDO})
 
 
 def _last_editor(found: Verified) -> str:
-    return next(
-        (event.actor for event in reversed(found.events) if event.action in {Action.EDIT, Action.UNDO}), ""
-    )
+    return next((event.actor for event in reversed(found.events) if event.action in _SCORING), "")

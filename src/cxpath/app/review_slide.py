@@ -7,7 +7,7 @@ The face of its modules: `review_folder` (the record), `review_audit` and `revie
 
 from cxpath.app.review_answers import AnswerTable, audit_name, read_answers
 from cxpath.app.review_audit import AuditFiles, score_audit, write_audit
-from cxpath.app.review_edits import apply_edits, compare_edited
+from cxpath.app.review_edits import EditedCells, apply_edits, compare_edited
 from cxpath.app.review_folder import (
     AUDIT,
     CXPATH,
@@ -20,7 +20,6 @@ from cxpath.app.review_folder import (
     open_review,
 )
 from cxpath.app.review_outcome import ReviewOutcome, publish_review, review_outcome
-from cxpath.app.review_scores import EditedCells, edited_cells
 from cxpath.app.review_sign import sign_review, undo_event, verify_review
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "apply_edits",
     "audit_name",
     "compare_edited",
-    "edited_cells",
     "open_review",
     "publish_review",
     "read_answers",

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import replace
 
 from cxpath.app.documents import RunFacts, run_document, score_document
 from cxpath.app.request import PDL1, ScoreRequest
 from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table, write_tissue_picture
-from cxpath.app.slide_cells import (
-    SlideCells,
-    Stopwatch,
-    areas_with_regions,
-    load_regions,
-    obtain_cells,
-    prepare,
-    region_warnings,
-)
-from cxpath.data import CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
+from cxpath.app.slide_cells import SlideCells, load_network, obtain_cells, prepare
+from cxpath.app.slide_look import SlideLook, areas_with_regions, looking_at_slide, region_warnings
+from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
 from cxpath.documents import COMMIT_MARK, RUN_NAME, ResultsFolder
+from cxpath.documents.adaptation import LaboratoryProfile
 from cxpath.errors import ConfigurationError
 from cxpath.network import ModelCard, choose_device, load_card
+from cxpath.pipeline import SlideContext
 from cxpath.report import build_report
 from cxpath.scores import (
     METRIC_PREFIX,
@@ -35,20 +32,25 @@ from cxpath.scores import (
     score_sample,
     threshold_of,
 )
-from cxpath.slide import open_slide
-from cxpath.tissue import find_tissue
+from cxpath.scores.adaptation import adapted_cells
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""
 
 
-def score_slide(request: ScoreRequest, progress: Progress | None = None) -> SlideScore:
+def score_slide(
+    request: ScoreRequest,
+    progress: Progress | None = None,
+    looking: Future[SlideLook] | None = None,
+) -> SlideScore:
     """Score one slide and leave its results folder.
 
     Parameters
     ----------
     request : ScoreRequest
     progress : callable, optional
+    looking : Future of SlideLook, optional
+        A look at the slide of this request that goes on meanwhile; whoever began it closes the slide.
 
     Returns
     -------
@@ -62,33 +64,31 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
         result is left behind.
     """
     assay, configuration = request.check(), request.configuration
-    watch, started = Stopwatch(), datetime.now(UTC)
     results = ResultsFolder(request.folder, overwrite=request.overwrite)
     card = load_card(request.model)
     scoring = scoring_of(card, configuration.scoring)
     require_own_map(request, card, scoring)
-    with watch.stage("open"):
-        slide = open_slide(request.slide, request.mpp, name=request.shown_name)
-    with slide, results:
-        with watch.stage("open"):
-            info = slide.info  # reads the whole file once for its digest
-            regions = load_regions(request, info)
+    profile = profile_for(request, card)
+    network = configuration.network
+    device = choose_device(request.device, precision=network.precision, threads=network.threads or None)
+    with ExitStack() as stack:
+        looking = looking or stack.enter_context(looking_at_slide(request))
+        loaded = load_network(request, device)
+        look = looking.result()
+        slide, regions, tissue, watch = look.slide, look.regions, look.tissue, look.watch
+        info = slide.info
+        stack.enter_context(results)
         with watch.stage("tissue"):
-            tissue = find_tissue(slide, configuration.tissue, regions, configuration.controls)
             write_tissue_picture(results.partial, tissue, regions)
         # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
         out_of_range = () if request.cells else why_out_of_range(info, card)
         blocked = (*tissue.refused_because, *out_of_range)
         no_call = None if request.marker == PDL1 else NO_CALL
         with watch.stage("detect"), CellFiles(results.partial, slide, no_call) as files:
-            network = configuration.network
-            device = choose_device(
-                request.device, precision=network.precision, threads=network.threads or None
-            )
             found = None
             if not blocked:
-                context = prepare(request, slide, tissue, device, regions)
-                found = obtain_cells(request, context, scoring, progress, files.keep)
+                context = prepare(request, slide, tissue, loaded, regions)
+                found = _obtained(profile, request, context, scoring, progress, files.keep)
                 scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
         with watch.stage("score"):
             because = (*blocked, *tissue.unfit_because)
@@ -103,14 +103,15 @@ def score_slide(request: ScoreRequest, progress: Progress | None = None) -> Slid
                 write_cell_pictures(results.partial, slide, tissue, called, configuration.pictures)
         of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
         of_file = coded(ReasonCode.SLIDE_FILE, slide.warnings)
-        warnings = (*of_file, *request.warnings(assay), *of_input, *score.warnings)
+        warnings = (*of_file, *_profile_notice(profile), *request.warnings(assay), *of_input, *score.warnings)
         facts = RunFacts(
             request,
             info,
             tissue,
             card,
-            started,
+            look.started,
             device,
+            loaded.settings,
             warnings,
             found,
             scoring,
@@ -156,6 +157,55 @@ def require_own_map(request: ScoreRequest, card: ModelCard, scoring: ScoringSett
         why = "the laboratory's map was fitted to scores of cxpath's own cells, not of cells from a file"
     if why:
         raise ConfigurationError(why, "score as the map's cases were scored, or leave out its section")
+
+
+def profile_for(request: ScoreRequest, card: ModelCard) -> LaboratoryProfile | None:
+    """Read the request's profile; None where it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        When it was made for another model.
+    """
+    if request.profile is None:
+        return None
+    profile = LaboratoryProfile.read(request.profile)
+    if profile.model_digest != card.digest:
+        raise ConfigurationError(
+            f"{request.profile}: was made for model {profile.model} of other weights than {card.name}'s",
+            "score with that model, or make a profile for this one",
+        )
+    return profile
+
+
+def _obtained(
+    profile: LaboratoryProfile | None,
+    request: ScoreRequest,
+    context: SlideContext,
+    scoring: ScoringSettings,
+    progress: Progress | None,
+    keep: Callable[[CellTable], None],
+) -> SlideCells:
+    """Return the cells as the profile calls them, and keep them so; without one, as the network does."""
+    if profile is None:
+        return obtain_cells(request, context, scoring, progress, keep)
+
+    def adapted(cells: CellTable) -> CellTable:
+        return adapted_cells(cells, profile.tumour, profile.stained_threshold)
+
+    found = obtain_cells(request, context, scoring, progress, lambda cells: keep(adapted(cells)))
+    return replace(found, cells=adapted(found.cells))
+
+
+def _profile_notice(profile: LaboratoryProfile | None) -> tuple[Reason, ...]:
+    if profile is None:
+        return ()
+    answers = max((one.answers for one in (profile.tumour_gain, profile.stained_gain) if one), default=0)
+    text = (
+        f"calls were adapted by laboratory profile {profile.name}, version {profile.version} ({answers} "
+        "answers): the intervals rest on the errors of the network before that"
+    )
+    return (Reason(ReasonCode.LABORATORY_PROFILE, text),)
 
 
 def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +12,23 @@ from numpy.typing import NDArray
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.quantise import choose_engine
 from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
-from cxpath.data import (
-    CellTable,
-    Reason,
-    ReasonCode,
-    RegionMeaning,
-    Regions,
-    SlideInfo,
-    TileFrame,
-    TissueAreas,
-    coded,
-)
+from cxpath.data import CellTable, Reason, ReasonCode, Regions, TileFrame, coded
 from cxpath.io import (
     default_cell_classes,
     read_cell_classes,
     read_given_cells,
-    read_regions,
     refuse_unknown_staining,
 )
-from cxpath.network import Detector, Device, load_model
+from cxpath.network import (
+    Detector,
+    Device,
+    Engine,
+    Model,
+    NetworkSettings,
+    load_card,
+    load_model,
+    resolve_engine,
+)
 from cxpath.pipeline import (
     FoundCells,
     Keep,
@@ -204,54 +200,6 @@ def _gap_px(points: NDArray[np.float64], frame: TileFrame) -> float:
     return float(np.hypot(outside[:, 0], outside[:, 1]).min())
 
 
-# The pathologist's regions in a run: read for its slide, measured on its tissue, written down.
-
-
-def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
-    """Read the regions that the request names; None without any.
-
-    Raises
-    ------
-    CxpathError
-        When they cannot be read or a class has no meaning.
-    """
-    if request.regions is None:
-        return None
-    size_px = (info.width_px, info.height_px)
-    classes = request.configuration.regions.ignoring(request.ignore_classes)
-    return read_regions(request.regions, info.bounds_px, classes, size_px)
-
-
-def region_warnings(regions: Regions | None) -> tuple[Reason, ...]:
-    """Return what a reader of the score must know about the drawing."""
-    said = regions.warnings if regions else ()
-    return coded(ReasonCode.REGIONS, (f"regions: {warning}" for warning in said))
-
-
-def areas_with_regions(tissue: Tissue, regions: Regions | None) -> TissueAreas:
-    """Return the areas of the tissue, with those inside the drawn regions."""
-    if not regions:
-        return tissue.areas
-    pixel_mm2 = (tissue.overview_mpp / 1000.0) ** 2
-    inside = {
-        area.effective_meaning: _within(tissue, regions, area.effective_meaning) for area in regions.areas
-    }
-    drawn = {
-        meaning.value: float((mask & tissue.found).sum()) * pixel_mm2 for meaning, mask in inside.items()
-    }
-    bed = inside.get(RegionMeaning.TUMOUR_BED)
-    bed_mm2 = None if bed is None else float((bed & tissue.scored).sum()) * pixel_mm2
-    return replace(tissue.areas, annotated_mm2=drawn, tumour_bed_mm2=bed_mm2)
-
-
-def _within(tissue: Tissue, regions: Regions, meaning: RegionMeaning) -> NDArray[np.bool_]:
-    """Say for each pixel of the overview whether its centre lies in an area of that meaning."""
-    rows, columns = np.mgrid[: tissue.found.shape[0], : tissue.found.shape[1]] + 0.5
-    to_level0 = tissue.overview_mpp / tissue.slide_mpp
-    inside = regions.within(meaning, (columns * to_level0).ravel(), (rows * to_level0).ravel())
-    return inside.reshape(tissue.found.shape)
-
-
 # The cells of a slide: found by the network, or brought by the user.
 
 
@@ -285,19 +233,58 @@ class SlideCells:
     sample: SampledFields | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A model with what runs it; the same for every slide.
+
+    Parameters
+    ----------
+    model : Model
+    device : Device
+    engine : Engine or None
+        None where no network is to run.
+    settings : NetworkSettings
+        What runs: the settings of the request, with engine "auto" replaced.
+    """
+
+    model: Model
+    device: Device
+    engine: Engine | None
+    settings: NetworkSettings
+
+
+def load_network(request: ScoreRequest, device: Device) -> LoadedNetwork:
+    """Load the model and choose an engine; needs no slide, so that both can be done while one is looked at.
+
+    The last network is kept: the slides of a batch share it.
+    """
+    network, path = request.configuration.network, request.model
+    return _loaded(path, load_card(path).digest, device, network, with_engine=request.cells is None)
+
+
+@lru_cache(maxsize=1)
+def _loaded(
+    model_path: str, _digest: str, device: Device, settings: NetworkSettings, *, with_engine: bool
+) -> LoadedNetwork:
+    model = load_model(model_path)
+    settings = resolve_engine(settings, device, model.card.validated_precisions)
+    engine = choose_engine(model, device, settings) if with_engine else None
+    return LoadedNetwork(model, device, engine, settings)
+
+
 def prepare(
     request: ScoreRequest,
     slide: Slide,
     tissue: Tissue,
-    device: Device,
+    network: LoadedNetwork,
     regions: Regions | None = None,
 ) -> SlideContext:
-    """Load the model, choose an engine and plan the tiles of a slide."""
+    """Plan the tiles of a slide for a network."""
     settings = request.configuration.pipeline
-    model = load_model(request.model)
-    engine = None if request.cells else choose_engine(model, device, settings.network)
     threshold = settings.network.centre_threshold
-    detector = Detector(model, device, tissue.stains, centre_threshold=threshold, engine=engine)
+    detector = Detector(
+        network.model, network.device, tissue.stains, centre_threshold=threshold, engine=network.engine
+    )
     plan = plan_slide(slide, tissue, detector, settings)
     stained = request.configuration.scoring.stained_threshold
     return SlideContext(slide, tissue, plan, detector, settings, regions, stained)
@@ -358,28 +345,3 @@ def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCel
     facts = replace(cells.facts, stained_threshold=stated or own or threshold)
     cells = replace(cells, facts=facts, tile=context.plan.tile_at(cells.x_px, cells.y_px))
     return SlideCells(cells, context.plan, 0, given.form, coded(ReasonCode.GIVEN_CELLS, given.warnings))
-
-
-# How long each stage of a run took.
-
-
-class Stopwatch:
-    """Collects seconds by stage name; `seconds()` adds the total."""
-
-    def __init__(self) -> None:
-        self._started = perf_counter()
-        self._stages: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a block; blocks of one name add up."""
-        before = perf_counter()
-        try:
-            yield
-        finally:
-            self._stages[name] = self._stages.get(name, 0.0) + perf_counter() - before
-
-    def seconds(self) -> dict[str, float]:
-        """Return seconds by stage, and "total" since the start."""
-        stages = {name: round(value, 3) for name, value in self._stages.items()}
-        return stages | {"total": round(perf_counter() - self._started, 3)}

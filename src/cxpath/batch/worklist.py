@@ -14,6 +14,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cxpath.app import ScoreRequest
+from cxpath.batch.foreign_worklists import (
+    PROJECT_SUFFIX,
+    ProjectImage,
+    form_of_table,
+    images_of_project,
+    name_for_results,
+    translated,
+    unused_columns,
+)
 from cxpath.batch.state import STATE_NAME, StateFolder
 from cxpath.batch.task import SlideTask, request_digest
 from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
@@ -107,7 +116,7 @@ def _look(task: SlideTask) -> Problem | None:
 
 def _what_fails(task: SlideTask) -> Problem | None:
     request = task.request
-    for file in (request.regions, request.cells, request.class_map):
+    for file in (request.regions, request.cells, request.profile, request.class_map):
         if file and not file.is_file():
             return Problem(task.id, f"{file}: no such file", "check the path")
     try:
@@ -230,8 +239,8 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     Parameters
     ----------
     source : str
-        A folder (searched below, too), a pattern such as `slides/**/*.svs`, a table (CSV, TSV, XLSX), or
-        one slide.
+        A folder (searched below, too), a pattern such as `slides/**/*.svs`, a table (CSV, TSV, XLSX; also
+        TRIDENT's and hs2p's), a QuPath project, or one slide.
     template : ScoreRequest
         How to score a slide whose row does not say otherwise.
     out : Path
@@ -253,7 +262,10 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     """
     path = Path(source)
     if path.suffix.lower() in TABLES and path.is_file():
-        rows = _rows_of_table(path)
+        rows = _rows_of_table(path, hide_names=template.pseudonym)
+    elif path.suffix.lower() == PROJECT_SUFFIX and path.is_file():
+        images = images_of_project(path, hide_names=template.pseudonym)
+        rows = [_row_of_image(image, hide_names=template.pseudonym) for image in images]
     elif path.is_dir():
         found = _slides_below(path, out, hide_names=template.pseudonym)
         rows = [WorklistRow(str(slide), slide, {}) for slide in found]
@@ -347,7 +359,7 @@ def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return bool(parts) and fnmatch.fnmatch(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def _rows_of_table(path: Path) -> list[WorklistRow]:
+def _rows_of_table(path: Path, *, hide_names: bool) -> list[WorklistRow]:
     try:
         rows = plain_rows(path)
     except ReadsFileError as error:
@@ -355,15 +367,32 @@ def _rows_of_table(path: Path) -> list[WorklistRow]:
     if not rows:
         raise WorklistError(f"{path}: the table is empty", "give it a header row with a column `slide`")
     names = [name.strip().lower() for name in rows[0][1]]
-    _check_columns(path, names)
-    return [_row(path, f"row {number}", dict(zip(names, row, strict=False))) for number, row in rows[1:]]
+    form = form_of_table(names)
+    _check_columns(path, names, _COLUMNS if form is None else (*form.meaning, *_COLUMNS[1:]))
+    entries = [(number, dict(zip(names, row, strict=False))) for number, row in rows[1:]]
+    if form is not None:
+        for name in unused_columns(form, names):
+            _log.warning("column %s is not used: cxpath finds the tissue itself", name)
+        entries = [(number, translated(form, row, hide_names=hide_names)) for number, row in entries]
+    return [_row(path, f"row {number}", row) for number, row in entries]
 
 
-def _check_columns(path: Path, names: Sequence[str]) -> None:
-    unknown = [name for name in names if name and name not in _COLUMNS and not name.startswith(NOTE)]
+def _row_of_image(image: ProjectImage, *, hide_names: bool) -> WorklistRow:
+    """Return the row of an image of a QuPath project; its name there names its results if it can."""
+    name = name_for_results(image, SLIDES)
+    row = WorklistRow(image.place, image.slide, {})
+    try:
+        _check_id(name, row)
+    except WorklistError:
+        return row
+    return row if hide_names else replace(row, values={"id": name})
+
+
+def _check_columns(path: Path, names: Sequence[str], known_names: Sequence[str]) -> None:
+    unknown = [name for name in names if name and name not in known_names and not name.startswith(NOTE)]
     twice = {name for name in names if name and names.count(name) > 1}
-    known = f"known columns: {', '.join(_COLUMNS)}; begin others with `{NOTE}`"
-    if "slide" not in names:
+    known = f"known columns: {', '.join(dict.fromkeys(known_names))}; begin others with `{NOTE}`"
+    if known_names[0] not in names:
         raise WorklistError(f"{path}: has no column `slide`", known)
     if unknown:
         raise WorklistError(f"{path}: column {unknown[0]!r} is unknown", known)
@@ -374,7 +403,7 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
 def _row(path: Path, place: str, entries: Mapping[str, str]) -> WorklistRow:
     slide = entries.get("slide", "")
     if not slide:
-        raise WorklistError(f"{path}: {place}: names no slide", "fill in the column `slide`")
+        raise WorklistError(f"{path}: {place}: names no slide", "name a slide in every row")
     values = {name: entry for name, entry in entries.items() if name and name != "slide" and entry}
     for column in ("regions", "cells"):
         if column in values:

@@ -239,7 +239,8 @@ def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -
     if contradictions:
         return f"cannot be run: {len(contradictions)} to be mended in the worklist"
     if unreadable:
-        return f"can be run; {len(unreadable)} slides would fail"
+        slides = "1 slide" if len(unreadable) == 1 else f"{len(unreadable)} slides"
+        return f"can be run; {slides} would fail"
     return "can be run"
 
 

@@ -16,12 +16,14 @@ class Format(StrEnum):
 
     H5AD = "h5ad"
     DICOM = "dicom"
+    QUPATH = "qupath"
 
 
 def export(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
     formats: Annotated[
-        list[Format], typer.Option("--format", help="h5ad (AnnData) or dicom (annotations and report).")
+        list[Format],
+        typer.Option("--format", help="h5ad (AnnData), dicom (annotations and report) or qupath (overlay)."),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the files.", show_default="the results folder")
@@ -32,9 +34,9 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier files.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a result for other programs: cells as AnnData, cells and score as DICOM."""
+    """Write a result for other programs: AnnData, DICOM, or an overlay for QuPath."""
     require_files(slide)
-    from cxpath.app.export import ExportFormat, export_results
+    from cxpath.app import ExportFormat, export_results
 
     wanted = [ExportFormat(one.value) for one in formats]
     done = export_results(folder, wanted, out, slide, overwrite=overwrite)

@@ -19,7 +19,7 @@ from cxpath.cli.output import (
     print_document,
     print_json,
 )
-from cxpath.errors import ConfigurationError
+from cxpath.errors import ConfigurationError, OutputError
 
 if TYPE_CHECKING:
     from cxpath.app import Comparison, FineTuned, FineTuneRequest
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 
 model = typer.Typer(
-    help="List models, show their cards, train, fine-tune, evaluate and pack them.", no_args_is_help=True
+    help="List models, show their cards, train, fine-tune, evaluate, pack and export them.",
+    no_args_is_help=True,
 )
 synth = typer.Typer(help="Synthetic tissue whose every cell is known.", no_args_is_help=True)
 
@@ -186,6 +187,32 @@ def show(
         return
     load_card(name)  # a damaged card is an error, not a print-out
     print((model_folder(name) / "card.toml").read_text(encoding="utf-8").rstrip())
+
+
+@model.command()
+def export(
+    name: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a model as ONNX, for programs that run networks without torch.
+
+    Input: tiles as bytes. Outputs: raw maps; thresholds and calibration are metadata of the file.
+    """
+    if out.suffix.lower() != ".onnx":
+        raise ConfigurationError(f"{out}: not the name of an ONNX file", "end it in .onnx")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out}: the file exists", "pass --overwrite or name another file")
+    from cxpath.io import atomic_write
+    from cxpath.network import load_model, onnx_content
+
+    found = load_model(name)
+    content = onnx_content(found)
+    with atomic_write(out) as partial:
+        partial.write_bytes(content)
+    lines = [f"model    {found.card.name} {found.card.version}  {found.card.digest[:12]}", f"onnx     {out}"]
+    print_document({"model": found.card.digest, "onnx": str(out)}, lines, as_json=as_json)
 
 
 @model.command()

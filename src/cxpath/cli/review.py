@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cxpath.cli.output import JsonOption, print_document
+from cxpath.cli.output import JsonOption, print_document, require_files
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cxpath.documents import AuditedEntry, EditedEntry
+    from cxpath.documents.adaptation import AdaptedEntry
     from cxpath.review.sign import Verified
 
 review = typer.Typer(
@@ -58,21 +60,39 @@ def open_in_browser(
 
     Every decision is on the disk at once; Ctrl-C ends, and the same command goes on.
     """
-    from cxpath.data.extras import import_extra
+    require_browser_extra()
+    if slide is None:
+        raise ConfigurationError("the slide is needed for its pictures", "pass --slide FILE")
+    require_files(slide)
+    serve_review(folder, slide, reviewer, Listen(host, port, proxy_origin), browser=browser)
+
+
+class Listen(NamedTuple):
+    """Where the server listens; see `Binding`."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    proxy_origin: str | None = None
+
+
+def require_browser_extra() -> None:
+    """Say in one line what to install where the server's libraries are missing."""
+    from cxpath.data import import_extra
 
     for module in ("uvicorn", "starlette"):
         import_extra(module, "review")
-    from cxpath.errors import MissingFileError
+
+
+def serve_review(
+    folder: Path, slide: Path, reviewer: str | None, listen: Listen | None = None, *, browser: bool = True
+) -> None:
+    """Serve a review until Ctrl-C, and say how to go on."""
     from cxpath.viewer.launch import Binding, run_review
 
-    if slide is None:
-        raise ConfigurationError("the slide is needed for its pictures", "pass --slide FILE")
-    if not slide.exists():
-        raise MissingFileError(f"{slide}: no such file", "pass --slide FILE")
-    binding = Binding(host, port, proxy_origin)
+    binding = Binding(*(listen or Listen()))
     record = run_review(folder, slide, reviewer, binding, _announce, browser=browser)
-    print(f"\nrecord   {record}")
-    print(f"go on    cxpath review open {folder} --slide {slide}")
+    print(f"\nrecord   {record}" if record else "\nnothing was decided")
+    print(f"go on    cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
 
 
 def _announce(link: str) -> None:
@@ -203,6 +223,60 @@ def undo(
         "then     give the answers or the edited table again to score the present state",
     ]
     print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
+
+
+@review.command()
+def adapt(
+    folder: FolderArgument,
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    save_profile: Annotated[
+        str, typer.Option(help="Keep it for other slides as NAME.profile.json.", metavar="NAME")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt the network's calls to the answers, where held-out answers gain; decides no cut-off."""
+    from cxpath.app.review_adapt import adapt_review
+
+    done = adapt_review(folder, reviewer, save_profile)
+    lines = [*_adapted_lines(done.entry), *([f"profile  {done.profile}"] if done.profile else [])]
+    content = done.entry.model_dump(mode="json") | {"profile": str(done.profile) if done.profile else None}
+    print_document(content, lines, as_json=as_json)
+
+
+def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
+    from cxpath.scores.counts import printed_interval
+
+    for what, gain in (("tumour", entry.tumour_gain), ("staining", entry.stained_gain)):
+        if gain is None:
+            yield f"{what:<8} not offered: too few answers on one side"
+            continue
+        verdict = "offered" if gain.offered else "not offered"
+        change = gain.loss_network - gain.loss_adapted
+        gained = f"{change:+.3f} gained, standard error {gain.error:.3f}"
+        yield f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    if entry.offered:
+        yield f"log-odds of tumour: shift {entry.tumour_shift:+.2f}, scale {entry.tumour_scale:.2f}"
+        yield f"staining threshold {entry.stained_threshold:.3f}"
+    if entry.estimate is not None:
+        interval = printed_interval(*entry.estimate.interval_tissue)
+        level = f"{entry.estimate.level:.0%}"
+        yield f"CPS      {entry.estimate.reported}  (network, adapted; {level} interval {interval})"
+
+
+@review.command()
+def export(
+    folder: FolderArgument,
+    to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
+    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""
+    from cxpath.app import export_answers
+
+    done = export_answers(folder, to, reviewer, overwrite=overwrite)
+    lines = [f"points   {to}", *(f"         {number} {name}" for name, number in sorted(done.cells.items()))]
+    print_document({"points": str(to), "cells": dict(done.cells)}, lines, as_json=as_json)
 
 
 @review.command()

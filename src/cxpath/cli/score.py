@@ -41,6 +41,7 @@ from cxpath.cli.output import (
     require_files,
     summary_lines,
 )
+from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from cxpath.documents import CaseDocument
@@ -182,8 +183,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild report.html from the files of a results folder, a review included; the slide is not needed."""
-    from cxpath.app.review_outcome import publish_any_review
-    from cxpath.report.slide_page import build_report
+    from cxpath.app import publish_any_review
+    from cxpath.report import build_report
 
     publish_any_review(folder)
     path = build_report(folder)
@@ -220,6 +221,10 @@ def score(
             rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."
         ),
     ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt."),
+    ] = None,
     class_map: ClassMapOption = None,
     mode: Annotated[
         Mode,
@@ -233,13 +238,19 @@ def score(
     stain_check: StainCheckOption = None,
     pseudonym: PseudonymOption = False,
     ignore_class: IgnoreClassOption = None,
+    review: Annotated[
+        bool,
+        typer.Option("--review", rich_help_panel=OUTPUT, help="Review the result in the browser afterwards."),
+    ] = False,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Score one slide: CPS and TPS with intervals, cells, pictures and a report.
 
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
-    require_files(slide, regions, cells, class_map, config)
+    require_files(slide, regions, cells, profile, class_map, config)
+    if review:
+        _require_reviewable(mode, marker, as_json=as_json)
     from cxpath.app import ScoreRequest
 
     request = ScoreRequest(
@@ -252,6 +263,7 @@ def score(
         research=research,
         regions=regions,
         cells=cells,
+        profile=profile,
         class_map=class_map,
         marker=marker.value,
         mode=mode.value,
@@ -261,14 +273,37 @@ def score(
         ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
-    from cxpath.app.score_slide import score_slide
+    request.check()
+    from cxpath.documents import ResultsFolder
+
+    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
+    from cxpath.app import looking_at_slide
     from cxpath.cli.output import tile_progress
 
-    with tile_progress(request.shown_name or slide.name) as move:
-        evaluable = score_slide(request, move).evaluable
+    with tile_progress(request.shown_name or slide.name) as move, looking_at_slide(request) as looking:
+        from cxpath.app.score_slide import score_slide  # imports torch, while the slide is looked at
+
+        evaluable = score_slide(request, move, looking).evaluable
     print_result(request.folder, as_json=as_json)
+    if review:
+        from cxpath.cli.review import serve_review
+
+        serve_review(request.folder, slide, None)
     if not evaluable:
         raise typer.Exit(NOT_EVALUABLE)
+
+
+def _require_reviewable(mode: Mode, marker: Marker, *, as_json: bool) -> None:
+    """Refuse before the work what could not be reviewed after it."""
+    from cxpath.cli.review import require_browser_extra
+
+    if as_json:
+        raise ConfigurationError("--review talks to a person, --json to a program", "leave one of them out")
+    if mode is Mode.ADAPTIVE or marker is not Marker.PDL1:
+        raise ConfigurationError(
+            "--review needs a whole slide scored for PD-L1", "leave out --mode adaptive and --marker"
+        )
+    require_browser_extra()
 
 
 def print_result(folder: Path, *, as_json: bool) -> None:

@@ -190,8 +190,8 @@ class CellTable:
 
         return to_anndata(self)
 
-    def take(self, rows: NDArray[Any]) -> CellTable:
-        """Return the cells at `rows` (a boolean mask or an index array)."""
+    def take(self, rows: NDArray[Any] | slice) -> CellTable:
+        """Return the cells at `rows` (a boolean mask, an index array or a slice)."""
         return CellTable(self.facts, **{name: array[rows] for name, array in self.columns().items()})
 
     @classmethod

@@ -45,7 +45,9 @@ def to_pandas(cells: CellTable) -> DataFrame:
         # Words as objects: anndata refuses to write the string arrays that newer pandas would make of them.
         words = pandas.Index(STAINING_WORDS, dtype=object)
         columns[STAINING] = pandas.Categorical.from_codes(codes, words)
-    return pandas.DataFrame(columns, index=pandas.Index(map(str, range(len(cells))), dtype=object))
+    rows = pandas.Index(map(str, range(len(cells))), dtype=object)
+    frame: DataFrame = pandas.DataFrame(columns, index=rows)
+    return frame
 
 
 def to_anndata(cells: CellTable) -> AnnData:
@@ -78,7 +80,7 @@ def from_anndata(found: AnnData) -> CellTable:
     missing = [name for name in COLUMNS if name not in obs.columns]
     if missing:
         raise ValueError(f"columns missing in obs: {', '.join(missing)}")
-    columns = {
+    columns: dict[str, Any] = {
         name: _codes(obs[name], name) if name in NAMED else obs[name].to_numpy(element)
         for name, element in COLUMNS.items()
     }
@@ -104,12 +106,12 @@ def _codes(column: Any, name: str) -> NDArray[np.uint8]:
     words = column.astype(object).to_numpy()
     strange = sorted({str(word) for word in set(words.tolist()) if word not in codes})
     if strange:
-        raise ValueError(f"column {name} of obs holds {', '.join(strange[:5])}; known: {', '.join(codes)}")
+        raise ValueError(f"column {name} of obs contains {', '.join(strange[:5])}; known: {', '.join(codes)}")
     return np.array([codes[word] for word in words.tolist()], np.uint8)
 
 
 def _stated(facts: CellTableFacts) -> dict[str, Any]:
-    """Return facts that HDF5 can hold: no None, and tuples of colours as arrays."""
+    """Return facts that HDF5 can store: no None, and tuples of colours as arrays."""
     stated = {name: value for name, value in asdict(facts).items() if value is not None}
     stated["stain_vectors"] = np.array(facts.stain_vectors, np.float64).reshape(-1, 3)
     stated["white_point"] = np.array(facts.white_point, np.float64)
@@ -122,18 +124,13 @@ def _facts(stated: Any) -> CellTableFacts:
     known = {field.name for field in fields(CellTableFacts)}
     given = {name: value for name, value in stated.items() if name in known}
     try:
-        vectors = [_colour(vector) for vector in np.asarray(given.pop("stain_vectors")).reshape(-1, 3)]
-        white = _colour(np.asarray(given.pop("white_point")))
-        numbers = {name: float(given.pop(name)) for name in ("mpp", "stained_threshold") if name in given}
-        sizes = {name: int(given.pop(name)) for name in ("width_px", "height_px")}
-        words = {name: str(value) for name, value in given.items()}
-        facts = CellTableFacts(
-            stain_vectors=tuple(vectors),
-            white_point=white,
-            **numbers,
-            **sizes,
-            **words,  # type: ignore[arg-type]
-        )
+        values: dict[str, Any] = {name: str(value) for name, value in given.items()}
+        values |= {name: float(given[name]) for name in ("mpp", "stained_threshold") if name in given}
+        values |= {name: int(given[name]) for name in ("width_px", "height_px")}
+        vectors = np.asarray(given["stain_vectors"]).reshape(-1, 3)
+        values["stain_vectors"] = tuple(_colour(vector) for vector in vectors)
+        values["white_point"] = _colour(np.asarray(given["white_point"]))
+        facts = CellTableFacts(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f'the facts in uns["{FACTS_KEY}"] are incomplete') from error
     if not 0 < facts.mpp < float("inf"):

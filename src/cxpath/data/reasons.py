@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     REGIONS = "regions"
     SLIDE_FILE = "slide_file"
     SAMPLED = "sampled"
+    LABORATORY_PROFILE = "laboratory_profile"
     OTHER_MARKER = "other_marker"
 
     # Caveats of an agreement study.

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 # SlideInfo: what is known of a slide file once it is open, and nothing that identifies a patient.
+
+
+@dataclass(frozen=True)
+class ColourProfile:
+    """The ICC profile of a slide, and what was done with it.
+
+    Parameters
+    ----------
+    description : str
+        Its name, where that tells nothing of a device's owner; else empty.
+    digest : str
+        SHA-256 of its bytes.
+    intent : str
+        The rendering intent that it asks for.
+    use : str
+        "applied": colours were turned into sRGB; "identity": it is sRGB; "ignored": as asked for; "unusable":
+        it is damaged or not of RGB, and colours were read as stored.
+    """
+
+    description: str
+    digest: str
+    intent: str
+    use: Literal["applied", "identity", "ignored", "unusable"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +66,8 @@ class SlideInfo:
     properties : mapping of str to str
         Allow-listed properties only (objective power, scanner model, compression ...): never user,
         date, barcode or file name.
+    colour : ColourProfile or None
+        The slide's ICC profile; None for the many slides without one.
     """
 
     name: str
@@ -57,6 +83,7 @@ class SlideInfo:
     level_downsamples: tuple[float, ...]
     bounds_px: tuple[int, int, int, int]
     properties: Mapping[str, str] = field(default_factory=dict)
+    colour: ColourProfile | None = None
 
 
 # Optical density, and a slide's own two stains: from light to how much haematoxylin and DAB it passed.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,6 +40,15 @@ class CodedText(Part):
 
     code: ReasonCode
     text: str
+
+
+class ColourEntry(Part):
+    """The ICC profile of a slide; see `ColourProfile`."""
+
+    description: str
+    digest: str
+    intent: str
+    use: Literal["applied", "identity", "ignored", "unusable"]
 
 
 class Document(Part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,14 +20,18 @@ class FieldCounts(Part):
     other: int
 
 
+PictureName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+"""Of a file in the folder of the fields; a name that leads out of it is refused."""
+
+
 class FieldEntry(Part):
     """One field of the gallery; lengths are of the slide, from its top left corner."""
 
     number: int
     bucket: str
     """`influence`, or the class of local CPS that it was drawn from."""
-    plain: str
-    marked: str
+    plain: PictureName
+    marked: PictureName
     """File names of the two pictures."""
     left_um: float
     top_um: float

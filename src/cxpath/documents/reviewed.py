@@ -1,6 +1,6 @@
 """What a person's review adds to `score.json`: the audited score, the edited one, the signature.
 
-Each stands beside the network's score, and none replaces it.
+Each is given next to the network's score, and none replaces it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cxpath.documents.base import Part
 from cxpath.documents.estimate import Bounds, CutoffEntry, CutoffName, Estimate, Share
-from cxpath.scores.counts import printed_form
+from cxpath.scores import printed_form
 
 
 class ScoreBasis(StrEnum):
@@ -136,6 +136,37 @@ class EditedScore(Part):
     """Cells whose class or staining a person changed."""
     added: int = Field(ge=0)
     removed: int = Field(ge=0)
+    accepted_fields: int = Field(ge=0, default=0)
+    """Fields that a person accepted as they stand."""
+    regions: int = Field(ge=0, default=0)
+    """Regions that he drew."""
+    reviewer: str
+
+
+class GainEntry(Part):
+    """What held-out answers say of an adaptation; see `Gain`."""
+
+    answers: int = Field(ge=1)
+    loss_network: float
+    loss_adapted: float
+    error: float
+    """Standard error of the difference of the losses."""
+    offered: bool
+
+
+class AdaptedScore(Part):
+    """What the network's cells score when its calls are adapted to the answers; decides nothing."""
+
+    estimate: Estimate | None
+    """None where too few viable tumour cells are left."""
+    offered: bool
+    """Whether held-out answers gain by either of the two; where not, the estimate is the network's."""
+    tumour_shift: float
+    tumour_scale: float
+    stained_threshold: float
+    tumour_gain: GainEntry | None
+    """Null where too few answers are there to say."""
+    stained_gain: GainEntry | None
     reviewer: str
 
 
@@ -157,11 +188,12 @@ class ReviewState(Part):
     edits: int = Field(ge=0)
     """Cells that are edited now."""
     answers: int = Field(ge=0, default=0)
-    """Answers of all readers that hold now."""
+    """Answers of all readers that are valid now."""
     events: int = Field(ge=1)
     """Number of events of the record; a bare chain would not show a cut tail."""
     head_hash: str
     """Hash of the last of them."""
     edited: EditedScore | None = None
+    adapted: AdaptedScore | None = None
     signature: Signature | None = None
     """Null before a signature, and after a later decision, which voids it."""

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from cxpath.documents.base import CodedText, Document, Part
+from cxpath.documents.base import CodedText, ColourEntry, Document, Part
 
 Colour = tuple[float, float, float]
 
@@ -29,6 +29,8 @@ class RunSlide(Part):
     bounds_px: tuple[int, int, int, int]
     properties: Mapping[str, str]
     """Allow-listed ones only."""
+    colour: ColourEntry | None = None
+    """The slide's ICC profile and what was done with it; null without one."""
 
 
 class RunModel(Part):

@@ -7,13 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from cxpath.documents.base import CodedText, Document, Part
+from cxpath.documents.base import CodedText, ColourEntry, Document, Part
 from cxpath.documents.estimate import Bounds, Estimate, Percent, Share
 from cxpath.documents.reviewed import AuditedScore, DecidingScore, ReviewState, ScoreBasis
-from cxpath.scores.counts import CellCounts
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.score import SlideScore
-from cxpath.scores.settings import ScoringSettings
+from cxpath.scores import OTHER_SCORES, CellCounts, ScoringSettings, SlideScore
 
 PDL1 = "pdl1"
 
@@ -28,6 +25,8 @@ class ScoredSlide(Part):
     height_px: int
     mpp: float = Field(gt=0)
     mpp_source: str
+    colour: ColourEntry | None = None
+    """The slide's ICC profile and what was done with it; null without one."""
 
 
 class Adequacy(Part):

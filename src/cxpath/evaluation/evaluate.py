@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cxpath.data import StainBasis, default_workers
 from cxpath.documents import (
     EVALUATION_NAME,
-    ContactPicture,
+    CountedSynthetic,
     EvaluatedModel,
     EvaluatedReliability,
     Evaluation,
@@ -38,18 +38,15 @@ from cxpath.evaluation.synthetic import (
     hard_negative_shares,
     slide_reliability,
 )
-from cxpath.io import atomic_write
 from cxpath.network import (
-    CARD_NAME,
     Detector,
     EvaluatedFigure,
     Model,
-    card_text,
     choose_device,
     load_model,
     read_card,
 )
-from cxpath.training import card_decision
+from cxpath.training import card_decision, write_card
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.
@@ -80,8 +77,7 @@ def record_in_card(evaluation: Evaluation, folder: Path) -> None:
     again = {figure.set_name for figure in measured}
     kept = tuple(figure for figure in card.evaluation if figure.set_name not in again)
     changed = card.model_copy(update={"evaluation": (*kept, *measured)})
-    with atomic_write(folder / CARD_NAME) as partial:
-        partial.write_text(card_text(changed), encoding="utf-8", newline="\n")
+    write_card(changed, folder)
 
 
 def _evaluated(figure: Figure) -> EvaluatedFigure:
@@ -163,7 +159,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
     model = load_model(request.model)
     classifier = CellClassifier(model, choose_device(request.device, threads=request.threads))
     cache = ResultsCache(request.out, _basis(classifier))
-    findings, slides = Findings(), list[dict[str, Any]]()
+    findings, slides = Findings(), list[CountedSynthetic]()
     if request.sets in {"real", "all"}:
         findings = _real(request, classifier, cache, watch)
     curves: list[EvaluatedReliability] = []
@@ -219,11 +215,11 @@ def _gathered(
     request: EvaluationRequest,
     classifier: CellClassifier,
     findings: Findings,
-    slides: Sequence[dict[str, Any]],
+    slides: Sequence[CountedSynthetic],
     settings: SyntheticSettings,
     curves: Sequence[EvaluatedReliability],
 ) -> Evaluation:
-    synthetic = [ContactPicture.model_validate(slide["picture"]) for slide in slides if slide["picture"]]
+    synthetic = [slide.picture for slide in slides if slide.picture]
     return Evaluation(
         model=_evaluated_set(classifier),
         limit=request.limit,
@@ -240,7 +236,7 @@ def _gathered(
     )
 
 
-def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list[SetSummary]:
+def _arms(slides: Sequence[CountedSynthetic], settings: SyntheticSettings) -> list[SetSummary]:
     titles = {"held_out": "stain directions 10° from training's", "training": "training's stain directions"}
     return [
         SetSummary(
@@ -251,18 +247,18 @@ def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list
             items=number,
         )
         for arm in settings.arm
-        if (number := sum(slide["arm"] == arm.name for slide in slides))
+        if (number := sum(slide.arm == arm.name for slide in slides))
     ]
 
 
-def _scores(slides: Sequence[dict[str, Any]]) -> tuple[SyntheticScore, ...]:
+def _scores(slides: Sequence[CountedSynthetic]) -> tuple[SyntheticScore, ...]:
     if not slides:
         return ()
     return tuple(
         SyntheticScore(
-            name=slide["name"],
-            arm=slide["arm"],
-            stratum=slide["stratum"],
+            name=slide.name,
+            arm=slide.arm,
+            stratum=slide.stratum,
             true_cps=round(float(truth), 4),
             predicted_cps=round(float(called), 4),
         )

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from enum import IntEnum
-from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data.cells import SCHEMA
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -50,8 +50,13 @@ COLOURS = {
 MEASUREMENTS = tuple(name for name, element in COLUMNS.items() if element is np.float32)
 
 NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""The digit of a UUID that states its variant, by the hash's own."""
 _COMPRESSION = 1
 """zlib's quickest: a sixth larger than 4, in half the time, while the network wants the processor."""
+
+_CELLS_AT_A_TIME = 16_384
+"""Written at once: the texts of more would take gigabytes where a file brings millions."""
 
 _FLOAT = ".9g"
 """Every digit of a float32, so that cells read back are the cells that were written."""
@@ -92,10 +97,12 @@ class CellsGeojsonWriter:
 
     def append(self, cells: CellTable) -> None:
         """Add cells of the same slide."""
-        for feature in _features(cells, self.number, self._bounds_px, self._threshold):
+        for start in range(0, len(cells), _CELLS_AT_A_TIME):
+            part = cells.take(slice(start, start + _CELLS_AT_A_TIME))
+            features = _features(part, self.number, self._bounds_px, self._threshold)
             self._text.write(",\n" if self.number else "\n")
-            self._text.write(feature)
-            self.number += 1
+            self._text.write(",\n".join(features))
+            self.number += len(part)
 
     def close(self) -> None:
         """End the collection and give the file its name."""
@@ -155,20 +162,45 @@ def _frame(facts: CellTableFacts, bounds_px: Bounds, threshold: float) -> dict[s
     }
 
 
-def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float) -> Iterator[str]:
+def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float) -> list[str]:
+    """Return each cell as JSON; what is unknown of it is left out.
+
+    Cells of which the same is known share a format string, which is several times as fast as one text for
+    each of their values.
+    """
     x_px, y_px = to_qupath_frame(cells.x_px, cells.y_px, bounds_px)
-    labels = [_label(kind, stained) for kind in Kind for stained in (None, False, True)]
-    known = np.isfinite(cells.stained)
-    stained_code = np.where(known, 1 + (cells.stained >= threshold), 0)
-    codes = cells.kind.astype(np.int64) * 3 + stained_code
-    ids = _identities(cells.facts.slide_digest, first)
-    columns = zip(ids, codes.tolist(), x_px.tolist(), y_px.tolist(), _measurements(cells), strict=False)
-    for identity, code, x, y, numbers in columns:
-        yield (
-            f'{{"type":"Feature","id":"{identity}","geometry":{{"type":"Point","coordinates":[{x!r},{y!r}]}},'
-            f'"properties":{{"objectType":"detection","classification":{labels[code]},'
-            f'"measurements":{{{numbers}}}}}}}'
-        )
+    labels = np.array([_label(kind, stained) for kind in Kind for stained in (None, False, True)], object)
+    stained_code = np.where(np.isfinite(cells.stained), 1 + (cells.stained >= threshold), 0)
+    label = labels[cells.kind.astype(np.int64) * 3 + stained_code]
+    identity = _identities(cells.facts.slide_digest, first, len(cells))
+    known = np.stack([np.isfinite(getattr(cells, name)) for name in MEASUREMENTS], axis=1)
+    features = np.empty(len(cells), object)
+    for names, rows in _same_known(known):
+        columns = [getattr(cells, name)[rows] for name in names]
+        values = (identity[rows], x_px[rows], y_px[rows], label[rows], *columns)
+        codes = (cells.subkind[rows], cells.region[rows], cells.tile[rows])
+        template = _template(names)
+        lists = (array.tolist() for array in (*values, *codes))
+        features[rows] = [template % row for row in zip(*lists, strict=True)]
+    return cast(list[str], features.tolist())
+
+
+def _same_known(known: NDArray[np.bool_]) -> Iterator[tuple[list[str], NDArray[np.int64]]]:
+    """Yield the measurements that are known, and the rows of the cells of which those are."""
+    pattern = known @ (1 << np.arange(known.shape[1]))
+    for one in np.unique(pattern).tolist():
+        names = [name for place, name in enumerate(MEASUREMENTS) if one >> place & 1]
+        yield names, np.flatnonzero(pattern == one)
+
+
+def _template(names: Sequence[str]) -> str:
+    members = [f'"{name}":%{_FLOAT}' for name in names]
+    members += [f'"{name}":%d' for name in ("subkind_code", "region_code", "tile")]
+    return (
+        '{"type":"Feature","id":"%s","geometry":{"type":"Point","coordinates":[%r,%r]},'
+        '"properties":{"objectType":"detection","classification":%s,'
+        f'"measurements":{{{",".join(members)}}}}}}}'
+    )
 
 
 def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
@@ -176,39 +208,18 @@ def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
     return json.dumps({"names": [CLASS_NAMES[kind], *sign], "color": COLOURS[kind, bool(stained)]}, **_JSON)
 
 
-def _measurements(cells: CellTable) -> Iterator[str]:
-    """Yield the measurements of each cell as JSON members; what is unknown is left out.
-
-    One format string serves all cells when nothing is unknown, which is the rule and three times as fast.
-    """
-    columns = {name: getattr(cells, name) for name in MEASUREMENTS}
-    codes = {"subkind_code": cells.subkind, "region_code": cells.region, "tile": cells.tile}
-    if all(np.isfinite(array).all() for array in columns.values()):
-        members = [f'"{name}":%{_FLOAT}' for name in columns] + [f'"{name}":%d' for name in codes]
-        template = ",".join(members)
-        rows = zip(*(array.tolist() for array in (*columns.values(), *codes.values())), strict=True)
-        yield from (template % row for row in rows)
-    else:
-        texts = [_members(name, array, _FLOAT) for name, array in columns.items()]
-        texts += [_members(name, array, "d") for name, array in codes.items()]
-        yield from (",".join(filter(None, row)) for row in zip(*texts, strict=True))
-
-
-def _members(name: str, array: NDArray[Any], form: str) -> list[str]:
-    finite = np.isfinite(array).tolist()
-    values = zip(array.tolist(), finite, strict=True)
-    return [f'"{name}":{value:{form}}' if there else "" for value, there in values]
-
-
-def _identities(slide_digest: str, first: int) -> Iterator[str]:
-    """Yield uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's."""
+def _identities(slide_digest: str, first: int, number: int) -> NDArray[np.object_]:
+    """Return uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's."""
     started = hashlib.sha1(NAMESPACE.bytes + f"{slide_digest}/".encode(), usedforsecurity=False)
-    for row in count(first):
+    identities = np.empty(number, object)
+    for place in range(number):
         hashed = started.copy()
-        hashed.update(str(row).encode())
+        hashed.update(b"%d" % (first + place))
         digits = hashed.hexdigest()
-        variant = "89ab"[int(digits[16], 16) & 3]
-        yield f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+        identities[place] = (
+            f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
+        )
+    return identities
 
 
 # Plain tables of named columns as Parquet, used for the table of tiles. Does not know what a tile is.

@@ -21,9 +21,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
-from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind
-from cxpath.data.extras import import_extra
-from cxpath.data.frames import staining_codes
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, import_extra, staining_codes
+from cxpath.data.cells import SCHEMA
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.cells import COLOURS
@@ -33,8 +32,8 @@ EXTRA = "dicom"
 DICOM_FORM = "DICOM annotations"
 MANUFACTURER = "cxpath"
 
-# Codes. SNOMED CT codes are only those that the DICOM standard itself names (PS3.16, CID 7150, 8131 and 8135),
-# in whose objects they may be used without a national licence; whatever it does not name is cxpath's own.
+# Codes. SNOMED CT, DCM and UCUM codes are only those of the DICOM standard's own value sets (PS3.16, CID
+# 7150, 7162 and 8131), as pydicom lists them; whatever these do not name has a code of cxpath's own scheme.
 
 
 SCHEME = "99CXPATH"
@@ -71,7 +70,7 @@ _MEASUREMENTS: dict[str, tuple[Code, Code]] = {
 }
 _ROW = own_code("row", "Number of the cell in the table")
 _MOST_CELLS = 1 << 24
-"""Whole numbers that a 32-bit measurement holds exactly."""
+"""Whole numbers that a 32-bit measurement can state exactly."""
 
 _STAINING = ("unknown", "negative", "positive")
 _VL_WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
@@ -118,8 +117,8 @@ def image_of_digest(digest: str, patient_id: str) -> Dataset:
     image.Modality = "SM"
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
         setattr(image, keyword, derived_uid(keyword, digest))
-    image.update({keyword: value for keyword, value in _IDENTIFYING.items()})
-    image.PatientID = patient_id
+    for keyword, value in (_IDENTIFYING | {"PatientID": patient_id}).items():
+        setattr(image, keyword, value)
     image.SpecificCharacterSet = "ISO_IR 192"
     return image
 
@@ -261,7 +260,7 @@ def _groups(cells: CellTable, maker: Maker, marker: str) -> Iterator[Any]:
             annotated_property_category=ANATOMICAL_STRUCTURE,
             annotated_property_type=own_code(_class_code(kind, subkind, staining), meaning),
             graphic_type="POINT",
-            graphic_data=np.column_stack([cells.x_px[rows], cells.y_px[rows]])[:, None, :],
+            graphic_data=list(np.column_stack([cells.x_px[rows], cells.y_px[rows]])[:, None, :]),
             algorithm_type="AUTOMATIC" if maker.automatic else "SEMIAUTOMATIC",
             algorithm_identification=algorithm_of(maker),
             measurements=list(_measurements(cells.take(rows), rows)),
@@ -323,7 +322,8 @@ def read_annotations(path: Path) -> CellTable:
     Raises
     ------
     MissingFileError, CellsFileError
-        When there is no such file; when it is damaged, or holds no annotations or those of another program.
+        When there is no such file; when it is damaged, or contains no annotations or those of another
+        program.
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file", "check the path")

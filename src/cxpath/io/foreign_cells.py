@@ -64,6 +64,7 @@ from cxpath.io.tables import numbers, read_text_table, texts
 COLUMNS_FORM = "table of cells"
 
 _PLACES = (("x_px", "y_px"), ("x_um", "y_um"))
+_NO_PLAIN_NUMBER = r"[^0-9eE.,+\-\s]"
 _WORDS = {"true": "1", "false": "0", "yes": "1", "no": "0", "positive": "1", "negative": "0"}
 _SCALE_TOLERANCE = 0.05
 _HINT = "see docs/how-to/cells-from-elsewhere.md for the columns"
@@ -153,6 +154,8 @@ def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.int8())
     if not pa.types.is_string(column.type):
         return column
+    if not pc.any(pc.match_substring_regex(column, _NO_PLAIN_NUMBER), min_count=0).as_py():
+        return column  # millions of numbers, most of them different: no detour over each
     index, words = texts(column)
     if not any(word.casefold() in _WORDS for word in words):
         return column
@@ -551,9 +554,15 @@ def _measured_in_table(table: pa.Table, classes: CellClasses, file: object) -> d
 def _rows_passed_over(cells: NDArray[np.bool_], of_slide: NDArray[np.bool_]) -> Iterator[str]:
     others, no_cells = int((~of_slide).sum()), int((of_slide & ~cells).sum())
     if others:
-        yield f"{others} rows of other images were passed over"
+        yield _rows_of_other_images(others)
     if no_cells:
-        yield f"{no_cells} rows that are no cells were passed over"
+        rows = "1 row that is no cell was" if no_cells == 1 else f"{no_cells} rows that are no cells were"
+        yield f"{rows} passed over"
+
+
+def _rows_of_other_images(number: int) -> str:
+    rows = "1 row of another image was" if number == 1 else f"{number} rows of other images were"
+    return f"{rows} passed over"
 
 
 # Cells from elsewhere, whatever the form: recognised by the content, checked, in level-0 pixels of the slide.
@@ -652,7 +661,8 @@ def read_given_cells(
             f"{path}: {outside} of {len(cells)} cells lie outside the slide",
             "check that they are of this slide and that µm per pixel is right (--mpp)",
         )
-    said = [f"{outside} cells outside the slide were dropped"] if outside else []
+    dropped = "1 cell outside the slide was" if outside == 1 else f"{outside} cells outside the slide were"
+    said = [f"{dropped} dropped"] if outside else []
     kept = cells.take(inside) if outside else cells
     return GivenCells(
         kept,
@@ -746,7 +756,7 @@ def _from_columns(
         own = rows_of_slide(images, image_names, path)
         table = table.filter(pa.array(own))
         others = int((~own).sum())
-        warnings = [f"{others} rows of other images were passed over"] if others else []
+        warnings = [_rows_of_other_images(others)] if others else []
     return cells_in_columns(table, facts, path), warnings
 
 
@@ -833,7 +843,7 @@ def _another_file(cells: CellTable, info: SlideInfo) -> Iterator[str]:
 
 
 def _twice(cells: CellTable) -> Iterator[str]:
-    places = np.unique(np.stack([cells.x_px, cells.y_px]), axis=1).shape[1]
+    places = len(np.unique(cells.x_px + 1j * cells.y_px))
     if places < len(cells):
         yield (
             f"cells exactly where another cell of the file lies: {len(cells) - places}; each was counted, so "

@@ -135,12 +135,22 @@ def annotated_area(
     if not outline.is_valid:
         if are_tangled([outline]):
             raise RegionsFileError(f"{file}: {where} crosses itself too often to be repaired", AGAIN)
-        repaired = shapely.make_valid(outline, method="structure", keep_collapsed=False)
+        repaired = _repaired(outline)
     if not isinstance(repaired, Polygon | MultiPolygon) or repaired.area <= 0:
         raise RegionsFileError(f"{file}: {where} has no area", AGAIN)
     said = f"{where}: its outline crosses or touches itself and was repaired"
     warnings = () if repaired is outline else (said,)
     return AnnotatedArea(where, class_name, repaired, negative, warnings, label[1], label[0])
+
+
+def _repaired(outline: BaseGeometry) -> BaseGeometry:
+    """Return a valid outline; a hole beyond its outer ring, which GEOS would add as an area, adds nothing."""
+    valid = shapely.make_valid(outline, method="structure", keep_collapsed=False)
+    parts = [part for part in shapely.get_parts(outline) if isinstance(part, Polygon)]
+    if not any(part.interiors for part in parts):
+        return valid
+    rings = [shapely.make_valid(Polygon(part.exterior), method="structure") for part in parts]
+    return shapely.intersection(valid, shapely.union_all(rings))
 
 
 def are_tangled(outlines: Iterable[BaseGeometry]) -> bool:

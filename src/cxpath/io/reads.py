@@ -416,13 +416,12 @@ def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
 
 
 def _readers_of_shares(reads: Sequence[Read]) -> Iterator[str]:
-    """Yield readers whose reads look like shares of 1, where other readers' do not."""
+    """Yield readers whose reads look like shares of 1: none is above 1, and most lie between 0 and 1."""
     values: dict[str, list[float]] = {}
     for read in reads:
         if read.value.state is ReadState.SCORED and not read.value.censored:
             values.setdefault(read.reader, []).append(read.value.number)
-    largest = max((max(numbers) for numbers in values.values()), default=0.0)
     for reader, numbers in values.items():
         broken = sum(not number.is_integer() for number in numbers)
-        if len(numbers) > 3 and max(numbers) <= 1 and 2 * broken > len(numbers) and largest > 10:
+        if len(numbers) > 3 and max(numbers) <= 1 and 2 * broken > len(numbers):
             yield reader

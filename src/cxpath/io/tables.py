@@ -58,8 +58,10 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
     CellsFileError
         When a row is longer than the header, the last line breaks off, or a column name occurs twice.
     """
-    text, separator = without_separator_line(_decoded_table(content, file, CellsFileError))
-    names, body = _header(text, separator, file)
+    # No name for the whole text: it would be kept next to its copy below the header.
+    names, body, separator = _header(
+        *without_separator_line(_decoded_table(content, file, CellsFileError)), file
+    )
     columns = [name or f"\0{place}" for place, name in enumerate(names)]
     try:
         table, warnings = _quick(body, columns, separator), list[str]()
@@ -73,7 +75,7 @@ def read_text_table(content: bytes, file: object) -> tuple[pa.Table, list[str]]:
 def without_separator_line(text: str) -> tuple[str, str]:
     """Return a table's text without a first line `sep=X`, and its separator."""
     text = text.lstrip("\r\n ")
-    first = _LINE_END.split(text, maxsplit=1)[0]
+    first = _first_line(text)
     stated = _SEPARATOR_LINE.match(first)
     if stated is None:
         return text, separator_of(text)
@@ -83,16 +85,21 @@ def without_separator_line(text: str) -> tuple[str, str]:
 
 def separator_of(text: str) -> str:
     """Return the one of tab, semicolon and comma that the first line contains most of outside quotes."""
-    first = _LINE_END.split(text.lstrip("\r\n "), maxsplit=1)[0]
+    first = _first_line(text.lstrip("\r\n "))
     unquoted = re.sub(r'"[^"]*"', "", first)
     return max(_SEPARATORS, key=unquoted.count)
 
 
-def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
-    """Return the column names, and the text below them with lines that end in LF."""
+def _first_line(text: str) -> str:
+    end = _LINE_END.search(text)
+    return text[: end.start()] if end else text
+
+
+def _header(text: str, separator: str, file: object) -> tuple[list[str], str, str]:
+    """Return the column names, the text below them with lines that end in LF, and the separator."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = io.StringIO(text, newline="")
+    lines = _Lines(text)
     try:
         names = [name.strip() for name in next(csv.reader(lines, delimiter=separator), [])]
     except (csv.Error, TypeError) as error:
@@ -101,7 +108,21 @@ def _header(text: str, separator: str, file: object) -> tuple[list[str], str]:
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise CellsFileError(f"{file}: a column name occurs twice: {twice!r}", _AGAIN)
-    return names, lines.read()
+    return names, text[lines.read :], separator
+
+
+class _Lines:
+    """The lines of a text, and how many letters of it were read; `io.StringIO` would need four bytes each."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.read = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while self.read < len(self._text):
+            start, end = self.read, self._text.find("\n", self.read)
+            self.read = len(self._text) if end < 0 else end + 1
+            yield self._text[start : self.read]
 
 
 def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
@@ -110,7 +131,7 @@ def _quick(body: str, columns: list[str], separator: str) -> pa.Table:
     if not body.strip("\n"):
         return pa.table({name: pa.array([], pa.string()) for name in columns})
     return pcsv.read_csv(
-        io.BytesIO(body.encode()),
+        pa.BufferReader(body.encode()),
         read_options=pcsv.ReadOptions(column_names=columns),
         parse_options=pcsv.ParseOptions(delimiter=separator, newlines_in_values=True),
         convert_options=pcsv.ConvertOptions(
@@ -260,6 +281,8 @@ def _first_that_is_none(entries: list[Any]) -> tuple[int, str]:
         try:
             float(entry or "nan")
         except ValueError:
+            return row, entry
+        if not (entry or "").isascii():  # digits of other scripts, which Python reads and Arrow does not
             return row, entry
     return 1, ""
 

@@ -101,6 +101,12 @@ def computes_bfloat16(name: str) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
+def computes_int8(name: str) -> bool:
+    """Say whether the hardware multiplies and adds bytes in one instruction (VNNI)."""
+    able = torch.cpu.get_capabilities() if name == "cpu" else {}
+    return bool(able.get("avx512_vnni") or able.get("avx_vnni") or able.get("amx_int8"))
+
+
 def _number_type(name: str, precision: Precision) -> torch.dtype:
     if precision in ("auto", "int8"):
         return torch.bfloat16 if computes_bfloat16(name) else torch.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import importlib.util
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cxpath.errors import DeviceError
-from cxpath.network.device import Device
+from cxpath.network.device import Device, computes_int8
 from cxpath.network.model import Model
+from cxpath.network.settings import NetworkSettings
 from cxpath.network.unet import LATTICE_STRIDE_PX, NetworkOutput, PlainUNet, fold_norms
 
 # Engine: what runs the network on a batch. Torch here; OpenVINO in its own module.
@@ -83,6 +85,35 @@ class TorchEngine:
 
 EXACT_LAYERS = (".*outputs.*", ".*region.*")
 """Layers that stay in floating point when a network is quantised: the last ones, which give the logits."""
+
+
+def resolve_engine(
+    settings: NetworkSettings, device: Device, validated_precisions: Sequence[str] = ()
+) -> NetworkSettings:
+    """Return the settings with engine "auto" replaced by the one to run; what was stated stays.
+
+    OpenVINO is taken on processors that compute bfloat16: there it is twice as fast as torch (see
+    docs/performance.md). Elsewhere, and in float32, nobody has shown that it is quicker.
+
+    Parameters
+    ----------
+    settings : NetworkSettings
+    device : Device
+    validated_precisions : sequence of str
+        Of the model's card.
+    """
+    if settings.engine != "auto":
+        return settings
+    if settings.precision == "int8":
+        return settings.model_copy(update={"engine": "openvino"})
+    quicker = device.name == "cpu" and device.number_type == torch.bfloat16
+    if not quicker or importlib.util.find_spec("openvino") is None:
+        return settings.model_copy(update={"engine": "torch"})
+    sure = settings.precision == "auto" and "int8" in validated_precisions
+    int8 = sure and computes_int8(device.name) and importlib.util.find_spec("nncf") is not None
+    return settings.model_copy(
+        update={"engine": "openvino", "precision": "int8" if int8 else settings.precision}
+    )
 
 
 class OpenvinoEngine:

@@ -175,6 +175,9 @@ class ModelCard(Settings):
     result."""
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
+    validated_precisions: tuple[Literal["int8"], ...] = ()
+    """Number formats next to float32 and bfloat16 in which the whole evaluation was repeated and every target
+    was met: engine "auto" takes no others."""
     embedding_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """SHA-256 of `embedding.safetensors`; empty for a model without one."""
     mpp: float = Field(gt=0.05, lt=5)

@@ -12,11 +12,13 @@ from cxpath.data import Settings
 class NetworkSettings(Settings):
     """Section `[network]` of the configuration."""
 
-    engine: Literal["torch", "openvino"] = "torch"
-    """What runs the network. OpenVINO is for processors and comes with `cxpath[openvino]`."""
+    engine: Literal["auto", "torch", "openvino"] = "torch"
+    """What runs the network. OpenVINO is for processors and comes with `cxpath[openvino]`; auto takes it
+    where it is installed and known to be quicker on this processor."""
 
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
-    """auto takes bfloat16 where the hardware computes it, else float32. int8 needs OpenVINO."""
+    """auto takes bfloat16 where the hardware computes it, else float32; with engine auto, int8 where the
+    model's card says that it was validated. int8 needs OpenVINO."""
 
     batch_size: int = Field(default=0, ge=0)
     """Tiles per forward pass; 0 takes 1 on a processor and 16 on a GPU."""
@@ -29,7 +31,7 @@ class NetworkSettings(Settings):
 
     @model_validator(mode="after")
     def _int8_is_openvinos(self) -> Self:
-        if self.precision == "int8" and self.engine != "openvino":
+        if self.precision == "int8" and self.engine == "torch":
             raise ValueError("precision int8 needs engine openvino")
         return self
 

@@ -1,8 +1,8 @@
 """A slide's score as a DICOM structured report (TID 1500): scores, counts, verdicts, algorithm, observers.
 
-Needs highdicom, an extra. SNOMED CT, DCM and UCUM codes are those that DICOM's own value sets name; LOINC 83053-9
-for the TPS is the one of `configs/fhir/codes.toml`. There is no public code for a numeric CPS, so that the CPS and
-all that is cxpath's own have codes of cxpath's scheme.
+Needs highdicom, an extra. SNOMED CT, DCM and UCUM codes are those that DICOM's own value sets name; LOINC
+83053-9 for the TPS is the one of `configs/fhir/codes.toml`. No public code of a numeric CPS was found: it
+has a code of cxpath's scheme, as has all that is cxpath's own.
 """
 
 from __future__ import annotations
@@ -28,11 +28,9 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.reviewed import Signature
-from cxpath.documents.score import ScoreDocument
-from cxpath.io.dicom import (
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import Estimate, ScoreDocument, Signature
+from cxpath.io import (
     ARTIFICIAL_INTELLIGENCE,
     IMMUNOHISTOCHEMISTRY,
     MANUFACTURER,
@@ -43,10 +41,9 @@ from cxpath.io.dicom import (
     derived_uid,
     new_uid,
     own_code,
-    save,
 )
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.settings import Decision
+from cxpath.io.dicom import save
+from cxpath.scores import OTHER_SCORES, Decision
 from cxpath.version import __version__
 
 _PERSON, _DEVICE = Code("121006", "DCM", "Person"), Code("121007", "DCM", "Device")
@@ -58,6 +55,8 @@ _LONGEST_MEANING = 64
 CPS = own_code("cps", "Combined positive score")
 TPS = Code("83053-9", "LN", "PD-L1 tumor proportion score")
 AUDITED_CPS = own_code("cps_audited", "Combined positive score, audited")
+EDITED_CPS = own_code("cps_edited", "Combined positive score, edited")
+SIGNED_CPS = own_code("cps_signed", "Combined positive score, signed")
 COUNTS = {
     "tumour_positive": "Viable tumour cells, positive",
     "tumour_negative": "Viable tumour cells, negative",
@@ -73,10 +72,11 @@ _DECISIONS = {
 }
 
 
-def write_report(
-    score: ScoreDocument, path: Path, image: Dataset, maker: Maker, signature: Signature | None = None
-) -> None:
+def write_report(score: ScoreDocument, path: Path, image: Dataset, maker: Maker) -> None:
     """Write the report of a scored slide; one that is not evaluable says so and why.
+
+    The person who signed a review of the result is an observer besides the device; cut-offs are those of the
+    score that decides: audited, else edited, else the network's.
 
     Parameters
     ----------
@@ -86,9 +86,8 @@ def write_report(
         What the report refers to; patient and study are taken from it.
     maker : Maker
         Who found the cells.
-    signature : Signature, optional
-        The person who signed a review of this result; without one the device is the only observer.
     """
+    signature = score.review.signature if score.review else None
     source = SourceImageForMeasurementGroup(str(image.SOPClassUID), str(image.SOPInstanceUID))
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -154,7 +153,12 @@ def _measurements(score: ScoreDocument) -> Iterator[Measurement]:
     yield from _estimate(TPS, "tps", score.tps, PER_CENT)
     if score.audited:
         yield Measurement(AUDITED_CPS, score.audited.cps, NO_UNITS)
-        yield from _bounds("cps_audited", score.audited.interval, NO_UNITS)
+        yield from _bounds("cps_audited", score.audited.interval_tissue, NO_UNITS)
+    edited = score.review.edited if score.review else None
+    yield from _estimate(EDITED_CPS, "cps_edited", edited.estimate if edited else None, NO_UNITS)
+    signature = score.review.signature if score.review else None
+    if signature and signature.cps is not None:
+        yield Measurement(SIGNED_CPS, signature.cps, NO_UNITS)
     for key, known in OTHER_SCORES.items():
         value = getattr(score, key)
         if value is not None:
@@ -171,10 +175,9 @@ def _estimate(code: Code, key: str, estimate: Estimate | None, unit: Code) -> It
 
 
 def _bounds(key: str, interval: Sequence[float], unit: Code) -> Iterator[Measurement]:
-    for end, value in zip(("lower", "upper"), interval, strict=True):
-        yield Measurement(
-            own_code(f"{key}_{end}"[:16], f"{key.upper()}, {end} end of its interval"), value, unit
-        )
+    for end, value in zip(("low", "high"), interval, strict=True):
+        words = f"{key.replace('_', ' ').upper()}, {end} end of its interval"
+        yield Measurement(own_code(f"{key}_{end}", words), value, unit)
 
 
 def _short(key: str) -> str:
@@ -188,7 +191,11 @@ def _evaluations(score: ScoreDocument, signature: Signature | None) -> Iterator[
     yield _own("evaluable", "Evaluable", *(("yes", "Yes") if score.evaluable else ("no", "No")))
     for reason in score.not_evaluable_because:
         yield _own("not_evaluable", "Not evaluable because", reason.code.value, reason.text)
-    for key, estimate in (("cps", score.cps), ("tps", score.tps)):
+    deciding = score.deciding
+    yield _own("basis", "Basis of the deciding CPS", deciding.basis.value, deciding.basis.words.capitalize())
+    for text in deciding.not_evaluable_because if score.evaluable else ():
+        yield _own("not_evaluable", "Not evaluable because", "review", text)
+    for key, estimate in (("cps", deciding.estimate), ("tps", score.tps)):
         for cutoff, entry in estimate.decided if estimate else ():
             name = own_code(f"{key}_{cutoff:g}", f"{key.upper()} at least {cutoff:g}")
             yield QualitativeEvaluation(name, _DECISIONS[entry.decision])

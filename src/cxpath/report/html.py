@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from cxpath.documents.estimate import CutoffEntry, Estimate
+from cxpath.documents import CutoffEntry, Estimate
 from cxpath.errors import OutputError
 from cxpath.io import atomic_write
 from cxpath.scores import Decision, printed_form, printed_interval, two_decimals
@@ -46,11 +46,26 @@ def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         opened = list(pool.map(_opened, pictures.values()))  # once each: unpacking takes most of the time
         for side_px, quality in _STEPS:
-            uris = list(pool.map(_jpeg_uri, opened, repeat(side_px), repeat(quality)))
-            if sum(map(len, uris)) <= budget_bytes:
+            uris = _packed(pool, opened, side_px, quality, budget_bytes)
+            if len(uris) == len(opened):
                 return dict(zip(pictures, uris, strict=True))
     logger.warning("%d pictures do not fit the page and were left out", len(pictures))
     return {}
+
+
+def _packed(
+    pool: ThreadPoolExecutor, opened: Sequence[Image.Image], side_px: int, quality: int, budget_bytes: int
+) -> list[str]:
+    """Return data URIs of pictures, in order, up to the first that exceeds the budget."""
+    uris: list[str] = []
+    for start in range(0, len(opened), _AT_ONCE):
+        some = opened[start : start + _AT_ONCE]
+        for uri in pool.map(_jpeg_uri, some, repeat(side_px), repeat(quality)):
+            budget_bytes -= len(uri)
+            if budget_bytes < 0:
+                return uris
+            uris.append(uri)
+    return uris
 
 
 def data_uri(path: Path, side_px: int, quality: int) -> str:

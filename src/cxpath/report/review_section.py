@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.reviewed import AuditedScore, ReviewState, ScoreBasis
-from cxpath.documents.score import ScoreDocument
-from cxpath.report.html import MISSING, interval, score_form, whole
+from cxpath.documents import AuditedScore, Estimate, ReviewState, ScoreBasis, ScoreDocument
+from cxpath.report.html import MISSING, arithmetic, interval, whole
 
 Section = Mapping[str, object]
 
@@ -34,6 +32,11 @@ def _score_rows(score: ScoreDocument) -> Iterator[Section]:
     decides = score.deciding.basis
     edited = score.review.edited if score.review else None
     yield _row("Network", score.cps, decides=decides is ScoreBasis.NETWORK)
+    if score.review and (adapted := score.review.adapted):
+        gains = "" if adapted.offered else ": no gain, as the network"
+        yield _row(
+            f"Network, adapted to {adapted.reviewer}'s answers{gains}", adapted.estimate, decides=False
+        )
     if edited:
         yield _row(f"After edits by {edited.reviewer}", edited.estimate, decides=decides is ScoreBasis.EDITED)
     if audited := score.audited:
@@ -46,7 +49,7 @@ def _row(name: str, estimate: Estimate | None, *, decides: bool) -> Section:
         return {"name": name, "cps": "not evaluable", "tissue": MISSING, "slide": MISSING, "decides": decides}
     return {
         "name": name,
-        "cps": f"{estimate.reported} ({score_form(estimate.value)})",
+        "cps": f"{estimate.reported} ({arithmetic(estimate.value)})",
         "tissue": interval(estimate.interval_tissue),
         "slide": interval(estimate.interval_slide),
         "decides": decides,
@@ -58,7 +61,10 @@ def _changes(review: ReviewState) -> str:
     if edited is None:
         return ""
     parts = ((edited.changed, "changed"), (edited.added, "added"), (edited.removed, "removed"))
-    return ", ".join(f"{whole(number)} cells {what}" for number, what in parts if number)
+    said = [f"{whole(number)} cells {what}" for number, what in parts if number]
+    said += [f"{whole(edited.accepted_fields)} fields accepted"] if edited.accepted_fields else []
+    said += [f"{whole(edited.regions)} regions drawn"] if edited.regions else []
+    return ", ".join(said)
 
 
 def _audit(audited: AuditedScore) -> Section:
@@ -66,7 +72,7 @@ def _audit(audited: AuditedScore) -> Section:
     return {
         "answers": whole(audited.n),
         "cannot_tell": whole(unsure) if unsure else None,
-        "bounds": interval(audited.bounds) if unsure else None,
+        "bounds": " and ".join(map(arithmetic, audited.bounds)) if unsure else None,
         "strata": [
             {
                 "name": one.name,

@@ -17,10 +17,15 @@ from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
 from cxpath.data.regions import Region, RegionMeaning, Regions
 from cxpath.review.events import ReviewError
 from cxpath.review.state import ReviewState
-from cxpath.scores.counts import NEVER_COUNTED, places_on_lattice
+from cxpath.scores.counts import NEVER_COUNTED, countable_kind, places_on_lattice
 
 REMOVED = 3
 """Class of a cell that a person called no cell; the others are those of `Kind`."""
+
+CONFIRMED = "confirmed"
+"""Key of an edit by which a person says that the network's call is right."""
+
+_CHECK = "check the record with cxpath review verify"
 
 CLASS_NAMES = (*(kind.name.lower() for kind in Kind), "not a cell")
 
@@ -103,7 +108,7 @@ def reviewed_cells(
     ReviewError
         When an edit is of a cell that is not there, or says what no edit says.
     """
-    rows, class_of, stained = _edited_columns(state)
+    rows, class_of, stained = _edited_columns(network, state, stained_threshold)
     table = _with_added(network, state)
     edited, removed = np.zeros(len(table), dtype=bool), np.zeros(len(table), dtype=bool)
     edited[rows] = True
@@ -117,13 +122,28 @@ def reviewed_cells(
 
 
 def _edited_columns(
-    state: ReviewState,
+    network: CellTable, state: ReviewState, threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.bool_]]:
-    """Return rows, classes and staining of all edits."""
-    rows = np.fromiter(state.edits, dtype=np.int64, count=len(state.edits))
-    class_of = np.fromiter((_class_of(value) for value in state.edits.values()), np.uint8, len(rows))
-    stained = np.fromiter((bool(value.get("stained")) for value in state.edits.values()), bool, len(rows))
-    return rows, class_of, stained
+    """Return rows, classes and staining of all edits; one that says what is so, unconfirmed, is none."""
+    values, number = state.edits.values(), len(state.edits)
+    rows = np.fromiter(state.edits, dtype=np.int64, count=number)
+    class_of = np.fromiter((_class_of(value) for value in values), np.uint8, number)
+    stained = np.fromiter((_stained(value) for value in values), bool, number)
+    says_more = np.fromiter((value.get(CONFIRMED) is True for value in values), bool, number)
+    own = rows < len(network)
+    before = network.take(rows[own])
+    same = countable_kind(before) == class_of[own]
+    same &= (before.stained >= threshold) == stained[own]
+    says_more[own] |= ~same
+    says_more[~own] = True
+    return rows[says_more], class_of[says_more], stained[says_more]
+
+
+def _stained(value: Mapping[str, Any]) -> bool:
+    stated = value.get("stained", False if value.get("removed") is True else None)
+    if not isinstance(stated, bool):
+        raise ReviewError(f"an edit states the staining {stated!r}", _CHECK)
+    return stated
 
 
 def _class_of(value: Mapping[str, Any]) -> int:
@@ -131,7 +151,7 @@ def _class_of(value: Mapping[str, Any]) -> int:
         return REMOVED
     name = value.get("class")
     if name not in CLASS_NAMES[:REMOVED]:
-        raise ReviewError(f"an edit names class {name!r}", "restore the record from a backup")
+        raise ReviewError(f"an edit names class {name!r}", _CHECK)
     return CLASS_NAMES.index(name)
 
 
@@ -142,7 +162,7 @@ def _place_of(row: int, value: Mapping[str, Any] | None) -> tuple[float, float]:
         return float(place[0]), float(place[1])  # type: ignore[arg-type]
     if value is None or value.get("removed") is True:
         return 0.0, 0.0
-    raise ReviewError(f"cell {row} was added without a place", "restore the record from a backup")
+    raise ReviewError(f"cell {row} was added without a place", _CHECK)
 
 
 def _with_added(network: CellTable, state: ReviewState) -> CellTable:
@@ -210,9 +230,7 @@ def regions_of(state: ReviewState) -> Regions:
 def _region(number: int, value: Mapping[str, Any]) -> Region:
     use = value["use"]
     if use not in REGION_USES:
-        raise ReviewError(
-            f"region {number}: {use!r} is no use of a region", "restore the record from a backup"
-        )
+        raise ReviewError(f"region {number}: {use!r} is no use of a region", _CHECK)
     return Region.meaning_of(use, REGION_USES[use], region_outline(value["points"]))
 
 

@@ -43,7 +43,7 @@ from cxpath.scores.audit_interval import hidden_cells, interval_of, recalibrated
 from cxpath.scores.audit_missed import MissedSquare, found_in, missed_effect
 from cxpath.scores.counts import MAXIMUM
 
-METHOD = "stratified difference estimator, log-delta interval/1"
+METHOD = "stratified difference estimator, log-delta interval/2"
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def estimate_audit(
     totals = totals_of(frame, tally)
     if totals @ IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
-    hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given, steepest=1.0))
+    hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given))
     found = [found_in(frame, square) for square in squares]
     return AuditedScore(
         cps=_capped_cps(totals),

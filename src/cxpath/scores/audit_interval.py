@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer, Tally, cps_of, totals_of
 from cxpath.scores.audit_draw import AuditQuestion
@@ -50,15 +50,42 @@ def interval_of(
     totals = totals_of(frame, tally)
     parts = _variance_parts(frame, tally, stained, linear_effect(totals)) * (1.0 - tally.explained)
     shift, shift_error = missed
-    variance = float(parts.sum()) + shift_error**2
-    reach = _quantile(parts, tally.answered, level) * float(np.sqrt(variance))
+    error = float(np.sqrt(parts.sum() + shift_error**2))
     numerator = float(totals @ IN_NUMERATOR)
+    degrees = _degrees(parts, tally.answered)
     if numerator <= 0:
+        reach = float(stats.t.ppf((1 + level) / 2, degrees)) * error
         return 0.0, _upper_without_positive(frame, tally, hidden, reach, shift, level)
+    below, above = min(shift, 0.0), max(shift, 0.0) + float(np.log1p(hidden / numerator))
+    reach = _quantile_of_range((above - below) / max(error, 1e-9), degrees, level) * error
     log_cps = float(np.log(cps_of(totals)))
-    low = log_cps - reach + min(shift, 0.0)
-    high = log_cps + reach + max(shift, 0.0) + float(np.log1p(hidden / numerator))
+    low, high = log_cps - reach + below, log_cps + reach + above
     return min(MAXIMUM, float(np.exp(low))), min(MAXIMUM, float(np.exp(high)))
+
+
+def _quantile_of_range(width: float, degrees: float, level: float) -> float:
+    """Return the quantile for a value that lies anywhere in a range of known width (Imbens & Manski 2004).
+
+    What was not asked or not found puts the log CPS somewhere between two ends that the answers estimate.
+    Wherever it lies, it cannot lie beyond both: where the range is wide, each end needs a one-sided limit
+    only; where it is a point, the quantile is the two-sided one.
+
+    Parameters
+    ----------
+    width : float
+        Of the range, in standard errors.
+    degrees : float
+        Of Student's distribution.
+    level : float
+    """
+    one_sided, two_sided = stats.t.ppf([level, (1 + level) / 2], degrees)
+    if width <= 0 or stats.t.cdf(two_sided + width, degrees) - stats.t.cdf(-two_sided, degrees) <= level:
+        return float(two_sided)
+
+    def too_much(quantile: float) -> float:
+        return float(stats.t.cdf(quantile + width, degrees) - stats.t.cdf(-quantile, degrees) - level)
+
+    return float(optimize.brentq(too_much, float(one_sided) - 1e-6, float(two_sided)))
 
 
 def _variance_parts(frame: AuditFrame, tally: Tally, stained: Array, effect: Array) -> Array:
@@ -70,13 +97,12 @@ def _variance_parts(frame: AuditFrame, tally: Tally, stained: Array, effect: Arr
     return np.asarray(sizes**2 * finite * variances(shares, effect) / np.maximum(answered, 1.0))
 
 
-def _quantile(parts: Array, answered: Array, level: float) -> float:
-    """Return Student's quantile at Satterthwaite's degrees of freedom."""
+def _degrees(parts: Array, answered: Array) -> float:
+    """Return Satterthwaite's degrees of freedom; infinite where nothing is left to vary."""
     total = float(parts.sum())
     if total <= 0:
-        return float(stats.norm.ppf((1 + level) / 2))
-    degrees = total**2 / float((parts**2 / np.maximum(answered, 1.0)).sum())
-    return float(stats.t.ppf((1 + level) / 2, max(degrees, _FEWEST_DEGREES)))
+        return np.inf
+    return max(total**2 / float((parts**2 / np.maximum(answered, 1.0)).sum()), _FEWEST_DEGREES)
 
 
 def _upper_without_positive(
@@ -92,10 +118,7 @@ def _upper_without_positive(
 
 
 def recalibrated_staining(
-    frame: AuditFrame,
-    questions: Iterable[AuditQuestion],
-    given: Mapping[int, AuditAnswer],
-    steepest: float = np.inf,
+    frame: AuditFrame, questions: Iterable[AuditQuestion], given: Mapping[int, AuditAnswer]
 ) -> Array:
     """Return the probabilities of staining, shifted and stretched in log-odds to fit the answers.
 
@@ -103,11 +126,9 @@ def recalibrated_staining(
     ----------
     frame : AuditFrame
     questions : iterable of AuditQuestion
-        Those that are used.
+        Those that are used; with those that guard the unstained strata the fit speaks for cells far below the
+        threshold, too.
     given : mapping of int to AuditAnswer
-    steepest : float
-        Largest slope. At 1, cells far below the threshold are never thought more surely unstained than the
-        network itself says: answers near the threshold cannot tell that.
     """
     told = [
         (question.row, given[question.row].stained)
@@ -117,7 +138,7 @@ def recalibrated_staining(
     rows = np.array([row for row, _ in told], dtype=np.int64)
     yes = np.array([bool(stained) for _, stained in told], dtype=np.float64)
     shift, slope = _fit_log_odds(frame.log_odds[rows], yes)
-    return np.asarray(special.expit(shift + min(slope, steepest) * frame.log_odds))
+    return np.asarray(special.expit(shift + slope * frame.log_odds))
 
 
 def _fit_log_odds(log_odds: Array, yes: Array) -> tuple[float, float]:

@@ -8,11 +8,13 @@ from pathlib import Path
 import openslide
 
 from cxpath.errors import MissingFileError, UnreadableSlideError
+from cxpath.slide.colour import Icc
 from cxpath.slide.errors import shown_as
 from cxpath.slide.openslide import open_with_openslide
 from cxpath.slide.picture import open_picture, picture_kind
 from cxpath.slide.slide import Slide
-from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff, tiff_damage, unspecified_samples
+from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
+from cxpath.slide.tiff_directories import tiff_damage, unspecified_samples
 
 SLIDE_SUFFIXES = frozenset(
     {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
@@ -22,7 +24,9 @@ SLIDE_SUFFIXES = frozenset(
 _FORMATS = "cxpath reads SVS, NDPI, MRXS, SCN, BIF, DICOM, tiled TIFF, OME-TIFF, PNG and JPEG"
 
 
-def open_slide(path: str | Path, mpp: float | None = None, *, name: str | None = None) -> Slide:
+def open_slide(
+    path: str | Path, mpp: float | None = None, *, name: str | None = None, icc: Icc = Icc.APPLY
+) -> Slide:
     """Open a slide.
 
     Parameters
@@ -33,6 +37,8 @@ def open_slide(path: str | Path, mpp: float | None = None, *, name: str | None =
         Micrometres per level-0 pixel; wins over what the file says. A plain picture needs it.
     name : str, optional
         A name to show instead of the file's own, such as a pseudonym.
+    icc : Icc
+        Whether an embedded ICC profile is applied: colours are then sRGB.
 
     Returns
     -------
@@ -48,7 +54,12 @@ def open_slide(path: str | Path, mpp: float | None = None, *, name: str | None =
     ResolutionError
         When its µm per pixel are missing or absurd.
     """
-    path = Path(path)
+    slide = _opened(Path(path), mpp, name)
+    slide.manage_colour(Icc(icc))
+    return slide
+
+
+def _opened(path: Path, mpp: float | None, name: str | None) -> Slide:
     shown = shown_as(path, name)
     _refuse_non_files(path, shown)
     kind = _picture_kind(path, shown)

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
+from cxpath.slide.colour import DAMAGED_PROFILE, PROFILE_ERRORS
 from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
+from cxpath.slide.levels import Level, levels_of
 from cxpath.slide.privacy import allowed_properties
 from cxpath.slide.resample import on_white
 from cxpath.slide.resolution import StatedResolution, resolve, stated_in_openslide
-from cxpath.slide.slide import Level, Slide, SlideFacts, levels_of
+from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff import stated_in_page
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
@@ -172,10 +174,13 @@ class OpenSlideSlide(Slide):
         super().__init__(facts)
         self._downsamples: tuple[float, ...] = handle.level_downsamples
         self._handles = OpenSlideHandles(facts.path, handle)
-        if facts.vendor in _VENDORS_OF_PLAIN_TILES:
-            with tiff_pages(facts.path, self.levels) as pages:
-                aperio = facts.vendor == "aperio"
-                self._take_fast_path(pages, ColourRule(markers_count=False), fills_gaps=aperio)
+
+    def _find_fast_path(self) -> FastPath | None:
+        path, vendor = self._facts.path, self._facts.vendor
+        if vendor not in _VENDORS_OF_PLAIN_TILES:
+            return None
+        with tiff_pages(path, self.levels) as pages:
+            return self._proved(pages, ColourRule(markers_count=False), fills_gaps=vendor == "aperio")
 
     def close(self) -> None:
         """Close the file."""
@@ -270,7 +275,17 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
         properties=allowed_properties(properties),
         bounds_px=_bounds(properties),
         warnings=warnings,
+        icc_profile=_icc_profile(handle),
     )
+
+
+def _icc_profile(handle: openslide.OpenSlide) -> bytes:
+    """Return the embedded profile; one that Pillow cannot read as bytes that are none."""
+    try:
+        profile = handle.color_profile
+        return profile.tobytes() if profile else b""
+    except PROFILE_ERRORS:
+        return DAMAGED_PROFILE
 
 
 def _properties(handle: openslide.OpenSlide) -> dict[str, str]:

@@ -16,9 +16,10 @@ from PIL import ImageFile, JpegImagePlugin, PngImagePlugin
 
 from cxpath.errors import CxpathError, UnreadableSlideError
 from cxpath.slide.errors import one_line, shown_as
+from cxpath.slide.levels import Level
 from cxpath.slide.resample import on_white
 from cxpath.slide.resolution import resolve
-from cxpath.slide.slide import Level, Slide, SlideFacts
+from cxpath.slide.slide import Slide, SlideFacts
 
 MOST_PICTURE_PX = 400_000_000
 """20,000 px a side, 1.2 GB: what one may hold in memory without asking."""
@@ -94,7 +95,7 @@ def open_picture(path: Path, kind: str, mpp: float | None, name: str | None) -> 
         with path.open("rb") as file, _PLUGINS[kind](file) as picture:
             _check(picture, shown, path.stat().st_size)
             resolution = resolve(mpp, None, shown)
-            rgb = _pixels(picture)
+            rgb, profile = _pixels(picture), picture.info.get("icc_profile")
     except CxpathError:  # some of them are OSError or ValueError too
         raise
     except _DECODING_ERRORS as error:
@@ -103,7 +104,16 @@ def open_picture(path: Path, kind: str, mpp: float | None, name: str | None) -> 
             "save or copy the picture again",
         ) from error
     height, width, _ = rgb.shape
-    return PictureSlide(SlideFacts(path, name, "picture", kind, (Level(width, height),), resolution), rgb)
+    facts = SlideFacts(
+        path,
+        name,
+        "picture",
+        kind,
+        (Level(width, height),),
+        resolution,
+        icc_profile=profile if isinstance(profile, bytes) else b"",
+    )
+    return PictureSlide(facts, rgb)
 
 
 def too_large(shown: str, width: int, height: int) -> UnreadableSlideError:

@@ -160,8 +160,14 @@ def allowed_properties(properties: Mapping[str, str]) -> dict[str, str]:
     return {**allowed, "compression": compression.group()} if compression else allowed
 
 
-def _may_leave(name: str, value: str | None) -> bool:
-    if value is None or not _ALLOWED[name].fullmatch(value):
-        return False
+def allowed_words(text: str) -> str:
+    """Return a short technical text if it may leave, else nothing."""
     # five digits in a row among words are a serial number, a date or a case number
-    return _ALLOWED[name] is not _WORDS or not _LONG_DIGITS.search(value)
+    return text if _WORDS.fullmatch(text) and not _LONG_DIGITS.search(text) else ""
+
+
+def _may_leave(name: str, value: str | None) -> bool:
+    if value is None:
+        return False
+    form = _ALLOWED[name]
+    return bool(allowed_words(value)) if form is _WORDS else bool(form.fullmatch(value))

@@ -19,151 +19,14 @@ from numpy.typing import NDArray
 
 from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
+from cxpath.slide.colour import Icc, ManagedColour, managed_colour
 from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
 from cxpath.slide.jpeg_tiles import ColourRule, JpegTiles
+from cxpath.slide.levels import TOLERANCE, Level, Size, level_for
 from cxpath.slide.resample import WHITE, Sampling, block_mean, resample
 from cxpath.slide.resolution import Resolution
-
-# Stored levels of a slide: their sizes, their true factor against level 0, and which one to read from.
-
-
-_TOLERANCE = 1e-6
-_MOST_ANISOTROPY = 0.01
-"""By how much the factors of a level's width and height may differ; more is a damaged size."""
-
-_POWERS_OF_TWO = tuple(2**power for power in range(1, 17))
-
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Level:
-    """One stored level.
-
-    Parameters
-    ----------
-    width_px, height_px : int
-        Its size in its own pixels.
-    factor_x, factor_y : float
-        Level-0 pixels per pixel of this level.
-    """
-
-    width_px: int
-    height_px: int
-    factor_x: float = 1.0
-    factor_y: float = 1.0
-
-    @property
-    def downsample(self) -> float:
-        """Mean of the two factors."""
-        return (self.factor_x + self.factor_y) / 2
-
-    def is_padded(self, full: Size) -> bool:
-        """Whether it reaches beyond a level 0 of this size by more than rounding."""
-        return any(
-            side > -(-whole // factor)
-            for side, whole, factor in (
-                (self.width_px, full[0], self.factor_x),
-                (self.height_px, full[1], self.factor_y),
-            )
-        )
-
-
-def levels_of(sizes: Sequence[Size], shown: str = "", tiles: Sequence[Size | None] = ()) -> tuple[Level, ...]:
-    """Turn stored sizes (width, height), level 0 first, into levels.
-
-    Scanners halve and drop what is left over, so 1501 px become 375 and not 375.25; some converters fill
-    every level up to whole tiles, so 97,792 px become 49,152 and not 48,896. The quotient of the sizes would
-    then drift against the picture by up to a tile over its width; where a whole factor explains both sizes,
-    that whole factor is the true one.
-
-    Parameters
-    ----------
-    sizes : sequence of (width, height)
-    shown : str
-        How messages name the slide.
-    tiles : sequence of (width, height) or None, optional
-        The tile size of each level, where it is known.
-
-    Raises
-    ------
-    UnreadableSlideError
-        When the width and the height of a level say different factors, or a factor below 1.
-    """
-    levels = [Level(*sizes[0])]
-    for index, size in enumerate(sizes[1:], start=1):
-        tile = tiles[index] if index < len(tiles) else None
-        level = _level(sizes[0], size, tile, levels[-1])
-        if level is None:
-            raise UnreadableSlideError(
-                f"{shown}: damaged: level {index} of {size[0]} x {size[1]} px is no smaller copy "
-                f"of level 0 of {sizes[0][0]} x {sizes[0][1]} px",
-                "copy or export the file again",
-            )
-        levels.append(level)
-    return tuple(levels)
-
-
-def level_for(levels: Sequence[Level], factor: float) -> int:
-    """Return the index of the coarsest level that is at least as fine as `factor` level-0 pixels."""
-    fine_enough = [
-        index
-        for index, level in enumerate(levels)
-        if max(level.factor_x, level.factor_y) <= factor * (1 + _TOLERANCE)
-    ]
-    return max(fine_enough, key=lambda index: levels[index].downsample, default=0)
-
-
-def _level(full: Size, size: Size, tile: Size | None, finer: Level) -> Level | None:
-    """Return a level with its factors; None when its two sides contradict each other."""
-    if min(*full, *size) < 1:
-        return None
-    quotients = full[0] / size[0], full[1] / size[1]
-    whole = round(quotients[0] if full[0] >= full[1] else quotients[1])
-    if all(_explains(whole, *sides) for sides in zip(full, size, strict=True)):
-        return Level(*size, float(whole), float(whole))
-    padded = _padded_factor(full, size, tile, finer)
-    if padded is not None:
-        return Level(*size, float(padded), float(padded))
-    return Level(*size, *quotients) if _agree(full, size) else None
-
-
-def _explains(whole: int, full: int, stored: int) -> bool:
-    return whole > 0 and stored in {max(1, full // whole), -(-full // whole)}
-
-
-def _padded_factor(full: Size, size: Size, tile: Size | None, finer: Level) -> int | None:
-    """Return the power of two that gives the level when it is filled up to whole tiles, if there is one.
-
-    A level of a single tile is explained by many; it counts only below a level that was filled up, too.
-    """
-    if tile is None or min(tile) < 1:
-        return None
-    fits = [
-        factor
-        for factor in _POWERS_OF_TWO
-        if all(
-            -(-full_side // factor // side) * side == stored
-            for full_side, stored, side in zip(full, size, tile, strict=True)
-        )
-    ]
-    single = size[0] <= tile[0] and size[1] <= tile[1]
-    if single and not finer.is_padded(full):
-        return None
-    coarser = [factor for factor in fits if factor > finer.factor_x * 1.5]
-    return min(coarser or fits, default=None)
-
-
-def _agree(full: Size, size: Size) -> bool:
-    """Say whether one factor of at least 1 explains both sides, but for a pixel of rounding."""
-    low = max(full[0] / (size[0] + 1), full[1] / (size[1] + 1))
-    high = min(full[0] / max(size[0] - 1, 0.5), full[1] / max(size[1] - 1, 0.5))
-    across, down = full[0] / size[0], full[1] / size[1]
-    alike = low <= high or abs(across - down) <= _MOST_ANISOTROPY * (across + down) / 2
-    return alike and min(across, down) >= 1 - _TOLERANCE
-
 
 # How a slide's pixels are read: by the fast tile path, or by a library and why.
 
@@ -480,6 +343,8 @@ class SlideFacts:
         x, y, width, height of the scanned part; None for the whole.
     warnings : tuple of str
         What a reader of the result should know; free of file names.
+    icc_profile : bytes
+        The profile embedded in the file; empty without one.
     """
 
     path: Path
@@ -492,6 +357,7 @@ class SlideFacts:
     properties: dict[str, str] = field(default_factory=dict)
     bounds_px: tuple[int, int, int, int] | None = None
     warnings: tuple[str, ...] = ()
+    icc_profile: bytes = b""
 
     @property
     def shown(self) -> str:
@@ -515,7 +381,15 @@ class Slide(ABC):
         self._facts = facts
         self.levels = facts.levels
         self.warnings: tuple[str, ...] = (*facts.warnings, *facts.resolution.warnings)
-        self._fast: FastPath | None = None
+        self._fast_once: list[FastPath | None] = []
+        self._fast_lock = threading.Lock()
+        self._closed = False
+        self._colour = ManagedColour()
+
+    def manage_colour(self, icc: Icc) -> None:
+        """Say what is done with an embedded ICC profile; `open_slide` does so before anything is read."""
+        self._colour = managed_colour(self._facts.icc_profile, icc)
+        self.warnings = (*self.warnings, *self._colour.warnings)
 
     @property
     def mpp(self) -> float:
@@ -551,6 +425,7 @@ class Slide(ABC):
             level_downsamples=tuple(level.downsample for level in self.levels),
             bounds_px=facts.bounds_px or (0, 0, self.width_px, self.height_px),
             properties=facts.properties,
+            colour=self._colour.profile,
         )
 
     def read(self, x_px: float, y_px: float, width: int, height: int, mpp: float) -> NDArray[np.uint8]:
@@ -558,7 +433,8 @@ class Slide(ABC):
 
         Each pixel is the mean of the light on its footprint, taken from the coarsest stored level that
         is still fine enough; where the slide is coarser than asked, light is interpolated linearly.
-        Outside the scan and where it is transparent the slide is white.
+        Outside the scan and where it is transparent the slide is white. Colours are sRGB where the slide has
+        an ICC profile and `open_slide` was not told to ignore it.
 
         Parameters
         ----------
@@ -588,7 +464,8 @@ class Slide(ABC):
         source = Source(index, self.levels[index], self._shrink(index, factor, x_px, y_px))
         along_x = Sampling.snapped(x_px / source.factor_x, factor / source.factor_x, width)
         along_y = Sampling.snapped(y_px / source.factor_y, factor / source.factor_y, height)
-        return self._sample(source, along_y, along_x)
+        rgb = self._sample(source, along_y, along_x)
+        return self._colour.transform.apply(rgb) if self._colour.transform else rgb
 
     def tile_size(self, index: int) -> Size | None:
         """Return width and height of the JPEG tiles that a level is stored in; None for other storage."""
@@ -598,21 +475,34 @@ class Slide(ABC):
         """Return the JPEG file of a stored tile, bit for bit as the scanner compressed it.
 
         None where there is none to hand on: another storage, a tile that the level's edge cuts, a damaged
-        one; `read` gives its pixels then.
+        one, or colours that an ICC profile changes; `read` gives its pixels then.
         """
+        if self._colour.transform:
+            return None
         return self._fast.stored_tile(index, column, row) if self._fast else None
 
     @property
     def reader_path(self) -> ReaderPath:
         """How pixels are read, so far: by the fast path or the library, and why."""
-        return self._fast.reader_path if self._fast else ReaderPath(self._library)
+        fast = self._fast
+        return fast.reader_path if fast else ReaderPath(self._library)
 
-    def _take_fast_path(
-        self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False
-    ) -> None:
-        """Read by the fast path from now on where it gives what the library gives; readers call it last."""
+    @property
+    def _fast(self) -> FastPath | None:
+        """The fast path, found and proved when the first pixels are wanted: most of opening would be that."""
+        with self._fast_lock:
+            if not self._fast_once and not self._closed:
+                self._fast_once.append(self._find_fast_path())
+            return self._fast_once[0] if self._fast_once else None
+
+    def _find_fast_path(self) -> FastPath | None:
+        """Return the way to read quicker than the library; readers that know one say so."""
+        return None
+
+    def _proved(self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False) -> FastPath:
+        """Return the fast path over these pages, for levels on which it gives what the library gives."""
         path, shown = self._facts.path, self._facts.shown
-        self._fast = find_fast_path(
+        return find_fast_path(
             path, shown, self.levels, pages, colours, self._fetch, self._library, fills_gaps=fills_gaps
         )
 
@@ -623,12 +513,13 @@ class Slide(ABC):
         averages of averages that overlap would be blurred.
         """
         level = self.levels[index]
-        most = factor / max(level.factor_x, level.factor_y) * (1 + _TOLERANCE)
-        fast = self._fast.shrinks(index) if self._fast else ()
-        shrink = max((shrink for shrink in fast if shrink <= most), default=1)
-        whole_blocks = shrink > 1 and most - shrink <= 2 * shrink * _TOLERANCE
+        most = factor / max(level.factor_x, level.factor_y) * (1 + TOLERANCE)
+        fast = self._fast
+        shrinks = fast.shrinks(index) if fast else ()
+        shrink = max((shrink for shrink in shrinks if shrink <= most), default=1)
+        whole_blocks = shrink > 1 and most - shrink <= 2 * shrink * TOLERANCE
         blocks = (x_px / (level.factor_x * shrink), y_px / (level.factor_y * shrink))
-        across = any(abs(place - round(place)) > _TOLERANCE for place in blocks)
+        across = any(abs(place - round(place)) > TOLERANCE for place in blocks)
         return shrink // 2 if whole_blocks and across else shrink
 
     def _sample(self, source: Source, along_y: Sampling, along_x: Sampling) -> NDArray[np.uint8]:
@@ -654,8 +545,8 @@ class Slide(ABC):
 
     def _obtain(self, source: Source, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
         """Get pixels of a source by the fast path, or else of its level by the library."""
-        if self._fast:
-            region = self._fast.read(source.index, source.shrink, x_px, y_px, width, height)
+        if fast := self._fast:
+            region = fast.read(source.index, source.shrink, x_px, y_px, width, height)
             if region is not None:
                 return region
         return shrunk_region(source, self._fetch, x_px, y_px, width, height)
@@ -671,8 +562,10 @@ class Slide(ABC):
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
-        if self._fast:
-            self._fast.close()
+        with self._fast_lock:
+            self._closed = True
+            for fast in filter(None, self._fast_once):
+                fast.close()
 
     def __enter__(self) -> Self:
         return self

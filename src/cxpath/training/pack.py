@@ -1,4 +1,4 @@
-"""Writing a model folder: weights as float16, card with their digest; whole or not at all."""
+"""Writing a model folder: float16 weights, card with their digest, page for people; whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from torch import Tensor
 
 from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
 from cxpath.errors import OutputError
-from cxpath.io import output_error
+from cxpath.io import atomic_write, output_error
 from cxpath.metrics import Decision
 from cxpath.network import (
     CARD_NAME,
     EMBEDDING_NAME,
     LATTICE_STRIDE_PX,
     OUTPUT_STRIDE_PX,
+    PAGE_NAME,
     WEIGHTS_NAME,
     CardCalibration,
     CellEmbedding,
@@ -32,6 +33,7 @@ from cxpath.network import (
     card_text,
     receptive_field,
 )
+from cxpath.network.card_page import card_page
 from cxpath.training.settings import TrainingSettings
 
 
@@ -121,9 +123,23 @@ def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbed
         digest = hashlib.sha256(files[EMBEDDING_NAME]).hexdigest()
         card = card.model_copy(update={"embedding_digest": digest})
     try:
-        _replace(folder, {**files, CARD_NAME: card_text(card).encode()})
+        page = card_page(card).encode()
+        _replace(folder, {**files, CARD_NAME: card_text(card).encode(), PAGE_NAME: page})
     except OSError as error:
         raise output_error(folder, error) from error
+
+
+def write_card(card: ModelCard, folder: Path) -> None:
+    """Write a changed card into a model's folder, and its page.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written.
+    """
+    for name, text in ((CARD_NAME, card_text(card)), (PAGE_NAME, card_page(card))):
+        with atomic_write(folder / name) as partial:
+            partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def refuse_other_things(folder: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cxpath.app.review_slide import CXPATH
-from cxpath.review.cells import CLASS_NAMES, REMOVED, region_outline
+from cxpath.data.cells import Kind
+from cxpath.review.cells import CLASS_NAMES, CONFIRMED, REMOVED, region_outline
 from cxpath.review.events import Action, Decision
 from cxpath.review.state import (
     Audit,
@@ -23,6 +24,7 @@ from cxpath.review.state import (
     undo_of,
 )
 from cxpath.scores.audit import AuditAnswer, AuditQuestion, CellAnswer, draw_audit, draw_squares
+from cxpath.scores.counts import NEVER_COUNTED
 from cxpath.viewer.messages import (
     AddBody,
     AnswerBody,
@@ -110,7 +112,7 @@ def edit(session: ReviewSession, reviewer: str, body: EditBody) -> list[Decision
         raise RefusedError("bad_request", "the edit both states the staining and toggles it")
     rows = _rows_of(session, body.ids)
     old = {row: value_of(session, row) for row in rows}
-    new = {row: _edited(value, body) for row, value in old.items()}
+    new = {row: _confirmed(session, row, _edited(value, body)) for row, value in old.items()}
     held = session.state.edits
     changed = [row for row in rows if held.get(row) != new[row]]
     if not changed:
@@ -142,7 +144,9 @@ def value_of(session: ReviewSession, row: int) -> dict[str, Any]:
     if row >= session.cells.network_cells:
         return {"removed": True}
     stained = bool(table.stained[row] >= session.threshold)
-    return {"class": CLASS_NAMES[int(table.kind[row])], "stained": stained}
+    uncounted = table.region[row] in NEVER_COUNTED
+    kind = Kind.OTHER if uncounted else Kind(int(table.kind[row]))
+    return {"class": CLASS_NAMES[kind], "stained": stained}
 
 
 def _edited(value: Mapping[str, Any], body: EditBody) -> dict[str, Any]:
@@ -154,6 +158,17 @@ def _edited(value: Mapping[str, Any], body: EditBody) -> dict[str, Any]:
     if body.stained is not None:
         stained = body.stained
     return {"class": stated, "stained": stained != body.toggle_stained} | place
+
+
+def _confirmed(session: ReviewSession, row: int, value: dict[str, Any]) -> dict[str, Any]:
+    """Return the value, marked where it says what the network says: then a person has confirmed it."""
+    network = session.network
+    if row >= len(network) or "class" not in value:
+        return value
+    uncounted = network.region[row] in NEVER_COUNTED
+    kind = Kind.OTHER if uncounted else Kind(int(network.kind[row]))
+    called = {"class": CLASS_NAMES[kind], "stained": bool(network.stained[row] >= session.threshold)}
+    return value | {CONFIRMED: True} if value == called else value
 
 
 def add(session: ReviewSession, reviewer: str, body: AddBody) -> tuple[int, list[Decision]]:

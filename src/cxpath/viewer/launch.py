@@ -18,6 +18,7 @@ import uvicorn
 
 from cxpath.errors import ConfigurationError, OutputError
 from cxpath.review.events import ReviewError
+from cxpath.slide.colour import icc_as_recorded
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
 from cxpath.viewer.security import Access, Address, Guard
@@ -81,8 +82,8 @@ def run_review(
     announce: Callable[[str], None],
     *,
     browser: bool,
-) -> Path:
-    """Serve a review until Ctrl-C; returns the folder of its record.
+) -> Path | None:
+    """Serve a review until Ctrl-C; returns the folder of its record, None where nothing was decided.
 
     Parameters
     ----------
@@ -105,7 +106,9 @@ def run_review(
     binding.require_safe()
     session = ReviewSession(folder, printed_name(reviewer) if reviewer else None)
     scored = session.review.scored
-    with open_slide(slide_path, scored.score.slide.mpp, name=scored.name) as slide:
+    of_slide = scored.score.slide
+    icc = icc_as_recorded(of_slide.colour.use if of_slide.colour else None)
+    with open_slide(slide_path, of_slide.mpp, name=scored.name, icc=icc) as slide:
         require_same_slide(slide, session)
         with listening(binding) as listener:
             address = Address(binding.host, listener.getsockname()[1], binding.proxy_origin)
@@ -113,7 +116,7 @@ def run_review(
             link = review.access.link
             serve(review.app(), listener, lambda: _announced(link, announce, browser=browser))
         review.save()
-    return session.review.path
+    return session.review.path if session.events else None
 
 
 def require_same_slide(slide: Slide, session: ReviewSession) -> None:

@@ -8,10 +8,10 @@ from cxpath.documents.estimate import CutoffEntry
 from cxpath.review.cells import CLASS_NAMES
 from cxpath.review.events import Action, Event
 from cxpath.review.state import edited_cells, latest_undoable
-from cxpath.scores.audit import AuditedScore, answers_for_width, probability_at_least
+from cxpath.scores.audit import AuditedScore, answers_for_width
 from cxpath.scores.counts import printed_form, printed_interval
 from cxpath.scores.score import ScoreEstimate
-from cxpath.scores.settings import CutoffVerdict, borderline_rule, decide_cutoff
+from cxpath.scores.settings import CutoffVerdict
 from cxpath.viewer.messages import (
     AuditedMessage,
     AuditMessage,
@@ -126,6 +126,7 @@ def _audited(session: ReviewSession, score: AuditedScore | None) -> AuditedMessa
         cps=score.cps,
         reported=printed_form(score.cps),
         interval=score.interval,
+        interval_tissue=session.audited_estimate(score).interval_tissue,
         interval_reported=printed_interval(*score.interval),
         bounds=score.bounds,
         n=score.answered,
@@ -141,18 +142,14 @@ def _cutoffs(session: ReviewSession, audited: AuditedScore | None) -> Iterator[C
     network = {value: _side_stated(entry) for value, entry in stated.decided} if stated else {}
     cps = session.estimate.cps if session.state.changes_score() else None
     edited = _sides(cps)
-    rule = borderline_rule(session.settings)
+    by_answers = _sides(session.audited_estimate(audited)) if audited else {}
     for cutoff in session.cutoffs:
-        side = None
-        if audited is not None:
-            probability = probability_at_least(audited, cutoff.value)
-            side = _side(decide_cutoff(audited.cps, audited.interval, probability, cutoff, rule))
         yield CutoffMessage(
             value=cutoff.value,
             basis=cutoff.basis,
             network=network.get(cutoff.value),
             edited=edited.get(cutoff.value),
-            audited=side,
+            audited=by_answers.get(cutoff.value),
         )
 
 

@@ -159,7 +159,7 @@ class Access:
 
     def opens(self, method: str, path: str) -> bool:
         """Say whether a request needs no session: the one that brings the link's token."""
-        return path == OPEN_PATH and method in _READING
+        return path == OPEN_PATH and method == "GET"  # a HEAD must not use the link up
 
     @property
     def how_to_enter(self) -> str:

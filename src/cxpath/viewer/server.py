@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from cxpath.app.review_slide import sign_review
+from cxpath.app.review_slide import publish_review, sign_review
 from cxpath.data.reasons import RESEARCH_USE
 from cxpath.documents.folder import RUN_NAME
 from cxpath.documents.run import RunDocument
@@ -379,11 +379,10 @@ class ReviewServer:
         with session.lock:
             told = self._told(body)
             session.follow()
-            self.save()
+            self._write_regions()
             before = len(session.events)
             sign_review(session.review.scored.path, told.reviewer, Meaning(body.meaning))
             session.follow()
-            self.save()
             return {
                 "state": state_message(session).document(),
                 "changes": changes_message(session, before).document(),
@@ -396,11 +395,18 @@ class ReviewServer:
             return {"state": state_message(self.session).document()}
 
     def save(self) -> None:
-        """Write what the review amounts to beside its record."""
+        """Write what the review amounts to: its files, `score.json` and the report."""
         session = self.session
         with session.lock:
+            session.follow()
             if session.events:
-                write_regions(session.review.path, session.state, self.slide.info.bounds_px)
+                self._write_regions()
+                publish_review(session.review.scored.path)
+
+    def _write_regions(self) -> None:
+        session = self.session
+        if session.events:
+            write_regions(session.review.path, session.state, self.slide.info.bounds_px)
 
 
 # Answers and errors.

@@ -16,15 +16,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.app.review_slide import CXPATH, ReviewFolder, audit_name, open_review
+from cxpath.app import review_folder
+from cxpath.app.review_slide import ReviewFolder, audit_name, open_review
 from cxpath.data.cells import CellTable
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.errors import CxpathError
 from cxpath.review.cells import ReviewedCells, inside_regions, regions_of, reviewed_cells
-from cxpath.review.events import Action, Decision, Event
+from cxpath.review.events import Action, Decision, Event, ReviewError
 from cxpath.review.live_score import LiveEstimate, LiveScore
 from cxpath.review.state import ReviewState, replay
 from cxpath.scores.audit import AuditedScore, AuditError, AuditFrame, audit_frame, estimate_audit
+from cxpath.scores.audit_verdict import audited_estimate
+from cxpath.scores.counts import GroupedCounts
+from cxpath.scores.score import ScoreEstimate, score_fields
 from cxpath.scores.settings import Cutoff, threshold_of, with_threshold_of
 from cxpath.viewer.cells_binary import CellMarks, cell_grid, cell_marks, encode_cells
 from cxpath.viewer.record import LiveRecord, OutdatedError
@@ -69,10 +73,10 @@ def printed_name(given: str) -> str:
     RefusedError
         When it is none.
     """
-    name = " ".join(given.split())
-    if not name or name == CXPATH or not name.isprintable():
-        raise RefusedError("bad_request", "a review needs the reader's printed name")
-    return name
+    try:
+        return review_folder.printed_name(given)
+    except ReviewError as error:
+        raise RefusedError("bad_request", error.message, error.hint) from error
 
 
 class ReviewSession:
@@ -230,6 +234,14 @@ class ReviewSession:
             except AuditError as error:
                 self._audited = key, None, str(error)
         return self._audited[1], self._audited[2]
+
+    def audited_estimate(self, score: AuditedScore) -> ScoreEstimate:
+        """Return an audited score with its interval for the tumour and its cut-offs, as it is published."""
+        return audited_estimate(score, self._network_fields, self.settings, self.cutoffs)
+
+    @cached_property
+    def _network_fields(self) -> GroupedCounts:
+        return score_fields(self.network, self.settings).counts
 
     def hidden_rows(self, state: ReviewState | None = None) -> NDArray[np.int64]:
         """Return the rows whose call does not leave the server.

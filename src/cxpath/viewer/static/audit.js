@@ -1,9 +1,9 @@
 /** The audit: one blind crop at a time, its cell in the middle, answered by a key; then squares of missed cells. */
 
-import { announce, byId, counted, drawn, element, keyButton } from "./dom.js";
-import { review } from "./review.js";
+import { announce, byId, counted, drawn, element, keyButton, refill } from "./dom.js";
+import { orNull, review } from "./review.js";
 import { leftSentence } from "./score_line.js";
-import { ServerError, read } from "./server.js";
+import { read } from "./server.js";
 import { barLength, lengthText } from "./slide_view.js";
 import { SquareStep } from "./squares.js";
 
@@ -63,12 +63,10 @@ export class AuditView {
   /** Fetch the questions; `follow` goes to the one whose answer was taken back. */
   async load({ follow = false } = {}) {
     const before = this.audit;
-    try {
-      this.audit = review.state.audit ? await read("/api/audit") : null;
-    } catch (error) {
-      if (!(error instanceof ServerError && error.status === 409)) review.complain(error);
-      this.audit = null;
-    }
+    const mine = (this.loads = (this.loads ?? 0) + 1);
+    const found = review.state.audit ? await orNull(read("/api/audit")) : null;
+    if (mine !== this.loads) return; // a later one shows what it finds
+    this.audit = found;
     if (this.audit) this.#keepWaiting();
     const same = Boolean(before && this.audit && before.name === this.audit.name);
     const reopened = same && follow ? this.#reopened(before) : -1;
@@ -257,7 +255,7 @@ export class AuditView {
     const parts = [element("h2", { text: "Audit" }), this.#progress()];
     if (asking) parts.push(this.#choices(), this.#staining(), this.#before());
     parts.push(this.#overview());
-    this.panel.replaceChildren(...parts.filter(Boolean));
+    refill(this.panel, ...parts);
   }
 
   #progress() {

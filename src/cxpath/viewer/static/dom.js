@@ -39,6 +39,17 @@ export function keyButton(label, key, onclick, set = {}) {
   );
 }
 
+/** Replace what an element contains; a control that had the focus gives it to the one of the same name. */
+export function refill(host, ...children) {
+  const focus = document.activeElement;
+  const named = (one) => `${one.tagName} ${one.id} ${one.getAttribute("aria-label") ?? one.textContent}`;
+  const name = focus !== host && host.contains(focus) ? named(focus) : null;
+  host.replaceChildren(...children.filter(Boolean));
+  if (name === null) return;
+  const again = [...host.querySelectorAll("button, input, select, summary")].find((one) => named(one) === name);
+  again?.focus({ preventScroll: true });
+}
+
 /** Say something to people who do not see the page; the same sentence twice is said twice. */
 export function announce(sentence) {
   const region = byId("announcer");

@@ -99,7 +99,7 @@ export class DrawingTools {
 
   /** Set a corner in the middle of the view; near the first one, or with `close`, the outline is done. */
   corner({ close = false } = {}) {
-    const centre = this.view.centre;
+    const centre = this.view.aim;
     if (this.tool === "add") {
       this.finish([centre]);
       return;

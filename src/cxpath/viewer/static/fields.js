@@ -1,6 +1,6 @@
 /** Fields that move the score, most influential first: look, correct, accept. */
 
-import { announce, counted, element, keyButton } from "./dom.js";
+import { announce, counted, element, keyButton, refill } from "./dom.js";
 import { NEAR, NOT_A_CELL } from "./cells.js";
 import { review } from "./review.js";
 import { read } from "./server.js";
@@ -26,6 +26,7 @@ export class FieldsMode {
   async enter() {
     this.shown = true;
     await this.load();
+    if (!this.shown) return; // left meanwhile
     if (this.at < 0 && this.fields.length) this.open(0);
     else this.#frame();
     this.slide.view.redraw();
@@ -42,7 +43,19 @@ export class FieldsMode {
     return this.fields[this.at];
   }
 
+  /** Fetch the fields; decisions that come meanwhile fetch them once more. */
   async load() {
+    this.stale = true;
+    if (this.loading) return;
+    this.loading = true;
+    while (this.stale) {
+      this.stale = false;
+      await this.#fetch();
+    }
+    this.loading = false;
+  }
+
+  async #fetch() {
     const number = this.field?.number ?? this.wanted;
     try {
       this.fields = (await read("/api/fields")).fields;
@@ -50,6 +63,7 @@ export class FieldsMode {
       review.complain(error);
     }
     if (number !== undefined) this.at = this.fields.findIndex((field) => field.number === number);
+    if (!this.shown) return;
     this.#frame();
     this.render();
   }
@@ -154,7 +168,8 @@ export class FieldsMode {
     const scrolled = this.panel.querySelector(".field-list")?.scrollTop ?? 0;
     const accepted = this.fields.filter((field) => field.accepted).length;
     const words = `${accepted} of ${counted(this.fields.length, "field")} accepted. Accepted cells carry no error of the network.`;
-    this.panel.replaceChildren(
+    refill(
+      this.panel,
       element("h2", { text: "Fields that move the score" }),
       element("p", { class: "quiet", text: words }),
       this.#table(),

@@ -1,9 +1,9 @@
 /** The gallery: uncertain cells side by side; many are decided with one key. */
 
-import { announce, counted, element, keyButton } from "./dom.js";
+import { announce, counted, element, keyButton, refill } from "./dom.js";
 import { CLASS_NAMES } from "./cells.js";
 import { symbol } from "./marks.js";
-import { review } from "./review.js";
+import { orNull, review } from "./review.js";
 import { read } from "./server.js";
 
 const COUNT = 64;
@@ -45,14 +45,12 @@ export class GalleryMode {
 
   /** Fetch the cells that are most in doubt now. */
   async load() {
+    const mine = (this.loads = (this.loads ?? 0) + 1);
     this.stage.setAttribute("aria-busy", "true");
-    try {
-      const { cells } = await read(`/api/gallery?count=${COUNT}&kind=${this.kind}`);
-      this.cells = cells.map((cell) => ({ ...cell, decided: null }));
-    } catch (error) {
-      review.complain(error);
-    }
+    const found = await orNull(read(`/api/gallery?count=${COUNT}&kind=${this.kind}`));
+    if (mine !== this.loads || !this.shown) return; // a later one shows what it finds
     this.stage.removeAttribute("aria-busy");
+    if (found) this.cells = found.cells.map((cell) => ({ ...cell, decided: null }));
     this.chosen.clear();
     this.at = this.anchor = 0;
     this.render();
@@ -256,7 +254,7 @@ export class GalleryMode {
   }
 
   #refresh() {
-    if (!this.grid) return;
+    if (!this.grid || !this.shown) return;
     [...this.grid.children].forEach((tile, place) => {
       const cell = this.cells[place];
       tile.setAttribute("aria-selected", String(this.chosen.has(place)));
@@ -309,7 +307,8 @@ export class GalleryMode {
       ["Space", "Accept", () => this.accept()],
     ].map(([key, label, hand]) => keyButton(label, key, hand));
     const chosen = this.chosen.size ? this.#chosenWords() : "The framed cell";
-    this.panel.replaceChildren(
+    refill(
+      this.panel,
       element("h2", { text: "Uncertain cells" }),
       element("p", {
         class: "quiet",

@@ -33,6 +33,7 @@ async function start() {
   startKeys(handlerOf, (hidden) => page.modes[page.mode]?.hideMarks(hidden));
   byId("loading").remove();
   await goWhereTheLinkSays();
+  window.addEventListener("hashchange", goWhereTheLinkSays);
   if (!review.session.reviewer) askName();
   page.ready = true;
 }

@@ -20,6 +20,7 @@ class Review extends EventTarget {
     this.outbox = new Outbox({
       onDone: (answer, item) => this.take(answer, item),
       onRefused: (error, item) => this.#refused(error, item),
+      onWaits: (error) => this.complain(error),
       onChange: (connection) => this.tell("connection", connection),
       shown: () => this.cells?.events ?? 0,
     });
@@ -59,9 +60,10 @@ class Review extends EventTarget {
 
   /** Take the server's answer to a decision. */
   take(answer, item) {
+    this.complained = null;
     const whole = !answer.changes || this.#patch(answer.changes);
     if (answer.state) this.#show(answer.state);
-    if (!whole) queueMicrotask(() => this.lookForChanges());
+    if (!whole) queueMicrotask(() => this.lookForChanges({ unseen: true }));
     this.tell("decided", { answer, item });
     const said = answer.state?.last?.text;
     if (said) announce(`${said}. ${this.scoreSentence()}`);
@@ -84,8 +86,8 @@ class Review extends EventTarget {
   }
 
   /** Look whether another tab decided something. */
-  async lookForChanges() {
-    if (this.looking || document.hidden || !this.cells) return;
+  async lookForChanges({ unseen = false } = {}) {
+    if (this.looking || !this.cells || (document.hidden && !unseen)) return;
     if (this.outbox.waiting && this.outbox.connected) return; // the answer on its way says more
     this.looking = true;
     try {
@@ -110,7 +112,8 @@ class Review extends EventTarget {
   /** Show an error of the server in one line with what to do. */
   complain(error) {
     const sentence = error instanceof ServerError ? error.sentence : error.message;
-    this.tell("message", { sentence, kind: "error" });
+    if (sentence !== this.complained) this.tell("message", { sentence, kind: "error" });
+    this.complained = sentence;
     if (!(error instanceof ServerError || error instanceof ConnectionLost)) throw error;
   }
 

@@ -2,6 +2,7 @@
 
 const PATIENCE_MS = 30000;
 const RETRY_MS = 2000;
+const MOST_FAULTS = 3;
 const KEPT = "cxpath-outbox";
 
 /** What the server said against a request, in one sentence with what to do. */
@@ -58,8 +59,14 @@ export async function readBytes(path) {
   return (await answered(path, {})).arrayBuffer();
 }
 
+/** Return a name that no other decision has; `crypto.randomUUID` is missing where a proxy speaks plain HTTP. */
+function newName() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** Post a JSON body and return the answer's document; `name` is the same when the same request is sent again. */
-export async function post(path, body, name = crypto.randomUUID()) {
+export async function post(path, body, name = newName()) {
   const headers = { "Content-Type": "application/json", "X-CXPath-CSRF": csrf, "X-CXPath-Request": name };
   return (await answered(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
 }
@@ -75,11 +82,12 @@ export class Outbox {
   /**
    * @param {(answer: object, item: object) => void} onDone
    * @param {(error: ServerError, item: object) => void} onRefused
+   * @param {(error: ServerError) => void} onWaits why what was refused is kept
    * @param {(state: {connected: boolean, waiting: number}) => void} onChange
    * @param {() => number} shown number of events that the page shows
    */
-  constructor({ onDone, onRefused, onChange, shown }) {
-    Object.assign(this, { onDone, onRefused, onChange, shown });
+  constructor({ onDone, onRefused, onWaits, onChange, shown }) {
+    Object.assign(this, { onDone, onRefused, onWaits, onChange, shown });
     this.items = JSON.parse(sessionStorage.getItem(KEPT) || "[]");
     this.waiters = new Map();
     this.connected = true;
@@ -93,7 +101,7 @@ export class Outbox {
 
   /** Keep a decision and send it; the promise ends when the server has decided. */
   add(path, body) {
-    const item = { path, body, name: crypto.randomUUID() };
+    const item = { path, body, name: newName(), faults: 0 };
     this.items.push(item);
     this.#keep();
     const done = new Promise((resolve, reject) => this.waiters.set(item.name, { resolve, reject }));
@@ -118,7 +126,7 @@ export class Outbox {
       this.#end(item, "resolve", answer);
       this.onDone(answer, item);
     } catch (error) {
-      if (this.#mustWait(error)) {
+      if (await this.#mustWait(error, item)) {
         this.#connected(error instanceof ServerError);
         this.timer = setTimeout(() => this.send(), RETRY_MS);
         return false;
@@ -130,12 +138,24 @@ export class Outbox {
     return true;
   }
 
-  /** Whether a decision stays: no connection, or no name of the reviewer yet. */
-  #mustWait(error) {
+  /** Whether a decision stays: no connection, no session, no name of the reviewer yet, a fault of the server. */
+  async #mustWait(error, item) {
     if (error instanceof ConnectionLost) return true;
-    if (error.code !== "reviewer_needed") return false;
-    window.dispatchEvent(new CustomEvent("reviewer-needed"));
-    return true;
+    if (!(error instanceof ServerError)) return false;
+    if (error.code === "reviewer_needed") window.dispatchEvent(new CustomEvent("reviewer-needed"));
+    if (error.code === "csrf") await this.#renewSession();
+    const keeps = ["reviewer_needed", "no_session", "csrf"].includes(error.code);
+    if (keeps && error.code !== "reviewer_needed") this.onWaits(error);
+    return keeps || (error.status >= 500 && ++item.faults <= MOST_FAULTS);
+  }
+
+  /** A server that was started again on this port has another token, and knows this tab by its cookie. */
+  async #renewSession() {
+    try {
+      useSession(await read("/api/session"));
+    } catch {
+      // the next try says what is wrong
+    }
   }
 
   #end(item, how, value) {

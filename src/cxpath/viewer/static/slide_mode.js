@@ -1,8 +1,9 @@
 /** The slide itself: choosing and correcting cells, layers, regions. Also the ground that the fields queue works on. */
 
-import { announce, byId, counted } from "./dom.js";
+import { announce, byId, counted, refill } from "./dom.js";
 import { CLASS_NAMES, EDITED, NOT_A_CELL, STAINED } from "./cells.js";
 import { DrawingTools, TOOLS } from "./drawing_tools.js";
+import { MARK_UM } from "./marks.js";
 import { Overlay } from "./overlay.js";
 import { orNull, review } from "./review.js";
 import { read } from "./server.js";
@@ -31,7 +32,7 @@ export class SlideMode {
     this.newCell = { class: "tumour", stained: false };
     this.view.setCells(review.cells);
     review.on("cells", (changed) => this.#cellsChanged(changed));
-    review.on("decided", () => this.#refreshLayers());
+    review.on("decided", ({ item }) => this.#refreshLayers(item));
     this.loadLayers();
   }
 
@@ -54,9 +55,12 @@ export class SlideMode {
     if (this.shown) this.renderPanel();
   }
 
-  async #refreshLayers() {
+  /** Fetch again what a decision may have changed. */
+  async #refreshLayers(item) {
+    if (item?.path.startsWith("/api/audit")) return;
     this.heatIsOld = true;
     if (this.overlay.show.heat) this.loadHeat();
+    if (item && !/regions|undo/.test(item.path)) return;
     const regions = await orNull(read("/api/regions"));
     if (!regions || JSON.stringify(regions.regions) === JSON.stringify(this.overlay.regions)) return;
     this.overlay.regions = regions.regions;
@@ -89,7 +93,8 @@ export class SlideMode {
   // Choosing.
 
   #click(x, y, event) {
-    const id = review.cells.nearest(x, y, REACH_PX / this.view.scale);
+    const reach = Math.max(REACH_PX / this.view.scale, MARK_UM / 2 / review.slide.mpp);
+    const id = review.cells.nearest(x, y, reach);
     if (id < 0 || this.view.showsDensity) {
       this.chooseNone();
       return;
@@ -267,12 +272,13 @@ export class SlideMode {
   // The panel.
 
   renderPanel() {
-    this.panel.replaceChildren(...slidePanel(this));
+    refill(this.panel, ...slidePanel(this));
     this.renderCell();
   }
 
   renderCell() {
-    byId("cell-card")?.replaceChildren(...cellCard(this));
+    const card = byId("cell-card");
+    if (card) refill(card, ...cellCard(this));
   }
 
   #noteView(view) {

@@ -170,6 +170,12 @@ export class SlideView {
     return [(left + right) / 2, (top + bottom) / 2];
   }
 
+  /** The middle of where the view is going: what a key means that comes while it still moves. */
+  get aim() {
+    const { x, y } = this.osd.viewport.getCenter();
+    return [x * this.slide.width_px, y * this.slide.width_px];
+  }
+
   /** Show a rectangle of level-0 pixels whole. */
   show({ left, top, right, bottom }, { at_once = false } = {}) {
     const width = this.slide.width_px;
