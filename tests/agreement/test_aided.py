@@ -19,7 +19,7 @@ from cxpath.agreement.aided import (
     ratio,
 )
 from cxpath.agreement.base import AgreementSettings, Statistic
-from cxpath.agreement.readers import read_matrix
+from cxpath.agreement.reads import read_matrix
 from cxpath.data.reads import Read, exactly
 from cxpath.errors import StudyError
 

@@ -10,13 +10,12 @@ from cxpath.agreement import readers
 from cxpath.agreement.base import Draws
 from cxpath.agreement.readers import (
     PairwiseMeasure,
-    ReadMatrix,
     all_pairs,
     mean_over_pairs,
     mean_pairwise,
     pairwise_measure,
-    read_matrix,
 )
+from cxpath.agreement.reads import ReadMatrix, read_matrix
 from cxpath.data.reads import Read
 from cxpath.io.reads import read_value
 

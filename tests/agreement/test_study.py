@@ -11,15 +11,14 @@ from cxpath.agreement.base import AgreementSettings, Statistic
 from cxpath.agreement.continuous import Scale
 from cxpath.agreement.readers import (
     PairwiseMeasure,
-    ReadMatrix,
     all_pairs,
     mean_pairwise_measure,
     mivque0,
     pairwise_matrix,
     pairwise_measure,
-    read_matrix,
     variance_components,
 )
+from cxpath.agreement.reads import ReadMatrix, read_matrix
 from cxpath.agreement.study import AgreementStudy, caveats, scored, study_reads
 from cxpath.data.reads import Read, ReadValue, exactly
 from cxpath.errors import StudyError

@@ -216,7 +216,7 @@ def test_nothing_read_is_nothing_to_export(tmp_path: Path) -> None:
 
 def test_an_export_is_not_replaced_unasked(study: StudyFolder, tmp_path: Path) -> None:
     export_study(study, tmp_path / "out")
-    with pytest.raises(OutputError, match="holds an export already"):
+    with pytest.raises(OutputError, match="contains an export already"):
         export_study(study, tmp_path / "out")
     export_study(study, tmp_path / "out", overwrite=True)
 

@@ -81,7 +81,7 @@ def test_parts_that_contradict_each_other_are_refused(cells: CellTable) -> None:
 def test_what_is_not_of_this_form_is_refused(cells: CellTable) -> None:
     unknown = cells.to_anndata()
     unknown.obs["kind"] = ["tumour", "B cell", "other"]
-    with pytest.raises(ValueError, match="holds B cell; known: tumour, immune, other"):
+    with pytest.raises(ValueError, match="contains B cell; known: tumour, immune, other"):
         from_anndata(unknown)
     short = cells.to_anndata()
     del short.obs["tile"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from cxpath.documents.evaluation import CountedTile
 from cxpath.errors import OutputError
 from cxpath.evaluation.cache import LARGEST_PX, ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.real_sets import read_rgb
@@ -41,16 +41,20 @@ def test_a_small_picture_is_kept_whole(tmp_path: Path) -> None:
     assert kept.mpp == 0.5
 
 
-def counting(calls: list[int]) -> dict[str, Any]:
+def counted(value: int) -> CountedTile:
+    return CountedTile(name="one", counts=(value,))
+
+
+def counting(calls: list[int]) -> CountedTile:
     calls.append(1)
-    return {"value": len(calls)}
+    return counted(len(calls))
 
 
 def test_a_result_is_measured_once(tmp_path: Path) -> None:
     calls: list[int] = []
     for _ in range(2):
         cache = ResultsCache(tmp_path, "model A")
-        assert cache.result("one", "content", lambda: counting(calls)) == {"value": 1}
+        assert cache.result("one", "content", CountedTile, lambda: counting(calls)) == counted(1)
     assert len(calls) == 1
     assert cache.computed == 0
 
@@ -63,24 +67,26 @@ def test_another_model_item_or_content_is_measured_anew(
     tmp_path: Path, basis: str, item: str, content: str
 ) -> None:
     calls: list[int] = []
-    ResultsCache(tmp_path, "model A").result("one", "content", lambda: counting(calls))
-    ResultsCache(tmp_path, basis).result(item, content, lambda: counting(calls))
+    ResultsCache(tmp_path, "model A").result("one", "content", CountedTile, lambda: counting(calls))
+    ResultsCache(tmp_path, basis).result(item, content, CountedTile, lambda: counting(calls))
     assert len(calls) == 2
 
 
 def test_an_interrupted_or_damaged_result_is_measured_anew(tmp_path: Path) -> None:
     cache = ResultsCache(tmp_path, "model A")
 
-    def interrupted() -> dict[str, Any]:
+    def interrupted() -> CountedTile:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.result("one", "content", interrupted)
-    assert cache.known("one", "content") is None
-    cache.keep("one", "content", {"value": 1})
-    cache.path("one", "content").write_text('{"val')
-    assert cache.known("one", "content") is None
-    assert cache.result("one", "content", lambda: {"value": 2}) == {"value": 2}
+        cache.result("one", "content", CountedTile, interrupted)
+    assert cache.known("one", "content", CountedTile) is None
+    cache.keep("one", "content", counted(1))
+    assert cache.known("one", "content", CountedTile) == counted(1)
+    for damage in ('{"cou', '{"name": "one", "count": [1]}', '{"name": "one", "counts": "many"}'):
+        cache.path("one", "content").write_text(damage)
+        assert cache.known("one", "content", CountedTile) is None, damage
+    assert cache.result("one", "content", CountedTile, lambda: counted(2)) == counted(2)
     assert not list(tmp_path.rglob("*.partial"))
 
 

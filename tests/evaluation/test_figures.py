@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from numpy.typing import NDArray
 
 from cxpath.agreement.continuous import lins_concordance
+from cxpath.documents.evaluation import CountedSynthetic
 from cxpath.evaluation.figures import (
     calibration_error,
     count_rows,
@@ -73,7 +75,7 @@ RECIPE = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
 RECIPE = RECIPE.model_copy(update={"bootstrap": RECIPE.bootstrap.model_copy(update={"repeats": 100})})
 
 
-def slide(positive: int, called: int, *, arm: str = "held_out", **facts: Any) -> dict[str, Any]:
+def slide(positive: int, called: int, *, arm: str = "held_out", **facts: Any) -> CountedSynthetic:
     """A slide of 2000 tumour cells, all found, of which some are positive and some are called so."""
     table = np.zeros((6, 6), int)
     both = min(positive, called)
@@ -82,36 +84,50 @@ def slide(positive: int, called: int, *, arm: str = "held_out", **facts: Any) ->
     table[2, 2] = table[3, 3] = 10
     reliability = np.zeros((10, 3))
     reliability[0], reliability[9] = (2000 - called, 0.0, positive - both), (called, 0.9 * called, both)
-    return {
-        "name": f"{positive}-{called}",
-        "arm": arm,
+    usual = {
         "stratum": "below_half",
         "mpp": 0.5,
         "jpeg_quality": 90,
-        "table": table.tolist(),
-        "reliability": reliability.tolist(),
-        "fields": [["pen", "fold"], ["pen"]],
-    } | facts
+        "counterstain": 1.0,
+        "dab": 1.0,
+        "kind_reliability": reliability.tolist(),
+        "fields": (("pen", "fold"), ("pen",)),
+    }
+    return CountedSynthetic(
+        name=f"{positive}-{called}",
+        arm=arm,
+        table=table.tolist(),
+        reliability=reliability.tolist(),
+        **(usual | facts),
+    )
+
+
+def with_table(one: CountedSynthetic, table: NDArray[np.int64]) -> CountedSynthetic:
+    return one.model_copy(update={"table": tuple(map(tuple, table.tolist()))})
+
+
+def as_arm(one: CountedSynthetic, arm: str) -> CountedSynthetic:
+    return one.model_copy(update={"arm": arm})
 
 
 SLIDES = [slide(0, 0), slide(0, 40, mpp=0.25), slide(30, 30), slide(400, 390, jpeg_quality=0)]
 
 
-def figures(slides: list[dict[str, Any]]) -> dict[str, Any]:
+def figures(slides: list[CountedSynthetic]) -> dict[str, Any]:
     return {f"{one.set_name} {one.name}": one for one in synthetic_figures(slides, RECIPE)}
 
 
 def test_scores_follow_from_counts() -> None:
     expected = [[0.5, 0.5], [0.5, 2.5], [2.0, 2.0], [20.5, 20.0]]
     assert np.allclose(score_rows(SLIDES), expected)
-    blind = slide(10, 10)
-    blind["table"] = np.diag([0, 0, 0, 0, 0, 0]).tolist()
-    blind["table"][0][5] = 10
+    table = np.zeros((6, 6), int)
+    table[0, 5] = 10
+    blind = with_table(slide(10, 10), table)
     assert score_rows([blind]).tolist() == [[100.0, 0.0]], "no cell called tumour scores 0"
 
 
 def test_every_target_is_judged_on_the_gated_arm_alone() -> None:
-    found = figures([*SLIDES, *(one | {"arm": "training_stains"} for one in SLIDES)])
+    found = figures([*SLIDES, *(as_arm(one, "training_stains") for one in SLIDES)])
     gated = {name for name, one in found.items() if one.target}
     assert gated == {
         f"synthetic_held_out {name}"
@@ -128,9 +144,9 @@ def test_every_target_is_judged_on_the_gated_arm_alone() -> None:
 
 
 def test_low_slides_are_those_of_low_truth() -> None:
-    clean = [one | {"table": np.diag([0, 2000, 0, 10, 5, 0]).tolist()} for one in SLIDES[:2]]
+    clean = [with_table(one, np.diag([0, 2000, 0, 10, 5, 0])) for one in SLIDES[:2]]
     wrong = slide(0, 30)
-    wrong["table"] = (np.array(wrong["table"]) * (np.arange(6) != 2)[:, None]).tolist()
+    wrong = with_table(wrong, np.array(wrong.table) * (np.arange(6) != 2)[:, None])
     found = figures([*clean, wrong, SLIDES[3]])
     assert found["synthetic_held_out low_reaching_1"].value == pytest.approx(1 / 3, abs=1e-4)
     assert found["synthetic_held_out low_reaching_1"].met is False
@@ -172,4 +188,4 @@ def test_the_test_set_says_what_it_lacks() -> None:
     shares = hard_negative_shares(SLIDES)
     assert (shares["pen"], shares["fold"], shares["crush"]) == (1.0, 0.5, 0.0)
     assert set(shares) == set(HARD_NEGATIVES)
-    assert composition([one | {"arm": "training_stains"} for one in SLIDES], RECIPE) == []
+    assert composition([as_arm(one, "training_stains") for one in SLIDES], RECIPE) == []

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cxpath.documents.evaluation import CountedField, CountedLabels, CountedScan
 from cxpath.evaluation.real import (
     COLUMNS,
     block_counts,
@@ -66,14 +67,18 @@ def test_labels_detections_and_pairs_by_block() -> None:
 
 
 def test_tumour_nuclei_are_judged_only_where_labels_say_which_they_are() -> None:
-    names = [figure.name for figure in label_figures(BCDATA, [{"blocks": counts_rows(BCDATA)}], REAL)]
+    names = [figure.name for figure in label_figures(BCDATA, [labels(counts_rows(BCDATA))], REAL)]
     assert "tumour_classified_tumour" in names
     silent = BCDATA.model_copy(update={"tumour": ()})
     rows = np.array(counts_rows(silent))
     assert rows[:, COLUMNS.index("tumour_found")].sum() == 0
     assert "tumour_classified_tumour" not in [
-        figure.name for figure in label_figures(silent, [{"blocks": rows.tolist()}], REAL)
+        figure.name for figure in label_figures(silent, [labels(rows.tolist())], REAL)
     ]
+
+
+def labels(blocks: list[list[int]]) -> CountedLabels:
+    return CountedLabels(name="a", blocks=blocks)
 
 
 def counts_rows(wanted: LabelledSet) -> list[list[int]]:
@@ -100,14 +105,14 @@ def test_figures_by_hand() -> None:
 
 @pytest.mark.parametrize(("images", "unit", "units"), [(9, "blocks", 18), (10, "images", 10)])
 def test_ten_images_are_drawn_as_images_fewer_as_blocks(images: int, unit: str, units: int) -> None:
-    result = {"blocks": block_counts(IMAGE, CALLS, BCDATA, REAL, MPP).tolist()}
+    result = labels(block_counts(IMAGE, CALLS, BCDATA, REAL, MPP).tolist())
     rows, kind = units_of([result] * images, REAL.bootstrap)
     assert (len(rows), kind) == (units, unit)
     assert rows[:, 0].sum() == 4 * images
 
 
 def test_every_figure_has_its_target_and_its_resolution() -> None:
-    result = {"blocks": block_counts(IMAGE, CALLS, BCDATA, REAL, MPP).tolist()}
+    result = labels(block_counts(IMAGE, CALLS, BCDATA, REAL, MPP).tolist())
     figures = {one.name: one for one in label_figures(BCDATA, [result] * 3, REAL)}
     assert figures["f1"].met is False
     assert figures["f1"].target == BCDATA.f1
@@ -162,8 +167,13 @@ def test_statistics_by_hand() -> None:
 def test_fields_are_shown_and_not_gated() -> None:
     fields = REAL.pdl1_fields.fields
     results = [
-        {"name": field.image, "positive": [rank, rank], "immune": [10, 10]}
-        | ({"crop": [0, 3], "areas": [[8, 10, 10]] * 2} if field.mask else {})
+        CountedField(
+            name=field.image,
+            positive=(rank, rank),
+            immune=(10, 10),
+            crop=(0, 3) if field.mask else None,
+            areas=((8, 10, 10),) * 2 if field.mask else None,
+        )
         for rank, field in enumerate(fields)
     ]
     figures = field_figures(results, REAL)
@@ -174,12 +184,12 @@ def test_fields_are_shown_and_not_gated() -> None:
     assert "column 3" in figures[5].method
 
 
-FIRST = {"shape": [1, 2], "blocks": [[10, 40, 0, 30, 20], [0, 50, 0, 30, 20]]}
-SECOND = {"shape": [1, 2], "blocks": [[5, 40, 0, 20, 15], [0, 50, 0, 30, 20]]}
+FIRST = CountedScan(name="a", shape=(1, 2), blocks=((10, 40, 0, 30, 20), (0, 50, 0, 30, 20)))
+SECOND = CountedScan(name="b", shape=(1, 2), blocks=((5, 40, 0, 20, 15), (0, 50, 0, 30, 20)))
 
 
 def test_figures_by_hand_of_scanner_pair() -> None:
-    rows = np.array([FIRST["blocks"], SECOND["blocks"]], dtype=float).transpose(1, 0, 2).reshape(2, -1)
+    rows = np.array([FIRST.blocks, SECOND.blocks], dtype=float).transpose(1, 0, 2).reshape(2, -1)
     assert count_difference(rows) == pytest.approx(20 / 190)
     # Tumour negative: 90 of 200 against 90 of 180.
     assert share_difference_points(rows) == pytest.approx(5.0)
@@ -195,7 +205,7 @@ def test_equal_scans_do_not_differ() -> None:
 
 def test_scans_of_another_size_are_no_pair() -> None:
     with pytest.raises(ValueError, match="differ in size"):
-        pair_figures(FIRST, SECOND | {"shape": [2, 1]}, REAL)
+        pair_figures(FIRST, SECOND.model_copy(update={"shape": (2, 1)}), REAL)
 
 
 def test_the_real_pair_shows_one_field(data_dir: Path) -> None:

@@ -14,18 +14,16 @@ from cxpath.errors import MissingFileError
 from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model
 from cxpath.evaluation.restained import (
-    RestainedEvaluation,
-    any_f1,
-    arm_figures,
-    restainings,
-)
-from cxpath.evaluation.restained_counts import (
     HISTOGRAM,
+    RestainedEvaluation,
     SeenTile,
     TileCounts,
+    any_f1,
     area_under_curve,
+    arm_figures,
     count_tile,
     label_table,
+    restainings,
     see,
 )
 from cxpath.evaluation.restained_slides import SET_NAME

@@ -117,12 +117,12 @@ def test_the_figures_of_right_calls_are_perfect(prepared: list[PreparedTile]) ->
             return next(ahead)
 
         slides.append(count_mosaic(planned(number), prepared, settings(), classify))
-    assert {slide["arm"] for slide in slides} == {ARM}
+    assert {slide.arm for slide in slides} == {ARM}
     figures = {figure.name: figure for figure in mosaic_figures(slides, settings())}
     assert set(figures) == {"macro_f1", "concordance", "right_side_of_1", "right_side_of_10"}
     assert figures["right_side_of_1"].value == figures["right_side_of_10"].value == 1.0
     assert figures["concordance"].value == pytest.approx(1.0)
-    assert any(true_cps(np.array(slide["table"])) > 0 for slide in slides)
+    assert any(true_cps(np.array(slide.table)) > 0 for slide in slides)
 
 
 def validation_patient() -> str:

@@ -35,9 +35,7 @@ def test_the_tumour_is_less_certain_than_the_slide_and_most_where_fields_differ(
 
 def test_cut_offs_are_decided_for_the_tumour() -> None:
     near = replace(SCORE, cps=6.0, interval=(4.5, 8.0))
-    even = {
-        one.cutoff.value: one for one in audited_estimate(near, EVEN, ScoringSettings(), CUTOFFS).cutoffs
-    }
+    even = {one.cutoff.value: one for one in audited_estimate(near, EVEN, ScoringSettings(), CUTOFFS).cutoffs}
     assert (even[1.0].decision, even[10.0].decision) == (Decision.MET, Decision.NOT_MET)
     uneven = audited_estimate(near, UNEVEN, ScoringSettings(), CUTOFFS)
     assert uneven.cutoffs[1].decision is Decision.UNCERTAIN

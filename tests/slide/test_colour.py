@@ -11,7 +11,7 @@ import tifffile
 from hypothesis import given, strategies as st
 from PIL import Image
 
-from cxpath.slide.colour import ColourTransform, Icc, managed_colour
+from cxpath.slide.colour import ColourTransform, Icc, icc_as_recorded, managed_colour
 from cxpath.slide.open import open_slide
 from tests.slide.dicom_slides import write_dicom_series
 from tests.slide.icc_profiles import expected_srgb, icc_profile, srgb_profile
@@ -112,6 +112,19 @@ def test_fast_tiles_and_the_library_get_the_same_colours(tmp_path: Path) -> None
         stored = as_stored.read(10, 20, 200, 200, 0.5)
         found = slide.read(10, 20, 200, 200, 0.5)
     np.testing.assert_array_equal(found, ColourTransform(icc_profile()).apply(stored))
+
+
+def test_stored_tiles_are_not_handed_on_where_a_profile_changes_them(tmp_path: Path) -> None:
+    how = {"compression": "jpeg", "tile": (256, 256), "iccprofile": icc_profile()}
+    path = write_tiff(tmp_path / "a.tif", [speckle(512, 512) // 4 + 150], **how)
+    with open_slide(path) as slide, open_slide(path, icc=Icc.IGNORE) as as_stored:
+        assert slide.stored_tile(0, 0, 0) is None
+        assert as_stored.stored_tile(0, 0, 0)
+
+
+def test_a_slide_is_opened_again_as_its_result_says() -> None:
+    assert icc_as_recorded("ignored") is Icc.IGNORE
+    assert {icc_as_recorded(use) for use in ("applied", "identity", "unusable", None)} == {Icc.APPLY}
 
 
 def test_beyond_the_scan_it_is_white(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide import tiff as plain_tiff
 from cxpath.slide.open import open_slide
-from cxpath.slide.tiff import is_ome_tiff, tiff_damage, unspecified_samples
+from cxpath.slide.tiff import is_ome_tiff
+from cxpath.slide.tiff_directories import tiff_damage, unspecified_samples
 from tests.slide.synthetic_slides import RGB, block_mean, speckle, spoil_tile, write_ome, write_tiff
 
 PICTURE = speckle(211, 333, seed=5)

@@ -1,3 +1,12 @@
+from .aided import (
+    OTHERS as OTHERS,
+    AidedReads as AidedReads,
+    ArmsTest as ArmsTest,
+    aided_reads as aided_reads,
+    aided_statistics as aided_statistics,
+    arms_tests as arms_tests,
+    by_reader as by_reader,
+)
 from .base import (
     RULE as RULE,
     AgreementSettings as AgreementSettings,
@@ -22,32 +31,21 @@ from .cells import (
     detection as detection,
     same_class as same_class,
 )
-from .comparison import (
-    Indeterminate as Indeterminate,
-    Scored as Scored,
-    level_names as level_names,
+from .comparison import Indeterminate as Indeterminate, Scored as Scored, level_names as level_names
+from .continuous import Scale as Scale, lins_concordance as lins_concordance
+from .mrmc import (
+    Components as Components,
+    MrmcTest as MrmcTest,
+    ReaderStudyPlan as ReaderStudyPlan,
+    cases_for_power as cases_for_power,
+    power_of as power_of,
 )
-from .continuous import (
-    Scale as Scale,
-    lins_concordance as lins_concordance,
-)
-from .onest import (
-    OnestCurve as OnestCurve,
-)
-from .planning import (
-    Plan as Plan,
-    Planned as Planned,
-    plan_study as plan_study,
-)
+from .onest import OnestCurve as OnestCurve
+from .planning import Plan as Plan, Planned as Planned, plan_study as plan_study
 from .readers import (
     PairwiseMeasure as PairwiseMeasure,
-    ReadMatrix as ReadMatrix,
     onest_curves as onest_curves,
     pairwise_matrix as pairwise_matrix,
-    read_matrix as read_matrix,
 )
-from .study import (
-    AgreementStudy as AgreementStudy,
-    Roles as Roles,
-    study_reads as study_reads,
-)
+from .reads import ReadMatrix as ReadMatrix, read_matrix as read_matrix
+from .study import AgreementStudy as AgreementStudy, Roles as Roles, study_reads as study_reads

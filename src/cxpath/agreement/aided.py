@@ -34,7 +34,7 @@ from cxpath.agreement.mrmc import (
     obuchowski_rockette,
     share_figure,
 )
-from cxpath.agreement.readers import ReadMatrix
+from cxpath.agreement.reads import ReadMatrix
 from cxpath.errors import StudyError
 
 Floats = NDArray[np.float64]
@@ -149,7 +149,7 @@ TwoWay = Callable[[Floats, Floats], Floats]
 
 @dataclass(frozen=True, eq=False)
 class TwoWayDraws:
-    """How often each replicate holds each case and each reader.
+    """How often each replicate contains each case and each reader.
 
     Parameters
     ----------

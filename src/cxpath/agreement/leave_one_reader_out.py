@@ -34,7 +34,6 @@ from cxpath.agreement.readers import (
     BINARY,
     PairwiseMeasure,
     ReaderPairs,
-    ReadMatrix,
     all_pairs,
     carried_likeness,
     chance_slope,
@@ -43,6 +42,7 @@ from cxpath.agreement.readers import (
     pairwise_measure,
     remembered,
 )
+from cxpath.agreement.reads import ReadMatrix
 
 Floats = NDArray[np.float64]
 SOURCE = "leave-one-reader-out; Walker & Nowacki 2011, J Gen Intern Med 26:192"

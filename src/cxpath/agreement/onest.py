@@ -134,7 +134,7 @@ def onest_curve(
     method = ""
     if draws is not None:
         own = draws.only(kept)
-        with np.errstate(invalid="ignore"):  # a draw that holds none of the cases has no share
+        with np.errstate(invalid="ignore"):  # a draw that contains none of the cases has no share
             curves = own.weights @ agreeing / own.weights.sum(axis=1, keepdims=True)
         found = [_with_width(curves[:, place], agreeing[:, place], own) for place in range(len(sizes))]
         if all(found):

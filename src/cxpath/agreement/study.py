@@ -31,16 +31,15 @@ from cxpath.agreement.readers import (
     SOURCES,
     PairwiseMeasure,
     ReaderPairs,
-    ReadMatrix,
     between_readers,
     carried_likeness,
     mean_pairwise,
     mean_pairwise_measure,
     of_pair,
     pairwise_measure,
-    read_matrix,
     remembered,
 )
+from cxpath.agreement.reads import ReadMatrix, read_matrix
 from cxpath.data import Read
 from cxpath.errors import StudyError
 

@@ -23,7 +23,7 @@ from cxpath.agreement import (
     median_of,
     read_matrix,
 )
-from cxpath.app.agree import results_by_name, slide_names
+from cxpath.app.joined_reads import results_by_name, slide_names
 from cxpath.data import RESEARCH_USE
 from cxpath.documents import (
     RUN_NAME,

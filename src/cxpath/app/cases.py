@@ -13,16 +13,23 @@ import numpy as np
 from cxpath.app.configuration import UNKNOWN, read_assay
 from cxpath.app.request import REFERENCE_ASSAY
 from cxpath.app.review_folder import require_current_review
-from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.base import CodedText
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.fields import FieldRow, FieldTable
-from cxpath.documents.folder import COMMIT_MARK, ScoredFolder, read_scored_folder
-from cxpath.documents.reviewed import ScoreBasis
-from cxpath.documents.score import CaseDocument, CaseSlideEntry, Counts, LeftOut
+from cxpath.data import Reason, ReasonCode
+from cxpath.documents import (
+    COMMIT_MARK,
+    CaseDocument,
+    CaseSlideEntry,
+    CodedText,
+    Counts,
+    Estimate,
+    FieldRow,
+    FieldTable,
+    LeftOut,
+    ScoreBasis,
+    ScoredFolder,
+    read_scored_folder,
+)
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.scores.case import CaseRule, CaseScore, CaseSlide, ReadSlide, score_case
-from cxpath.scores.fields import FieldLattice
+from cxpath.scores import CaseRule, CaseScore, CaseSlide, FieldLattice, ReadSlide, score_case
 
 # Several slides of one patient: their results folders to one score, or one clear line why not.
 

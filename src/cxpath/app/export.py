@@ -10,8 +10,7 @@ from pathlib import Path, PurePath
 from pydicom.dataset import Dataset
 
 from cxpath.data import import_extra
-from cxpath.documents import RunFolder, ScoreDocument, read_run_folder
-from cxpath.documents.score import PDL1
+from cxpath.documents import PDL1, RunFolder, ScoreDocument, read_run_folder
 from cxpath.errors import OutputError, UnreadableSlideError
 from cxpath.io import (
     Maker,
@@ -23,7 +22,7 @@ from cxpath.io import (
     write_h5ad,
 )
 from cxpath.io.dicom import EXTRA as DICOM_EXTRA
-from cxpath.report.qupath_overlay import OVERLAY_NAME, write_qupath_overlay
+from cxpath.report import OVERLAY_NAME, write_qupath_overlay
 from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid, slide_digest
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
@@ -83,7 +82,7 @@ def export_results(
     MissingExtraError
         When a library is not installed.
     OutputError
-        When a file is there already, the slide was not evaluable, or nothing can be written.
+        When a file is there already, or nothing can be written.
     UnreadableSlideError
         When `slide` is another slide, or no DICOM.
     """
@@ -114,7 +113,7 @@ def export_results(
 
 def _export_dicom(run: RunFolder, home: Path, slide: Path | None) -> tuple[list[Path], list[str]]:
     import_extra("highdicom", DICOM_EXTRA)
-    from cxpath.report.dicom_report import write_report  # noqa: PLC0415  # an extra
+    from cxpath.report import write_report  # noqa: PLC0415  # an extra
 
     score, maker = run.score, maker_of(run)
     image, remarks = _image(run, slide)

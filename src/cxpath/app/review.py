@@ -14,14 +14,17 @@ from typing import Any
 from cxpath.app.configuration import UNKNOWN
 from cxpath.app.documents import write_json
 from cxpath.app.review_folder import require_current_review
-from cxpath.data.extras import import_extra
-from cxpath.data.settings import bundled, parse_toml
-from cxpath.documents.estimate import CutoffEntry
-from cxpath.documents.folder import RUN_NAME
-from cxpath.documents.reviewed import ScoreBasis
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import PDL1, CaseDocument, ScoreDocument
-from cxpath.documents.therapy import TherapyDocument
+from cxpath.data import bundled, import_extra, parse_toml
+from cxpath.documents import (
+    PDL1,
+    RUN_NAME,
+    CaseDocument,
+    CutoffEntry,
+    RunDocument,
+    ScoreBasis,
+    ScoreDocument,
+    TherapyDocument,
+)
 from cxpath.errors import (
     ConfigurationError,
     CriteriaError,
@@ -150,7 +153,7 @@ def _require_valid_signature(document: ScoreDocument, path: Path) -> None:
 
 
 def _scored_at(path: Path) -> datetime | None:
-    """Return when the slide was scored, where the run is beside its score."""
+    """Return when the slide was scored, where the run is next to its score."""
     run_path = path.with_name(RUN_NAME)
     return _moment(RunDocument.read(run_path).started) if run_path.is_file() else None
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxpath.io.atomic import read_content
-from cxpath.report.audit_page import CellCrop, SquareCrop
+from cxpath.io import read_content
+from cxpath.report import CellCrop, SquareCrop
 from cxpath.review.events import (
     Event,
     ReviewError,
@@ -18,12 +18,7 @@ from cxpath.review.state import (
     MISSED,
     Audit,
 )
-from cxpath.scores.audit import (
-    AuditAnswer,
-    AuditQuestion,
-    CellAnswer,
-    MissedSquare,
-)
+from cxpath.scores import AuditAnswer, AuditQuestion, CellAnswer, MissedSquare
 
 
 def audit_name(drawn: Event) -> str:
@@ -81,8 +76,8 @@ def read_answers(path: Path, drawn: Event, audit: Audit) -> AnswerTable:
     Raises
     ------
     MissingFileError, ReviewError
-        When it is not there, of another audit, incomplete, or holds an answer that is not known; the line is
-        named.
+        When it is not there, of another audit, incomplete, or contains an answer that is not known; the line
+        is named.
     """
     rows = _answer_rows(path, audit_name(drawn))
     wanted = [cell_name(number) for number in range(1, len(audit.draw.questions) + 1)]

@@ -25,13 +25,12 @@ from cxpath.app.review_folder import (
     printed_name,
 )
 from cxpath.app.review_outcome import publish_review
-from cxpath.data.cells import CellTable
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.folder import ScoredFolder
-from cxpath.documents.review import AuditedEntry
+from cxpath.data import RESEARCH_USE, CellTable
+from cxpath.documents import AuditedEntry, ScoredFolder
 from cxpath.errors import MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.report.audit_page import CROP_UM, CellCrop, SquareCrop, audit_page
+from cxpath.io import atomic_write
+from cxpath.report import CROP_UM, CellCrop, SquareCrop
+from cxpath.report.audit_page import audit_page
 from cxpath.review.events import (
     Action,
     Decision,
@@ -45,16 +44,9 @@ from cxpath.review.state import (
     draw_decision,
     square_decision,
 )
-from cxpath.scores.audit import (
-    DEFAULT_QUESTIONS,
-    audit_frame,
-    draw_audit,
-    draw_squares,
-    estimate_audit,
-)
-from cxpath.slide.colour import icc_as_recorded
-from cxpath.slide.open import open_slide
-from cxpath.slide.slide import Slide
+from cxpath.scores import DEFAULT_QUESTIONS, draw_audit, draw_squares, estimate_audit
+from cxpath.scores.audit import audit_frame
+from cxpath.slide import Slide, icc_as_recorded, open_slide
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,9 @@ from cxpath.app.review_folder import (
 )
 from cxpath.app.review_outcome import publish_review
 from cxpath.app.review_scores import edited_entry
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.slide_info import SlideInfo
-from cxpath.documents.folder import RUN_NAME, ScoredFolder
-from cxpath.documents.review import EditedEntry
-from cxpath.documents.run import RunDocument
-from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.foreign_cells import read_given_cells
+from cxpath.data import CellTable, Kind, SlideInfo
+from cxpath.documents import RUN_NAME, EditedEntry, RunDocument, ScoredFolder
+from cxpath.io import default_cell_classes, read_cell_classes, read_given_cells
 from cxpath.review.events import (
     Decision,
     ReviewError,
@@ -32,9 +28,7 @@ from cxpath.review.state import (
     ReviewState,
     edit_decision,
 )
-from cxpath.scores.counts import countable_kind
-from cxpath.scores.score import SlideScore
-from cxpath.scores.settings import threshold_of
+from cxpath.scores import SlideScore, countable_kind, threshold_of
 
 _SAME_PLACE_PX = 0.51
 """QuPath's exports round positions to hundredths; a cell that was moved farther is another cell."""

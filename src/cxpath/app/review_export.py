@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from cxpath.app.review_folder import ReviewFolder, open_review, printed_name
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.folder import RUN_NAME
-from cxpath.documents.run import RunDocument
+from cxpath.data import RESEARCH_USE, CellTable, Kind
+from cxpath.documents import RUN_NAME, RunDocument
 from cxpath.errors import OutputError
-from cxpath.io.atomic import atomic_write
-from cxpath.io.cells import CLASS_NAMES
-from cxpath.io.geojson import Bounds, to_qupath_frame
+from cxpath.io import CLASS_NAMES, Bounds, atomic_write, to_qupath_frame
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Verified
 from cxpath.review.state import ReviewState
-from cxpath.scores.audit import CellAnswer
+from cxpath.scores import CellAnswer
 
 NO_CELL, UNSURE = "Ignore*", "Unsure"
 """QuPath's class for what is no cell, and the one for what a person cannot tell: neither trains anything."""

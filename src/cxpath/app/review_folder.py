@@ -9,11 +9,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cxpath.documents.folder import COMMIT_MARK, ScoredFolder, read_scored_folder
-from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
-from cxpath.documents.score import ScoreDocument
+from cxpath.documents import (
+    COMMIT_MARK,
+    AuditedEntry,
+    EditedEntry,
+    ScoredFolder,
+    ScoreDocument,
+    SignatureEntry,
+    read_scored_folder,
+)
 from cxpath.errors import MissingFileError, OutputError
-from cxpath.io.atomic import append_durably, claimed_in_time
+from cxpath.io import append_durably, claimed_in_time
 from cxpath.review.events import (
     Decision,
     Genesis,
@@ -180,7 +186,7 @@ def require_current_review(document: ScoreDocument, path: Path) -> None:
     ----------
     document : ScoreDocument
     path : Path
-        Where it was read; without a review beside it nothing is known to be wrong.
+        Where it was read; without a review next to it nothing is known to be wrong.
 
     Raises
     ------

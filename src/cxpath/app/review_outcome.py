@@ -46,7 +46,7 @@ class ReviewOutcome:
     audited : AuditedEntry or None
         None where nobody has answered the latest audit whole, or an answer was changed since.
     edited : EditedEntry or None
-        None where no edit holds, or one was made or taken back since.
+        None where no edit is valid, or one was made or taken back since.
     signature : SignatureEntry or None
         None where nothing is signed, or a later decision voided it.
     adapted : AdaptedEntry or None
@@ -60,7 +60,7 @@ class ReviewOutcome:
 
 
 def review_outcome(folder: Path) -> ReviewOutcome | None:
-    """Return what the files of a review say that still holds; None before a review was begun.
+    """Return what the files of a review say that is still valid; None before a review was begun.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcom
     """Bring a review's files, `score.json` and `report.html` up to what the record says now.
 
     To be called after every change of the record, by whoever made it. The network's score stays as it is;
-    `audited` and `review` stand beside it. A score that a later decision made void is gone.
+    `audited` and `review` stand next to it. A score that a later decision made void is gone.
 
     Parameters
     ----------

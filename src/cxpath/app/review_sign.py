@@ -6,9 +6,7 @@ from pathlib import Path
 
 from cxpath.app.review_folder import RECORD, SIGNATURE, open_review, printed_name
 from cxpath.app.review_outcome import publish_review, require_after_scoring
-from cxpath.documents.folder import COMMIT_MARK
-from cxpath.documents.review import SignatureEntry
-from cxpath.documents.score import ScoreDocument
+from cxpath.documents import COMMIT_MARK, ScoreDocument, SignatureEntry
 from cxpath.review.events import Event, ReviewError
 from cxpath.review.sign import Meaning, Verified, seal_of, sign_decision
 from cxpath.review.state import undo_of
@@ -66,7 +64,7 @@ def undo_event(folder: Path, number: int, reviewer: str) -> Event:
 
 
 def verify_review(folder: Path) -> tuple[Path, Verified]:
-    """Return the record's path and what it holds.
+    """Return the record's path and what it contains.
 
     Raises
     ------

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
-from cxpath.data.reads import NOT_EVALUABLE, Read, exactly
-from cxpath.data.settings import read_settings
-from cxpath.documents.study import (
+from cxpath.data import NOT_EVALUABLE, Read, exactly, read_settings
+from cxpath.documents import (
     ExportDocument,
     HeadDocument,
     ReaderProgress,
@@ -23,9 +22,7 @@ from cxpath.documents.study import (
     TokensDocument,
 )
 from cxpath.errors import MissingFileError, OutputError
-from cxpath.io.atomic import folder_for, output_error
-from cxpath.io.reads import TIDY_COLUMNS
-from cxpath.io.tables import write_rows
+from cxpath.io import TIDY_COLUMNS, folder_for, output_error, write_rows
 from cxpath.review.events import Decision, Event, ReviewError, extended, read_events, utc_seconds
 from cxpath.review.study_access import new_token, token_hash
 from cxpath.review.study_design import StudyDesign, of_round, reads_planned
@@ -173,7 +170,7 @@ class ReaderRecord:
         return whole
 
     def _require_head(self, events: Sequence[Event]) -> None:
-        """Refuse a record that ends before the head that was noted beside it."""
+        """Refuse a record that ends before the head that was noted next to it."""
         path = self.folder / HEAD
         if not path.is_file():
             return
@@ -399,7 +396,7 @@ def export_study(
         When a record is broken, or nothing was read yet.
     """
     if (out / EXPORT).exists() and not overwrite:
-        raise OutputError(f"{out}: holds an export already", "pass --overwrite or choose another --out")
+        raise OutputError(f"{out}: contains an export already", "pass --overwrite or choose another --out")
     reads = list(submitted_reads(study))
     if not reads:
         raise ReviewError(

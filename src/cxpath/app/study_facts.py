@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cxpath.agreement.base import Statistic
+from cxpath.agreement import Statistic
 from cxpath.app.study import StudyRead
-from cxpath.documents.study import ExportDocument
+from cxpath.documents import ExportDocument
 from cxpath.review.study_design import Arm, Start, StudyDesign
 from cxpath.version import __version__
 

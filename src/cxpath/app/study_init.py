@@ -12,15 +12,13 @@ from pathlib import Path
 
 import tomli_w
 
-from cxpath.app.agree import plain_name, results_by_name
+from cxpath.app.joined_reads import plain_name, results_by_name
 from cxpath.app.study import STUDY, TOKENS, StudyFolder, read_study
-from cxpath.documents.folder import read_run_folder
-from cxpath.documents.study import TokensDocument
+from cxpath.documents import TokensDocument, read_run_folder
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
-from cxpath.io.atomic import atomic_write, folder_for
+from cxpath.io import atomic_write, folder_for
 from cxpath.review.study_access import new_token, token_hash
-from cxpath.slide.identity import series_instance_uid
-from cxpath.slide.open import SLIDE_SUFFIXES
+from cxpath.slide import SLIDE_SUFFIXES, series_instance_uid
 
 
 class DesignKind(StrEnum):
@@ -129,7 +127,7 @@ def _slides_below(folder: Path) -> list[Path]:
             seen.add(series)
         found.append(path)
     if not found:
-        raise StudyError(f"{folder}: holds no slide", f"slides end in {', '.join(sorted(SLIDE_SUFFIXES))}")
+        raise StudyError(f"{folder}: contains no slide", f"slides end in {', '.join(sorted(SLIDE_SUFFIXES))}")
     return found
 
 

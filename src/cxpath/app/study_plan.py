@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from cxpath.agreement.mrmc import Components, ReaderStudyPlan, cases_for_power, power_of
-from cxpath.documents.study import ArmsTestEntry, StudyReportDocument
+from cxpath.agreement import Components, ReaderStudyPlan, cases_for_power, power_of
+from cxpath.documents import ArmsTestEntry, StudyReportDocument
 from cxpath.errors import ConfigurationError
 
 DEFAULT_FIGURE = "share of reads on the right side"

@@ -9,34 +9,35 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.agreement.aided import (
+from cxpath.agreement import (
     OTHERS,
+    AgreementSettings,
     AidedReads,
     ArmsTest,
+    MrmcTest,
+    Statistic,
     aided_reads,
     aided_statistics,
     arms_tests,
     by_reader,
 )
-from cxpath.agreement.base import AgreementSettings, Statistic
-from cxpath.agreement.mrmc import MrmcTest
-from cxpath.agreement.readers import read_matrix
+from cxpath.agreement.reads import read_matrix
 from cxpath.app.agree import AgreementRequest, run_agreement
 from cxpath.app.study import READS, StudyFolder, StudyRead, export_study, reads_of, submitted_reads
 from cxpath.app.study_facts import counted, study_facts, study_methods
-from cxpath.data.reads import Read
-from cxpath.documents.agreement import StatisticEntry, finite
-from cxpath.documents.study import (
+from cxpath.data import Read
+from cxpath.documents import (
     ArmEntry,
     ArmsTestEntry,
     ComponentsEntry,
     ExportDocument,
+    StatisticEntry,
     StudyReportDocument,
+    finite,
 )
 from cxpath.errors import OutputError
-from cxpath.io.atomic import folder_for
-from cxpath.report.study_checklist import checklist
-from cxpath.report.study_page import build_study_page
+from cxpath.io import folder_for
+from cxpath.report import build_study_page, checklist
 from cxpath.review.study_design import Arm, Start, StudyDesign
 from cxpath.version import __version__
 

@@ -17,12 +17,8 @@ import pyarrow.parquet as pq
 from cxpath.app.review_outcome import publish_late_review
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
-from cxpath.data.reasons import ReasonCode
-from cxpath.documents.batch import Outcome, Status
-from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
-from cxpath.documents.reviewed import DecidingScore
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import ScoreDocument
+from cxpath.data import ReasonCode
+from cxpath.documents import COMMIT_MARK, RUN_NAME, DecidingScore, Outcome, RunDocument, ScoreDocument, Status
 from cxpath.errors import CxpathError, DocumentError, MissingFileError
 from cxpath.io import atomic_write, write_rows
 from cxpath.report import ControlChart, GroupMean, Point, build_cohort_page
@@ -247,7 +243,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
     Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
     Column("reviewer", "text", "who audited or edited the slide", _reviewer),
-    Column("signed_by", "text", "whose signature of the review holds", _signed("name")),
+    Column("signed_by", "text", "whose signature of the review contains", _signed("name")),
     Column("signed_utc", "text", "when that was, ISO 8601", _signed("utc")),
     Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
     Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),

@@ -14,8 +14,7 @@ from cxpath.cli.output import ClassMapOption, print_document, print_text
 from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
-    from cxpath.agreement import AgreementStudy
-    from cxpath.agreement.mrmc import Components, ReaderStudyPlan
+    from cxpath.agreement import AgreementStudy, Components, ReaderStudyPlan
     from cxpath.app import Calibration
 
 # `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
@@ -140,7 +139,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say how many cases a study needs: by simulation, or for arms of a reader study by its power (mrmc)."""
-    from cxpath.agreement.mrmc import ReaderStudyPlan
+    from cxpath.agreement import ReaderStudyPlan
 
     if figure is Target.MRMC:
         parts = _pilot_or_stated(pilot, figure_of_merit, cutoff, components)
@@ -178,7 +177,7 @@ def _plan_arms(plan: ReaderStudyPlan, readers: int, power: float, *, as_json: bo
     """Print how many cases so many readers need, and some fewer and more."""
     from dataclasses import asdict
 
-    from cxpath.app.study_plan import plan_readers
+    from cxpath.app import plan_readers
 
     found = plan_readers(plan, readers, power)
     told = {"plan": asdict(plan), "power": power, "studies": [asdict(one) for one in found]}
@@ -190,7 +189,7 @@ def _plan_arms(plan: ReaderStudyPlan, readers: int, power: float, *, as_json: bo
 
 
 def _pilot_or_stated(pilot: Path | None, figure: str, cutoff: str, components: str) -> Components:
-    from cxpath.app.study_plan import DEFAULT_FIGURE, pilot_components, stated_components
+    from cxpath.app import DEFAULT_FIGURE, pilot_components, stated_components
     from cxpath.errors import ConfigurationError
 
     if (pilot is None) == (not components):

@@ -36,7 +36,7 @@ def export(
 ) -> None:
     """Write a result for other programs: AnnData, DICOM, or an overlay for QuPath."""
     require_files(slide)
-    from cxpath.app.export import ExportFormat, export_results
+    from cxpath.app import ExportFormat, export_results
 
     wanted = [ExportFormat(one.value) for one in formats]
     done = export_results(folder, wanted, out, slide, overwrite=overwrite)

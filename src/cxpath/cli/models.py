@@ -205,8 +205,7 @@ def export(
     if out.exists() and not overwrite:
         raise OutputError(f"{out}: the file exists", "pass --overwrite or name another file")
     from cxpath.io import atomic_write
-    from cxpath.network import load_model
-    from cxpath.network.onnx_export import onnx_content
+    from cxpath.network import load_model, onnx_content
 
     found = load_model(name)
     content = onnx_content(found)

@@ -14,10 +14,9 @@ import typer
 from cxpath.errors import MissingFileError
 
 if TYPE_CHECKING:
-    from cxpath.app.configuration import Configuration
-    from cxpath.documents.base import Document
-    from cxpath.documents.estimate import Estimate
-from cxpath.documents.score import ScoreDocument
+    from cxpath.app import Configuration
+    from cxpath.documents import Document, Estimate
+from cxpath.documents import ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -272,7 +271,7 @@ def _scores(document: ScoreDocument) -> Iterator[str]:
 
 def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
     """Yield the CPS that decides, then the network's, each with whose cells it counts."""
-    from cxpath.scores.counts import printed_interval
+    from cxpath.scores import printed_interval
 
     read, own = document.deciding, document.cps
     if read.estimate is None:

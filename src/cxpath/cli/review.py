@@ -77,7 +77,7 @@ class Listen(NamedTuple):
 
 def require_browser_extra() -> None:
     """Say in one line what to install where the server's libraries are missing."""
-    from cxpath.data.extras import import_extra
+    from cxpath.data import import_extra
 
     for module in ("uvicorn", "starlette"):
         import_extra(module, "review")
@@ -272,7 +272,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""
-    from cxpath.app.review_export import export_answers
+    from cxpath.app import export_answers
 
     done = export_answers(folder, to, reviewer, overwrite=overwrite)
     lines = [f"points   {to}", *(f"         {number} {name}" for name, number in sorted(done.cells.items()))]

@@ -183,8 +183,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Rebuild report.html from the files of a results folder, a review included; the slide is not needed."""
-    from cxpath.app.review_outcome import publish_any_review
-    from cxpath.report.slide_page import build_report
+    from cxpath.app import publish_any_review
+    from cxpath.report import build_report
 
     publish_any_review(folder)
     path = build_report(folder)
@@ -274,10 +274,10 @@ def score(
         configuration=effective_configuration(config, settings, stain_check),
     )
     request.check()
-    from cxpath.documents.folder import ResultsFolder
+    from cxpath.documents import ResultsFolder
 
     ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
-    from cxpath.app.slide_look import looking_at_slide
+    from cxpath.app import looking_at_slide
     from cxpath.cli.output import tile_progress
 
     with tile_progress(request.shown_name or slide.name) as move, looking_at_slide(request) as looking:

@@ -12,7 +12,7 @@ import typer
 from cxpath.cli.output import INPUT, OUTPUT, JsonOption, print_document, print_text
 
 if TYPE_CHECKING:
-    from cxpath.documents.study import ExportDocument, StudyReportDocument, StudyStatus
+    from cxpath.documents import ExportDocument, StudyReportDocument, StudyStatus
 
 study = typer.Typer(
     help="Reader studies: blinded reads of slides, unaided and aided, to a report. For Research Use Only.",
@@ -79,8 +79,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented study.toml and one token a reader; tokens are printed once and stored hashed."""
-    from cxpath.app.agree import agreement_settings
-    from cxpath.app.study_init import DesignKind, StudyRequest, init_study
+    from cxpath.app import DesignKind, StudyRequest, agreement_settings, init_study
 
     readers = tuple(part.strip() for one in reader or () for part in one.split(",") if part.strip())
     request = StudyRequest(
@@ -129,11 +128,11 @@ def open_for_readers(
 
     Without a proxy the server answers this machine alone. Readers enter their own tokens.
     """
-    from cxpath.data.extras import import_extra
+    from cxpath.data import import_extra
 
     for module in ("uvicorn", "starlette"):
         import_extra(module, "review")
-    from cxpath.app.study import read_study
+    from cxpath.app import read_study
     from cxpath.viewer.launch import Binding
     from cxpath.viewer.study_server import run_study
 
@@ -153,7 +152,7 @@ def token(
     as_json: JsonOption = False,
 ) -> None:
     """Give a reader a new token; the old one is void at once."""
-    from cxpath.app.study import read_study, renew_token
+    from cxpath.app import read_study, renew_token
 
     found = renew_token(read_study(folder), reader)
     print_document({"reader": reader, "token": found}, [f"token    {reader}: {found}"], as_json=as_json)
@@ -162,7 +161,7 @@ def token(
 @study.command()
 def status(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Show how far each reader is; no answer and no score is shown."""
-    from cxpath.app.study import read_study, study_status
+    from cxpath.app import read_study, study_status
 
     found = study_status(read_study(folder))
     print_text(found, _status_lines(found), as_json=as_json)
@@ -187,7 +186,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write the reads as `cxpath agree run` takes them, all answers, and the readers' records."""
-    from cxpath.app.study import export_study, read_study
+    from cxpath.app import export_study, read_study
 
     found = export_study(read_study(folder), out, overwrite=overwrite)
     print_text(found, _export_lines(found, out), as_json=as_json)
@@ -216,8 +215,7 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write export, agreement, unaided against aided reading, methods and checklists into one folder."""
-    from cxpath.app.study import read_study
-    from cxpath.app.study_report import ReportRequest, report_study
+    from cxpath.app import ReportRequest, read_study, report_study
 
     request = ReportRequest(replicates=replicates, seed=seed, level=level)
     found = report_study(read_study(folder), out, request, overwrite=overwrite)

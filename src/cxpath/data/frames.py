@@ -106,12 +106,12 @@ def _codes(column: Any, name: str) -> NDArray[np.uint8]:
     words = column.astype(object).to_numpy()
     strange = sorted({str(word) for word in set(words.tolist()) if word not in codes})
     if strange:
-        raise ValueError(f"column {name} of obs holds {', '.join(strange[:5])}; known: {', '.join(codes)}")
+        raise ValueError(f"column {name} of obs contains {', '.join(strange[:5])}; known: {', '.join(codes)}")
     return np.array([codes[word] for word in words.tolist()], np.uint8)
 
 
 def _stated(facts: CellTableFacts) -> dict[str, Any]:
-    """Return facts that HDF5 can hold: no None, and tuples of colours as arrays."""
+    """Return facts that HDF5 can store: no None, and tuples of colours as arrays."""
     stated = {name: value for name, value in asdict(facts).items() if value is not None}
     stated["stain_vectors"] = np.array(facts.stain_vectors, np.float64).reshape(-1, 3)
     stated["white_point"] = np.array(facts.white_point, np.float64)

@@ -15,10 +15,7 @@ from .agreement import (
     StatisticEntry as StatisticEntry,
     finite as finite,
 )
-from .base import (
-    CodedText as CodedText,
-    Document as Document,
-)
+from .base import CodedText as CodedText, Document as Document
 from .batch import (
     BatchManifest as BatchManifest,
     BatchOptions as BatchOptions,
@@ -33,13 +30,18 @@ from .batch import (
     failures_of as failures_of,
     read_batch_document as read_batch_document,
 )
-from .estimate import (
-    CutoffEntry as CutoffEntry,
-    Estimate as Estimate,
-)
+from .estimate import CutoffEntry as CutoffEntry, Estimate as Estimate
 from .evaluation import (
     EVALUATION_NAME as EVALUATION_NAME,
     ContactPicture as ContactPicture,
+    CountedField as CountedField,
+    CountedItem as CountedItem,
+    CountedLabels as CountedLabels,
+    CountedMosaic as CountedMosaic,
+    CountedScan as CountedScan,
+    CountedSlide as CountedSlide,
+    CountedSynthetic as CountedSynthetic,
+    CountedTile as CountedTile,
     EvaluatedModel as EvaluatedModel,
     EvaluatedReliability as EvaluatedReliability,
     Evaluation as Evaluation,
@@ -70,9 +72,18 @@ from .folder import (
     read_scored_folder as read_scored_folder,
 )
 from .review import (
+    AnsweredBy as AnsweredBy,
     AuditedEntry as AuditedEntry,
     EditedEntry as EditedEntry,
     SignatureEntry as SignatureEntry,
+)
+from .reviewed import (
+    AuditedScore as AuditedScore,
+    DecidingScore as DecidingScore,
+    EditedScore as EditedScore,
+    ReviewState as ReviewState,
+    ScoreBasis as ScoreBasis,
+    Signature as Signature,
 )
 from .run import (
     GivenCells as GivenCells,
@@ -107,12 +118,19 @@ from .score import (
     Stratum as Stratum,
     TissueEntry as TissueEntry,
 )
-from .therapy import (
-    CriterionEntry as CriterionEntry,
-    TherapyDocument as TherapyDocument,
+from .study import (
+    ArmEntry as ArmEntry,
+    ArmsTestEntry as ArmsTestEntry,
+    ChecklistEntry as ChecklistEntry,
+    ComponentsEntry as ComponentsEntry,
+    ExportDocument as ExportDocument,
+    HeadDocument as HeadDocument,
+    ReaderProgress as ReaderProgress,
+    RecordEntry as RecordEntry,
+    RoundProgress as RoundProgress,
+    StudyReportDocument as StudyReportDocument,
+    StudyStatus as StudyStatus,
+    TokensDocument as TokensDocument,
 )
-from .tmb import (
-    SampleBurden as SampleBurden,
-    TmbDocument as TmbDocument,
-    TmbTable as TmbTable,
-)
+from .therapy import CriterionEntry as CriterionEntry, TherapyDocument as TherapyDocument
+from .tmb import SampleBurden as SampleBurden, TmbDocument as TmbDocument, TmbTable as TmbTable

@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from cxpath.documents.base import Part
-from cxpath.scores.score import ScoreEstimate
-from cxpath.scores.settings import REVIEW, CutoffVerdict, Decision
+from cxpath.scores import REVIEW, CutoffVerdict, Decision, ScoreEstimate
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -149,6 +149,79 @@ class PicturedCells(Part):
     positive: tuple[bool, ...]
 
 
+class CountedItem(Part):
+    """What was counted of one picture or slide, as it is kept between runs of an evaluation."""
+
+    name: str
+    picture: ContactPicture | None = None
+    """For the contact sheet; None where it is not shown."""
+
+
+class CountedLabels(CountedItem):
+    """Counts of a labelled picture."""
+
+    blocks: tuple[tuple[int, ...], ...]
+    """One row a block; columns as `cxpath.evaluation.real.COLUMNS`."""
+
+
+class CountedScan(CountedItem):
+    """Counts of one scan of a field."""
+
+    shape: tuple[int, int]
+    """Rows and columns of blocks."""
+    blocks: tuple[tuple[int, ...], ...]
+    """One row a block; a column each of `cxpath.metrics.CLASSES`."""
+
+
+class CountedField(CountedItem):
+    """Counts of a PD-L1 field, by block; with a mask also the overlap of both regions."""
+
+    positive: tuple[int, ...]
+    immune: tuple[int, ...]
+    crop: tuple[int, int] | None = None
+    """Row and column at which the mask was registered."""
+    areas: tuple[tuple[int, int, int], ...] | None = None
+    """Pixels of both, of the mask and of the called region."""
+
+
+class CountedSlide(CountedItem):
+    """Counts of a slide of known truth."""
+
+    arm: str
+    table: tuple[tuple[int, ...], ...]
+    """(6, 6), as `cxpath.metrics.tally` returns it."""
+    reliability: tuple[tuple[float, float, float], ...]
+    """Per bin of the stained probability the cells, their summed probability and how many are positive."""
+
+
+class CountedSynthetic(CountedSlide):
+    """Counts of a synthetic slide, and what the slide is."""
+
+    stratum: str
+    mpp: float
+    jpeg_quality: int
+    """0: without compression."""
+    counterstain: float
+    dab: float
+    """Strength of either stain, 1 as usual."""
+    kind_reliability: tuple[tuple[float, float, float], ...]
+    """As `reliability`, of the called kind's probability and how many are of it."""
+    fields: tuple[tuple[str, ...], ...]
+    """The hard negatives of each field."""
+
+
+class CountedMosaic(CountedSlide):
+    """Counts of a slide put together from restained tiles."""
+
+    painting: str
+
+
+class CountedTile(CountedItem):
+    """Counts of one restained tile, flat."""
+
+    counts: tuple[float, ...]
+
+
 class Evaluation(Document):
     """The whole document."""
 

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cxpath.documents.estimate import Estimate
 from cxpath.documents.reviewed import AuditedScore, ScoreBasis, StratumEntry
 from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io.atomic import atomic_write
-from cxpath.scores.audit import AuditedScore as AuditEstimate
-from cxpath.scores.score import ScoreEstimate
+from cxpath.io import atomic_write
+from cxpath.scores import AuditedScore as AuditEstimate, ScoreEstimate
 
 _HINT = "run cxpath review again, or restore the file from a backup"
 

@@ -1,6 +1,6 @@
 """What a person's review adds to `score.json`: the audited score, the edited one, the signature.
 
-Each stands beside the network's score, and none replaces it.
+Each is given next to the network's score, and none replaces it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from cxpath.documents.base import Part
 from cxpath.documents.estimate import Bounds, CutoffEntry, CutoffName, Estimate, Share
-from cxpath.scores.counts import printed_form
+from cxpath.scores import printed_form
 
 
 class ScoreBasis(StrEnum):
@@ -188,7 +188,7 @@ class ReviewState(Part):
     edits: int = Field(ge=0)
     """Cells that are edited now."""
     answers: int = Field(ge=0, default=0)
-    """Answers of all readers that hold now."""
+    """Answers of all readers that are valid now."""
     events: int = Field(ge=1)
     """Number of events of the record; a bare chain would not show a cut tail."""
     head_hash: str

@@ -10,10 +10,7 @@ from pydantic import Field
 from cxpath.documents.base import CodedText, ColourEntry, Document, Part
 from cxpath.documents.estimate import Bounds, Estimate, Percent, Share
 from cxpath.documents.reviewed import AuditedScore, DecidingScore, ReviewState, ScoreBasis
-from cxpath.scores.counts import CellCounts
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.score import SlideScore
-from cxpath.scores.settings import ScoringSettings
+from cxpath.scores import OTHER_SCORES, CellCounts, ScoringSettings, SlideScore
 
 PDL1 = "pdl1"
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from cxpath.agreement.base import AgreementSettings
+from cxpath.agreement import AgreementSettings
 from cxpath.documents.agreement import Ends, StatisticEntry
 from cxpath.documents.base import Document, Part
 

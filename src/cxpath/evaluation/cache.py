@@ -6,13 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from cxpath.documents import ContactPicture
+from cxpath.documents import ContactPicture, CountedItem
 from cxpath.evaluation.calls import Calls
 from cxpath.io import atomic_write, output_error
 
@@ -73,6 +74,8 @@ def keep_picture(
 _FOLDER = "items"
 _SCHEMA = "cxpath/evaluation-item/1"
 
+Item = TypeVar("Item", bound=CountedItem)
+
 
 class ResultsCache:
     """Results by item, in a folder of the evaluation.
@@ -107,23 +110,22 @@ class ResultsCache:
         digest = hashlib.sha256("\n".join([_SCHEMA, self._basis, item, content]).encode()).hexdigest()
         return self._folder / f"{item}-{digest[:16]}.json"
 
-    def known(self, item: str, content: str) -> dict[str, Any] | None:
+    def known(self, item: str, content: str, kind: type[Item]) -> Item | None:
         """Return an item's earlier result; None when there is none, or it is damaged."""
         try:
-            found: dict[str, Any] = json.loads(self.path(item, content).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return kind.model_validate_json(self.path(item, content).read_bytes())
+        except (OSError, ValidationError):
             return None
-        return found
 
-    def keep(self, item: str, content: str, result: dict[str, Any]) -> None:
+    def keep(self, item: str, content: str, result: CountedItem) -> None:
         """Write an item's result, whole or not at all."""
         with atomic_write(self.path(item, content)) as partial:
-            partial.write_text(json.dumps(result), encoding="utf-8")
+            partial.write_text(result.model_dump_json(), encoding="utf-8")
         self.computed += 1
 
-    def result(self, item: str, content: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def result(self, item: str, content: str, kind: type[Item], measure: Callable[[], Item]) -> Item:
         """Return an item's result, measured now only if it was not before."""
-        found = self.known(item, content)
+        found = self.known(item, content, kind)
         if found is None:
             found = measure()
             self.keep(item, content, found)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from cxpath.data import StainBasis, default_workers
 from cxpath.documents import (
     EVALUATION_NAME,
-    ContactPicture,
+    CountedSynthetic,
     EvaluatedModel,
     EvaluatedReliability,
     Evaluation,
@@ -46,8 +46,7 @@ from cxpath.network import (
     load_model,
     read_card,
 )
-from cxpath.training import card_decision
-from cxpath.training.pack import write_card
+from cxpath.training import card_decision, write_card
 from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.
@@ -160,7 +159,7 @@ def evaluate_model(request: EvaluationRequest, watch: Watcher = lambda *_: None)
     model = load_model(request.model)
     classifier = CellClassifier(model, choose_device(request.device, threads=request.threads))
     cache = ResultsCache(request.out, _basis(classifier))
-    findings, slides = Findings(), list[dict[str, Any]]()
+    findings, slides = Findings(), list[CountedSynthetic]()
     if request.sets in {"real", "all"}:
         findings = _real(request, classifier, cache, watch)
     curves: list[EvaluatedReliability] = []
@@ -216,11 +215,11 @@ def _gathered(
     request: EvaluationRequest,
     classifier: CellClassifier,
     findings: Findings,
-    slides: Sequence[dict[str, Any]],
+    slides: Sequence[CountedSynthetic],
     settings: SyntheticSettings,
     curves: Sequence[EvaluatedReliability],
 ) -> Evaluation:
-    synthetic = [ContactPicture.model_validate(slide["picture"]) for slide in slides if slide["picture"]]
+    synthetic = [slide.picture for slide in slides if slide.picture]
     return Evaluation(
         model=_evaluated_set(classifier),
         limit=request.limit,
@@ -237,7 +236,7 @@ def _gathered(
     )
 
 
-def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list[SetSummary]:
+def _arms(slides: Sequence[CountedSynthetic], settings: SyntheticSettings) -> list[SetSummary]:
     titles = {"held_out": "stain directions 10° from training's", "training": "training's stain directions"}
     return [
         SetSummary(
@@ -248,18 +247,18 @@ def _arms(slides: Sequence[dict[str, Any]], settings: SyntheticSettings) -> list
             items=number,
         )
         for arm in settings.arm
-        if (number := sum(slide["arm"] == arm.name for slide in slides))
+        if (number := sum(slide.arm == arm.name for slide in slides))
     ]
 
 
-def _scores(slides: Sequence[dict[str, Any]]) -> tuple[SyntheticScore, ...]:
+def _scores(slides: Sequence[CountedSynthetic]) -> tuple[SyntheticScore, ...]:
     if not slides:
         return ()
     return tuple(
         SyntheticScore(
-            name=slide["name"],
-            arm=slide["arm"],
-            stratum=slide["stratum"],
+            name=slide.name,
+            arm=slide.arm,
+            stratum=slide.stratum,
             true_cps=round(float(truth), 4),
             predicted_cps=round(float(called), 4),
         )

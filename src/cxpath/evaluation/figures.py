@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement import lins_concordance
-from cxpath.documents import Figure, Target
+from cxpath.documents import CountedSlide, CountedSynthetic, Figure, Target
 from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.metrics import (
     CLASSES,
@@ -56,13 +55,12 @@ def falsely_reaching(
 # Figures of the synthetic test set: cells, scores, calibration, and the same by subgroup.
 
 
-Slides = Sequence[Mapping[str, Any]]
+Slides = Sequence[CountedSynthetic]
 
 LOW_CPS = 0.5
 """Slides with a true CPS below this must not reach 1."""
 
 _PLACES, _TRUE = 36, 30
-_PALE, _DEEP = (0.0, 0.9), (1.1, 9.0)
 _ON_SCORES = ("concordance", "right_side", "low_reaching")
 """How the names of figures begin that compare slides' scores; all others compare cells."""
 
@@ -84,7 +82,7 @@ def synthetic_figures(slides: Slides, settings: SyntheticSettings) -> list[Figur
     """Return every figure of the slides measured, arm by arm; only gated arms carry targets."""
     figures: list[Figure] = []
     for arm in settings.arm:
-        own = [slide for slide in slides if slide["arm"] == arm.name]
+        own = [slide for slide in slides if slide.arm == arm.name]
         if own:
             figures += _arm_figures(arm, own, settings) + _subgroups(arm, own, settings)
     return figures
@@ -127,30 +125,41 @@ def _subgroups(arm: Arm, slides: Slides, settings: SyntheticSettings) -> list[Fi
     return figures
 
 
-SUBGROUPS: tuple[tuple[str, str, Callable[[Mapping[str, Any]], bool]], ...] = (
-    ("finer_than_0_3", "slides finer than 0.3 µm/px", lambda slide: slide["mpp"] < 0.3),
-    ("0_3_to_0_48", "slides of 0.3 to 0.48 µm/px", lambda slide: 0.3 <= slide["mpp"] < 0.48),
-    ("coarser_than_0_48", "slides of 0.48 µm/px or coarser", lambda slide: slide["mpp"] >= 0.48),
-    ("no_jpeg", "scanners without compression", lambda slide: slide["jpeg_quality"] == 0),
-    ("strong_jpeg", "scanners with JPEG quality below 75", lambda slide: 0 < slide["jpeg_quality"] < 75),
-    ("mild_jpeg", "scanners with JPEG quality from 75", lambda slide: slide["jpeg_quality"] >= 75),
-    ("pale_counterstain", "counterstain below 0.9 of the usual", lambda slide: _strength(slide, _PALE)),
-    ("deep_counterstain", "counterstain above 1.1 of the usual", lambda slide: _strength(slide, _DEEP)),
-    ("pale_dab", "DAB below 0.9 of the usual", lambda slide: _strength(slide, _PALE, "dab")),
-    ("deep_dab", "DAB above 1.1 of the usual", lambda slide: _strength(slide, _DEEP, "dab")),
+SUBGROUPS: tuple[tuple[str, str, Callable[[CountedSynthetic], bool]], ...] = (
+    ("finer_than_0_3", "slides finer than 0.3 µm/px", lambda slide: slide.mpp < 0.3),
+    ("0_3_to_0_48", "slides of 0.3 to 0.48 µm/px", lambda slide: 0.3 <= slide.mpp < 0.48),
+    ("coarser_than_0_48", "slides of 0.48 µm/px or coarser", lambda slide: slide.mpp >= 0.48),
+    ("no_jpeg", "scanners without compression", lambda slide: slide.jpeg_quality == 0),
+    ("strong_jpeg", "scanners with JPEG quality below 75", lambda slide: 0 < slide.jpeg_quality < 75),
+    ("mild_jpeg", "scanners with JPEG quality from 75", lambda slide: slide.jpeg_quality >= 75),
+    (
+        "pale_counterstain",
+        "counterstain below 0.9 of the usual",
+        lambda slide: _pale(slide.counterstain),
+    ),
+    (
+        "deep_counterstain",
+        "counterstain above 1.1 of the usual",
+        lambda slide: _deep(slide.counterstain),
+    ),
+    ("pale_dab", "DAB below 0.9 of the usual", lambda slide: _pale(slide.dab)),
+    ("deep_dab", "DAB above 1.1 of the usual", lambda slide: _deep(slide.dab)),
 )
 """Key, words, and which slides belong."""
 
 
-def _strength(slide: Mapping[str, Any], between: tuple[float, float], stain: str = "counterstain") -> bool:
-    """Say whether a slide's stain is that strong; one measured by an earlier version belongs nowhere."""
-    return stain in slide and between[0] <= slide[stain] < between[1]
+def _pale(strength: float) -> bool:
+    return strength < 0.9
 
 
-def count_rows(slides: Slides) -> Rows:
+def _deep(strength: float) -> bool:
+    return strength >= 1.1
+
+
+def count_rows(slides: Sequence[CountedSlide]) -> Rows:
     """Return one row a slide: its 36 counts, then its reliability, flat."""
     return np.array(
-        [[*np.ravel(slide["table"]), *np.ravel(slide["reliability"])] for slide in slides], dtype=np.float64
+        [[*np.ravel(slide.table), *np.ravel(slide.reliability)] for slide in slides], dtype=np.float64
     )
 
 
@@ -159,7 +168,7 @@ def tables_of(rows: Rows) -> NDArray[np.int64]:
     return rows[:, :_PLACES].astype(np.int64).reshape(-1, 6, 6)
 
 
-def score_rows(slides: Slides) -> Rows:
+def score_rows(slides: Sequence[CountedSlide]) -> Rows:
     """Return true and called CPS of each slide, (N, 2); one without a cell called tumour scores 0."""
     tables = tables_of(count_rows(slides))
     scores = [(true_cps(table), predicted_cps(table)) for table in tables]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cxpath.data import Kind, match_points
-from cxpath.documents import ContactPicture, Figure, SetSummary, Skipped, Target, Unit
+from cxpath.documents import (
+    ContactPicture,
+    CountedField,
+    CountedItem,
+    CountedLabels,
+    CountedScan,
+    Figure,
+    SetSummary,
+    Skipped,
+    Target,
+    Unit,
+)
 from cxpath.errors import MissingFileError
 from cxpath.evaluation.cache import ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
@@ -50,12 +61,12 @@ COLUMNS = (
 
 def count_labels(
     files: LabelFiles, wanted: LabelledSet, classifier: CellClassifier, settings: RealSettings
-) -> tuple[dict[str, Any], NDArray[np.uint8], Calls]:
-    """Call the cells of one labelled picture; returns counts as plain JSON, the picture and the calls."""
+) -> tuple[CountedLabels, NDArray[np.uint8], Calls]:
+    """Call the cells of one labelled picture; returns counts, the picture and the calls."""
     image = read_labels(files, wanted.form, image_mpp=wanted.mpp, mpp=classifier.mpp)
     calls = classifier.calls(image.rgb)
     blocks = block_counts(image, calls, wanted, settings, classifier.mpp)
-    return {"name": files.name, "blocks": blocks.tolist()}, image.rgb, calls
+    return CountedLabels(name=files.name, blocks=blocks.tolist()), image.rgb, calls
 
 
 def block_counts(
@@ -103,7 +114,7 @@ def _detections(
 # Figures of labelled real images: nuclei found, detections per label, brown nuclei called positive.
 
 
-Results = Sequence[Mapping[str, Any]]
+Results = Sequence[CountedLabels]
 
 _LABELS, _DETECTIONS, _PAIRS, _ALL, _ALL_PAIRS, _BROWN, _CALLED, _TUMOUR, _NAMED = range(len(COLUMNS))
 
@@ -141,10 +152,10 @@ def tumour_classified_tumour(rows: Rows) -> float:
 def units_of(results: Results, bootstrap: BootstrapSettings) -> tuple[Rows, Unit]:
     """Return one row an image where there are enough images, else one row a block that contains anything."""
     if len(results) >= bootstrap.fewest_images:
-        images = [np.sum(result["blocks"], axis=0) for result in results]
+        images = [np.sum(result.blocks, axis=0) for result in results]
         return np.array(images, dtype=np.float64), "images"
     blocks = np.concatenate(
-        [np.array(result["blocks"], dtype=np.float64).reshape(-1, len(COLUMNS)) for result in results]
+        [np.array(result.blocks, dtype=np.float64).reshape(-1, len(COLUMNS)) for result in results]
         or [np.empty((0, len(COLUMNS)))]
     )
     return blocks[blocks.any(axis=1)], "blocks"
@@ -219,8 +230,8 @@ PDL1_FIELDS = "sp142_fields"
 
 def count_field(
     field: Pdl1Field, folder: Path, classifier: CellClassifier, settings: RealSettings
-) -> tuple[dict[str, Any], NDArray[np.uint8], Calls]:
-    """Call the cells of one field; returns counts by block as plain JSON, picture and calls."""
+) -> tuple[CountedField, NDArray[np.uint8], Calls]:
+    """Call the cells of one field; returns counts by block, picture and calls."""
     wanted = settings.pdl1_fields
     full = read_rgb(folder / field.image)
     rgb = rescaled(full, wanted.mpp / classifier.mpp)
@@ -229,20 +240,21 @@ def count_field(
         rgb.shape[1] * classifier.mpp, rgb.shape[0] * classifier.mpp, settings.bootstrap.block_um
     )
     immune = calls.take(calls.kind == Kind.IMMUNE)
-    result: dict[str, Any] = {
-        "name": field.image,
-        "positive": grid.count(immune.points_um[immune.positive]).tolist(),
-        "immune": grid.count(immune.points_um).tolist(),
-    }
+    result = CountedField(
+        name=field.image,
+        positive=grid.count(immune.points_um[immune.positive]).tolist(),
+        immune=grid.count(immune.points_um).tolist(),
+    )
     if field.mask:
-        result |= _overlap(full, folder / field.mask, calls, wanted, settings.bootstrap.block_um)
+        crop, areas = _overlap(full, folder / field.mask, calls, wanted, settings.bootstrap.block_um)
+        result = result.model_copy(update={"crop": crop, "areas": areas})
     return result, rgb, calls
 
 
 def _overlap(
     full: NDArray[np.uint8], mask_path: Path, calls: Calls, wanted: Pdl1Fields, block_um: float
-) -> dict[str, Any]:
-    """Compare called region and mask inside the mask's crop; areas by block in pixels of the field."""
+) -> tuple[tuple[int, int], tuple[tuple[int, ...], ...]]:
+    """Return where the mask's crop lies, and the areas of mask and called region in it, by block."""
     stored = cv2.imread(str(mask_path), cv2.IMREAD_GRAYSCALE)
     if stored is None:
         raise MissingFileError(f"{mask_path}: no readable mask")
@@ -255,15 +267,15 @@ def _overlap(
     rows, columns = np.mgrid[:height, :width]
     block = grid.of(np.column_stack([columns.ravel() + 0.5, rows.ravel() + 0.5]) * wanted.mpp)
     areas = [np.bincount(block[part.ravel()], minlength=len(grid)) for part in (mask & called, mask, called)]
-    return {"crop": [row, column], "areas": np.column_stack(areas).tolist()}
+    return (row, column), tuple(tuple(block) for block in np.column_stack(areas).tolist())
 
 
-def field_figures(results: Sequence[Mapping[str, Any]], settings: RealSettings) -> list[Figure]:
+def field_figures(results: Sequence[CountedField], settings: RealSettings) -> list[Figure]:
     """Return the figures of the fields measured, in the order of the settings; none has a target."""
     fields = {field.image: field for field in settings.pdl1_fields.fields}
-    known = [(fields[result["name"]], result) for result in results if result["name"] in fields]
+    known = [(fields[result.name], result) for result in results if result.name in fields]
     figures = [_immune_share(field, result, settings) for field, result in known]
-    figures += [_region(field, result, settings) for field, result in known if "areas" in result]
+    figures += [_region(field, result, settings) for field, result in known if result.areas]
     return [*figures, _order(known, settings)] if len(known) > 2 else figures
 
 
@@ -303,8 +315,8 @@ def _origin(settings: RealSettings) -> Origin:
     return Origin(set_name=PDL1_FIELDS, mpp=settings.pdl1_fields.mpp, mpp_source="assumed")
 
 
-def _immune_share(field: Pdl1Field, result: Mapping[str, Any], settings: RealSettings) -> Figure:
-    rows = np.column_stack([result["positive"], result["immune"]]).astype(np.float64)
+def _immune_share(field: Pdl1Field, result: CountedField, settings: RealSettings) -> Figure:
+    rows = np.column_stack([result.positive, result.immune]).astype(np.float64)
     return measured(
         _origin(settings), f"immune_share_{Path(field.image).stem}",
         f"positive immune cells, field read as {field.category}", rows, positive_share,
@@ -313,9 +325,9 @@ def _immune_share(field: Pdl1Field, result: Mapping[str, Any], settings: RealSet
     )  # fmt: skip
 
 
-def _region(field: Pdl1Field, result: Mapping[str, Any], settings: RealSettings) -> Figure:
-    rows = np.array(result["areas"], dtype=np.float64)
-    row, column = result["crop"]
+def _region(field: Pdl1Field, result: CountedField, settings: RealSettings) -> Figure:
+    rows = np.array(result.areas, dtype=np.float64)
+    row, column = result.crop or (0, 0)
     return measured(
         _origin(settings), f"region_dice_{Path(field.image).stem}",
         f"tumour region against the mask, Dice, field read as {field.category}", rows, dice,
@@ -324,9 +336,9 @@ def _region(field: Pdl1Field, result: Mapping[str, Any], settings: RealSettings)
     )  # fmt: skip
 
 
-def _order(known: Sequence[tuple[Pdl1Field, Mapping[str, Any]]], settings: RealSettings) -> Figure:
+def _order(known: Sequence[tuple[Pdl1Field, CountedField]], settings: RealSettings) -> Figure:
     parts = [
-        np.column_stack([np.full(len(result["immune"]), index), result["positive"], result["immune"]])
+        np.column_stack([np.full(len(result.immune), index), result.positive, result.immune])
         for index, (_, result) in enumerate(known)
     ]
     statistic = partial(rank_correlation, ranks=tuple(field.rank for field, _ in known))
@@ -353,25 +365,25 @@ def read_field(path: Path, mpp: float) -> NDArray[np.uint8]:
 
 def count_classes(
     path: Path, classifier: CellClassifier, settings: RealSettings
-) -> tuple[dict[str, Any], NDArray[np.uint8], Calls]:
-    """Call the cells of one scan; returns counts by block and class as plain JSON, picture and calls."""
+) -> tuple[CountedScan, NDArray[np.uint8], Calls]:
+    """Call the cells of one scan; returns counts by block and class, picture and calls."""
     rgb = read_field(path, classifier.mpp)
     calls = classifier.calls(rgb)
     grid = BlockGrid(
         rgb.shape[1] * classifier.mpp, rgb.shape[0] * classifier.mpp, settings.bootstrap.block_um
     )
     counts = [grid.count(calls.points_um[calls.places == place]) for place in range(len(CLASSES))]
-    shape = [grid.rows, grid.columns]
-    return {"name": path.name, "shape": shape, "blocks": np.column_stack(counts).tolist()}, rgb, calls
+    blocks = np.column_stack(counts).tolist()
+    return CountedScan(name=path.name, shape=(grid.rows, grid.columns), blocks=blocks), rgb, calls
 
 
-def pair_figures(first: Mapping[str, Any], second: Mapping[str, Any], settings: RealSettings) -> list[Figure]:
+def pair_figures(first: CountedScan, second: CountedScan, settings: RealSettings) -> list[Figure]:
     """Compare two scans of the same field; the bootstrap draws blocks of both scans together.
 
     Parameters
     ----------
-    first, second : mapping
-        As `count_classes` returns; both fields begin at the same spot.
+    first, second : CountedScan
+        Both fields begin at the same spot.
     settings : RealSettings
 
     Raises
@@ -379,9 +391,9 @@ def pair_figures(first: Mapping[str, Any], second: Mapping[str, Any], settings: 
     ValueError
         When the scans differ in size.
     """
-    if first["shape"] != second["shape"]:
-        raise ValueError(f"the two scans differ in size: {first['shape']} and {second['shape']} blocks")
-    rows = np.stack([np.array(scan["blocks"], dtype=np.float64) for scan in (first, second)], axis=1)
+    if first.shape != second.shape:
+        raise ValueError(f"the two scans differ in size: {list(first.shape)} and {list(second.shape)} blocks")
+    rows = np.stack([np.array(scan.blocks, dtype=np.float64) for scan in (first, second)], axis=1)
     counted = int(rows.sum())
     origin = Origin(set_name=SCANNER_PAIR, mpp=None, mpp_source="file")
     pair = settings.scanner_pair
@@ -421,7 +433,6 @@ def _by_scan(rows: Rows) -> NDArray[np.float64]:
 # Evaluating a model on every real set: what is there is measured, what is missing is named.
 
 
-Counting = Callable[[], tuple[dict[str, Any], NDArray[np.uint8], Calls]]
 Watcher = Callable[[str, int, int], None]
 """Receives what is being evaluated, how many items are done, and how many there are."""
 
@@ -436,14 +447,18 @@ class Findings:
     skipped: list[Skipped] = field(default_factory=list)
 
 
+Counted = TypeVar("Counted", bound=CountedItem)
+
+
 @dataclass(frozen=True)
-class _Item:
+class _Item(Generic[Counted]):
     """One picture to evaluate."""
 
     name: str
     set_name: str
     files: tuple[Path, ...]
-    count: Counting
+    kind: type[Counted]
+    count: Callable[[], tuple[Counted, NDArray[np.uint8], Calls]]
 
 
 @dataclass(frozen=True)
@@ -482,7 +497,7 @@ class RealEvaluation:
         return findings
 
     def _labelled_sets(self, data: Path, findings: Findings) -> None:
-        brown: list[dict[str, Any]] = []
+        brown: list[CountedLabels] = []
         names = []
         for wanted in self.settings.labelled_set:
             found = find_labels(data / wanted.folder, wanted.form, wanted.leave_out)
@@ -523,8 +538,13 @@ class RealEvaluation:
         findings.figures += field_figures(results, self.settings)
 
     def _results(
-        self, items: list[_Item], findings: Findings, *, whole: bool = False, pictures: int | None = None
-    ) -> list[dict[str, Any]]:
+        self,
+        items: list[_Item[Counted]],
+        findings: Findings,
+        *,
+        whole: bool = False,
+        pictures: int | None = None,
+    ) -> list[Counted]:
         """Return the result of each item, from the cache where it is known."""
         items = items if whole else items[: self.limit]
         shown = self.settings.pictures_per_set if pictures is None else pictures
@@ -532,49 +552,59 @@ class RealEvaluation:
         for number, item in enumerate(items):
             self.watch(item.set_name, number, len(items))
             results.append(self._result(item, picture=number < shown))
-            if kept := results[-1]["picture"]:
-                findings.pictures.append(ContactPicture.model_validate(kept))
+            if kept := results[-1].picture:
+                findings.pictures.append(kept)
         self.watch(items[0].set_name if items else "", len(items), len(items))
         return results
 
-    def _result(self, item: _Item, *, picture: bool) -> dict[str, Any]:
+    def _result(self, item: _Item[Counted], *, picture: bool) -> Counted:
         name = f"{item.set_name}-{item.name}"
         digest = file_digest(*item.files)
         content = f"{digest} {picture} {self.settings.model_dump_json(exclude={'bootstrap': {'repeats'}})}"
 
-        def measure() -> dict[str, Any]:
+        def measure() -> Counted:
             result, rgb, calls = item.count()
-            kept = picture and keep_picture(
+            if not picture:
+                return result
+            kept = keep_picture(
                 self.cache.path(name, content), rgb, calls, self.classifier.mpp,
                 set_name=item.set_name, title=item.name,
             )  # fmt: skip
-            return result | {"picture": kept.model_dump() if kept else None}
+            return result.model_copy(update={"picture": kept})
 
-        return self.cache.result(name, content, measure)
+        return self.cache.result(name, content, item.kind, measure)
 
-    def _label_item(self, files: LabelFiles, wanted: LabelledSet) -> _Item:
+    def _label_item(self, files: LabelFiles, wanted: LabelledSet) -> _Item[CountedLabels]:
         return _Item(
             files.name,
             wanted.name,
             (files.picture, files.labels),
+            CountedLabels,
             lambda: count_labels(files, wanted, self.classifier, self.settings),
         )
 
-    def _scan_item(self, path: Path) -> _Item:
+    def _scan_item(self, path: Path) -> _Item[CountedScan]:
         name = path.name.split(".")[0]
-        return _Item(name, SCANNER_PAIR, (path,), lambda: count_classes(path, self.classifier, self.settings))
+        return _Item(
+            name,
+            SCANNER_PAIR,
+            (path,),
+            CountedScan,
+            lambda: count_classes(path, self.classifier, self.settings),
+        )
 
-    def _field_item(self, one: Pdl1Field, folder: Path) -> _Item:
+    def _field_item(self, one: Pdl1Field, folder: Path) -> _Item[CountedField]:
         files = (folder / one.image, *((folder / one.mask,) if one.mask else ()))
         return _Item(
             Path(one.image).stem,
             PDL1_FIELDS,
             files,
+            CountedField,
             lambda: count_field(one, folder, self.classifier, self.settings),
         )
 
 
 def _summary(
-    name: str, title: str, mpp: float | None, source: str, results: list[dict[str, Any]]
+    name: str, title: str, mpp: float | None, source: str, results: Sequence[CountedItem]
 ) -> SetSummary:
     return SetSummary(name=name, title=title, mpp=mpp, mpp_source=source, items=len(results))

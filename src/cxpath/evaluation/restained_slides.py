@@ -10,14 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
-from cxpath.data.matching import match_points
-from cxpath.documents.evaluation import Figure, SetSummary, Skipped
+from cxpath.data import Kind, match_points
+from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
 from cxpath.evaluation.cache import ResultsCache
 from cxpath.evaluation.calls import Calls, CellClassifier
@@ -31,12 +29,22 @@ from cxpath.evaluation.figures import (
 )
 from cxpath.evaluation.real import Findings, Watcher
 from cxpath.evaluation.settings import RestainedSetSettings
-from cxpath.metrics.cells import macro_f1, score_class, tally
-from cxpath.metrics.figures import Origin, Rows, Statistic, measured
-from cxpath.metrics.reliability import binned
-from cxpath.synth.labelled_tissue import KIND_OF_LABEL, SOURCES, LabelledTile, Part, TissueSource, read_tiles
-from cxpath.synth.restain import PreparedTile, RestainedTile, RestainRecipe, prepare, random_restain, restain
-from cxpath.synth.restain_painting import Painting
+from cxpath.metrics import Origin, Rows, Statistic, binned, macro_f1, measured, score_class, tally
+from cxpath.synth import (
+    KIND_OF_LABEL,
+    SOURCES,
+    LabelledTile,
+    Painting,
+    Part,
+    PreparedTile,
+    RestainedTile,
+    RestainRecipe,
+    TissueSource,
+    prepare,
+    random_restain,
+    read_tiles,
+)
+from cxpath.synth.restain import restain
 
 SET_NAME = "restained_slides"
 ARM = "restained"
@@ -151,7 +159,7 @@ class MosaicEvaluation:
         """Measure every slide whose tiles are there."""
         findings = Findings()
         planned = plan_mosaics(self.settings)[: self.limit]
-        slides: list[dict[str, Any]] = []
+        slides: list[CountedMosaic] = []
         tiles: dict[str, list[PreparedTile]] = {}
         for done, slide in enumerate(planned):
             self.watch(SET_NAME, done, len(planned))
@@ -184,14 +192,14 @@ class MosaicEvaluation:
             findings.skipped.append(Skipped(item=SET_NAME, reason=str(error)))
             return []
 
-    def _measured(self, planned: PlannedMosaic, prepared: Sequence[PreparedTile]) -> dict[str, Any]:
+    def _measured(self, planned: PlannedMosaic, prepared: Sequence[PreparedTile]) -> CountedMosaic:
         content = f"{self.settings.seed} {self.settings.mosaic.model_dump_json()} {planned.painting}"
         names = " ".join(one.tile.name for one in prepared)
 
-        def measure() -> dict[str, Any]:
+        def measure() -> CountedMosaic:
             return count_mosaic(planned, prepared, self.settings, self.classifier.calls)
 
-        return self.cache.result(f"{SET_NAME}-{planned.name}", f"{content} {names}", measure)
+        return self.cache.result(f"{SET_NAME}-{planned.name}", f"{content} {names}", CountedMosaic, measure)
 
 
 def count_mosaic(
@@ -199,23 +207,23 @@ def count_mosaic(
     prepared: Sequence[PreparedTile],
     settings: RestainedSetSettings,
     classify: Callable[[NDArray[np.uint8]], Calls],
-) -> dict[str, Any]:
-    """Paint one slide and count it; keys as those of `cxpath.evaluation.synthetic.count_slide`."""
+) -> CountedMosaic:
+    """Paint one slide and count it."""
     counted = [
         count_tile(tile, classify(tile.rgb), settings.mosaic.match_radius_um)
         for tile in mosaic_tiles(planned, prepared, settings)
     ]
     tables, bins = zip(*counted, strict=True)
-    return {
-        "name": planned.name,
-        "arm": ARM,
-        "painting": planned.painting.value,
-        "table": np.sum(tables, axis=0).tolist(),
-        "reliability": np.round(np.sum(bins, axis=0), 4).tolist(),
-    }
+    return CountedMosaic(
+        name=planned.name,
+        arm=ARM,
+        painting=planned.painting.value,
+        table=np.sum(tables, axis=0).tolist(),
+        reliability=np.round(np.sum(bins, axis=0), 4).tolist(),
+    )
 
 
-def mosaic_figures(slides: Sequence[dict[str, Any]], settings: RestainedSetSettings) -> list[Figure]:
+def mosaic_figures(slides: Sequence[CountedMosaic], settings: RestainedSetSettings) -> list[Figure]:
     """Return the figures of the slides; none has a target."""
     counts, scores = count_rows(slides), score_rows(slides)
     origin = Origin(set_name=SET_NAME, mpp=SOURCES[0].mpp, mpp_source="file")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import signal
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data import Kind, match_points, worker_processes
-from cxpath.documents import EvaluatedReliability, Ingredient
+from cxpath.documents import CountedSynthetic, EvaluatedReliability, Ingredient
 from cxpath.evaluation.cache import ResultsCache, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier
 from cxpath.evaluation.figures import LOW_CPS, count_rows, score_rows, tables_of
@@ -35,16 +35,12 @@ from cxpath.metrics import binned, reliability_curve, score_class, tally
 
 def count_slide(
     planned: PlannedSlide, slide: EvaluatedSlide, classifier: CellClassifier, radius_um: float
-) -> tuple[dict[str, Any], list[Calls]]:
+) -> tuple[CountedSynthetic, list[Calls]]:
     """Call the cells of every field of a slide; returns its counts and the calls.
 
     Returns
     -------
-    dict
-        `table`: (6, 6) counts as `confusion.tally`; `reliability`: per bin of the stained probability the
-        number of cells, their summed probability and how many are truly positive; `kind_reliability`:
-        the same of the called kind's probability and how many are of it; `fields`: the hard negatives of
-        each; and what the slide is.
+    CountedSynthetic
     list of Calls
         One for each field.
     """
@@ -53,19 +49,20 @@ def count_slide(
         *(field_counts(field, seen, radius_um) for field, seen in zip(slide.fields, calls, strict=True)),
         strict=True,
     )
-    return {
-        "name": planned.name,
-        "arm": planned.arm.name,
-        "stratum": planned.stratum.name,
-        "mpp": round(planned.mpp, 4),
-        "jpeg_quality": slide.jpeg_quality,
-        "counterstain": round(slide.counterstain, 4),
-        "dab": round(slide.dab, 4),
-        "table": np.sum(tables, axis=0).tolist(),
-        "reliability": np.round(np.sum(stained, axis=0), 4).tolist(),
-        "kind_reliability": np.round(np.sum(kind, axis=0), 4).tolist(),
-        "fields": [field.hard_negatives for field in slide.fields],
-    }, calls
+    counted = CountedSynthetic(
+        name=planned.name,
+        arm=planned.arm.name,
+        stratum=planned.stratum.name,
+        mpp=round(planned.mpp, 4),
+        jpeg_quality=slide.jpeg_quality,
+        counterstain=round(slide.counterstain, 4),
+        dab=round(slide.dab, 4),
+        table=np.sum(tables, axis=0).tolist(),
+        reliability=np.round(np.sum(stained, axis=0), 4).tolist(),
+        kind_reliability=np.round(np.sum(kind, axis=0), 4).tolist(),
+        fields=tuple(tuple(field.hard_negatives) for field in slide.fields),
+    )
+    return counted, calls
 
 
 def field_counts(
@@ -117,11 +114,11 @@ class SyntheticEvaluation:
     workers: int
     watch: Watcher
 
-    def evaluate(self) -> list[dict[str, Any]]:
+    def evaluate(self) -> list[CountedSynthetic]:
         """Return the counts of each slide, in the order of the plan."""
         planned = plan_slides(self.settings)[: self.limit]
         content = self._content()
-        results = {slide.name: self.cache.known(slide.name, content) for slide in planned}
+        results = {slide.name: self.cache.known(slide.name, content, CountedSynthetic) for slide in planned}
         missing = [slide for slide in planned if results[slide.name] is None]
         shown = {slide.name for slide in planned[: self.settings.pictures]}
         done = len(planned) - len(missing)
@@ -140,13 +137,15 @@ class SyntheticEvaluation:
 
     def _measured(
         self, planned: PlannedSlide, synthetic: EvaluatedSlide, content: str, *, picture: bool
-    ) -> dict[str, Any]:
+    ) -> CountedSynthetic:
         result, calls = count_slide(planned, synthetic, self.classifier, self.settings.match_radius_um)
-        kept = picture and keep_picture(
+        if not picture:
+            return result
+        kept = keep_picture(
             self.cache.path(planned.name, content), synthetic.fields[0].rgb, calls[0], self.classifier.mpp,
             set_name=SET_NAME, title=planned.name,
         )  # fmt: skip
-        return result | {"picture": kept.model_dump() if kept else None}
+        return result.model_copy(update={"picture": kept})
 
     def _made(self, slides: Sequence[PlannedSlide]) -> Iterator[tuple[PlannedSlide, EvaluatedSlide]]:
         """Make slides ahead, never more than two a worker, in order."""
@@ -179,29 +178,27 @@ def _start_worker() -> None:
 # Reliability of the probabilities on synthetic slides, arm by arm.
 
 
-_COUNTED: tuple[tuple[Literal["kind", "stained"], str, str], ...] = (
-    ("stained", "reliability", "found cells called tumour or immune"),
-    ("kind", "kind_reliability", "found cells"),
+_COUNTED: tuple[tuple[Literal["kind", "stained"], str], ...] = (
+    ("stained", "found cells called tumour or immune"),
+    ("kind", "found cells"),
 )
 
 
 def slide_reliability(
-    slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings
+    slides: Sequence[CountedSynthetic], settings: SyntheticSettings
 ) -> Iterator[EvaluatedReliability]:
     """Yield the curves of each arm that was measured.
 
     Parameters
     ----------
-    slides : sequence of mapping
-        As `count_slide` returns them; kinds are left out where an earlier version measured any of them.
+    slides : sequence of CountedSynthetic
     settings : SyntheticSettings
     """
     for arm in settings.arm:
-        own = [slide for slide in slides if slide["arm"] == arm.name]
-        for of, key, words in _COUNTED:
-            bins = [np.asarray(slide[key], dtype=np.float64) for slide in own if key in slide]
-            if len(bins) < len(own):
-                continue
+        own = [slide for slide in slides if slide.arm == arm.name]
+        for of, words in _COUNTED:
+            each = [slide.reliability if of == "stained" else slide.kind_reliability for slide in own]
+            bins = [np.asarray(one, dtype=np.float64) for one in each]
             curve = reliability_curve(bins, "slides", words, settings.bootstrap)
             if curve is not None:
                 yield EvaluatedReliability(set_name=f"synthetic_{arm.name}", of=of, curve=curve)
@@ -210,25 +207,25 @@ def slide_reliability(
 # What the synthetic test set turned out to contain, against what it must contain to be a test at all.
 
 
-def composition(slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+def composition(slides: Sequence[CountedSynthetic], settings: SyntheticSettings) -> list[Ingredient]:
     """Return what the gated arms contain; with some slides only, requirements of number are missed."""
     return [
         ingredient
         for arm in settings.arm
-        if arm.gated and (own := [slide for slide in slides if slide["arm"] == arm.name])
+        if arm.gated and (own := [slide for slide in slides if slide.arm == arm.name])
         for ingredient in _of_arm(arm, own, settings)
     ]
 
 
-def hard_negative_shares(slides: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def hard_negative_shares(slides: Sequence[CountedSynthetic]) -> dict[str, float]:
     """Return the share of fields that contain each hard negative, rarest first."""
-    fields = [hard_negatives for slide in slides for hard_negatives in slide["fields"]]
+    fields = [hard_negatives for slide in slides for hard_negatives in slide.fields]
     counts = Counter(hard_negative for hard_negatives in fields for hard_negative in hard_negatives)
     shares = {hard_negative: counts[hard_negative] / max(1, len(fields)) for hard_negative in HARD_NEGATIVES}
     return dict(sorted(shares.items(), key=lambda item: item[1]))
 
 
-def _of_arm(arm: Arm, slides: Sequence[Mapping[str, Any]], settings: SyntheticSettings) -> list[Ingredient]:
+def _of_arm(arm: Arm, slides: Sequence[CountedSynthetic], settings: SyntheticSettings) -> list[Ingredient]:
     truth, targets = score_rows(slides)[:, 0], settings.targets
     tumour = tables_of(count_rows(slides))[:, :2].sum(axis=(1, 2))
     shares = hard_negative_shares(slides)

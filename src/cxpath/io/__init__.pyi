@@ -1,6 +1,8 @@
 from .atomic import (
+    append_durably as append_durably,
     atomic_write as atomic_write,
     claimed as claimed,
+    claimed_in_time as claimed_in_time,
     clear_leftovers as clear_leftovers,
     folder_for as folder_for,
     is_gzipped as is_gzipped,
@@ -16,6 +18,7 @@ from .cell_classes import (
     to_cell_table as to_cell_table,
 )
 from .cells import (
+    CLASS_NAMES as CLASS_NAMES,
     CellsGeojsonWriter as CellsGeojsonWriter,
     CellsWriter as CellsWriter,
     read_cells as read_cells,
@@ -24,9 +27,18 @@ from .cells import (
     write_table as write_table,
 )
 from .dicom import (
+    ARTIFICIAL_INTELLIGENCE as ARTIFICIAL_INTELLIGENCE,
+    IMMUNOHISTOCHEMISTRY as IMMUNOHISTOCHEMISTRY,
+    MANUFACTURER as MANUFACTURER,
+    NO_UNITS as NO_UNITS,
+    PER_CENT as PER_CENT,
     Maker as Maker,
+    add_coding_scheme as add_coding_scheme,
+    derived_uid as derived_uid,
     image_of_digest as image_of_digest,
     image_of_series as image_of_series,
+    new_uid as new_uid,
+    own_code as own_code,
     read_annotations as read_annotations,
     write_annotations as write_annotations,
 )
@@ -49,28 +61,15 @@ from .geojson import (
     plain as plain,
     refuse_repeats as refuse_repeats,
     shape_of as shape_of,
+    to_qupath_frame as to_qupath_frame,
 )
 from .reads import (
     TIDY_COLUMNS as TIDY_COLUMNS,
     read_reads as read_reads,
     refuse_lookalikes as refuse_lookalikes,
 )
-from .regions import (
-    RegionClasses as RegionClasses,
-    read_regions as read_regions,
-)
-from .scverse import (
-    read_h5ad as read_h5ad,
-    write_h5ad as write_h5ad,
-)
-from .tables import (
-    plain_rows as plain_rows,
-    write_rows as write_rows,
-)
-from .variants import (
-    read_bed as read_bed,
-    read_maf as read_maf,
-)
-from .vcf import (
-    read_vcf as read_vcf,
-)
+from .regions import RegionClasses as RegionClasses, read_regions as read_regions
+from .scverse import read_h5ad as read_h5ad, write_h5ad as write_h5ad
+from .tables import plain_rows as plain_rows, write_rows as write_rows
+from .variants import read_bed as read_bed, read_maf as read_maf
+from .vcf import read_vcf as read_vcf

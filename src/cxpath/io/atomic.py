@@ -204,7 +204,7 @@ def claimed(folder: Path) -> Iterator[bool]:
 
 @contextmanager
 def claimed_in_time(folder: Path, seconds: float = 10.0) -> Iterator[bool]:
-    """Hold a folder as `claimed` does, after waiting for whoever holds it; False where that took too long.
+    """Hold a folder as `claimed` does, after waiting for whoever contains it; False where that took too long.
 
     Where the system cannot lock, nobody is waited for.
     """

@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data.cells import SCHEMA
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame

@@ -21,9 +21,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
-from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind
-from cxpath.data.extras import import_extra
-from cxpath.data.frames import staining_codes
+from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, import_extra, staining_codes
+from cxpath.data.cells import SCHEMA
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.cells import COLOURS
@@ -71,7 +70,7 @@ _MEASUREMENTS: dict[str, tuple[Code, Code]] = {
 }
 _ROW = own_code("row", "Number of the cell in the table")
 _MOST_CELLS = 1 << 24
-"""Whole numbers that a 32-bit measurement holds exactly."""
+"""Whole numbers that a 32-bit measurement can state exactly."""
 
 _STAINING = ("unknown", "negative", "positive")
 _VL_WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
@@ -323,7 +322,8 @@ def read_annotations(path: Path) -> CellTable:
     Raises
     ------
     MissingFileError, CellsFileError
-        When there is no such file; when it is damaged, or holds no annotations or those of another program.
+        When there is no such file; when it is damaged, or contains no annotations or those of another
+        program.
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file", "check the path")

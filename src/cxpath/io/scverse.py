@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxpath.data.cells import CellTable
-from cxpath.data.extras import import_extra
-from cxpath.data.frames import EXTRA, from_anndata, to_anndata
+from cxpath.data import CellTable, from_anndata, import_extra, to_anndata
+from cxpath.data.frames import EXTRA
 from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.io.atomic import atomic_write
 

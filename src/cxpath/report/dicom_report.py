@@ -28,11 +28,9 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.reviewed import Signature
-from cxpath.documents.score import ScoreDocument
-from cxpath.io.dicom import (
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import Estimate, ScoreDocument, Signature
+from cxpath.io import (
     ARTIFICIAL_INTELLIGENCE,
     IMMUNOHISTOCHEMISTRY,
     MANUFACTURER,
@@ -43,10 +41,9 @@ from cxpath.io.dicom import (
     derived_uid,
     new_uid,
     own_code,
-    save,
 )
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.settings import Decision
+from cxpath.io.dicom import save
+from cxpath.scores import OTHER_SCORES, Decision
 from cxpath.version import __version__
 
 _PERSON, _DEVICE = Code("121006", "DCM", "Person"), Code("121007", "DCM", "Device")

@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from cxpath.documents.estimate import CutoffEntry, Estimate
+from cxpath.documents import CutoffEntry, Estimate
 from cxpath.errors import OutputError
 from cxpath.io import atomic_write
 from cxpath.scores import Decision, printed_form, printed_interval, two_decimals

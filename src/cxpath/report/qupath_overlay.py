@@ -21,8 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cxpath.documents import FieldEntry, RunFolder
 from cxpath.errors import DocumentError
-from cxpath.io import atomic_write
-from cxpath.io.geojson import to_qupath_frame
+from cxpath.io import atomic_write, to_qupath_frame
 
 OVERLAY_NAME = "overlay.geojson.gz"
 OVERLAY_SCHEMA = "cxpath/qupath-overlay/1"

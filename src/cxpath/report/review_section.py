@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.reviewed import AuditedScore, ReviewState, ScoreBasis
-from cxpath.documents.score import ScoreDocument
+from cxpath.documents import AuditedScore, Estimate, ReviewState, ScoreBasis, ScoreDocument
 from cxpath.report.html import MISSING, arithmetic, interval, whole
 
 Section = Mapping[str, object]

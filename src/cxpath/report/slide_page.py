@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.reasons import ReasonCode
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.fields import FieldEntry
-from cxpath.documents.folder import RunFolder, read_run_folder
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import (
+from cxpath.data import ReasonCode
+from cxpath.documents import (
     Adequacy,
     Bucket,
     Counts,
+    Estimate,
+    FieldEntry,
     Hottest,
     LaboratoryScale,
     OtherChoice,
+    RunDocument,
+    RunFolder,
     ScoreDocument,
+    read_run_folder,
 )
 from cxpath.io import atomic_write
 from cxpath.report.cell_pictures import INFLUENCE
@@ -43,8 +44,7 @@ from cxpath.report.html import (
     whole,
 )
 from cxpath.report.review_section import moment, reviewed_section
-from cxpath.scores.other_scores import OTHER_SCORES
-from cxpath.scores.settings import ScoringSettings
+from cxpath.scores import OTHER_SCORES, ScoringSettings
 
 # What to do about a slide that is not evaluable, by the code of its reason.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from cxpath.documents.study import ChecklistEntry
+from cxpath.documents import ChecklistEntry
 
 Facts = Mapping[str, str]
 """What a study knows of itself, by name; see `study_facts` in `app/study_facts`."""

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cxpath.documents.agreement import StatisticEntry
-from cxpath.documents.study import ArmsTestEntry, StudyReportDocument
-from cxpath.io.atomic import atomic_write, folder_for
+from cxpath.documents import ArmsTestEntry, StatisticEntry, StudyReportDocument
+from cxpath.io import atomic_write, folder_for
 from cxpath.report.agreement_figures import BLUE, GREY, INK, ORANGE, drawing, save
 from cxpath.report.agreement_page import Table, minus, p_value, write_tables
 from cxpath.report.html import render_page

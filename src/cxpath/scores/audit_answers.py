@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.scores.audit_draw import AuditDraw
 from cxpath.scores.audit_frame import (
     ASKED,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from cxpath.data.cells import Kind
+from cxpath.data import Kind
 from cxpath.scores.audit_frame import (
     ASKED,
     Array,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from cxpath.data.cells import CellTable, Kind
+from cxpath.data import CellTable, Kind
 from cxpath.errors import CxpathError
 from cxpath.scores.counts import countable_kind, counted_positive
 from cxpath.scores.settings import ScoringSettings, threshold_of, with_threshold_of

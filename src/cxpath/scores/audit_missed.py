@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cxpath.data.cells import CellTable
+from cxpath.data import CellTable
 from cxpath.scores.audit_frame import IN_DENOMINATOR, IN_NUMERATOR, AuditFrame
 from cxpath.scores.counts import places_on_lattice
 
@@ -42,7 +42,7 @@ class MissedSquare:
 
 
 def draw_squares(cells: CellTable, number: int, seed: int) -> tuple[MissedSquare, ...]:
-    """Draw squares of `SQUARE_UM` at random among those that hold a found cell."""
+    """Draw squares of `SQUARE_UM` at random among those that contain a found cell."""
     if number <= 0:
         return ()
     side_px = SQUARE_UM / cells.facts.mpp

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from cxpath.data.settings import Settings
-from cxpath.data.slide_info import ColourProfile
+from cxpath.data import ColourProfile, Settings
 from cxpath.slide.privacy import allowed_words
 
 TAG = 34675

@@ -13,7 +13,8 @@ from cxpath.slide.errors import shown_as
 from cxpath.slide.openslide import open_with_openslide
 from cxpath.slide.picture import open_picture, picture_kind
 from cxpath.slide.slide import Slide
-from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff, tiff_damage, unspecified_samples
+from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
+from cxpath.slide.tiff_directories import tiff_damage, unspecified_samples
 
 SLIDE_SUFFIXES = frozenset(
     {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}

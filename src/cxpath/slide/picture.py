@@ -16,9 +16,10 @@ from PIL import ImageFile, JpegImagePlugin, PngImagePlugin
 
 from cxpath.errors import CxpathError, UnreadableSlideError
 from cxpath.slide.errors import one_line, shown_as
+from cxpath.slide.levels import Level
 from cxpath.slide.resample import on_white
 from cxpath.slide.resolution import resolve
-from cxpath.slide.slide import Level, Slide, SlideFacts
+from cxpath.slide.slide import Slide, SlideFacts
 
 MOST_PICTURE_PX = 400_000_000
 """20,000 px a side, 1.2 GB: what one may hold in memory without asking."""

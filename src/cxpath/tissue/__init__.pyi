@@ -1,10 +1,8 @@
-from .controls import (
-    ControlSettings as ControlSettings,
-)
-from .settings import (
-    TissueSettings as TissueSettings,
-)
+from .controls import ControlSettings as ControlSettings
+from .settings import TissueSettings as TissueSettings
 from .tissue import (
     Tissue as Tissue,
     find_tissue as find_tissue,
+    read_overview as read_overview,
+    tissue_mask as tissue_mask,
 )

@@ -20,6 +20,7 @@ from cxpath.network import (
     EMBEDDING_NAME,
     LATTICE_STRIDE_PX,
     OUTPUT_STRIDE_PX,
+    PAGE_NAME,
     WEIGHTS_NAME,
     CardCalibration,
     CellEmbedding,
@@ -32,7 +33,7 @@ from cxpath.network import (
     card_text,
     receptive_field,
 )
-from cxpath.network.card_page import PAGE_NAME, card_page
+from cxpath.network.card_page import card_page
 from cxpath.training.settings import TrainingSettings
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cxpath.review.live_score import COUNTED, TUMOUR
 from cxpath.slide.slide import Slide
-from cxpath.tissue.mask import tissue_mask
+from cxpath.tissue import tissue_mask
 from cxpath.tissue.settings import TissueSettings
 from cxpath.tissue.tissue import read_overview
 from cxpath.viewer.session import ReviewSession
