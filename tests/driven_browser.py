@@ -115,6 +115,7 @@ class Chromium:
         self.tabs[session] = tab
         for domain in ("Page", "Runtime", "Network", "Log"):
             tab.send(f"{domain}.enable")
+        tab.send("Emulation.setFocusEmulationEnabled", enabled=True)  # tabs behind others are alive, too
         tab.resize(width, height)
         return tab
 

@@ -78,7 +78,7 @@ def ratings(seed: int, readers: int, cases: int, shift: float = 0.0) -> NDArray[
     arm_case = rng.normal(0, 0.5, (2, 1, cases))
     reader = rng.normal(0, 0.3, (1, readers, 1)) * truth
     arm = np.array([0.0, shift])[:, None, None] * truth
-    return case + arm_case + reader + arm + rng.normal(0, 0.7, (2, readers, cases))
+    return np.asarray(case + arm_case + reader + arm + rng.normal(0, 0.7, (2, readers, cases)))
 
 
 @settings(max_examples=25, deadline=None)

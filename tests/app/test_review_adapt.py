@@ -5,7 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -115,7 +115,7 @@ def test_a_profile_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"cells": Path("cells.csv")}, {"marker": "her2"}, {"mode": "adaptive"}])
-def test_a_profile_goes_with_the_networks_own_calls_only(tmp_path: Path, changes: dict[str, object]) -> None:
+def test_a_profile_goes_with_the_networks_own_calls_only(tmp_path: Path, changes: dict[str, Any]) -> None:
     request = replace(ScoreRequest(Path("slide.svs"), profile=_profile(tmp_path)), **changes)
     with pytest.raises(ConfigurationError, match="--profile adapts"):
         request.check()

@@ -227,6 +227,25 @@ def test_a_cohort_brings_a_late_review_up_to_date_and_leaves_the_others(
     publish_late_review(tmp_path)
 
 
+def test_answers_that_give_no_score_leave_the_networks_and_break_nothing(
+    case: tuple[Path, Path, KnownSlide],
+) -> None:
+    results, _, _ = case
+    review, audit = drawn_audit(results)
+    found = review.verified()
+    assert found is not None
+    unsure = [AuditAnswer(row, CellAnswer.CANNOT_TELL) for row in audit.draw.rows]
+    review.append([answer_decision(one, found.state, READER) for one in unsure])
+    outcome = publish_review(results)
+    assert outcome is not None
+    assert outcome.audited is None
+    score = _score(results)
+    assert score.audited is None
+    assert score.deciding.basis is ScoreBasis.NETWORK
+    assert score.review is not None
+    assert score.review.answers == 60
+
+
 def test_scoring_again_never_loses_a_review(case: tuple[Path, Path, KnownSlide]) -> None:
     results, answers, _ = case
     score_audit(results, answers, READER)

@@ -50,7 +50,7 @@ def test_a_review_from_the_sheet_to_the_signature(
     assert "undone   event 5" in undone.stdout
     later = cxpath("review", "verify", results).stdout
     assert f"audit by {READER}: 59 answered, 1 open" in later
-    assert "no signature holds" in later
+    assert "no valid signature" in later
     assert (
         "undone already" in cxpath("review", "undo", results, "--event", "5", "--reviewer", READER).only_line
     )

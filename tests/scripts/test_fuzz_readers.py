@@ -105,7 +105,7 @@ def test_each_fault_is_seen_and_the_next_input_is_read(
     read: Callable[[Path], object], outcome: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever ends the worker, another one takes over."""
-    monkeypatch.setattr(fuzz_readers, "_PATIENCE_S", 20)
+    monkeypatch.setattr(fuzz_readers, "_PATIENCE_S", 20 if read is _sleeps else 600)
     reader = FuzzedReader(read, Form.TEXT, "a.txt", (b"text",))
     whole, path = tmp_path / "whole.txt", tmp_path / "a.txt"
     whole.write_bytes(b"text")

@@ -115,7 +115,7 @@ def test_fast_tiles_and_the_library_get_the_same_colours(tmp_path: Path) -> None
 
 
 def test_stored_tiles_are_not_handed_on_where_a_profile_changes_them(tmp_path: Path) -> None:
-    how = {"compression": "jpeg", "tile": (256, 256), "iccprofile": icc_profile()}
+    how: dict[str, Any] = {"compression": "jpeg", "tile": (256, 256), "iccprofile": icc_profile()}
     path = write_tiff(tmp_path / "a.tif", [speckle(512, 512) // 4 + 150], **how)
     with open_slide(path) as slide, open_slide(path, icc=Icc.IGNORE) as as_stored:
         assert slide.stored_tile(0, 0, 0) is None

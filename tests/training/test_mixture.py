@@ -196,7 +196,7 @@ def test_drawn_and_annotated_crops_weigh_as_the_share_says() -> None:
     assert together.centre.shape == (3, 16, 16)
     rng = torch.Generator().manual_seed(3)
     output = NetworkOutput(*(torch.randn(3, n, 16, 16, generator=rng) for n in (1, 2, 10, 2, 5)))
-    mixed = mixed_losses(output, together, EVEN, drawn=2, share=0.25)
+    mixed = mixed_losses(output, together, EVEN, synthetic=2, share=0.25)
     first = all_losses(NetworkOutput(*(part[:2] for part in output)), drawn, EVEN)
     second = all_losses(NetworkOutput(*(part[2:] for part in output)), annotated, EVEN)
     for whole, a, b in zip(mixed, first, second, strict=True):

@@ -85,7 +85,7 @@ def _is_whole(tab: Tab, selector: str, width: int, height: int) -> bool:
         " return [b.left, b.top, b.right, b.bottom] })()"
     )
     left, top, right, bottom = box
-    return 0 <= left < right <= width + 0.5 and 0 <= top < bottom <= height + 0.5
+    return bool(0 <= left < right <= width + 0.5 and 0 <= top < bottom <= height + 0.5)
 
 
 def test_controls_can_be_reached_and_read_without_a_mouse(review: ServedReview, driven: Chromium) -> None:

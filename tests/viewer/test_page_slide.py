@@ -219,10 +219,12 @@ def test_two_tabs_see_each_others_decisions(tab: Tab, review: ServedReview, driv
     other = driven.open_tab()
     other.goto(f"http://{urlsplit(tab.requests[0]).netloc}/#slide")
     other.wait_for(f"{PAGE}.then(p => p.ready)")
+    tab.send("Page.bringToFront")
     cell = _shown(tab, "r.cells.kind[id] === 0")[0]
     tab.click(*_place(tab, cell))
     tab.press("2")
-    saved(tab)
+    assert saved(tab)["edited"]["changed"] == 1
+    other.send("Page.bringToFront")
     other.evaluate(f"{REVIEW}.then(r => r.lookForChanges())")
     other.wait_for(f"{REVIEW}.then(r => r.cells.kind[{cell}] === 1)")
     assert saved(other)["edited"]["changed"] == 1

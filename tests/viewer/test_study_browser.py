@@ -103,7 +103,7 @@ def test_two_readers_at_once_killed_and_resumed(site: Process, tmp_path: Path) -
         site.start()
         second.wait_for("location.pathname === '/enter'")  # sessions ended with the server
         assert len(site.read_again().record("r2").state.submitted) == 1
-        second.click_on("#token")
+        second.wait_for("document.activeElement?.id === 'token'")  # the page's script is there
         second.write(two)
         second.press("Enter")
         second.wait_for("location.pathname === '/' && document.querySelector('#start')?.hidden === false")

@@ -176,6 +176,7 @@ def test_a_late_draft_does_no_harm(site: Served) -> None:
     page = site.entered("r1")
     position = page.show()["position"]
     page.submit(position, 3.0)
+    page.post("/api/draft", {"position": position, "given": {"score": 9.0}})
     page.show()
     page.post("/api/draft", {"position": position, "given": {"score": 9.0}})
     assert page.show()["given"] == {}

@@ -190,7 +190,8 @@ class TwoWayDraws:
         parts = float(by_cases), float(by_readers)
         if not sum(parts) > 0:
             return float(min(own))
-        return sum(parts) ** 2 / sum(part**2 / degrees for part, degrees in zip(parts, own, strict=True))
+        spread = sum(part**2 / degrees for part, degrees in zip(parts, own, strict=True))
+        return float(sum(parts) ** 2 / spread)
 
 
 def draw_both_ways(cluster: Codes, readers: int, settings: AgreementSettings) -> TwoWayDraws:

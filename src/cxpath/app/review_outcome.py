@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ from cxpath.report.slide_page import build_report
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Verified
 from cxpath.review.state import ReviewState as State, replay
+from cxpath.scores.audit import AuditError
+
+_log = logging.getLogger(__name__)
 
 ADAPTED = "adapted.json"
 EDITED_CELLS = "edited_cells.parquet"
@@ -161,13 +165,23 @@ def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -
     if actor is None:
         audited = None
     elif audited is None or audited.reviewer != actor:
-        audited = audited_entry(review, found, actor)
-        audited.write(review.path / AUDIT)
+        audited = _audited_anew(review, found, actor)
     if edited is None and found.state.changes_score():
         edited, _, cells = edited_entry(review, found, warnings)
         write_cells(cells, review.path / EDITED_CELLS)
         edited.write(review.path / EDITED)
     return ReviewOutcome(audited, edited, kept.signature, kept.adapted)
+
+
+def _audited_anew(review: ReviewFolder, found: Verified, actor: str) -> AuditedEntry | None:
+    """Make and write the audited score; None where the answers give none, as when most are "cannot tell"."""
+    try:
+        audited = audited_entry(review, found, actor)
+    except AuditError as error:
+        _log.warning("%s: no audited score: %s", review.scored.path, error)
+        return None
+    audited.write(review.path / AUDIT)
+    return audited
 
 
 def _entries(found: Verified, outcome: ReviewOutcome) -> dict[str, AuditedScore | ReviewState | None]:

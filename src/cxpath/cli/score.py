@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -126,6 +127,8 @@ def demo(
         return
     print_result(out, as_json=False)
     print(f"truth    CPS {truth.cps:.2f}, {truth.tumour_cells} tumour cells (synthetic, seed {seed})")
+    opened = f"cxpath review open {shlex.quote(str(out))} --slide {shlex.quote(str(made.path))}"
+    print(f"review   {opened}  (needs pip install 'cxpath[review]')")
 
 
 # `cxpath doctor`: says whether everything is there and works.

@@ -210,9 +210,8 @@ def _gain_figure(gains: Sequence[StatisticEntry], folder: Path) -> Path:
             low, high = one.interval or (None, None)
             if low is not None and high is not None:
                 axes.hlines(place, low, high, color=colour, linewidth=1.8 if whole else 1.1)
-            axes.plot(
-                [one.estimate], [place], "D" if whole else "s", color=colour, markersize=5 if whole else 4
-            )
+            shown = float("nan") if one.estimate is None else one.estimate
+            axes.plot([shown], [place], "D" if whole else "s", color=colour, markersize=5 if whole else 4)
         names = [f"{one.reader or 'all readers'}  {one.cutoff}" for one in reversed(rows)]
         axes.set_yticks(range(len(rows)), names)
         axes.axvline(0, color=GREY, linewidth=0.8, linestyle="--")

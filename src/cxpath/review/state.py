@@ -334,8 +334,9 @@ def edits_decision(
 
 def _by_value(values: Mapping[int, Mapping[str, Any]]) -> list[list[Any]]:
     groups: dict[tuple[Any, ...], list[Any]] = {}
-    for row, value in sorted(values.items()):
-        groups.setdefault(tuple(sorted(value.items())), [dict(value), []])[1].append(row)
+    for row in sorted(values):
+        value = values[row]
+        groups.setdefault(tuple(value.items()), [dict(value), []])[1].append(row)
     return sorted(groups.values(), key=lambda group: int(group[1][0]))
 
 

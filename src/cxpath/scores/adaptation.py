@@ -135,7 +135,7 @@ def fit_adaptation(
 def tumour_log_odds(probabilities: Array) -> Array:
     """Return the log-odds of tumour against all else, (N,), from the probabilities of classes, (N, 3)."""
     share = np.clip(probabilities[:, Kind.TUMOUR], 1e-12, 1.0 - 1e-12)
-    return np.clip(special.logit(share), -_MOST_LOG_ODDS, _MOST_LOG_ODDS)
+    return np.asarray(np.clip(special.logit(share), -_MOST_LOG_ODDS, _MOST_LOG_ODDS))
 
 
 def _fitted(log_odds: Array, yes: NDArray[np.bool_], seed: int) -> tuple[LogOddsMap, Gain | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cxpath.app.review_slide import CXPATH
-from cxpath.data.cells import Kind
+from cxpath.data.cells import CellTable
 from cxpath.review.cells import CLASS_NAMES, CONFIRMED, REMOVED, region_outline
 from cxpath.review.events import Action, Decision
 from cxpath.review.state import (
@@ -24,7 +24,7 @@ from cxpath.review.state import (
     undo_of,
 )
 from cxpath.scores.audit import AuditAnswer, AuditQuestion, CellAnswer, draw_audit, draw_squares
-from cxpath.scores.counts import NEVER_COUNTED
+from cxpath.scores.counts import countable_kind
 from cxpath.viewer.messages import (
     AddBody,
     AnswerBody,
@@ -111,8 +111,9 @@ def edit(session: ReviewSession, reviewer: str, body: EditBody) -> list[Decision
     if body.stained is not None and body.toggle_stained:
         raise RefusedError("bad_request", "the edit both states the staining and toggles it")
     rows = _rows_of(session, body.ids)
-    old = {row: value_of(session, row) for row in rows}
-    new = {row: _confirmed(session, row, _edited(value, body)) for row, value in old.items()}
+    old = _values_of(session, rows)
+    called = _called(session.network, [row for row in rows if row < len(session.network)], session.threshold)
+    new = {row: _confirmed(called.get(row), _edited(value, body)) for row, value in old.items()}
     held = session.state.edits
     changed = [row for row in rows if held.get(row) != new[row]]
     if not changed:
@@ -135,18 +136,27 @@ def _rows_of(session: ReviewSession, ids: list[int]) -> list[int]:
     return [int(row) for row in rows]
 
 
-def value_of(session: ReviewSession, row: int) -> dict[str, Any]:
-    """Return the call of a cell as it holds, as an edit states it."""
-    held = session.state.edits.get(row)
-    if held is not None:
-        return dict(held)
-    table = session.cells.table
-    if row >= session.cells.network_cells:
-        return {"removed": True}
-    stained = bool(table.stained[row] >= session.threshold)
-    uncounted = table.region[row] in NEVER_COUNTED
-    kind = Kind.OTHER if uncounted else Kind(int(table.kind[row]))
-    return {"class": CLASS_NAMES[kind], "stained": stained}
+Call = dict[str, Any]
+
+
+def _values_of(session: ReviewSession, rows: list[int]) -> dict[int, Call]:
+    """Return the calls of cells as they hold, as an edit states them."""
+    held, known = session.state.edits, session.cells.network_cells
+    called = _called(session.cells.table, rows, session.threshold)
+    return {
+        row: dict(held[row]) if row in held else called[row] if row < known else {"removed": True}
+        for row in rows
+    }
+
+
+def _called(cells: CellTable, rows: list[int], threshold: float) -> dict[int, Call]:
+    """Return what cells count as: in necrosis and benign epithelium that is no tumour or immune cell."""
+    chosen = cells.take(np.array(rows, dtype=np.int64))
+    calls = zip(countable_kind(chosen).tolist(), (chosen.stained >= threshold).tolist(), strict=True)
+    return {
+        row: {"class": CLASS_NAMES[kind], "stained": stained}
+        for row, (kind, stained) in zip(rows, calls, strict=True)
+    }
 
 
 def _edited(value: Mapping[str, Any], body: EditBody) -> dict[str, Any]:
@@ -160,14 +170,8 @@ def _edited(value: Mapping[str, Any], body: EditBody) -> dict[str, Any]:
     return {"class": stated, "stained": stained != body.toggle_stained} | place
 
 
-def _confirmed(session: ReviewSession, row: int, value: dict[str, Any]) -> dict[str, Any]:
+def _confirmed(called: Call | None, value: Call) -> Call:
     """Return the value, marked where it says what the network says: then a person has confirmed it."""
-    network = session.network
-    if row >= len(network) or "class" not in value:
-        return value
-    uncounted = network.region[row] in NEVER_COUNTED
-    kind = Kind.OTHER if uncounted else Kind(int(network.kind[row]))
-    called = {"class": CLASS_NAMES[kind], "stained": bool(network.stained[row] >= session.threshold)}
     return value | {CONFIRMED: True} if value == called else value
 
 

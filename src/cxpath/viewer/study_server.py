@@ -249,7 +249,7 @@ class StudyServer:
         entered = Entered(body.position, body.given, body.shown_ms or 0)
 
         def make(state: ReaderState) -> Decision | None:
-            if state.draft is not None and body.position in state.submitted:
+            if body.position in state.submitted:
                 return None  # sent before the answer, and overtaken by it
             return keep_draft(state, design, session.reader, session.name, entered, now)
 

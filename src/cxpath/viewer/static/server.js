@@ -30,15 +30,16 @@ export function useSession(session) {
   csrf = session.csrf;
 }
 
-async function answered(path, options) {
-  let response;
+/** Fetch and take the body; a connection can be lost before the one as well as before the other. */
+async function answered(path, options, take = (response) => response.json()) {
   try {
-    response = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+    const response = await fetch(path, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (response.ok) return await take(response);
+    throw new ServerError(response.status, await errorOf(response));
   } catch (error) {
-    throw new ConnectionLost(`no connection to the server (${error.name})`);
+    if (error instanceof ServerError) throw error;
+    throw new ConnectionLost(`No connection to the server (${error.name}) – it is tried again`);
   }
-  if (response.ok || response.status === 304) return response;
-  throw new ServerError(response.status, await errorOf(response));
 }
 
 async function errorOf(response) {
@@ -50,13 +51,13 @@ async function errorOf(response) {
 }
 
 /** Return a JSON document of the server. */
-export async function read(path) {
-  return (await answered(path, { headers: { Accept: "application/json" } })).json();
+export function read(path) {
+  return answered(path, { headers: { Accept: "application/json" } });
 }
 
 /** Return bytes of the server. */
-export async function readBytes(path) {
-  return (await answered(path, {})).arrayBuffer();
+export function readBytes(path) {
+  return answered(path, {}, (response) => response.arrayBuffer());
 }
 
 /** Return a name that no other decision has; `crypto.randomUUID` is missing where a proxy speaks plain HTTP. */
@@ -66,9 +67,9 @@ function newName() {
 }
 
 /** Post a JSON body and return the answer's document; `name` is the same when the same request is sent again. */
-export async function post(path, body, name = newName()) {
+export function post(path, body, name = newName()) {
   const headers = { "Content-Type": "application/json", "X-CXPath-CSRF": csrf, "X-CXPath-Request": name };
-  return (await answered(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  return answered(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 /**
