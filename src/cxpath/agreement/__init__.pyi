@@ -31,8 +31,15 @@ from .cells import (
     detection as detection,
     same_class as same_class,
 )
-from .comparison import Indeterminate as Indeterminate, Scored as Scored, level_names as level_names
-from .continuous import Scale as Scale, lins_concordance as lins_concordance
+from .comparison import (
+    Indeterminate as Indeterminate,
+    Scored as Scored,
+    level_names as level_names,
+)
+from .continuous import (
+    Scale as Scale,
+    lins_concordance as lins_concordance,
+)
 from .mrmc import (
     Components as Components,
     MrmcTest as MrmcTest,
@@ -40,12 +47,25 @@ from .mrmc import (
     cases_for_power as cases_for_power,
     power_of as power_of,
 )
-from .onest import OnestCurve as OnestCurve
-from .planning import Plan as Plan, Planned as Planned, plan_study as plan_study
+from .onest import (
+    OnestCurve as OnestCurve,
+)
+from .planning import (
+    Plan as Plan,
+    Planned as Planned,
+    plan_study as plan_study,
+)
 from .readers import (
     PairwiseMeasure as PairwiseMeasure,
     onest_curves as onest_curves,
     pairwise_matrix as pairwise_matrix,
 )
-from .reads import ReadMatrix as ReadMatrix, read_matrix as read_matrix
-from .study import AgreementStudy as AgreementStudy, Roles as Roles, study_reads as study_reads
+from .reads import (
+    ReadMatrix as ReadMatrix,
+    read_matrix as read_matrix,
+)
+from .study import (
+    AgreementStudy as AgreementStudy,
+    Roles as Roles,
+    study_reads as study_reads,
+)

@@ -21,12 +21,32 @@ from .calibrate import (
     with_interval as with_interval,
     write_configuration as write_configuration,
 )
-from .cases import case_document as case_document, field_csv as field_csv, field_table as field_table
-from .configuration import Configuration as Configuration, load_configuration as load_configuration
-from .demo import examine as examine, make_demo_slide as make_demo_slide, score_demo_slide as score_demo_slide
-from .export import ExportFormat as ExportFormat, export_results as export_results
-from .fine_tune import Comparison as Comparison, FineTuned as FineTuned, FineTuneRequest as FineTuneRequest
-from .request import ScoreRequest as ScoreRequest
+from .cases import (
+    case_document as case_document,
+    field_csv as field_csv,
+    field_table as field_table,
+)
+from .configuration import (
+    Configuration as Configuration,
+    load_configuration as load_configuration,
+)
+from .demo import (
+    examine as examine,
+    make_demo_slide as make_demo_slide,
+    score_demo_slide as score_demo_slide,
+)
+from .export import (
+    ExportFormat as ExportFormat,
+    export_results as export_results,
+)
+from .fine_tune import (
+    Comparison as Comparison,
+    FineTuned as FineTuned,
+    FineTuneRequest as FineTuneRequest,
+)
+from .request import (
+    ScoreRequest as ScoreRequest,
+)
 from .review import (
     ReviewRequest as ReviewRequest,
     explain_criterion as explain_criterion,
@@ -34,8 +54,16 @@ from .review import (
     review_profile as review_profile,
     review_therapy as review_therapy,
 )
-from .review_export import export_answers as export_answers
-from .review_outcome import publish_any_review as publish_any_review
+from .review_adapt import (
+    adapt_review as adapt_review,
+)
+from .review_export import (
+    export_answers as export_answers,
+)
+from .review_outcome import (
+    publish_any_review as publish_any_review,
+    publish_late_review as publish_late_review,
+)
 from .review_slide import (
     CXPATH as CXPATH,
     RECORD as RECORD,
@@ -50,7 +78,9 @@ from .review_slide import (
     verify_review as verify_review,
     write_audit as write_audit,
 )
-from .slide_look import looking_at_slide as looking_at_slide
+from .slide_look import (
+    looking_at_slide as looking_at_slide,
+)
 from .study import (
     READERS as READERS,
     TOKENS as TOKENS,
@@ -62,13 +92,27 @@ from .study import (
     require_slides as require_slides,
     study_status as study_status,
 )
-from .study_init import DesignKind as DesignKind, StudyRequest as StudyRequest, init_study as init_study
+from .study_init import (
+    DesignKind as DesignKind,
+    StudyRequest as StudyRequest,
+    init_study as init_study,
+)
 from .study_plan import (
     DEFAULT_FIGURE as DEFAULT_FIGURE,
     pilot_components as pilot_components,
     plan_readers as plan_readers,
     stated_components as stated_components,
 )
-from .study_report import ReportRequest as ReportRequest, report_study as report_study
-from .tmb import TmbRequest as TmbRequest, tmb_document as tmb_document, write_tmb as write_tmb
-from .train_model import make_model as make_model, pack_work as pack_work
+from .study_report import (
+    ReportRequest as ReportRequest,
+    report_study as report_study,
+)
+from .tmb import (
+    TmbRequest as TmbRequest,
+    tmb_document as tmb_document,
+    write_tmb as write_tmb,
+)
+from .train_model import (
+    make_model as make_model,
+    pack_work as pack_work,
+)

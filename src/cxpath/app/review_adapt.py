@@ -10,15 +10,11 @@ from pathlib import Path
 from cxpath.app.review_folder import ReviewFolder, open_review, printed_name
 from cxpath.app.review_outcome import ADAPTED, publish_review
 from cxpath.app.review_scores import cutoffs_of
-from cxpath.documents.adaptation import AdaptedEntry, LaboratoryProfile, ProfileSource
-from cxpath.documents.estimate import Estimate
+from cxpath.documents import AdaptedEntry, Estimate, LaboratoryProfile, ProfileSource
 from cxpath.errors import ConfigurationError
-from cxpath.review.events import ReviewError
-from cxpath.review.sign import Verified
-from cxpath.scores.adaptation import Adaptation, adapted_cells, fit_adaptation
+from cxpath.review import ReviewError, Verified
+from cxpath.scores import Adaptation, adapted_cells, fit_adaptation, score_cells, threshold_of
 from cxpath.scores.audit import audit_frame
-from cxpath.scores.score import score_cells
-from cxpath.scores.settings import threshold_of
 from cxpath.version import __version__
 
 SUFFIX = ".profile.json"

@@ -10,14 +10,7 @@ from pathlib import Path
 
 from cxpath.io import read_content
 from cxpath.report import CellCrop, SquareCrop
-from cxpath.review.events import (
-    Event,
-    ReviewError,
-)
-from cxpath.review.state import (
-    MISSED,
-    Audit,
-)
+from cxpath.review import MISSED, Audit, Event, ReviewError
 from cxpath.scores import AuditAnswer, AuditQuestion, CellAnswer, MissedSquare
 
 

@@ -31,14 +31,12 @@ from cxpath.errors import MissingFileError
 from cxpath.io import atomic_write
 from cxpath.report import CROP_UM, CellCrop, SquareCrop
 from cxpath.report.audit_page import audit_page
-from cxpath.review.events import (
+from cxpath.review import (
     Action,
+    Audit,
     Decision,
     Event,
     ReviewError,
-)
-from cxpath.review.state import (
-    Audit,
     ReviewState,
     answer_decision,
     draw_decision,

@@ -20,14 +20,7 @@ from cxpath.app.review_scores import edited_entry
 from cxpath.data import CellTable, Kind, SlideInfo
 from cxpath.documents import RUN_NAME, EditedEntry, RunDocument, ScoredFolder
 from cxpath.io import default_cell_classes, read_cell_classes, read_given_cells
-from cxpath.review.events import (
-    Decision,
-    ReviewError,
-)
-from cxpath.review.state import (
-    ReviewState,
-    edit_decision,
-)
+from cxpath.review import Decision, ReviewError, ReviewState, edit_decision
 from cxpath.scores import SlideScore, countable_kind, threshold_of
 
 _SAME_PLACE_PX = 0.51

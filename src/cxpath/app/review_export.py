@@ -13,9 +13,7 @@ from cxpath.data import RESEARCH_USE, CellTable, Kind
 from cxpath.documents import RUN_NAME, RunDocument
 from cxpath.errors import OutputError
 from cxpath.io import CLASS_NAMES, Bounds, atomic_write, to_qupath_frame
-from cxpath.review.events import ReviewError
-from cxpath.review.sign import Verified
-from cxpath.review.state import ReviewState
+from cxpath.review import ReviewError, ReviewState, Verified
 from cxpath.scores import CellAnswer
 
 NO_CELL, UNSURE = "Ignore*", "Unsure"

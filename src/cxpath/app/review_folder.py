@@ -20,16 +20,18 @@ from cxpath.documents import (
 )
 from cxpath.errors import MissingFileError, OutputError
 from cxpath.io import append_durably, claimed_in_time
-from cxpath.review.events import (
+from cxpath.review import (
     Decision,
     Genesis,
     ReviewError,
+    Seal,
+    Verified,
     begin_decision,
     canonical_json,
     extended,
     stated_version,
+    verify_record,
 )
-from cxpath.review.sign import Seal, Verified, verify_record
 from cxpath.version import __version__
 
 RECORD = "events.ndjson"

@@ -17,19 +17,25 @@ from cxpath.app.review_folder import (
     require_current_review,
 )
 from cxpath.app.review_scores import audited_entry, auditor, edited_entry
-from cxpath.documents.adaptation import AdaptedEntry
-from cxpath.documents.folder import COMMIT_MARK, RUN_NAME
-from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
-from cxpath.documents.reviewed import AdaptedScore, AuditedScore, EditedScore, ReviewState, Signature
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import ScoreDocument
-from cxpath.io.atomic import claimed
-from cxpath.io.cells import write_cells
-from cxpath.report.slide_page import build_report
-from cxpath.review.events import ReviewError
-from cxpath.review.sign import Verified
-from cxpath.review.state import ReviewState as State, replay
-from cxpath.scores.audit import AuditError
+from cxpath.documents import (
+    COMMIT_MARK,
+    RUN_NAME,
+    AdaptedEntry,
+    AdaptedScore,
+    AuditedEntry,
+    AuditedScore,
+    EditedEntry,
+    EditedScore,
+    ReviewState,
+    RunDocument,
+    ScoreDocument,
+    Signature,
+    SignatureEntry,
+)
+from cxpath.io import claimed, write_cells
+from cxpath.report import build_report
+from cxpath.review import ReviewError, ReviewState as State, Verified, replay
+from cxpath.scores import AuditError
 
 _log = logging.getLogger(__name__)
 

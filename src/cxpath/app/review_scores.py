@@ -10,20 +10,28 @@ from collections.abc import Iterator
 import numpy as np
 
 from cxpath.app.review_folder import ReviewFolder
-from cxpath.data.cells import CellTable
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.folder import ScoredFolder
-from cxpath.documents.review import AnsweredBy, AuditedEntry, EditedEntry
-from cxpath.review.cells import ReviewedCells, reviewed_cells
-from cxpath.review.events import Action, Event, ReviewError
-from cxpath.review.queue import audit_queue
-from cxpath.review.sign import Verified
-from cxpath.review.state import ReviewState
-from cxpath.scores.audit import audit_frame, estimate_audit
-from cxpath.scores.audit_verdict import audited_estimate
-from cxpath.scores.counts import countable_kind
-from cxpath.scores.score import SlideScore, score_cells
-from cxpath.scores.settings import Cutoff, threshold_of
+from cxpath.data import CellTable
+from cxpath.documents import AnsweredBy, AuditedEntry, EditedEntry, Estimate, ScoredFolder
+from cxpath.review import (
+    Action,
+    Event,
+    ReviewedCells,
+    ReviewError,
+    ReviewState,
+    Verified,
+    audit_queue,
+    reviewed_cells,
+)
+from cxpath.scores import (
+    Cutoff,
+    SlideScore,
+    audited_estimate,
+    countable_kind,
+    estimate_audit,
+    score_cells,
+    threshold_of,
+)
+from cxpath.scores.audit import audit_frame
 
 # The audited score.
 

@@ -7,9 +7,7 @@ from pathlib import Path
 from cxpath.app.review_folder import RECORD, SIGNATURE, open_review, printed_name
 from cxpath.app.review_outcome import publish_review, require_after_scoring
 from cxpath.documents import COMMIT_MARK, ScoreDocument, SignatureEntry
-from cxpath.review.events import Event, ReviewError
-from cxpath.review.sign import Meaning, Verified, seal_of, sign_decision
-from cxpath.review.state import undo_of
+from cxpath.review import Event, Meaning, ReviewError, Verified, seal_of, sign_decision, undo_of
 
 
 def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry:

@@ -13,8 +13,7 @@ from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table,
 from cxpath.app.slide_cells import SlideCells, load_network, obtain_cells, prepare
 from cxpath.app.slide_look import SlideLook, areas_with_regions, looking_at_slide, region_warnings
 from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
-from cxpath.documents import COMMIT_MARK, RUN_NAME, ResultsFolder
-from cxpath.documents.adaptation import LaboratoryProfile
+from cxpath.documents import COMMIT_MARK, RUN_NAME, LaboratoryProfile, ResultsFolder
 from cxpath.errors import ConfigurationError
 from cxpath.network import ModelCard, choose_device, load_card
 from cxpath.pipeline import SlideContext
@@ -26,13 +25,13 @@ from cxpath.scores import (
     ScoringSettings,
     SlideErrorSettings,
     SlideScore,
+    adapted_cells,
     call_cells,
     score_cells,
     score_expression,
     score_sample,
     threshold_of,
 )
-from cxpath.scores.adaptation import adapted_cells
 
 Progress = Callable[[int, int], None]
 """Called with the number of tiles done and the number in all."""

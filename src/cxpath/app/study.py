@@ -23,19 +23,27 @@ from cxpath.documents import (
 )
 from cxpath.errors import MissingFileError, OutputError
 from cxpath.io import TIDY_COLUMNS, folder_for, output_error, write_rows
-from cxpath.review.events import Decision, Event, ReviewError, extended, read_events, utc_seconds
-from cxpath.review.study_access import new_token, token_hash
-from cxpath.review.study_design import StudyDesign, of_round, reads_planned
-from cxpath.review.study_session import (
+from cxpath.review import (
+    Decision,
+    Event,
     ReaderState,
+    ReviewError,
+    StudyDesign,
     StudyGenesis,
     SubmittedRead,
     begin_study,
+    extended,
+    new_token,
+    of_round,
     opens_at,
     positions_of,
+    read_events,
+    reads_planned,
     replay_reader,
     software_shown,
     stage_of,
+    token_hash,
+    utc_seconds,
 )
 from cxpath.version import __version__
 

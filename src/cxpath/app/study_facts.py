@@ -9,7 +9,7 @@ import numpy as np
 from cxpath.agreement import Statistic
 from cxpath.app.study import StudyRead
 from cxpath.documents import ExportDocument
-from cxpath.review.study_design import Arm, Start, StudyDesign
+from cxpath.review import Arm, Start, StudyDesign
 from cxpath.version import __version__
 
 _BLINDING = (

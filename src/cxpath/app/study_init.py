@@ -17,7 +17,7 @@ from cxpath.app.study import STUDY, TOKENS, StudyFolder, read_study
 from cxpath.documents import TokensDocument, read_run_folder
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
 from cxpath.io import atomic_write, folder_for
-from cxpath.review.study_access import new_token, token_hash
+from cxpath.review import new_token, token_hash
 from cxpath.slide import SLIDE_SUFFIXES, series_instance_uid
 
 

@@ -20,8 +20,8 @@ from cxpath.agreement import (
     aided_statistics,
     arms_tests,
     by_reader,
+    read_matrix,
 )
-from cxpath.agreement.reads import read_matrix
 from cxpath.app.agree import AgreementRequest, run_agreement
 from cxpath.app.study import READS, StudyFolder, StudyRead, export_study, reads_of, submitted_reads
 from cxpath.app.study_facts import counted, study_facts, study_methods
@@ -38,7 +38,7 @@ from cxpath.documents import (
 from cxpath.errors import OutputError
 from cxpath.io import folder_for
 from cxpath.report import build_study_page, checklist
-from cxpath.review.study_design import Arm, Start, StudyDesign
+from cxpath.review import Arm, Start, StudyDesign
 from cxpath.version import __version__
 
 DOCUMENT, EXPORT_FOLDER, AGREEMENT_FOLDER = "study.json", "export", "agreement"

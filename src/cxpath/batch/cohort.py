@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxpath.app.review_outcome import publish_late_review
+from cxpath.app import publish_late_review
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_batch
 from cxpath.data import ReasonCode

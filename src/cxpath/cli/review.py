@@ -14,9 +14,8 @@ from cxpath.cli.output import JsonOption, print_document, require_files
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cxpath.documents import AuditedEntry, EditedEntry
-    from cxpath.documents.adaptation import AdaptedEntry
-    from cxpath.review.sign import Verified
+    from cxpath.documents import AdaptedEntry, AuditedEntry, EditedEntry
+    from cxpath.review import Verified
 
 review = typer.Typer(
     help="Audit a score with a person's answers, apply edits, sign and verify. For Research Use Only.",
@@ -196,7 +195,7 @@ def sign(
 ) -> None:
     """Sign a review: name, time, meaning, and the head of the record; a later edit voids it."""
     from cxpath.app import sign_review
-    from cxpath.review.sign import Meaning
+    from cxpath.review import Meaning
 
     entry = sign_review(folder, _named(reviewer), Meaning(meaning.value))
     lines = [
@@ -235,7 +234,7 @@ def adapt(
     as_json: JsonOption = False,
 ) -> None:
     """Adapt the network's calls to the answers, where held-out answers gain; decides no cut-off."""
-    from cxpath.app.review_adapt import adapt_review
+    from cxpath.app import adapt_review
 
     done = adapt_review(folder, reviewer, save_profile)
     lines = [*_adapted_lines(done.entry), *([f"profile  {done.profile}"] if done.profile else [])]
@@ -244,7 +243,7 @@ def adapt(
 
 
 def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
-    from cxpath.scores.counts import printed_interval
+    from cxpath.scores import printed_interval
 
     for what, gain in (("tumour", entry.tumour_gain), ("staining", entry.stained_gain)):
         if gain is None:
@@ -301,7 +300,7 @@ def _verified(path: Path, found: Verified) -> dict[str, Any]:
 
 
 def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
-    from cxpath.review.queue import audit_queue
+    from cxpath.review import audit_queue
 
     yield f"record   {path}"
     yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"

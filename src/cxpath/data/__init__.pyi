@@ -12,9 +12,18 @@ from .cells import (
     Subkind as Subkind,
     TissueRegion as TissueRegion,
 )
-from .extras import import_extra as import_extra
-from .frames import from_anndata as from_anndata, staining_codes as staining_codes, to_anndata as to_anndata
-from .matching import match_points as match_points
+from .extras import (
+    import_extra as import_extra,
+)
+from .frames import (
+    from_anndata as from_anndata,
+    staining_codes as staining_codes,
+    to_anndata as to_anndata,
+    to_pandas as to_pandas,
+)
+from .matching import (
+    match_points as match_points,
+)
 from .reads import (
     NO_READ as NO_READ,
     NOT_EVALUABLE as NOT_EVALUABLE,
@@ -65,4 +74,7 @@ from .variants import (
     Variant as Variant,
     plain_chromosome as plain_chromosome,
 )
-from .workers import default_workers as default_workers, worker_processes as worker_processes
+from .workers import (
+    default_workers as default_workers,
+    worker_processes as worker_processes,
+)

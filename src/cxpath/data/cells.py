@@ -180,13 +180,13 @@ class CellTable:
 
     def to_pandas(self) -> DataFrame:
         """Return one row a cell; see `cxpath.data.frames.to_pandas` (extra `scverse`)."""
-        from cxpath.data.frames import to_pandas  # noqa: PLC0415  # it imports this module
+        from cxpath.data import to_pandas  # noqa: PLC0415  # it imports this module
 
         return to_pandas(self)
 
     def to_anndata(self) -> AnnData:
         """Return the cells as AnnData; see `cxpath.data.frames.to_anndata` (extra `scverse`)."""
-        from cxpath.data.frames import to_anndata  # noqa: PLC0415  # it imports this module
+        from cxpath.data import to_anndata  # noqa: PLC0415  # it imports this module
 
         return to_anndata(self)
 

@@ -1,3 +1,8 @@
+from .adaptation import (
+    AdaptedEntry as AdaptedEntry,
+    LaboratoryProfile as LaboratoryProfile,
+    ProfileSource as ProfileSource,
+)
 from .agreement import (
     AgreementDocument as AgreementDocument,
     AgreementProvenance as AgreementProvenance,
@@ -15,7 +20,10 @@ from .agreement import (
     StatisticEntry as StatisticEntry,
     finite as finite,
 )
-from .base import CodedText as CodedText, Document as Document
+from .base import (
+    CodedText as CodedText,
+    Document as Document,
+)
 from .batch import (
     BatchManifest as BatchManifest,
     BatchOptions as BatchOptions,
@@ -30,7 +38,10 @@ from .batch import (
     failures_of as failures_of,
     read_batch_document as read_batch_document,
 )
-from .estimate import CutoffEntry as CutoffEntry, Estimate as Estimate
+from .estimate import (
+    CutoffEntry as CutoffEntry,
+    Estimate as Estimate,
+)
 from .evaluation import (
     EVALUATION_NAME as EVALUATION_NAME,
     ContactPicture as ContactPicture,
@@ -78,6 +89,7 @@ from .review import (
     SignatureEntry as SignatureEntry,
 )
 from .reviewed import (
+    AdaptedScore as AdaptedScore,
     AuditedScore as AuditedScore,
     DecidingScore as DecidingScore,
     EditedScore as EditedScore,
@@ -132,5 +144,12 @@ from .study import (
     StudyStatus as StudyStatus,
     TokensDocument as TokensDocument,
 )
-from .therapy import CriterionEntry as CriterionEntry, TherapyDocument as TherapyDocument
-from .tmb import SampleBurden as SampleBurden, TmbDocument as TmbDocument, TmbTable as TmbTable
+from .therapy import (
+    CriterionEntry as CriterionEntry,
+    TherapyDocument as TherapyDocument,
+)
+from .tmb import (
+    SampleBurden as SampleBurden,
+    TmbDocument as TmbDocument,
+    TmbTable as TmbTable,
+)

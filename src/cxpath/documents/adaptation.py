@@ -10,7 +10,7 @@ from cxpath.documents.base import Document, Part
 from cxpath.documents.estimate import Estimate
 from cxpath.documents.review import ReviewDocument
 from cxpath.documents.reviewed import AdaptedScore, GainEntry
-from cxpath.scores.adaptation import Adaptation, LogOddsMap
+from cxpath.scores import Adaptation, LogOddsMap
 
 
 class AdaptedEntry(AdaptedScore, ReviewDocument):

@@ -1,4 +1,6 @@
-from .calls import CellClassifier as CellClassifier
+from .calls import (
+    CellClassifier as CellClassifier,
+)
 from .evaluate import (
     EvaluationRequest as EvaluationRequest,
     evaluate_model as evaluate_model,
@@ -10,7 +12,9 @@ from .settings import (
     bundled_settings as bundled_settings,
     evaluation_settings as evaluation_settings,
 )
-from .synthetic import field_counts as field_counts
+from .synthetic import (
+    field_counts as field_counts,
+)
 from .synthetic_set import (
     PlannedSlide as PlannedSlide,
     make_test_slide as make_test_slide,

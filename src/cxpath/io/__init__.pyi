@@ -68,8 +68,22 @@ from .reads import (
     read_reads as read_reads,
     refuse_lookalikes as refuse_lookalikes,
 )
-from .regions import RegionClasses as RegionClasses, read_regions as read_regions
-from .scverse import read_h5ad as read_h5ad, write_h5ad as write_h5ad
-from .tables import plain_rows as plain_rows, write_rows as write_rows
-from .variants import read_bed as read_bed, read_maf as read_maf
-from .vcf import read_vcf as read_vcf
+from .regions import (
+    RegionClasses as RegionClasses,
+    read_regions as read_regions,
+)
+from .scverse import (
+    read_h5ad as read_h5ad,
+    write_h5ad as write_h5ad,
+)
+from .tables import (
+    plain_rows as plain_rows,
+    write_rows as write_rows,
+)
+from .variants import (
+    read_bed as read_bed,
+    read_maf as read_maf,
+)
+from .vcf import (
+    read_vcf as read_vcf,
+)

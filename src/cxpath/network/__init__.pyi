@@ -1,5 +1,10 @@
-from .card_page import PAGE_NAME as PAGE_NAME
-from .detector import Detector as Detector, Launched as Launched
+from .card_page import (
+    PAGE_NAME as PAGE_NAME,
+)
+from .detector import (
+    Detector as Detector,
+    Launched as Launched,
+)
 from .device import (
     Device as Device,
     Precision as Precision,
@@ -41,8 +46,12 @@ from .model import (
     model_folder as model_folder,
     read_card as read_card,
 )
-from .onnx_export import onnx_content as onnx_content
-from .settings import NetworkSettings as NetworkSettings
+from .onnx_export import (
+    onnx_content as onnx_content,
+)
+from .settings import (
+    NetworkSettings as NetworkSettings,
+)
 from .unet import (
     LATTICE_STRIDE_PX as LATTICE_STRIDE_PX,
     OUTPUT_STRIDE_PX as OUTPUT_STRIDE_PX,

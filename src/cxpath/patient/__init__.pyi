@@ -1,4 +1,7 @@
-from .clinical import Clinical as Clinical, Therapy as Therapy
+from .clinical import (
+    Clinical as Clinical,
+    Therapy as Therapy,
+)
 from .criteria import (
     JURISDICTIONS as JURISDICTIONS,
     Approval as Approval,
@@ -11,8 +14,13 @@ from .criteria import (
     Source as Source,
     Verdict as Verdict,
 )
-from .hpv import HpvClass as HpvClass
-from .lint import Finding as Finding, Severity as Severity
+from .hpv import (
+    HpvClass as HpvClass,
+)
+from .lint import (
+    Finding as Finding,
+    Severity as Severity,
+)
 from .pdl1 import (
     ASSUMED_TUMOUR_CELLS as ASSUMED_TUMOUR_CELLS,
     Pdl1Score as Pdl1Score,

@@ -17,5 +17,12 @@ from .settings import (
     PipelineSettings as PipelineSettings,
     TileSettings as TileSettings,
 )
-from .stages import StageTimes as StageTimes, added as added, bottleneck as bottleneck
-from .tiles import TilePlan as TilePlan, lay_strata as lay_strata
+from .stages import (
+    StageTimes as StageTimes,
+    added as added,
+    bottleneck as bottleneck,
+)
+from .tiles import (
+    TilePlan as TilePlan,
+    lay_strata as lay_strata,
+)

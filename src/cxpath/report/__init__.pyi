@@ -1,28 +1,59 @@
-from .agreement_page import build_agreement_report as build_agreement_report
-from .audit_page import CROP_UM as CROP_UM, CellCrop as CellCrop, SquareCrop as SquareCrop
-from .board_page import patient_sheet as patient_sheet
-from .cell_pictures import INFLUENCE as INFLUENCE, FieldView as FieldView, write_fields as write_fields
+from .agreement_page import (
+    build_agreement_report as build_agreement_report,
+)
+from .audit_page import (
+    CROP_UM as CROP_UM,
+    CellCrop as CellCrop,
+    SquareCrop as SquareCrop,
+)
+from .board_page import (
+    patient_sheet as patient_sheet,
+)
+from .cell_pictures import (
+    INFLUENCE as INFLUENCE,
+    FieldView as FieldView,
+    write_fields as write_fields,
+)
 from .cohort_page import (
     ControlChart as ControlChart,
     GroupMean as GroupMean,
     Point as Point,
     build_cohort_page as build_cohort_page,
 )
-from .dicom_report import write_report as write_report
-from .drawing import write_png as write_png
+from .dicom_report import (
+    write_report as write_report,
+)
+from .drawing import (
+    write_png as write_png,
+)
 from .evaluation_page import (
     build_evaluation_page as build_evaluation_page,
     write_evaluation_table as write_evaluation_table,
 )
-from .fhir import fhir_bundle as fhir_bundle
-from .html import cutoff_lines as cutoff_lines, require_pdf as require_pdf, write_pdf as write_pdf
-from .qupath_overlay import OVERLAY_NAME as OVERLAY_NAME, write_qupath_overlay as write_qupath_overlay
-from .slide_page import build_report as build_report
+from .fhir import (
+    fhir_bundle as fhir_bundle,
+)
+from .html import (
+    cutoff_lines as cutoff_lines,
+    require_pdf as require_pdf,
+    write_pdf as write_pdf,
+)
+from .qupath_overlay import (
+    OVERLAY_NAME as OVERLAY_NAME,
+    write_qupath_overlay as write_qupath_overlay,
+)
+from .slide_page import (
+    build_report as build_report,
+)
 from .slide_pictures import (
     PlacedField as PlacedField,
     field_map as field_map,
     heatmap_picture as heatmap_picture,
     tissue_picture as tissue_picture,
 )
-from .study_checklist import checklist as checklist
-from .study_page import build_study_page as build_study_page
+from .study_checklist import (
+    checklist as checklist,
+)
+from .study_page import (
+    build_study_page as build_study_page,
+)

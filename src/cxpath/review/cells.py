@@ -13,11 +13,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
-from cxpath.data.regions import Region, RegionMeaning, Regions
+from cxpath.data import CellTable, Kind, Region, RegionMeaning, Regions, Subkind, TissueRegion
 from cxpath.review.events import ReviewError
 from cxpath.review.state import ReviewState
-from cxpath.scores.counts import NEVER_COUNTED, countable_kind, places_on_lattice
+from cxpath.scores import NEVER_COUNTED, countable_kind, places_on_lattice
 
 REMOVED = 3
 """Class of a cell that a person called no cell; the others are those of `Kind`."""

@@ -13,21 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.data.reasons import Reason
+from cxpath.data import CellTable, Kind, Reason
 from cxpath.review.cells import ReviewedCells
-from cxpath.scores.counts import (
+from cxpath.scores import (
     CellCounts,
+    Cutoff,
+    FieldLattice,
     GroupedCounts,
+    ScoreEstimate,
+    ScoringSettings,
     countable_kind,
+    estimate_cps,
     near_tumour,
     places_on_lattice,
+    sample_scores,
+    slide_error_of,
+    threshold_of,
     why_inadequate,
+    with_threshold_of,
 )
-from cxpath.scores.fields import FieldLattice
-from cxpath.scores.intervals import sample_scores
-from cxpath.scores.score import ScoreEstimate, estimate_cps
-from cxpath.scores.settings import Cutoff, ScoringSettings, slide_error_of, threshold_of, with_threshold_of
 
 # How a cell enters the counts.
 _TUMOUR_POSITIVE, _TUMOUR_NEGATIVE, _IMMUNE_POSITIVE, _IMMUNE_NEGATIVE, _OTHER, _FAR_IMMUNE, _GONE = range(7)

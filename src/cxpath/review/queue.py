@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cxpath.review.state import ReviewState
-from cxpath.scores.audit import AuditQuestion
+from cxpath.scores import AuditQuestion
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from cxpath.review.events import Action, Decision, Event, ReviewError
-from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
+from cxpath.scores import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
 
 _CELL, _CELLS, _SQUARE, _FIELD, _REGION = "cell", "cells", "square", "field", "region"
 _AUDIT, _EVENT = "audit", "event"

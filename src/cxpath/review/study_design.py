@@ -17,7 +17,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cxpath.data.settings import Settings
+from cxpath.data import Settings
 
 
 class Arm(StrEnum):

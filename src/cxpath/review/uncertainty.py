@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from cxpath.data.cells import CellTable, Kind
-from cxpath.scores.counts import CellCounts, in_uncounted_region
+from cxpath.data import CellTable, Kind
+from cxpath.scores import CellCounts, in_uncounted_region
 
 Array = NDArray[np.float64]
 

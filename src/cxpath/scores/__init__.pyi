@@ -1,4 +1,12 @@
-from .assay import Assay as Assay
+from .adaptation import (
+    Adaptation as Adaptation,
+    LogOddsMap as LogOddsMap,
+    adapted_cells as adapted_cells,
+    fit_adaptation as fit_adaptation,
+)
+from .assay import (
+    Assay as Assay,
+)
 from .audit import (
     DEFAULT_QUESTIONS as DEFAULT_QUESTIONS,
     SQUARE_UM as SQUARE_UM,
@@ -16,7 +24,9 @@ from .audit import (
     estimate_audit as estimate_audit,
     probability_at_least as probability_at_least,
 )
-from .audit_verdict import audited_estimate as audited_estimate
+from .audit_verdict import (
+    audited_estimate as audited_estimate,
+)
 from .case import (
     CaseRule as CaseRule,
     CaseScore as CaseScore,
@@ -48,8 +58,13 @@ from .fields import (
     rank_fields as rank_fields,
     sample_fields as sample_fields,
 )
-from .intervals import sample_scores as sample_scores
-from .other_scores import ASSAY_BOUND as ASSAY_BOUND, OTHER_SCORES as OTHER_SCORES
+from .intervals import (
+    sample_scores as sample_scores,
+)
+from .other_scores import (
+    ASSAY_BOUND as ASSAY_BOUND,
+    OTHER_SCORES as OTHER_SCORES,
+)
 from .sampling import (
     FieldDrawing as FieldDrawing,
     FieldSample as FieldSample,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from cxpath.data.cells import CellTable, Kind, Subkind
+from cxpath.data import CellTable, Kind, Subkind
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer
 from cxpath.scores.audit_frame import AuditError, AuditFrame
 

@@ -1,11 +1,26 @@
-from .colour import Icc as Icc, SlideSettings as SlideSettings, icc_as_recorded as icc_as_recorded
-from .errors import printable as printable
+from .colour import (
+    Icc as Icc,
+    SlideSettings as SlideSettings,
+    icc_as_recorded as icc_as_recorded,
+)
+from .errors import (
+    printable as printable,
+)
 from .identity import (
     cache_path as cache_path,
     files_of as files_of,
     series_instance_uid as series_instance_uid,
     slide_digest as slide_digest,
 )
-from .open import SLIDE_SUFFIXES as SLIDE_SUFFIXES, open_slide as open_slide
-from .privacy import pseudonym as pseudonym, pseudonym_key as pseudonym_key
-from .slide import ReaderPath as ReaderPath, Slide as Slide
+from .open import (
+    SLIDE_SUFFIXES as SLIDE_SUFFIXES,
+    open_slide as open_slide,
+)
+from .privacy import (
+    pseudonym as pseudonym,
+    pseudonym_key as pseudonym_key,
+)
+from .slide import (
+    ReaderPath as ReaderPath,
+    Slide as Slide,
+)

@@ -1,5 +1,10 @@
-from .artefacts import lay_artefacts as lay_artefacts
-from .cells import CellPlan as CellPlan, cell_borders as cell_borders
+from .artefacts import (
+    lay_artefacts as lay_artefacts,
+)
+from .cells import (
+    CellPlan as CellPlan,
+    cell_borders as cell_borders,
+)
 from .field import (
     MARGIN_UM as MARGIN_UM,
     REGION_STRIDE_PX as REGION_STRIDE_PX,
@@ -20,7 +25,10 @@ from .labelled_tissue import (
     TissueSource as TissueSource,
     read_tiles as read_tiles,
 )
-from .layout import Ground as Ground, Layout as Layout
+from .layout import (
+    Ground as Ground,
+    Layout as Layout,
+)
 from .optics import (
     HELD_OUT_STAINS as HELD_OUT_STAINS,
     TRAINING_STAINS as TRAINING_STAINS,
@@ -30,7 +38,9 @@ from .optics import (
     random_stain_look as random_stain_look,
     scan as scan,
 )
-from .painting import paint as paint
+from .painting import (
+    paint as paint,
+)
 from .recipe import (
     Artefacts as Artefacts,
     FieldRecipe as FieldRecipe,
@@ -50,8 +60,24 @@ from .restain import (
     random_restain as random_restain,
     write_examples as write_examples,
 )
-from .restain_guests import Outline as Outline, read_outlines as read_outlines
-from .restain_painting import Painting as Painting
-from .slide import SlideTruth as SlideTruth, write_synthetic_slide as write_synthetic_slide
-from .staining import as_developed as as_developed, clear_stain as clear_stain, stain_cells as stain_cells
-from .world import Window as Window, World as World, build_world as build_world
+from .restain_guests import (
+    Outline as Outline,
+    read_outlines as read_outlines,
+)
+from .restain_painting import (
+    Painting as Painting,
+)
+from .slide import (
+    SlideTruth as SlideTruth,
+    write_synthetic_slide as write_synthetic_slide,
+)
+from .staining import (
+    as_developed as as_developed,
+    clear_stain as clear_stain,
+    stain_cells as stain_cells,
+)
+from .world import (
+    Window as Window,
+    World as World,
+    build_world as build_world,
+)

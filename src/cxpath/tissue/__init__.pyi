@@ -1,5 +1,9 @@
-from .controls import ControlSettings as ControlSettings
-from .settings import TissueSettings as TissueSettings
+from .controls import (
+    ControlSettings as ControlSettings,
+)
+from .settings import (
+    TissueSettings as TissueSettings,
+)
 from .tissue import (
     Tissue as Tissue,
     find_tissue as find_tissue,

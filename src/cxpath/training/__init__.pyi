@@ -1,4 +1,6 @@
-from .annotated_field import STAIN_UNKNOWN as STAIN_UNKNOWN
+from .annotated_field import (
+    STAIN_UNKNOWN as STAIN_UNKNOWN,
+)
 from .annotations import (
     AnnotatedImage as AnnotatedImage,
     ClassMap as ClassMap,
@@ -7,7 +9,11 @@ from .annotations import (
     read_annotated_images as read_annotated_images,
     read_class_map as read_class_map,
 )
-from .data import FieldCache as FieldCache, FieldSource as FieldSource, make_random_field as make_random_field
+from .data import (
+    FieldCache as FieldCache,
+    FieldSource as FieldSource,
+    make_random_field as make_random_field,
+)
 from .fine_tune_settings import (
     FineTuneSettings as FineTuneSettings,
     read_fine_tune_settings as read_fine_tune_settings,
@@ -22,7 +28,9 @@ from .loop import (
     training_fields as training_fields,
     validation_fields as validation_fields,
 )
-from .mixture import mixed_lesson as mixed_lesson
+from .mixture import (
+    mixed_lesson as mixed_lesson,
+)
 from .pack import (
     as_stored as as_stored,
     describe as describe,
@@ -40,7 +48,12 @@ from .settings import (
     TrainingSettings as TrainingSettings,
     read_training_settings as read_training_settings,
 )
-from .targets import ANY_IMMUNE as ANY_IMMUNE, MEMBERS as MEMBERS, TUMOUR as TUMOUR, UNLABELLED as UNLABELLED
+from .targets import (
+    ANY_IMMUNE as ANY_IMMUNE,
+    MEMBERS as MEMBERS,
+    TUMOUR as TUMOUR,
+    UNLABELLED as UNLABELLED,
+)
 from .thresholds import (
     FAINTEST_CENTRE as FAINTEST_CENTRE,
     FIRST_DECISION as FIRST_DECISION,

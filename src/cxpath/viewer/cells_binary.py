@@ -13,9 +13,9 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import CellTable
-from cxpath.review.cells import REMOVED, ReviewedCells
-from cxpath.scores.counts import in_uncounted_region
+from cxpath.data import CellTable
+from cxpath.review import REMOVED, ReviewedCells
+from cxpath.scores import in_uncounted_region
 
 MAGIC = b"CXCELLS1"
 HIDDEN = 255

@@ -8,23 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from cxpath.app.review_slide import CXPATH
-from cxpath.data.cells import CellTable
-from cxpath.review.cells import CLASS_NAMES, CONFIRMED, REMOVED, region_outline
-from cxpath.review.events import Action, Decision
-from cxpath.review.state import (
+from cxpath.app import CXPATH
+from cxpath.data import CellTable
+from cxpath.review import (
+    CLASS_NAMES,
+    CONFIRMED,
+    REMOVED,
+    Action,
     Audit,
+    Decision,
     accept_decision,
     answer_decision,
     draw_decision,
     edits_decision,
     latest_undoable,
     region_decision,
+    region_outline,
     square_decision,
     undo_of,
 )
-from cxpath.scores.audit import AuditAnswer, AuditQuestion, CellAnswer, draw_audit, draw_squares
-from cxpath.scores.counts import countable_kind
+from cxpath.scores import AuditAnswer, AuditQuestion, CellAnswer, countable_kind, draw_audit, draw_squares
 from cxpath.viewer.messages import (
     AddBody,
     AnswerBody,

@@ -17,10 +17,8 @@ from types import FrameType
 import uvicorn
 
 from cxpath.errors import ConfigurationError, OutputError
-from cxpath.review.events import ReviewError
-from cxpath.slide.colour import icc_as_recorded
-from cxpath.slide.open import open_slide
-from cxpath.slide.slide import Slide
+from cxpath.review import ReviewError
+from cxpath.slide import Slide, icc_as_recorded, open_slide
 from cxpath.viewer.security import Access, Address, Guard
 from cxpath.viewer.server import ReviewServer
 from cxpath.viewer.session import ReviewSession, printed_name

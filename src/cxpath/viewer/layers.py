@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.review.live_score import COUNTED, TUMOUR
-from cxpath.slide.slide import Slide
-from cxpath.tissue import tissue_mask
-from cxpath.tissue.settings import TissueSettings
-from cxpath.tissue.tissue import read_overview
+from cxpath.review import COUNTED, TUMOUR
+from cxpath.slide import Slide
+from cxpath.tissue import TissueSettings, read_overview, tissue_mask
 from cxpath.viewer.session import ReviewSession
 
 HEATMAP_UM = 250.0

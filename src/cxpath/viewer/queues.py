@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cxpath.data.cells import CellTable, Subkind, TissueRegion
-from cxpath.review.cells import CLASS_NAMES, REMOVED
-from cxpath.review.uncertainty import Doubt, most_uncertain, uncertainty
-from cxpath.scores.audit import SQUARE_UM, MissedSquare
-from cxpath.scores.fields import rank_fields
+from cxpath.data import CellTable, Subkind, TissueRegion
+from cxpath.review import CLASS_NAMES, REMOVED, Doubt, most_uncertain
+from cxpath.review.uncertainty import uncertainty
+from cxpath.scores import SQUARE_UM, MissedSquare, rank_fields
 from cxpath.viewer.decisions import audit_of
 from cxpath.viewer.session import RefusedError, ReviewSession
 

@@ -10,10 +10,18 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxpath.app.review_slide import CXPATH, RECORD, ReviewFolder
-from cxpath.io.atomic import append_durably, claimed_in_time, folder_for
-from cxpath.review.events import Decision, Event, ReviewError, begin_decision, extended, read_events
-from cxpath.review.state import ReviewState, replay
+from cxpath.app import CXPATH, RECORD, ReviewFolder
+from cxpath.io import append_durably, claimed_in_time, folder_for
+from cxpath.review import (
+    Decision,
+    Event,
+    ReviewError,
+    ReviewState,
+    begin_decision,
+    extended,
+    read_events,
+    replay,
+)
 
 
 class OutdatedError(ReviewError):

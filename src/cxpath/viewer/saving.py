@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from cxpath.io.atomic import atomic_write, folder_for
-from cxpath.io.geojson import Bounds, to_qupath_frame
-from cxpath.review.cells import regions_of
-from cxpath.review.state import ReviewState
+from cxpath.io import Bounds, atomic_write, folder_for, to_qupath_frame
+from cxpath.review import ReviewState, regions_of
 
 REGIONS = "regions.geojson"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cxpath.documents.estimate import CutoffEntry
-from cxpath.review.cells import CLASS_NAMES
-from cxpath.review.events import Action, Event
-from cxpath.review.state import edited_cells, latest_undoable
-from cxpath.scores.audit import AuditedScore, answers_for_width
-from cxpath.scores.counts import printed_form, printed_interval
-from cxpath.scores.score import ScoreEstimate
-from cxpath.scores.settings import CutoffVerdict
+from cxpath.documents import CutoffEntry
+from cxpath.review import CLASS_NAMES, Action, Event, edited_cells, latest_undoable
+from cxpath.scores import (
+    AuditedScore,
+    CutoffVerdict,
+    ScoreEstimate,
+    answers_for_width,
+    printed_form,
+    printed_interval,
+)
 from cxpath.viewer.messages import (
     AuditedMessage,
     AuditMessage,

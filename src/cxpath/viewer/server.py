@@ -20,14 +20,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from cxpath.app.review_slide import publish_review, sign_review
-from cxpath.data.reasons import RESEARCH_USE
-from cxpath.documents.folder import RUN_NAME
-from cxpath.documents.run import RunDocument
+from cxpath.app import publish_review, sign_review
+from cxpath.data import RESEARCH_USE
+from cxpath.documents import RUN_NAME, RunDocument
 from cxpath.errors import CxpathError
-from cxpath.review.sign import Meaning
-from cxpath.review.uncertainty import Doubt
-from cxpath.slide.slide import Slide
+from cxpath.review import Doubt, Meaning
+from cxpath.slide import Slide
 from cxpath.version import __version__
 from cxpath.viewer import decisions, layers, queues
 from cxpath.viewer.messages import (

@@ -16,20 +16,37 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.app import review_folder
-from cxpath.app.review_slide import ReviewFolder, audit_name, open_review
-from cxpath.data.cells import CellTable
-from cxpath.data.reasons import Reason, ReasonCode
+from cxpath.app import ReviewFolder, audit_name, open_review, review_folder
+from cxpath.data import CellTable, Reason, ReasonCode
 from cxpath.errors import CxpathError
-from cxpath.review.cells import ReviewedCells, inside_regions, regions_of, reviewed_cells
-from cxpath.review.events import Action, Decision, Event, ReviewError
-from cxpath.review.live_score import LiveEstimate, LiveScore
-from cxpath.review.state import ReviewState, replay
-from cxpath.scores.audit import AuditedScore, AuditError, AuditFrame, audit_frame, estimate_audit
-from cxpath.scores.audit_verdict import audited_estimate
-from cxpath.scores.counts import GroupedCounts
-from cxpath.scores.score import ScoreEstimate, score_fields
-from cxpath.scores.settings import Cutoff, threshold_of, with_threshold_of
+from cxpath.review import (
+    Action,
+    Decision,
+    Event,
+    LiveEstimate,
+    LiveScore,
+    ReviewedCells,
+    ReviewError,
+    ReviewState,
+    inside_regions,
+    regions_of,
+    replay,
+    reviewed_cells,
+)
+from cxpath.scores import (
+    AuditedScore,
+    AuditError,
+    AuditFrame,
+    Cutoff,
+    GroupedCounts,
+    ScoreEstimate,
+    audited_estimate,
+    estimate_audit,
+    score_fields,
+    threshold_of,
+    with_threshold_of,
+)
+from cxpath.scores.audit import audit_frame
 from cxpath.viewer.cells_binary import CellMarks, cell_grid, cell_marks, encode_cells
 from cxpath.viewer.record import LiveRecord, OutdatedError
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 
-from cxpath.review.study_access import reader_of
+from cxpath.review import reader_of
 from cxpath.viewer.security import Address
 
 ENTER_PATH, ENTER_API = "/enter", "/api/enter"

@@ -28,14 +28,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cxpath.app.study import READERS, TOKENS, ReaderRecord, StudyFolder, require_slides
-from cxpath.data.reasons import RESEARCH_USE
+from cxpath.app import READERS, TOKENS, ReaderRecord, StudyFolder, require_slides
+from cxpath.data import RESEARCH_USE
 from cxpath.errors import CxpathError, OutputError
-from cxpath.io.atomic import claimed, folder_for
-from cxpath.review.events import Decision, utc_seconds
-from cxpath.review.study_design import Arm, Assignment
-from cxpath.review.study_session import (
+from cxpath.io import claimed, folder_for
+from cxpath.review import (
     AnswerError,
+    Arm,
+    Assignment,
+    Decision,
     Entered,
     ReaderState,
     Stage,
@@ -48,9 +49,9 @@ from cxpath.review.study_session import (
     software_shown,
     stage_of,
     submit_read,
+    utc_seconds,
 )
-from cxpath.slide.open import open_slide
-from cxpath.slide.slide import Slide
+from cxpath.slide import Slide, open_slide
 from cxpath.version import __version__
 from cxpath.viewer.launch import Binding, listening, serve
 from cxpath.viewer.messages import Body

@@ -11,7 +11,7 @@ import simplejpeg
 from cachetools import LRUCache
 
 from cxpath.errors import CxpathError
-from cxpath.slide.slide import Slide
+from cxpath.slide import Slide
 
 COARSEST_PX = 1024
 """Longest side of the coarsest level; below the file's own levels, computed ones follow down to it."""
