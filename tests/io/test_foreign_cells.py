@@ -31,16 +31,10 @@ from cxpath.io.cell_classes import (
     to_cell_table,
 )
 from cxpath.io.cells import write_cells, write_cells_geojson
-from cxpath.io.foreign_cells import (
-    GivenCells,
-    cells_in_columns,
-    cells_in_geojson,
-    cells_in_qupath_table,
-    is_qupath_table,
-    is_table_of_cells,
-    read_given_cells,
-    refuse_unknown_staining,
-)
+from cxpath.io.column_cells import cells_in_columns, is_table_of_cells
+from cxpath.io.foreign_cells import GivenCells, read_given_cells, refuse_unknown_staining
+from cxpath.io.qupath_geojson_cells import cells_in_geojson
+from cxpath.io.qupath_table_cells import cells_in_qupath_table, is_qupath_table
 from cxpath.io.tables import read_text_table
 
 BOUNDS = (100, 50, 3000, 3000)

@@ -43,7 +43,6 @@ from .dicom import (
     write_annotations as write_annotations,
 )
 from .foreign_cells import (
-    cells_in_geojson as cells_in_geojson,
     read_given_cells as read_given_cells,
     refuse_unknown_staining as refuse_unknown_staining,
 )
@@ -62,6 +61,9 @@ from .geojson import (
     refuse_repeats as refuse_repeats,
     shape_of as shape_of,
     to_qupath_frame as to_qupath_frame,
+)
+from .qupath_geojson_cells import (
+    cells_in_geojson as cells_in_geojson,
 )
 from .reads import (
     TIDY_COLUMNS as TIDY_COLUMNS,
