@@ -124,7 +124,7 @@ def print_reader_table(folder: Path) -> dict[str, dict[str, float]]:
     """Draw the slides, measure, print; return the medians of every kind of slide in Mpx/s."""
     picture = draw()
     if not environment_there():
-        print(f"no peers in {ENVIRONMENT}: run make peers to measure them beside cxpath")
+        print(f"no peers in {ENVIRONMENT}: run make peers to measure them with cxpath")
     print(f"{'reading, one thread':28} {'Mpx/s':>9} {'x openslide + box':>18} {'of bare decoding':>18}")
     figures = {}
     for kind in KINDS:

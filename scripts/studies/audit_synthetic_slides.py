@@ -79,7 +79,7 @@ def knowing_reader(truth: SlideTruth, cells: CellTable) -> KnowingReader:
 
 
 def fill_answers(table: Path, answers: list[AuditAnswer]) -> None:
-    """Write answers into the table that lies beside a contact sheet without squares."""
+    """Write answers into the table that is next to a contact sheet without squares."""
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row, answer in zip(rows, answers, strict=True):

@@ -1,4 +1,4 @@
-"""Put synthetic tissue beside real pictures: a table of plain measures and, to look at, a sheet of both.
+"""Compare synthetic tissue with real pictures: a table of plain measures and, to look at, a sheet of both.
 
     python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
     [--fields 120] [--seed 5]
@@ -19,7 +19,7 @@ from scripts.studies.domain_gap import Seen, compare, real_pictures, sheet, synt
 
 
 def print_table(real: Seen, drawn: Seen) -> None:
-    """Print, for each real set, its median beside the drawn range and the share that lies within."""
+    """Print, for each real set, its median, the synthetic range and the share that lies within."""
     print(f"{'set':10s} {'measure':16s} {'real':>7s}   {'drawn 5 %, median, 95 %':26s} within")
     for name, measures in real.measures.items():
         for one in compare(measures, drawn.measures["drawn"]):
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--out", type=Path, default=Path("cxpath-out/evaluation/likeness"))
+    parser.add_argument("--out", type=Path, default=Path("cxpath-out/evaluation/domain-gap"))
     parser.add_argument("--fields", type=int, default=120)
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()

@@ -211,7 +211,7 @@ def _by_group(
 # Slides of known truth, drawn as counts of fields: clustered and sparse positivity, few tumour cells.
 #
 # A Neyman-Scott field: parents fall at random, each raises positivity around itself. Tumour cells sit in
-# uneven nests. A slide's own errors are drawn once for all its cells. Only for judging intervals.
+# uneven nests. A slide's own errors are drawn once for all its cells. Only for evaluating intervals.
 
 
 FIELD_UM, SQUARE_UM = 500.0, 100.0
@@ -373,7 +373,7 @@ def _rate(median: float, spread: float, rng: np.random.Generator) -> float:
 
 FEWEST_FIELDS, FEWEST_TUMOUR_CELLS = 60, 1000
 BROWN_SPREAD = 0.7
-"""Spread of the logarithm of how brown a field looks, beside that of its positive cells."""
+"""Spread of the logarithm of how brown a field looks, with that of its positive cells."""
 
 RARE_SHARE = 0.08
 """Share of fields, the brownest, that are a stratum of their own."""

@@ -33,7 +33,7 @@ Measures = dict[str, float]
 
 @dataclass(frozen=True)
 class PairwiseMeasure:
-    """One measure of one body of real pictures beside drawn ones.
+    """One measure of one body of real pictures and synthetic ones.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _disc_mean(grey: NDArray[np.float32], radius_px: float) -> NDArray[np.float3
     return np.asarray(cv2.filter2D(grey, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT))
 
 
-# The pictures that `likeness` compares: every real one at hand, and fields as training draws them.
+# The pictures that are compared: every real one at hand, and fields as training makes them.
 
 
 MPP = 0.5

@@ -5,7 +5,7 @@
 
 Tumour cells alone are stained. The CPS is log-uniform from 0.02 to 100; recall and specificity vary between
 slides as the error term says. Of the slides that count about so much, the table gives the share that truly
-reaches 1, and beside it what cxpath
+reaches 1, and what cxpath
 says of one such slide of 25 even fields, half as many unstained cells of the other kind among them.
 For Research Use Only. Not for use in diagnostic procedures.
 """

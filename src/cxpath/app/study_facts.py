@@ -77,7 +77,7 @@ def study_facts(
         return always
     timed = any(one.key.startswith("seconds") for one in statistics)
     return always | {
-        "display": "The software's score was shown beside the slide in aided rounds only.",
+        "display": "The software's score was shown next to the slide in aided rounds only.",
         "output": f"A {design.score} of the slide, or that it is not evaluable.",
         "reference": f"A read is right where it is on the same side of the cut-off as {reference}."
         if reference

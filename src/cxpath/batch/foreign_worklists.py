@@ -97,7 +97,7 @@ def images_of_project(path: Path, *, hide_names: bool = False) -> list[ProjectIm
     """Return the images of a QuPath project.
 
     Messages number the images, and do not name them, if names are to be hidden. Where the project was moved
-    along with its slides, they are looked for beside it, as QuPath does.
+    along with its slides, they are looked for next to it, as QuPath does.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from cxpath.report.html import render_page
 
 CROP_UM = 76.0
-"""Side of the tissue around a cell: 64 µm at least are needed to judge its surroundings."""
+"""Side of the tissue around a cell: 64 µm at least are needed to see its surroundings."""
 
 _SHOWN_PX = 320
 _QUALITY = 90

@@ -31,7 +31,7 @@ def build_study_page(folder: Path, document: StudyReportDocument, *, agreement: 
     folder : Path
     document : StudyReportDocument
     agreement : bool
-        Whether the page of the agreement study lies beside, to be linked.
+        Whether the page of the agreement study is next to it, to be linked.
     """
     tables = list(study_tables(document))
     write_tables(tables, folder_for(folder / "tables"))

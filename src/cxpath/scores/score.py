@@ -401,7 +401,7 @@ def estimate_cps(
 ) -> ScoreEstimate | None:
     """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell.
 
-    A `reviewed` CPS stands in the place of the counted one.
+    A `reviewed` CPS replaces the counted one.
     """
     value = combined_positive_score(counts) if reviewed is None else reviewed
     if value is None:

@@ -237,7 +237,7 @@ class StudyServer:
         }
 
     def _own_earlier(self, state: ReaderState, coming: Assignment) -> dict[str, Any] | None:
-        """Return the reader's own unaided answer of the same sitting, beside the software's score."""
+        """Return the reader's own unaided answer of the same sitting, with the software's score."""
         if coming.arm is not Arm.AIDED:
             return None
         for one in state.assignments[: coming.position - 1]:
