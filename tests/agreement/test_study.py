@@ -271,3 +271,11 @@ def test_the_score_is_the_one_that_the_reads_name() -> None:
     assert study_reads(reads, FEW, software="AI").score == "TPS"
     with pytest.raises(StudyError, match="several scores: TPS, CPS"):
         study_reads([*reads, *simulated_reads()], FEW, software="AI")
+
+
+def test_scores_that_differ_by_rounding_alone_are_not_called_skewed() -> None:
+    alike = np.full(len(BALANCED), 6.5)
+    alike[0] = np.nextafter(6.5, 7.0)
+    assert "skewed" not in named(matrix(Ann=alike, Bob=alike, Cem=alike))
+    lopsided = np.where(np.arange(len(BALANCED)) < 12, 40.0, 0.0)
+    assert "skewed" in named(matrix(Ann=lopsided, Bob=lopsided, Cem=lopsided))

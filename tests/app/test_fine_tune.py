@@ -79,7 +79,7 @@ def test_seconds_of_a_labs_own_fields_teach_what_a_held_out_one_shows(tuned: tup
     assert figures["found_f1_after"] > 0.55
     assert figures["found_recall_after"] > figures["found_recall_before"] + 0.3
     assert figures["kind_accuracy_after"] > 0.5
-    assert "drawn_detection_f1_after" in figures, "what is forgotten shows"
+    assert "synthetic_detection_f1_after" in figures, "what is forgotten shows"
 
 
 def test_the_card_tells_where_the_weights_come_from_and_names_nobody(
@@ -99,7 +99,7 @@ def test_the_card_tells_where_the_weights_come_from_and_names_nobody(
     own = [source for source in card.data if source.licence == "the lab's own"]
     assert [source.use for source in own] == ["train", "evaluate"]
     assert own[0].amount.startswith("4 images, ")
-    assert {"found_f1_before", "found_f1_after", "drawn_macro_f1_after"} <= set(card.metrics)
+    assert {"found_f1_before", "found_f1_after", "synthetic_macro_f1_after"} <= set(card.metrics)
     assert "held out" in card.metrics["found_f1_after"].method
 
 

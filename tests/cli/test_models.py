@@ -181,5 +181,5 @@ def test_a_model_is_exported_as_onnx_and_never_over_another_file(tmp_path: Path)
     assert "--overwrite" in again.stderr
     assert path.read_bytes() == before
     other = command("model", "export", "small", "--out", tmp_path / "small.pt")
-    assert other.returncode == 1
+    assert other.returncode == 2
     assert "end it in .onnx" in other.stderr

@@ -40,7 +40,10 @@ def test_the_highest_block_and_the_rule_in_words(tmp_path: Path) -> None:
     done = cxpath("cases", a, b, "--rule", "highest")
     assert "rule     highest: the evaluable slide with the highest CPS stands for the case" in done.stdout
     assert "CPS      20  (95% interval " in done.stdout
-    assert "a.svs: CPS 5.0, 200 tumour cells (20% of the case); does not stand for the case" in done.stdout
+    assert (
+        "a.svs: CPS 5.0 (the network's own), 200 tumour cells (20% of the case); does not stand for the case"
+        in done.stdout
+    )
 
 
 def test_a_slide_that_is_not_evaluable_is_listed_and_not_counted(tmp_path: Path) -> None:

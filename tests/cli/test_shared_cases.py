@@ -84,7 +84,7 @@ CELLS = {
     "reads/tables-refused-with-a-wrong-reason/ragged.tsv": LATTICE,
     "reads/tables-refused-with-a-wrong-reason/sep_line.csv": LATTICE,
     "reads/tables-refused-with-a-wrong-reason/two_blank_cols.csv": LATTICE,
-    "hostile-files/internal-errors/overflow.geojson": "overflow.geojson: holds no cell",
+    "hostile-files/internal-errors/overflow.geojson": "overflow.geojson: contains no cell",
     "hostile-files/internal-errors/typelist.geojson": "not a GeoJSON FeatureCollection",
     "hostile-files/internal-errors/twice.parquet": "column 'y_px' is there twice",
     "hostile-files/internal-errors/meta_deep.parquet": "no readable `cxpath` entry",

@@ -90,7 +90,7 @@ def test_init_refuses_what_cannot_be(tmp_path: Path, slides: Path) -> None:
     (tmp_path / "empty").mkdir()
     for words, code, why in (
         (("--slides", tmp_path / "nothing"), FAILED, "no such folder"),
-        (("--slides", tmp_path / "empty"), FAILED, "holds no slide"),
+        (("--slides", tmp_path / "empty"), FAILED, "contains no slide"),
         (("--slides", slides, "--design", "crossed"), FAILED, "shows the software's scores"),
         (("--slides", slides, "--reader", "../x"), USAGE, "readers.0.id"),
         (("--slides", slides, "--practice", "3"), FAILED, "too few"),

@@ -19,7 +19,7 @@ PLANTED = {
     "Time": "10:11:12",
     "Filename": "DOE_JANE_1951",
     "ScanScope ID": "SS7321",
-    "ImageID": "1004486",
+    "ImageID": "100448613597",
 }
 
 

@@ -92,11 +92,16 @@ def _kappa(statistics: Sequence[Statistic]) -> Iterator[str]:
             )
 
 
+_ALIKE = 1e-9
+"""Scores whose range is a smaller share of the largest one differ by rounding alone: they have no skewness."""
+
+
 def _skewed_icc(readers: ReadMatrix) -> Iterator[str]:
     scores = readers.values[np.isfinite(readers.values)]
     if len(scores) < 10:
         return
-    zeros, lean = float(np.mean(scores == 0)), float(skew(scores))
+    alike = float(np.ptp(scores)) <= _ALIKE * float(np.abs(scores).max())
+    zeros, lean = float(np.mean(scores == 0)), 0.0 if alike else float(skew(scores))
     if zeros >= 0.2 or lean >= 1:
         yield (
             f"Raw scores are skewed ({_percent(zeros)} are 0, skewness {lean:.1f}): the F-based interval "

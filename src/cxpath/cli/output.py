@@ -15,8 +15,7 @@ from cxpath.errors import MissingFileError
 
 if TYPE_CHECKING:
     from cxpath.app import Configuration
-    from cxpath.documents import Document, Estimate
-from cxpath.documents import ScoreDocument
+    from cxpath.documents import Document, Estimate, ScoreDocument
 
 # Exit codes of the `cxpath` command.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from cxpath.scores.audit_answers import (
     AuditAnswer,
@@ -117,7 +117,7 @@ def probability_at_least(score: AuditedScore, cutoff: float) -> float:
     if end <= 0 or end == score.cps:
         return 1.0 if cutoff <= score.cps else 0.0
     distance = float(np.log(cutoff / score.cps) / abs(np.log(end / score.cps)))
-    return float(stats.norm.sf(distance * stats.norm.isf(tail)))
+    return float(special.ndtr(distance * special.ndtri(tail)))
 
 
 def answers_for_width(answered: int, interval: tuple[float, float], fold: float) -> int | None:

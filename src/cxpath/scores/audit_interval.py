@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer, Tally, cps_of, totals_of
 from cxpath.scores.audit_draw import AuditQuestion
@@ -54,7 +54,7 @@ def interval_of(
     numerator = float(totals @ IN_NUMERATOR)
     degrees = _degrees(parts, tally.answered)
     if numerator <= 0:
-        reach = float(stats.t.ppf((1 + level) / 2, degrees)) * error
+        reach = float(special.stdtrit(degrees, (1 + level) / 2)) * error
         return 0.0, _upper_without_positive(frame, tally, hidden, reach, shift, level)
     below, above = min(shift, 0.0), max(shift, 0.0) + float(np.log1p(hidden / numerator))
     reach = _quantile_of_range((above - below) / max(error, 1e-9), degrees, level) * error
@@ -78,12 +78,12 @@ def _quantile_of_range(width: float, degrees: float, level: float) -> float:
         Of Student's distribution.
     level : float
     """
-    one_sided, two_sided = stats.t.ppf([level, (1 + level) / 2], degrees)
-    if width <= 0 or stats.t.cdf(two_sided + width, degrees) - stats.t.cdf(-two_sided, degrees) <= level:
+    one_sided, two_sided = special.stdtrit(degrees, [level, (1 + level) / 2])
+    if width <= 0 or special.stdtr(degrees, two_sided + width) - special.stdtr(degrees, -two_sided) <= level:
         return float(two_sided)
 
     def too_much(quantile: float) -> float:
-        return float(stats.t.cdf(quantile + width, degrees) - stats.t.cdf(-quantile, degrees) - level)
+        return float(special.stdtr(degrees, quantile + width) - special.stdtr(degrees, -quantile) - level)
 
     return float(optimize.brentq(too_much, float(one_sided) - 1e-6, float(two_sided)))
 

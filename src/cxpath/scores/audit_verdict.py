@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from cxpath.scores.audit_estimate import METHOD, AuditedScore, probability_at_least
 from cxpath.scores.counts import MAXIMUM, GroupedCounts, printed_form
@@ -77,5 +77,5 @@ def _reach_of_fields(positive: float, fields: GroupedCounts, level: float) -> fl
     spread = field_dispersion(fields.positive, fields.tumour)
     uneven = max(0.0, spread.variance - counted) / (counted + 0.5) ** 2
     variance = 1.0 / max(positive, 1.0) + min(uneven, MOST_UNEVEN)
-    quantile = float(stats.t.ppf((1 + level) / 2, max(spread.degrees, 6.0)))
+    quantile = float(special.stdtrit(max(spread.degrees, 6.0), (1 + level) / 2))
     return quantile * float(np.sqrt(variance))
