@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 
 from cxpath.data.reasons import RESEARCH_USE, ReasonCode
 from cxpath.documents.fields import FieldCounts, FieldEntry
+from cxpath.errors import DocumentError
 from cxpath.report.slide_page import (
     ADVICE,
     BAR,
@@ -289,7 +290,8 @@ def test_a_gallery_entry_cannot_fetch_files_from_elsewhere(
     (folder / "fields" / "fields.json").write_text(
         listing.replace("01.png", "../../secret.png"), encoding="utf-8"
     )
-    assert _Page(_report(folder)).images == []
+    with pytest.raises(DocumentError, match=r"fields\.json: fields\.0"):
+        _report(folder)
 
 
 def test_the_report_appears_whole_and_alone(tmp_path: Path) -> None:

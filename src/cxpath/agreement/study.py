@@ -93,7 +93,7 @@ def _kappa(statistics: Sequence[Statistic]) -> Iterator[str]:
 
 
 _ALIKE = 1e-9
-"""Scores whose range is a smaller share of the largest one differ by rounding alone: they have no skewness."""
+"""Scores whose range is a smaller share of the largest one differ by rounding alone: no skewness."""
 
 
 def _skewed_icc(readers: ReadMatrix) -> Iterator[str]:
