@@ -28,6 +28,7 @@ from cxpath.review import Doubt, Meaning
 from cxpath.slide import Slide
 from cxpath.version import __version__
 from cxpath.viewer import decisions, layers, queues
+from cxpath.viewer.errors import bad_body, error_response, http_error
 from cxpath.viewer.messages import (
     AddBody,
     AnswerBody,
@@ -101,8 +102,8 @@ class ReviewServer:
             ),
         ]
         handlers: Mapping[Any, Any] = {
-            HTTPException: _http_error,
-            ValidationError: _bad_body,
+            HTTPException: http_error,
+            ValidationError: bad_body,
             RefusedError: _refused,
             NoTileError: _no_tile,
             CxpathError: _conflict,
@@ -440,35 +441,20 @@ def _whole(request: Request, name: str, default: int, low: int, high: int) -> in
     return int(number)
 
 
-def _error(status: int, code: str, message: str, hint: str = "") -> JSONResponse:
-    return JSONResponse(error_document(code, message, hint), status)
-
-
-def _http_error(_: Request, error: HTTPException) -> Response:
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-    return _error(error.status_code, code, str(error.detail))
-
-
-def _bad_body(_: Request, error: ValidationError) -> Response:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return _error(400, "bad_request", f"{where}: {first['msg']}")
-
-
 def _refused(_: Request, error: RefusedError) -> Response:
-    return _error(_STATUS.get(error.code, _CONFLICT), error.code, error.message, error.hint)
+    return error_response(_STATUS.get(error.code, _CONFLICT), error.code, error.message, error.hint)
 
 
 def _no_tile(_: Request, error: NoTileError) -> Response:
-    return _error(404, "not_found", error.message, error.hint)
+    return error_response(404, "not_found", error.message, error.hint)
 
 
 def _conflict(_: Request, error: CxpathError) -> Response:
-    return _error(_CONFLICT, "conflict", error.message, error.hint)
+    return error_response(_CONFLICT, "conflict", error.message, error.hint)
 
 
 def _internal(_: Request, error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
-    return _error(
+    return error_response(
         500, "internal", "the server failed at this", "its terminal says more; nothing decided is lost"
     )

@@ -53,6 +53,7 @@ from cxpath.review import (
 )
 from cxpath.slide import Slide, open_slide
 from cxpath.version import __version__
+from cxpath.viewer.errors import bad_body, error_response, http_error
 from cxpath.viewer.launch import Binding, listening, serve
 from cxpath.viewer.messages import Body
 from cxpath.viewer.security import CSRF_HEADER, Address, Guard, error_document
@@ -138,11 +139,13 @@ class StudyServer:
             Route("/tiles/{code}/{level:int}/{column:int}_{row:int}.jpg", self._tile),
         ]
         handlers: Mapping[Any, Any] = {
-            HTTPException: _http_error,
-            ValidationError: _bad_body,
+            HTTPException: http_error,
+            ValidationError: bad_body,
             AnswerError: _incomplete,
-            _RefusedError: lambda _, error: _error(error.status, error.code, error.message, error.hint),
-            NoTileError: lambda _, error: _error(404, "not_found", error.message),
+            _RefusedError: lambda _, error: error_response(
+                error.status, error.code, error.message, error.hint
+            ),
+            NoTileError: lambda _, error: error_response(404, "not_found", error.message),
             CxpathError: self._refused,
             Exception: _internal,
         }
@@ -153,7 +156,7 @@ class StudyServer:
         message = error.message.replace(str(self.study.path), "the study")
         if message != error.message:
             _log.warning("%s", error)
-        return _error(409, "conflict", message, error.hint)
+        return error_response(409, "conflict", message, error.hint)
 
     # Sessions.
 
@@ -348,21 +351,6 @@ def _slide_document(opened: OpenSlide) -> dict[str, Any]:
     }
 
 
-def _error(status: int, code: str, message: str, hint: str = "") -> JSONResponse:
-    return JSONResponse(error_document(code, message, hint), status)
-
-
-def _http_error(_: Request, error: HTTPException) -> Response:
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-    return _error(error.status_code, code, str(error.detail))
-
-
-def _bad_body(_: Request, error: ValidationError) -> Response:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "body"
-    return _error(400, "bad_request", f"{where}: {first['msg']}")
-
-
 def _incomplete(_: Request, error: AnswerError) -> Response:
     document = error_document("answer", error.message, error.hint)
     document["error"]["question"] = error.question
@@ -371,7 +359,7 @@ def _incomplete(_: Request, error: AnswerError) -> Response:
 
 def _internal(_: Request, error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
-    return _error(500, "internal", "the server failed at this", "nothing that was submitted is lost")
+    return error_response(500, "internal", "the server failed at this", "nothing that was submitted is lost")
 
 
 # Starting and ending.
