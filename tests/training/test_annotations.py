@@ -85,7 +85,7 @@ def test_marks_of_another_image_are_named(tmp_path: Path, card: ModelCard, class
 def test_a_file_that_teaches_nothing_is_named(tmp_path: Path, card: ModelCard, class_map: ClassMap) -> None:
     write_tiff(tmp_path / "a.tif", GREY, 0.5)
     write_geojson(tmp_path / "a.geojson", [rectangle(0, 0, 50, 50, "Ignore*")])
-    with pytest.raises(AnnotationsError, match=r"a\.geojson: teaches nothing"):
+    with pytest.raises(AnnotationsError, match=r"a\.geojson: nothing to train on"):
         read_annotated_images(tmp_path, class_map, card)
 
 

@@ -119,7 +119,7 @@ def test_an_equal_request_draws_nothing_and_another_draws_anew(tmp_path: Path) -
 
 def test_a_half_drawn_cache_is_drawn_again(tmp_path: Path) -> None:
     cached_fields(tmp_path, 2, 9, 64, source=counting_field)
-    (tmp_path / "drawn.json").unlink()
+    (tmp_path / "fields.json").unlink()
     calls.clear()
     cached_fields(tmp_path, 2, 9, 64, source=counting_field)
     assert calls == [0, 1]

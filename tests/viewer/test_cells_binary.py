@@ -92,11 +92,11 @@ def test_a_hidden_cell_shows_neither_class_nor_staining() -> None:
     assert (found.flags[ids] == 0).all()
 
 
-def test_near_the_threshold_is_told_of_the_network_s_calls_alone() -> None:
+def test_near_the_threshold_is_stated_of_the_networks_calls_alone() -> None:
     near = CellTable.from_columns(
         NETWORK.facts, x_px=[10.0, 20.0], y_px=[10.0, 20.0], kind=[0, 0], stained=[0.3, 0.3]
     )
-    state = ReviewState(edits={1: {"class": "tumour", "stained": False}})
+    state = ReviewState(edits={1: {"class": "tumour", "stained": False, "confirmed": True}})
     cells, grid = reviewed_cells(near, state, THRESHOLD, 500.0), cell_grid(near)
     found = cell_marks(cells, near.stained, grid, THRESHOLD, NONE)
     assert (found.flags & Flag.NEAR_THRESHOLD > 0).tolist() == [True, False]

@@ -1,6 +1,6 @@
 """Run a reader study on synthetic slides with three simulated readers, from init to the methods paragraph.
 
-Run it as `python scripts/recipes/reader_study.py FOLDER [SLIDES] [SIDE_PX]`. Slides are made and scored with
+Run it as `python -m scripts.studies.reader_study FOLDER [SLIDES] [SIDE_PX]`. Slides are made and scored with
 cxpath, a crossed study is begun, three readers of known error read it on a clock of their own, and the report
 is written. Real readers use `cxpath study open` in place of `read_all`.
 For Research Use Only. Not for use in diagnostic procedures.
@@ -95,7 +95,7 @@ def read_all(study: StudyFolder, reader: str) -> None:
 def main() -> None:
     """Run the study into the folder named on the command line."""
     if not 2 <= len(sys.argv) <= 4:
-        sys.exit("usage: python reader_study.py FOLDER [SLIDES] [SIDE_PX]")
+        sys.exit("usage: python -m scripts.studies.reader_study FOLDER [SLIDES] [SIDE_PX]")
     folder, number, side_px = Path(sys.argv[1]), *map(int, [*sys.argv[2:], "24", "2048"][:2])
     study = begin(folder, make_slides(folder, number, side_px))
     for reader in READERS:
