@@ -47,10 +47,14 @@ fuzz: $(VENV)/installed-test
 # Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
 # resumes where it was left.
 evaluate: $(VENV)/installed
+	$(BIN)/cxpath model evaluate --record --on restained --out cxpath-out/evaluation/restained
 	$(BIN)/cxpath model evaluate --record --on real --out cxpath-out/evaluation/real
 	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
 	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
-	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md cxpath-out/evaluation/real cxpath-out/evaluation/synthetic
+	$(BIN)/python -m scripts.studies.fit_slide_error cxpath-out/evaluation/synthetic \
+	  cxpath-out/evaluation/restained --arm held_out restained --record models/small
+	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md \
+	  $(addprefix cxpath-out/evaluation/,restained real synthetic)
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation
