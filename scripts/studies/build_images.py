@@ -1,4 +1,4 @@
-"""Build the container images where a builder is there, and try them: `python -m scripts.studies.build_images`.
+"""Build the container images where a builder works, and try them: `python -m scripts.studies.build_images`.
 
 Docker or Podman builds `scripts/recipes/install/Dockerfile`, Apptainer `apptainer.def`; each image is then
 asked for its version. Ends with 1 when an image was not built or does not answer; where no builder is
