@@ -187,7 +187,7 @@ def test_an_unfinished_study_says_so(tmp_path: Path) -> None:
 
 def test_a_report_is_not_replaced_unasked(out: Path) -> None:
     study = begun(out.parent / "another", design(rounds=[AIDED]))
-    with pytest.raises(OutputError, match="holds a report already"):
+    with pytest.raises(OutputError, match="contains a report already"):
         report_study(study, out, FEW)
 
 

@@ -75,7 +75,7 @@ def report_study(
         When a record is broken, or the reads allow no study.
     """
     if (out / DOCUMENT).exists() and not overwrite:
-        raise OutputError(f"{out}: holds a report already", "pass --overwrite or choose another --out")
+        raise OutputError(f"{out}: contains a report already", "pass --overwrite or choose another --out")
     request = request or ReportRequest()
     settings = AgreementSettings(
         cutoffs=study.design.cutoffs, replicates=request.replicates, seed=request.seed, level=request.level
@@ -206,7 +206,7 @@ _FEWEST_READERS, _FEWEST_CASES = 5, 50
 
 
 def _warnings(design: StudyDesign, exported: ExportDocument, compared: AidedReads | None) -> list[str]:
-    """Return what a reader of the report must be told."""
+    """Return the caveats for a reader of the report."""
     found = []
     if not exported.complete:
         found.append(f"The study is not finished: {exported.reads} of {exported.planned} planned reads.")

@@ -432,9 +432,9 @@ export class AuditView {
       element("p", { text: words }),
       audited.cannot_tell
         ? element("p", {
-            text: `${counted(audited.cannot_tell, "cell")} could not be told; counted both ways: CPS ${audited.bounds[0].toFixed(1)} to ${audited.bounds[1].toFixed(1)}.`,
+            text: `${counted(audited.cannot_tell, "cell")} could not be classified; counted both ways: CPS ${audited.bounds[0].toFixed(1)} to ${audited.bounds[1].toFixed(1)}.`,
           })
-        : element("p", { class: "quiet", text: "Every cell could be told." }),
+        : element("p", { class: "quiet", text: "Every cell could be classified." }),
       element("p", { class: "quiet", text: `The network alone: ${own}.` }),
       ...warnings,
     ];
