@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, unit
 from cxpath.tissue.artefacts.blur import measure_sharpness
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask
+from cxpath.tissue.look import FloatImage, Look, Mask
 from cxpath.tissue.artefacts.pen import Contrast
 
 SIDE_PX = 320

@@ -11,7 +11,7 @@ from cxpath.tissue.artefacts.blur import (
     lay_lattice,
     measure_sharpness,
 )
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask
+from cxpath.tissue.look import FloatImage, Look, Mask
 from cxpath.tissue.settings import ArtefactSettings
 from tests.tissue.painted import rng, tissue_density
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from cxpath.tissue.artefacts.bubble_edge_dark import find_bubbles, find_dark, find_edges
 from cxpath.tissue.artefacts.fold import find_folds
-from cxpath.tissue.artefacts.look import FloatImage, Mask
+from cxpath.tissue.look import FloatImage, Mask
 from cxpath.tissue.artefacts.pen import find_pen
 from cxpath.tissue.settings import ArtefactSettings
 from tests.tissue.painted import (

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,7 @@ from cxpath.agreement.continuous import (
     spearman,
     total_deviation,
 )
+from cxpath.agreement.reads import level_names
 from cxpath.agreement.regression import deming, passing_bablok
 
 Floats = NDArray[np.float64]
@@ -169,9 +169,3 @@ def _levels(
         krippendorff_alpha(codes, Metric.ORDINAL, pair.draws),
     ]
     yield from (one.within(cutoff=level_names(settings.cutoffs)) for one in found)
-
-
-def level_names(cutoffs: Sequence[float]) -> str:
-    """Return "< 1 / 1 to < 10 / ≥ 10"."""
-    between = [f"{low:g} to < {high:g}" for low, high in pairwise(cutoffs)]
-    return " / ".join([f"< {cutoffs[0]:g}", *between, f"≥ {cutoffs[-1]:g}"])

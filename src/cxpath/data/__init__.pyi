@@ -21,9 +21,6 @@ from .frames import (
     to_anndata as to_anndata,
     to_pandas as to_pandas,
 )
-from .matching import (
-    match_points as match_points,
-)
 from .reads import (
     NO_READ as NO_READ,
     NOT_EVALUABLE as NOT_EVALUABLE,

@@ -179,15 +179,11 @@ class CellTable:
         return {name: getattr(self, name) for name in COLUMNS}
 
     def to_pandas(self) -> DataFrame:
-        """Return one row a cell; see `cxpath.data.frames.to_pandas` (extra `scverse`)."""
-        from cxpath.data import to_pandas  # noqa: PLC0415  # it imports this module
-
+        """Return one row a cell; see the function `to_pandas` (extra `scverse`)."""
         return to_pandas(self)
 
     def to_anndata(self) -> AnnData:
-        """Return the cells as AnnData; see `cxpath.data.frames.to_anndata` (extra `scverse`)."""
-        from cxpath.data import to_anndata  # noqa: PLC0415  # it imports this module
-
+        """Return the cells as AnnData; see the function `to_anndata` (extra `scverse`)."""
         return to_anndata(self)
 
     def take(self, rows: NDArray[Any] | slice) -> CellTable:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import struct
 import unicodedata
-import zlib
 from pathlib import Path
-
-import tifffile
 
 # Names of files and messages of other libraries, made fit to stand inside our messages.
 
@@ -58,33 +53,3 @@ def printable(name: str) -> str:
 def shown_as(path: Path, name: str | None) -> str:
     """Return how messages name a file: as the user did, unless another name was asked for."""
     return printable(name or str(path))
-
-
-# What tifffile and its codecs raise on damaged files, and what they would log of them.
-
-
-TIFF_ERRORS = (
-    tifffile.TiffFileError,
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    ArithmeticError,
-    RuntimeError,  # codecs derive their errors from it
-    struct.error,
-    zlib.error,
-    AssertionError,
-    SyntaxError,  # of the OME-XML
-    EOFError,
-    MemoryError,
-)
-
-
-def _says_nothing(_record: logging.LogRecord) -> bool:
-    """Drop a record of tifffile: it names the file, which a pseudonym shall hide, and cxpath says it, too."""
-    return False
-
-
-logging.getLogger("tifffile").addFilter(_says_nothing)

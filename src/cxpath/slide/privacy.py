@@ -105,10 +105,8 @@ def _checked(key: bytes, source: str) -> bytes:
 
 # What may leave a slide file: an allow-list of technical properties, and nothing that identifies a patient.
 #
-# Label and macro images are not opened anywhere in this room. Names are replaced in `pseudonym.py`.
+# Label and macro images are never opened.
 
-
-__all__ = ["allowed_properties", "pseudonym", "pseudonym_key"]
 
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,20})?([eE][-+]?\d{1,3})?")
 _WORDS = re.compile(r"[A-Za-z][\w .,/+()-]{0,39}")

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.tissue.artefacts.look import Look, Mask
+from cxpath.tissue.look import Look, Mask
 from cxpath.tissue.settings import ArtefactSettings
 
 # How sharp a patch is: fine structure over coarser structure of the same patch.

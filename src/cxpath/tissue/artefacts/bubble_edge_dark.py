@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching
+from cxpath.tissue.look import FloatImage, Look, Mask, touching
 from cxpath.tissue.settings import ArtefactSettings
 
 # Air bubbles under the cover slip: circles with a thin rim that is dark in every colour.

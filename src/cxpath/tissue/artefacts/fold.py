@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from cxpath.data import StainBasis
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, within
+from cxpath.tissue.look import FloatImage, Look, Mask, touching, within
 from cxpath.tissue.settings import ArtefactSettings
 
 STEP_UM = 8.0

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, distance_inside, mean_density, touching
+from cxpath.tissue.look import FloatImage, Look, Mask, distance_inside, mean_density, touching
 from cxpath.tissue.settings import ArtefactSettings
 from cxpath.tissue.stains import stain_hue
 
