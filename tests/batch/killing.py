@@ -15,7 +15,7 @@ import psutil
 
 from cxpath.batch.cohort import cohort_rows
 from cxpath.batch.run import BatchResult
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.documents.batch import Outcome
 from tests.batch.fake_batches import run, tasks_of
 

@@ -21,7 +21,7 @@ from cxpath.batch.cohort import (
     write_cohort,
 )
 from cxpath.batch.run import batch_status, same_content
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.batch.worklist import save_worklist
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.report.cohort_page import draw_chart

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from cxpath.batch.cohort import COLUMNS, write_cohort
 from cxpath.batch.export import database_url, export_cohort
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.batch.worklist import save_worklist
 from cxpath.errors import ConfigurationError, DatabaseError, MissingFileError
 from tests.batch.fake_batches import run, tasks_of, write_slides

@@ -3,8 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from cxpath.data.regions import Region, RegionMeaning
-from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, StainBasis, unit
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, Region, RegionMeaning, StainBasis, unit
 from cxpath.tissue.controls import (
     ControlTissue,
     Verdict,

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import box
 
-from cxpath.data.regions import Region, RegionMeaning, Regions
-from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, Region, RegionMeaning, Regions
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
 from cxpath.tissue.settings import ControlRule, ControlSettings, OnFailure, TissueSettings

@@ -7,9 +7,16 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 
-from cxpath.app.documents import RunFacts, run_document, score_document
-from cxpath.app.request import PDL1, ScoreRequest
-from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table, write_tissue_picture
+from cxpath.app.configuration import PDL1, ScoreRequest
+from cxpath.app.results import (
+    CellFiles,
+    RunFacts,
+    run_document,
+    score_document,
+    write_cell_pictures,
+    write_tile_table,
+    write_tissue_picture,
+)
 from cxpath.app.slide_cells import SlideCells, load_network, obtain_cells, prepare
 from cxpath.app.slide_look import SlideLook, areas_with_regions, looking_at_slide, region_warnings
 from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded

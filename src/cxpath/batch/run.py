@@ -15,8 +15,7 @@ from cxpath.app import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience
 from cxpath.batch.cohort import Row, has_whole_result, read_baseline, write_cohort
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, is_untouched
+from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, StateFolder, is_untouched
 from cxpath.batch.workers import cluster_engine, local_engine, read_queue_settings
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
 from cxpath.data import RESEARCH_USE

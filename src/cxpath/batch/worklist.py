@@ -23,8 +23,7 @@ from cxpath.batch.foreign_worklists import (
     translated,
     unused_columns,
 )
-from cxpath.batch.state import STATE_NAME, StateFolder
-from cxpath.batch.task import SlideTask, request_digest
+from cxpath.batch.task import STATE_NAME, SlideTask, StateFolder, request_digest
 from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
 from cxpath.errors import (
     BatchError,

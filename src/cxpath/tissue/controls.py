@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data import Reason, ReasonCode, Region, StainBasis
-from cxpath.tissue.look import within
 from cxpath.tissue.settings import ControlKind, ControlRule, ControlSettings, OnFailure
+from cxpath.tissue.stains import within
 
 # Control tissue on the slide: found as drawn or by rule, kept out of the score, and measured.
 #
