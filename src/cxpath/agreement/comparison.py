@@ -57,8 +57,6 @@ from cxpath.agreement.readers import (
 from cxpath.agreement.reads import ReadMatrix, level_names
 from cxpath.agreement.regression import deming, passing_bablok
 
-# One method compared with one reference, such as the software with the readers' consensus: everything.
-
 Floats = NDArray[np.float64]
 
 

@@ -30,8 +30,6 @@ from cxpath.scores import (
 from cxpath.slide import SlideSettings, pseudonym, pseudonym_key
 from cxpath.tissue import ControlSettings, TissueSettings
 
-# The settings of a run: files, single settings and assays, read, merged and checked.
-
 # Reading the assay files that travel with cxpath.
 
 

@@ -256,8 +256,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-# What a scored slide leaves next to the score: cells, tiles, pictures.
-
 # The gallery of a run: the fields that decide, a few of every kind with them, and where they all lie.
 
 

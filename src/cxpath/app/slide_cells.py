@@ -127,8 +127,6 @@ def _make(model: Model, folder: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-# Obtain a slide's cells: from the network, from a file, or from a sample of a large slide.
-
 # `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.
 
 

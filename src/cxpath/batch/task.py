@@ -160,8 +160,6 @@ def _read(path: Path) -> Outcome | None:
         return None
 
 
-# A slide's task in a batch, and when an earlier result still counts.
-
 # SlideTask: one slide of a batch, how to score it, and what the lab says of it.
 
 

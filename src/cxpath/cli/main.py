@@ -185,10 +185,6 @@ def flushed(code: int) -> int:
     return code
 
 
-# The `cxpath` command: collects the subcommands, turns errors into one line and an exit code.
-#
-# Subcommands import what they need when they run, so that `cxpath --help` answers at once.
-
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 app = typer.Typer(

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from cxpath.documents import CaseDocument
 
 
-# `cxpath score`, `report`, `fields`, `cases`, `demo` and `doctor`.
-
 # `cxpath cases`: several slides of one patient to one score.
 
 

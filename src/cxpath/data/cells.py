@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-# Cells as values: peaks of the network, calibration of probabilities, and the table of cells.
-
 # Calibration: how a model's raw logits become probabilities one may believe (from its card).
 
 

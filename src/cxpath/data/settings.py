@@ -23,8 +23,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cxpath.errors import ConfigurationError, CxpathError, MissingExtraError, MissingFileError
 
-# The base of all settings, settings files, and where bundled files are.
-
 # Where the data files that travel with cxpath lie: inside the installed wheel, or in the checkout.
 
 

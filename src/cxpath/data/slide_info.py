@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-# What a slide is and where it counts: facts, stains, tile frames and tissue areas.
-
 # SlideInfo: what is known of a slide file once it is open, and nothing that identifies a patient.
 
 
@@ -231,9 +229,6 @@ class TissueAreas:
     excluded_mm2: Mapping[str, float] = field(default_factory=dict)
     annotated_mm2: Mapping[str, float] = field(default_factory=dict)
     tumour_bed_mm2: float | None = None
-
-
-# Regions a pathologist drew: where to score, where not to. Level-0 pixels.
 
 
 class RegionUse(StrEnum):

@@ -160,8 +160,6 @@ class RunDocument(Document):
     warnings: tuple[CodedText, ...]
 
 
-# The folder that a run leaves: written as a whole or not at all, and read back.
-
 # A results folder that appears whole or not at all.
 
 

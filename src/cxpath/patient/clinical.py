@@ -56,8 +56,6 @@ class ProfilePart(Settings):
         return {key: value for key, value in stated.items() if value != UNKNOWN}
 
 
-# Clinical facts: histology, stage with its edition, setting, and what was given before.
-
 # Drugs by class, as far as labels and cautions ask for them. A typed name belongs to a class when one of the
 # class's names is a word of it: "Carboplatin AUC 5" and "carboplatin/paclitaxel" are both platinum.
 

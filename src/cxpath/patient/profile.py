@@ -250,8 +250,6 @@ class Pdl1Score(ProfilePart):
         return 100 * low / cells, 100 * high / cells, f"the counting interval at {whose}{cells} tumour cells,"
 
 
-# A patient's profile: molecular findings, other diseases, and all parts together.
-
 # What else must be known before a drug is given (clinical brief 2.3); each a flag for the board.
 #
 # Where the brief names no limit (LVEF, neutrophils, creatinine clearance, QTc, liver enzymes), a clinician

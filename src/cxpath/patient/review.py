@@ -33,8 +33,6 @@ from cxpath.patient.criteria import (
 from cxpath.patient.facts import FACTS, PDL1_FACTS, find_pdl1
 from cxpath.patient.profile import BiomarkerProfile
 
-# Compare a profile with criteria: met, not met or indeterminate, and what would settle it.
-
 # Evaluating: a clause, a caution or a criterion against one profile, each with its reason.
 
 

@@ -19,8 +19,6 @@ from cxpath.scores.counts import CalledCells, countable_kind, in_uncounted_regio
 from cxpath.scores.fields import FieldLattice, lay_fields
 from cxpath.scores.settings import Cutoff, ScoringSettings
 
-# The scores besides CPS and TPS (IC, TAP, H-score) and their registry.
-
 # Tumour area in squares, and which share of it stained cells take: the ground of `ic_area` and TAP.
 #
 # A reader estimates by eye which part of the tumour area is brown. Here every cell takes an equal share of

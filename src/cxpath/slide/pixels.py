@@ -19,8 +19,6 @@ from scipy import sparse
 from cxpath.data import ColourProfile, Settings
 from cxpath.slide.privacy import allowed_words
 
-# Exact resampling of pixels to the wanted µm/px, over white where nothing was scanned.
-
 # Transparent pixels laid over white glass: what a scanner did not scan looks like empty glass.
 
 

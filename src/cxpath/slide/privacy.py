@@ -13,8 +13,6 @@ from pathlib import Path
 
 from cxpath.errors import ConfigurationError
 
-# Errors of slide files in one line.
-
 # Names of files and messages of other libraries, made fit to stand inside our messages.
 
 
@@ -63,8 +61,6 @@ def shown_as(path: Path, name: str | None) -> str:
     """Return how messages name a file: as the user did, unless another name was asked for."""
     return printable(name or str(path))
 
-
-# What may leave a slide: pseudonyms and the list of allowed properties.
 
 # Pseudonyms of slide names: a keyed hash, the same for the same name and key, and no way back without it.
 

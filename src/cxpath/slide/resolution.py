@@ -11,8 +11,6 @@ from xml.etree import ElementTree
 
 from cxpath.errors import ResolutionError, UnreadableSlideError
 
-# Micrometres per pixel: what a file states, and what is accepted.
-
 # Micrometres per pixel of a slide, and where the number came from. Never guessed.
 #
 # Decides between what the user says and what the file says; does not know how files store it.

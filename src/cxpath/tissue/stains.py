@@ -103,8 +103,6 @@ def touching(weak: Mask, strong: Mask) -> Mask:
     return np.asarray(kept[labels])
 
 
-# The stains of a slide: white point, samples, vectors, and whether they are haematoxylin and DAB.
-
 # Where a colour stands between haematoxylin, DAB and what is neither.
 #
 # Two numbers describe an optical density whatever its amount. `brownness` is the share of blue less the

@@ -125,8 +125,6 @@ def _typical(mark: Mask, contrast: Contrast) -> float:
     return float(np.median([contrast(columns[i] + 0.5, rows[i] + 0.5) for i in chosen]))
 
 
-# Air bubbles, cover-slip edges and dark spots.
-
 # Air bubbles under the cover slip: circles with a thin rim that is dark in every colour.
 #
 # Circles are fitted to connected lines that are thin and dark in all channels, and kept when the rim is seen
