@@ -85,6 +85,7 @@ from .study import (
 )
 from .study_init import (
     DEFAULT_FIGURE as DEFAULT_FIGURE,
+    BegunStudy as BegunStudy,
     DesignKind as DesignKind,
     StudyRequest as StudyRequest,
     init_study as init_study,

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.app.configuration import PictureSettings, ReportSettings, ScoreRequest
-from cxpath.app.slide_cells import SampledFields, SlideCells
-from cxpath.app.slide_look import areas_with_regions
-from cxpath.data import CellTable, Reason, ReasonCode, Regions, SlideInfo
+from cxpath.app.slide_cells import LoadedNetwork, SampledFields, SlideCells
+from cxpath.app.slide_look import SlideLook, areas_with_regions
+from cxpath.data import CellTable, Reason, ReasonCode, Regions
 from cxpath.documents import (
     CodedText,
     Control,
@@ -43,7 +42,7 @@ from cxpath.documents import (
     TissueEntry,
 )
 from cxpath.io import CellsGeojsonWriter, CellsWriter, write_table
-from cxpath.network import Device, ModelCard, NetworkSettings
+from cxpath.network import ModelCard
 from cxpath.pipeline import StageTimes, TilePlan, bottleneck
 from cxpath.report import (
     INFLUENCE,
@@ -66,7 +65,7 @@ from cxpath.scores import (
     rank_fields,
     sample_fields,
 )
-from cxpath.slide import ReaderPath, Slide
+from cxpath.slide import Slide
 from cxpath.tissue import Tissue
 from cxpath.version import __version__
 
@@ -92,17 +91,12 @@ class RunFacts:
     """What both documents are made from, besides the score."""
 
     request: ScoreRequest
-    info: SlideInfo
-    tissue: Tissue
+    look: SlideLook
     card: ModelCard
-    started: datetime
-    device: Device
-    network: NetworkSettings
+    network: LoadedNetwork
     warnings: tuple[Reason, ...]
     found: SlideCells | None
     scoring: ScoringSettings
-    regions: Regions | None = None
-    reader_path: ReaderPath | None = None
 
     @property
     def notice(self) -> str | None:
@@ -122,7 +116,7 @@ def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
     sample = facts.found.sample if facts.found else None
     return ScoreDocument(
         notice=facts.notice,
-        slide=ScoredSlide.of(facts.info),
+        slide=ScoredSlide.of(facts.look.slide.info),
         assay=request.assay,
         tumour=request.tumour,
         marker=request.marker,
@@ -131,8 +125,8 @@ def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
         sampling=_sampling(sample) if sample else None,
         laboratory_map=_laboratory_scale(facts.scoring, score),
         scoring=facts.scoring,
-        tissue=TissueEntry.of(areas_with_regions(facts.tissue, facts.regions)),
-        controls=tuple(map(Control.of, facts.tissue.controls)),
+        tissue=TissueEntry.of(areas_with_regions(facts.look.tissue, facts.look.regions)),
+        controls=tuple(map(Control.of, facts.look.tissue.controls)),
         provenance=ScoreProvenance(
             cxpath=__version__,
             model=card.name,
@@ -144,25 +138,26 @@ def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
 
 def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument:
     """Return what repeats the run, and nothing that names a patient or a folder."""
-    request, found, network = facts.request, facts.found, facts.network
+    request, look, found = facts.request, facts.look, facts.found
+    info, reader_path, network = look.slide.info, look.slide.reader_path, facts.network.settings
     stages = found.stages if found else ()
     slowest = bottleneck(stages)
     return RunDocument(
-        started=facts.started.isoformat(timespec="seconds"),
+        started=look.started.isoformat(timespec="seconds"),
         versions=_versions(),
-        slide=RunSlide.of(facts.info),
+        slide=RunSlide.of(info),
         model=_model(facts.card),
         options=_options(request),
-        regions=regions_entry(facts.regions, facts.info.mpp) if facts.regions else None,
+        regions=regions_entry(look.regions, info.mpp) if look.regions else None,
         given_cells=GivenCells(form=found.form, cells=len(found.cells)) if found and found.form else None,
         configuration=request.configuration.model_dump(mode="json"),
         configuration_digest=request.configuration.digest(),
-        device=facts.device.hardware,
+        device=facts.network.device.hardware,
         engine=network.engine,
-        precision="int8" if network.precision == "int8" else facts.device.precision,
-        reader=facts.info.reader,
-        reader_path=ReaderEntry.of(facts.reader_path) if facts.reader_path else None,
-        stains=RunStains.of(facts.tissue.stains),
+        precision="int8" if network.precision == "int8" else facts.network.device.precision,
+        reader=info.reader,
+        reader_path=ReaderEntry.of(reader_path) if reader_path else None,
+        stains=RunStains.of(look.tissue.stains),
         tiles=RunTiles(planned=len(found.plan.tiles) if found else 0, read=found.tiles_read if found else 0),
         timings_s=timings_s,
         stages={stage.name: _stage(stage) for stage in stages},

@@ -30,6 +30,7 @@ from cxpath.cli.output import (
     USAGE,
     ConfigOption,
     JsonOption,
+    OverwriteOption,
     SettingsOption,
     effective_configuration,
     print_document,
@@ -51,7 +52,7 @@ config = typer.Typer(
 @config.command()
 def init(
     path: Annotated[Path, typer.Argument(help="File to write.")] = Path("cxpath.toml"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write every setting with its default, commented, for `--config`."""
