@@ -45,7 +45,9 @@ def run_killed(
 
 def table(slides: Path, batch: Path, outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
     """The cohort table, without times and names of workers."""
-    return [{name: row[name] for name in SAME} for row in cohort_rows(tasks_of(slides, batch), outcomes)]
+    return [
+        {name: getattr(row, name) for name in SAME} for row in cohort_rows(tasks_of(slides, batch), outcomes)
+    ]
 
 
 def _start(slides: Path, batch: Path, workers: int) -> subprocess.Popen[bytes]:

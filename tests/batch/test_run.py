@@ -297,7 +297,7 @@ def test_a_name_that_is_no_utf_8_is_scored_like_the_others(tmp_path: Path) -> No
     for kept in (0, 2):
         result = run_batch(tasks, out, InProcess(attempt_of(out)))
         assert (result.count(Status.SCORED), result.kept) == (2, kept)
-    assert [row["slide"] for row in rebuild_cohort(out)] == ["M\ufffdller 4711.svs", "a.svs"]
+    assert [row.slide for row in rebuild_cohort(out)] == ["M\ufffdller 4711.svs", "a.svs"]
 
 
 def test_a_slide_that_ended_the_process_comes_last_and_is_set_aside_after_three_times(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -262,3 +262,131 @@ class BatchManifest(BatchDocument):
     failures: tuple[Failure, ...]
     same_content: tuple[tuple[str, ...], ...]
     """Ids of slides whose files are the same under different names: one too many in a study."""
+
+
+# The cohort table, `cohort.csv` and `cohort.parquet`.
+
+ColumnKind = Literal["text", "number", "whole", "yes/no"]
+ColumnEntry = str | float | bool | None
+
+
+class Column(NamedTuple):
+    """A column of the cohort table: its name and what it contains."""
+
+    name: str
+    kind: ColumnKind
+
+
+class CohortRow(BaseModel):
+    """One slide in the cohort table: the columns in their order, empty where there is nothing to say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    id: str
+    """Name in the batch, and of the results folder."""
+    slide: str
+    """File name, or pseudonym."""
+    case: str | None = None
+    block: str | None = None
+    batch: str | None = None
+    """Staining or scanning batch; these three are from the worklist."""
+    scanner: str | None = None
+    """From the worklist, else from the file: its model, else its vendor."""
+    status: Status
+    reason: str | None = None
+    """Why it failed, or why its result cannot be read."""
+    hint: str | None = None
+    error: str | None = None
+    """Class of the error."""
+    not_evaluable_because: str | None = None
+    """All reasons, joined by `; `."""
+    assay: str | None = None
+    tumour: str | None = None
+    marker: str | None = None
+    cps: float | None = None
+    """CPS that decides, not rounded."""
+    cps_basis: str | None = None
+    """Whose cells it counts: `network`, `edited` or `audited`."""
+    cps_network: float | None = None
+    """The network's own CPS, not rounded."""
+    cps_reported: str | None = None
+    """Printed form of the one that decides."""
+    cps_low: float | None = None
+    """Ends of the interval for the tumour."""
+    cps_high: float | None = None
+    cps_slide_low: float | None = None
+    """Ends of the interval for this slide."""
+    cps_slide_high: float | None = None
+    cps_at_least_1: bool | None = None
+    """Cut-off met; empty where it is uncertain."""
+    cps_at_least_10: bool | None = None
+    reviewer: str | None = None
+    """Who audited or edited the slide."""
+    signed_by: str | None = None
+    signed_utc: str | None = None
+    borderline: bool | None = None
+    """Near a cut-off: pathologist review."""
+    uncertain_cutoffs: str | None = None
+    """Those neither met nor not met, joined by `; `."""
+    tps: float | None = None
+    tps_low: float | None = None
+    tps_high: float | None = None
+    h_score: float | None = None
+    viable_tumour_cells: int | None = None
+    tumour_positive: int | None = None
+    tumour_negative: int | None = None
+    immune_positive: int | None = None
+    """Counted ones."""
+    scored_mm2: float | None = None
+    excluded_mm2: float | None = None
+    in_focus_percent: float | None = None
+    """Share of tissue not left out as blurred."""
+    tumour_cells_per_mm2: float | None = None
+    """Viable ones, of scored tissue."""
+    white_red: float | None = None
+    """Background, 0 to 255."""
+    white_green: float | None = None
+    white_blue: float | None = None
+    hematoxylin_red: float | None = None
+    """Parts of the stain vectors."""
+    hematoxylin_green: float | None = None
+    hematoxylin_blue: float | None = None
+    dab_red: float | None = None
+    dab_green: float | None = None
+    dab_blue: float | None = None
+    mpp: float | None = None
+    mpp_source: str | None = None
+    notice: str | None = None
+    """What the model was trained and not validated on, from its card."""
+    warnings: str | None = None
+    """All others, joined by `; `."""
+    attempts: int | None = None
+    seconds: float | None = None
+    """Of the last attempt."""
+    worker: str | None = None
+    started: str | None = None
+    """ISO 8601, UTC, by the worker's clock."""
+    finished: str | None = None
+    slide_digest: str | None = None
+    model: str | None = None
+    model_digest: str | None = None
+    configuration_digest: str | None = None
+    cxpath: str | None = None
+    """Version."""
+    notes: Mapping[str, str] = {}
+    """Columns `note…` of the worklist; they come after the others."""
+
+    @classmethod
+    def columns(cls) -> tuple[Column, ...]:
+        """Return the columns that every table has, in its order."""
+        fields = cls.model_fields.items()
+        return tuple(Column(name, _kind_of(field.annotation)) for name, field in fields if name != "notes")
+
+    def entries(self) -> dict[str, ColumnEntry]:
+        """Return what stands in those columns."""
+        return self.model_dump(mode="json", exclude={"notes"})
+
+
+def _kind_of(annotation: object) -> ColumnKind:
+    kinds: dict[object, ColumnKind] = {float: "number", int: "whole", bool: "yes/no"}
+    return next((kinds[one] for one in get_args(annotation) if one in kinds), "text")
