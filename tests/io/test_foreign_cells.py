@@ -30,7 +30,7 @@ from cxpath.io.cell_classes import (
     read_cell_classes,
     to_cell_table,
 )
-from cxpath.io.cells import write_cells, write_cells_geojson
+from cxpath.io.cells import write_cells
 from cxpath.io.foreign_cells import (
     GivenCells,
     cells_in_columns,
@@ -43,6 +43,7 @@ from cxpath.io.foreign_cells import (
 )
 from cxpath.io.qupath_cells import cells_in_geojson, cells_in_qupath_table, is_qupath_table
 from cxpath.io.tables import read_text_table
+from tests.cell_tables import write_cells_geojson
 from tests.synthetic_cells import synthetic_cells
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:The '(future|mode)\..*' option")

@@ -200,10 +200,6 @@ class TherapyDocument(Document):
     def _what_is_known(self, profile: BiomarkerProfile) -> dict[str, JsonValue]:
         return profile.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def with_verdict(self, verdict: Verdict) -> tuple[CriterionEntry, ...]:
-        """Return the criteria with that verdict."""
-        return tuple(one for one in self.criteria if one.verdict is verdict)
-
 
 def _criteria_digest(review: TherapyReview) -> str:
     content = [one.criterion.model_dump(mode="json") for one in review.results]

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from enum import IntEnum
@@ -132,21 +132,6 @@ class CellsGeojsonWriter:
             self.close()
         else:
             self.discard()
-
-
-def write_cells_geojson(
-    tables: Iterable[CellTable],
-    path: Path,
-    facts: CellTableFacts,
-    bounds_px: Bounds,
-    *,
-    stained_threshold: float,
-) -> int:
-    """Write all tables and return the number of cells."""
-    with CellsGeojsonWriter(path, facts, bounds_px, stained_threshold=stained_threshold) as writer:
-        for cells in tables:
-            writer.append(cells)
-    return writer.number
 
 
 def _frame(facts: CellTableFacts, bounds_px: Bounds, threshold: float) -> dict[str, Any]:
