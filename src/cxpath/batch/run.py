@@ -29,7 +29,6 @@ from cxpath.documents import (
     SlideInHand,
     Status,
     failures_of,
-    read_batch_document,
 )
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError, WorklistError
 from cxpath.network import load_card, visible_gpus
@@ -71,7 +70,7 @@ def batch_status(folder: Path) -> BatchStatus:
 def _progress(path: Path) -> BatchProgress | None:
     """Return what a running batch said of itself; nothing depends on it."""
     try:
-        return read_batch_document(BatchProgress, path)
+        return BatchProgress.read(path)
     except CxpathError:
         return None
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from cxpath.app import ScoreRequest
-from cxpath.documents import COMMIT_MARK, Outcome, read_batch_document
+from cxpath.documents import COMMIT_MARK, Outcome
 from cxpath.errors import BatchError, CxpathError, MissingFileError
 from cxpath.io import leftovers_of, output_error
 from cxpath.slide import files_of, open_slide, printable, pseudonym_key
@@ -152,7 +152,7 @@ def file_stem(slide_id: str) -> str:
 
 def _read(path: Path) -> Outcome | None:
     try:
-        return read_batch_document(Outcome, path)
+        return Outcome.read(path)
     except MissingFileError:
         return None
     except CxpathError as error:

@@ -24,7 +24,7 @@ from cxpath.batch.foreign_worklists import (
     unused_columns,
 )
 from cxpath.batch.task import STATE_NAME, SlideTask, StateFolder, request_digest
-from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
+from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry
 from cxpath.errors import (
     BatchError,
     CxpathError,
@@ -172,7 +172,7 @@ def slides_in(folder: Path) -> int:
 
 def _entries(folder: Path) -> tuple[WorklistEntry, ...]:
     try:
-        return read_batch_document(SavedWorklist, StateFolder(folder).folder / "worklist.json").slides
+        return SavedWorklist.read(StateFolder(folder).folder / "worklist.json").slides
     except MissingFileError as error:
         raise MissingFileError(f"{folder}: contains no batch", _HINT) from error
     except DocumentError as error:

@@ -48,7 +48,6 @@ from .batch import (
     Status as Status,
     WorklistEntry as WorklistEntry,
     failures_of as failures_of,
-    read_batch_document as read_batch_document,
 )
 from .evaluation import (
     EVALUATION_NAME as EVALUATION_NAME,

@@ -53,48 +53,48 @@ class ColourEntry(Part):
     use: Literal["applied", "identity", "ignored", "unusable"]
 
 
-class Document(Part):
-    """A whole document; its field `schema_name` states the schema that it reads and writes."""
+class File(Part):
+    """What a JSON file contains; a field `schema_name` states the schema that it reads and writes."""
 
     HINT: ClassVar[str]
     """What to do about one that cannot be read."""
 
-    schema_name: str = Field(default="", alias="schema")
-    research_use: ResearchUse = RESEARCH_USE
-
     @classmethod
-    def schema_of(cls) -> str:
-        """Return the schema of these documents."""
-        return str(cls.model_fields["schema_name"].default)
+    def schema_of(cls) -> str | None:
+        """Return the schema of these files; None where they state none."""
+        stated = cls.model_fields.get("schema_name")
+        return str(stated.default) if stated else None
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a document.
+        """Read a file.
 
         Raises
         ------
         MissingFileError
             When there is no such file.
         DocumentError
-            When it is no JSON, of another schema, or does not say what such a document says.
+            When it is no JSON, of another schema, or does not say what such a file says.
         """
-        if not path.is_file():
-            raise MissingFileError(f"{path}: no such file", cls.HINT)
         try:
             text = path.read_text(encoding="utf-8")
             stated = json.loads(text)
-        except (OSError, ValueError, RecursionError) as error:
+        except FileNotFoundError as error:
+            raise MissingFileError(f"{path}: no such file", cls.HINT) from error
+        except OSError as error:
+            raise DocumentError(f"{path}: cannot be read: {error.strerror or error}", cls.HINT) from error
+        except (ValueError, RecursionError) as error:
             raise DocumentError(f"{path}: not readable JSON", cls.HINT) from error
-        found = stated.get("schema") if isinstance(stated, dict) else None
-        if found != cls.schema_of():
-            raise DocumentError(f"{path}: schema is {found!r}, not {cls.schema_of()!r}", cls.HINT)
+        found, wanted = stated.get("schema") if isinstance(stated, dict) else None, cls.schema_of()
+        if found != wanted:
+            raise DocumentError(f"{path}: schema is {found!r}, not {wanted!r}", cls.HINT)
         try:
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise DocumentError(f"{path}: {_complaint(error.errors()[0])}", cls.HINT) from error
 
     def write(self, path: Path) -> None:
-        """Write the document whole or not at all.
+        """Write the file whole or not at all.
 
         Raises
         ------
@@ -105,9 +105,16 @@ class Document(Part):
             partial.write_text(self.text() + "\n", encoding="utf-8", newline="\n")
 
     def text(self) -> str:
-        """Return the document as it is written, and as `--json` prints it."""
+        """Return the text as it is written, and as `--json` prints it."""
         content = self.model_dump(mode="json", by_alias=True)
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+class Document(File):
+    """A result that people read: it says what it is for."""
+
+    schema_name: str = Field(default="", alias="schema")
+    research_use: ResearchUse = RESEARCH_USE
 
 
 def _complaint(detail: ErrorDetails) -> str:

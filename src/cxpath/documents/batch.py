@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, TypeVar, get_args
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,59 +13,23 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
-    ValidationError,
 )
 
-from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io import atomic_write
-
-_HINT = "run the same cxpath batch run again"
+from cxpath.documents.base import File
 
 
-class BatchDocument(BaseModel):
-    """A JSON document of a batch: its fields are all there is, and a misspelt one is an error."""
+class BatchDocument(File):
+    """A JSON file of a batch, or a part of one."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    HINT: ClassVar[str] = "run the same cxpath batch run again"
 
     def updated(self, **changes: Any) -> Self:
         """Return the document with some fields replaced; they are checked like all others."""
-        return type(self).model_validate({**dict(self), **changes})
+        return type(self).model_validate({**self.model_dump(by_alias=True), **changes})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JsonValue]:
         """Return the document as its file has it."""
         return self.model_dump(mode="json", by_alias=True)
-
-    def write(self, path: Path) -> None:
-        """Write the document, whole or not at all; raises `OutputError`."""
-        with atomic_write(path) as partial:
-            partial.write_text(self.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-
-
-AnyDocument = TypeVar("AnyDocument", bound=BatchDocument)
-
-
-def read_batch_document(form: type[AnyDocument], path: Path) -> AnyDocument:
-    """Read a document of a batch.
-
-    Raises
-    ------
-    MissingFileError
-        When there is no such file.
-    DocumentError
-        Naming the file and the first field that is missing, unknown or not what it should be.
-    """
-    try:
-        return form.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", _HINT) from error
-    except OSError as error:
-        raise DocumentError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
-        raise DocumentError(f"{path}: {place}: {first['msg']}", _HINT) from error
 
 
 class Status(StrEnum):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import ClassVar, Literal, Self, TypeVar
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from cxpath.documents.base import Bounds, CutoffEntry, CutoffName, Document, Estimate, Part, Share
-from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io import atomic_write
+from cxpath.documents.base import Bounds, CutoffEntry, CutoffName, Document, Estimate, File, Part, Share
 from cxpath.scores import Adaptation, AuditedScore as AuditEstimate, LogOddsMap, ScoreEstimate, printed_form
 
 # What a person's review adds to `score.json`: the audited score, the edited one, the signature.
@@ -205,46 +202,17 @@ class ReviewState(Part):
 
 # What a review leaves in its folder: the audited score, the score of edited cells, the signature.
 
-_HINT = "run cxpath review again, or restore the file from a backup"
 
-AnyDocument = TypeVar("AnyDocument", bound="ReviewDocument")
+class ReviewDocument(File):
+    """Base of the files of a review: on which events of its record they rest."""
 
-
-class ReviewDocument(BaseModel):
-    """Base of the files of a review: frozen, an unknown key is an error, NaN is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    HINT: ClassVar[str] = "run cxpath review again, or restore the file from a backup"
 
     events: int = Field(ge=1)
     """Number of events of the record that this rests on."""
 
     head_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Hash of the last of them."""
-
-    def write(self, path: Path) -> None:
-        """Write the document, whole or not at all."""
-        with atomic_write(path) as partial:
-            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read the document.
-
-        Raises
-        ------
-        MissingFileError, DocumentError
-            When there is no such file, or a field of it is not what it should be; the field is named.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
-            raise MissingFileError(f"{path}: no such file", _HINT) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "file"
-            raise DocumentError(f"{path}: {where}: {first['msg']}", _HINT) from error
-        except OSError as error:
-            raise DocumentError(f"{path}: cannot be read: {error.strerror or error}", _HINT) from error
 
 
 @dataclass(frozen=True)
@@ -271,9 +239,7 @@ class AnsweredBy:
 class AuditedEntry(AuditedScore, ReviewDocument):
     """`review/<id>/audit.json`, and the entry `audited` of `score.json`."""
 
-    schema_: Literal["cxpath/audit/2"] = Field(default="cxpath/audit/2", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/audit/2"] = Field(default="cxpath/audit/2", alias="schema")
 
     @classmethod
     def of_score(cls, score: AuditEstimate, estimate: ScoreEstimate, answered: AnsweredBy) -> Self:
@@ -308,9 +274,7 @@ class AuditedEntry(AuditedScore, ReviewDocument):
 class EditedEntry(ReviewDocument):
     """`review/<id>/edited.json`: the score of a table that a person edited."""
 
-    schema_: Literal["cxpath/edited/2"] = Field(default="cxpath/edited/2", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/edited/2"] = Field(default="cxpath/edited/2", alias="schema")
 
     estimate: Estimate | None
     """The CPS, its intervals and cut-offs; null where too few viable tumour cells are left."""
@@ -345,9 +309,7 @@ class EditedEntry(ReviewDocument):
 class SignatureEntry(ReviewDocument):
     """`review/<id>/signature.json`: who signed what; void as soon as the record has more events."""
 
-    schema_: Literal["cxpath/signature/1"] = Field(default="cxpath/signature/1", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/signature/1"] = Field(default="cxpath/signature/1", alias="schema")
 
     name: str = Field(min_length=1)
     """Printed name."""
@@ -368,9 +330,7 @@ class SignatureEntry(ReviewDocument):
 class AdaptedEntry(AdaptedScore, ReviewDocument):
     """`review/<id>/adapted.json`, and `review.adapted` of `score.json`."""
 
-    schema_: Literal["cxpath/adapted/1"] = Field(default="cxpath/adapted/1", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/adapted/1"] = Field(default="cxpath/adapted/1", alias="schema")
 
     @classmethod
     def of_fit(
