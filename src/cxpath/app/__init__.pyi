@@ -3,6 +3,7 @@ from .agree import (
     agreement_settings as agreement_settings,
     compare_reads as compare_reads,
     run_agreement as run_agreement,
+    write_reads_template as write_reads_template,
 )
 from .agree_cells import (
     CellsRequest as CellsRequest,
@@ -103,6 +104,9 @@ from .therapy import (
     lint_files as lint_files,
     review_profile as review_profile,
     review_therapy as review_therapy,
+)
+from .therapy_profile import (
+    write_profile_template as write_profile_template,
 )
 from .tmb import (
     TmbRequest as TmbRequest,

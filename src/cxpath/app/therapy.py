@@ -33,10 +33,10 @@ from cxpath.patient import (
     Source,
     TherapyReview,
     condition_in_words,
+    lint,
     profile_from,
     review_therapy as evaluate_criteria,
 )
-from cxpath.patient.review import lint
 from cxpath.report import patient_sheet, require_pdf, write_pdf
 from cxpath.report.board_page import board_page
 from cxpath.version import __version__

@@ -271,7 +271,7 @@ def read_profile(path: Path) -> BiomarkerProfile:
     return profile
 
 
-def write_template(path: Path, jurisdictions: Sequence[str] = ()) -> None:
+def write_profile_template(path: Path, jurisdictions: Sequence[str] = ()) -> None:
     """Write the commented template; an existing file is not replaced.
 
     Parameters

@@ -100,9 +100,9 @@ def init(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a table of reads to fill in."""
-    from cxpath.app.agree import write_template
+    from cxpath.app import write_reads_template
 
-    write_template(path, cases, readers, overwrite=overwrite)
+    write_reads_template(path, cases, readers, overwrite=overwrite)
     print(json.dumps({"template": str(path)}) if as_json else f"template {path}")
 
 

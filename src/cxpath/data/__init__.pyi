@@ -1,8 +1,10 @@
 from .cells import (
+    CELLS_SCHEMA as CELLS_SCHEMA,
     COLUMNS as COLUMNS,
     FINE_CLASSES as FINE_CLASSES,
     IMMUNE_SUBKINDS as IMMUNE_SUBKINDS,
     REGION_CLASSES as REGION_CLASSES,
+    SCVERSE_EXTRA as SCVERSE_EXTRA,
     STAIN_CLASSES as STAIN_CLASSES,
     Calibration as Calibration,
     CellPeaks as CellPeaks,

@@ -52,7 +52,7 @@ class Calibration:
 # Positions are level-0 pixels of the slide file, origin top left, pixel centres at .5.
 
 
-SCHEMA = "cxpath/cells/1"
+CELLS_SCHEMA = "cxpath/cells/1"
 
 
 class Kind(IntEnum):
@@ -139,7 +139,7 @@ class CellTableFacts:
     stain_vectors: tuple[tuple[float, float, float], ...] = ()
     white_point: tuple[float, float, float] = (255.0, 255.0, 255.0)
     frame: str = "level0"
-    schema: str = SCHEMA
+    schema: str = CELLS_SCHEMA
     stained_threshold: float | None = None
 
 
@@ -301,7 +301,7 @@ class CellPeaks:
 
 # Cells as a pandas DataFrame and as AnnData, and back. Knows no files; both libraries are an extra.
 
-EXTRA = "scverse"
+SCVERSE_EXTRA = "scverse"
 
 NAMED: dict[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "region": TissueRegion}
 """Columns that hold words."""
@@ -320,7 +320,7 @@ def to_pandas(cells: CellTable) -> DataFrame:
     Words are categories in the order of their enumeration; `staining` is there when the table knows its
     threshold. Measured numbers that are unknown are NaN.
     """
-    pandas = import_extra("pandas", EXTRA)
+    pandas = import_extra("pandas", SCVERSE_EXTRA)
     columns: dict[str, Any] = {}
     for name, array in cells.columns().items():
         columns[name] = _words(pandas, array, NAMED[name]) if name in NAMED else array
@@ -342,7 +342,7 @@ def to_anndata(cells: CellTable) -> AnnData:
     left corner, `uns["cxpath"]` the facts: µm per pixel, size, threshold, digests of slide and model, stains.
     There are no variables: measurements are columns of `obs`.
     """
-    pandas, anndata = import_extra("pandas", EXTRA), import_extra("anndata", EXTRA)
+    pandas, anndata = import_extra("pandas", SCVERSE_EXTRA), import_extra("anndata", SCVERSE_EXTRA)
     frame = to_pandas(cells)
     places = frame[["x_um", "y_um"]].to_numpy(np.float64)
     found = anndata.AnnData(
@@ -404,8 +404,8 @@ def _stated(facts: CellTableFacts) -> dict[str, Any]:
 
 
 def _facts(stated: Any) -> CellTableFacts:
-    if not hasattr(stated, "items") or str(stated.get("schema")) != SCHEMA:
-        raise ValueError(f'uns["{FACTS_KEY}"] does not state schema {SCHEMA}')
+    if not hasattr(stated, "items") or str(stated.get("schema")) != CELLS_SCHEMA:
+        raise ValueError(f'uns["{FACTS_KEY}"] does not state schema {CELLS_SCHEMA}')
     known = {field.name for field in fields(CellTableFacts)}
     given = {name: value for name, value in stated.items() if name in known}
     try:

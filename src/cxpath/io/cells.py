@@ -20,8 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.cells import SCHEMA
+from cxpath.data import CELLS_SCHEMA, COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -506,8 +505,8 @@ def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) 
 
 
 def _facts(stated: dict[str, Any], path: Path) -> CellTableFacts:
-    if stated.get("schema") != SCHEMA:
-        raise CellsFileError(f"{path}: schema is {stated.get('schema')!r}, not {SCHEMA!r}", _HINT)
+    if stated.get("schema") != CELLS_SCHEMA:
+        raise CellsFileError(f"{path}: schema is {stated.get('schema')!r}, not {CELLS_SCHEMA!r}", _HINT)
     known = {field.name for field in fields(CellTableFacts)}
     try:
         given = {name: value for name, value in stated.items() if name in known}

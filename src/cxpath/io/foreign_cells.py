@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cxpath.data import (
     COLUMNS,
+    SCVERSE_EXTRA,
     CellTable,
     CellTableFacts,
     Kind,
@@ -25,7 +26,6 @@ from cxpath.data import (
     import_extra,
     to_anndata,
 )
-from cxpath.data.cells import EXTRA
 from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.io.atomic import atomic_write, first_character, read_content
 from cxpath.io.cell_classes import (
@@ -211,7 +211,7 @@ def read_h5ad(path: Path) -> CellTable:
     """
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file", "check the path")
-    anndata = import_extra("anndata", EXTRA)
+    anndata = import_extra("anndata", SCVERSE_EXTRA)
     try:
         found = anndata.read_h5ad(path)
     except Exception as error:  # h5py and anndata raise all kinds at damaged files

@@ -37,6 +37,7 @@ from .review import (
     TherapyReview as TherapyReview,
     condition_in_words as condition_in_words,
     label_of as label_of,
+    lint as lint,
     review_therapy as review_therapy,
 )
 from .tmb import (
