@@ -11,6 +11,7 @@ from cxpath.data.slide_info import (
     Regions,
     RegionUse,
     StainBasis,
+    TileFrame,
     optical_density,
     unit,
 )
@@ -95,3 +96,50 @@ def test_areas_are_found_by_meaning() -> None:
     assert regions.within(RegionMeaning.TUMOUR_BED, x_px, x_px).tolist() == [True, True, False]
     assert regions.within(RegionMeaning.NECROSIS, x_px, x_px).tolist() == [False, True, False]
     assert not regions.within(RegionMeaning.CONTROL, x_px, x_px).any()
+
+
+def test_overlapping_inclusions_are_one_area_cut_to_the_slide() -> None:
+    beyond = Region("ROI", RegionUse.INCLUDE, box(70, 70, 150, 150))
+    shape = Regions((OUTER, beyond)).scored_shape(100, 100)
+    assert shape.area == pytest.approx(60 * 60 + 30 * 30 - 10 * 10)
+    assert shape.bounds == (20, 20, 100, 100)
+
+
+@given(x_px=st.floats(0, 100), y_px=st.floats(0, 100))
+def test_the_scored_area_is_what_is_included_and_not_excluded(x_px: float, y_px: float) -> None:
+    hole = Region("hole", RegionUse.INCLUDE, INNER.shape)
+    included, excluded = (inside(Regions((one,)), x_px, y_px) for one in (OUTER, hole))
+    on_edge = 40 in {x_px, y_px} or 60 in {x_px, y_px}
+    if not on_edge:
+        assert inside(Regions((OUTER, INNER)), x_px, y_px) == (included and not excluded)
+
+
+def test_a_tile_puts_its_core_between_two_halos() -> None:
+    frame = TileFrame(index=3, x_px=1_000.0, y_px=2_000.0, scale=2.0, core_px=512, halo_px=64)
+    assert frame.side_px == 640
+    assert (frame.core_x_px, frame.core_y_px) == (1_128.0, 2_128.0)
+    assert frame.core_side_px == 1_024.0
+    right = frame.x_px + frame.side_px * frame.scale
+    assert right - (frame.core_x_px + frame.core_side_px) == frame.halo_px * frame.scale
+
+
+@given(
+    rgb=st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=20),
+    white=st.tuples(*[st.floats(120, 255)] * 3),
+)
+def test_density_falls_as_light_rises_and_is_never_negative(
+    rgb: list[tuple[int, int, int]], white: tuple[float, float, float]
+) -> None:
+    pixels = np.array(rgb, np.uint8)
+    density = optical_density(pixels, white)
+    assert density.min() >= 0.0
+    for channel in range(3):
+        order = np.argsort(pixels[:, channel], kind="stable")
+        assert (np.diff(density[order, channel]) <= 0).all()
+
+
+@given(direction=st.tuples(*[st.floats(0.01, 10)] * 3))
+def test_a_unit_direction_keeps_its_ratios(direction: tuple[float, float, float]) -> None:
+    found = unit(direction)
+    assert np.linalg.norm(found) == pytest.approx(1.0)
+    assert found * np.linalg.norm(direction) == pytest.approx(direction)
