@@ -27,8 +27,7 @@ from uuid import uuid4
 from pydantic import Field
 
 from cxpath.batch.attempt import Attempt, crashes_so_far, failed
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Finished, Moved, SlideTask, Started
+from cxpath.batch.task import Event, Finished, Moved, SlideTask, Started, StateFolder
 from cxpath.data import Settings, read_settings, usable_cores
 from cxpath.documents import Outcome, Status
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
-from cxpath.data.matching import match_points
+from cxpath.agreement.cells import match_points
 
 FEW = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=5, unique=True)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from cxpath.app.review import criteria_folder, read_documents, read_sources
-from cxpath.patient.lint import Severity, lint
+from cxpath.app.therapy import criteria_folder, read_documents, read_sources
+from cxpath.patient.review import Severity, lint
 
 TODAY = date(2026, 11, 30)
 CRITERION: dict[str, Any] = {

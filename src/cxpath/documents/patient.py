@@ -1,4 +1,4 @@
-"""`therapy.json`: criteria evaluated for one patient, with every condition, what was found and the source."""
+"""`therapy.json` and `tmb.json`: criteria evaluated for one patient, and the mutational burden of samples."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pydantic import Field, JsonValue, field_serializer, field_validator
 
 from cxpath.documents.base import Document, Part
 from cxpath.patient import (
+    LEVEL,
     WORDING,
     Approval,
     BiomarkerProfile,
+    Burden,
     CautionResult,
     CautionState,
     Certainty,
@@ -26,6 +28,8 @@ from cxpath.patient import (
     profile_from,
 )
 from cxpath.version import __version__
+
+# `therapy.json`: criteria evaluated for one patient, with every condition, what was found and the source.
 
 
 class ClauseEntry(Part):
@@ -196,11 +200,82 @@ class TherapyDocument(Document):
     def _what_is_known(self, profile: BiomarkerProfile) -> dict[str, JsonValue]:
         return profile.model_dump(mode="json", by_alias=True, exclude_none=True)
 
-    def with_verdict(self, verdict: Verdict) -> tuple[CriterionEntry, ...]:
-        """Return the criteria with that verdict."""
-        return tuple(one for one in self.criteria if one.verdict is verdict)
-
 
 def _criteria_digest(review: TherapyReview) -> str:
     content = [one.criterion.model_dump(mode="json") for one in review.results]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+# `tmb.json`: the mutational burden of one sample, or of every sample of a file.
+
+
+class FunnelEntry(Part):
+    """What one filter left of the variants; see `FunnelStep`."""
+
+    step: str
+    left: int
+    removed: int
+    unknown: int
+    applied: bool
+    why_not: str
+
+
+class SampleBurden(Part):
+    """The burden of one sample; see `Burden`."""
+
+    sample: str
+    preset: str
+    method: str
+    value: float
+    interval: tuple[float, float]
+    level: float
+    variants: int
+    megabases: float
+    funnel: tuple[FunnelEntry, ...]
+    not_applied: tuple[str, ...]
+    not_reproduced: tuple[str, ...]
+    warnings: tuple[str, ...]
+    source: str
+    as_of: str
+    certainty: str
+
+    @classmethod
+    def of_burden(cls, burden: Burden) -> SampleBurden:
+        """Return the entry of a burden."""
+        preset = burden.preset
+        return cls(
+            sample=burden.sample,
+            preset=preset.name,
+            method=preset.title,
+            value=burden.value,
+            interval=burden.interval,
+            level=LEVEL,
+            variants=burden.variants,
+            megabases=burden.megabases,
+            funnel=tuple(map(FunnelEntry.of, burden.funnel)),
+            not_applied=tuple(step.step for step in burden.funnel if not step.applied),
+            not_reproduced=preset.not_reproduced,
+            warnings=burden.warnings,
+            source=preset.source,
+            as_of=preset.as_of,
+            certainty=preset.certainty,
+        )
+
+
+class TmbDocument(SampleBurden, Document):
+    """The burden of one sample."""
+
+    HINT: ClassVar[str] = "run cxpath tmb again"
+
+    schema_name: Literal["cxpath/tmb/1"] = Field(default="cxpath/tmb/1", alias="schema")
+    cxpath: str
+
+
+class TmbTable(Document):
+    """The burdens of several samples."""
+
+    HINT: ClassVar[str] = "run cxpath tmb again"
+
+    schema_name: Literal["cxpath/tmb/1"] = Field(default="cxpath/tmb/1", alias="schema")
+    cxpath: str
+    samples: tuple[SampleBurden, ...]
