@@ -69,8 +69,8 @@ def test_every_unit_that_has_a_result_gains_one_read_of_cxpath(tmp_path: Path) -
     result(tmp_path / "r" / "1", "A.svs")
     result(tmp_path / "r" / "2", "B-1.svs", score=not_evaluable_score())
     reads = [
-        read("a", patient="P", groups={"site": "north"}),
         read("a", reader="Bob"),
+        read("a", patient="P", groups={"site": "north"}),
         read("b", slide="b-1.ndpi"),
         read("c"),
     ]
