@@ -32,10 +32,8 @@ def test_every_extra_stands_in_the_page_on_installing() -> None:
 def test_files_that_commands_name_are_written_or_left_by_an_earlier_command(tmp_path: Path) -> None:
     write_files(tmp_path)
     programs = {path.name for path in tmp_path.glob("*.py")}
-    used = {
-        step.words.split()[1] for steps in TRIALS.values() for step in steps if step.words[:6] == "python"
-    }
-    assert used <= programs
+    words = [step.words.split() for steps in TRIALS.values() for step in steps]
+    assert {named for program, named, *_ in words if program == "python"} <= programs
     for path in tmp_path.glob("*.py"):
         compile(path.read_text(encoding="utf-8"), path.name, "exec")
     settings = {step.words.split()[4] for step in OUTFIT if "--config" in step.words}
@@ -79,7 +77,4 @@ def test_an_environment_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 
 def test_a_row_names_what_failed() -> None:
     assert Result("dicom", 50, 1234, 5, ()).row == "| `dicom` | 50 | 1,234 | 5 | ok |"
-    assert (
-        Result("", 50, 1234, 1, ("a: exit 1", "b: exit 2")).row
-        == "| none | 50 | 1,234 | 1 | a: exit 1; b: exit 2 |"
-    )
+    assert Result("", 50, 1, 1, ("a: exit 1", "b: exit 2")).row.endswith("| a: exit 1; b: exit 2 |")
