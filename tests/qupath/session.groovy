@@ -14,8 +14,8 @@ import org.codehaus.groovy.control.CompilerConfiguration
 import org.codehaus.groovy.control.customizers.ImportCustomizer
 import qupath.fx.dialogs.Dialogs
 import qupath.fx.dialogs.FileChoosers
+import qupath.lib.images.ImageData
 import qupath.lib.objects.PathObject
-import qupath.lib.scripting.ImageData
 import qupath.lib.scripting.QP
 
 def settings = new CompilerConfiguration()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import uuid
@@ -42,14 +43,18 @@ class Session:
     """One start of Groovy that runs steps and tells the state of the image after each."""
 
     def __init__(self, folder: Path) -> None:
-        self._groovy = require_program("groovy", "groovy")
+        self._java = Path(require_program("java", "default-jre-headless")).resolve()
+        self._groovy = require_program("groovy", "groovy", "default-jre-headless")
         self._folder = folder
 
     def run(self, *steps: dict[str, Any]) -> list[State]:
         path = self._folder / "steps.json"
         path.write_text(json.dumps(steps), encoding="utf-8")
         command = [self._groovy, "-cp", str(HERE / "api"), str(HERE / "session.groovy"), str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        surroundings = os.environ | {"JAVA_HOME": str(self._java.parents[1]), "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            command, env=surroundings, capture_output=True, encoding="utf-8", check=False, timeout=300
+        )
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
