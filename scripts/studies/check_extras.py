@@ -138,16 +138,23 @@ def size_of(environment: Path) -> tuple[int, int]:
     return packages, round(sum(path.stat().st_size for path in files) / 2**20)
 
 
-def check(wheel: Path, wanted: Sequence[str], installer: Installer, folder: Path) -> Iterator[Result]:
-    """Try the wheel without an extra, which also makes what the others work on, and with each wanted one."""
-    outfit = folder / "outfit"
-    outfit.mkdir()
-    write_files(outfit)
-    for extra in [BARE, *(name for name in wanted if name != BARE)]:
+def check(
+    wheel: Path, wanted: Sequence[str], installer: Installer, outfit: Path, folder: Path
+) -> Iterator[Result]:
+    """Try the wheel with each wanted extra.
+
+    What commands work on is taken from `outfit`. Where it is not there, the environment without an extra makes
+    it, and is tried first.
+    """
+    if made := not outfit.exists():
+        outfit.mkdir()
+        write_files(outfit)
+        wanted = [BARE, *(name for name in wanted if name != BARE)]
+    for extra in wanted:
         environment, work = folder / f"environment-{extra}", folder / f"work-{extra}"
         failed = [fault] if (fault := installer.install(wheel, extra, environment)) else []
         steps: tuple[Step, ...] = () if failed else TRIALS[extra]
-        if extra == BARE and not failed:
+        if made and extra == BARE and not failed:
             failed = [fault for step in OUTFIT if (fault := run_step(step, environment, outfit))]
         shutil.copytree(outfit, work)
         faults = [run_step(step, environment, work) for step in steps]
@@ -163,14 +170,16 @@ def main() -> None:
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--only", nargs="*", choices=[BARE, *extras()], help="these extras")
     parser.add_argument("--python", default=sys.executable, help="the interpreter to try")
+    parser.add_argument("--outfit", type=Path, help="folder of what commands work on, made where it is not")
     parser.add_argument("--uv", action="store_true", help="install with uv")
     given = parser.parse_args()
-    wanted = extras() if given.only is None else given.only
+    wanted = [BARE, *extras()] if given.only is None else given.only
     failed = False
     print("| extra | packages | MiB | commands | outcome |\n|---|---:|---:|---:|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="cxpath-extras-") as folder:
         installer = Installer(given.python, given.uv)
-        for result in check(given.wheel.resolve(), wanted, installer, Path(folder)):
+        outfit = given.outfit or Path(folder) / "outfit"
+        for result in check(given.wheel.resolve(), wanted, installer, outfit, Path(folder)):
             print(result.row, flush=True)
             failed = failed or bool(result.failed)
     sys.exit(int(failed))
