@@ -143,8 +143,8 @@ def check(
 ) -> Iterator[Result]:
     """Try the wheel with each wanted extra.
 
-    What commands work on is taken from `outfit`. Where it is not there, the environment without an extra makes
-    it, and is tried first.
+    What commands work on is taken from `outfit`. Where it is not there, the environment without an extra
+    makes it, and is tried first.
     """
     if made := not outfit.exists():
         outfit.mkdir()
