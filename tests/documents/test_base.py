@@ -14,9 +14,8 @@ from pydantic import ValidationError
 from cxpath.data.reasons import RESEARCH_USE
 from cxpath.documents.base import Document
 from cxpath.documents.evaluation import Evaluation
-from cxpath.documents.fields import FieldsDocument
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import ScoreDocument
+from cxpath.documents.folder import RunDocument
+from cxpath.documents.score import FieldsDocument, ScoreDocument
 from cxpath.errors import DocumentError, MissingFileError, OutputError
 from tests.report.run_folders import RUN, SCORES, document_of, normal_score
 from tests.report.test_evaluation_page import evaluation

@@ -13,11 +13,10 @@ from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.data.slide_info import SlideInfo
 from cxpath.errors import CellsFileError
 from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.cells import read_cells, write_cells, write_cells_geojson
+from cxpath.io.cells import read_cells, write_cells
 from cxpath.io.dicom import Maker, image_of_digest, read_annotations, write_annotations
-from cxpath.io.foreign_cells import read_given_cells
-from cxpath.io.scverse import read_h5ad, write_h5ad
-from tests.cell_tables import HEIGHT_PX, WIDTH_PX, cell_tables
+from cxpath.io.foreign_cells import read_given_cells, read_h5ad, write_h5ad
+from tests.cell_tables import HEIGHT_PX, WIDTH_PX, cell_tables, write_cells_geojson
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:The '(future|mode)\..*' option")
 

@@ -51,9 +51,7 @@ from .slide_pictures import (
     heatmap_picture as heatmap_picture,
     tissue_picture as tissue_picture,
 )
-from .study_checklist import (
-    checklist as checklist,
-)
 from .study_page import (
     build_study_page as build_study_page,
+    checklist as checklist,
 )

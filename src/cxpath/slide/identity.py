@@ -14,8 +14,7 @@ import pydicom
 from pydicom.filereader import read_partial
 
 from cxpath.errors import ConfigurationError, UnreadableSlideError
-from cxpath.slide.errors import printable
-from cxpath.slide.privacy import user_folder
+from cxpath.slide.privacy import printable, user_folder
 
 # The series a DICOM file belongs to: reads the file's header up to SeriesInstanceUID, and no pixels.
 
