@@ -62,7 +62,7 @@ def review(
     patient_sheet: Annotated[
         bool, typer.Option("--patient-sheet", help="Write patient.html, too, for the conversation.")
     ] = False,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Print the pages to PDF, too (cxpath[pdf]).")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help=r"Print the pages to PDF, too (cxpath\[pdf]).")] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonNotSummary = False,
 ) -> None:

@@ -415,9 +415,9 @@ class CellsWriter:
             self.discard()
 
 
-def write_cells(cells: CellTable, path: Path) -> None:
+def write_cells(cells: CellTable, path: str | Path) -> None:
     """Write a whole table at once."""
-    with CellsWriter(path, cells.facts) as writer:
+    with CellsWriter(Path(path), cells.facts) as writer:
         writer.append(cells)
 
 
