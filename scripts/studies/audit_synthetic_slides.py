@@ -20,16 +20,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from cxpath.app.demo import make_demo_slide, score_demo_slide
-from cxpath.app.review_slide import open_review, score_audit, write_audit
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_folder import open_review
 from cxpath.data.cells import CellTable, Kind
-from cxpath.scores.audit import (
-    AuditAnswer,
-    AuditDraw,
-    CellAnswer,
-    audit_frame,
-    draw_audit,
-    estimate_audit,
-)
+from cxpath.scores import AuditAnswer, AuditDraw, CellAnswer, audit_frame, draw_audit, estimate_audit
 from cxpath.synth.slide import SlideTruth
 
 REACH_UM = 4.0

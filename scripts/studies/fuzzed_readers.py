@@ -28,8 +28,8 @@ from PIL import Image
 
 from cxpath.app.configuration import load_configuration
 from cxpath.app.request import ScoreRequest
-from cxpath.app.review import ReviewRequest, review_profile, review_therapy
 from cxpath.app.score_slide import score_slide
+from cxpath.app.therapy import ReviewRequest, review_profile, review_therapy
 from cxpath.app.tmb import TmbRequest, tmb_document
 from cxpath.batch.worklist import contradictions, read_worklist
 from cxpath.cli.main import main as command_line

@@ -11,7 +11,8 @@ import pytest
 
 from cxpath.app.request import ScoreRequest
 from cxpath.app.review_adapt import adapt_review
-from cxpath.app.review_slide import score_audit, undo_event, write_audit
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_outcome import undo_event
 from cxpath.app.score_slide import profile_for
 from cxpath.documents.adaptation import LaboratoryProfile
 from cxpath.documents.reviewed import ScoreBasis

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.app.review import criteria_folder, read_documents, read_sources
+from cxpath.app.therapy_files import criteria_folder, read_documents, read_sources
 from cxpath.patient.lint import Severity, lint
 
 TODAY = date(2026, 11, 30)

@@ -3,7 +3,7 @@ import tomllib
 
 import pytest
 
-from cxpath.app.review import template
+from cxpath.app.therapy_files import template
 from cxpath.errors import ProfileError
 from cxpath.patient.profile import BiomarkerProfile, profile_from
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from cxpath.review.events import Decision, Event, Genesis, begin_decision, extended
 from cxpath.review.state import Audit, answer_decision, draw_decision, edit_decision, replay, square_decision
-from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
+from cxpath.scores import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
 
 GENESIS = Genesis("a" * 64, "b" * 64, "c" * 64, "0.9.0")
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from scipy import special
 
 from cxpath.data.cells import Kind
+from cxpath.scores import AuditAnswer, AuditError, CellAnswer, audit_frame, draw_audit
 from cxpath.scores.adaptation import (
     Adaptation,
     LogOddsMap,
@@ -15,7 +16,6 @@ from cxpath.scores.adaptation import (
     fit_adaptation,
     tumour_log_odds,
 )
-from cxpath.scores.audit import AuditAnswer, AuditError, CellAnswer, audit_frame, draw_audit
 from cxpath.scores.score import score_cells
 from scripts.studies.measure_audit import NETWORKS, SETTINGS, Network, simulate_slide, simulated_answers
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer
+from cxpath.scores import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer
 from cxpath.synth.field import SyntheticCells
 from cxpath.synth.slide import SlideTruth
 from scripts.studies.audit_synthetic_slides import fill_answers, knowing_reader

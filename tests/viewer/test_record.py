@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.app.review_slide import open_review, verify_review
+from cxpath.app.review_folder import open_review
+from cxpath.app.review_outcome import verify_review
 from cxpath.review.events import Decision, ReviewError
 from cxpath.review.state import accept_decision, edit_decision
 from cxpath.viewer.record import LiveRecord, OutdatedError

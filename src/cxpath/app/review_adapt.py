@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cxpath.app.review_folder import ReviewFolder, open_review, printed_name
+from cxpath.app.review_folder import ReviewFolder, cutoffs_of, open_review, printed_name
 from cxpath.app.review_outcome import ADAPTED, publish_review
-from cxpath.app.review_scores import cutoffs_of
 from cxpath.documents import AdaptedEntry, Estimate, LaboratoryProfile, ProfileSource
 from cxpath.errors import ConfigurationError
 from cxpath.review import ReviewError, Verified
-from cxpath.scores import Adaptation, adapted_cells, fit_adaptation, score_cells, threshold_of
-from cxpath.scores.audit import audit_frame
+from cxpath.scores import Adaptation, adapted_cells, audit_frame, fit_adaptation, score_cells, threshold_of
 from cxpath.version import __version__
 
 SUFFIX = ".profile.json"

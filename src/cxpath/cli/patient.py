@@ -34,7 +34,7 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented template of a patient's profile; every field in it is unknown."""
-    from cxpath.app.review import write_template
+    from cxpath.app.therapy_files import write_template
 
     write_template(profile, jurisdiction or _asked_jurisdiction())
     print_document({"profile": str(profile)}, [f"profile  {profile}"], as_json=as_json)

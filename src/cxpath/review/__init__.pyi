@@ -27,8 +27,10 @@ from .live_score import (
     LiveEstimate as LiveEstimate,
     LiveScore as LiveScore,
 )
-from .queue import (
+from .queues import (
+    Doubt as Doubt,
     audit_queue as audit_queue,
+    most_uncertain as most_uncertain,
 )
 from .sign import (
     Meaning as Meaning,
@@ -54,18 +56,16 @@ from .state import (
     square_decision as square_decision,
     undo_of as undo_of,
 )
-from .study_access import (
-    new_token as new_token,
-    reader_of as reader_of,
-    token_hash as token_hash,
-)
 from .study_design import (
     Arm as Arm,
     Assignment as Assignment,
     Start as Start,
     StudyDesign as StudyDesign,
+    new_token as new_token,
     of_round as of_round,
+    reader_of as reader_of,
     reads_planned as reads_planned,
+    token_hash as token_hash,
 )
 from .study_session import (
     AnswerError as AnswerError,
@@ -86,8 +86,4 @@ from .study_session import (
     software_shown as software_shown,
     stage_of as stage_of,
     submit_read as submit_read,
-)
-from .uncertainty import (
-    Doubt as Doubt,
-    most_uncertain as most_uncertain,
 )

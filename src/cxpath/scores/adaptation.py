@@ -16,7 +16,7 @@ from scipy import special
 
 from cxpath.data import CellTable, Kind, Subkind
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer
-from cxpath.scores.audit_frame import AuditError, AuditFrame
+from cxpath.scores.audit_sample import AuditError, AuditFrame
 
 FEWEST_ANSWERS = 20
 FOLDS = 10

@@ -11,13 +11,13 @@ import numpy as np
 from scipy import optimize, special
 
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer, Tally, cps_of, totals_of
-from cxpath.scores.audit_draw import AuditQuestion
-from cxpath.scores.audit_frame import (
+from cxpath.scores.audit_sample import (
     ASKED,
     IN_DENOMINATOR,
     IN_NUMERATOR,
     Array,
     AuditFrame,
+    AuditQuestion,
     expected_ways,
     linear_effect,
     variances,

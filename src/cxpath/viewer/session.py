@@ -40,13 +40,13 @@ from cxpath.scores import (
     Cutoff,
     GroupedCounts,
     ScoreEstimate,
+    audit_frame,
     audited_estimate,
     estimate_audit,
     score_fields,
     threshold_of,
     with_threshold_of,
 )
-from cxpath.scores.audit import audit_frame
 from cxpath.viewer.cells_binary import CellMarks, cell_grid, cell_marks, encode_cells
 from cxpath.viewer.record import LiveRecord, OutdatedError
 

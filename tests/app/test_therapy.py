@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cxpath.app.cases import case_document
-from cxpath.app.review import with_image_score
+from cxpath.app.therapy import with_image_score
 from cxpath.errors import DocumentError, MissingFileError, ProfileError
 from cxpath.patient.profile import BiomarkerProfile, profile_from
 from cxpath.scores.case import CaseRule
