@@ -38,7 +38,7 @@ REGION_USES = {
 
 @dataclass(frozen=True, eq=False)
 class ReviewedCells:
-    """The network's cells and those that a person added, as they hold now; N of them, removed ones included.
+    """The network's cells and those that a person added, as they are now; N of them, removed ones included.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class ReviewState:
-    """What holds after the events so far.
+    """What the events so far amount to.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class ReviewState:
         return tuple(one for (who, _), one in sorted(self.squares.items()) if who == actor)
 
     def changes_score(self) -> bool:
-        """Say whether anything holds that re-scores the cells: an edit, an accepted field, a region."""
+        """Say whether anything re-scores the cells: an edit, an accepted field, a region."""
         return bool(self.edits or self.fields or self.regions)
 
     def same_score(self, other: ReviewState) -> bool:
@@ -125,7 +125,7 @@ def undone_events(events: Sequence[Event]) -> frozenset[int]:
 
 
 def latest_undoable(events: Sequence[Event], actor: str) -> Event | None:
-    """Return a reader's latest decision that holds and can be taken back; None when there is none.
+    """Return a reader's latest valid decision that can be taken back; None when there is none.
 
     Answers of an audit before the latest draw are gone with it.
     """
@@ -199,8 +199,8 @@ def _square(work: _Work, event: Event) -> None:
     drawn = work.audit.squares if work.audit else ()
     if not 0 <= number < len(drawn) or not isinstance(event.new, dict) or set(event.new) != set(MISSED):
         raise _misfit(event, f"counts square {number}, which was not drawn")
-    told = replace(drawn[number], **{name: int(count) for name, count in event.new.items()})
-    work.squares[event.actor, number], work.signature = told, None
+    counted = replace(drawn[number], **{name: int(count) for name, count in event.new.items()})
+    work.squares[event.actor, number], work.signature = counted, None
 
 
 def _edit(work: _Work, event: Event) -> None:
@@ -253,8 +253,8 @@ MISSED = ("tumour_stained", "tumour_unstained", "immune_stained")
 """What is counted of the missed cells of a square."""
 
 
-def _require_old(event: Event, stated: Any, holds: Any) -> None:
-    if stated != holds:
+def _require_old(event: Event, stated: Any, current: Any) -> None:
+    if stated != current:
         raise _misfit(event, "states another value before it than the one that held")
 
 
@@ -322,7 +322,7 @@ def edits_decision(
     Parameters
     ----------
     old, new : mapping of int to mapping
-        What held of each row before, and what holds now; the same rows.
+        The value of each row before, and now; the same rows.
     actor : str
     """
     if len(new) == 1:

@@ -56,7 +56,7 @@ from cxpath.viewer.responses import (
 )
 from cxpath.viewer.score_line import changes_message, state_message
 from cxpath.viewer.security import OPEN_PATH, Access, Guard, error_document
-from cxpath.viewer.session import RefusedError, ReviewSession, Told, printed_name
+from cxpath.viewer.session import RefusedError, ReviewSession, Author, printed_name
 from cxpath.viewer.tiles import NoTileError, SlideTiles
 from cxpath.viewer.views import write_regions
 
@@ -308,19 +308,19 @@ class ReviewServer:
         session = self.session
         with session.lock:
             session.follow()
-            told = self._told(body)
+            author = self._author(body)
             before = len(session.events)
-            session.decide(told, lambda: make(told.reviewer))
+            session.decide(author, lambda: make(author.reviewer))
             return {
                 "state": state_message(session).document(),
                 "changes": changes_message(session, before).document(),
             }
 
-    def _told(self, body: Body) -> Told:
+    def _author(self, body: Body) -> Author:
         reviewer = self.session.reviewer
         if reviewer is None:
             raise RefusedError("reviewer_needed", "a decision needs the reader's printed name")
-        return Told(reviewer, self.access.session, body.shown_ms)
+        return Author(reviewer, self.access.session, body.shown_ms)
 
     def _take_reviewer(self, body: ReviewerBody) -> dict[str, Any]:
         session, name = self.session, printed_name(body.name)
@@ -361,11 +361,11 @@ class ReviewServer:
     def _sign(self, body: SignBody) -> dict[str, Any]:
         session = self.session
         with session.lock:
-            told = self._told(body)
+            author = self._author(body)
             session.follow()
             self._write_regions()
             before = len(session.events)
-            sign_review(session.review.scored.path, told.reviewer, Meaning(body.meaning))
+            sign_review(session.review.scored.path, author.reviewer, Meaning(body.meaning))
             session.follow()
             return {
                 "state": state_message(session).document(),

@@ -74,7 +74,7 @@ class RefusedError(CxpathError, ValueError):
 
 
 @dataclass(frozen=True)
-class Told:
+class Author:
     """Who decides, in which session of the browser, and how long he looked."""
 
     reviewer: str
@@ -150,7 +150,7 @@ class ReviewSession:
         stated = self.review.scored.score.not_evaluable_because
         return tuple(Reason(one.code, one.text) for one in stated if one.code not in _COUNTED_AGAIN)
 
-    # What holds now.
+    # The review as it is now.
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -181,12 +181,12 @@ class ReviewSession:
             self._followed = len(self.events)
             self._values[self._followed] = self._value()
 
-    def decide(self, told: Told, make: Callable[[], list[Decision]]) -> tuple[Event, ...]:
+    def decide(self, author: Author, make: Callable[[], list[Decision]]) -> tuple[Event, ...]:
         """Record decisions, on the disk when this returns, and follow them.
 
         Parameters
         ----------
-        told : Told
+        author : Author
         make : callable
             Makes the decisions from the review as it is then; called again where another process was faster.
 
@@ -198,7 +198,7 @@ class ReviewSession:
         with self.lock:
             for _ in range(_ATTEMPTS):
                 self.follow()
-                decisions = [replace(one, session=told.session, shown_ms=told.shown_ms) for one in make()]
+                decisions = [replace(one, session=author.session, shown_ms=author.shown_ms) for one in make()]
                 if not decisions:
                     return ()
                 try:
@@ -275,7 +275,7 @@ class ReviewSession:
     # What the page draws.
 
     def marks(self) -> CellMarks:
-        """Return class and flags of every cell as they hold now."""
+        """Return class and flags of every cell as they are now."""
         with self.lock:
             now = len(self.events)
             if now not in self._marks:
@@ -305,7 +305,7 @@ class ReviewSession:
             self._marks.clear()
 
     def cells_file(self) -> bytes:
-        """Return `cells.bin` as it holds now."""
+        """Return `cells.bin` as it is now."""
         with self.lock:
             return encode_cells(self.cells.table, self.marks(), self.grid, len(self.events))
 

@@ -44,8 +44,8 @@ def audit_document(session: ReviewSession) -> dict[str, Any]:
         questions = []
         for number, question in enumerate(audit.draw.questions, start=1):
             given = state.answers.get((reviewer, question.row))
-            told = None if given is None else {"class": given.answer.value, "stained": given.stained}
-            questions.append({"number": number, "asks_stained": question.asks_stained, "answer": told})
+            said = None if given is None else {"class": given.answer.value, "stained": given.stained}
+            questions.append({"number": number, "asks_stained": question.asks_stained, "answer": said})
         squares = [_square(session, number, square) for number, square in enumerate(audit.squares, start=1)]
         complete = all(one["answer"] for one in questions) and all(one["counts"] for one in squares)
         return {
@@ -284,7 +284,7 @@ def regions_geojson(state: ReviewState, bounds_px: Bounds) -> dict[str, Any]:
 
 
 def write_regions(folder: Path, state: ReviewState, bounds_px: Bounds) -> Path | None:
-    """Write `regions.geojson` of a review, or remove it where no region holds; returns its path."""
+    """Write `regions.geojson` of a review, or remove it where there is no region; returns its path."""
     path = folder_for(folder) / REGIONS
     if not state.regions:
         path.unlink(missing_ok=True)
