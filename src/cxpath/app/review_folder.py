@@ -41,7 +41,6 @@ from cxpath.review import (
     Verified,
     audit_queue,
     begin_decision,
-    canonical_json,
     extended,
     reviewed_cells,
     stated_version,
@@ -187,9 +186,7 @@ def _reviewed_digests(scored: ScoredFolder) -> tuple[str, str, str]:
     """Return the digests of cells, score and model; what a review adds to the score is left out."""
     with (scored.path / "cells.parquet").open("rb") as file:
         cells = hashlib.file_digest(file, "sha256").hexdigest()
-    own = scored.score.model_dump(mode="json", by_alias=True, exclude={"audited", "review"})
-    model = scored.score.provenance.model_digest
-    return cells, hashlib.sha256(canonical_json(own)).hexdigest(), model
+    return cells, scored.score.scored_digest, scored.score.provenance.model_digest
 
 
 def printed_name(given: str) -> str:

@@ -112,6 +112,7 @@ from .run import (
 )
 from .score import (
     PDL1 as PDL1,
+    RESULT_LETTERS as RESULT_LETTERS,
     Adequacy as Adequacy,
     Bucket as Bucket,
     CaseDocument as CaseDocument,

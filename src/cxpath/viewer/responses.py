@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import html
 import mimetypes
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from cxpath.viewer.security import error_document
 
@@ -63,6 +64,16 @@ class PageFiles:
         """The files by the name that the browser asks for."""
         files = (path for path in self._folder.rglob("*") if path.is_file())
         return {path.relative_to(self._folder).as_posix(): path for path in files}
+
+
+def plain_page(sentence: str, status: int = 200, go_to: str = "") -> HTMLResponse:
+    """Return a page of one sentence, which goes on to another address where one is given."""
+    goes = f'<meta http-equiv="refresh" content="0; url={html.escape(go_to)}">' if go_to else ""
+    return HTMLResponse(
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>cxpath review</title>{goes}'
+        f"<p>{html.escape(sentence)}</p></html>",
+        status,
+    )
 
 
 # Errors.

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from cxpath.app import publish_review, sign_review
 from cxpath.data import RESEARCH_USE
-from cxpath.documents import RUN_NAME, RunDocument
+from cxpath.documents import RESULT_LETTERS, RUN_NAME, RunDocument
 from cxpath.errors import CxpathError
 from cxpath.review import Doubt, Meaning
 from cxpath.slide import Slide
@@ -52,11 +52,12 @@ from cxpath.viewer.responses import (
     bad_body,
     error_response,
     http_error,
+    plain_page,
     tagged,
 )
 from cxpath.viewer.score_line import changes_message, state_message
-from cxpath.viewer.security import OPEN_PATH, Access, Guard, error_document
-from cxpath.viewer.session import RefusedError, ReviewSession, Author, printed_name
+from cxpath.viewer.security import OPEN_PATH, Access, Guard
+from cxpath.viewer.session import Author, RefusedError, ReviewSession, printed_name
 from cxpath.viewer.tiles import NoTileError, SlideTiles
 from cxpath.viewer.views import write_regions
 
@@ -157,15 +158,27 @@ class ReviewServer:
     # The page and its files.
 
     def _open(self, request: Request) -> Response:
+        """Begin a session by the token of the command's link, or follow a link of the report.
+
+        A browser does not send the session's cookie along a link of another page (SameSite=Strict): the
+        report's link is followed once more from a page of this server.
+        """
         query = request.query_params
-        where = {name: query[name] for name in ("field", "x", "y") if _is_number(query.get(name, ""))}
+        where = {name: query[name] for name in _PLACES if _is_number(query.get(name, ""))}
         target = f"/#{urlencode(where)}" if where else "/"
+        if query.get("of", self._result) != self._result:
+            return _not_opened(request, 404, "not_found", "another result is reviewed here", _OTHER)
         if self.access.redeem(query.get("token", "")):
             return RedirectResponse(target, 303, {"set-cookie": self.access.set_cookie()})
         if self.access.admits(request.headers.get("cookie", "")):
             return RedirectResponse(target, 303)
-        hint = "start cxpath review open again for another"
-        return JSONResponse(error_document("no_session", "this link was used or is wrong", hint), 401)
+        if "token" not in query and "again" not in query:
+            return plain_page("Opening the review …", go_to=f"{OPEN_PATH}?{urlencode(where | {'again': 1})}")
+        return _not_opened(request, 401, "no_session", "this link was used or is wrong", _NO_SESSION)
+
+    @cached_property
+    def _result(self) -> str:
+        return self.session.review.scored.score.scored_digest[:RESULT_LETTERS]
 
     # The slide.
 
@@ -394,6 +407,19 @@ class ReviewServer:
 
 
 # Answers and errors.
+
+
+_PLACES = ("field", "x", "y", "field_x", "field_y")
+"""Where a link may lead: a field by its number, a place, the field at a place; level-0 pixels."""
+
+_NO_SESSION = "use the link that cxpath review open shows; it works once, run it again for another"
+_OTHER = "end it with Ctrl-C, and run cxpath review open for the folder of the report"
+
+
+def _not_opened(request: Request, status: int, code: str, message: str, hint: str) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return plain_page(f"This review cannot be opened: {message}. Hint: {hint}.", status)
+    return error_response(status, code, message, hint)
 
 
 def _is_number(text: str) -> bool:
