@@ -101,9 +101,9 @@ def test_every_class_that_is_written_is_in_both_class_maps() -> None:
 
 
 def _state(*answers: AuditAnswer, **edits: object) -> ReviewState:
-    questions = tuple(AuditQuestion(answer.row, 0, True, False) for answer in answers)
+    questions = tuple(AuditQuestion(answer.row, 0, True, False, 1.0) for answer in answers)
     return ReviewState(
-        audit=Audit(AuditDraw(1, questions), ()),
+        audit=Audit(AuditDraw(1, 0.1, questions), ()),
         answers={(READER, answer.row): answer for answer in answers},
         edits={int(row.removeprefix("row")): edit for row, edit in edits.items()},  # type: ignore[misc]
     )

@@ -13,7 +13,7 @@ NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 READER = "Dr A. Reader"
 
 AUDIT = Audit(
-    AuditDraw(7, tuple(AuditQuestion(row, row % 9, row % 3 != 2, guard=False) for row in range(12))),
+    AuditDraw(7, 0.1, tuple(AuditQuestion(row, row % 9, row % 3 != 2, False, 0.25) for row in range(12))),
     (MissedSquare(0.0, 0.0, 200.0), MissedSquare(400.0, 200.0, 200.0)),
 )
 

@@ -27,7 +27,7 @@ from cxpath.scores import (
     probability_at_least,
 )
 from cxpath.scores.audit import tissue_interval
-from cxpath.scores.audit_interval import _quantile_of_range
+from cxpath.scores.audit_estimate import quantile_of_range
 from cxpath.scores.audit_sample import STRATA, allocate_questions
 from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.settings import Cutoff, Decision, ScoringSettings
@@ -112,7 +112,8 @@ def test_every_stratum_gets_three_cells_or_all_it_has(frame: AuditFrame) -> None
     given = allocate_questions(frame, 100)
     assert given.sum() == 100
     assert (given >= np.minimum(frame.sizes, 3)).all()
-    rare = audit_frame(frame.cells.take(np.flatnonzero(frame.stratum == 2)), SETTINGS)
+    rows = np.flatnonzero(frame.stratum == 2)
+    rare = audit_frame(frame.cells.take(rows), SETTINGS, near_from=frame.near_from)
     assert allocate_questions(rare, 50).tolist() == [0, 0, 50, 0, 0, 0, 0, 0, 0]
 
 
@@ -315,12 +316,12 @@ def test_without_a_positive_answer_only_the_upper_end_moves() -> None:
 
 @given(st.floats(0, 1e4), st.floats(6, 1e6))
 def test_a_range_needs_between_the_one_sided_and_the_two_sided_quantile(width: float, degrees: float) -> None:
-    quantile = _quantile_of_range(width, degrees, 0.95)
+    quantile = quantile_of_range(width, degrees, 0.95)
     assert stats.t.ppf(0.95, degrees) - 1e-5 <= quantile <= stats.t.ppf(0.975, degrees) + 1e-9
     chance = stats.t.cdf(quantile + width, degrees) - stats.t.cdf(-quantile, degrees)
     assert chance >= 0.95 - 1e-6
 
 
 def test_a_point_is_covered_from_both_sides_and_no_doubt_leaves_the_normal_quantile() -> None:
-    assert _quantile_of_range(0.0, np.inf, 0.95) == pytest.approx(1.95996, abs=1e-4)
-    assert _quantile_of_range(50.0, np.inf, 0.95) == pytest.approx(1.64485, abs=1e-4)
+    assert quantile_of_range(0.0, np.inf, 0.95) == pytest.approx(1.95996, abs=1e-4)
+    assert quantile_of_range(50.0, np.inf, 0.95) == pytest.approx(1.64485, abs=1e-4)

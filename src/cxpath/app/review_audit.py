@@ -38,6 +38,8 @@ from cxpath.review import (
     ReviewState,
     answer_decision,
     draw_decision,
+    frame_of_audit,
+    frame_to_draw,
     square_decision,
 )
 from cxpath.scores import (
@@ -46,7 +48,6 @@ from cxpath.scores import (
     AuditQuestion,
     CellAnswer,
     MissedSquare,
-    audit_frame,
     draw_audit,
     draw_squares,
     estimate_audit,
@@ -280,9 +281,11 @@ def _drawn(
         return draws[-1], audit
     cells = review.scored.cells()
     chosen = 1 if seed is None else seed
-    frame = audit_frame(cells, review.scored.scoring)
+    state = before.state if before else ReviewState()
+    frame = frame_to_draw(cells, review.scored.scoring, state)
     draw = draw_audit(frame, DEFAULT_QUESTIONS if number is None else number, chosen)
-    audit = Audit(draw, draw_squares(cells, squares or 0, chosen))
+    drawn_squares = draw_squares(cells, squares or 0, chosen, frame.inside)
+    audit = Audit(draw, drawn_squares, state.region_values)
     after = review.append([draw_decision(audit, len(draws) + 1, CXPATH)])
     return after.events[-1], audit
 
@@ -336,7 +339,7 @@ def score_audit(folder: Path, answers: Path, reviewer: str) -> AuditedEntry:
         raise ReviewError(f"{folder}: no audit was drawn", "run cxpath review audit DIR first")
     audit = before.state.audit
     table = read_answers(answers, drawn[-1], audit)
-    frame = audit_frame(review.scored.cells(), review.scored.scoring)
+    frame = frame_of_audit(review.scored.cells(), review.scored.scoring, before.state)
     estimate_audit(frame, audit.draw, table.cells, table.squares)  # answers that give no score stay out
     if decisions := list(_new_decisions(table, before.state, name)):
         review.append(decisions)

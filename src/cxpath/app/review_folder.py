@@ -42,6 +42,7 @@ from cxpath.review import (
     audit_queue,
     begin_decision,
     extended,
+    frame_of_audit,
     reviewed_cells,
     stated_version,
     verify_record,
@@ -49,7 +50,6 @@ from cxpath.review import (
 from cxpath.scores import (
     Cutoff,
     SlideScore,
-    audit_frame,
     audited_estimate,
     countable_kind,
     estimate_audit,
@@ -270,7 +270,7 @@ def audited_entry(review: ReviewFolder, found: Verified, actor: str) -> AuditedE
     state, scored = found.state, review.scored
     if state.audit is None or not has_answered_all(state, actor):
         raise ReviewError(f"{scored.path}: {actor} has not answered the whole audit", "answer every cell")
-    frame = audit_frame(scored.cells(), scored.scoring)
+    frame = frame_of_audit(scored.cells(), scored.scoring, state)
     answers, squares = state.answers_of(actor), state.squares_of(actor)
     score = estimate_audit(frame, state.audit.draw, answers, squares, scored.scoring.level)
     estimate = audited_estimate(score, scored.fields().counts, scored.scoring, cutoffs_of(scored))

@@ -41,7 +41,6 @@ from cxpath.review import (
     Event,
     Meaning,
     ReviewError,
-    ReviewState as State,
     Verified,
     replay,
     seal_of,
@@ -102,20 +101,15 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
     audited = AuditedEntry.read(path) if (path := there(AUDIT)) else None
     edited = EditedEntry.read(path) if (path := there(EDITED)) else None
     signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
-    if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
+    if audited and not state.same_audit(replay(found.events[: audited.events]), audited.reviewer):
         audited = None
     unscored = not state.changes_score()
     if edited and (unscored or not state.same_score(replay(found.events[: edited.events]))):
         edited = None
     adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
-    if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):
+    if adapted and not state.same_answers(replay(found.events[: adapted.events]), adapted.reviewer):
         adapted = None
     return ReviewOutcome(audited, edited, signature if state.signature else None, adapted)
-
-
-def _same_answers(then: State, now: State, reader: str) -> bool:
-    answers = then.answers_of(reader) == now.answers_of(reader)
-    return answers and then.audit == now.audit and then.squares_of(reader) == now.squares_of(reader)
 
 
 def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcome | None:

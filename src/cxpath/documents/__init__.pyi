@@ -93,6 +93,7 @@ from .reviewed import (
     AuditedScore as AuditedScore,
     DecidingScore as DecidingScore,
     EditedScore as EditedScore,
+    GainEntry as GainEntry,
     ReviewState as ReviewState,
     ScoreBasis as ScoreBasis,
     Signature as Signature,

@@ -10,7 +10,7 @@ from cxpath.documents.base import Document, Part
 from cxpath.documents.estimate import Estimate
 from cxpath.documents.review import ReviewDocument
 from cxpath.documents.reviewed import AdaptedScore, GainEntry
-from cxpath.scores import Adaptation, LogOddsMap
+from cxpath.scores import Adaptation, LogOddsMap, Regression
 
 
 class AdaptedEntry(AdaptedScore, ReviewDocument):
@@ -41,13 +41,20 @@ class AdaptedEntry(AdaptedScore, ReviewDocument):
             head_hash=seal[1],
             estimate=estimate,
             offered=found.offered,
+            offered_for_slide=found.offered_for_slide,
             tumour_shift=found.tumour.shift,
             tumour_scale=found.tumour.scale,
             stained_threshold=found.stained_threshold,
             tumour_gain=GainEntry.of(found.tumour_gain) if found.tumour_gain else None,
             stained_gain=GainEntry.of(found.stained_gain) if found.stained_gain else None,
+            tumour_regression_gain=_gain_of(found.tumour_regression),
+            stained_regression_gain=_gain_of(found.stained_regression),
             reviewer=reviewer,
         )
+
+
+def _gain_of(regression: Regression | None) -> GainEntry | None:
+    return GainEntry.of(regression.gain) if regression else None
 
 
 class ProfileSource(Part):

@@ -160,13 +160,20 @@ class AdaptedScore(Part):
     estimate: Estimate | None
     """None where too few viable tumour cells are left."""
     offered: bool
-    """Whether held-out answers gain by either of the two; where not, the estimate is the network's."""
+    """Whether held-out answers gain by either pair of numbers, which a laboratory may keep."""
+    offered_for_slide: bool = False
+    """Whether they gain by those or by a regression on the cells' embedding, for this slide alone. Where not,
+    the estimate is the network's."""
     tumour_shift: float
     tumour_scale: float
     stained_threshold: float
     tumour_gain: GainEntry | None
     """Null where too few answers are there to say."""
     stained_gain: GainEntry | None
+    tumour_regression_gain: GainEntry | None = None
+    """Over the pair of numbers where that is offered, else over the network; null without an embedding, or
+    where too few answers are there to say."""
+    stained_regression_gain: GainEntry | None = None
     reviewer: str
 
 

@@ -3,6 +3,8 @@ from .cells import (
     CONFIRMED as CONFIRMED,
     REMOVED as REMOVED,
     ReviewedCells as ReviewedCells,
+    frame_of_audit as frame_of_audit,
+    frame_to_draw as frame_to_draw,
     inside_regions as inside_regions,
     region_outline as region_outline,
     regions_of as regions_of,

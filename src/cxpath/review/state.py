@@ -16,10 +16,19 @@ _AUDIT, _EVENT = "audit", "event"
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit as it was drawn, before its first answer."""
+    """An audit as it was drawn, before its first answer.
+
+    Parameters
+    ----------
+    draw : AuditDraw
+    squares : tuple of MissedSquare
+    regions : tuple of mapping
+        Uses and outlines of the regions that said where to score when it was drawn.
+    """
 
     draw: AuditDraw
     squares: tuple[MissedSquare, ...]
+    regions: tuple[Mapping[str, Any], ...] = ()
 
     @cached_property
     def rows(self) -> frozenset[int]:
@@ -69,6 +78,20 @@ class ReviewState:
     def changes_score(self) -> bool:
         """Say whether anything re-scores the cells: an edit, an accepted field, a region."""
         return bool(self.edits or self.fields or self.regions)
+
+    @property
+    def region_values(self) -> tuple[Mapping[str, Any], ...]:
+        """Uses and outlines of the regions, in the order of their numbers."""
+        return tuple(value for _, value in sorted(self.regions.items()))
+
+    def same_answers(self, other: ReviewState, actor: str) -> bool:
+        """Say whether a reader gave the same answers to the same audit in both states."""
+        mine, theirs = ((one.audit, one.answers_of(actor), one.squares_of(actor)) for one in (self, other))
+        return mine == theirs
+
+    def same_audit(self, other: ReviewState, actor: str) -> bool:
+        """Say whether a reader's audit gives the same score in both states."""
+        return self.same_answers(other, actor) and self.region_values == other.region_values
 
     def same_score(self, other: ReviewState) -> bool:
         """Say whether the cells are scored alike in both states."""
@@ -226,11 +249,15 @@ def _region(work: _Work, event: Event) -> None:
     _require_old(event, event.old, work.regions.get(number))
     if event.new is None:
         work.regions.pop(number, None)
-    elif isinstance(event.new, dict) and set(event.new) == {"use", "points"}:
-        work.regions[number] = event.new
     else:
-        raise _misfit(event, "is no region")
+        work.regions[number] = _region_value(event, event.new)
     work.signature = None
+
+
+def _region_value(event: Event, value: Any) -> Mapping[str, Any]:
+    if isinstance(value, dict) and set(value) == {"use", "points"}:
+        return value
+    raise _misfit(event, "is no region")
 
 
 def _sign(work: _Work, event: Event) -> None:
@@ -275,9 +302,15 @@ def _misfit(event: Event, why: str) -> ReviewError:
 def draw_decision(audit: Audit, number: int, actor: str) -> Decision:
     """Return the decision that records a draw, before its first answer."""
     draw = audit.draw
-    questions = [[one.row, one.stratum, one.asks_stained, one.guard] for one in draw.questions]
+    questions = [[one.row, one.stratum, one.asks_stained, one.guard, one.inclusion] for one in draw.questions]
     squares = [[one.left_px, one.top_px, one.side_px] for one in audit.squares]
-    new = {"seed": draw.seed, "questions": questions, "squares": squares}
+    new = {
+        "seed": draw.seed,
+        "near_from": draw.near_from,
+        "regions": [dict(one) for one in audit.regions],
+        "questions": questions,
+        "squares": squares,
+    }
     return Decision(actor, Action.DRAW, f"{_AUDIT} {number}", new=new)
 
 
@@ -285,16 +318,24 @@ def audit_from(event: Event) -> Audit:
     """Return the audit that an event recorded."""
     try:
         questions = tuple(
-            AuditQuestion(int(row), int(stratum), bool(stained), bool(guard))
-            for row, stratum, stained, guard in event.new["questions"]
+            AuditQuestion(int(row), int(stratum), bool(stained), bool(guard), _probability(inclusion))
+            for row, stratum, stained, guard, inclusion in event.new["questions"]
         )
         squares = tuple(
             MissedSquare(float(left_px), float(top_px), float(side_px))
             for left_px, top_px, side_px in event.new["squares"]
         )
-        return Audit(AuditDraw(int(event.new["seed"]), questions), squares)
+        draw = AuditDraw(int(event.new["seed"]), float(event.new["near_from"]), questions)
+        return Audit(draw, squares, tuple(_region_value(event, one) for one in event.new["regions"]))
     except (KeyError, TypeError, ValueError) as error:
         raise _misfit(event, "is no draw of an audit") from error
+
+
+def _probability(stated: Any) -> float:
+    probability = float(stated)
+    if not 0.0 < probability <= 1.0:
+        raise ValueError(stated)
+    return probability
 
 
 def answer_decision(answer: AuditAnswer, state: ReviewState, actor: str) -> Decision:

@@ -1,6 +1,7 @@
 from .adaptation import (
     Adaptation as Adaptation,
     LogOddsMap as LogOddsMap,
+    Regression as Regression,
     adapted_cells as adapted_cells,
     fit_adaptation as fit_adaptation,
 )

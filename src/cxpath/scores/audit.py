@@ -12,23 +12,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from cxpath.scores.audit_answers import (
+    AnsweredCells,
     AuditAnswer,
     MissedSquare,
-    Tally,
-    Told,
-    cps_of,
+    answered_cells,
     found_in,
     matched_answers,
     missed_effect,
-    tally_of,
-    told_by,
-    totals_of,
 )
-from cxpath.scores.audit_interval import hidden_cells, interval_of, recalibrated_staining
+from cxpath.scores.audit_estimate import (
+    AuditSample,
+    audit_sample,
+    hidden_cells,
+    interval_of,
+    recalibrated_staining,
+)
 from cxpath.scores.audit_sample import (
     ASKED,
     IN_DENOMINATOR,
@@ -38,11 +39,9 @@ from cxpath.scores.audit_sample import (
     STRATA,
     UNCOUNTED,
     UNSTAINED_TUMOUR,
-    Array,
     AuditDraw,
     AuditError,
     AuditFrame,
-    linear_effect,
     sums_by_stratum,
 )
 from cxpath.scores.counts import MAXIMUM, GroupedCounts, printed_form
@@ -50,7 +49,7 @@ from cxpath.scores.intervals import MOST_UNEVEN, field_dispersion
 from cxpath.scores.score import ScoreEstimate
 from cxpath.scores.settings import Cutoff, ScoringSettings, borderline_rule, decide_cutoff
 
-METHOD = "stratified difference estimator, log-delta interval/2"
+METHOD = "difference estimator of unequal probabilities, log-delta interval/3"
 
 
 @dataclass(frozen=True)
@@ -173,114 +172,60 @@ def estimate_audit(
         when no viable tumour cell is left.
     """
     given = matched_answers(draw, answers)
-    told = told_by(frame, draw, given)
-    tally = tally_of(frame, draw, told)
-    if 2 * tally.answered.sum() < len(answers):
-        unsure = int(tally.cannot_tell.sum())
+    answered, unsure = answered_cells(frame, draw, given)
+    if len(answered.rows) < len(unsure.rows):
         raise AuditError(
-            f"{unsure} of {len(answers)} cells are answered 'cannot tell', more than half",
+            f"{len(unsure.rows)} of {len(answers)} cells are answered 'cannot tell', more than half",
             "the slide is no base for an audit: have it stained or scanned again",
         )
+    if not len(answered.rows):
+        raise AuditError("no answered cell lies in the regions to score", "draw another audit with --seed")
     unguarded = [question for question in draw.questions if not question.guard]
-    stained = recalibrated_staining(frame, unguarded, given)
-    tally = _assisted(frame, tally, told, stained)
-    totals = totals_of(frame, tally)
-    if totals @ IN_DENOMINATOR <= 0:
+    sample = audit_sample(frame, answered, recalibrated_staining(frame, unguarded, given))
+    if sample.totals @ IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
     hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given))
     found = [found_in(frame, square) for square in squares]
     return AuditedScore(
-        cps=_capped_cps(totals),
-        interval=interval_of(frame, tally, stained, hidden, missed_effect(squares, found), level),
+        cps=min(MAXIMUM, sample.cps),
+        interval=interval_of(sample, hidden, missed_effect(squares, found), level),
         level=level,
-        bounds=_bounds(frame, tally),
-        answered=len(answers),
-        cannot_tell=int(tally.cannot_tell.sum()),
-        strata=_by_stratum(frame, tally),
-        tumour_cells=float(totals @ IN_DENOMINATOR),
+        bounds=_bounds(sample, unsure),
+        answered=len(answered.rows) + len(unsure.rows),
+        cannot_tell=len(unsure.rows),
+        strata=_by_stratum(sample, unsure),
+        tumour_cells=float(sample.totals @ IN_DENOMINATOR),
         hidden_cells=hidden,
         squares=len(squares),
         warnings=tuple(_warnings(frame, draw, given, squares)),
     )
 
 
-def _capped_cps(totals: Array) -> float:
-    return min(MAXIMUM, cps_of(totals))
-
-
-def _assisted(frame: AuditFrame, tally: Tally, told: Told, stained: Array) -> Tally:
-    """Return the tally with the difference estimator's correction (Särndal, Swensson & Wretman 1992, 6).
-
-    The correction is the mean of predictions over a stratum less that over its answered cells, times one
-    coefficient for the whole slide, estimated from the answers as in prediction-powered inference: where the
-    probabilities predict nothing, nothing is added. Nothing is added either where no answer is in the
-    numerator, or where a total would fall below zero.
-    """
-    stratum, count = frame.stratum[told.rows], tally.answered
-    if tally.ways.sum(axis=0) @ IN_NUMERATOR <= 0:
-        return tally
-    predicted = _predicted_ways(frame, stained)
-    coefficient, explained = _coefficient(frame, stratum, told.ways, predicted[told.rows], tally)
-    drawn = sums_by_stratum(stratum, predicted[told.rows]) / np.maximum(count, 1.0)[:, None]
-    weight = coefficient * np.where(count > 0, 1.0, 0.0)[:, None]
-    assisted = replace(tally, assistance=weight * (frame.mean_of(predicted) - drawn), explained=explained)
-    totals = totals_of(frame, assisted)
-    return assisted if min(totals @ IN_NUMERATOR, totals @ IN_DENOMINATOR) > 0 else tally
-
-
-def _predicted_ways(frame: AuditFrame, stained: Array) -> Array:
-    """Return how each cell is predicted to enter the CPS, (N, 4)."""
-    positive = np.where(ASKED[frame.stratum], stained, 0.0)
-    tumour, immune = frame.probabilities[:, 0], frame.probabilities[:, 1]
-    ways = [tumour * positive, tumour * (1.0 - positive), immune * positive, 1.0 - tumour - immune * positive]
-    return np.stack(ways, axis=1)
-
-
-def _coefficient(
-    frame: AuditFrame, stratum: NDArray[np.int64], ways: Array, predicted: Array, tally: Tally
-) -> tuple[float, float]:
-    """Return the coefficient of the predictions, 0 to 1, and the share of variance that they explain."""
-    effect, count, sizes = linear_effect(totals_of(frame, tally)), tally.answered, frame.sizes
-    told, guess = (_within_strata(stratum, values @ effect, count) for values in (ways, predicted))
-    finite = 1.0 - count / np.maximum(sizes, 1.0)
-    weight = (sizes**2 * finite / np.maximum(count * (count - 1.0), 1.0))[stratum]
-    spread, whole = float(weight @ guess**2), float(weight @ told**2)
-    if spread <= 0 or whole <= 0:
-        return 0.0, 0.0
-    coefficient = float(np.clip(weight @ (told * guess) / spread, 0.0, 1.0))
-    left = float(weight @ (told - coefficient * guess) ** 2)
-    return coefficient, float(np.clip(1.0 - left / whole, 0.0, 1.0))
-
-
-def _within_strata(stratum: NDArray[np.int64], values: Array, count: Array) -> Array:
-    """Return the values less the mean of their stratum."""
-    means = np.bincount(stratum, values, minlength=len(STRATA)) / np.maximum(count, 1.0)
-    return np.asarray(values - means[stratum])
-
-
-def _bounds(frame: AuditFrame, tally: Tally) -> tuple[float, float]:
+def _bounds(sample: AuditSample, unsure: AnsweredCells) -> tuple[float, float]:
     """Return the CPS with every "cannot tell" counted against it, and for it."""
-    unsure = tally.cannot_tell[:, None]
-    lowering = np.tile(UNSTAINED_TUMOUR, (len(STRATA), 1))
-    raising = np.where(ASKED[:, None], STAINED_IMMUNE, UNCOUNTED)
+    asked = ASKED[unsure.stratum][:, None]
+    lowering = np.tile(UNSTAINED_TUMOUR, (len(unsure.rows), 1))
+    raising = np.where(asked, STAINED_IMMUNE, UNCOUNTED)
     # a stained tumour cell raises a low CPS nearly as much and leaves a denominator: both are tried
-    alternative = np.where(ASKED[:, None], STAINED_TUMOUR, UNCOUNTED)
+    alternative = np.where(asked, STAINED_TUMOUR, UNCOUNTED)
     low, *highs = (
-        _capped_cps(totals_of(frame, replace(tally, ways=tally.ways + unsure * way)))
-        for way in (lowering, raising, alternative)
+        min(MAXIMUM, max(sample.entering_as(sample.answered.and_also(unsure.entering_as(ways))).cps, 0.0))
+        for ways in (lowering, raising, alternative)
     )
     return low, max(highs)
 
 
-def _by_stratum(frame: AuditFrame, tally: Tally) -> tuple[StratumAnswers, ...]:
+def _by_stratum(sample: AuditSample, unsure: AnsweredCells) -> tuple[StratumAnswers, ...]:
+    answered, sizes = sample.answered, sample.frame.sizes
+    ways = sums_by_stratum(answered.stratum, answered.ways)
     return tuple(
         StratumAnswers(
             name=name,
-            cells=int(frame.sizes[place]),
-            answered=int(tally.answered[place]),
-            cannot_tell=int(tally.cannot_tell[place]),
-            in_numerator=int(tally.ways[place] @ IN_NUMERATOR),
-            in_denominator=int(tally.ways[place] @ IN_DENOMINATOR),
+            cells=int(sizes[place]),
+            answered=int(answered.numbers[place]),
+            cannot_tell=int(unsure.numbers[place]),
+            in_numerator=int(ways[place] @ IN_NUMERATOR),
+            in_denominator=int(ways[place] @ IN_DENOMINATOR),
         )
         for place, name in enumerate(STRATA)
     )
@@ -291,17 +236,17 @@ def _warnings(
 ) -> list[str]:
     unasked = [question for question in draw.questions if not ASKED[question.stratum]]
     stained = sum(given[question.row].stained is True for question in unasked)
-    told = []
+    warnings = []
     if stained:
-        told.append(
+        warnings.append(
             f"{stained} of {len(unasked)} cells far below the staining threshold were answered as stained: "
             "the threshold is doubtful on this slide"
         )
     if not (frame.sizes[ASKED] > 0).any():
-        told.append("no cell is stained or near the threshold: the audit cannot find positive cells")
+        warnings.append("no cell is stained or near the threshold: the audit cannot find positive cells")
     if not squares:
-        told.append("cells that the detector missed were not looked for (0 squares)")
-    return told
+        warnings.append("cells that the detector missed were not looked for (0 squares)")
+    return warnings
 
 
 def audited_estimate(

@@ -21,6 +21,7 @@ from cxpath.review import (
     answer_decision,
     draw_decision,
     edits_decision,
+    frame_to_draw,
     latest_undoable,
     region_decision,
     region_outline,
@@ -52,9 +53,9 @@ def draw(session: ReviewSession, body: DrawBody) -> list[Decision]:
     if audit is not None and body.seed in {None, audit.draw.seed}:
         return []
     seed = _FIRST_SEED if body.seed is None else body.seed
-    drawn = Audit(
-        draw_audit(session.frame, body.cells, seed), draw_squares(session.network, body.squares, seed)
-    )
+    frame = frame_to_draw(session.network, session.settings, session.state)
+    squares = draw_squares(session.network, body.squares, seed, frame.inside)
+    drawn = Audit(draw_audit(frame, body.cells, seed), squares, session.state.region_values)
     number = sum(event.action is Action.DRAW for event in session.events) + 1
     return [draw_decision(drawn, number, CXPATH)]
 

@@ -28,6 +28,7 @@ from cxpath.review import (
     ReviewedCells,
     ReviewError,
     ReviewState,
+    frame_of_audit,
     inside_regions,
     regions_of,
     replay,
@@ -36,11 +37,9 @@ from cxpath.review import (
 from cxpath.scores import (
     AuditedScore,
     AuditError,
-    AuditFrame,
     Cutoff,
     GroupedCounts,
     ScoreEstimate,
-    audit_frame,
     audited_estimate,
     estimate_audit,
     score_fields,
@@ -141,11 +140,6 @@ class ReviewSession:
         cps = self.review.scored.score.cps
         return tuple(Cutoff(value, entry.basis) for value, entry in cps.decided) if cps else ()
 
-    @cached_property
-    def frame(self) -> AuditFrame:
-        """The cells that an audit speaks for: those that the network's score is made of."""
-        return audit_frame(self.network, self.review.scored.scoring)
-
     def _already_because(self) -> tuple[Reason, ...]:
         stated = self.review.scored.score.not_evaluable_because
         return tuple(Reason(one.code, one.text) for one in stated if one.code not in _COUNTED_AGAIN)
@@ -242,11 +236,12 @@ class ReviewSession:
         answers, squares = state.answers_of(reviewer), state.squares_of(reviewer)
         if len(answers) < len(state.audit.draw.questions) or len(squares) < len(state.audit.squares):
             return None, ""
-        key = (state.audit, answers, squares)
+        key = (state.audit, answers, squares, state.region_values)
         if self._audited is None or self._audited[0] != key:
             try:
                 level = self.settings.level
-                score = estimate_audit(self.frame, state.audit.draw, answers, squares, level)
+                frame = frame_of_audit(self.network, self.settings, state)
+                score = estimate_audit(frame, state.audit.draw, answers, squares, level)
                 self._audited = key, score, ""
             except AuditError as error:
                 self._audited = key, None, str(error)

@@ -1,0 +1,277 @@
+"""What the answers of an audit say of a slide: totals of the four ways to enter the CPS, and the interval.
+
+A difference estimator for unequal probabilities (Särndal, Swensson & Wretman 1992, 6): predictions for all
+cells, corrected by the weighted differences of the answered ones. The interval is the delta method on the
+logarithm, widened for what was not asked. Knows no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy import optimize, special
+
+from cxpath.scores.audit_answers import AnsweredCells, AuditAnswer, CellAnswer
+from cxpath.scores.audit_sample import (
+    IN_DENOMINATOR,
+    IN_NUMERATOR,
+    Array,
+    AuditFrame,
+    AuditQuestion,
+    linear_effect,
+    sums_by_stratum,
+    variances,
+    ways_from,
+)
+from cxpath.scores.counts import MAXIMUM
+from cxpath.scores.recalibration import fit_classes, fit_logistic
+
+_PRIOR_ANSWERS = 0.5
+"""Answers that the prediction counts for in each stratum."""
+
+_SMOOTHING_ANSWERS = 4.0
+"""Answers that the expectation counts for in the variance: agreement of few answers is no certainty."""
+
+_SHIFT_SPREAD, _SLOPE_SPREAD = 2.0, 0.5
+"""How far the log-odds of staining may be off beforehand: standard deviations of shift and of slope."""
+
+_FEWEST_DEGREES = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class AuditSample:
+    """Answers and predictions, from which everything is estimated.
+
+    Parameters
+    ----------
+    frame : AuditFrame
+    answered : AnsweredCells
+    predicted : float array, (N, 4)
+        Probabilities with which each cell enters the CPS in each way. Where nobody answered a positive cell,
+        none is predicted.
+    positive : float array, (N,)
+        Probability of each asked cell to be in the numerator.
+    coefficient : float
+        Of the predictions, 0 to 1: where they predict nothing, nothing is taken from them.
+    """
+
+    frame: AuditFrame
+    answered: AnsweredCells
+    predicted: Array
+    positive: Array
+    coefficient: float = 1.0
+
+    @cached_property
+    def totals(self) -> Array:
+        """Estimated cells of each way, (4,)."""
+        return np.asarray(self.by_stratum.sum(axis=0))
+
+    @cached_property
+    def by_stratum(self) -> Array:
+        """Estimated cells of each way in each stratum, (9, 4); predictions alone where nobody answered."""
+        answered, sizes = self.answered, self.frame.sizes
+        missing = answered.ways - self.coefficient * self.predicted[answered.rows]
+        correction = sums_by_stratum(answered.stratum, self.weights[:, None] * missing)
+        known = self.frame.sums_of(self.predicted)
+        prior = _PRIOR_ANSWERS * np.clip(1.0 - answered.numbers / np.maximum(sizes, 1.0), 0.0, 1.0)
+        trusted = (answered.numbers / np.maximum(answered.numbers + prior, 1e-9))[:, None]
+        untouched = (1.0 - trusted) * (1.0 - self.coefficient) * known
+        return np.asarray(self.coefficient * known + trusted * correction + untouched)
+
+    @cached_property
+    def weights(self) -> Array:
+        """How many cells each answered one stands for, (M,); in each stratum all its cells (Hajek 1971)."""
+        stratum, stands_for = self.answered.stratum, 1.0 / self.answered.inclusion
+        whole = sums_by_stratum(stratum, stands_for[:, None])[:, 0]
+        return np.asarray(stands_for * (self.frame.sizes / np.maximum(whole, 1e-9))[stratum])
+
+    @property
+    def cps(self) -> float:
+        """Uncapped; infinite without a viable tumour cell."""
+        denominator = float(self.totals @ IN_DENOMINATOR)
+        return 100.0 * float(self.totals @ IN_NUMERATOR) / denominator if denominator > 0 else np.inf
+
+    def entering_as(self, answered: AnsweredCells) -> AuditSample:
+        """Return the same with other answers."""
+        return replace(self, answered=answered)
+
+    def centred(self, values: Array) -> Array:
+        """Return values of the answered cells less the weighted mean of their stratum."""
+        stratum, weights = self.answered.stratum, self.weights
+        sums = sums_by_stratum(stratum, np.stack([weights * values, weights], axis=1))
+        return np.asarray(values - (sums[:, 0] / np.maximum(sums[:, 1], 1e-9))[stratum])
+
+    @cached_property
+    def variance_weights(self) -> Array:
+        """What a squared difference counts for in the variance of a total, (M,)."""
+        stratum, numbers = self.answered.stratum, self.answered.numbers
+        degrees = numbers / np.maximum(numbers - 1.0, 1.0)
+        return np.asarray((1.0 - self.answered.inclusion) * self.weights**2 * degrees[stratum])
+
+
+def audit_sample(frame: AuditFrame, answered: AnsweredCells, staining: Array) -> AuditSample:
+    """Return the sample with predictions from probabilities that are recalibrated by the answers.
+
+    The coefficient of the predictions is estimated from the answers, one for the slide, as in
+    prediction-powered inference (Angelopoulos et al. 2023).
+
+    Parameters
+    ----------
+    frame : AuditFrame
+    answered : AnsweredCells
+    staining : float array, (N,)
+        Recalibrated probabilities of staining.
+    """
+    recalibration = fit_classes(frame.probabilities[answered.rows], answered.kind)
+    classes = recalibration(frame.probabilities)
+    staining = np.where(frame.asked, staining, 0.0)
+    positive = staining * classes[:, :2].sum(axis=1)
+    seen_positive = answered.ways.sum(axis=0) @ IN_NUMERATOR > 0
+    predicted = ways_from(classes, staining * seen_positive) * frame.inside[:, None]
+    sample = AuditSample(frame, answered, predicted, positive)
+    effect = linear_effect(sample.totals)
+    seen, guess = (sample.centred(ways @ effect) for ways in (answered.ways, predicted[answered.rows]))
+    spread = float(sample.variance_weights @ guess**2)
+    coefficient = float(sample.variance_weights @ (seen * guess)) / spread if spread > 0 else 0.0
+    found = replace(sample, coefficient=float(np.clip(coefficient, 0.0, 1.0)))
+    least = found.totals @ IN_DENOMINATOR, found.totals @ IN_NUMERATOR if seen_positive else 1.0
+    return found if min(least) > 0 else replace(sample, coefficient=0.0)
+
+
+def recalibrated_staining(
+    frame: AuditFrame, questions: Iterable[AuditQuestion], given: Mapping[int, AuditAnswer]
+) -> Array:
+    """Return the probabilities of staining, shifted and stretched in log-odds to fit the answers.
+
+    Parameters
+    ----------
+    frame : AuditFrame
+    questions : iterable of AuditQuestion
+        Those that are used; with those that guard the unstained strata the fit speaks for cells far below the
+        threshold, too.
+    given : mapping of int to AuditAnswer
+    """
+    said = [
+        (question.row, bool(given[question.row].stained))
+        for question in questions
+        if question.asks_stained and given[question.row].answer in {CellAnswer.TUMOUR, CellAnswer.IMMUNE}
+    ]
+    rows = np.array([row for row, _ in said], dtype=np.int64)
+    design = np.stack([np.ones(len(rows)), frame.log_odds[rows]], axis=1)
+    yes = np.array([stained for _, stained in said], dtype=bool)
+    spread = np.array([_SHIFT_SPREAD, _SLOPE_SPREAD])
+    shift, slope = fit_logistic(design, yes, np.array([0.0, 1.0]), spread)
+    return np.asarray(special.expit(shift + max(float(slope), 0.0) * frame.log_odds))
+
+
+def hidden_cells(frame: AuditFrame, staining: Array) -> float:
+    """Return how many cells of the unstained strata may be stained tumour or immune cells."""
+    relevant = frame.probabilities[:, :2].sum(axis=1)
+    return float((staining * relevant)[frame.inside & ~frame.asked].sum())
+
+
+# The interval.
+
+
+def interval_of(
+    sample: AuditSample, hidden: float, missed: tuple[float, float], level: float
+) -> tuple[float, float]:
+    """Return the interval: the delta method on the logarithm, one-sided extensions for what was not asked.
+
+    Parameters
+    ----------
+    sample : AuditSample
+    hidden : float
+        Stained cells expected in the unstained strata.
+    missed : tuple of float
+        By how much missed cells change the logarithm of the CPS, and the standard error of that.
+    level : float
+    """
+    parts = variance_parts(sample)
+    shift, shift_error = missed
+    error = float(np.sqrt(parts.sum() + shift_error**2))
+    numerator = float(sample.totals @ IN_NUMERATOR)
+    if numerator <= 0:
+        return 0.0, _upper_without_positive(sample, hidden, shift, level)
+    degrees = _degrees(parts, sample.answered.numbers)
+    below, above = min(shift, 0.0), max(shift, 0.0) + float(np.log1p(hidden / numerator))
+    reach = quantile_of_range((above - below) / max(error, 1e-9), degrees, level) * error
+    log_cps = float(np.log(sample.cps))
+    low, high = log_cps - reach + below, log_cps + reach + above
+    return min(MAXIMUM, float(np.exp(low))), min(MAXIMUM, float(np.exp(high)))
+
+
+def quantile_of_range(width: float, degrees: float, level: float) -> float:
+    """Return the quantile for a value that lies anywhere in a range of known width (Imbens & Manski 2004).
+
+    What was not asked or not found puts the log CPS somewhere between two ends that the answers estimate.
+    Wherever it lies, it cannot lie beyond both: where the range is wide, each end needs a one-sided limit
+    only; where it is a point, the quantile is the two-sided one.
+
+    Parameters
+    ----------
+    width : float
+        Of the range, in standard errors.
+    degrees : float
+        Of Student's distribution.
+    level : float
+    """
+    one_sided, two_sided = special.stdtrit(degrees, [level, (1 + level) / 2])
+    if width <= 0 or special.stdtr(degrees, two_sided + width) - special.stdtr(degrees, -two_sided) <= level:
+        return float(two_sided)
+
+    def too_much(quantile: float) -> float:
+        return float(special.stdtr(degrees, quantile + width) - special.stdtr(degrees, -quantile) - level)
+
+    return float(optimize.brentq(too_much, float(one_sided) - 1e-6, float(two_sided)))
+
+
+def variance_parts(sample: AuditSample) -> Array:
+    """Return each stratum's part of the variance of the logarithm of the CPS, (9,).
+
+    Squared differences of the answers, and the variance that the predictions expect of them, as if it rested
+    on a few answers more.
+    """
+    answered, effect = sample.answered, linear_effect(sample.totals)
+    predicted = sample.predicted[answered.rows]
+    difference = sample.centred((answered.ways - sample.coefficient * predicted) @ effect)
+    seen, expected = sums_by_stratum(
+        answered.stratum,
+        np.stack(
+            [
+                sample.variance_weights * difference**2,
+                (1.0 - answered.inclusion) * sample.weights**2 * variances(predicted, effect),
+            ],
+            axis=1,
+        ),
+    ).T
+    numbers = answered.numbers
+    parts = (numbers * seen + _SMOOTHING_ANSWERS * expected) / (numbers + _SMOOTHING_ANSWERS)
+    unanswered = (numbers == 0) & (sample.frame.sizes > 0)
+    alone = sample.frame.sizes * sample.frame.sums_of(variances(sample.predicted, effect)[:, None])[:, 0]
+    return np.asarray(np.where(unanswered, alone, parts))
+
+
+def _degrees(parts: Array, numbers: Array) -> float:
+    """Return Satterthwaite's degrees of freedom; infinite where nothing is left to vary."""
+    total = float(parts.sum())
+    if total <= 0:
+        return np.inf
+    own = np.maximum(numbers + _SMOOTHING_ANSWERS - 1.0, 1.0)
+    return max(total**2 / float((parts**2 / own).sum()), _FEWEST_DEGREES)
+
+
+def _upper_without_positive(sample: AuditSample, hidden: float, shift: float, level: float) -> float:
+    """Return the upper limit where no answer is in the numerator: so many might have been passed over.
+
+    Positive cells lie where they are predicted; as many of them as the answers would have shown with a
+    probability of half of one minus the level are not excluded (a Poisson limit).
+    """
+    positive, asked = sample.positive, float(sample.frame.asked.sum())
+    shown = float(positive[sample.answered.rows].sum())
+    unseen = -float(np.log((1.0 - level) / 2)) * float(positive.sum()) / max(shown, 1e-9)
+    upper = 100.0 * (min(unseen, asked) + hidden) / float(sample.totals @ IN_DENOMINATOR)
+    return min(MAXIMUM, upper * float(np.exp(max(shift, 0.0))))
