@@ -90,7 +90,7 @@ def test_more_is_asked_where_more_is_in_doubt(frame: AuditFrame) -> None:
 def test_the_rarer_positive_cells_are_the_nearer_to_the_threshold_they_are_asked_about() -> None:
     depths = [
         audit_frame(
-            simulate_slide(cps, NETWORKS["restained"], 20_000, np.random.default_rng(8)).cells, SETTINGS
+            simulate_slide(cps, NETWORKS["new_laboratory"], 20_000, np.random.default_rng(8)).cells, SETTINGS
         ).near_from
         for cps in (0.3, 30.0)
     ]

@@ -184,7 +184,7 @@ def estimate_audit(
     sample = audit_sample(frame, answered, recalibrated_staining(frame, unguarded, given))
     if sample.totals @ IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
-    hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given))
+    hidden = hidden_cells(sample, draw.questions, given)
     found = [found_in(frame, square) for square in squares]
     return AuditedScore(
         cps=min(MAXIMUM, sample.cps),

@@ -7,7 +7,7 @@ logarithm, widened for what was not asked. Knows no files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -37,6 +37,13 @@ _SMOOTHING_ANSWERS = 4.0
 
 _SHIFT_SPREAD, _SLOPE_SPREAD = 2.0, 0.5
 """How far the log-odds of staining may be off beforehand: standard deviations of shift and of slope."""
+
+_TAIL_MEAN, _TAIL_MEAN_SPREAD = 1.0, 2.0
+_TAIL_SPREAD, _TAIL_LOG_SPREAD = 2.4, 0.25
+"""Expected beforehand of the log-odds of staining of stained cells: mean and standard deviation, and how far
+the former and the logarithm of the latter may be off."""
+
+_MOST_HIDDEN = 2.0
 
 _FEWEST_DEGREES = 6.0
 
@@ -167,10 +174,56 @@ def recalibrated_staining(
     return np.asarray(special.expit(shift + max(float(slope), 0.0) * frame.log_odds))
 
 
-def hidden_cells(frame: AuditFrame, staining: Array) -> float:
-    """Return how many cells of the unstained strata may be stained tumour or immune cells."""
+def hidden_cells(
+    sample: AuditSample, questions: Sequence[AuditQuestion], given: Mapping[int, AuditAnswer]
+) -> float:
+    """Return how many cells of the unstained strata may be stained tumour or immune cells.
+
+    The log-odds of cells that were answered as positive are continued below those that were asked, as a
+    normal distribution. Where nobody answered a positive cell, or a guard was answered as stained, a fit of
+    staining to all answers says it, where that is more.
+
+    Parameters
+    ----------
+    sample : AuditSample
+    questions : sequence of AuditQuestion
+        All of the draw, guards included.
+    given : mapping of int to AuditAnswer
+    """
+    frame, numerator = sample.frame, float(sample.totals @ IN_NUMERATOR)
+    tail = numerator * _share_below(sample) if numerator > 0 else 0.0
+    if numerator > 0 and not any(one.guard and given[one.row].stained for one in questions):
+        return tail
+    staining = recalibrated_staining(frame, questions, given)
     relevant = frame.probabilities[:, :2].sum(axis=1)
-    return float((staining * relevant)[frame.inside & ~frame.asked].sum())
+    return max(tail, float((staining * relevant)[frame.inside & ~frame.asked].sum()))
+
+
+def _share_below(sample: AuditSample) -> float:
+    """Return positive cells below those that are asked as a share of those above: a truncated normal fit."""
+    positive = sample.answered.ways @ IN_NUMERATOR > 0
+    log_odds = sample.frame.log_odds[sample.answered.rows[positive]]
+    weights = sample.weights[positive]
+    weights = weights * weights.sum() / (weights @ weights)  # as many as they are worth
+    lowest = float(sample.frame.log_odds[sample.frame.asked].min())
+
+    def misfit(of: Array) -> float:
+        mean, spread = of[0], np.exp(of[1])
+        seen = special.log_ndtr((mean - lowest) / spread)
+        density = -0.5 * ((log_odds - mean) / spread) ** 2 - of[1] - seen
+        return float(-(weights @ density) + _prior_misfit(of[0], of[1]))
+
+    start = np.array([_TAIL_MEAN, np.log(_TAIL_SPREAD)])
+    mean, log_spread = optimize.minimize(misfit, start, method="Nelder-Mead", options={"xatol": 1e-3}).x
+    below = float(special.ndtr((lowest - mean) / np.exp(log_spread)))
+    return min(below / max(1.0 - below, 1e-9), _MOST_HIDDEN)
+
+
+def _prior_misfit(mean: float, log_spread: float) -> float:
+    """Return minus the logarithm of what was expected beforehand of the log-odds of stained cells."""
+    of_mean = ((mean - _TAIL_MEAN) / _TAIL_MEAN_SPREAD) ** 2
+    of_spread = ((log_spread - np.log(_TAIL_SPREAD)) / _TAIL_LOG_SPREAD) ** 2
+    return float(0.5 * (of_mean + of_spread))
 
 
 # The interval.

@@ -217,7 +217,7 @@ def sums_by_stratum(stratum: NDArray[np.int64], values: Array) -> Array:
 
 # How far each call is expected to be off, before anybody was asked.
 
-_NEAR_CHOICES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
+_NEAR_CHOICES = (0.05, 0.1, 0.2, 0.3, 0.4)
 """Staining probabilities from which cells may be near the threshold."""
 
 _USUAL_CLASSES = np.array([[0.75, 0.10, 0.15], [0.15, 0.65, 0.20], [0.10, 0.10, 0.80]])
