@@ -70,6 +70,16 @@ def test_a_stated_port_is_taken_before_the_one_of_the_links() -> None:
         assert listener.getsockname()[1] == stated
 
 
+def test_connections_do_not_wait_for_acknowledgements() -> None:
+    with (
+        listening(Binding()) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        taken, _ = listener.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_another_slide_is_refused(slide: Scored, tmp_path: Path) -> None:
     results = slide.copied(tmp_path / "out").results
     other = tmp_path / "other.png"
