@@ -32,7 +32,7 @@ from cxpath.scores.recalibration import fit_classes, fit_logistic
 _PRIOR_ANSWERS = 0.5
 """Answers that the prediction counts for in each stratum."""
 
-_SMOOTHING_ANSWERS = 4.0
+_SMOOTHING_ANSWERS = 2.0
 """Answers that the expectation counts for in the variance: agreement of few answers is no certainty."""
 
 _SHIFT_SPREAD, _SLOPE_SPREAD = 2.0, 0.5
@@ -44,6 +44,11 @@ _TAIL_SPREAD, _TAIL_LOG_SPREAD = 2.4, 0.25
 the former and the logarithm of the latter may be off."""
 
 _MOST_HIDDEN = 2.0
+_HIDDEN_ERROR = 0.5
+"""Standard error of what is hidden, as a share of it."""
+
+_FITTED = 6
+"""Numbers that are fitted to the answers before their variance is taken."""
 
 _FEWEST_DEGREES = 6.0
 
@@ -245,12 +250,13 @@ def interval_of(
     """
     parts = variance_parts(sample)
     shift, shift_error = missed
-    error = float(np.sqrt(parts.sum() + shift_error**2))
     numerator = float(sample.totals @ IN_NUMERATOR)
     if numerator <= 0:
         return 0.0, _upper_without_positive(sample, hidden, shift, level)
+    unasked = float(np.log1p(hidden / numerator))
+    error = float(np.sqrt(parts.sum() + shift_error**2 + (_HIDDEN_ERROR * unasked) ** 2))
     degrees = _degrees(parts, sample.answered.numbers)
-    below, above = min(shift, 0.0), max(shift, 0.0) + float(np.log1p(hidden / numerator))
+    below, above = min(shift, 0.0), max(shift, 0.0) + unasked
     reach = quantile_of_range((above - below) / max(error, 1e-9), degrees, level) * error
     log_cps = float(np.log(sample.cps))
     low, high = log_cps - reach + below, log_cps + reach + above
@@ -302,6 +308,7 @@ def variance_parts(sample: AuditSample) -> Array:
         ),
     ).T
     numbers = answered.numbers
+    seen = seen * numbers.sum() / max(numbers.sum() - _FITTED, 1.0)
     parts = (numbers * seen + _SMOOTHING_ANSWERS * expected) / (numbers + _SMOOTHING_ANSWERS)
     unanswered = (numbers == 0) & (sample.frame.sizes > 0)
     alone = sample.frame.sizes * sample.frame.sums_of(variances(sample.predicted, effect)[:, None])[:, 0]
