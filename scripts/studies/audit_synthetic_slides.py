@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.app.review_audit import score_audit, write_audit
 from cxpath.app.review_folder import open_review
 from cxpath.app.score_slide import score_slide

@@ -16,7 +16,7 @@ from cxpath.data.cells import CellTable, Kind, TissueRegion
 from cxpath.documents.review import EditedEntry
 from cxpath.errors import OutputError
 from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.cells import read_cells, write_cells, write_cells_geojson
+from cxpath.io.cells import read_cells, write_cells
 from cxpath.io.geojson import plain
 from cxpath.review.events import ReviewError
 from cxpath.review.state import Audit, ReviewState
@@ -33,6 +33,7 @@ from tests.app.reviewed_slides import (
     scored_slide,
     with_other_kinds,
 )
+from tests.cell_tables import write_cells_geojson
 from tests.synthetic_cells import many
 
 READER = "Dr A. Reader"

@@ -15,10 +15,10 @@ from cxpath.app.review_audit import score_audit, write_audit
 from cxpath.app.review_exchange import apply_edits
 from cxpath.app.review_folder import open_review
 from cxpath.app.review_outcome import publish_late_review, publish_review, sign_review, undo_event
-from cxpath.app.therapy import with_image_score
+from cxpath.app.therapy_profile import with_image_score
 from cxpath.data.cells import CellTable, Kind
 from cxpath.documents.folder import ResultsFolder
-from cxpath.documents.reviewed import ScoreBasis
+from cxpath.documents.review import ScoreBasis
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import OutputError, ProfileError
 from cxpath.io.cells import write_cells

@@ -1,55 +1,172 @@
-"""Review a patient's profile against therapy criteria, with the scores that cxpath made."""
+"""Review a patient's profile against therapy criteria: `cxpath therapy review`, `explain` and `lint`."""
 
 from __future__ import annotations
 
-import json
+import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from cxpath.app.configuration import UNKNOWN
-from cxpath.app.documents import write_json
-from cxpath.app.review_folder import require_current_review
-from cxpath.app.therapy_files import known_jurisdictions, read_criteria, read_profile
-from cxpath.data import import_extra
+from cxpath.app.therapy_profile import known_jurisdictions, read_profile, with_image_score
+from cxpath.data import bundled, import_extra, parse_toml
 from cxpath.documents import (
-    PDL1,
-    RUN_NAME,
-    CaseDocument,
-    CutoffEntry,
-    RunDocument,
-    ScoreBasis,
-    ScoreDocument,
     TherapyDocument,
 )
 from cxpath.errors import (
     ConfigurationError,
+    CriteriaError,
     MissingExtraError,
+    MissingFileError,
     OutputError,
-    ProfileError,
 )
-from cxpath.io import atomic_write
+from cxpath.io import atomic_write, write_json
 from cxpath.patient import (
     JURISDICTIONS,
     BiomarkerProfile,
-    Expression,
-    Her2,
-    Pdl1Score,
-    ScoreOrigin,
+    Criteria,
+    CriteriaFile,
+    Finding,
+    Severity,
+    Source,
     TherapyReview,
-    names_a_person,
+    condition_in_words,
+    lint,
     profile_from,
     review_therapy as evaluate_criteria,
 )
 from cxpath.report import patient_sheet, require_pdf, write_pdf
 from cxpath.report.board_page import board_page
-from cxpath.scores import Decision
 from cxpath.version import __version__
 
 _log = logging.getLogger(__name__)
+
+# Reading the files of therapy criteria, those that travel with cxpath or a lab's own.
+
+
+ORDER = ("us", "eu", "jp", "cn", "negative")
+_CRITERIA_HINT = "`cxpath therapy lint` lists everything that is wrong"
+
+
+def criteria_folder() -> Path:
+    """Return the folder of the files that travel with cxpath."""
+    return bundled("configs") / "therapy"
+
+
+def read_criteria(folder: Path | None = None) -> Criteria:
+    """Read all files of a folder.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        The files that travel with cxpath by default.
+
+    Raises
+    ------
+    CriteriaError
+        When a file cannot be read, or does not pass `lint`.
+    MissingFileError
+        When the folder contains none.
+    """
+    documents = read_documents([folder or criteria_folder()])
+    shipped = read_sources()
+    errors = [one for one in lint(documents, date.today(), shipped) if one.severity is Severity.ERROR]
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise CriteriaError(f"{errors[0].file}: {errors[0].entry}: {errors[0].what}{more}", _CRITERIA_HINT)
+    read = [CriteriaFile.model_validate(document) for document in documents.values()]
+    sources = {one.id: one for one in (*shipped, *(one for file in read for one in file.source))}
+    files = [file.citing(sources) for file in read]
+    return Criteria(
+        tuple(one for file in files for one in file.criterion),
+        tuple(one for file in files for one in file.caution),
+        tuple(one for file in files for one in file.advice),
+    )
+
+
+def read_sources() -> tuple[Source, ...]:
+    """Return the sources that travel with cxpath; a lab's own criteria may cite them, too."""
+    return CriteriaFile.model_validate(_read(criteria_folder() / "sources.toml")).source
+
+
+def explain_criterion(name: str, folder: Path | None = None) -> tuple[dict[str, Any], list[str]]:
+    """Return a criterion with its conditions, cautions and sources: as data, and in lines.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is none of that id.
+    """
+    criteria = read_criteria(folder)
+    found = next((one for one in criteria.criteria if one.id == name), None)
+    if found is None:
+        close = difflib.get_close_matches(name, [one.id for one in criteria.criteria], n=3)
+        raise ConfigurationError(
+            f"there is no criterion {name!r}",
+            f"did you mean {' or '.join(close)}?" if close else _CRITERIA_HINT,
+        )
+    cautions = [one for one in criteria.cautions if one.agents in found.cautions]
+    lines = [
+        f"{found.id}: {found.regimen}",
+        f"for      {found.population}",
+        f"status   {found.jurisdiction.upper()}, {found.approval.value}, {found.approved_on or 'no date'}",
+        f"trial    {found.trial or 'none'}",
+        *(f"asks     {condition_in_words(clause)}" for clause in found.clauses),
+        *(f"open     {point}" for point in found.open_points if found.approval.can_be_met),
+        *([f"reason   {found.reason}"] if found.reason else []),
+        *(f"note     {note}" for note in found.notes),
+        *(f"caution  {one.flag} ({one.agents.replace('_', ' ')})" for one in cautions),
+        *(f"source   {source.citation}" for source in found.cited),
+        f"as of    {found.as_of}; {found.certainty.value}",
+    ]
+    return found.model_dump(mode="json"), lines
+
+
+def lint_files(paths: Sequence[Path], today: date) -> list[Finding]:
+    """Check files or folders of criteria; those that travel with cxpath where none is named."""
+    return lint(read_documents(paths or [criteria_folder()]), today, read_sources())
+
+
+def read_documents(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Return the content of TOML files by path: jurisdictions in their usual order, then the rest by name.
+
+    Raises
+    ------
+    CriteriaError, MissingFileError
+        When there is nothing to read, or a file is no TOML.
+    """
+    files = [file for path in paths for file in _files(path)]
+    return {str(file): _read(file) for file in files}
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob("*.toml"), key=_place) if path.is_dir() else []
+    if not found:
+        raise MissingFileError(f"{path}: no such file, and no folder with criteria (*.toml)")
+    return found
+
+
+def _place(file: Path) -> tuple[int, str]:
+    return (ORDER.index(file.stem) if file.stem in ORDER else len(ORDER), file.name)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        content = parse_toml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CriteriaError(f"{file}: not readable as TOML: {error}", "correct the file") from error
+    for name, entries in content.items():
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise CriteriaError(f"{file}: {name} is no list of tables", f"begin each entry with [[{name}]]")
+    return content
+
+
+# The story of one review: a profile and perhaps a score in, a page for the board and its data out.
+
 
 COMMIT_MARK = "therapy.json"
 
@@ -196,206 +313,3 @@ def _make_folder(out: Path) -> None:
         raise OutputError(
             f"{out}: cannot be written: {error.strerror or error}", "choose another --out"
         ) from error
-
-
-# A score that cxpath made, taken into the profile: never confirmed by itself, never without its doubts.
-
-
-_HINT = "give the score.json of a folder that cxpath score wrote"
-
-
-def states_case(path: Path) -> bool:
-    """Say whether a file states the schema of a case; whether it is one, reading it will say."""
-    try:
-        stated = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(stated, dict) and stated.get("schema") == CaseDocument.schema_of()
-
-
-def with_image_score(profile: BiomarkerProfile, path: Path) -> BiomarkerProfile:
-    """Add a slide's score to a profile.
-
-    A PD-L1 score joins the entry with `origin = "cxpath"` and this slide's digest, which is where a person's
-    confirmation stands; without such an entry it joins unconfirmed. Several blocks join as the `case.json` of
-    `cxpath cases`, bound by its own digest. The H-score of another marker goes to that marker, and is no
-    grade.
-
-    Parameters
-    ----------
-    profile : BiomarkerProfile
-    path : Path
-        A `score.json`, or the `case.json` of several slides.
-
-    Raises
-    ------
-    MissingFileError, DocumentError
-        When the file is no score.
-    ProfileError
-        When an entry of this slide contradicts it, or was confirmed before the slide was scored.
-    """
-    if states_case(path):
-        return _with_pdl1(profile, _pdl1_of_case(CaseDocument.read(path)), path)
-    document = ScoreDocument.read(path)
-    if document.marker != PDL1:
-        return _with_expression(profile, document, path)
-    require_current_review(document, path)
-    _require_valid_signature(document, path)
-    profile = _with_pdl1(profile, _pdl1(document), path)
-    _require_confirmed_afterwards(profile, document, path)
-    return profile
-
-
-def _require_confirmed_afterwards(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> None:
-    """Refuse a confirmation that is older than what it confirms: the run, or the audit."""
-    made = {
-        "scored": _scored_at(path),
-        "audited": _moment(document.audited.utc) if document.audited else None,
-    }
-    for score in profile.pdl1:
-        if score.slide_digest != document.slide.digest or score.confirmed_on is None:
-            continue
-        for what, moment in made.items():
-            if moment is not None and score.confirmed_on < moment.date():
-                raise ProfileError(
-                    f"{path}: was confirmed on {score.confirmed_on}, but {what} on {moment.date()}",
-                    "state the day on which this score was confirmed",
-                )
-
-
-def _require_valid_signature(document: ScoreDocument, path: Path) -> None:
-    """Refuse a signature from before the scoring or from the future, or of another value than the score's."""
-    signature = document.review.signature if document.review else None
-    if signature is None:
-        return
-    signed, scored, now = _moment(signature.utc), _scored_at(path), datetime.now(UTC)
-    if scored is not None and signed < scored:
-        raise ProfileError(
-            f"{path}: was signed at {signed:%Y-%m-%d %H:%M} UTC, but scored at {scored:%Y-%m-%d %H:%M} UTC",
-            "sign the review again: cxpath review sign DIR",
-        )
-    if signed > now:
-        raise ProfileError(
-            f"{path}: its signature of {signed:%Y-%m-%d %H:%M} UTC lies in the future",
-            "set this computer's clock right, then sign the review again",
-        )
-    read = document.deciding
-    value = read.estimate.value if read.estimate else None
-    if signature.cps is not None and (signature.cps, signature.basis) != (value, read.basis):
-        raise ProfileError(
-            f"{path}: {signature.name} signed a CPS of {signature.cps} ({signature.basis}), but the score is "
-            f"{value} ({read.basis})",
-            "sign the review again: cxpath review sign DIR",
-        )
-
-
-def _scored_at(path: Path) -> datetime | None:
-    """Return when the slide was scored, where the run is next to its score."""
-    run_path = path.with_name(RUN_NAME)
-    return _moment(RunDocument.read(run_path).started) if run_path.is_file() else None
-
-
-def _moment(iso: str) -> datetime:
-    """Return a moment of ISO 8601; one without a zone is UTC."""
-    moment = datetime.fromisoformat(iso)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> BiomarkerProfile:
-    others, entry = [], None
-    for score in profile.pdl1:
-        if score.origin is ScoreOrigin.CXPATH and score.slide_digest == found.slide_digest:
-            entry = score
-        else:
-            others.append(score)
-    joined = found if entry is None else _joined(found, entry, path)
-    return profile.model_copy(update={"pdl1": (*others, joined)})
-
-
-def _pdl1(document: ScoreDocument) -> Pdl1Score:
-    read, assay = document.deciding, document.assay.lower()
-    cps = read.estimate
-    decided = cps.decided if cps else ()
-    return Pdl1Score(
-        assay=None if assay == UNKNOWN else assay,
-        value=cps.value if cps else None,
-        origin=ScoreOrigin.CXPATH,
-        basis=read.basis.value,
-        viable_tumour_cells=_tumour_cells(document),
-        interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
-        clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
-        not_evaluable_because=read.not_evaluable_because,
-        slide_digest=document.slide.digest,
-        model_digest=document.provenance.model_digest,
-        notice=document.notice,
-        **_signed(document),
-    )
-
-
-def _tumour_cells(document: ScoreDocument) -> int | None:
-    """Return the viable tumour cells: those by the answers, where an audit decides."""
-    if document.deciding.basis is ScoreBasis.AUDITED and document.audited is not None:
-        return round(document.audited.tumour_cells)
-    return document.adequacy.viable_tumour_cells
-
-
-def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:
-    """Return the score of several blocks; a person confirms it by the case's digest."""
-    cps, assay = case.cps, case.assay.lower()
-    decided = cps.decided if cps else ()
-    return Pdl1Score(
-        assay=None if assay == UNKNOWN else assay,
-        value=cps.value if cps else None,
-        origin=ScoreOrigin.CXPATH,
-        viable_tumour_cells=case.counts.tumour_positive + case.counts.tumour_negative
-        if case.counts
-        else None,
-        interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
-        clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
-        not_evaluable_because=tuple(reason.text for reason in case.not_evaluable_because),
-        slide_digest=case.digest,
-        model_digest=case.model_digest,
-        notice=case.notice,
-    )
-
-
-def _signed(document: ScoreDocument) -> dict[str, Any]:
-    """Return who confirmed the score by signing its review, and when."""
-    signature = document.review.signature if document.review else None
-    if signature is None or not names_a_person(signature.name):
-        return {}
-    return {"confirmed_by": signature.name, "confirmed_on": signature.utc[:10]}
-
-
-def _in_doubt(entry: CutoffEntry) -> bool:
-    return entry.borderline or entry.decision is Decision.UNCERTAIN
-
-
-def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
-    """Take the person's words from the entry and the numbers from the score; they must not disagree."""
-    for name in ("value", "assay"):
-        stated, made = getattr(entry, name), getattr(found, name)
-        if None not in {stated, made} and stated != made:
-            raise ProfileError(
-                f"{path}: {name} is {made}, but the profile's entry of this slide states {stated}",
-                "confirm the score anew, or leave the number out of the entry",
-            )
-    words: dict[str, Any] = {"near_cutoff": entry.near_cutoff, "assay": found.assay or entry.assay}
-    if entry.confirmed:
-        words |= {"confirmed_by": entry.confirmed_by, "confirmed_on": entry.confirmed_on}
-    return found.model_copy(update=words)
-
-
-def _with_expression(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> BiomarkerProfile:
-    marker, h_score = document.marker, document.h_score
-    made_by = "H-score by cxpath, with the laboratory's cuts"
-    updated: dict[str, Expression | Her2] = {
-        "her2": profile.her2.model_copy(update={"h_score": h_score}),
-        "egfr": profile.egfr.model_copy(update={"h_score": h_score, "method": made_by}),
-        "vegf": profile.vegf.model_copy(update={"h_score": h_score, "method": made_by}),
-    }
-    if marker not in updated:
-        raise ProfileError(f"{path}: contains marker {marker!r}, which no profile knows", _HINT)
-    return profile.model_copy(update={marker: updated[marker]})

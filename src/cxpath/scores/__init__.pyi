@@ -5,9 +5,6 @@ from .adaptation import (
     adapted_cells as adapted_cells,
     fit_adaptation as fit_adaptation,
 )
-from .assay import (
-    Assay as Assay,
-)
 from .audit import (
     AuditedScore as AuditedScore,
     answers_for_width as answers_for_width,
@@ -68,6 +65,7 @@ from .intervals import (
 from .other_scores import (
     ASSAY_BOUND as ASSAY_BOUND,
     OTHER_SCORES as OTHER_SCORES,
+    Assay as Assay,
 )
 from .sampling import (
     FieldDrawing as FieldDrawing,
