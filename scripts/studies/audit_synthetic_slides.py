@@ -130,13 +130,18 @@ def audit_slide(folder: Path, seed: int, cps: float, side_px: int, drawing: Draw
 
 
 def audited(frame: AuditFrame, reader: KnowingReader, cps: float, drawing: Drawing) -> str:
-    """Return root-mean-square error, bias and coverage over the draws, as cells of the table."""
+    """Return root-mean-square error, bias and coverage over the draws, as cells of the table.
+
+    Relative to a CPS of 0 there is no error: dashes.
+    """
     scores = []
     for number in range(drawing.draws):
         draw = draw_audit(frame, drawing.questions, seed=1_000 + number)
         scores.append(estimate_audit(frame, draw, reader.answers(draw)))
-    error = np.array([score.cps / cps - 1.0 for score in scores])
     covered = np.mean([score.interval[0] <= cps <= score.interval[1] for score in scores])
+    if cps <= 0:
+        return f"– | – | {covered:.2f}"
+    error = np.array([score.cps / cps - 1.0 for score in scores])
     return f"{np.sqrt((error**2).mean()):.3f} | {error.mean():+.3f} | {covered:.2f}"
 
 

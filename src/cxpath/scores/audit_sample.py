@@ -228,7 +228,7 @@ _USUAL_WEIGHT = 0.25
 _BIN = 0.5
 """Width in log-odds of staining in which cells are counted."""
 
-_TAIL = 0.2
+_TAIL = 0.1
 """Stained cells below the threshold that are expected in each unit of log-odds, as a share of those above.
 
 The staining probabilities of rare positive cells are far too high among many negative ones: what is expected
