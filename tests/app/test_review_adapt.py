@@ -11,7 +11,8 @@ import pytest
 
 from cxpath.app.configuration import ScoreRequest
 from cxpath.app.review_adapt import adapt_review
-from cxpath.app.review_slide import score_audit, undo_event, write_audit
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_outcome import undo_event
 from cxpath.app.score_slide import profile_for
 from cxpath.documents.review import LaboratoryProfile, ScoreBasis
 from cxpath.documents.score import ScoreDocument

@@ -109,6 +109,7 @@ from .review import (
     DecidingScore as DecidingScore,
     EditedEntry as EditedEntry,
     EditedScore as EditedScore,
+    GainEntry as GainEntry,
     LaboratoryProfile as LaboratoryProfile,
     ProfileSource as ProfileSource,
     ReviewState as ReviewState,
@@ -118,6 +119,7 @@ from .review import (
 )
 from .score import (
     PDL1 as PDL1,
+    RESULT_LETTERS as RESULT_LETTERS,
     Adequacy as Adequacy,
     Bucket as Bucket,
     CaseDocument as CaseDocument,

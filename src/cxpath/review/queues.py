@@ -1,7 +1,11 @@
-"""Which single cells are worth a look: those whose doubtful call moves the score most. Knows no files."""
+"""What a reader looks at next: open questions of the audit, cells whose doubtful call moves the score most.
+
+Knows no files.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -9,7 +13,36 @@ from numpy.typing import NDArray
 from scipy import special
 
 from cxpath.data import CellTable, Kind
-from cxpath.scores import CellCounts, in_uncounted_region
+from cxpath.review.state import ReviewState
+from cxpath.scores import AuditQuestion, CellCounts, in_uncounted_region
+
+
+@dataclass(frozen=True)
+class AuditQueue:
+    """One reader's audit.
+
+    Parameters
+    ----------
+    open : tuple of AuditQuestion
+        Not answered yet, in the order of the draw, which is shuffled over the strata.
+    answered : int
+    """
+
+    open: tuple[AuditQuestion, ...]
+    answered: int
+
+    @property
+    def done(self) -> bool:
+        """Whether every question has its answer."""
+        return not self.open
+
+
+def audit_queue(state: ReviewState, actor: str) -> AuditQueue:
+    """Return what a reader has still to answer; empty before an audit is drawn."""
+    questions = state.audit.draw.questions if state.audit else ()
+    waiting = tuple(one for one in questions if (actor, one.row) not in state.answers)
+    return AuditQueue(waiting, len(questions) - len(waiting))
+
 
 Array = NDArray[np.float64]
 

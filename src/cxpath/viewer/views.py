@@ -1,16 +1,33 @@
-"""What the page shows one after the other: the audit, the fields that move the score, uncertain cells."""
+"""Documents of the page's views: the audit, fields, uncertain cells, layers over the slide, drawn regions."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import shapely
+from numpy.typing import NDArray
 
 from cxpath.data import CellTable, Subkind, TissueRegion
-from cxpath.review import CLASS_NAMES, REMOVED, Doubt, most_uncertain
-from cxpath.review.uncertainty import uncertainty
+from cxpath.io import Bounds, atomic_write, folder_for, to_qupath_frame
+from cxpath.review import (
+    CLASS_NAMES,
+    COUNTED,
+    REMOVED,
+    TUMOUR,
+    Doubt,
+    ReviewState,
+    most_uncertain,
+    regions_of,
+)
+from cxpath.review.queues import uncertainty
 from cxpath.scores import SQUARE_UM, MissedSquare, rank_fields
+from cxpath.slide import Slide
+from cxpath.tissue import TissueSettings, read_overview, tissue_mask
 from cxpath.viewer.decisions import audit_of
 from cxpath.viewer.session import RefusedError, ReviewSession
 
@@ -27,8 +44,8 @@ def audit_document(session: ReviewSession) -> dict[str, Any]:
         questions = []
         for number, question in enumerate(audit.draw.questions, start=1):
             given = state.answers.get((reviewer, question.row))
-            told = None if given is None else {"class": given.answer.value, "stained": given.stained}
-            questions.append({"number": number, "asks_stained": question.asks_stained, "answer": told})
+            said = None if given is None else {"class": given.answer.value, "stained": given.stained}
+            questions.append({"number": number, "asks_stained": question.asks_stained, "answer": said})
         squares = [_square(session, number, square) for number, square in enumerate(audit.squares, start=1)]
         complete = all(one["answer"] for one in questions) and all(one["counts"] for one in squares)
         return {
@@ -170,3 +187,108 @@ def _measured(cells: CellTable, row: int) -> Iterator[tuple[str, float | None]]:
     }  # fmt: skip
     for said, column in names.items():
         yield said, _known(float(getattr(cells, column)[row]))
+
+
+HEATMAP_UM = 250.0
+_SMALLEST_OUTLINE_PX = 12.0
+"""Of the overview: what encloses less is dust."""
+
+
+def heatmap_document(session: ReviewSession, square_um: float = HEATMAP_UM) -> dict[str, Any]:
+    """Return the local CPS of all squares of the slide as its cells are now; null without tumour cells."""
+    with session.lock:
+        facts, table, ways = session.network.facts, session.cells.table, session.live.ways
+    side_px = square_um / facts.mpp
+    columns, rows = (int(np.ceil(size / side_px)) for size in (facts.width_px, facts.height_px))
+    across = np.clip((table.x_px / side_px).astype(np.int64), 0, columns - 1)
+    down = np.clip((table.y_px / side_px).astype(np.int64), 0, rows - 1)
+    place = down * columns + across
+    positive, tumour = (
+        np.bincount(place[np.isin(ways, which)], minlength=columns * rows) for which in (COUNTED, TUMOUR)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cps = np.minimum(100.0 * positive / tumour, 100.0)
+    return {
+        "left_px": 0.0,
+        "top_px": 0.0,
+        "side_px": side_px,
+        "columns": columns,
+        "rows": rows,
+        "cps": [
+            round(value, 3) if count else None for value, count in zip(cps.tolist(), tumour, strict=True)
+        ],
+        "tumour": tumour.tolist(),
+    }
+
+
+def tissue_document(slide: Slide, white_point: tuple[float, float, float]) -> dict[str, Any]:
+    """Return the outlines of the tissue and of holes in it, in level-0 pixels.
+
+    Parameters
+    ----------
+    slide : Slide
+    white_point : tuple of float
+        Of the run.
+    """
+    settings = TissueSettings()
+    overview, mpp = read_overview(slide, settings)
+    mask = tissue_mask(overview, mpp, white_point, settings)
+    outlines, holes = _outlines(mask, mpp / slide.mpp)
+    return {"polygons": outlines, "holes": holes}
+
+
+Rings = list[list[list[float]]]
+
+
+def _outlines(mask: NDArray[np.bool_], to_level_0: float) -> tuple[Rings, Rings]:
+    """Return outer rings and rings of holes; pixel centres lie at .5."""
+    found, tree = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_TC89_L1)
+    outer: Rings = []
+    inner: Rings = []
+    for place, contour in enumerate(found):
+        if cv2.contourArea(contour) < _SMALLEST_OUTLINE_PX:
+            continue
+        ring = ((contour[:, 0, :] + 0.5) * to_level_0).round(1).tolist()
+        (outer if tree[0][place][3] < 0 else inner).append(ring)
+    return outer, inner
+
+
+REGIONS = "regions.geojson"
+
+_QUPATH_CLASSES = {"include": "Region", "exclude": "Exclude", "not invasive tumour": "Not invasive tumour"}
+"""Class that says in QuPath what a region is for, as the default table of region classes reads it."""
+
+
+def regions_geojson(state: ReviewState, bounds_px: Bounds) -> dict[str, Any]:
+    """Return the regions of a review as QuPath's annotations, in QuPath's frame.
+
+    Parameters
+    ----------
+    state : ReviewState
+    bounds_px : tuple of int
+        x, y, width, height of the slide's scanned part: QuPath's positions are relative to it.
+    """
+    shift = np.array(to_qupath_frame(0.0, 0.0, bounds_px))
+    features = [
+        {
+            "type": "Feature",
+            "geometry": shapely.geometry.mapping(shapely.transform(region.shape, lambda xy: xy + shift)),
+            "properties": {
+                "objectType": "annotation",
+                "classification": {"name": _QUPATH_CLASSES[region.name]},
+            },
+        }
+        for region in regions_of(state).areas
+    ]
+    return {"type": "FeatureCollection", "features": features}
+
+
+def write_regions(folder: Path, state: ReviewState, bounds_px: Bounds) -> Path | None:
+    """Write `regions.geojson` of a review, or remove it where there is no region; returns its path."""
+    path = folder_for(folder) / REGIONS
+    if not state.regions:
+        path.unlink(missing_ok=True)
+        return None
+    with atomic_write(path) as partial:
+        partial.write_text(json.dumps(regions_geojson(state, bounds_px)), encoding="utf-8")
+    return path

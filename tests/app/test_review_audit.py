@@ -3,36 +3,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from cxpath.app.review_slide import (
-    ReviewOutcome,
-    apply_edits,
-    compare_edited,
-    open_review,
-    review_outcome,
-    score_audit,
-    sign_review,
-    undo_event,
-    verify_review,
-    write_audit,
-)
-from cxpath.data.cells import CellTable, Kind, TissueRegion
-from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_exchange import apply_edits
+from cxpath.app.review_outcome import ReviewOutcome, review_outcome, sign_review, undo_event, verify_review
+from cxpath.documents.review import AuditedEntry, SignatureEntry
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.io.cells import read_cells, write_cells
+from cxpath.io.cells import write_cells
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
-from cxpath.scores.counts import combined_positive_score, count_cells
-from cxpath.scores.score import score_cells
 from scripts.studies.measure_audit import KnownSlide
-from tests.app.reviewed_slides import SIDE_PX, drawn_audit, fill_in, known_cells, scored_slide
-from tests.cell_tables import write_cells_geojson
-from tests.synthetic_cells import many
+from tests.app.reviewed_slides import drawn_audit, fill_in, scored_slide, with_other_kinds
 
 READER = "Dr A. Reader"
 
@@ -278,7 +262,7 @@ def test_the_outcome_holds_only_what_nothing_later_changed(
     results, answers, known = case
     assert review_outcome(results) == ReviewOutcome()
     entry = score_audit(results, answers, READER)
-    write_cells(_edited(known, [5]), tmp_path / "edited.parquet")
+    write_cells(with_other_kinds(known, [5]), tmp_path / "edited.parquet")
     edited, _ = apply_edits(results, tmp_path / "edited.parquet", READER)
     signature = sign_review(results, READER, Meaning.REVIEWED)
     assert review_outcome(results) == ReviewOutcome(entry, edited, signature)
@@ -297,122 +281,7 @@ def test_a_slide_that_nobody_reviewed_has_no_outcome(tmp_path: Path) -> None:
     assert review_outcome(results) is None
 
 
-# Edited cells.
-
-
-def _edited(known: KnownSlide, rows: list[int]) -> CellTable:
-    kind = known.cells.kind.copy()
-    kind[rows] = np.where(kind[rows] == Kind.TUMOUR, Kind.OTHER, Kind.TUMOUR)
-    return replace(known.cells, kind=kind)
-
-
-def test_an_edited_table_is_scored_as_score_cells_scores_it(
-    case: tuple[Path, Path, KnownSlide], tmp_path: Path
-) -> None:
-    results, _, known = case
-    rows = list(range(0, 400, 2))
-    edited = _edited(known, rows).take(np.arange(10, len(known.cells)))
-    write_cells(edited, tmp_path / "edited.parquet")
-    entry, score = apply_edits(results, tmp_path / "edited.parquet", READER)
-    scoring = open_review(results).scored.scoring
-    expected = score_cells(edited, scoring)
-    assert score.counts == expected.counts
-    assert score.cps is not None
-    assert expected.cps is not None
-    assert entry.cps == score.cps.value == expected.cps.value
-    assert (entry.changed, entry.added, entry.removed) == (195, 0, 10)
-    path, found = verify_review(results)
-    assert len(found.state.edits) == 205
-    assert EditedEntry.read(path.parent / "edited.json") == entry
-    kept = read_cells(path.parent / "edited_cells.parquet")
-    again = score_cells(kept, scoring)
-    assert again.counts == score.counts
-    assert again.tps == expected.tps
-
-
-def test_an_edited_export_of_qupath_differs_only_where_it_was_edited(
-    case: tuple[Path, Path, KnownSlide], tmp_path: Path
-) -> None:
-    results, _, known = case
-    region = np.where(np.arange(len(known.cells)) % 7 == 0, TissueRegion.NECROSIS, TissueRegion.NEST)
-    inside = np.clip(known.cells.x_px, 1, SIDE_PX - 1), np.clip(known.cells.y_px, 1, SIDE_PX - 1)
-    cells = replace(known.cells, region=region.astype(np.uint8), x_px=inside[0], y_px=inside[1])
-    write_cells(cells, results / "cells.parquet")
-    with pytest.raises(ReviewError, match="not those of the review"):
-        verify_review(results)
-    shutil.rmtree(results / "review")
-    with pytest.raises(ReviewError, match="has no event"):
-        verify_review(results)
-    score = json.loads((results / "score.json").read_text())
-    (results / "score.json").write_text(json.dumps(score | {"review": None}))
-    edited = replace(cells, kind=_edited(known, [8, 9, 10]).kind)
-    bounds = (0, 0, SIDE_PX, SIDE_PX)
-    path = tmp_path / "edited.geojson.gz"
-    write_cells_geojson([edited], path, edited.facts, bounds, stained_threshold=0.5)
-    entry, _ = apply_edits(results, path, READER)
-    assert (entry.changed, entry.added, entry.removed) == (3, 0, 0)
-
-
 @pytest.mark.parametrize("name", ["", "  ", "cxpath", "Dr \udcff", "Dr \x07"])
 def test_a_reader_needs_a_printed_name(case: tuple[Path, Path, KnownSlide], name: str) -> None:
     with pytest.raises(ReviewError, match="printed name"):
         score_audit(case[0], case[1], name)
-
-
-def test_an_edit_taken_back_is_recorded_and_leaves_no_edit(
-    case: tuple[Path, Path, KnownSlide], tmp_path: Path
-) -> None:
-    results, _, known = case
-    write_cells(_edited(known, [5, 6]), tmp_path / "edited.parquet")
-    apply_edits(results, tmp_path / "edited.parquet", READER)
-    write_cells(_edited(known, [5]), tmp_path / "edited.parquet")
-    entry, _ = apply_edits(results, tmp_path / "edited.parquet", READER)
-    assert entry.changed == 1
-    assert [event.target for event in verify_review(results)[1].events[2:]] == ["cell 5", "cell 6", "cell 6"]
-
-
-def test_a_table_that_changes_nothing_is_refused(case: tuple[Path, Path, KnownSlide], tmp_path: Path) -> None:
-    write_cells(case[2].cells, tmp_path / "same.parquet")
-    with pytest.raises(ReviewError, match="changes no cell"):
-        apply_edits(case[0], tmp_path / "same.parquet", READER)
-
-
-def test_cells_are_matched_by_place_one_to_one() -> None:
-    network = known_cells(300).cells
-    shuffled = np.random.default_rng(1).permutation(300)
-    rounded = replace(network.take(shuffled), x_px=np.round(network.x_px[shuffled], 2))
-    found = compare_edited(rounded, network, 0.5)
-    assert not found.by_person.any()
-    assert (found.original == shuffled).all()
-    twice = CellTable.concatenate([network, network.take(np.array([7]))])
-    found = compare_edited(twice, network, 0.5)
-    assert found.by_person.sum() == 1
-    assert sorted(found.original.tolist()) == [-1, *range(300)]
-    moved = replace(network, x_px=np.where(np.arange(300) == 9, SIDE_PX - 1.0, network.x_px))
-    found = compare_edited(moved, network, 0.5)
-    assert (found.original < 0).sum() == 1
-    assert found.removed.tolist() == [9]
-
-
-def test_cells_of_a_person_carry_no_error_of_the_network() -> None:
-    cells = known_cells().cells
-    nobody, everybody = np.zeros(len(cells), dtype=bool), np.ones(len(cells), dtype=bool)
-    half = np.arange(len(cells)) % 2 == 0
-    plain, none, some, every = (
-        score_cells(cells, by_person=one).cps for one in (None, nobody, half, everybody)
-    )
-    assert plain is not None
-    assert none is not None
-    assert some is not None
-    assert every is not None
-    assert none.interval_slide == plain.interval_slide
-    assert every.interval_slide == pytest.approx((every.value, every.value))
-    assert every.interval_tissue[1] - every.interval_tissue[0] > 0
-    width = [one.interval_slide[1] - one.interval_slide[0] for one in (plain, some, every)]
-    assert width[0] > width[1] > width[2]
-
-
-def test_qupaths_worked_example_gives_its_cps() -> None:
-    counts = count_cells(many({"L+": 851, "T+": 1_005, "T-": 21_219}), 0.5, 500.0)
-    assert (counts.immune_positive, counts.tumour_positive, counts.tumour_negative) == (851, 1_005, 21_219)
-    assert combined_positive_score(counts) == pytest.approx(8.351332, abs=5e-7)

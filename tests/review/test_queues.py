@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind, TissueRegion
-from cxpath.review.uncertainty import Doubt, most_uncertain, uncertainty
+from cxpath.review.queues import Doubt, audit_queue, most_uncertain, uncertainty
+from cxpath.review.state import ReviewState, replay
 from cxpath.scores.counts import CellCounts
+from tests.review.records import READER, record
 
 FACTS = CellTableFacts(mpp=0.5, width_px=1000, height_px=1000)
 COUNTS = CellCounts(10, 990, 10, 500, 0, 100)
@@ -75,3 +77,11 @@ def test_the_most_uncertain_come_first_and_only_usable_ones() -> None:
     assert most_uncertain(spread, usable, 3).tolist() == [1, 3, 4]
     assert most_uncertain(spread, usable, 99).tolist() == [1, 3, 4, 0]
     assert not len(most_uncertain(spread, np.zeros(6, dtype=bool), 5))
+
+
+def test_the_queue_contains_what_a_reader_has_not_answered() -> None:
+    queue = audit_queue(replay(record()), READER)
+    assert (queue.answered, len(queue.open), queue.done) == (2, 10, False)
+    assert [question.row for question in queue.open] == [0, 1, 2, 4, 6, 7, 8, 9, 10, 11]
+    assert audit_queue(replay(record()), "somebody else").answered == 0
+    assert audit_queue(ReviewState(), READER).done

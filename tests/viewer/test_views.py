@@ -9,7 +9,7 @@ import shapely
 from cxpath.io.regions import RegionClasses, read_regions
 from cxpath.review.cells import REGION_USES, regions_of
 from cxpath.review.state import ReviewState
-from cxpath.viewer.saving import REGIONS, regions_geojson, write_regions
+from cxpath.viewer.views import REGIONS, regions_geojson, write_regions
 
 BOUNDS = (100, 50, 4_000, 3_000)
 RINGS = {
