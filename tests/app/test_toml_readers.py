@@ -12,7 +12,7 @@ from cxpath.app.configuration import load_configuration
 from cxpath.app.review import lint_files, read_criteria, read_profile
 from cxpath.errors import CxpathError
 from cxpath.io.cell_classes import read_cell_classes
-from cxpath.network.model import CARD_NAME, read_card
+from cxpath.network.card import CARD_NAME, read_card
 
 READERS: dict[str, Callable[[Path], object]] = {
     "configuration": load_configuration,

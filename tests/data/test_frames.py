@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -50,7 +52,7 @@ def test_anndata_has_places_in_micrometres_and_facts(cells: CellTable) -> None:
     assert {"kind", "staining", "stained", "dab_membrane_od"} <= set(found.obs.columns)
 
 
-@given(table=cell_tables())
+@given(table=cell_tables(embedding=True))
 def test_anndata_gives_the_same_table_again(table: CellTable) -> None:
     assert from_anndata(table.to_anndata()) == table
 
@@ -76,6 +78,15 @@ def test_parts_that_contradict_each_other_are_refused(cells: CellTable) -> None:
     moved.obsm["spatial"] = moved.obsm["spatial"] + 3
     with pytest.raises(ValueError, match="different places"):
         from_anndata(moved)
+
+
+def test_the_embedding_is_a_matrix_of_its_own_or_not_there(cells: CellTable) -> None:
+    assert "embedding" not in cells.to_anndata().obsm
+    found = replace(cells, embedding=np.full((3, 16), 7, np.uint8)).to_anndata()
+    assert found.obsm["embedding"].dtype == np.uint8
+    found.obsm["embedding"] = np.full((3, 2), 0.5)
+    with pytest.raises(ValueError, match="16 bytes a cell"):
+        from_anndata(found)
 
 
 def test_what_is_not_of_this_form_is_refused(cells: CellTable) -> None:

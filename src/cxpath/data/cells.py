@@ -106,6 +106,9 @@ COLUMNS: dict[str, type[np.generic]] = {
 }
 """Column name to element type. Float columns may contain NaN where foreign cells leave them unknown."""
 
+EMBEDDING_COMPONENTS = 16
+"""Bytes of a cell's embedding."""
+
 
 @dataclass(frozen=True)
 class CellTableFacts:
@@ -142,7 +145,12 @@ class CellTableFacts:
 
 @dataclass(frozen=True, eq=False)
 class CellTable:
-    """Cells of one slide; every array has one entry per cell (see `COLUMNS` for types and names)."""
+    """Cells of one slide; every array has one entry per cell (see `COLUMNS` for types and names).
+
+    `embedding`, (N, 16), is what the network saw in each cell: 1 to 255, comparable among cells of one model
+    alone, and sixteen zeros for a cell of which nothing is known, as one added by a person. It is None where
+    no cell has one.
+    """
 
     facts: CellTableFacts
     x_px: NDArray[np.float64]
@@ -160,11 +168,14 @@ class CellTable:
     diameter_um: NDArray[np.float32]
     region: NDArray[np.uint8]
     tile: NDArray[np.int32]
+    embedding: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
+        if self.embedding is not None:
+            _check_embedding(self.embedding, len(self))
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -174,8 +185,15 @@ class CellTable:
         """Probability of the kind that each cell is called; NaN where foreign cells leave it unknown."""
         return np.maximum(self.p_tumour, np.maximum(self.p_immune, self.p_other))
 
+    @property
+    def embedded(self) -> NDArray[np.bool_]:
+        """Which cells have an embedding."""
+        if self.embedding is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(self.embedding.any(axis=1))
+
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays by column name, in the order of `COLUMNS`."""
+        """Return the arrays by column name, in the order of `COLUMNS`; the embedding is none of them."""
         return {name: getattr(self, name) for name in COLUMNS}
 
     def to_pandas(self) -> DataFrame:
@@ -192,16 +210,21 @@ class CellTable:
 
     def take(self, rows: NDArray[Any] | slice) -> CellTable:
         """Return the cells at `rows` (a boolean mask, an index array or a slice)."""
-        return CellTable(self.facts, **{name: array[rows] for name, array in self.columns().items()})
+        columns = {name: array[rows] for name, array in self.columns().items()}
+        embedding = None if self.embedding is None else self.embedding[rows]
+        return CellTable(self.facts, **columns, embedding=embedding)
 
     @classmethod
-    def from_columns(cls, facts: CellTableFacts, **given: Any) -> CellTable:
+    def from_columns(
+        cls, facts: CellTableFacts, *, embedding: NDArray[np.uint8] | None = None, **given: Any
+    ) -> CellTable:
         """Build a table from some columns; the others become NaN, 0 or `UNKNOWN`.
 
         Parameters
         ----------
         facts : CellTableFacts
             What the positions refer to.
+        embedding : uint8 array, (N, 16), optional
         **given
             Arrays by column name; `x_px` and `y_px` are required. A missing `p_*` column is made
             from `kind` (certain), since a foreign detector that names a kind means it.
@@ -219,14 +242,14 @@ class CellTable:
         for kind, name in enumerate(("p_tumour", "p_immune", "p_other")):
             if name not in given and "kind" in given:
                 columns[name] = (columns["kind"] == kind).astype(np.float32)
-        return cls(facts, **columns)
+        return cls(facts, **columns, embedding=embedding)
 
     @classmethod
     def concatenate(cls, tables: Iterable[CellTable]) -> CellTable:
         """Join tables of the same slide, in order; at least one is needed."""
         parts = list(tables)
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
-        return cls(parts[0].facts, **joined)
+        return cls(parts[0].facts, **joined, embedding=_joined_embedding(parts))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CellTable):
@@ -235,9 +258,28 @@ class CellTable:
             np.array_equal(getattr(self, name), getattr(other, name), equal_nan=kind(0).dtype.kind == "f")
             for name, kind in COLUMNS.items()
         )
-        return self.facts == other.facts and same_columns
+        if self.embedding is None or other.embedding is None:
+            same_embedding = self.embedding is other.embedding
+        else:
+            same_embedding = np.array_equal(self.embedding, other.embedding)
+        return self.facts == other.facts and same_columns and same_embedding
 
     __hash__ = None  # type: ignore[assignment]  # arrays can change
+
+
+def _check_embedding(embedding: NDArray[np.uint8], number: int) -> None:
+    if embedding.dtype != np.uint8 or embedding.shape != (number, EMBEDDING_COMPONENTS):
+        found = f"{embedding.dtype} {embedding.shape}"
+        raise ValueError(f"the embedding must be uint8 ({number}, {EMBEDDING_COMPONENTS}), not {found}")
+
+
+def _joined_embedding(parts: list[CellTable]) -> NDArray[np.uint8] | None:
+    """Return the parts' embeddings one below the other, zeros for parts without; None when all lack it."""
+    if all(part.embedding is None for part in parts):
+        return None
+    unknown = (np.zeros((len(part), EMBEDDING_COMPONENTS), np.uint8) for part in parts)
+    each = zip(parts, unknown, strict=True)
+    return np.concatenate([zeros if part.embedding is None else part.embedding for part, zeros in each])
 
 
 def _as_column(name: str, given: Any, number: int) -> NDArray[Any]:
@@ -284,6 +326,8 @@ class CellPeaks:
         Radii of the optical-density samples.
     hematoxylin_od, dab_od : float32 array, (N, R, A)
         Stain amounts sampled on rings around the centre.
+    embedding : uint8 array, (N, 16), optional
+        See `CellTable`; None where the model, or what runs it, gives none.
     """
 
     x_px: NDArray[np.float64]
@@ -295,6 +339,7 @@ class CellPeaks:
     radii_um: NDArray[np.float32]
     hematoxylin_od: NDArray[np.float32]
     dab_od: NDArray[np.float32]
+    embedding: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.x_px)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data.cells import COLUMNS, SCHEMA, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data.cells import (
+    COLUMNS,
+    EMBEDDING_COMPONENTS,
+    SCHEMA,
+    CellTable,
+    CellTableFacts,
+    Kind,
+    Subkind,
+    TissueRegion,
+)
 from cxpath.data.extras import import_extra
 
 if TYPE_CHECKING:
@@ -25,8 +34,9 @@ STAINING = "staining"
 STAINING_WORDS = ("negative", "positive")
 """What `stained` means at the table's threshold; missing where nobody said it."""
 
-FACTS_KEY, SPATIAL_KEY = "cxpath", "spatial"
-"""Names inside an AnnData: `uns["cxpath"]` states the facts, `obsm["spatial"]` the places in µm."""
+FACTS_KEY, SPATIAL_KEY, EMBEDDING_KEY = "cxpath", "spatial", "embedding"
+"""Names inside an AnnData: `uns["cxpath"]` states the facts, `obsm["spatial"]` the places in µm,
+`obsm["embedding"]` what the network saw in each cell."""
 
 
 def to_pandas(cells: CellTable) -> DataFrame:
@@ -55,7 +65,8 @@ def to_anndata(cells: CellTable) -> AnnData:
 
     `obs` is the frame of `to_pandas`, `obsm["spatial"]` (N, 2) the places in micrometres from the slide's top
     left corner, `uns["cxpath"]` the facts: µm per pixel, size, threshold, digests of slide and model, stains.
-    There are no variables: measurements are columns of `obs`.
+    Where cells have an embedding it is `obsm["embedding"]`, uint8 (N, 16), zeros for cells without. There are
+    no variables: measurements are columns of `obs`.
     """
     pandas, anndata = import_extra("pandas", EXTRA), import_extra("anndata", EXTRA)
     frame = to_pandas(cells)
@@ -64,6 +75,8 @@ def to_anndata(cells: CellTable) -> AnnData:
         obs=frame.drop(columns=["x_um", "y_um"]), var=pandas.DataFrame(index=pandas.Index([], dtype=object))
     )
     found.obsm[SPATIAL_KEY] = places
+    if cells.embedding is not None:
+        found.obsm[EMBEDDING_KEY] = cells.embedding
     found.uns[FACTS_KEY] = _stated(cells.facts)
     return found
 
@@ -84,7 +97,7 @@ def from_anndata(found: AnnData) -> CellTable:
         name: _codes(obs[name], name) if name in NAMED else obs[name].to_numpy(element)
         for name, element in COLUMNS.items()
     }
-    cells = CellTable(facts, **columns)
+    cells = CellTable(facts, **columns, embedding=_embedding(found.obsm.get(EMBEDDING_KEY)))
     _refuse_other_places(cells, found.obsm.get(SPATIAL_KEY))
     if STAINING in obs.columns and facts.stained_threshold is not None:
         _refuse_contradiction(obs[STAINING], staining_codes(cells.stained, facts.stained_threshold))
@@ -136,6 +149,15 @@ def _facts(stated: Any) -> CellTableFacts:
     if not 0 < facts.mpp < float("inf"):
         raise ValueError(f"mpp is {facts.mpp}, not a number of µm per pixel")
     return facts
+
+
+def _embedding(stated: Any) -> NDArray[np.uint8] | None:
+    if stated is None:
+        return None
+    found = np.asarray(stated)
+    if found.dtype != np.uint8 or found.shape[1:] != (EMBEDDING_COMPONENTS,):
+        raise ValueError(f'obsm["{EMBEDDING_KEY}"] is not {EMBEDDING_COMPONENTS} bytes a cell')
+    return found
 
 
 def _colour(numbers: NDArray[Any]) -> tuple[float, float, float]:

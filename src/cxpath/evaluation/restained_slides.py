@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from cxpath.data import Kind, match_points
 from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
-from cxpath.evaluation.cache import ResultsCache
-from cxpath.evaluation.calls import Calls, CellClassifier
 from cxpath.evaluation.figures import (
     count_rows,
     of_scores,
@@ -27,6 +25,7 @@ from cxpath.evaluation.figures import (
     score_concordance,
     score_rows,
 )
+from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache
 from cxpath.evaluation.real import Findings, Watcher
 from cxpath.evaluation.settings import RestainedSetSettings
 from cxpath.metrics import Origin, Rows, Statistic, binned, macro_f1, measured, score_class, tally
