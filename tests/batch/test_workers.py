@@ -1,6 +1,7 @@
 """Worker processes: what kills one of them is tried again, then set aside; the others go on."""
 
 import multiprocessing
+import os
 import sys
 import time
 from importlib import import_module
@@ -10,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.run import BatchRequest, InProcess
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.batch.workers import environment_of, local_client, local_engine
 from cxpath.documents.batch import Status
 from cxpath.errors import BatchError, ConfigurationError
@@ -75,6 +76,9 @@ def test_nothing_listens_beyond_this_machine_and_nobody_enters_without_the_certi
             lambda dask_scheduler: len(dask_scheduler.http_application.applications)
         )
         assert pages == 0
+        client.wait_for_workers(2)
+        memory_rules = client.run(lambda: os.environ.get("MALLOC_TRIM_THRESHOLD_"))
+        assert set(memory_rules.values()) == {None}, "memory is kept from tile to tile"
     assert set(_listening()) == before
 
 

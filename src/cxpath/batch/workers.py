@@ -27,8 +27,7 @@ from uuid import uuid4
 from pydantic import Field
 
 from cxpath.batch.attempt import Attempt, crashes_so_far, failed
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Finished, Moved, SlideTask, Started
+from cxpath.batch.task import Event, Finished, Moved, SlideTask, Started, StateFolder
 from cxpath.data import Settings, read_settings, usable_cores
 from cxpath.documents import Outcome, Status
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError
@@ -100,6 +99,9 @@ _NO_PAGES: dict[str, Any] = {
 _KEEP_WORKERS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 """A worker that died is started anew, however long that takes; Dask would give its place up after 15 s."""
 
+_OWN_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+"""Dask has workers give memory back at once; every tile asks for it again, a quarter of the time."""
+
 _GRACE_S = 20.0
 
 
@@ -122,7 +124,10 @@ def local_client(workers: int, gpus: Sequence[str] = ()) -> Iterator[Any]:
         When Dask is not installed, or no worker starts.
     """
     dask, distributed = _library("dask"), _library("distributed")
-    with TemporaryDirectory(prefix="cxpath-dask-") as scratch, dask.config.set(_NO_PAGES | _KEEP_WORKERS):
+    with (
+        TemporaryDirectory(prefix="cxpath-dask-") as scratch,
+        dask.config.set(_NO_PAGES | _KEEP_WORKERS | _OWN_MEMORY),
+    ):
         security = _temporary_security(distributed)
         shared = {"host": _LOOPBACK, "security": security, "protocol": "tls://"}
         pages = {"dashboard": False, "dashboard_address": f"{_LOOPBACK}:0"}
@@ -267,7 +272,8 @@ def _security_in(folder: Path, distributed: Any) -> Any:
     made, files = _temporary_security(distributed), {}
     for name, content in (("certificate", made.tls_ca_file), ("key", made.tls_worker_key)):
         path = folder / f"{name}.pem"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(number, "w", encoding="ascii") as file:
             file.write(content)
         files[name] = str(path)
     roles = ("client", "scheduler", "worker")

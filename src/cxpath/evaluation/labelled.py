@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data import Kind, match_points
+from cxpath.agreement import match_points
+from cxpath.data import Kind
 from cxpath.documents import CountedLabels, CurvePoint, Figure, Target, Unit
 from cxpath.evaluation.pictures import Calls, CellClassifier
 from cxpath.evaluation.real_sets import LabelFiles, LabelledImage, read_labels

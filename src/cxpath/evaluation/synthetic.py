@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data import Kind, match_points, worker_processes
+from cxpath.agreement import match_points
+from cxpath.data import Kind, worker_processes
 from cxpath.documents import CountedSynthetic, EvaluatedReliability, Ingredient
 from cxpath.evaluation.figures import LOW_CPS, count_rows, score_rows, tables_of
 from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache, keep_picture

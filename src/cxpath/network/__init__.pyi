@@ -27,6 +27,7 @@ from .engines import (
     Launched as Launched,
     OpenvinoEngine as OpenvinoEngine,
     TorchEngine as TorchEngine,
+    convert as convert,
     onnx_content as onnx_content,
     openvino_version as openvino_version,
     quantise as quantise,
