@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from cxpath.network import load_card, model_folder
-from cxpath.network.card_page import PAGE_NAME, card_page
+from cxpath.network.card import PAGE_NAME, card_page
 
 
 def test_the_page_of_the_bundled_model_is_that_of_its_card() -> None:

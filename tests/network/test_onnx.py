@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cxpath.errors import MissingExtraError
 from cxpath.network import Model, NetworkOutput, TorchEngine, choose_device, load_model
-from cxpath.network.onnx_export import onnx_content
+from cxpath.network.engines import onnx_content
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_its_outputs_are_those_of_torch_at_any_size(
     model: Model, written: Path, shape: tuple[int, int, int]
 ) -> None:
     batch = tiles(*shape)
-    _, expected = TorchEngine(model, choose_device("cpu", precision="float32", threads=1)).run(batch)
+    expected = TorchEngine(model, choose_device("cpu", precision="float32", threads=1)).run(batch).output
     found = onnxruntime.InferenceSession(written, providers=["CPUExecutionProvider"]).run(
         None, {"tiles": batch}
     )
