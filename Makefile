@@ -34,7 +34,7 @@ peers:
 	for peer in openslide-python openslide-bin opencv-python-headless tiffslide cucim-cu12 fastslide; do \
 	  .venv-peers/bin/python -m pip install --quiet --only-binary :all: $$peer || echo "$$peer does not install here"; done
 
-# Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
+# Long tests of batches and their timings, figures of docs/notebook/batches.md; they want two free cores and an hour.
 soak: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.soak $(ONLY)
 
