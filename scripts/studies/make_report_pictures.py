@@ -1,0 +1,69 @@
+"""Make the pictures of a report in README and docs/getting-started.md, of a synthetic slide.
+
+Run as `python -m scripts.studies.make_report_pictures docs/images`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+import cxpath as cx
+from cxpath.synth.slide import write_synthetic_slide
+from scripts.studies.contact_sheet import write_small
+from tests.driven_browser import Tab, chromium
+
+WIDTH, HEIGHT, SCALE = 1000, 800, 1.25
+LARGEST_BYTES = 160_000
+MARGIN_PX = 12
+PICTURES = {
+    "report-top": (".title", ".summary"),
+    "report-tissue": (".overview",),
+    "report-fields": (".legend", "article.field"),
+    "report-score": (".certainty",),
+}
+"""The name of each picture and what it shows: from the first element to the last."""
+
+
+def main() -> None:
+    """Write the pictures into the folder that is given."""
+    target = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        slide = folder / "case-17.svs"
+        write_synthetic_slide(slide, seed=5, cps=12.0, width_px=8192, height_px=8192)
+        cx.score_slide(slide, folder / "out", assay="22c3", device="cpu")
+        with chromium(folder / "profile") as driven:
+            tab = driven.open_tab(WIDTH, HEIGHT)
+            tab.resize(WIDTH, HEIGHT, SCALE)
+            tab.goto((folder / "out" / "report.html").as_uri())
+            tab.evaluate("document.querySelectorAll('.field-map').forEach(one => one.remove())")
+            tab.wait_for("[...document.images].every(one => one.complete)")
+            for picture, selectors in PICTURES.items():
+                _write(tab, selectors, target / f"{picture}.webp")
+
+
+def _write(tab: Tab, selectors: tuple[str, ...], path: Path) -> None:
+    boxes = [
+        tab.evaluate(
+            f"(() => {{ const b = document.querySelector('{one}').getBoundingClientRect();"
+            " return [b.left + scrollX, b.top + scrollY, b.right + scrollX, b.bottom + scrollY] })()"
+        )
+        for one in selectors
+    ]
+    left, top = (min(box[at] for box in boxes) - MARGIN_PX for at in (0, 1))
+    right, bottom = (max(box[at] for box in boxes) + MARGIN_PX for at in (2, 3))
+    clip = {"x": max(0, left), "y": max(0, top), "width": right - left, "height": bottom - top, "scale": 1}
+    shot = tab.send("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+    picture = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+    quality = write_small(picture, path, LARGEST_BYTES)
+    print(path, picture.size, path.stat().st_size, f"quality {quality}")
+
+
+if __name__ == "__main__":
+    main()
