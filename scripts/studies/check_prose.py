@@ -120,7 +120,7 @@ def findings(path: Path) -> Iterator[str]:
     left_out = dict.fromkeys(LEFT_OUT, False)
     enabled = left_out | {"vocabulary": True} | DEFAULT["checks"] | left_out
     for found in LintFile(str(path), text).lint({"max_errors": 1000, "checks": enabled}):
-        yield f"{path}:{found.pos[0] - 1}: {found.check_result.message}"
+        yield f"{path}:{found.pos[0]}: {found.check_result.message}"
     for line, words in long_sentences(text):
         yield f"{path}:{line}: more than {MOST_WORDS_A_SENTENCE} words: {words} ..."
 
