@@ -56,10 +56,12 @@ def _write(tab: Tab, selectors: tuple[str, ...], path: Path) -> None:
         )
         for one in selectors
     ]
-    left, top = (min(box[at] for box in boxes) - MARGIN_PX for at in (0, 1))
-    right, bottom = (max(box[at] for box in boxes) + MARGIN_PX for at in (2, 3))
-    clip = {"x": max(0, left), "y": max(0, top), "width": right - left, "height": bottom - top, "scale": 1}
-    shot = tab.send("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+    left, top = (min(box[at] for box in boxes) for at in (0, 1))
+    right, bottom = (max(box[at] for box in boxes) for at in (2, 3))
+    clip = {"x": left - MARGIN_PX, "y": top, "width": right - left + 2 * MARGIN_PX, "height": bottom - top}
+    shot = tab.send(
+        "Page.captureScreenshot", format="png", clip=clip | {"scale": 1}, captureBeyondViewport=True
+    )
     picture = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
     quality = write_small(picture, path, LARGEST_BYTES)
     print(path, picture.size, path.stat().st_size, f"quality {quality}")
