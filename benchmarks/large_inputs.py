@@ -10,7 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,9 @@ def print_large_inputs(folder: Path) -> dict[str, Any]:
     return {name: _measured(name, words, limit) for name, (words, limit) in jobs.items()}
 
 
+_POLL_S = 0.05
+
+
 def _measured(name: str, words: list[str], limit: Limit) -> dict[str, float]:
     started = perf_counter()
     child = os.posix_spawn(
@@ -63,13 +66,17 @@ def _measured(name: str, words: list[str], limit: Limit) -> dict[str, float]:
         os.environ,
         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
     )
+    peak_mb = 0.0
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        peak_mb = max(peak_mb, _peak_mb(child))
+        sleep(_POLL_S)
     _, status, used = os.wait4(child, 0)
     if status:
         raise SystemExit(f"{name}: ended with {os.waitstatus_to_exitcode(status)}")
     found = {
         "seconds": perf_counter() - started,
         "processor_seconds": used.ru_utime + used.ru_stime,
-        "peak_mb": used.ru_maxrss / 1e3,
+        "peak_mb": peak_mb,
     }
     memory = f", {limit.megabytes:g} MB" if limit.megabytes else ""
     print(
@@ -77,6 +84,16 @@ def _measured(name: str, words: list[str], limit: Limit) -> dict[str, float]:
         f"processor, {found['peak_mb']:5.0f} MB (wanted: {limit.seconds:g} s{memory})"
     )
     return found
+
+
+def _peak_mb(process: int) -> float:
+    """Return the largest memory of a process until now; `wait4` counts the parent's before `exec`."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0.0
+    found = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return int(next(found, "0")) / 1e3
 
 
 def _cells(folder: Path) -> Path:

@@ -29,6 +29,7 @@ from cxpath.slide.open import open_slide
 CELLS = 1_000_000
 TILES, EDITS, LASSO = 300, 20, 5_000
 MOST_TILE_MS, MOST_EDIT_S, MOST_MEMORY_MB = 60.0, 0.5, 600.0
+MOST_PAGE_S, FEWEST_FRAMES = 3.0, 3.0
 READER = "benchmark"
 _THRESHOLD = 0.5
 
@@ -78,9 +79,11 @@ def print_review(slide: Path, folder: Path) -> dict[str, float]:
         str(results),
     ]
     subprocess.run(score, check=True, capture_output=True)
-    words = [sys.executable, "-m", "benchmarks.review_server", str(results), str(slide)]
-    done = subprocess.run(words, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout)
+    figures: dict[str, float] = {}
+    for module in ("benchmarks.review_server", "benchmarks.review_page"):
+        words = [sys.executable, "-m", module, str(results), str(slide)]
+        done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+        figures |= json.loads(done.stdout)
     for line in _lines(figures):
         print(line)
     return figures
@@ -105,6 +108,12 @@ def _lines(figures: dict[str, float]) -> Iterator[str]:
     yield line("draw an audit", "draw_s", "s")
     yield line("gallery of 64 cells", "gallery_s", "s")
     yield line("memory of the server above the slide's", "memory_mb", "MB", MOST_MEMORY_MB)
+    yield line("page: from link to slide and cells", "page_s", "s", MOST_PAGE_S)
+    for name, what in (("pan_frames", "pan"), ("zoom_frames", "zoom")):
+        found = figures[name]
+        met = "met" if found >= FEWEST_FRAMES else "missed"
+        label = f"page: {what} in a field view, without graphics"
+        yield f"{label:44} {found:8.1f} frames/s   at least {FEWEST_FRAMES:g}: {met}"
 
 
 # In the server's own process.
@@ -145,8 +154,8 @@ class Browser:
 
 
 @contextmanager
-def served(results: Path, slide: Path) -> Iterator[tuple[Browser, float, Callable[[], float]]]:
-    """Serve a review; gives a browser, seconds until it could ask, and megabytes above the slide's."""
+def served(results: Path, slide: Path) -> Iterator[tuple[str, float, Callable[[], float]]]:
+    """Serve a review; gives its link, seconds until it was ready, and megabytes above the slide's."""
     from cxpath.viewer.launch import Binding, run_review  # noqa: PLC0415 - counted as the server's memory
 
     with open_slide(slide) as opened:
@@ -169,7 +178,7 @@ def served(results: Path, slide: Path) -> Iterator[tuple[Browser, float, Callabl
     serve.start()
     if not ready.wait(300):
         raise SystemExit("the server did not start")
-    yield Browser(links[0]), perf_counter() - started, lambda: _rss_mb() - before
+    yield links[0], perf_counter() - started, lambda: _rss_mb() - before
 
 
 def _rss_mb() -> float:
@@ -185,7 +194,8 @@ def _seconds(act: Callable[[], object]) -> float:
 def measure(results: Path, slide: Path) -> dict[str, float]:
     """Measure a review from first byte to memory."""
     rng = np.random.default_rng(3)
-    with served(results, slide) as (browser, open_s, memory_mb):
+    with served(results, slide) as (link, open_s, memory_mb):
+        browser = Browser(link)
         content: list[bytes] = []
         cells_s = _seconds(lambda: content.append(browser.get("/api/cells.bin")))
         about = json.loads(browser.get("/api/slide"))

@@ -1,6 +1,7 @@
 """Worker processes: what kills one of them is tried again, then set aside; the others go on."""
 
 import multiprocessing
+import os
 import sys
 import time
 from importlib import import_module
@@ -75,6 +76,9 @@ def test_nothing_listens_beyond_this_machine_and_nobody_enters_without_the_certi
             lambda dask_scheduler: len(dask_scheduler.http_application.applications)
         )
         assert pages == 0
+        client.wait_for_workers(2)
+        memory_rules = client.run(lambda: os.environ.get("MALLOC_TRIM_THRESHOLD_"))
+        assert set(memory_rules.values()) == {None}, "memory is kept from tile to tile"
     assert set(_listening()) == before
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from cxpath.cli.main import app
 from cxpath.errors import ConfigurationError, OutputError
 from cxpath.review.events import ReviewError
-from cxpath.viewer.launch import Binding, run_review
+from cxpath.viewer.launch import Binding, listening, run_review
 from tests.viewer.reviews import READER, Scored, scored
 
 
@@ -50,6 +50,16 @@ def test_a_taken_port_is_said(slide: Scored, tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OutputError, match=f"127.0.0.1:{port}: cannot be listened on"):
             run_review(results, slide.picture, READER, Binding(port=port), print, browser=False)
+
+
+def test_connections_do_not_wait_for_acknowledgements() -> None:
+    with (
+        listening(Binding()) as listener,
+        socket.create_connection(listener.getsockname()),
+    ):
+        taken, _ = listener.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_another_slide_is_refused(slide: Scored, tmp_path: Path) -> None:

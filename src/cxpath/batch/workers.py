@@ -100,6 +100,9 @@ _NO_PAGES: dict[str, Any] = {
 _KEEP_WORKERS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
 """A worker that died is started anew, however long that takes; Dask would give its place up after 15 s."""
 
+_OWN_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+"""Dask has workers give memory back at once; every tile asks for it again, a quarter of the time."""
+
 _GRACE_S = 20.0
 
 
@@ -122,7 +125,10 @@ def local_client(workers: int, gpus: Sequence[str] = ()) -> Iterator[Any]:
         When Dask is not installed, or no worker starts.
     """
     dask, distributed = _library("dask"), _library("distributed")
-    with TemporaryDirectory(prefix="cxpath-dask-") as scratch, dask.config.set(_NO_PAGES | _KEEP_WORKERS):
+    with (
+        TemporaryDirectory(prefix="cxpath-dask-") as scratch,
+        dask.config.set(_NO_PAGES | _KEEP_WORKERS | _OWN_MEMORY),
+    ):
         security = _temporary_security(distributed)
         shared = {"host": _LOOPBACK, "security": security, "protocol": "tls://"}
         pages = {"dashboard": False, "dashboard_address": f"{_LOOPBACK}:0"}
