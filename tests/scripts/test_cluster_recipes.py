@@ -1,4 +1,4 @@
-"""The example files for clusters: the one for a queue is taken as it is, the one for Dask encrypts everything."""
+"""The example files for clusters: the queue takes the one, the other encrypts every connection."""
 
 from __future__ import annotations
 
