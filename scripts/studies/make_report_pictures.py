@@ -1,4 +1,4 @@
-"""Make the pictures of a report in README and docs/getting-started.md, of a synthetic slide.
+"""Make the pictures of a synthetic slide's report and of the worked case's board page, for README and docs.
 
 Run as `python -m scripts.studies.make_report_pictures docs/images`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -28,6 +29,7 @@ PICTURES = {
     "report-score": (".certainty",),
 }
 """The name of each picture and what it shows: from the first element to the last."""
+WORKED_CASE = "configs/profile/worked_case.toml"
 
 
 def main() -> None:
@@ -46,6 +48,15 @@ def main() -> None:
             tab.wait_for("[...document.images].every(one => one.complete)")
             for picture, selectors in PICTURES.items():
                 _write(tab, selectors, target / f"{picture}.webp")
+            _board(tab, folder / "board", target / "board.webp")
+
+
+def _board(tab: Tab, out: Path, path: Path) -> None:
+    """Show the first page of the worked case as it is printed."""
+    words = ["therapy", "review", WORKED_CASE, "--out", str(out)]
+    subprocess.run([sys.executable, "-m", "cxpath", *words], check=True, capture_output=True)
+    tab.goto((out / "board.html").as_uri())
+    _write(tab, (".title", ".first-cautions"), path)
 
 
 def _write(tab: Tab, selectors: tuple[str, ...], path: Path) -> None:
