@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench peers soak fuzz evaluate wheel clean
+.PHONY: demo test check docs bench peers soak fuzz evaluate wheel extras clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -59,6 +59,10 @@ evaluate: $(VENV)/installed
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation
+
+# The wheel in a fresh environment for each extra, of which a default torch takes 5 GB; ONLY names extras.
+extras: wheel
+	$(BIN)/python -m scripts.studies.check_extras dist/cxpath-*.whl $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) dist build site cxpath-out

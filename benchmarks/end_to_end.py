@@ -20,7 +20,7 @@ import torch
 import cxpath
 from benchmarks.rounds import Job, ratio, take_turns
 from cxpath.app.configuration import Configuration, load_configuration
-from cxpath.app.quantise import choose_engine
+from cxpath.app.slide_cells import choose_engine
 from cxpath.data.settings import usable_cores
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.end_to_end import settings_of
 from benchmarks.rounds import Job, ratio, take_turns
-from cxpath.app.quantise import choose_engine
+from cxpath.app.slide_cells import choose_engine
 from cxpath.errors import DeviceError
 from cxpath.network.device import choose_device
 from cxpath.network.engines import Engine

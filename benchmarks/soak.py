@@ -20,12 +20,11 @@ import numpy as np
 import psutil
 
 from benchmarks.repeated_slide import repeat_slide, synthetic_slide
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt
 from cxpath.batch.run import BatchResult, Listener, Tally, run_batch
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Finished, SlideTask
+from cxpath.batch.task import Event, Finished, SlideTask, StateFolder
 from cxpath.batch.workers import local_engine
 from cxpath.documents.batch import Status
 from cxpath.synth.slide import write_synthetic_slide

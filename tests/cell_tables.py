@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ from hypothesis.extra import numpy as arrays
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.io.cell_classes import fits
+from cxpath.io.cells import CellsGeojsonWriter
+from cxpath.io.geojson import Bounds
 
 WIDTH_PX, HEIGHT_PX = 60_000, 40_000
 _PAIRS = [(kind, subkind) for kind in Kind for subkind in Subkind if fits(kind, subkind)]
@@ -73,3 +77,18 @@ def _probabilities(rng: np.random.Generator, kind: Any) -> Any:
     np.put_along_axis(own, order.astype(np.int64), given, axis=1)
     own[rng.random(len(kind)) < 0.2] = np.nan
     return own.T
+
+
+def write_cells_geojson(
+    tables: Iterable[CellTable],
+    path: Path,
+    facts: CellTableFacts,
+    bounds_px: Bounds,
+    *,
+    stained_threshold: float,
+) -> int:
+    """Write all tables and return the number of cells."""
+    with CellsGeojsonWriter(path, facts, bounds_px, stained_threshold=stained_threshold) as writer:
+        for cells in tables:
+            writer.append(cells)
+    return writer.number

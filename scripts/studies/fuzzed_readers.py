@@ -26,17 +26,15 @@ import openpyxl
 import tifffile
 from PIL import Image
 
-from cxpath.app.configuration import load_configuration
-from cxpath.app.request import ScoreRequest
-from cxpath.app.review import ReviewRequest, review_profile, review_therapy
+from cxpath.app.configuration import ScoreRequest, load_configuration
 from cxpath.app.score_slide import score_slide
+from cxpath.app.therapy import ReviewRequest, review_profile, review_therapy
 from cxpath.app.tmb import TmbRequest, tmb_document
 from cxpath.batch.worklist import contradictions, read_worklist
 from cxpath.cli.main import main as command_line
 from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.data.slide_info import SlideInfo
-from cxpath.documents.therapy import TherapyDocument
-from cxpath.documents.tmb import TmbDocument
+from cxpath.documents.patient import TherapyDocument, TmbDocument
 from cxpath.errors import CxpathError, ResolutionError
 from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
 from cxpath.io.cells import read_cells, read_table, write_cells

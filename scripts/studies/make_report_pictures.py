@@ -25,7 +25,7 @@ MARGIN_PX = 12
 PICTURES = {
     "report-top": (".title", ".summary"),
     "report-tissue": (".overview",),
-    "report-fields": (".legend", "article.field"),
+    "report-field": (".legend", "article.field"),
     "report-score": (".certainty",),
 }
 """The name of each picture and what it shows: from the first element to the last."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.agreement.cells import match_points
 from cxpath.data.cells import CellPeaks, Kind
-from cxpath.data.matching import match_points
 from cxpath.evaluation.synthetic_set import EvaluatedField
 from cxpath.metrics.cells import Decision, score_class, tally
 from cxpath.pipeline.cells import name_cells, stained_probability

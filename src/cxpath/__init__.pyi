@@ -8,7 +8,7 @@ from .app.api import (
     score_slide as score_slide,
 )
 from .app.configuration import Configuration as Configuration, load_configuration as load_configuration
-from .app.review import review_therapy as review_therapy
+from .app.therapy import review_therapy as review_therapy
 from .data.cells import (
     CellTable as CellTable,
     CellTableFacts as CellTableFacts,

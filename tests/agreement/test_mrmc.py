@@ -10,7 +10,6 @@ from cxpath.agreement.mrmc import (
     ReaderStudyPlan,
     auc_figure,
     cases_for_power,
-    dorfman_berbaum_metz,
     from_components,
     jackknife,
     obuchowski_rockette,
@@ -18,6 +17,7 @@ from cxpath.agreement.mrmc import (
     share_figure,
 )
 from cxpath.errors import ConfigurationError, StudyError
+from tests.agreement.pseudovalues import dorfman_berbaum_metz
 
 # The published example: Van Dyke's study of aortic dissection, spin-echo and cine MRI, 5 readers, 114 cases
 # (45 with dissection), empirical areas and jackknife covariances, as Hillis' OR-DBM MRMC prints them.

@@ -13,7 +13,7 @@ from cxpath.data.cells import CellTable, CellTableFacts
 from cxpath.errors import DocumentError, MissingFileError, OutputError, UnreadableSlideError
 from cxpath.io.cells import write_cells
 from cxpath.io.dicom import read_annotations
-from cxpath.io.scverse import read_h5ad
+from cxpath.io.foreign_cells import read_h5ad
 from cxpath.slide.identity import slide_digest
 from tests.cli.scored_folders import scored_folder
 from tests.dicom_validator import dicom_errors

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import cxpath
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from tests.conftest import SyntheticSlide
 from tests.slide.synthetic_slides import PLANTED, write_aperio
 

@@ -9,12 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.app.review_adapt import adapt_review
 from cxpath.app.review_slide import score_audit, undo_event, write_audit
 from cxpath.app.score_slide import profile_for
-from cxpath.documents.adaptation import LaboratoryProfile
-from cxpath.documents.reviewed import ScoreBasis
+from cxpath.documents.review import LaboratoryProfile, ScoreBasis
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError
 from cxpath.network.model import ModelCard
@@ -69,7 +68,7 @@ def test_a_profile_is_kept_only_where_held_out_answers_gain_and_counts_its_versi
         with pytest.raises(ReviewError, match="gain nothing"):
             adapt_review(case, save_profile="ours")
     offered = done.entry.model_copy(update={"offered": True})
-    monkeypatch.setattr("cxpath.documents.adaptation.AdaptedEntry.of_fit", lambda *_: offered)
+    monkeypatch.setattr("cxpath.documents.review.AdaptedEntry.of_fit", lambda *_: offered)
     first = adapt_review(case, save_profile="ours")
     assert first.profile == Path("ours.profile.json")
     profile = LaboratoryProfile.read(Path("ours.profile.json"))

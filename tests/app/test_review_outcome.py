@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cxpath.app.cases import case_document
-from cxpath.app.review import with_image_score
 from cxpath.app.review_outcome import publish_late_review
 from cxpath.app.review_slide import (
     apply_edits,
@@ -22,9 +21,10 @@ from cxpath.app.review_slide import (
     undo_event,
     write_audit,
 )
+from cxpath.app.therapy_profile import with_image_score
 from cxpath.data.cells import CellTable, Kind
 from cxpath.documents.folder import ResultsFolder
-from cxpath.documents.reviewed import ScoreBasis
+from cxpath.documents.review import ScoreBasis
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import OutputError, ProfileError
 from cxpath.io.cells import write_cells

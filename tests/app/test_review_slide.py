@@ -24,13 +24,14 @@ from cxpath.app.review_slide import (
 from cxpath.data.cells import CellTable, Kind, TissueRegion
 from cxpath.documents.review import AuditedEntry, EditedEntry, SignatureEntry
 from cxpath.errors import CxpathError, MissingFileError
-from cxpath.io.cells import read_cells, write_cells, write_cells_geojson
+from cxpath.io.cells import read_cells, write_cells
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
 from cxpath.scores.counts import combined_positive_score, count_cells
 from cxpath.scores.score import score_cells
 from scripts.studies.measure_audit import KnownSlide
 from tests.app.reviewed_slides import SIDE_PX, drawn_audit, fill_in, known_cells, scored_slide
+from tests.cell_tables import write_cells_geojson
 from tests.synthetic_cells import many
 
 READER = "Dr A. Reader"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.app.slide_cells import load_network
 from cxpath.app.slide_look import look_at_slide, looking_at_slide
 from cxpath.errors import UnreadableSlideError

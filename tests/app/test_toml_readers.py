@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from cxpath.app.configuration import load_configuration
-from cxpath.app.review import lint_files, read_criteria, read_profile
+from cxpath.app.therapy import lint_files, read_criteria
+from cxpath.app.therapy_profile import read_profile
 from cxpath.errors import CxpathError
 from cxpath.io.cell_classes import read_cell_classes
 from cxpath.network.model import CARD_NAME, read_card

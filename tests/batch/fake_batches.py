@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.attempt import Attempt, Patience
 from cxpath.batch.run import BatchResult, InProcess, run_batch
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import SlideTask
+from cxpath.batch.task import SlideTask, StateFolder
 from cxpath.batch.workers import local_engine
 from cxpath.documents.batch import Outcome
 from tests.batch.fake_scoring import fake_score

@@ -15,10 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.documents.folder import ResultsFolder
 from cxpath.errors import MissingFileError, OutputError, ResolutionError, UnreadableSlideError
-from cxpath.slide.errors import printable
+from cxpath.slide.privacy import printable
 from tests.report.run_folders import RUN, coded, normal_score
 
 BROKEN = {

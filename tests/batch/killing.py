@@ -15,7 +15,7 @@ import psutil
 
 from cxpath.batch.cohort import cohort_rows
 from cxpath.batch.run import BatchResult
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.documents.batch import Outcome
 from tests.batch.fake_batches import run, tasks_of
 
@@ -45,7 +45,9 @@ def run_killed(
 
 def table(slides: Path, batch: Path, outcomes: tuple[Outcome, ...]) -> list[dict[str, Any]]:
     """The cohort table, without times and names of workers."""
-    return [{name: row[name] for name in SAME} for row in cohort_rows(tasks_of(slides, batch), outcomes)]
+    return [
+        {name: getattr(row, name) for name in SAME} for row in cohort_rows(tasks_of(slides, batch), outcomes)
+    ]
 
 
 def _start(slides: Path, batch: Path, workers: int) -> subprocess.Popen[bytes]:

@@ -7,13 +7,11 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from cxpath.batch.cohort import (
-    COLUMNS,
     Baseline,
     drift_charts,
     read_baseline,
@@ -21,8 +19,9 @@ from cxpath.batch.cohort import (
     write_cohort,
 )
 from cxpath.batch.run import batch_status, same_content
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.batch.worklist import save_worklist
+from cxpath.documents import CohortRow, Status
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.report.cohort_page import draw_chart
 from tests.batch.fake_batches import run, tasks_of, write_slides
@@ -177,7 +176,7 @@ def test_a_folder_without_a_batch_is_said(tmp_path: Path) -> None:
 
 def test_one_slide_under_two_names_is_noticed() -> None:
     rows = [
-        {"id": name, "slide_digest": digest}
+        CohortRow(id=name, slide=name, status=Status.SCORED, slide_digest=digest)
         for name, digest in [("a", "1"), ("b", "2"), ("c", "1"), ("d", None)]
     ]
     assert same_content(rows) == (("a", "c"),)
@@ -185,11 +184,14 @@ def test_one_slide_under_two_names_is_noticed() -> None:
 
 def test_every_column_is_explained_in_the_reference() -> None:
     text = OUTPUTS.read_text(encoding="utf-8")
-    assert [column.name for column in COLUMNS if f"| `{column.name}` |" not in text] == []
+    assert [column.name for column in CohortRow.columns() if f"| `{column.name}` |" not in text] == []
 
 
-def rows(*values: float, batch: str = "") -> list[dict[str, Any]]:
-    return [{"id": f"{batch}{n}", "batch": batch, "hematoxylin_red": value} for n, value in enumerate(values)]
+def rows(*values: float | None, batch: str | None = None) -> list[CohortRow]:
+    return [
+        CohortRow(id=f"{batch}{n}", slide="a.svs", status=Status.SCORED, batch=batch, hematoxylin_red=value)
+        for n, value in enumerate(values)
+    ]
 
 
 USUAL = rows(*(0.70 + 0.01 * (number % 5 - 2) for number in range(20)), batch="monday")
@@ -215,7 +217,7 @@ def test_too_small_a_baseline_gives_no_limits() -> None:
 
 
 def test_slides_without_a_measure_are_left_out() -> None:
-    assert drift_charts([{"id": "a", "hematoxylin_red": None}]) == []
+    assert drift_charts(rows(None)) == []
 
 
 def test_places_of_a_chart_stay_inside_it() -> None:
@@ -227,12 +229,22 @@ def test_places_of_a_chart_stay_inside_it() -> None:
 
 
 def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
-    (tmp_path / "cohort.csv").write_text("id,white_red\na,240\n", encoding="utf-8-sig")
-    assert read_baseline(tmp_path).rows == [{"id": "a", "white_red": "240"}]
+    (tmp_path / "cohort.csv").write_text(
+        "id,slide,status,white_red,borderline,seconds,note\na,a.svs,scored,240,yes,,mine\n",
+        encoding="utf-8-sig",
+    )
+    (row,) = read_baseline(tmp_path).rows
+    assert (
+        row.entries()
+        == CohortRow(id="a", slide="a.svs", status=Status.SCORED, white_red=240.0, borderline=True).entries()
+    )
     assert read_baseline(tmp_path).name == tmp_path.name, "its folders may tell a person's name"
     assert read_baseline(tmp_path / "cohort.csv").name == "cohort.csv"
     with pytest.raises(MissingFileError, match="no such file"):
         read_baseline(tmp_path / "gone.csv")
+    (tmp_path / "comma.csv").write_text('id,slide,status,white_red\na,a.svs,scored,"240,5"\n')
+    with pytest.raises(CxpathError, match=r"comma\.csv: line 2: white_red: .*number"):
+        read_baseline(tmp_path / "comma.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(CxpathError, match="is no cohort table"):
         read_baseline(tmp_path / "other.csv")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from cxpath.batch.cohort import COLUMNS, write_cohort
+from cxpath.batch.cohort import write_cohort
 from cxpath.batch.export import database_url, export_cohort
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.batch.worklist import save_worklist
+from cxpath.documents import CohortRow
 from cxpath.errors import ConfigurationError, DatabaseError, MissingFileError
 from tests.batch.fake_batches import run, tasks_of, write_slides
 
@@ -96,7 +97,7 @@ def test_a_table_of_another_form_is_refused_and_left_alone(
 
 def test_a_column_of_another_type_is_refused(tmp_path: Path, sql: str, table_name: str) -> None:
     out = exportable_batch(tmp_path, a="fine")
-    columns = ", ".join(f'"{column.name}" TEXT' for column in COLUMNS)
+    columns = ", ".join(f'"{column.name}" TEXT' for column in CohortRow.columns())
     query(sql, f'CREATE TABLE {table_name} ({columns}, "notes" TEXT)')
     with pytest.raises(DatabaseError, match="column cps of type TEXT"):
         export_cohort(out, sql, table_name)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.foreign_worklists import images_of_project
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import read_worklist

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.attempt import crashes_so_far
 from cxpath.batch.cohort import rebuild_cohort
 from cxpath.batch.run import InProcess, Tally, run_batch
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Finished, Moved, Started
+from cxpath.batch.task import Event, Finished, Moved, Started, StateFolder
 from cxpath.batch.worklist import read_worklist, save_worklist
 from cxpath.documents.batch import Outcome, Status
 from cxpath.errors import BatchError, OutputError
@@ -158,7 +157,7 @@ def test_a_slide_that_another_worker_holds_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slides, out = write_slides(tmp_path / "slides", a="fine", b="fine"), tmp_path / "out"
-    monkeypatch.setattr("cxpath.batch.state.LOCK_PATIENCE_S", 0.01)
+    monkeypatch.setattr("cxpath.batch.task.LOCK_PATIENCE_S", 0.01)
     state = StateFolder(out)
     state.create()
     with state.slide_lock("a"):
@@ -173,7 +172,7 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptu
     run(slides, out)
     (StateFolder(out).outcomes / "a.json").write_text("{", encoding="utf-8")
     assert run(slides, out).count(Status.SCORED) == 1
-    assert "a.json: file: Invalid JSON" in caplog.text
+    assert "a.json: not readable JSON" in caplog.text
 
 
 def test_an_outcome_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -298,7 +297,7 @@ def test_a_name_that_is_no_utf_8_is_scored_like_the_others(tmp_path: Path) -> No
     for kept in (0, 2):
         result = run_batch(tasks, out, InProcess(attempt_of(out)))
         assert (result.count(Status.SCORED), result.kept) == (2, kept)
-    assert [row["slide"] for row in rebuild_cohort(out)] == ["M\ufffdller 4711.svs", "a.svs"]
+    assert [row.slide for row in rebuild_cohort(out)] == ["M\ufffdller 4711.svs", "a.svs"]
 
 
 def test_a_slide_that_ended_the_process_comes_last_and_is_set_aside_after_three_times(tmp_path: Path) -> None:

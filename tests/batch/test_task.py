@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.app.configuration import Configuration
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import Configuration, ScoreRequest
 from cxpath.batch.task import COUNTED_OTHERWISE, NOT_IDENTITY, SlideTask, request_digest, slide_stamp
 from cxpath.scores.settings import ScoringSettings
 

@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 import pytest
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.run import BatchRequest, InProcess
-from cxpath.batch.state import StateFolder
+from cxpath.batch.task import StateFolder
 from cxpath.batch.workers import environment_of, local_client, local_engine
 from cxpath.documents.batch import Status
 from cxpath.errors import BatchError, ConfigurationError

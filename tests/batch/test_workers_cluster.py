@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from cxpath.batch.run import BatchResult, Tally, run_batch
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Event, Started
+from cxpath.batch.task import Event, Started, StateFolder
 from cxpath.batch.workers import QueueSettings, client_at, cluster_engine
 from cxpath.documents.batch import Status
 from cxpath.errors import BatchError, ConfigurationError

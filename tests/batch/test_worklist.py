@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import contradictions, read_worklist, unreadable
 from cxpath.errors import MissingFileError, WorklistError

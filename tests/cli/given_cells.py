@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.io.cells import write_cells, write_cells_geojson
+from cxpath.io.cells import write_cells
+from tests.cell_tables import write_cells_geojson
 
 FACTS = CellTableFacts(mpp=0.25, width_px=4096, height_px=4096)
 CLASSES = {Kind.TUMOUR: "Tumor", Kind.IMMUNE: "Immune cells", Kind.OTHER: "Other"}

@@ -16,10 +16,10 @@ import pytest
 from cxpath.app.configuration import load_configuration
 from cxpath.cli.output import FAILED, USAGE
 from cxpath.data.cells import CellTable, CellTableFacts
-from cxpath.io.cells import write_cells_geojson
 from cxpath.io.reads import read_reads
 from cxpath.io.tables import write_rows
 from tests.agreement.simulated_reads import simulated_reads
+from tests.cell_tables import write_cells_geojson
 from tests.cli.command import cxpath
 from tests.cli.scored_folders import scored_folder
 from tests.synthetic_cells import many

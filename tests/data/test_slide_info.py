@@ -1,8 +1,20 @@
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from shapely.geometry import Polygon, box
 
-from cxpath.data.slide_info import StainBasis, optical_density, unit
+from cxpath.data.slide_info import (
+    Region,
+    RegionMeaning,
+    Regions,
+    RegionUse,
+    StainBasis,
+    TileFrame,
+    optical_density,
+    unit,
+)
 
 WHITE = (240.0, 235.0, 230.0)
 
@@ -26,3 +38,108 @@ def test_unmixing_returns_the_amounts_that_were_mixed(hematoxylin: float, dab: f
     basis = StainBasis()
     mixed = hematoxylin * unit(basis.hematoxylin) + dab * unit(basis.dab)
     assert mixed @ basis.unmixing() == pytest.approx([hematoxylin, dab], abs=1e-9)
+
+
+INNER = Region("Exclude", RegionUse.EXCLUDE, box(40, 40, 60, 60))
+OUTER = Region("ROI", RegionUse.INCLUDE, box(20, 20, 80, 80))
+
+
+def inside(regions: Regions, x_px: float, y_px: float) -> bool:
+    return bool(regions.contains(np.array([x_px]), np.array([y_px]), 100, 100)[0])
+
+
+def test_nothing_drawn_scores_everything() -> None:
+    assert inside(Regions(), 5, 5)
+
+
+def test_only_an_exclusion_scores_all_else() -> None:
+    regions = Regions((INNER,))
+    assert inside(regions, 5, 5)
+    assert not inside(regions, 50, 50)
+
+
+def test_exclusion_wins_inside_an_inclusion() -> None:
+    regions = Regions((OUTER, INNER))
+    assert inside(regions, 30, 30)
+    assert not inside(regions, 50, 50)
+    assert not inside(regions, 5, 5)
+
+
+def test_a_hole_is_outside() -> None:
+    ring = Polygon(box(20, 20, 80, 80).exterior, [box(40, 40, 60, 60).exterior])
+    assert not inside(Regions((Region("ROI", RegionUse.INCLUDE, ring),)), 50, 50)
+
+
+BED = Region.meaning_of("Tumor bed", RegionMeaning.TUMOUR_BED, box(20, 20, 80, 80))
+NECROSIS = Region.meaning_of("Necrosis", RegionMeaning.NECROSIS, box(40, 40, 60, 60))
+
+
+def test_the_use_follows_from_the_meaning() -> None:
+    assert (BED.use, NECROSIS.use) == (RegionUse.INCLUDE, RegionUse.EXCLUDE)
+    assert [meaning for meaning in RegionMeaning if meaning.use is RegionUse.INCLUDE] == [
+        RegionMeaning.INCLUDE,
+        RegionMeaning.TUMOUR_BED,
+    ]
+
+
+def test_a_region_of_known_use_alone_holds_just_that() -> None:
+    assert (OUTER.effective_meaning, INNER.effective_meaning) == (
+        RegionMeaning.INCLUDE,
+        RegionMeaning.EXCLUDE,
+    )
+
+
+def test_areas_are_found_by_meaning() -> None:
+    regions = Regions((OUTER, BED, NECROSIS))
+    assert regions.with_meaning(RegionMeaning.NECROSIS) == (NECROSIS,)
+    x_px = np.array([30.0, 50.0, 90.0])
+    assert regions.within(RegionMeaning.TUMOUR_BED, x_px, x_px).tolist() == [True, True, False]
+    assert regions.within(RegionMeaning.NECROSIS, x_px, x_px).tolist() == [False, True, False]
+    assert not regions.within(RegionMeaning.CONTROL, x_px, x_px).any()
+
+
+def test_overlapping_inclusions_are_one_area_cut_to_the_slide() -> None:
+    beyond = Region("ROI", RegionUse.INCLUDE, box(70, 70, 150, 150))
+    shape = Regions((OUTER, beyond)).scored_shape(100, 100)
+    assert shape.area == pytest.approx(60 * 60 + 30 * 30 - 10 * 10)
+    assert shape.bounds == (20, 20, 100, 100)
+
+
+@given(x_px=st.floats(0, 100), y_px=st.floats(0, 100))
+def test_the_scored_area_is_what_is_included_and_not_excluded(x_px: float, y_px: float) -> None:
+    hole = Region("hole", RegionUse.INCLUDE, INNER.shape)
+    included, excluded = (inside(Regions((one,)), x_px, y_px) for one in (OUTER, hole))
+    on_edge = 40 in {x_px, y_px} or 60 in {x_px, y_px}
+    if not on_edge:
+        assert inside(Regions((OUTER, INNER)), x_px, y_px) == (included and not excluded)
+
+
+def test_a_tile_puts_its_core_between_two_halos() -> None:
+    frame = TileFrame(index=3, x_px=1_000.0, y_px=2_000.0, scale=2.0, core_px=512, halo_px=64)
+    assert frame.side_px == 640
+    assert (frame.core_x_px, frame.core_y_px) == (1_128.0, 2_128.0)
+    assert frame.core_side_px == 1_024.0
+    right = frame.x_px + frame.side_px * frame.scale
+    assert right - (frame.core_x_px + frame.core_side_px) == frame.halo_px * frame.scale
+
+
+@given(
+    rgb=st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=20),
+    white=st.tuples(*[st.floats(120, 255)] * 3),
+)
+def test_density_falls_as_light_rises_and_is_never_negative(
+    rgb: list[tuple[int, int, int]], white: tuple[float, float, float]
+) -> None:
+    pixels = np.array(rgb, np.uint8)
+    density = optical_density(pixels, white)
+    assert density.min() >= 0.0
+    for channel in range(3):
+        order = np.argsort(pixels[:, channel], kind="stable")
+        assert (np.diff(density[order, channel]) <= 0).all()
+
+
+@given(direction=st.tuples(*[st.floats(0.01, 10)] * 3))
+def test_a_unit_direction_keeps_its_ratios(direction: tuple[float, float, float]) -> None:
+    found = unit(direction)
+    assert np.linalg.norm(found) == pytest.approx(1.0)
+    assert found * np.linalg.norm(direction) == pytest.approx(direction)

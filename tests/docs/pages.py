@@ -3,18 +3,57 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from scripts.site.reference import written_out
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+_CONSOLE = frozenset({"console", "bash", "sh"})
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, without the indentation of the list that it is in."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def where(self) -> str:
+        """Page and line, for the name of a test."""
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+@cache
+def content(page: Path) -> str:
+    """Return a page as the site has it: with its references written out."""
+    return written_out(page.read_text(encoding="utf-8"))
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    """Yield the blocks of all pages in these languages."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in _FENCE.finditer(text):
+            if found["language"] in languages:
+                line = text.count("\n", 0, found.start()) + 1
+                yield Block(page, line, found["language"], textwrap.dedent(found["text"]))
+
 
 def section(page: Path, heading: str) -> str:
-    """Return what stands under a heading, up to the next of the same or a higher level."""
+    """Return what a page says under a heading, up to the next of the same or a higher level."""
     level, found = heading.split(" ", maxsplit=1)[0], list[str]()
-    for line in page.read_text(encoding="utf-8").splitlines():
+    for line in content(page).splitlines():
         if found and re.match(rf"#{{1,{len(level)}}} ", line):
             break
         if found or line == heading:
@@ -24,13 +63,19 @@ def section(page: Path, heading: str) -> str:
 
 
 def quoted(text: str) -> set[str]:
-    """Return everything that stands between backticks."""
-    return set(re.findall(r"`([^`]+)`", text))
+    """Return everything between backticks."""
+    return set(re.findall(r"`([^`\n]+)`", text))
 
 
 def shell_lines(page: Path) -> Iterator[str]:
     """Yield the commands of a page's console blocks, without prompt and remark, continued lines joined."""
-    for block in re.findall(r"```(?:console|bash|sh)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-        for line in block.replace("\\\n", " ").splitlines():
-            if line.startswith("$ "):
-                yield line[2:]
+    for block in blocks(*_CONSOLE):
+        if block.page == page:
+            yield from commands_of(block)
+
+
+def commands_of(block: Block) -> Iterator[str]:
+    """Yield the commands of a console block, without prompt, continued lines joined."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        if line.startswith("$ "):
+            yield line[2:]

@@ -13,7 +13,7 @@ import pytest
 
 import cxpath
 from tests.conftest import SyntheticSlide
-from tests.docs.pages import REFERENCE, quoted, section
+from tests.docs.pages import REFERENCE, content, quoted, section
 
 PAGE = REFERENCE / "outputs.md"
 NAMED_BY_THE_DATA = {
@@ -45,10 +45,14 @@ def keys(document: Any) -> Iterator[str]:
             yield from keys(one)
 
 
+SHARED = ("### A score with its intervals", "### Reasons and warnings")
+"""Parts that several documents have; each is explained once."""
+
+
 def named(heading: str) -> set[str]:
-    """Return the names that a section explains, `a.b` as `a` and `b`."""
-    words = quoted(section(PAGE, heading))
-    return {part.removesuffix("[]") for word in words for part in word.split(".")}
+    """Return the names that a section explains, `a.b` as `a` and `b`; those of shared parts with them."""
+    words = {word for one in (heading, *SHARED) for word in quoted(section(PAGE, one))}
+    return {part.removesuffix("[]") for word in words for part in word.split(".")} | {"schema", "research_use"}
 
 
 def columns(path: Path) -> set[str]:
@@ -86,7 +90,7 @@ def test_every_member_of_the_export_for_qupath_is_explained(run: Path) -> None:
 
 
 def test_every_file_of_a_run_is_in_the_table(run: Path) -> None:
-    first = PAGE.read_text(encoding="utf-8").split("\n## ")[0]
+    first = content(PAGE).split("\n## ")[0]
     assert {path.name for path in run.iterdir()} == {name.rstrip("/") for name in quoted(first)} & {
         path.name for path in run.iterdir()
     }

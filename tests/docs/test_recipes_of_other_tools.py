@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.io.scverse import write_h5ad
+from cxpath.io.foreign_cells import write_h5ad
 from tests.docs.pages import ROOT
 from tests.synthetic_cells import synthetic_cells
 

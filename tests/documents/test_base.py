@@ -14,9 +14,8 @@ from pydantic import ValidationError
 from cxpath.data.reasons import RESEARCH_USE
 from cxpath.documents.base import Document
 from cxpath.documents.evaluation import Evaluation
-from cxpath.documents.fields import FieldsDocument
-from cxpath.documents.run import RunDocument
-from cxpath.documents.score import ScoreDocument
+from cxpath.documents.folder import RunDocument
+from cxpath.documents.score import FieldsDocument, ScoreDocument
 from cxpath.errors import DocumentError, MissingFileError, OutputError
 from tests.report.run_folders import RUN, SCORES, document_of, normal_score
 from tests.report.test_evaluation_page import evaluation
@@ -48,7 +47,7 @@ def test_a_document_comes_back_as_it_was_written(case: str, tmp_path: Path) -> N
 def test_a_document_begins_with_its_schema_and_the_research_use_sentence(kind: type[Document]) -> None:
     assert list(kind.model_fields)[:2] == ["schema_name", "research_use"]
     assert kind.model_fields["research_use"].default == RESEARCH_USE
-    assert kind.schema_of().startswith("cxpath/")
+    assert str(kind.schema_of()).startswith("cxpath/")
 
 
 def test_no_such_file_says_what_to_do(tmp_path: Path) -> None:

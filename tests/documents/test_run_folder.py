@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.documents.run import RunDocument
+from cxpath.documents.folder import RunDocument
 from cxpath.errors import DocumentError
 from tests.report.run_folders import RUN
 

@@ -21,9 +21,9 @@ from cxpath.io.cells import (
     CellsGeojsonWriter,
     TableFileError,
     read_table,
-    write_cells_geojson,
     write_table,
 )
+from tests.cell_tables import write_cells_geojson
 
 BOUNDS = (50, 5, 30_000, 20_000)
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
-from cxpath.data.regions import RegionMeaning, Regions, RegionUse
+from cxpath.data.slide_info import RegionMeaning, Regions, RegionUse
 from cxpath.errors import MissingFileError, RegionsFileError
 from cxpath.io.geojson import UNCLASSIFIED
 from cxpath.io.regions import (

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, settings, strategies as st
 
-from cxpath.data.cells import CellTable, CellTableFacts
+from cxpath.data.cells import CellTable, CellTableFacts, Kind
 from cxpath.data.slide_info import SlideInfo
 from cxpath.errors import CellsFileError
 from cxpath.io.cell_classes import default_cell_classes, read_cell_classes
-from cxpath.io.cells import read_cells, write_cells, write_cells_geojson
+from cxpath.io.cells import read_cells, write_cells
 from cxpath.io.dicom import Maker, image_of_digest, read_annotations, write_annotations
-from cxpath.io.foreign_cells import read_given_cells
-from cxpath.io.scverse import read_h5ad, write_h5ad
-from tests.cell_tables import HEIGHT_PX, WIDTH_PX, cell_tables
+from cxpath.io.foreign_cells import read_given_cells, read_h5ad, write_h5ad
+from tests.cell_tables import HEIGHT_PX, WIDTH_PX, cell_tables, write_cells_geojson
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:The '(future|mode)\..*' option")
 
@@ -89,6 +90,49 @@ def test_geojson_keeps_every_column(cells: CellTable, tmp_path_factory: pytest.T
     for name, values in cells.columns().items():
         if name not in {"x_px", "y_px"}:
             np.testing.assert_array_equal(getattr(found, name), values, err_msg=name)
+
+
+CORRECTIONS = {
+    ("Tumor", "Positive"): (Kind.TUMOUR, True),
+    ("Tumor", "Negative"): (Kind.TUMOUR, False),
+    ("Immune cells", "Positive"): (Kind.IMMUNE, True),
+    ("Immune cells", "Negative"): (Kind.IMMUNE, False),
+    ("Other",): (Kind.OTHER, None),
+}
+"""Classes that a person gives in QuPath, and what such a cell then is."""
+
+
+@settings(max_examples=50)
+@given(cells=cell_tables(), data=st.data())
+def test_classes_corrected_in_qupath_change_exactly_those_cells(
+    cells: CellTable, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """QuPath keeps id, class and measurements, rounds places to 0.01 px and drops cxpath's own member."""
+    path = tmp_path_factory.mktemp("trip") / "corrected.geojson.gz"
+    threshold = cells.facts.stained_threshold or 0.5
+    cells.stained[np.isnan(cells.stained)] = 0.0  # a class says which side; without one no score is made
+    write_cells_geojson([cells], path, cells.facts, BOUNDS, stained_threshold=threshold)
+    features = json.loads(gzip.decompress(path.read_bytes()))["features"]
+    chosen = data.draw(st.sets(st.integers(0, len(cells) - 1)))
+    given_names = {row: data.draw(st.sampled_from(list(CORRECTIONS))) for row in sorted(chosen)}
+    for row, feature in enumerate(features):
+        geometry = feature["geometry"]
+        geometry["coordinates"] = [round(place, 2) for place in geometry["coordinates"]]
+        if row in given_names:
+            feature["properties"]["classification"] = {"names": list(given_names[row])}
+    path.write_bytes(gzip.compress(json.dumps({"type": "FeatureCollection", "features": features}).encode()))
+
+    found = read_given_cells(path, _info(cells), CLASSES, threshold).cells
+    for row, names in given_names.items():
+        kind, stained = CORRECTIONS[names]
+        assert found.kind[row] == kind
+        assert stained is None or (found.stained[row] >= threshold) == stained
+    others = np.setdiff1d(np.arange(len(cells)), list(given_names))
+    for name in ("x_px", "y_px"):
+        np.testing.assert_allclose(getattr(found, name), getattr(cells, name), rtol=0, atol=0.0051)
+    for name, values in cells.columns().items():
+        if name not in {"x_px", "y_px"}:
+            np.testing.assert_array_equal(getattr(found, name)[others], values[others], err_msg=name)
 
 
 def test_cells_of_another_slide_are_refused_in_every_form(tmp_path: Path) -> None:

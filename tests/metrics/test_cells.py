@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
+from cxpath.agreement.cells import match_points
 from cxpath.data.cells import Calibration, CellPeaks, Kind
-from cxpath.data.matching import match_points
 from cxpath.data.slide_info import StainBasis
 from cxpath.evaluation.real_sets import LabelFiles, read_labels
 from cxpath.metrics.cells import (

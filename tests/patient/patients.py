@@ -6,7 +6,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from cxpath.app.review import read_criteria
+from cxpath.app.therapy import read_criteria
 from cxpath.patient.criteria import JURISDICTIONS, Criteria
 from cxpath.patient.profile import profile_from
 from cxpath.patient.review import CriterionResult, TherapyReview, review_therapy

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cxpath.documents.therapy import TherapyDocument
+from cxpath.documents.patient import TherapyDocument
 from cxpath.patient.criteria import Verdict
 from tests.patient import patients as of
 from tests.patient.patients import changed, criteria, judged, reviewed

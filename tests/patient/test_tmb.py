@@ -7,7 +7,7 @@ import pytest
 from cxpath.app.tmb import list_presets
 from cxpath.data.settings import bundled, read_settings
 from cxpath.data.variants import Consequence, GenomeIntervals, Known, SampleVariants, Variant
-from cxpath.documents.tmb import SampleBurden
+from cxpath.documents.patient import SampleBurden
 from cxpath.errors import VariantsFileError
 from cxpath.patient.tmb import Circumstances, Preset, mutational_burden, require_annotation
 

@@ -8,7 +8,7 @@ from scipy.spatial import cKDTree
 from shapely.geometry import Point
 
 from cxpath.data.cells import CellTable, Kind
-from cxpath.data.regions import Region, Regions, RegionUse
+from cxpath.data.slide_info import Region, Regions, RegionUse
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from cxpath.agreement.base import AgreementSettings
-from cxpath.agreement.comparison import level_names
+from cxpath.agreement.reads import level_names
 from cxpath.documents.agreement import (
     AgreementDocument,
     AgreementProvenance,

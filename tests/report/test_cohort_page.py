@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cxpath.batch.cohort import COLUMNS
+from cxpath.documents import CohortRow, Status
 from cxpath.report.cohort_page import ControlChart, GroupMean, Point, build_cohort_page, cps_distribution
 
 
-def row(slide_id: str, status: str, **values: Any) -> dict[str, Any]:
-    return (
-        {column.name: None for column in COLUMNS}
-        | {"id": slide_id, "slide": slide_id, "status": status}
-        | values
-    )
+def row(slide_id: str, status: str, **values: Any) -> CohortRow:
+    return CohortRow(id=slide_id, slide=slide_id, status=Status(status), **values)
 
 
 ROWS = [
@@ -38,7 +34,7 @@ ROWS = [
 ]
 
 
-def page_of(folder: Path, rows: list[dict[str, Any]], *charts: ControlChart) -> str:
+def page_of(folder: Path, rows: list[CohortRow], *charts: ControlChart) -> str:
     return build_cohort_page(folder, rows, charts).read_text(encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
-from cxpath.documents.therapy import TherapyDocument
+from cxpath.documents.patient import TherapyDocument
 from cxpath.report.fhir import OWN_SYSTEM, fhir_bundle, read_codes
 from tests.patient import patients as of
 from tests.patient.patients import Fields, changed, reviewed

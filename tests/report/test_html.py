@@ -15,7 +15,7 @@ from hypothesis import given, strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cxpath.documents.estimate import Estimate
+from cxpath.documents.base import Estimate
 from cxpath.errors import OutputError
 from cxpath.report.board_page import patient_sheet
 from cxpath.report.html import (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cxpath.data.reasons import RESEARCH_USE, ReasonCode
-from cxpath.documents.fields import FieldCounts, FieldEntry
+from cxpath.documents.score import FieldCounts, FieldEntry
 from cxpath.errors import DocumentError
 from cxpath.report.slide_page import (
     ADVICE,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import Polygon, box
 
-from cxpath.data.regions import Region, RegionMeaning, RegionUse
+from cxpath.data.slide_info import Region, RegionMeaning, RegionUse
 from cxpath.report.drawing import EXCLUDED, INK, NEGATIVE, OTHER, POSITIVE_EDGE, SCORED
 from cxpath.report.slide_pictures import (
     CPS_SCALE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cxpath.documents.run import RunDocument
+from cxpath.documents.folder import RunDocument
 from cxpath.report.slide_page import slowest_stage
 from tests.report.run_folders import RUN
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from cxpath.data.cells import CellTable, TissueRegion
 from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.documents.estimate import Estimate
+from cxpath.documents.base import Estimate
 from cxpath.documents.score import Adequacy, SlideScores
 from cxpath.errors import ConfigurationError
 from cxpath.scores.score import ScoreEstimate, SensitivityCase, SlideScore, score_cells, score_expression

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,8 +80,13 @@ def _ends(path: Path) -> None:
         os.abort()
 
 
+def _is_damaged(path: Path) -> bool:
+    """Say whether a file is none of those that a worker reads to warm up."""
+    return "whole" not in {path.stem, path.parent.name}
+
+
 def _never_ends(path: Path) -> None:
-    while path.stem != "whole":
+    while _is_damaged(path):
         pass
 
 
@@ -116,6 +123,46 @@ def test_each_fault_is_seen_and_the_next_input_is_read(
     assert read is not _never_ends or "_never_ends" in answers[0].said
 
 
+def _hangs_the_first_time(mark: Path, path: Path) -> None:
+    """Stand for a machine that stood still while an input was read."""
+    if _is_damaged(path) and not mark.exists():
+        mark.touch()
+        _never_ends(path)
+
+
+def test_a_process_that_is_ended_once_is_no_fault_of_the_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Processor time grows on a busy virtual machine, too; alone, the input is read."""
+    reader = FuzzedReader(partial(_hangs_the_first_time, tmp_path / "mark"), Form.TEXT, "a.txt", (b"text",))
+    monkeypatch.setattr(fuzz_readers, "readers", lambda _=(): {"slow": lambda: reader})
+    tally, found = fuzz("slow", 3, 3, tmp_path)
+    assert (found, tally.read_again) == ([], 1)
+    assert tally.outcomes == {Outcome.READ: 3}
+    assert "which counts" in capsys.readouterr().err
+
+
+def test_an_input_that_hangs_each_time_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_readers, "_TIMES_ALONE", 1)
+    reader = FuzzedReader(_never_ends, Form.TEXT, "a.txt", (b"text",))
+    monkeypatch.setattr(fuzz_readers, "readers", lambda _=(): {"endless": lambda: reader})
+    tally, found = fuzz("endless", 3, 1, tmp_path)
+    assert (tally.faults, tally.read_again, len(found)) == (1, 1, 1)
+
+
+def test_readers_that_were_not_run_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fuzz", "--only", "BED", "--inputs", "1", "--corpus", "--tallies", str(tmp_path / "t.json")]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as end:
+        fuzz_readers.main()
+    assert not end.value.code
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last.startswith("Not run: ")
+    assert last.count(", ") == len(readers()) - 2
+
+
 def test_a_fault_is_written_down_with_its_input_and_its_seed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +174,7 @@ def test_a_fault_is_written_down_with_its_input_and_its_seed(
     again = list(inputs(reader, "broken", 3, 2))
     assert (tmp_path / "broken-3-1" / "a.txt").read_bytes() == again[1].content
     assert '"number": 1' in (tmp_path / "broken-3-1" / "fault.json").read_text()
-    assert "| broken | 2 | 0 | 0 | 2 |" in table({"broken": tally})
+    assert "| broken | 2 | 0 | 0 | 2 | 0 |" in table({"broken": tally})
 
 
 @pytest.mark.parametrize("form", Form)

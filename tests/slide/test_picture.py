@@ -11,7 +11,7 @@ from PIL import Image
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide import picture as picture_slide
 from cxpath.slide.open import open_slide
-from cxpath.slide.resample import on_white
+from cxpath.slide.pixels import on_white
 from tests.slide.synthetic_slides import speckle
 
 PICTURE = speckle(90, 120, seed=2)

@@ -13,8 +13,8 @@ from PIL import Image
 
 from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide import slide as slide_module
-from cxpath.slide.levels import Level, level_for, levels_of
 from cxpath.slide.open import open_slide
+from cxpath.slide.resolution import Level, level_for, levels_of
 from cxpath.slide.slide import Slide
 from tests.slide.synthetic_slides import block_mean, disc, exact_region, speckle, write_tiff
 

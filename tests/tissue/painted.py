@@ -8,8 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, unit
 from cxpath.tissue.artefacts.blur import measure_sharpness
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask
-from cxpath.tissue.artefacts.pen import Contrast
+from cxpath.tissue.artefacts.foreign_matter import Contrast
+from cxpath.tissue.stains import FloatImage, Look, Mask
 
 SIDE_PX = 320
 MPP = 2.0

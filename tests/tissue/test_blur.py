@@ -11,8 +11,8 @@ from cxpath.tissue.artefacts.blur import (
     lay_lattice,
     measure_sharpness,
 )
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask
 from cxpath.tissue.settings import ArtefactSettings
+from cxpath.tissue.stains import FloatImage, Look, Mask
 from tests.tissue.painted import rng, tissue_density
 
 MPP = 1.0

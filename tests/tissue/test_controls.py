@@ -3,20 +3,16 @@ import pytest
 from numpy.typing import NDArray
 from shapely.geometry import box
 
-from cxpath.data.regions import Region, RegionMeaning
-from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, StainBasis, unit
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, Region, RegionMeaning, StainBasis, unit
 from cxpath.tissue.controls import (
-    ControlKind,
-    ControlRule,
-    ControlSettings,
     ControlTissue,
-    OnFailure,
     Verdict,
     annotated_control,
     check_control,
     control_by_rule,
     control_troubles,
 )
+from cxpath.tissue.settings import ControlKind, ControlRule, ControlSettings, OnFailure
 
 MPP = 100.0
 """Coarse, so that a small array is a whole slide."""

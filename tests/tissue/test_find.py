@@ -3,8 +3,8 @@ from hypothesis import example, given, strategies as st
 
 from cxpath.data.reasons import ReasonCode
 from cxpath.tissue.artefacts.find import why_too_spoiled
-from cxpath.tissue.artefacts.look import Mask
 from cxpath.tissue.settings import ArtefactSettings
+from cxpath.tissue.stains import Mask
 
 SETTINGS = ArtefactSettings(most_blurred_share=0.4, most_excluded_share=0.6)
 

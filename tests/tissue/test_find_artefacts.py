@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from shapely.geometry import box
 
-from cxpath.data.regions import Region, RegionMeaning, Regions
-from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, Region, RegionMeaning, Regions
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide
-from cxpath.tissue.controls import ControlRule, ControlSettings, OnFailure
-from cxpath.tissue.settings import TissueSettings
+from cxpath.tissue.settings import ControlRule, ControlSettings, OnFailure, TissueSettings
 from cxpath.tissue.tissue import OUTSIDE_REGIONS, find_tissue
 from tests.tissue.conftest import GLASS, MPP, SIDE_PX, stained_picture
 

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image
 from shapely.geometry import box
 
-from cxpath.data.regions import Region, Regions, RegionUse
-from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, unit
+from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, Region, Regions, RegionUse, unit
 from cxpath.slide.open import open_slide
 from cxpath.tissue.settings import StainCheck, TissueSettings
 from cxpath.tissue.tissue import OUTSIDE_REGIONS, Tissue, find_tissue

@@ -29,12 +29,12 @@ from .cells import (
     confusion as confusion,
     count_ratio_errors as count_ratio_errors,
     detection as detection,
+    match_points as match_points,
     same_class as same_class,
 )
 from .comparison import (
     Indeterminate as Indeterminate,
     Scored as Scored,
-    level_names as level_names,
 )
 from .continuous import (
     Scale as Scale,
@@ -62,6 +62,7 @@ from .readers import (
 )
 from .reads import (
     ReadMatrix as ReadMatrix,
+    level_names as level_names,
     read_matrix as read_matrix,
 )
 from .study import (

@@ -16,9 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from cxpath.agreement.base import Draws, Statistic, Weighted, measured
-from cxpath.data import match_points
 
 Floats = NDArray[np.float64]
 RADII_UM = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0)
@@ -166,3 +169,54 @@ def _count_ratio(cells: ObservedCells, above: Sequence[int], below: Sequence[int
     if not of_below:
         return float("nan")
     return min(100.0, 100.0 * np.count_nonzero(np.isin(cells.classes, above)) / of_below)
+
+
+def match_points(truth: NDArray[np.float64], found: NDArray[np.float64], radius: float) -> NDArray[np.int64]:
+    """Pair points one to one: as many pairs as possible, and of those ways the least summed distance.
+
+    Each cluster of neighbours is solved on its own, which is exact and fast.
+
+    Parameters
+    ----------
+    truth : float64 array, (T, 2)
+    found : float64 array, (F, 2)
+    radius : float
+        Largest distance of a pair, in the unit of the points.
+
+    Returns
+    -------
+    int64 array, (P, 2)
+        Row of `truth` and row of `found` of each pair, by row of `truth`.
+    """
+    if len(truth) == 0 or len(found) == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    near = cKDTree(truth).sparse_distance_matrix(cKDTree(found), radius, output_type="coo_matrix")
+    rows, columns, distances = near.row, near.col + len(truth), near.data
+    size = len(truth) + len(found)
+    _, cluster = connected_components(
+        coo_array((np.ones(len(rows)), (rows, columns)), shape=(size, size)), directed=False
+    )
+    order = np.argsort(cluster[rows], kind="stable")
+    borders = np.flatnonzero(np.diff(cluster[rows][order])) + 1
+    pairs = [
+        _assign(rows[part], near.col[part], distances[part], radius)
+        for part in np.split(order, borders)
+        if len(part)
+    ]
+    together = np.concatenate([np.empty((0, 2), dtype=np.int64), *pairs])
+    return together[np.argsort(together[:, 0])]
+
+
+def _assign(
+    truth: NDArray[np.int64], found: NDArray[np.int64], distances: NDArray[np.float64], radius: float
+) -> NDArray[np.int64]:
+    """Solve one cluster, given its edges."""
+    truth_rows, edge_truth = np.unique(truth, return_inverse=True)
+    found_rows, edge_found = np.unique(found, return_inverse=True)
+    # An edge is worth more than all distances together, so that the number of pairs comes first.
+    worth = radius * (min(len(truth_rows), len(found_rows)) + 1)
+    cost = np.zeros((len(truth_rows), len(found_rows)))
+    cost[edge_truth, edge_found] = distances - worth
+    chosen = np.column_stack(linear_sum_assignment(cost))
+    real = cost[chosen[:, 0], chosen[:, 1]] < 0
+    return np.column_stack([truth_rows[chosen[real, 0]], found_rows[chosen[real, 1]]]).astype(np.int64)

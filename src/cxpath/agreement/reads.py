@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,3 +159,9 @@ def _groups(reads: Sequence[Read], units: Sequence[tuple[str, str]]) -> dict[str
             max(dict.fromkeys(said[unit]), key=said[unit].count) if unit in said else "" for unit in units
         )
     return found
+
+
+def level_names(cutoffs: Sequence[float]) -> str:
+    """Return "< 1 / 1 to < 10 / ≥ 10"."""
+    between = [f"{low:g} to < {high:g}" for low, high in pairwise(cutoffs)]
+    return " / ".join([f"< {cutoffs[0]:g}", *between, f"≥ {cutoffs[-1]:g}"])

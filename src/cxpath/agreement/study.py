@@ -22,9 +22,8 @@ from cxpath.agreement.base import (
     share_of,
     wilson_interval,
 )
-from cxpath.agreement.comparison import Indeterminate, Scored, compare
+from cxpath.agreement.comparison import Indeterminate, Scored, compare, each_reader, software_with_readers
 from cxpath.agreement.continuous import Scale, concordance
-from cxpath.agreement.leave_one_reader_out import each_reader, software_with_readers
 from cxpath.agreement.readers import (
     BINARY,
     KEYS,

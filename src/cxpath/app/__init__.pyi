@@ -3,6 +3,7 @@ from .agree import (
     agreement_settings as agreement_settings,
     compare_reads as compare_reads,
     run_agreement as run_agreement,
+    write_reads_template as write_reads_template,
 )
 from .agree_cells import (
     CellsRequest as CellsRequest,
@@ -28,6 +29,7 @@ from .cases import (
 )
 from .configuration import (
     Configuration as Configuration,
+    ScoreRequest as ScoreRequest,
     load_configuration as load_configuration,
 )
 from .demo import (
@@ -43,16 +45,6 @@ from .fine_tune import (
     Comparison as Comparison,
     FineTuned as FineTuned,
     FineTuneRequest as FineTuneRequest,
-)
-from .request import (
-    ScoreRequest as ScoreRequest,
-)
-from .review import (
-    ReviewRequest as ReviewRequest,
-    explain_criterion as explain_criterion,
-    lint_files as lint_files,
-    review_profile as review_profile,
-    review_therapy as review_therapy,
 )
 from .review_adapt import (
     adapt_review as adapt_review,
@@ -93,12 +85,11 @@ from .study import (
     study_status as study_status,
 )
 from .study_init import (
+    DEFAULT_FIGURE as DEFAULT_FIGURE,
+    BegunStudy as BegunStudy,
     DesignKind as DesignKind,
     StudyRequest as StudyRequest,
     init_study as init_study,
-)
-from .study_plan import (
-    DEFAULT_FIGURE as DEFAULT_FIGURE,
     pilot_components as pilot_components,
     plan_readers as plan_readers,
     stated_components as stated_components,
@@ -106,6 +97,16 @@ from .study_plan import (
 from .study_report import (
     ReportRequest as ReportRequest,
     report_study as report_study,
+)
+from .therapy import (
+    ReviewRequest as ReviewRequest,
+    explain_criterion as explain_criterion,
+    lint_files as lint_files,
+    review_profile as review_profile,
+    review_therapy as review_therapy,
+)
+from .therapy_profile import (
+    write_profile_template as write_profile_template,
 )
 from .tmb import (
     TmbRequest as TmbRequest,

@@ -353,7 +353,7 @@ def _score_of(reads: Sequence[Read], request: AgreementRequest) -> tuple[str, st
     return UNNAMED, "the tables do not name the score that was read: pass --score to name it"
 
 
-def write_template(path: Path, cases: int = 3, readers: int = 2, *, overwrite: bool = False) -> None:
+def write_reads_template(path: Path, cases: int = 3, readers: int = 2, *, overwrite: bool = False) -> None:
     """Write a table to fill in: a row for every case and reader, the value left empty.
 
     Parameters

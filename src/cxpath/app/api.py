@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cxpath.app.configuration import Configuration, read_assay
-from cxpath.app.request import CERVIX, PDL1, REFERENCE_ASSAY, WHOLE, ScoreRequest
+from cxpath.app.configuration import (
+    CERVIX,
+    PDL1,
+    REFERENCE_ASSAY,
+    WHOLE,
+    Configuration,
+    ScoreRequest,
+    read_assay,
+)
 from cxpath.app.score_slide import Progress, score_slide as run_score_slide, scoring_of, why_out_of_range
 from cxpath.app.slide_cells import load_network, prepare
 from cxpath.data import CellTable, Regions, TissueAreas

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cxpath.app.configuration import UNKNOWN, read_assay
-from cxpath.app.request import REFERENCE_ASSAY
+from cxpath.app.configuration import REFERENCE_ASSAY, UNKNOWN, read_assay
 from cxpath.app.review_folder import require_current_review
 from cxpath.data import Reason, ReasonCode
 from cxpath.documents import (

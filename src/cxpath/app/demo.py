@@ -11,11 +11,12 @@ from time import perf_counter
 
 import numpy as np
 
-from cxpath.app.documents import PACKAGES, write_json
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
+from cxpath.app.results import PACKAGES
 from cxpath.app.score_slide import Progress, score_slide
 from cxpath.data import StainBasis
 from cxpath.errors import CxpathError, OutputError
+from cxpath.io import write_json
 from cxpath.network import Detector, choose_device, list_models, load_model
 from cxpath.scores import SlideScore
 from cxpath.synth import SlideTruth, make_field, random_recipe, write_synthetic_slide

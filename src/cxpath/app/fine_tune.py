@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath.agreement import match_points
 from cxpath.app.train_model import training_record
-from cxpath.data import Kind, StainBasis, match_points
+from cxpath.data import Kind, StainBasis
 from cxpath.metrics import BootstrapSettings, Rows, bootstrap_interval, observe
 from cxpath.network import (
     DataSource,

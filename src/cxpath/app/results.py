@@ -1,9 +1,12 @@
-"""What a scored slide leaves next to the score: cells, tiles, pictures."""
+"""What a scored slide leaves: `score.json`, `run.json`, cells, tiles and pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,10 +14,36 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.app.configuration import PictureSettings, ReportSettings
-from cxpath.data import CellTable, Regions
+from cxpath.app.configuration import PictureSettings, ReportSettings, ScoreRequest
+from cxpath.app.slide_cells import LoadedNetwork, SampledFields, SlideCells
+from cxpath.app.slide_look import SlideLook, areas_with_regions
+from cxpath.data import CellTable, Reason, ReasonCode, Regions
+from cxpath.documents import (
+    CodedText,
+    Control,
+    GivenCells,
+    LaboratoryScale,
+    ReaderEntry,
+    RegionEntry,
+    RegionsEntry,
+    RunDocument,
+    RunModel,
+    RunOptions,
+    RunSlide,
+    RunStains,
+    RunTiles,
+    Sampling,
+    ScoreDocument,
+    ScoredSlide,
+    ScoreProvenance,
+    SlideScores,
+    StageEntry,
+    Stratum,
+    TissueEntry,
+)
 from cxpath.io import CellsGeojsonWriter, CellsWriter, write_table
-from cxpath.pipeline import TilePlan
+from cxpath.network import ModelCard
+from cxpath.pipeline import StageTimes, TilePlan, bottleneck
 from cxpath.report import (
     INFLUENCE,
     FieldView,
@@ -28,6 +57,8 @@ from cxpath.report import (
 from cxpath.scores import (
     CalledCells,
     FieldLattice,
+    ScoringSettings,
+    SlideScore,
     countable_kind,
     grouped_counts,
     lay_fields,
@@ -36,6 +67,189 @@ from cxpath.scores import (
 )
 from cxpath.slide import Slide
 from cxpath.tissue import Tissue
+from cxpath.version import __version__
+
+# The two documents of a run made from what it found: `score.json`, the result, and `run.json`.
+
+OPTIONAL_PACKAGES = ("openvino", "nncf")
+"""Named where they are installed."""
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "openslide-python",
+    "openslide-bin",
+    "simplejpeg",
+    "numpy",
+    "scikit-image",
+    "scipy",
+)
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What both documents are made from, besides the score."""
+
+    request: ScoreRequest
+    look: SlideLook
+    card: ModelCard
+    network: LoadedNetwork
+    warnings: tuple[Reason, ...]
+    found: SlideCells | None
+    scoring: ScoringSettings
+
+    @property
+    def notice(self) -> str | None:
+        """What the model was trained on; None where it called no cell of this score."""
+        return None if self.request.cells else self.card.notice
+
+    @property
+    def said(self) -> tuple[CodedText, ...]:
+        """Every warning once, the model's notice first."""
+        notice = (Reason(ReasonCode.MODEL_NOTICE, self.notice),) if self.notice else ()
+        return tuple(CodedText.of(warning) for warning in dict.fromkeys((*notice, *self.warnings)))
+
+
+def score_document(facts: RunFacts, score: SlideScore) -> ScoreDocument:
+    """Return the result of a slide: complete, and null for what there is not."""
+    request, card = facts.request, facts.card
+    sample = facts.found.sample if facts.found else None
+    return ScoreDocument(
+        notice=facts.notice,
+        slide=ScoredSlide.of(facts.look.slide.info),
+        assay=request.assay,
+        tumour=request.tumour,
+        marker=request.marker,
+        warnings=facts.said,
+        **dict(SlideScores.of_score(score)),
+        sampling=_sampling(sample) if sample else None,
+        laboratory_map=_laboratory_scale(facts.scoring, score),
+        scoring=facts.scoring,
+        tissue=TissueEntry.of(areas_with_regions(facts.look.tissue, facts.look.regions)),
+        controls=tuple(map(Control.of, facts.look.tissue.controls)),
+        provenance=ScoreProvenance(
+            cxpath=__version__,
+            model=card.name,
+            model_digest=card.digest,
+            configuration_digest=request.configuration.digest(),
+        ),
+    )
+
+
+def run_document(facts: RunFacts, timings_s: Mapping[str, float]) -> RunDocument:
+    """Return what repeats the run, and nothing that names a patient or a folder."""
+    request, look, found = facts.request, facts.look, facts.found
+    info, reader_path, network = look.slide.info, look.slide.reader_path, facts.network.settings
+    stages = found.stages if found else ()
+    slowest = bottleneck(stages)
+    return RunDocument(
+        started=look.started.isoformat(timespec="seconds"),
+        versions=_versions(),
+        slide=RunSlide.of(info),
+        model=_model(facts.card),
+        options=_options(request),
+        regions=regions_entry(look.regions, info.mpp) if look.regions else None,
+        given_cells=GivenCells(form=found.form, cells=len(found.cells)) if found and found.form else None,
+        configuration=request.configuration.model_dump(mode="json"),
+        configuration_digest=request.configuration.digest(),
+        device=facts.network.device.hardware,
+        engine=network.engine,
+        precision="int8" if network.precision == "int8" else facts.network.device.precision,
+        reader=info.reader,
+        reader_path=ReaderEntry.of(reader_path) if reader_path else None,
+        stains=RunStains.of(look.tissue.stains),
+        tiles=RunTiles(planned=len(found.plan.tiles) if found else 0, read=found.tiles_read if found else 0),
+        timings_s=timings_s,
+        stages={stage.name: _stage(stage) for stage in stages},
+        bottleneck=slowest.name if slowest else None,
+        warnings=facts.said,
+    )
+
+
+def _laboratory_scale(scoring: ScoringSettings, score: SlideScore) -> LaboratoryScale | None:
+    if scoring.laboratory_map is None or score.cps is None:
+        return None
+    return LaboratoryScale.of(scoring.laboratory_map.value_of(score.cps.value))
+
+
+def _sampling(sample: SampledFields) -> Sampling:
+    estimate, tiles = sample.estimate, sample.tiles
+    known = bool(np.isfinite(estimate.cps))
+    return Sampling(
+        method="stratified Horvitz-Thompson/1",
+        share_read=estimate.share_read,
+        tiles_drawn=int(tiles.read.sum()),
+        tiles_with_tissue=len(tiles.tile),
+        context_tiles=sample.context_tiles,
+        looks=sample.looks,
+        stopped_because=sample.because,
+        cps=estimate.cps if known else None,
+        interval=estimate.interval(sample.level) if known else None,
+        level=sample.level,
+        strata=tuple(
+            Stratum(tiles=int(size), drawn=int(drawn))
+            for size, drawn in zip(estimate.sizes, estimate.drawn, strict=True)
+        ),
+    )
+
+
+def _model(card: ModelCard) -> RunModel:
+    threshold = card.thresholds.stained_threshold
+    return RunModel(name=card.name, version=card.version, digest=card.digest, stained_threshold=threshold)
+
+
+def _options(request: ScoreRequest) -> RunOptions:
+    return RunOptions(
+        assay=request.assay,
+        tumour=request.tumour,
+        marker=request.marker,
+        mode=request.mode,
+        research=request.research,
+        mpp=request.mpp,
+        regions_drawn=request.regions is not None,
+        cells_given=request.cells is not None,
+        pseudonym=request.pseudonym,
+    )
+
+
+def regions_entry(regions: Regions, mpp: float) -> RegionsEntry:
+    """Return what is reported about the regions; it names neither file nor folder."""
+    pixel_mm2 = (mpp / 1000.0) ** 2
+    areas = (
+        RegionEntry(
+            name=area.name,
+            meaning=area.effective_meaning.value,
+            use=area.use.value,
+            area_mm2=float(area.shape.area) * pixel_mm2,
+        )
+        for area in regions.areas
+    )
+    return RegionsEntry(form=regions.form, digest=regions.digest, areas=tuple(areas))
+
+
+def _stage(times: StageTimes) -> StageEntry:
+    return StageEntry(
+        workers=times.workers,
+        elapsed_s=round(times.elapsed_s, 3),
+        busy_s=round(times.busy_s, 3),
+        waited_for_input_s=round(times.waited_for_input_s, 3),
+        waited_for_space_s=round(times.waited_for_space_s, 3),
+        busy_share=round(times.busy_share, 4),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"cxpath": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    for package in OPTIONAL_PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
+
 
 # The gallery of a run: the fields that decide, a few of every kind with them, and where they all lie.
 

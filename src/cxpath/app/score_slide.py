@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from cxpath.app.documents import RunFacts, run_document, score_document
-from cxpath.app.request import PDL1, ScoreRequest
-from cxpath.app.results import CellFiles, write_cell_pictures, write_tile_table, write_tissue_picture
-from cxpath.app.slide_cells import SlideCells, load_network, obtain_cells, prepare
+from cxpath.app.configuration import PDL1, ScoreRequest
+from cxpath.app.results import (
+    CellFiles,
+    RunFacts,
+    run_document,
+    score_document,
+    write_cell_pictures,
+    write_tile_table,
+    write_tissue_picture,
+)
+from cxpath.app.slide_cells import LoadedNetwork, SlideCells, load_network, obtain_cells, prepare
 from cxpath.app.slide_look import SlideLook, areas_with_regions, looking_at_slide, region_warnings
-from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo, TissueAreas, coded
+from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo, coded
 from cxpath.documents import COMMIT_MARK, RUN_NAME, LaboratoryProfile, ResultsFolder
 from cxpath.errors import ConfigurationError
-from cxpath.network import ModelCard, choose_device, load_card
-from cxpath.pipeline import SlideContext
-from cxpath.report import build_report
+from cxpath.network import Device, ModelCard, choose_device, load_card
+from cxpath.report import build_report, prepare_report
 from cxpath.scores import (
     METRIC_PREFIX,
     NO_CALL,
@@ -62,66 +71,134 @@ def score_slide(
         When the slide cannot be read, the request makes no sense, or nothing can be written. No partial
         result is left behind.
     """
-    assay, configuration = request.check(), request.configuration
+    assay = request.check()
     results = ResultsFolder(request.folder, overwrite=request.overwrite)
-    card = load_card(request.model)
-    scoring = scoring_of(card, configuration.scoring)
-    require_own_map(request, card, scoring)
-    profile = profile_for(request, card)
-    network = configuration.network
-    device = choose_device(request.device, precision=network.precision, threads=network.threads or None)
+    method = _method_of(request, assay)
     with ExitStack() as stack:
         looking = looking or stack.enter_context(looking_at_slide(request))
-        loaded = load_network(request, device)
+        network = load_network(request, method.device)
+        stack.enter_context(ThreadPoolExecutor(1, "report")).submit(prepare_report)
         look = looking.result()
-        slide, regions, tissue, watch = look.slide, look.regions, look.tissue, look.watch
-        info = slide.info
         stack.enter_context(results)
-        with watch.stage("tissue"):
-            write_tissue_picture(results.partial, tissue, regions)
-        # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
-        out_of_range = () if request.cells else why_out_of_range(info, card)
-        blocked = (*tissue.refused_because, *out_of_range)
-        no_call = None if request.marker == PDL1 else NO_CALL
-        with watch.stage("detect"), CellFiles(results.partial, slide, no_call) as files:
-            found = None
-            if not blocked:
-                context = prepare(request, slide, tissue, loaded, regions)
-                found = _obtained(profile, request, context, scoring, progress, files.keep)
-                scoring = _scoring_of_cells(found.cells.facts, card, scoring, configuration.scoring)
-        with watch.stage("score"):
-            because = (*blocked, *tissue.unfit_because)
-            score = _score(found, request, assay, scoring, areas_with_regions(tissue, regions), because)
+        with look.watch.stage("tissue"):
+            write_tissue_picture(results.partial, look.tissue, look.regions)
+        with look.watch.stage("detect"):
+            found = _found_cells(method, look, network, results.partial, progress)
         if found:
-            called = call_cells(
-                found.cells, no_call or threshold_of(scoring), scoring.association_distance_um
-            )
-            with watch.stage("write"):
-                write_tile_table(results.partial, found.plan, called)
-            with watch.stage("pictures"):
-                write_cell_pictures(results.partial, slide, tissue, called, configuration.pictures)
-        of_input = (*region_warnings(regions), *tissue.warnings, *(found.warnings if found else ()))
-        of_file = coded(ReasonCode.SLIDE_FILE, slide.warnings)
-        warnings = (*of_file, *_profile_notice(profile), *request.warnings(assay), *of_input, *score.warnings)
-        facts = RunFacts(
-            request,
-            info,
-            tissue,
-            card,
-            look.started,
-            device,
-            loaded.settings,
-            warnings,
-            found,
-            scoring,
-            regions,
-            slide.reader_path,
-        )
-        score_document(facts, score).write(results.partial / COMMIT_MARK)
-        run_document(facts, watch.seconds()).write(results.partial / RUN_NAME)
-        build_report(results.partial)
+            method = method.for_cells(found.cells.facts)
+        with look.watch.stage("score"):
+            score = _score(method, look, found)
+        if found:
+            _write_cells(method, look, found, results.partial)
+        _write_documents(method, look, network, found, score, results.partial)
         results.commit()
     return score
+
+
+@dataclass(frozen=True)
+class _Method:
+    """How a slide is scored: what the request states, and what the model's card fills in."""
+
+    request: ScoreRequest
+    assay: Assay | None
+    card: ModelCard
+    scoring: ScoringSettings
+    profile: LaboratoryProfile | None
+    device: Device
+
+    @property
+    def no_call(self) -> float | None:
+        """The threshold that no cell reaches, for a marker whose cells are graded instead of called."""
+        return None if self.request.marker == PDL1 else NO_CALL
+
+    def blocked_by(self, look: SlideLook) -> tuple[Reason, ...]:
+        """Return why no cells of a slide are looked for; empty when they are."""
+        # Cells from elsewhere were found at whatever µm per pixel; the model's range is not theirs.
+        out_of_range = () if self.request.cells else why_out_of_range(look.slide.info, self.card)
+        return (*look.tissue.refused_because, *out_of_range)
+
+    def for_cells(self, facts: CellTableFacts) -> _Method:
+        """Take the threshold that cells carry; a model's slide error is of the cells that it found alone."""
+        changes: dict[str, Any] = {"stained_threshold": facts.stained_threshold}
+        if facts.model_digest != self.card.digest and self.request.configuration.scoring.slide_error is None:
+            changes["slide_error"] = SlideErrorSettings()
+        return replace(self, scoring=self.scoring.model_copy(update=changes))
+
+
+def _method_of(request: ScoreRequest, assay: Assay | None) -> _Method:
+    card = load_card(request.model)
+    scoring = scoring_of(card, request.configuration.scoring)
+    require_own_map(request, card, scoring)
+    network = request.configuration.network
+    device = choose_device(request.device, precision=network.precision, threads=network.threads or None)
+    return _Method(request, assay, card, scoring, profile_for(request, card), device)
+
+
+def _found_cells(
+    method: _Method, look: SlideLook, network: LoadedNetwork, folder: Path, progress: Progress | None
+) -> SlideCells | None:
+    """Find a slide's cells and write them meanwhile; None where its stain or µm/px do not suit."""
+    with CellFiles(folder, look.slide, method.no_call) as files:
+        if method.blocked_by(look):
+            return None
+        context = prepare(method.request, look.slide, look.tissue, network, look.regions)
+        if method.profile is None:
+            return obtain_cells(method.request, context, method.scoring, progress, files.keep)
+        adapted = partial(_adapted, method.profile)
+        found = obtain_cells(
+            method.request, context, method.scoring, progress, lambda cells: files.keep(adapted(cells))
+        )
+        return replace(found, cells=adapted(found.cells))
+
+
+def _adapted(profile: LaboratoryProfile, cells: CellTable) -> CellTable:
+    return adapted_cells(cells, profile.tumour, profile.stained_threshold)
+
+
+def _score(method: _Method, look: SlideLook, found: SlideCells | None) -> SlideScore:
+    because = (*method.blocked_by(look), *look.tissue.unfit_because)
+    request, scoring = method.request, method.scoring
+    if found is None:
+        return SlideScore(scoring.minimum_tumour_cells, because)
+    if request.marker != PDL1:
+        return score_expression(found.cells, request.marker, scoring, because)
+    cutoffs, refused = request.cutoffs(method.assay), request.refused_scores(method.assay)
+    if found.sample:
+        return score_sample(found.cells, found.sample.tiles, scoring, cutoffs, because)
+    areas = areas_with_regions(look.tissue, look.regions)
+    return score_cells(found.cells, scoring, cutoffs, because, areas, refused)
+
+
+def _write_cells(method: _Method, look: SlideLook, found: SlideCells, folder: Path) -> None:
+    threshold = method.no_call or threshold_of(method.scoring)
+    called = call_cells(found.cells, threshold, method.scoring.association_distance_um)
+    with look.watch.stage("write"):
+        write_tile_table(folder, found.plan, called)
+    with look.watch.stage("pictures"):
+        write_cell_pictures(folder, look.slide, look.tissue, called, method.request.configuration.pictures)
+
+
+def _write_documents(
+    method: _Method,
+    look: SlideLook,
+    network: LoadedNetwork,
+    found: SlideCells | None,
+    score: SlideScore,
+    folder: Path,
+) -> None:
+    warnings = (
+        *coded(ReasonCode.SLIDE_FILE, look.slide.warnings),
+        *_profile_notice(method.profile),
+        *method.request.warnings(method.assay),
+        *region_warnings(look.regions),
+        *look.tissue.warnings,
+        *(found.warnings if found else ()),
+        *score.warnings,
+    )
+    facts = RunFacts(method.request, look, method.card, network, warnings, found, method.scoring)
+    score_document(facts, score).write(folder / COMMIT_MARK)
+    run_document(facts, look.watch.seconds()).write(folder / RUN_NAME)
+    build_report(folder)
 
 
 def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[Reason, ...]:
@@ -177,25 +254,6 @@ def profile_for(request: ScoreRequest, card: ModelCard) -> LaboratoryProfile | N
     return profile
 
 
-def _obtained(
-    profile: LaboratoryProfile | None,
-    request: ScoreRequest,
-    context: SlideContext,
-    scoring: ScoringSettings,
-    progress: Progress | None,
-    keep: Callable[[CellTable], None],
-) -> SlideCells:
-    """Return the cells as the profile calls them, and keep them so; without one, as the network does."""
-    if profile is None:
-        return obtain_cells(request, context, scoring, progress, keep)
-
-    def adapted(cells: CellTable) -> CellTable:
-        return adapted_cells(cells, profile.tumour, profile.stained_threshold)
-
-    found = obtain_cells(request, context, scoring, progress, lambda cells: keep(adapted(cells)))
-    return replace(found, cells=adapted(found.cells))
-
-
 def _profile_notice(profile: LaboratoryProfile | None) -> tuple[Reason, ...]:
     if profile is None:
         return ()
@@ -216,31 +274,3 @@ def scoring_of(card: ModelCard, scoring: ScoringSettings) -> ScoringSettings:
     )
     error = scoring.slide_error or SlideErrorSettings().updated(metrics, slides)
     return scoring.model_copy(update={"stained_threshold": threshold, "slide_error": error})
-
-
-def _scoring_of_cells(
-    facts: CellTableFacts, card: ModelCard, scoring: ScoringSettings, stated: ScoringSettings
-) -> ScoringSettings:
-    """Take the threshold that the cells carry; a model's slide error is of the cells that it found alone."""
-    carried = {"stained_threshold": facts.stained_threshold}
-    if facts.model_digest == card.digest or stated.slide_error is not None:
-        return scoring.model_copy(update=carried)
-    return scoring.model_copy(update={**carried, "slide_error": SlideErrorSettings()})
-
-
-def _score(
-    found: SlideCells | None,
-    request: ScoreRequest,
-    assay: Assay | None,
-    scoring: ScoringSettings,
-    areas: TissueAreas,
-    because: tuple[Reason, ...],
-) -> SlideScore:
-    if found is None:
-        return SlideScore(scoring.minimum_tumour_cells, because)
-    if request.marker != PDL1:
-        return score_expression(found.cells, request.marker, scoring, because)
-    cutoffs, refused = request.cutoffs(assay), request.refused_scores(assay)
-    if found.sample:
-        return score_sample(found.cells, found.sample.tiles, scoring, cutoffs, because)
-    return score_cells(found.cells, scoring, cutoffs, because, areas, refused)

@@ -1,18 +1,21 @@
-"""Obtain a slide's cells: from the network, from a file, or from a sample of a large slide."""
+"""The cells of a slide: the engine that runs the network, and cells found, sampled or read from a file."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.app.configuration import UNKNOWN, read_assay
-from cxpath.app.quantise import choose_engine
-from cxpath.app.request import ADAPTIVE, PDL1, ScoreRequest
+from cxpath.app.configuration import ADAPTIVE, PDL1, UNKNOWN, ScoreRequest, read_assay
 from cxpath.data import CellTable, Reason, ReasonCode, Regions, TileFrame, coded
+from cxpath.errors import OutputError
 from cxpath.io import (
     default_cell_classes,
     read_cell_classes,
@@ -25,8 +28,13 @@ from cxpath.network import (
     Engine,
     Model,
     NetworkSettings,
+    OpenvinoEngine,
+    TorchEngine,
+    convert,
     load_card,
     load_model,
+    openvino_version,
+    quantise,
     resolve_engine,
 )
 from cxpath.pipeline import (
@@ -52,8 +60,93 @@ from cxpath.scores import (
     unassociated,
     why_enough,
 )
-from cxpath.slide import Slide
+from cxpath.slide import Slide, cache_path
+from cxpath.synth import make_field, random_recipe
 from cxpath.tissue import Tissue
+
+# Which engine runs the network: torch, or OpenVINO with a network that was converted or quantised once.
+#
+# A network is quantised on synthetic tissue of fixed seeds, so that every machine gets the same one and no
+# slide calibrates its own score.
+
+CALIBRATION_FIELDS = 24
+CALIBRATION_SIDE_PX = 512
+FIRST_SEED = 41_000
+RECIPE = "1"
+"""Change it when the lines above or `EXACT_LAYERS` change: kept networks are made again."""
+
+_log = logging.getLogger(__name__)
+
+
+def choose_engine(model: Model, device: Device, settings: NetworkSettings) -> Engine:
+    """Return the engine that the settings name, or the quickest for "auto".
+
+    Raises
+    ------
+    DeviceError
+        When it is not installed or does not run on the device.
+    """
+    settings = resolve_engine(settings, device, model.card.validated_precisions)
+    if settings.engine == "torch":
+        return TorchEngine(model, device)
+    kept = quantised_network if settings.precision == "int8" else converted_network
+    return OpenvinoEngine(model, device, kept(model))
+
+
+def quantised_network(model: Model) -> Path:
+    """Return the model's network in int8, from the cache or made now (about a minute, once for a model)."""
+
+    def write(path: Path) -> None:
+        _log.info("quantising %s %s, once", model.card.name, model.card.version)
+        quantise(model, calibration_tiles(model.card.mpp), path)
+
+    return _kept_network(model, "quantised", write)
+
+
+def converted_network(model: Model) -> Path | None:
+    """Return the model's network as OpenVINO's, converted once; None where no cache can be written."""
+    try:
+        return _kept_network(model, "converted", partial(convert, model))
+    except OutputError as error:
+        _log.info("%s; the network is converted anew for every run", error)
+        return None
+
+
+def calibration_tiles(mpp: float) -> list[NDArray[np.uint8]]:
+    """Make the tissue that networks are quantised on; never made elsewhere."""
+    tiles = []
+    for seed in range(FIRST_SEED, FIRST_SEED + CALIBRATION_FIELDS):
+        rng = np.random.default_rng(seed)
+        recipe = random_recipe(rng, size_px=(CALIBRATION_SIDE_PX, CALIBRATION_SIDE_PX), mpp=mpp)
+        tiles.append(np.ascontiguousarray(make_field(recipe, rng).rgb))
+    return tiles
+
+
+def _kept_network(model: Model, kind: str, write: Callable[[Path], None]) -> Path:
+    """Return a network from the cache; where it is not there yet, write it."""
+    key = f"{model.card.digest[:16]}-openvino-{openvino_version().split('-')[0]}-recipe-{RECIPE}"
+    folder = cache_path().parent / kind / key
+    if not (folder / "network.xml").is_file():
+        _make(folder, write)
+    return folder / "network.xml"
+
+
+def _make(folder: Path, write: Callable[[Path], None]) -> None:
+    """Write the network next to its place and move it there whole; who comes second keeps the first's."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written: {error.strerror}", "set XDG_CACHE_HOME to a folder that can"
+        ) from error
+    try:
+        write(unfinished / "network.xml")
+        if not folder.exists():
+            unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
 
 # `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.
 

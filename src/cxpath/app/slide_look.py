@@ -15,7 +15,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.app.request import ScoreRequest
+from cxpath.app.configuration import ScoreRequest
 from cxpath.data import Reason, ReasonCode, RegionMeaning, Regions, SlideInfo, TissueAreas, coded
 from cxpath.io import read_regions
 from cxpath.slide import Slide, open_slide

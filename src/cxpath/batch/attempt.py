@@ -13,8 +13,7 @@ from time import monotonic, sleep
 
 from cxpath.app import ScoreRequest
 from cxpath.batch.cohort import has_whole_result, read_record
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import SlideTask, is_same_content, is_untouched, slide_stamp
+from cxpath.batch.task import SlideTask, StateFolder, is_same_content, is_untouched, slide_stamp
 from cxpath.documents import Outcome, Status
 from cxpath.errors import BatchError, CxpathError, OutputError
 

@@ -5,30 +5,45 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
 from cxpath.app import publish_late_review
 from cxpath.batch.task import SlideTask
-from cxpath.batch.worklist import read_batch
+from cxpath.batch.worklist import NOTE, read_batch
 from cxpath.data import ReasonCode
-from cxpath.documents import COMMIT_MARK, RUN_NAME, DecidingScore, Outcome, RunDocument, ScoreDocument, Status
+from cxpath.documents import (
+    COMMIT_MARK,
+    RUN_NAME,
+    CodedText,
+    CohortRow,
+    ColumnEntry,
+    ColumnKind,
+    Estimate,
+    Outcome,
+    RunDocument,
+    ScoreDocument,
+    Status,
+    TissueEntry,
+)
 from cxpath.errors import CxpathError, DocumentError, MissingFileError
 from cxpath.io import atomic_write, write_rows
 from cxpath.report import ControlChart, GroupMean, Point, build_cohort_page
 
-# What the cohort table says of a slide: one entry for each column, with its type, unit and meaning.
-
-
-Kind = Literal["text", "number", "whole", "yes/no"]
+# From what is known of a slide to its row of the cohort table.
 
 _log = logging.getLogger(__name__)
+
+BLUR = "blur"
+"""The reason of `excluded_mm2` for tissue that is out of focus."""
+_SCANNER_PROPERTIES = ("leica.device-model", "dicom.ManufacturerModelName", "tiff.Model")
 
 
 @dataclass(frozen=True)
@@ -60,141 +75,85 @@ class SlideRecord:
         return self.score.slide.digest if self.score else ""
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of the cohort table.
-
-    Parameters
-    ----------
-    name : str
-    kind : str
-    meaning : str
-        As the reference states it.
-    value : callable
-        Takes the slide's record; None where there is nothing to say.
-    """
-
-    name: str
-    kind: Kind
-    meaning: str
-    value: Callable[[SlideRecord], Any]
-
-
-def _fact(name: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: slide.task.facts.get(name)
-
-
-def _outcome(name: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: getattr(slide.outcome, name) or None
-
-
-def _score(name: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: getattr(slide.score, name) if slide.score else None
-
-
-def _estimate(score: str, name: str, end: int | None = None) -> Callable[[SlideRecord], Any]:
-    """Return what an estimate states: "deciding" is the CPS that decides, audited where it is."""
-
-    def value(slide: SlideRecord) -> Any:
-        found = getattr(slide.score, score) if slide.score else None
-        found = found.estimate if isinstance(found, DecidingScore) else found
-        stated = getattr(found, name) if found else None
-        return stated if end is None or stated is None else stated[end]
-
-    return value
-
-
-def _met(cutoff: str) -> Callable[[SlideRecord], Any]:
-    def value(slide: SlideRecord) -> Any:
-        cps = slide.score.deciding.estimate if slide.score else None
-        return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
-
-    return value
-
-
-def _count(name: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: getattr(slide.score.counts, name) if slide.score and slide.score.counts else None
-
-
-def _part(part: str, name: str) -> Callable[[SlideRecord], Any]:
-    """Return what a part of `score.json` that is always there says."""
-    return lambda slide: getattr(getattr(slide.score, part), name) if slide.score else None
-
-
-def _stain(name: str, channel: int) -> Callable[[SlideRecord], Any]:
-    return lambda slide: getattr(slide.run.stains, name)[channel] if slide.run else None
-
-
-def _joined(name: str) -> Callable[[SlideRecord], Any]:
-    return lambda slide: "; ".join(one.text for one in getattr(slide.score, name, ())) or None
-
-
-def _warnings(slide: SlideRecord) -> Any:
-    """Return all warnings but the model's notice, which has a column of its own."""
-    said = slide.score.warnings if slide.score else ()
-    return "; ".join(one.text for one in said if one.code is not ReasonCode.MODEL_NOTICE) or None
-
-
-def _reason(slide: SlideRecord) -> Any:
-    return slide.outcome.reason or None
-
-
-def _borderline(slide: SlideRecord) -> Any:
-    cps = slide.score.deciding.estimate if slide.score else None
-    return bool(cps.borderline) if cps and cps.cutoffs else None
+def row_of(slide: SlideRecord) -> CohortRow:
+    """Return the slide's row: a table in itself, one line a column."""
+    task, outcome, facts, score, run = slide.task, slide.outcome, slide.task.facts, slide.score, slide.run
+    decides = score.deciding if score else None
+    cps = decides.estimate if decides else None
+    network, tps = (score.cps, score.tps) if score else (None, None)
+    counts, tissue = (score.counts, score.tissue) if score else (None, None)
+    signed = score.review.signature if score and score.review else None
+    made, stains = score.provenance if score else None, run.stains if run else None
+    return CohortRow(
+        id=task.id,
+        slide=task.shown_name,
+        case=facts.get("case"),
+        block=facts.get("block"),
+        batch=facts.get("batch"),
+        scanner=_scanner(slide),
+        status=outcome.status,
+        reason=outcome.reason or None,
+        hint=outcome.hint or None,
+        error=outcome.error or None,
+        not_evaluable_because=_joined(score.not_evaluable_because) if score else None,
+        assay=task.request.assay,
+        tumour=task.request.tumour,
+        marker=task.request.marker,
+        cps=cps.value if cps else None,
+        cps_basis=decides.basis.value if decides and cps else None,
+        cps_network=network.value if network else None,
+        cps_reported=cps.reported if cps else None,
+        cps_low=cps.interval_tissue[0] if cps else None,
+        cps_high=cps.interval_tissue[1] if cps else None,
+        cps_slide_low=cps.interval_slide[0] if cps else None,
+        cps_slide_high=cps.interval_slide[1] if cps else None,
+        cps_at_least_1=_met(cps, "1"),
+        cps_at_least_10=_met(cps, "10"),
+        reviewer=_reviewer(score) if score else None,
+        signed_by=signed.name if signed else None,
+        signed_utc=signed.utc if signed else None,
+        borderline=bool(cps.borderline) if cps and cps.cutoffs else None,
+        uncertain_cutoffs="; ".join(f"CPS ≥ {one:g}" for one in cps.uncertain) or None if cps else None,
+        tps=tps.value if tps else None,
+        tps_low=tps.interval_tissue[0] if tps else None,
+        tps_high=tps.interval_tissue[1] if tps else None,
+        h_score=score.h_score if score else None,
+        viable_tumour_cells=score.adequacy.viable_tumour_cells if score else None,
+        tumour_positive=counts.tumour_positive if counts else None,
+        tumour_negative=counts.tumour_negative if counts else None,
+        immune_positive=counts.immune_positive if counts else None,
+        scored_mm2=tissue.scored_mm2 if tissue else None,
+        excluded_mm2=float(sum(tissue.excluded_mm2.values())) if tissue else None,
+        in_focus_percent=_in_focus_percent(tissue) if tissue else None,
+        tumour_cells_per_mm2=_tumour_cells_per_mm2(score) if score else None,
+        white_red=stains.white_point[0] if stains else None,
+        white_green=stains.white_point[1] if stains else None,
+        white_blue=stains.white_point[2] if stains else None,
+        hematoxylin_red=stains.hematoxylin[0] if stains else None,
+        hematoxylin_green=stains.hematoxylin[1] if stains else None,
+        hematoxylin_blue=stains.hematoxylin[2] if stains else None,
+        dab_red=stains.dab[0] if stains else None,
+        dab_green=stains.dab[1] if stains else None,
+        dab_blue=stains.dab[2] if stains else None,
+        mpp=score.slide.mpp if score else None,
+        mpp_source=score.slide.mpp_source if score else None,
+        notice=score.notice if score else None,
+        warnings=_warnings(score) if score else None,
+        attempts=outcome.attempts or None,
+        seconds=outcome.seconds or None,
+        worker=outcome.worker or None,
+        started=outcome.started or None,
+        finished=outcome.finished or None,
+        slide_digest=outcome.slide_digest or None,
+        model=made.model if made else None,
+        model_digest=made.model_digest if made else None,
+        configuration_digest=made.configuration_digest if made else None,
+        cxpath=made.cxpath if made else None,
+        notes={name: entry for name, entry in facts.items() if name.startswith(NOTE)},
+    )
 
 
-def _uncertain(slide: SlideRecord) -> Any:
-    cps = slide.score.deciding.estimate if slide.score else None
-    return "; ".join(f"CPS ≥ {cutoff:g}" for cutoff in cps.uncertain) or None if cps else None
-
-
-def _basis(slide: SlideRecord) -> Any:
-    if slide.score is None or slide.score.deciding.estimate is None:
-        return None
-    return slide.score.deciding.basis.value
-
-
-def _reviewer(slide: SlideRecord) -> Any:
-    if slide.score is None or slide.score.review is None:
-        return None
-    one = slide.score.audited or slide.score.review.edited
-    return one.reviewer if one else None
-
-
-def _signed(name: str) -> Callable[[SlideRecord], Any]:
-    def value(slide: SlideRecord) -> Any:
-        review = slide.score.review if slide.score else None
-        return getattr(review.signature, name) if review and review.signature else None
-
-    return value
-
-
-def _excluded_mm2(slide: SlideRecord) -> Any:
-    return float(sum(slide.score.tissue.excluded_mm2.values())) if slide.score else None
-
-
-def _in_focus(slide: SlideRecord) -> Any:
-    if slide.score is None:
-        return None
-    tissue = slide.score.tissue
-    blurred = tissue.excluded_mm2.get(BLUR, 0.0)
-    seen = tissue.scored_mm2 + blurred
-    return 100.0 * (1.0 - blurred / seen) if seen > 0 else None
-
-
-BLUR = "blur"
-"""The reason of `excluded_mm2` for tissue that is out of focus."""
-
-
-def _tumour_density(slide: SlideRecord) -> Any:
-    if slide.score is None:
-        return None
-    cells, mm2 = slide.score.adequacy.viable_tumour_cells, slide.score.tissue.scored_mm2
-    return cells / mm2 if cells is not None and mm2 else None
-
-
-def _scanner(slide: SlideRecord) -> Any:
+def _scanner(slide: SlideRecord) -> str | None:
     stated = slide.task.facts.get("scanner")
     if stated or slide.run is None:
         return stated
@@ -203,127 +162,58 @@ def _scanner(slide: SlideRecord) -> Any:
     return next(models, None) or slide.run.slide.vendor
 
 
-_SCANNER_PROPERTIES = ("leica.device-model", "dicom.ManufacturerModelName", "tiff.Model")
-
-COLUMNS: tuple[Column, ...] = (
-    Column("id", "text", "name in the batch, and of the results folder", lambda slide: slide.task.id),
-    Column("slide", "text", "file name, or pseudonym", lambda slide: slide.task.shown_name),
-    Column("case", "text", "from the worklist", _fact("case")),
-    Column("block", "text", "from the worklist", _fact("block")),
-    Column("batch", "text", "staining or scanning batch, from the worklist", _fact("batch")),
-    Column("scanner", "text", "from the worklist, else from the file: its model, else its vendor", _scanner),
-    Column(
-        "status", "text", "`scored`, `not evaluable` or `failed`", lambda slide: slide.outcome.status.value
-    ),
-    Column("reason", "text", "why it failed, or why its result cannot be read", _reason),
-    Column("hint", "text", "what to do about that", _outcome("hint")),
-    Column("error", "text", "class of the error", _outcome("error")),
-    Column("not_evaluable_because", "text", "all reasons, joined by `; `", _joined("not_evaluable_because")),
-    Column("assay", "text", "as stated", lambda slide: slide.task.request.assay),
-    Column("tumour", "text", "as stated", lambda slide: slide.task.request.tumour),
-    Column("marker", "text", "as asked for", lambda slide: slide.task.request.marker),
-    Column("cps", "number", "CPS that decides, not rounded", _estimate("deciding", "value")),
-    Column("cps_basis", "text", "whose cells it counts: `network`, `edited` or `audited`", _basis),
-    Column("cps_network", "number", "the network's own CPS, not rounded", _estimate("cps", "value")),
-    Column("cps_reported", "text", "its printed form", _estimate("deciding", "reported")),
-    Column(
-        "cps_low",
-        "number",
-        "lower end of the interval for the tumour",
-        _estimate("deciding", "interval_tissue", 0),
-    ),
-    Column("cps_high", "number", "upper end of it", _estimate("deciding", "interval_tissue", 1)),
-    Column(
-        "cps_slide_low",
-        "number",
-        "lower end of the interval for this slide",
-        _estimate("deciding", "interval_slide", 0),
-    ),
-    Column("cps_slide_high", "number", "upper end of it", _estimate("deciding", "interval_slide", 1)),
-    Column("cps_at_least_1", "yes/no", "cut-off 1 met; empty where it is uncertain", _met("1")),
-    Column("cps_at_least_10", "yes/no", "cut-off 10 met; empty where it is uncertain", _met("10")),
-    Column("reviewer", "text", "who audited or edited the slide", _reviewer),
-    Column("signed_by", "text", "whose signature of the review contains", _signed("name")),
-    Column("signed_utc", "text", "when that was, ISO 8601", _signed("utc")),
-    Column("borderline", "yes/no", "near a cut-off: pathologist review", _borderline),
-    Column("uncertain_cutoffs", "text", "those neither met nor not met, joined by `; `", _uncertain),
-    Column("tps", "number", "TPS, per cent", _estimate("tps", "value")),
-    Column(
-        "tps_low",
-        "number",
-        "lower end of its interval for the tumour",
-        _estimate("tps", "interval_tissue", 0),
-    ),
-    Column("tps_high", "number", "upper end of it", _estimate("tps", "interval_tissue", 1)),
-    Column("h_score", "number", "0 to 300", _score("h_score")),
-    Column("viable_tumour_cells", "whole", "cells", _part("adequacy", "viable_tumour_cells")),
-    Column("tumour_positive", "whole", "cells", _count("tumour_positive")),
-    Column("tumour_negative", "whole", "cells", _count("tumour_negative")),
-    Column("immune_positive", "whole", "cells, counted ones", _count("immune_positive")),
-    Column("scored_mm2", "number", "tissue that entered the score, mm²", _part("tissue", "scored_mm2")),
-    Column("excluded_mm2", "number", "tissue left out, mm²", _excluded_mm2),
-    Column("in_focus_percent", "number", "share of tissue not left out as blurred, per cent", _in_focus),
-    Column("tumour_cells_per_mm2", "number", "viable tumour cells per mm² of scored tissue", _tumour_density),
-    Column("white_red", "number", "background, 0–255", _stain("white_point", 0)),
-    Column("white_green", "number", "background, 0–255", _stain("white_point", 1)),
-    Column("white_blue", "number", "background, 0–255", _stain("white_point", 2)),
-    Column("hematoxylin_red", "number", "haematoxylin vector", _stain("hematoxylin", 0)),
-    Column("hematoxylin_green", "number", "haematoxylin vector", _stain("hematoxylin", 1)),
-    Column("hematoxylin_blue", "number", "haematoxylin vector", _stain("hematoxylin", 2)),
-    Column("dab_red", "number", "DAB vector", _stain("dab", 0)),
-    Column("dab_green", "number", "DAB vector", _stain("dab", 1)),
-    Column("dab_blue", "number", "DAB vector", _stain("dab", 2)),
-    Column("mpp", "number", "µm/px", _part("slide", "mpp")),
-    Column("mpp_source", "text", "where that came from", _part("slide", "mpp_source")),
-    Column(
-        "notice", "text", "what the model was trained and not validated on, from its card", _score("notice")
-    ),
-    Column("warnings", "text", "all others, joined by `; `", _warnings),
-    Column("attempts", "whole", "how often it was tried", _outcome("attempts")),
-    Column("seconds", "number", "of the last attempt", _outcome("seconds")),
-    Column("worker", "text", "which worker scored it", _outcome("worker")),
-    Column("started", "text", "ISO 8601, UTC, by the worker's clock", _outcome("started")),
-    Column("finished", "text", "ISO 8601, UTC, by the worker's clock", _outcome("finished")),
-    Column("slide_digest", "text", "SHA-256 of the slide", _outcome("slide_digest")),
-    Column("model", "text", "name", _part("provenance", "model")),
-    Column("model_digest", "text", "SHA-256 of its weights", _part("provenance", "model_digest")),
-    Column(
-        "configuration_digest",
-        "text",
-        "SHA-256 of the settings",
-        _part("provenance", "configuration_digest"),
-    ),
-    Column("cxpath", "text", "version", _part("provenance", "cxpath")),
-)
-"""Every column, in the table's order; columns `note…` of the worklist come after."""
-
-Row = dict[str, Any]
+def _joined(reasons: Sequence[CodedText]) -> str | None:
+    return "; ".join(one.text for one in reasons) or None
 
 
-def row_of(slide: SlideRecord) -> Row:
-    """Return the slide's row."""
-    return {column.name: column.value(slide) for column in COLUMNS}
+def _met(cps: Estimate | None, cutoff: str) -> bool | None:
+    return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
+
+
+def _reviewer(score: ScoreDocument) -> str | None:
+    if score.review is None:
+        return None
+    one = score.audited or score.review.edited
+    return one.reviewer if one else None
+
+
+def _in_focus_percent(tissue: TissueEntry) -> float | None:
+    blurred = tissue.excluded_mm2.get(BLUR, 0.0)
+    seen = tissue.scored_mm2 + blurred
+    return 100.0 * (1.0 - blurred / seen) if seen > 0 else None
+
+
+def _tumour_cells_per_mm2(score: ScoreDocument) -> float | None:
+    cells, mm2 = score.adequacy.viable_tumour_cells, score.tissue.scored_mm2
+    return cells / mm2 if cells is not None and mm2 else None
+
+
+def _warnings(score: ScoreDocument) -> str | None:
+    """Return all warnings but the model's notice, which has a column of its own."""
+    return _joined([one for one in score.warnings if one.code is not ReasonCode.MODEL_NOTICE])
 
 
 # From the files of a batch to its tables, `cohort.csv` and `cohort.parquet`: nothing is kept elsewhere.
 
 
 SCHEMA = "cxpath/cohort/1"
-_TYPES = {"text": pa.string(), "number": pa.float64(), "whole": pa.int64(), "yes/no": pa.bool_()}
+_TYPES: dict[ColumnKind, pa.DataType] = {
+    "text": pa.string(),
+    "number": pa.float64(),
+    "whole": pa.int64(),
+    "yes/no": pa.bool_(),
+}
 
 
-def cohort_rows(tasks: Sequence[SlideTask], outcomes: Sequence[Outcome]) -> list[Row]:
+def cohort_rows(tasks: Sequence[SlideTask], outcomes: Sequence[Outcome]) -> list[CohortRow]:
     """Return a row a slide, in the worklist's order; read from each slide's own files.
 
     A slide whose files are damaged is listed as failed, with what is wrong with them.
     """
-    return [
-        row_of(_record_or_failure(task, outcome)) | _notes(task)
-        for task, outcome in zip(tasks, outcomes, strict=True)
-    ]
+    return [row_of(_record_or_failure(task, outcome)) for task, outcome in zip(tasks, outcomes, strict=True)]
 
 
-def write_tables(folder: Path, rows: Sequence[Row]) -> None:
+def write_tables(folder: Path, rows: Sequence[CohortRow]) -> None:
     """Write `cohort.csv` and `cohort.parquet`.
 
     Raises
@@ -331,13 +221,14 @@ def write_tables(folder: Path, rows: Sequence[Row]) -> None:
     OutputError
         When the operating system refuses.
     """
-    names = [column.name for column in COLUMNS]
-    notes = list(dict.fromkeys(name for row in rows for name in row if name not in set(names)))
-    header = [*names, *notes]
-    write_rows(folder / "cohort.csv", header, [[_entry(row.get(name)) for name in header] for row in rows])
-    fields = [pa.field(column.name, _TYPES[column.kind]) for column in COLUMNS]
+    columns = CohortRow.columns()
+    notes = list(dict.fromkeys(name for row in rows for name in row.notes))
+    header = [*(column.name for column in columns), *notes]
+    lines = [[*row.entries().values(), *(row.notes.get(note) for note in notes)] for row in rows]
+    write_rows(folder / "cohort.csv", header, [list(map(_entry, line)) for line in lines])
+    fields = [pa.field(column.name, _TYPES[column.kind]) for column in columns]
     schema = pa.schema([*fields, *(pa.field(note, pa.string()) for note in notes)], {"schema": SCHEMA})
-    table = pa.table({name: [row.get(name) for row in rows] for name in header}, schema=schema)
+    table = pa.table([[line[place] for line in lines] for place in range(len(header))], schema=schema)
     with atomic_write(folder / "cohort.parquet") as partial:
         pq.write_table(table, partial)
 
@@ -403,14 +294,10 @@ def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
         return SlideRecord(task, failure, None, None)
 
 
-def _notes(task: SlideTask) -> Row:
-    return {name: entry for name, entry in task.facts.items() if name.startswith("note")}
-
-
-def _entry(value: Any) -> str | int | float | None:
+def _entry(value: ColumnEntry) -> str | float | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 # Drift of staining and scanning: each measure of each slide against control limits (Levey and Jennings).
@@ -424,6 +311,8 @@ FEWEST = 8
 """A baseline of fewer slides gives no limits."""
 
 _WIDTH = 3.0
+
+Grouping = Literal["batch", "scanner"]
 
 
 @dataclass(frozen=True)
@@ -441,10 +330,9 @@ class Measure:
     unit: str
     of: tuple[str, ...]
 
-    def value(self, row: Mapping[str, Any]) -> float | None:
+    def value(self, row: CohortRow) -> float | None:
         """Return the measure of one slide; None where the slide has none."""
-        found = [_number(row.get(name)) for name in self.of]
-        known = [value for value in found if value is not None]
+        known = [value for name in self.of if (value := getattr(row, name)) is not None]
         return fmean(known) if len(known) == len(self.of) else None
 
 
@@ -467,12 +355,11 @@ class Baseline:
     ----------
     name : str
         For people.
-    rows : sequence of mapping
-        Rows of a cohort table.
+    rows : sequence of CohortRow
     """
 
     name: str
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[CohortRow]
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -493,27 +380,47 @@ def read_baseline(path: Path) -> Baseline:
         raise MissingFileError(f"{table}: no such file", "give a cohort.csv or a batch's folder") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CxpathError(f"{table}: not readable: {error}", "give a cohort.csv of cxpath") from error
-    if not rows or "white_red" not in rows[0]:
+    if not rows or not {"id", "slide", "status", "white_red"} <= rows[0].keys():
         raise CxpathError(f"{table}: is no cohort table", "give a cohort.csv of cxpath")
-    return Baseline(path.absolute().name, rows)  # its folders may tell a person's name
+    read = tuple(_read_row(row, f"{table}: line {number}") for number, row in enumerate(rows, start=2))
+    return Baseline(path.absolute().name, read)  # its folders may tell a person's name
 
 
-def drift_charts(rows: Sequence[Mapping[str, Any]], baseline: Baseline | None = None) -> list[ControlChart]:
+def _read_row(entries: Mapping[str, str | None], place: str) -> CohortRow:
+    known = {column.name for column in CohortRow.columns()}
+    try:
+        return CohortRow.model_validate(
+            {name: entry or None for name, entry in entries.items() if name in known}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        column = ".".join(map(str, first["loc"]))
+        raise CxpathError(
+            f"{place}: {column}: {first['msg']}", "give a cohort.csv as cxpath wrote it"
+        ) from error
+
+
+def drift_charts(rows: Sequence[CohortRow], baseline: Baseline | None = None) -> list[ControlChart]:
     """Return a chart a measure that any slide has; points in order of scanning as the table has them."""
     against = baseline or Baseline("these slides themselves", rows)
-    group_by = "batch" if any(row.get("batch") for row in rows) else "scanner"
+    group_by: Grouping = "batch" if any(row.batch for row in rows) else "scanner"
     charts = (_chart(measure, rows, against, group_by) for measure in MEASURES)
     return [chart for chart in charts if chart.points]
 
 
 def _chart(
-    measure: Measure, rows: Sequence[Mapping[str, Any]], baseline: Baseline, group_by: str
+    measure: Measure, rows: Sequence[CohortRow], baseline: Baseline, group_by: Grouping
 ) -> ControlChart:
     known = [value for row in baseline.rows if (value := measure.value(row)) is not None]
     centre = fmean(known) if len(known) >= FEWEST else None
     spread = stdev(known) if len(known) >= FEWEST else None
     points = tuple(
-        Point(str(row["id"]), str(row.get(group_by) or ""), value, _is_outside(value, centre, spread))
+        Point(
+            row.id,
+            (row.batch if group_by == "batch" else row.scanner) or "",
+            value,
+            _is_outside(value, centre, spread),
+        )
         for row in rows
         if (value := measure.value(row)) is not None
     )
@@ -545,14 +452,6 @@ def _is_outside(value: float, centre: float | None, spread: float | None) -> boo
     return abs(value - centre) > _WIDTH * spread + 1e-9 * max(abs(centre), 1.0)
 
 
-def _number(entry: Any) -> float | None:
-    try:
-        value = float(entry)
-    except (TypeError, ValueError):
-        return None
-    return value if math.isfinite(value) else None
-
-
 # What a batch leaves next to its slides' folders: tables and page; can be made again at any time.
 
 
@@ -561,7 +460,7 @@ def write_cohort(
     tasks: Sequence[SlideTask],
     outcomes: Sequence[Outcome],
     baseline: Baseline | None = None,
-) -> list[Row]:
+) -> list[CohortRow]:
     """Write `cohort.csv`, `cohort.parquet` and `cohort.html`.
 
     Parameters
@@ -574,7 +473,7 @@ def write_cohort(
 
     Returns
     -------
-    list of Row
+    list of CohortRow
         The cohort table.
 
     Raises
@@ -588,7 +487,7 @@ def write_cohort(
     return rows
 
 
-def rebuild_cohort(folder: Path, baseline: Baseline | None = None) -> list[Row]:
+def rebuild_cohort(folder: Path, baseline: Baseline | None = None) -> list[CohortRow]:
     """Make tables and page of a batch that ran before, from its files alone.
 
     Raises

@@ -14,8 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxpath.batch.cohort import COLUMNS, Kind, Row, cohort_rows
+from cxpath.batch.cohort import cohort_rows
 from cxpath.batch.worklist import read_batch
+from cxpath.documents import CohortRow, ColumnEntry, ColumnKind
 from cxpath.errors import ConfigurationError, DatabaseError
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def database_url(sql: str) -> URL:
     return url.set(drivername=_DRIVER[url.drivername])
 
 
-def replace_rows(connection: Connection, table: Table, rows: Sequence[Row], shown: str) -> None:
+def replace_rows(connection: Connection, table: Table, rows: Sequence[CohortRow], shown: str) -> None:
     """Write rows, each in the place of an earlier one of its slide; the table is made when it is missing.
 
     Raises
@@ -113,7 +114,7 @@ def replace_rows(connection: Connection, table: Table, rows: Sequence[Row], show
         table.create(connection)
     if rows:
         connection.execute(
-            delete(table).where(table.c.id == bindparam("slide")), [{"slide": row["id"]} for row in rows]
+            delete(table).where(table.c.id == bindparam("slide")), [{"slide": row.id} for row in rows]
         )
         connection.execute(insert(table), [_entry(row) for row in rows])
 
@@ -121,8 +122,13 @@ def replace_rows(connection: Connection, table: Table, rows: Sequence[Row], show
 def _table(name: str) -> Table:
     from sqlalchemy import BigInteger, Boolean, Column, Float, MetaData, Table, Text  # noqa: PLC0415  # an extra
 
-    types: dict[Kind, type[Any]] = {"text": Text, "number": Float, "whole": BigInteger, "yes/no": Boolean}
-    columns = [Column(one.name, types[one.kind], primary_key=one.name == "id") for one in COLUMNS]
+    types: dict[ColumnKind, type[Any]] = {
+        "text": Text,
+        "number": Float,
+        "whole": BigInteger,
+        "yes/no": Boolean,
+    }
+    columns = [Column(one.name, types[one.kind], primary_key=one.name == "id") for one in CohortRow.columns()]
     return Table(name, MetaData(), *columns, Column("notes", Text))
 
 
@@ -153,13 +159,9 @@ def _python_type(kind: TypeEngine[Any]) -> type[Any] | None:
         return None
 
 
-def _entry(row: Row) -> Row:
-    notes = {name: row[name] for name in row if name.startswith("note") and name not in _NAMES}
-    known = {name: row.get(name) for name in _NAMES}
-    return {**known, "notes": json.dumps(notes, ensure_ascii=False) if notes else None}
-
-
-_NAMES = tuple(column.name for column in COLUMNS)
+def _entry(row: CohortRow) -> dict[str, ColumnEntry]:
+    notes = json.dumps(dict(row.notes), ensure_ascii=False) if row.notes else None
+    return {**row.entries(), "notes": notes}
 
 
 @contextmanager

@@ -14,9 +14,8 @@ from time import monotonic
 from cxpath.app import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience
-from cxpath.batch.cohort import Row, has_whole_result, read_baseline, write_cohort
-from cxpath.batch.state import StateFolder
-from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, is_untouched
+from cxpath.batch.cohort import has_whole_result, read_baseline, write_cohort
+from cxpath.batch.task import Engine, Event, Finished, Moved, SlideTask, Started, StateFolder, is_untouched
 from cxpath.batch.workers import cluster_engine, local_engine, read_queue_settings
 from cxpath.batch.worklist import Problem, contradictions, read_batch, read_worklist, save_worklist, slides_in
 from cxpath.data import RESEARCH_USE
@@ -25,11 +24,11 @@ from cxpath.documents import (
     BatchOptions,
     BatchProgress,
     BatchStatus,
+    CohortRow,
     Outcome,
     SlideInHand,
     Status,
     failures_of,
-    read_batch_document,
 )
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError, WorklistError
 from cxpath.network import load_card, visible_gpus
@@ -71,7 +70,7 @@ def batch_status(folder: Path) -> BatchStatus:
 def _progress(path: Path) -> BatchProgress | None:
     """Return what a running batch said of itself; nothing depends on it."""
     try:
-        return read_batch_document(BatchProgress, path)
+        return BatchProgress.read(path)
     except CxpathError:
         return None
 
@@ -344,7 +343,7 @@ def write_manifest(
     folder: Path,
     template: ScoreRequest,
     result: BatchResult,
-    rows: Sequence[Row],
+    rows: Sequence[CohortRow],
     engine: str,
     started: datetime,
 ) -> BatchManifest:
@@ -357,7 +356,7 @@ def write_manifest(
     template : ScoreRequest
         Options that apply to all slides; a worklist may have overruled some of them.
     result : BatchResult
-    rows : sequence of Row
+    rows : sequence of CohortRow
         The cohort table.
     engine : str
     started : datetime
@@ -399,11 +398,11 @@ def _options(template: ScoreRequest) -> BatchOptions:
     )
 
 
-def same_content(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
+def same_content(rows: Sequence[CohortRow]) -> tuple[tuple[str, ...], ...]:
     """Return the ids of slides whose files are the same under different names: one too many in a study."""
-    counts = Counter(row["slide_digest"] for row in rows if row["slide_digest"])
+    counts = Counter(row.slide_digest for row in rows if row.slide_digest)
     twice = [digest for digest, number in counts.items() if number > 1]
-    return tuple(tuple(str(row["id"]) for row in rows if row["slide_digest"] == digest) for digest in twice)
+    return tuple(tuple(row.id for row in rows if row.slide_digest == digest) for digest in twice)
 
 
 # A batch from what the user asked for to what it leaves: plan it, run it, sum it up.

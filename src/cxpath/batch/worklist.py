@@ -23,9 +23,8 @@ from cxpath.batch.foreign_worklists import (
     translated,
     unused_columns,
 )
-from cxpath.batch.state import STATE_NAME, StateFolder
-from cxpath.batch.task import SlideTask, request_digest
-from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry, read_batch_document
+from cxpath.batch.task import STATE_NAME, SlideTask, StateFolder, request_digest
+from cxpath.documents import Outcome, SavedWorklist, Status, WorklistEntry
 from cxpath.errors import (
     BatchError,
     CxpathError,
@@ -173,7 +172,7 @@ def slides_in(folder: Path) -> int:
 
 def _entries(folder: Path) -> tuple[WorklistEntry, ...]:
     try:
-        return read_batch_document(SavedWorklist, StateFolder(folder).folder / "worklist.json").slides
+        return SavedWorklist.read(StateFolder(folder).folder / "worklist.json").slides
     except MissingFileError as error:
         raise MissingFileError(f"{folder}: contains no batch", _HINT) from error
     except DocumentError as error:

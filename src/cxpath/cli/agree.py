@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import ClassMapOption, print_document, print_text
+from cxpath.cli.output import ClassMapOption, OverwriteOption, print_document, print_text
 from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(
     replicates: Annotated[int, typer.Option(min=100, help="Bootstrap draws of patients.")] = 2000,
     level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier study.")] = False,
+    overwrite: OverwriteOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
 ) -> None:
     """Study the agreement of readers, and of the software with them."""
@@ -96,13 +96,13 @@ def init(
     path: Annotated[Path, typer.Argument(help="The table to write: .csv or .xlsx.")] = Path("reads.csv"),
     cases: Annotated[int, typer.Option(min=1, help="Rows for so many cases.")] = 3,
     readers: Annotated[int, typer.Option(min=1, help="And so many readers.")] = 2,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    overwrite: OverwriteOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a table of reads to fill in."""
-    from cxpath.app.agree import write_template
+    from cxpath.app import write_reads_template
 
-    write_template(path, cases, readers, overwrite=overwrite)
+    write_reads_template(path, cases, readers, overwrite=overwrite)
     print(json.dumps({"template": str(path)}) if as_json else f"template {path}")
 
 
@@ -279,7 +279,7 @@ def calibrate(
         typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier calibration.")] = False,
+    overwrite: OverwriteOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
     """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""

@@ -250,26 +250,33 @@ def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -
 BaselineOption = Annotated[
     Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is measured against.")
 ]
+SourceArgument = Annotated[str, typer.Argument(help="A folder, a pattern in quotes, or a table (CSV, XLSX).")]
+BatchFolderOption = Annotated[
+    Path | None, typer.Option(help="The batch's folder.", show_default="cxpath-out/<source>")
+]
+BatchFolderArgument = Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")]
+WorkersOption = Annotated[
+    int, typer.Option(help="Slides scored at a time on this machine, such as one a GPU.")
+]
+DaskOption = Annotated[str, typer.Option(help="Dask scheduler (tls://host:8786), or slurm.")]
+DaskConfigOption = Annotated[Path | None, typer.Option(help="Queue settings for --dask slurm (TOML).")]
+RetriesOption = Annotated[int, typer.Option(help="Further tries after errors of disk or network.", min=0)]
+ProgressOption = Annotated[ProgressForm, typer.Option(help="json: one event a line on stderr.")]
+
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
 
 
 @batch.command()
 def run(
-    source: Annotated[str, typer.Argument(help="A folder, a pattern in quotes, or a table (CSV, XLSX).")],
-    out: Annotated[
-        Path | None, typer.Option(help="The batch's folder.", show_default="cxpath-out/<source>")
-    ] = None,
+    source: SourceArgument,
+    out: BatchFolderOption = None,
     check: Annotated[bool, typer.Option("--check", help="Check the worklist and stop.")] = False,
-    workers: Annotated[
-        int, typer.Option(help="Slides scored at a time on this machine, such as one a GPU.")
-    ] = 1,
-    dask: Annotated[str, typer.Option(help="Dask scheduler (tls://host:8786), or slurm.")] = "",
-    dask_config: Annotated[Path | None, typer.Option(help="Queue settings for --dask slurm (TOML).")] = None,
-    retries: Annotated[int, typer.Option(help="Further tries after errors of disk or network.", min=0)] = 3,
+    workers: WorkersOption = 1,
+    dask: DaskOption = "",
+    dask_config: DaskConfigOption = None,
+    retries: RetriesOption = 3,
     baseline: BaselineOption = None,
-    progress: Annotated[
-        ProgressForm, typer.Option(help="json: one event a line on stderr.")
-    ] = ProgressForm.AUTO,
+    progress: ProgressOption = ProgressForm.AUTO,
     mpp: MppOption = None,
     assay: AssayOption = "unknown",
     tumour: TumourOption = "cervix",
@@ -329,7 +336,7 @@ def run(
 
 @batch.command()
 def status(
-    folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
+    folder: BatchFolderArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Say how a batch stands, from any terminal that sees its folder."""
@@ -341,7 +348,7 @@ def status(
 
 @batch.command()
 def rebuild(
-    folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
+    folder: BatchFolderArgument,
     baseline: BaselineOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -355,7 +362,7 @@ def rebuild(
 
 @batch.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")],
+    folder: BatchFolderArgument,
     sql: Annotated[
         str, typer.Option(envvar="CXPATH_SQL", help="postgresql://user@host/name, or a file for SQLite.")
     ] = "",

@@ -1,33 +1,190 @@
-"""The `cxpath` command: collects the subcommands, turns errors into one line and an exit code.
+"""`cxpath` and `cxpath config`: collects the subcommands, turns errors into one line and an exit code.
 
 Subcommands import what they need when they run, so that `cxpath --help` answers at once.
 """
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import logging
 import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
-from cxpath.cli.config import config
-from cxpath.cli.export import export
 from cxpath.cli.models import model, synth
-from cxpath.cli.output import FAILED, INTERRUPTED, USAGE
+from cxpath.cli.output import (
+    FAILED,
+    INTERRUPTED,
+    USAGE,
+    ConfigOption,
+    JsonOption,
+    OverwriteOption,
+    SettingsOption,
+    effective_configuration,
+    print_document,
+)
 from cxpath.cli.patient import therapy, tmb
 from cxpath.cli.review import review
-from cxpath.cli.score import cases, demo, doctor, fields, report, score
+from cxpath.cli.score import cases, demo, doctor, export, fields, report, score
 from cxpath.cli.study import study
-from cxpath.cli.surroundings import flushed, make_streams_print_anything, signals_end_with_cleanup
-from cxpath.errors import AssayError, ConfigurationError, CxpathError
+from cxpath.errors import AssayError, ConfigurationError, CxpathError, MissingFileError, OutputError
 from cxpath.version import __version__
+
+# `cxpath config`: the settings of a run, written, shown, and where bundled files are.
+
+config = typer.Typer(
+    help="Settings: write them to a file, show them, find bundled files.", no_args_is_help=True
+)
+
+
+@config.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("cxpath.toml"),
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write every setting with its default, commented, for `--config`."""
+    from cxpath.data import bundled
+    from cxpath.io import atomic_write
+
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path}: the file exists", "pass --overwrite or name another file")
+    with atomic_write(path) as partial:
+        partial.write_bytes((bundled("configs") / "default.toml").read_bytes())
+    print_document(
+        {"config": str(path)}, [f"config   {path}  (use it with --config {path})"], as_json=as_json
+    )
+
+
+@config.command()
+def show(config: ConfigOption = None, settings: SettingsOption = None, as_json: JsonOption = False) -> None:
+    """Print the settings that a run with these options would use, as TOML."""
+    import tomli_w
+
+    found = effective_configuration(config, settings, None).model_dump(mode="json", exclude_none=True)
+    print_document(found, [tomli_w.dumps(found).rstrip()], as_json=as_json)
+
+
+@config.command()
+def path(
+    name: Annotated[
+        str, typer.Argument(help="A bundled file or folder, such as therapy or assays/22c3.toml.")
+    ] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Print where the bundled configuration files are, or one of them; `models` is where the models are."""
+    from cxpath.data import bundled
+
+    folder = bundled("models") if name.split("/")[0] == "models" else bundled("configs")
+    found = (folder / name.removeprefix("models").strip("/")).resolve()
+    if not found.is_relative_to(folder.resolve()):
+        raise ConfigurationError(f"{name}: not among the bundled files", "cxpath config path lists them")
+    if not found.exists():
+        known = ", ".join(sorted(one.name for one in folder.iterdir()))
+        raise MissingFileError(f"{name}: no such bundled file", f"there are: models, {known}")
+    print_document({"path": str(found)}, [str(found)], as_json=as_json)
+
+
+# What surrounds a command: terminals that cannot print all letters, full disks, signals that end it.
+
+_IN_PLAIN_LETTERS = {
+    "≥": ">=",
+    "≤": "<=",
+    "≈": "~",
+    "≠": "!=",
+    "±": "+/-",
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "·": ".",
+    "•": "*",
+    "µ": "u",
+    "μ": "u",
+    "²": "2",
+    "³": "3",
+    "κ": "kappa",
+    "α": "alpha",
+    "→": "->",
+    "…": "...",
+    "“": "'",
+    "”": "'",
+    "‘": "'",
+    "’": "'",
+}
+"""What stands for signs that a terminal lacks: a question mark in place of ≥ would mislead."""
+
+_PLAIN = "cxpath.plain"
+_ENDING = ("SIGTERM", "SIGHUP")
+
+
+def make_streams_print_anything() -> None:
+    """Let no letter stop a command: what an encoding lacks is written plainly.
+
+    Output to a file or a pipe is UTF-8 on every system, unless `PYTHONIOENCODING` says otherwise.
+    """
+    codecs.register_error(_PLAIN, _in_plain_letters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            chosen = stream.isatty() or os.environ.get("PYTHONIOENCODING")
+            stream.reconfigure(encoding=stream.encoding if chosen else "utf-8", errors=_PLAIN)
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_IN_PLAIN_LETTERS.get(letter, "?") for letter in missing), error.end
+
+
+@contextmanager
+def signals_end_with_cleanup() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does, so that nothing half-written is left.
+
+    Slurm, systemd and containers send them. One that is handled or ignored already (nohup) stays so.
+    """
+    numbers = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
+    ours = []
+    with suppress(ValueError):  # signals belong to the main thread
+        for number in numbers:
+            if signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, _end)
+                ours.append(number)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one shall not disturb the cleaning up
+    raise SystemExit(128 + number)
+
+
+def flushed(code: int) -> int:
+    """Write out what was printed; return the exit code, or that of failure when it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"cxpath: what was printed cannot be written: {error.strerror}", file=sys.stderr)
+        with suppress(OSError, ValueError):  # else Python tries again at its end, and complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or FAILED
+    return code
+
 
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 

@@ -16,6 +16,7 @@ from cxpath.cli.output import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    OverwriteOption,
     print_document,
     print_json,
 )
@@ -193,7 +194,7 @@ def show(
 def export(
     name: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file of that name.")] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as ONNX, for programs that run networks without torch.

@@ -40,11 +40,6 @@ def print_json(document: object) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def print_json_file(path: Path) -> None:
-    """Print a file of JSON as it stands."""
-    print(path.read_text(encoding="utf-8").rstrip())
-
-
 def print_text(document: Document, lines: Iterable[str], *, as_json: bool) -> None:
     """Print a document of cxpath as it is written, or as `lines`, which say the same to a person."""
     print(document.text() if as_json else "\n".join(lines))
@@ -179,6 +174,10 @@ ClassMapOption = Annotated[
         rich_help_panel=INPUT,
         help="What class names of cells mean (TOML); `cxpath config path cells/qupath.toml` shows one.",
     ),
+]
+
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace what is there already.")
 ]
 
 

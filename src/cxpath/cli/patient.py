@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, print_document, print_text
+from cxpath.cli.output import FAILED, JsonNotSummary, JsonOption, OverwriteOption, print_document, print_text
 
 if TYPE_CHECKING:
     from cxpath.documents import CriterionEntry, SampleBurden, TherapyDocument, TmbDocument, TmbTable
@@ -34,9 +34,9 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented template of a patient's profile; every field in it is unknown."""
-    from cxpath.app.review import write_template
+    from cxpath.app import write_profile_template
 
-    write_template(profile, jurisdiction or _asked_jurisdiction())
+    write_profile_template(profile, jurisdiction or _asked_jurisdiction())
     print_document({"profile": str(profile)}, [f"profile  {profile}"], as_json=as_json)
 
 
@@ -62,8 +62,8 @@ def review(
     patient_sheet: Annotated[
         bool, typer.Option("--patient-sheet", help="Write patient.html, too, for the conversation.")
     ] = False,
-    pdf: Annotated[bool, typer.Option("--pdf", help="Print the pages to PDF, too (cxpath[pdf]).")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier review.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help=r"Print the pages to PDF, too (cxpath\[pdf]).")] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Say which cited criteria are met, not met or indeterminate, with reasons; never a recommendation."""

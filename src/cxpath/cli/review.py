@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cxpath.cli.output import JsonOption, print_document, require_files
+from cxpath.cli.output import JsonOption, OverwriteOption, print_document, require_files
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def export(
     folder: FolderArgument,
     to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
     reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
-    overwrite: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""

@@ -1,4 +1,4 @@
-"""`cxpath score`, `report`, `fields`, `cases`, `demo` and `doctor`."""
+"""`cxpath score`, `report`, `fields`, `cases`, `export`, `demo` and `doctor`."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from cxpath.cli.output import (
     MarkerOption,
     ModelOption,
     MppOption,
+    OverwriteOption,
     PseudonymOption,
     RegionsOption,
     ResearchOption,
@@ -41,11 +42,14 @@ from cxpath.cli.output import (
     print_text,
     require_files,
     summary_lines,
+    tile_progress,
 )
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from cxpath.app import ScoreRequest
     from cxpath.documents import CaseDocument
+
 
 # `cxpath cases`: several slides of one patient to one score.
 
@@ -113,7 +117,6 @@ def demo(
 ) -> None:
     """Make a synthetic slide of several mm² with known counts, score it, and compare with the truth."""
     from cxpath.app import make_demo_slide, score_demo_slide
-    from cxpath.cli.output import tile_progress
 
     if not as_json:
         print("making a slide ...", flush=True)
@@ -204,35 +207,39 @@ class Mode(StrEnum):
     ADAPTIVE = "adaptive"
 
 
+CellsOption = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."),
+]
+ProfileOption = Annotated[
+    Path | None, typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt.")
+]
+ModeOption = Annotated[
+    Mode, typer.Option(rich_help_panel=SCORE, help="adaptive reads only as many fields as the score needs.")
+]
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(rich_help_panel=OUTPUT, help="Results folder.", show_default="cxpath-out/<slide>"),
+]
+ReviewOption = Annotated[
+    bool,
+    typer.Option("--review", rich_help_panel=OUTPUT, help="Review the result in the browser afterwards."),
+]
+
+
 def score(
     slide: Annotated[Path, typer.Argument(help="A whole-slide file, or a picture with --mpp.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=OUTPUT, help="Results folder.", show_default="cxpath-out/<slide>"),
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace an earlier result.")
-    ] = False,
+    out: ResultsOption = None,
+    overwrite: OverwriteOption = False,
     mpp: MppOption = None,
     assay: AssayOption = "unknown",
     tumour: TumourOption = "cervix",
     research: ResearchOption = False,
     regions: RegionsOption = None,
-    cells: Annotated[
-        Path | None,
-        typer.Option(
-            rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."
-        ),
-    ] = None,
-    profile: Annotated[
-        Path | None,
-        typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt."),
-    ] = None,
+    cells: CellsOption = None,
+    profile: ProfileOption = None,
     class_map: ClassMapOption = None,
-    mode: Annotated[
-        Mode,
-        typer.Option(rich_help_panel=SCORE, help="adaptive reads only as many fields as the score needs."),
-    ] = Mode.WHOLE,
+    mode: ModeOption = Mode.WHOLE,
     marker: MarkerOption = Marker.PDL1,
     model: ModelOption = "small",
     device: DeviceOption = Device.AUTO,
@@ -241,10 +248,7 @@ def score(
     stain_check: StainCheckOption = None,
     pseudonym: PseudonymOption = False,
     ignore_class: IgnoreClassOption = None,
-    review: Annotated[
-        bool,
-        typer.Option("--review", rich_help_panel=OUTPUT, help="Review the result in the browser afterwards."),
-    ] = False,
+    review: ReviewOption = False,
     as_json: JsonNotSummary = False,
 ) -> None:
     """Score one slide: CPS and TPS with intervals, cells, pictures and a report.
@@ -276,17 +280,7 @@ def score(
         ignore_classes=tuple(ignore_class or ()),
         configuration=effective_configuration(config, settings, stain_check),
     )
-    request.check()
-    from cxpath.documents import ResultsFolder
-
-    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
-    from cxpath.app import looking_at_slide
-    from cxpath.cli.output import tile_progress
-
-    with tile_progress(request.shown_name or slide.name) as move, looking_at_slide(request) as looking:
-        from cxpath.app.score_slide import score_slide  # imports torch, while the slide is looked at
-
-        evaluable = score_slide(request, move, looking).evaluable
+    evaluable = _score(request)
     print_result(request.folder, as_json=as_json)
     if review:
         from cxpath.cli.review import serve_review
@@ -294,6 +288,23 @@ def score(
         serve_review(request.folder, slide, None)
     if not evaluable:
         raise typer.Exit(NOT_EVALUABLE)
+
+
+def _score(request: ScoreRequest) -> bool:
+    """Score the slide and show how far that is; say whether it is evaluable."""
+    from cxpath.documents import ResultsFolder
+
+    request.check()
+    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
+    from cxpath.app import looking_at_slide
+
+    with (
+        tile_progress(request.shown_name or request.slide.name) as move,
+        looking_at_slide(request) as looking,
+    ):
+        from cxpath.app.score_slide import score_slide  # imports torch, while the slide is looked at
+
+        return score_slide(request, move, looking).evaluable
 
 
 def _require_reviewable(mode: Mode, marker: Marker, *, as_json: bool) -> None:
@@ -315,3 +326,41 @@ def print_result(folder: Path, *, as_json: bool) -> None:
 
     document = read_score(folder)
     print_text(document, summary_lines(document, folder), as_json=as_json)
+
+
+# `cxpath export`: a result for other programs.
+
+
+class Format(StrEnum):
+    """Choices of `--format`."""
+
+    H5AD = "h5ad"
+    DICOM = "dicom"
+    QUPATH = "qupath"
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
+    formats: Annotated[
+        list[Format],
+        typer.Option("--format", help="h5ad (AnnData), dicom (annotations and report) or qupath (overlay)."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the files.", show_default="the results folder")
+    ] = None,
+    slide: Annotated[
+        Path | None, typer.Option(help="A file of the DICOM series that was scored, to refer to.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a result for other programs: AnnData, DICOM, or an overlay for QuPath."""
+    require_files(slide)
+    from cxpath.app import ExportFormat, export_results
+
+    wanted = [ExportFormat(one.value) for one in formats]
+    done = export_results(folder, wanted, out, slide, overwrite=overwrite)
+    lines = [f"written  {path}" for path in done.files] + [f"note     {said}" for said in done.remarks]
+    print_document(
+        {"files": [str(path) for path in done.files], "remarks": list(done.remarks)}, lines, as_json=as_json
+    )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cxpath.cli.output import INPUT, OUTPUT, JsonOption, print_document, print_text
+from cxpath.cli.output import INPUT, OUTPUT, JsonOption, OverwriteOption, print_document, print_text
 
 if TYPE_CHECKING:
+    from cxpath.app import BegunStudy
     from cxpath.documents import ExportDocument, StudyReportDocument, StudyStatus
 
 study = typer.Typer(
@@ -33,6 +34,40 @@ class Design(StrEnum):
     SEQUENTIAL = "sequential"
 
 
+NameOption = Annotated[
+    str, typer.Option(rich_help_panel=DESIGN, help="Of the study.", show_default="the folder's name")
+]
+ReadersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reader", rich_help_panel=DESIGN, help="A reader's pseudonym. Repeatable, or with commas."
+    ),
+]
+DesignOption = Annotated[
+    Design,
+    typer.Option(
+        rich_help_panel=DESIGN,
+        help="crossed: aided after a wash-out. sequential: aided right after each unaided read.",
+    ),
+]
+CutoffsOption = Annotated[
+    str, typer.Option(rich_help_panel=DESIGN, help="Cut-offs, rising, with commas between.")
+]
+WashOutOption = Annotated[float, typer.Option(rich_help_panel=DESIGN, min=0, help="Days between two rounds.")]
+PracticeOption = Annotated[
+    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides for practice, the first by name.")
+]
+AnchorsOption = Annotated[
+    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides that all read, the next by name.")
+]
+ReadersPerSlideOption = Annotated[
+    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Of slides that are no anchor; 0: all.")
+]
+OrderSeedOption = Annotated[
+    int | None, typer.Option(rich_help_panel=DESIGN, min=0, help="Of orders.", show_default="random")
+]
+
+
 @study.command()
 def init(
     folder: FolderArgument,
@@ -41,38 +76,15 @@ def init(
         list[Path] | None,
         typer.Option(rich_help_panel=INPUT, help="Results of cxpath score: what aided readers are shown."),
     ] = None,
-    name: Annotated[
-        str, typer.Option(rich_help_panel=DESIGN, help="Of the study.", show_default="the folder's name")
-    ] = "",
-    reader: Annotated[
-        list[str] | None,
-        typer.Option(rich_help_panel=DESIGN, help="A reader's pseudonym. Repeatable, or with commas."),
-    ] = None,
-    design: Annotated[
-        Design,
-        typer.Option(
-            rich_help_panel=DESIGN,
-            help="crossed: aided after a wash-out. sequential: aided right after each unaided read.",
-        ),
-    ] = Design.UNAIDED,
-    cutoffs: Annotated[
-        str, typer.Option(rich_help_panel=DESIGN, help="Cut-offs, rising, with commas between.")
-    ] = "1,10",
-    wash_out_days: Annotated[
-        float, typer.Option(rich_help_panel=DESIGN, min=0, help="Days between two rounds.")
-    ] = 14.0,
-    practice: Annotated[
-        int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides for practice, the first by name.")
-    ] = 0,
-    anchors: Annotated[
-        int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides that all read, the next by name.")
-    ] = 0,
-    readers_per_slide: Annotated[
-        int, typer.Option(rich_help_panel=DESIGN, min=0, help="Of slides that are no anchor; 0: all.")
-    ] = 0,
-    seed: Annotated[
-        int | None, typer.Option(rich_help_panel=DESIGN, min=0, help="Of orders.", show_default="random")
-    ] = None,
+    name: NameOption = "",
+    readers: ReadersOption = None,
+    design: DesignOption = Design.UNAIDED,
+    cutoffs: CutoffsOption = "1,10",
+    wash_out_days: WashOutOption = 14.0,
+    practice: PracticeOption = 0,
+    anchors: AnchorsOption = 0,
+    readers_per_slide: ReadersPerSlideOption = 0,
+    seed: OrderSeedOption = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace a study without reads.")
     ] = False,
@@ -81,12 +93,12 @@ def init(
     """Write a commented study.toml and one token a reader; tokens are printed once and stored hashed."""
     from cxpath.app import DesignKind, StudyRequest, agreement_settings, init_study
 
-    readers = tuple(part.strip() for one in reader or () for part in one.split(",") if part.strip())
+    named = tuple(part.strip() for one in readers or () for part in one.split(",") if part.strip())
     request = StudyRequest(
         name=name or folder.resolve().name,
         slides=slides,
         results=tuple(results or ()),
-        readers=readers or ("reader1", "reader2", "reader3"),
+        readers=named or ("reader1", "reader2", "reader3"),
         kind=DesignKind(design.value),
         cutoffs=agreement_settings(cutoffs=cutoffs.split(",")).cutoffs,
         wash_out_days=wash_out_days,
@@ -96,14 +108,15 @@ def init(
         seed=seed,
     )
     begun = init_study(folder, request, overwrite=overwrite)
-    told = {"study": str(folder / "study.toml"), "tokens": dict(begun.tokens)}
-    lines = [
-        f"study    {folder / 'study.toml'}  ({len(begun.study.design.slides)} slides)",
-        *(f"token    {who}: {token}" for who, token in begun.tokens.items()),
-        "         give each reader their own; they are not stored and are not shown again",
-        f"then     check study.toml, and open the study: cxpath study open {folder}",
-    ]
-    print_document(told, lines, as_json=as_json)
+    written = {"study": str(folder / "study.toml"), "tokens": dict(begun.tokens)}
+    print_document(written, _init_lines(begun, folder), as_json=as_json)
+
+
+def _init_lines(begun: BegunStudy, folder: Path) -> Iterator[str]:
+    yield f"study    {folder / 'study.toml'}  ({len(begun.study.design.slides)} slides)"
+    yield from (f"token    {who}: {token}" for who, token in begun.tokens.items())
+    yield "         give each reader their own; they are not stored and are not shown again"
+    yield f"then     check study.toml, and open the study: cxpath study open {folder}"
 
 
 @study.command("open")
@@ -180,9 +193,7 @@ def _status_lines(found: StudyStatus) -> Iterator[str]:
 def export(
     folder: FolderArgument,
     out: Annotated[Path, typer.Option(rich_help_panel=OUTPUT, help="Folder for tables and audit log.")],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace an earlier export.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the reads as `cxpath agree run` takes them, all answers, and the readers' records."""
@@ -209,9 +220,7 @@ def report(
     ] = 2000,
     level: Annotated[float, typer.Option(rich_help_panel=DESIGN, help="Level of all intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(rich_help_panel=DESIGN, help="Of the bootstrap.")] = 1,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", rich_help_panel=OUTPUT, help="Replace an earlier report.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write export, agreement, unaided against aided reading, methods and checklists into one folder."""

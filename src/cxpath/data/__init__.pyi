@@ -1,8 +1,10 @@
 from .cells import (
+    CELLS_SCHEMA as CELLS_SCHEMA,
     COLUMNS as COLUMNS,
     FINE_CLASSES as FINE_CLASSES,
     IMMUNE_SUBKINDS as IMMUNE_SUBKINDS,
     REGION_CLASSES as REGION_CLASSES,
+    SCVERSE_EXTRA as SCVERSE_EXTRA,
     STAIN_CLASSES as STAIN_CLASSES,
     Calibration as Calibration,
     CellPeaks as CellPeaks,
@@ -11,18 +13,10 @@ from .cells import (
     Kind as Kind,
     Subkind as Subkind,
     TissueRegion as TissueRegion,
-)
-from .extras import (
-    import_extra as import_extra,
-)
-from .frames import (
     from_anndata as from_anndata,
     staining_codes as staining_codes,
     to_anndata as to_anndata,
     to_pandas as to_pandas,
-)
-from .matching import (
-    match_points as match_points,
 )
 from .reads import (
     NO_READ as NO_READ,
@@ -40,25 +34,26 @@ from .reasons import (
     ResearchUse as ResearchUse,
     coded as coded,
 )
-from .regions import (
-    Region as Region,
-    RegionMeaning as RegionMeaning,
-    Regions as Regions,
-    RegionUse as RegionUse,
-)
 from .settings import (
     AnySettings as AnySettings,
     Settings as Settings,
     bundled as bundled,
+    default_workers as default_workers,
+    import_extra as import_extra,
     parse_toml as parse_toml,
     read_settings as read_settings,
     usable_cores as usable_cores,
+    worker_processes as worker_processes,
 )
 from .slide_info import (
     DEFAULT_DAB as DEFAULT_DAB,
     DEFAULT_HEMATOXYLIN as DEFAULT_HEMATOXYLIN,
     ColourProfile as ColourProfile,
     Direction as Direction,
+    Region as Region,
+    RegionMeaning as RegionMeaning,
+    Regions as Regions,
+    RegionUse as RegionUse,
     SlideInfo as SlideInfo,
     StainBasis as StainBasis,
     TileFrame as TileFrame,
@@ -73,8 +68,4 @@ from .variants import (
     SampleVariants as SampleVariants,
     Variant as Variant,
     plain_chromosome as plain_chromosome,
-)
-from .workers import (
-    default_workers as default_workers,
-    worker_processes as worker_processes,
 )

@@ -1,34 +1,46 @@
-from .adaptation import (
-    AdaptedEntry as AdaptedEntry,
-    LaboratoryProfile as LaboratoryProfile,
-    ProfileSource as ProfileSource,
-)
 from .agreement import (
     AgreementDocument as AgreementDocument,
     AgreementProvenance as AgreementProvenance,
+    ArmEntry as ArmEntry,
+    ArmsTestEntry as ArmsTestEntry,
     CalibrationDocument as CalibrationDocument,
     CellAgreementDocument as CellAgreementDocument,
+    ChecklistEntry as ChecklistEntry,
     ComparedImage as ComparedImage,
+    ComponentsEntry as ComponentsEntry,
     CxpathVersion as CxpathVersion,
     Ends as Ends,
+    ExportDocument as ExportDocument,
     FittedMap as FittedMap,
+    HeadDocument as HeadDocument,
     OnestEntry as OnestEntry,
     PairwiseEntry as PairwiseEntry,
+    ReaderProgress as ReaderProgress,
+    RecordEntry as RecordEntry,
     RoundEntry as RoundEntry,
+    RoundProgress as RoundProgress,
     ScoresEntry as ScoresEntry,
     SourceTable as SourceTable,
     StatisticEntry as StatisticEntry,
+    StudyReportDocument as StudyReportDocument,
+    StudyStatus as StudyStatus,
+    TokensDocument as TokensDocument,
     finite as finite,
 )
 from .base import (
     CodedText as CodedText,
+    CutoffEntry as CutoffEntry,
     Document as Document,
+    Estimate as Estimate,
 )
 from .batch import (
     BatchManifest as BatchManifest,
     BatchOptions as BatchOptions,
     BatchProgress as BatchProgress,
     BatchStatus as BatchStatus,
+    CohortRow as CohortRow,
+    ColumnEntry as ColumnEntry,
+    ColumnKind as ColumnKind,
     Failure as Failure,
     Outcome as Outcome,
     SavedWorklist as SavedWorklist,
@@ -36,11 +48,6 @@ from .batch import (
     Status as Status,
     WorklistEntry as WorklistEntry,
     failures_of as failures_of,
-    read_batch_document as read_batch_document,
-)
-from .estimate import (
-    CutoffEntry as CutoffEntry,
-    Estimate as Estimate,
 )
 from .evaluation import (
     EVALUATION_NAME as EVALUATION_NAME,
@@ -65,50 +72,49 @@ from .evaluation import (
     Target as Target,
     Unit as Unit,
 )
-from .fields import (
-    FieldCounts as FieldCounts,
-    FieldEntry as FieldEntry,
-    FieldRow as FieldRow,
-    FieldsDocument as FieldsDocument,
-    FieldTable as FieldTable,
-)
 from .folder import (
     COMMIT_MARK as COMMIT_MARK,
     RUN_NAME as RUN_NAME,
-    ResultsFolder as ResultsFolder,
-    RunFolder as RunFolder,
-    ScoredFolder as ScoredFolder,
-    read_run_folder as read_run_folder,
-    read_score as read_score,
-    read_scored_folder as read_scored_folder,
-)
-from .review import (
-    AnsweredBy as AnsweredBy,
-    AuditedEntry as AuditedEntry,
-    EditedEntry as EditedEntry,
-    SignatureEntry as SignatureEntry,
-)
-from .reviewed import (
-    AdaptedScore as AdaptedScore,
-    AuditedScore as AuditedScore,
-    DecidingScore as DecidingScore,
-    EditedScore as EditedScore,
-    ReviewState as ReviewState,
-    ScoreBasis as ScoreBasis,
-    Signature as Signature,
-)
-from .run import (
     GivenCells as GivenCells,
     ReaderEntry as ReaderEntry,
     RegionEntry as RegionEntry,
     RegionsEntry as RegionsEntry,
+    ResultsFolder as ResultsFolder,
     RunDocument as RunDocument,
+    RunFolder as RunFolder,
     RunModel as RunModel,
     RunOptions as RunOptions,
     RunSlide as RunSlide,
     RunStains as RunStains,
     RunTiles as RunTiles,
+    ScoredFolder as ScoredFolder,
     StageEntry as StageEntry,
+    read_run_folder as read_run_folder,
+    read_score as read_score,
+    read_scored_folder as read_scored_folder,
+)
+from .patient import (
+    CriterionEntry as CriterionEntry,
+    SampleBurden as SampleBurden,
+    TherapyDocument as TherapyDocument,
+    TmbDocument as TmbDocument,
+    TmbTable as TmbTable,
+)
+from .review import (
+    AdaptedEntry as AdaptedEntry,
+    AdaptedScore as AdaptedScore,
+    AnsweredBy as AnsweredBy,
+    AuditedEntry as AuditedEntry,
+    AuditedScore as AuditedScore,
+    DecidingScore as DecidingScore,
+    EditedEntry as EditedEntry,
+    EditedScore as EditedScore,
+    LaboratoryProfile as LaboratoryProfile,
+    ProfileSource as ProfileSource,
+    ReviewState as ReviewState,
+    ScoreBasis as ScoreBasis,
+    Signature as Signature,
+    SignatureEntry as SignatureEntry,
 )
 from .score import (
     PDL1 as PDL1,
@@ -118,6 +124,11 @@ from .score import (
     CaseSlideEntry as CaseSlideEntry,
     Control as Control,
     Counts as Counts,
+    FieldCounts as FieldCounts,
+    FieldEntry as FieldEntry,
+    FieldRow as FieldRow,
+    FieldsDocument as FieldsDocument,
+    FieldTable as FieldTable,
     Hottest as Hottest,
     LaboratoryScale as LaboratoryScale,
     LeftOut as LeftOut,
@@ -129,27 +140,4 @@ from .score import (
     SlideScores as SlideScores,
     Stratum as Stratum,
     TissueEntry as TissueEntry,
-)
-from .study import (
-    ArmEntry as ArmEntry,
-    ArmsTestEntry as ArmsTestEntry,
-    ChecklistEntry as ChecklistEntry,
-    ComponentsEntry as ComponentsEntry,
-    ExportDocument as ExportDocument,
-    HeadDocument as HeadDocument,
-    ReaderProgress as ReaderProgress,
-    RecordEntry as RecordEntry,
-    RoundProgress as RoundProgress,
-    StudyReportDocument as StudyReportDocument,
-    StudyStatus as StudyStatus,
-    TokensDocument as TokensDocument,
-)
-from .therapy import (
-    CriterionEntry as CriterionEntry,
-    TherapyDocument as TherapyDocument,
-)
-from .tmb import (
-    SampleBurden as SampleBurden,
-    TmbDocument as TmbDocument,
-    TmbTable as TmbTable,
 )

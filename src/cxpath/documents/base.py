@@ -7,15 +7,17 @@ names file and field.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse
 from cxpath.errors import DocumentError, MissingFileError
 from cxpath.io import atomic_write
+from cxpath.scores import REVIEW, CutoffVerdict, Decision, ScoreEstimate
 
 
 class Part(BaseModel):
@@ -51,48 +53,48 @@ class ColourEntry(Part):
     use: Literal["applied", "identity", "ignored", "unusable"]
 
 
-class Document(Part):
-    """A whole document; its field `schema_name` states the schema that it reads and writes."""
+class File(Part):
+    """What a JSON file contains; a field `schema_name` states the schema that it reads and writes."""
 
     HINT: ClassVar[str]
     """What to do about one that cannot be read."""
 
-    schema_name: str = Field(default="", alias="schema")
-    research_use: ResearchUse = RESEARCH_USE
-
     @classmethod
-    def schema_of(cls) -> str:
-        """Return the schema of these documents."""
-        return str(cls.model_fields["schema_name"].default)
+    def schema_of(cls) -> str | None:
+        """Return the schema of these files; None where they state none."""
+        stated = cls.model_fields.get("schema_name")
+        return str(stated.default) if stated else None
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a document.
+        """Read a file.
 
         Raises
         ------
         MissingFileError
             When there is no such file.
         DocumentError
-            When it is no JSON, of another schema, or does not say what such a document says.
+            When it is no JSON, of another schema, or does not say what such a file says.
         """
-        if not path.is_file():
-            raise MissingFileError(f"{path}: no such file", cls.HINT)
         try:
             text = path.read_text(encoding="utf-8")
             stated = json.loads(text)
-        except (OSError, ValueError, RecursionError) as error:
+        except FileNotFoundError as error:
+            raise MissingFileError(f"{path}: no such file", cls.HINT) from error
+        except OSError as error:
+            raise DocumentError(f"{path}: cannot be read: {error.strerror or error}", cls.HINT) from error
+        except (ValueError, RecursionError) as error:
             raise DocumentError(f"{path}: not readable JSON", cls.HINT) from error
-        found = stated.get("schema") if isinstance(stated, dict) else None
-        if found != cls.schema_of():
-            raise DocumentError(f"{path}: schema is {found!r}, not {cls.schema_of()!r}", cls.HINT)
+        found, wanted = stated.get("schema") if isinstance(stated, dict) else None, cls.schema_of()
+        if found != wanted:
+            raise DocumentError(f"{path}: schema is {found!r}, not {wanted!r}", cls.HINT)
         try:
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
             raise DocumentError(f"{path}: {_complaint(error.errors()[0])}", cls.HINT) from error
 
     def write(self, path: Path) -> None:
-        """Write the document whole or not at all.
+        """Write the file whole or not at all.
 
         Raises
         ------
@@ -103,9 +105,16 @@ class Document(Part):
             partial.write_text(self.text() + "\n", encoding="utf-8", newline="\n")
 
     def text(self) -> str:
-        """Return the document as it is written, and as `--json` prints it."""
+        """Return the text as it is written, and as `--json` prints it."""
         content = self.model_dump(mode="json", by_alias=True)
         return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+class Document(File):
+    """A result that people read: it says what it is for."""
+
+    schema_name: str = Field(default="", alias="schema")
+    research_use: ResearchUse = RESEARCH_USE
 
 
 def _complaint(detail: ErrorDetails) -> str:
@@ -113,3 +122,90 @@ def _complaint(detail: ErrorDetails) -> str:
     field = ".".join(str(part) for part in detail["loc"]) or "document"
     said = {"missing": "is missing", "extra_forbidden": "is not a key of this document"}
     return f"{field}: {said.get(detail['type'], ' '.join(detail['msg'].split()))}"
+
+
+# A score with its intervals and its cut-offs, as every document of cxpath states it.
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+def _rising(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the lower end of an interval is above its upper end")
+    return bounds
+
+
+Bounds = Annotated[tuple[Percent, Percent], AfterValidator(_rising)]
+"""An interval of a score, which no score and no printed form can leave."""
+CutoffName = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
+"""A cut-off as it is written: "1", "10", "2.5"."""
+
+
+class CutoffEntry(Part):
+    """What is known of a score and one cut-off."""
+
+    basis: str
+    decision: Decision
+    met: bool | None
+    """True or false where the cut-off is decided, null where it is uncertain."""
+    probability: Share
+    """That the tumour's score is at least the cut-off."""
+    borderline: bool
+    """The other side than the counted score's is likely enough to ask for a pathologist."""
+    review: str | None
+    """What a borderline cut-off asks for; else null."""
+
+    @classmethod
+    def of_verdict(cls, verdict: CutoffVerdict) -> CutoffEntry:
+        """Return the entry of a verdict."""
+        return cls(
+            basis=verdict.cutoff.basis,
+            decision=verdict.decision,
+            met=verdict.met,
+            probability=verdict.probability,
+            borderline=verdict.borderline,
+            review=REVIEW if verdict.borderline else None,
+        )
+
+
+class Estimate(Part):
+    """A score with its intervals and cut-offs; see `ScoreEstimate`."""
+
+    value: Percent
+    interval_slide: Bounds
+    interval_tissue: Bounds
+    level: Share
+    method: str
+    reported: str
+    cutoffs: Mapping[CutoffName, CutoffEntry] = {}
+    """By the cut-off's value; empty where the assay states none."""
+
+    @classmethod
+    def of_score(cls, score: ScoreEstimate) -> Estimate:
+        """Return the entry of a score."""
+        decided = {f"{one.cutoff.value:g}": CutoffEntry.of_verdict(one) for one in score.cutoffs}
+        return cls(
+            value=score.value,
+            interval_slide=score.interval_slide,
+            interval_tissue=score.interval_tissue,
+            level=score.level,
+            method=score.method,
+            reported=score.reported,
+            cutoffs=decided,
+        )
+
+    @property
+    def decided(self) -> tuple[tuple[float, CutoffEntry], ...]:
+        """The cut-offs in rising order."""
+        return tuple(sorted((float(name), entry) for name, entry in self.cutoffs.items()))
+
+    @property
+    def uncertain(self) -> tuple[float, ...]:
+        """The cut-offs that are uncertain, in rising order."""
+        return tuple(cutoff for cutoff, entry in self.decided if entry.decision is Decision.UNCERTAIN)
+
+    @property
+    def borderline(self) -> tuple[float, ...]:
+        """The cut-offs that ask for a pathologist, in rising order."""
+        return tuple(cutoff for cutoff, entry in self.decided if entry.borderline)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,59 +13,23 @@ from pydantic import (
     JsonValue,
     NonNegativeFloat,
     NonNegativeInt,
-    ValidationError,
 )
 
-from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io import atomic_write
-
-_HINT = "run the same cxpath batch run again"
+from cxpath.documents.base import File
 
 
-class BatchDocument(BaseModel):
-    """A JSON document of a batch: its fields are all there is, and a misspelt one is an error."""
+class BatchDocument(File):
+    """A JSON file of a batch, or a part of one."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    HINT: ClassVar[str] = "run the same cxpath batch run again"
 
     def updated(self, **changes: Any) -> Self:
         """Return the document with some fields replaced; they are checked like all others."""
-        return type(self).model_validate({**dict(self), **changes})
+        return type(self).model_validate({**self.model_dump(by_alias=True), **changes})
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JsonValue]:
         """Return the document as its file has it."""
         return self.model_dump(mode="json", by_alias=True)
-
-    def write(self, path: Path) -> None:
-        """Write the document, whole or not at all; raises `OutputError`."""
-        with atomic_write(path) as partial:
-            partial.write_text(self.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-
-
-AnyDocument = TypeVar("AnyDocument", bound=BatchDocument)
-
-
-def read_batch_document(form: type[AnyDocument], path: Path) -> AnyDocument:
-    """Read a document of a batch.
-
-    Raises
-    ------
-    MissingFileError
-        When there is no such file.
-    DocumentError
-        Naming the file and the first field that is missing, unknown or not what it should be.
-    """
-    try:
-        return form.model_validate_json(path.read_bytes())
-    except FileNotFoundError as error:
-        raise MissingFileError(f"{path}: no such file", _HINT) from error
-    except OSError as error:
-        raise DocumentError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
-        raise DocumentError(f"{path}: {place}: {first['msg']}", _HINT) from error
 
 
 class Status(StrEnum):
@@ -262,3 +225,131 @@ class BatchManifest(BatchDocument):
     failures: tuple[Failure, ...]
     same_content: tuple[tuple[str, ...], ...]
     """Ids of slides whose files are the same under different names: one too many in a study."""
+
+
+# The cohort table, `cohort.csv` and `cohort.parquet`.
+
+ColumnKind = Literal["text", "number", "whole", "yes/no"]
+ColumnEntry = str | float | bool | None
+
+
+class Column(NamedTuple):
+    """A column of the cohort table: its name and what it contains."""
+
+    name: str
+    kind: ColumnKind
+
+
+class CohortRow(BaseModel):
+    """One slide in the cohort table: the columns in their order, empty where there is nothing to say."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+
+    id: str
+    """Name in the batch, and of the results folder."""
+    slide: str
+    """File name, or pseudonym."""
+    case: str | None = None
+    block: str | None = None
+    batch: str | None = None
+    """Staining or scanning batch; these three are from the worklist."""
+    scanner: str | None = None
+    """From the worklist, else from the file: its model, else its vendor."""
+    status: Status
+    reason: str | None = None
+    """Why it failed, or why its result cannot be read."""
+    hint: str | None = None
+    error: str | None = None
+    """Class of the error."""
+    not_evaluable_because: str | None = None
+    """All reasons, joined by `; `."""
+    assay: str | None = None
+    tumour: str | None = None
+    marker: str | None = None
+    cps: float | None = None
+    """CPS that decides, not rounded."""
+    cps_basis: str | None = None
+    """Whose cells it counts: `network`, `edited` or `audited`."""
+    cps_network: float | None = None
+    """The network's own CPS, not rounded."""
+    cps_reported: str | None = None
+    """Printed form of the one that decides."""
+    cps_low: float | None = None
+    """Ends of the interval for the tumour."""
+    cps_high: float | None = None
+    cps_slide_low: float | None = None
+    """Ends of the interval for this slide."""
+    cps_slide_high: float | None = None
+    cps_at_least_1: bool | None = None
+    """Cut-off met; empty where it is uncertain."""
+    cps_at_least_10: bool | None = None
+    reviewer: str | None = None
+    """Who audited or edited the slide."""
+    signed_by: str | None = None
+    signed_utc: str | None = None
+    borderline: bool | None = None
+    """Near a cut-off: pathologist review."""
+    uncertain_cutoffs: str | None = None
+    """Those neither met nor not met, joined by `; `."""
+    tps: float | None = None
+    tps_low: float | None = None
+    tps_high: float | None = None
+    h_score: float | None = None
+    viable_tumour_cells: int | None = None
+    tumour_positive: int | None = None
+    tumour_negative: int | None = None
+    immune_positive: int | None = None
+    """Counted ones."""
+    scored_mm2: float | None = None
+    excluded_mm2: float | None = None
+    in_focus_percent: float | None = None
+    """Share of tissue not left out as blurred."""
+    tumour_cells_per_mm2: float | None = None
+    """Viable ones, of scored tissue."""
+    white_red: float | None = None
+    """Background, 0 to 255."""
+    white_green: float | None = None
+    white_blue: float | None = None
+    hematoxylin_red: float | None = None
+    """Parts of the stain vectors."""
+    hematoxylin_green: float | None = None
+    hematoxylin_blue: float | None = None
+    dab_red: float | None = None
+    dab_green: float | None = None
+    dab_blue: float | None = None
+    mpp: float | None = None
+    mpp_source: str | None = None
+    notice: str | None = None
+    """What the model was trained and not validated on, from its card."""
+    warnings: str | None = None
+    """All others, joined by `; `."""
+    attempts: int | None = None
+    seconds: float | None = None
+    """Of the last attempt."""
+    worker: str | None = None
+    started: str | None = None
+    """ISO 8601, UTC, by the worker's clock."""
+    finished: str | None = None
+    slide_digest: str | None = None
+    model: str | None = None
+    model_digest: str | None = None
+    configuration_digest: str | None = None
+    cxpath: str | None = None
+    """Version."""
+    notes: Mapping[str, str] = {}
+    """Columns `note…` of the worklist; they come after the others."""
+
+    @classmethod
+    def columns(cls) -> tuple[Column, ...]:
+        """Return the columns that every table has, in its order."""
+        fields = cls.model_fields.items()
+        return tuple(Column(name, _kind_of(field.annotation)) for name, field in fields if name != "notes")
+
+    def entries(self) -> dict[str, ColumnEntry]:
+        """Return what stands in those columns."""
+        return self.model_dump(mode="json", exclude={"notes"})
+
+
+def _kind_of(annotation: object) -> ColumnKind:
+    kinds: dict[object, ColumnKind] = {float: "number", int: "whole", bool: "yes/no"}
+    return next((kinds[one] for one in get_args(annotation) if one in kinds), "text")

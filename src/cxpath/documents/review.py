@@ -1,59 +1,218 @@
-"""What a review leaves in its folder: the audited score, the score of edited cells, the signature."""
+"""What a person's review adds to `score.json`, and the documents in its folder."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Self, TypeVar
+from enum import StrEnum
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from cxpath.documents.estimate import Estimate
-from cxpath.documents.reviewed import AuditedScore, ScoreBasis, StratumEntry
-from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io import atomic_write
-from cxpath.scores import AuditedScore as AuditEstimate, ScoreEstimate
+from cxpath.documents.base import Bounds, CutoffEntry, CutoffName, Document, Estimate, File, Part, Share
+from cxpath.scores import Adaptation, AuditedScore as AuditEstimate, LogOddsMap, ScoreEstimate, printed_form
 
-_HINT = "run cxpath review again, or restore the file from a backup"
-
-AnyDocument = TypeVar("AnyDocument", bound="ReviewDocument")
+# What a person's review adds to `score.json`: the audited score, the edited one, the signature.
+#
+# Each is given next to the network's score, and none replaces it.
 
 
-class ReviewDocument(BaseModel):
-    """Base of the files of a review: frozen, an unknown key is an error, NaN is refused."""
+class ScoreBasis(StrEnum):
+    """Whose cells a score counts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    NETWORK = "network"
+    EDITED = "edited"
+    AUDITED = "audited"
+
+    @property
+    def words(self) -> str:
+        """The basis in words."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    ScoreBasis.NETWORK: "the network's own",
+    ScoreBasis.EDITED: "after a person's edits",
+    ScoreBasis.AUDITED: "audited by a person",
+}
+
+
+@dataclass(frozen=True)
+class DecidingScore:
+    """The score that decides, and whose it is.
+
+    Parameters
+    ----------
+    basis : ScoreBasis
+    estimate : Estimate or None
+        None on a slide that is not evaluable: never 0.
+    not_evaluable_because : tuple of str
+    """
+
+    basis: ScoreBasis
+    estimate: Estimate | None
+    not_evaluable_because: tuple[str, ...] = ()
+
+
+class StratumEntry(Part):
+    """Answers of one stratum of the audit."""
+
+    name: str
+    """Called class and how the staining probability lies to the threshold: "tumour stained"."""
+    cells: int = Field(ge=0)
+    """Cells of the slide in the stratum."""
+    answered: int = Field(ge=0)
+    """Cells with an answer other than "cannot tell"."""
+    cannot_tell: int = Field(ge=0)
+    """Cells answered "cannot tell"."""
+    in_numerator: int = Field(ge=0)
+    """Answered cells that enter the numerator of the CPS."""
+    in_denominator: int = Field(ge=0)
+    """Answered cells that are viable tumour cells."""
+
+
+class AuditedScore(Part):
+    """The CPS that blind answers about a random sample of cells give."""
+
+    cps: float = Field(ge=0, le=100)
+    """Unrounded."""
+    interval: Bounds
+    """For this slide's own CPS."""
+    interval_tissue: Bounds
+    """For the tumour's CPS, of which the slide is a sample: decides cut-offs."""
+    level: Share
+    bounds: Bounds
+    """The CPS with every "cannot tell" counted against it, and for it."""
+    n: int = Field(ge=1)
+    """Cells that were answered, "cannot tell" included."""
+    cannot_tell: int = Field(ge=0)
+    answers: tuple[StratumEntry, ...]
+    """By stratum."""
+    tumour_cells: float = Field(gt=0)
+    """Viable tumour cells among those found, by the answers."""
+    hidden_cells: float = Field(ge=0)
+    """Stained cells that may lie far below the threshold; they widen the interval upwards only."""
+    squares: int = Field(ge=0)
+    """Squares in which missed cells were counted; 0 says nothing about missed cells."""
+    reviewer: str
+    utc: str
+    """When the last answer was given, ISO 8601."""
+    seed: int
+    events: int = Field(ge=1)
+    """Events of the record that the score rests on."""
+    head_hash: str
+    """Hash of the last of them."""
+    method: str
+    cutoffs: Mapping[CutoffName, CutoffEntry]
+    warnings: tuple[str, ...]
+
+    @property
+    def estimate(self) -> Estimate:
+        """The score with its intervals and cut-offs, as other scores have them."""
+        return Estimate(
+            value=self.cps,
+            interval_slide=self.interval,
+            interval_tissue=self.interval_tissue,
+            level=self.level,
+            method=self.method,
+            reported=printed_form(self.cps),
+            cutoffs=self.cutoffs,
+        )
+
+    def deciding(self, required_tumour_cells: int) -> DecidingScore:
+        """Return the score that decides; not evaluable where the answers leave too few tumour cells."""
+        if self.tumour_cells >= required_tumour_cells:
+            return DecidingScore(ScoreBasis.AUDITED, self.estimate)
+        found = f"by the answers about {self.tumour_cells:.0f} viable tumour cells were found"
+        return DecidingScore(ScoreBasis.AUDITED, None, (f"{found}, {required_tumour_cells} are required",))
+
+
+class EditedScore(Part):
+    """What the table of cells scores after a person edited some; the others are the network's still."""
+
+    estimate: Estimate | None
+    """None where too few viable tumour cells are left."""
+    not_evaluable_because: tuple[str, ...]
+    changed: int = Field(ge=0)
+    """Cells whose class or staining a person changed."""
+    added: int = Field(ge=0)
+    removed: int = Field(ge=0)
+    accepted_fields: int = Field(ge=0, default=0)
+    """Fields that a person accepted as they stand."""
+    regions: int = Field(ge=0, default=0)
+    """Regions that he drew."""
+    reviewer: str
+
+
+class GainEntry(Part):
+    """What held-out answers say of an adaptation; see `Gain`."""
+
+    answers: int = Field(ge=1)
+    loss_network: float
+    loss_adapted: float
+    error: float
+    """Standard error of the difference of the losses."""
+    offered: bool
+
+
+class AdaptedScore(Part):
+    """What the network's cells score when its calls are adapted to the answers; decides nothing."""
+
+    estimate: Estimate | None
+    """None where too few viable tumour cells are left."""
+    offered: bool
+    """Whether held-out answers gain by either of the two; where not, the estimate is the network's."""
+    tumour_shift: float
+    tumour_scale: float
+    stained_threshold: float
+    tumour_gain: GainEntry | None
+    """Null where too few answers are there to say."""
+    stained_gain: GainEntry | None
+    reviewer: str
+
+
+class Signature(Part):
+    """Who signed a review, when (UTC, ISO 8601), and what the signature means."""
+
+    name: str
+    utc: str
+    meaning: str
+    cps: float | None = None
+    """The CPS that was signed, unrounded."""
+    basis: ScoreBasis = ScoreBasis.NETWORK
+    """Whose cells it counts."""
+
+
+class ReviewState(Part):
+    """What a person decided: the end of the chain of events, and who signed it."""
+
+    edits: int = Field(ge=0)
+    """Cells that are edited now."""
+    answers: int = Field(ge=0, default=0)
+    """Answers of all readers that are valid now."""
+    events: int = Field(ge=1)
+    """Number of events of the record; a bare chain would not show a cut tail."""
+    head_hash: str
+    """Hash of the last of them."""
+    edited: EditedScore | None = None
+    adapted: AdaptedScore | None = None
+    signature: Signature | None = None
+    """Null before a signature, and after a later decision, which voids it."""
+
+
+# What a review leaves in its folder: the audited score, the score of edited cells, the signature.
+
+
+class ReviewDocument(File):
+    """Base of the files of a review: on which events of its record they rest."""
+
+    HINT: ClassVar[str] = "run cxpath review again, or restore the file from a backup"
 
     events: int = Field(ge=1)
     """Number of events of the record that this rests on."""
 
     head_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Hash of the last of them."""
-
-    def write(self, path: Path) -> None:
-        """Write the document, whole or not at all."""
-        with atomic_write(path) as partial:
-            partial.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read the document.
-
-        Raises
-        ------
-        MissingFileError, DocumentError
-            When there is no such file, or a field of it is not what it should be; the field is named.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
-            raise MissingFileError(f"{path}: no such file", _HINT) from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "file"
-            raise DocumentError(f"{path}: {where}: {first['msg']}", _HINT) from error
-        except OSError as error:
-            raise DocumentError(f"{path}: cannot be read: {error.strerror or error}", _HINT) from error
 
 
 @dataclass(frozen=True)
@@ -80,9 +239,7 @@ class AnsweredBy:
 class AuditedEntry(AuditedScore, ReviewDocument):
     """`review/<id>/audit.json`, and the entry `audited` of `score.json`."""
 
-    schema_: Literal["cxpath/audit/2"] = Field(default="cxpath/audit/2", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/audit/2"] = Field(default="cxpath/audit/2", alias="schema")
 
     @classmethod
     def of_score(cls, score: AuditEstimate, estimate: ScoreEstimate, answered: AnsweredBy) -> Self:
@@ -117,9 +274,7 @@ class AuditedEntry(AuditedScore, ReviewDocument):
 class EditedEntry(ReviewDocument):
     """`review/<id>/edited.json`: the score of a table that a person edited."""
 
-    schema_: Literal["cxpath/edited/2"] = Field(default="cxpath/edited/2", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/edited/2"] = Field(default="cxpath/edited/2", alias="schema")
 
     estimate: Estimate | None
     """The CPS, its intervals and cut-offs; null where too few viable tumour cells are left."""
@@ -154,9 +309,7 @@ class EditedEntry(ReviewDocument):
 class SignatureEntry(ReviewDocument):
     """`review/<id>/signature.json`: who signed what; void as soon as the record has more events."""
 
-    schema_: Literal["cxpath/signature/1"] = Field(default="cxpath/signature/1", alias="schema")
-
-    model_config = ConfigDict(serialize_by_alias=True, populate_by_name=True)
+    schema_name: Literal["cxpath/signature/1"] = Field(default="cxpath/signature/1", alias="schema")
 
     name: str = Field(min_length=1)
     """Printed name."""
@@ -169,3 +322,79 @@ class SignatureEntry(ReviewDocument):
 
     basis: ScoreBasis = ScoreBasis.NETWORK
     """Whose cells it counts."""
+
+
+# A network's calls adapted by answers: `review/<id>/adapted.json`, and a laboratory's profile.
+
+
+class AdaptedEntry(AdaptedScore, ReviewDocument):
+    """`review/<id>/adapted.json`, and `review.adapted` of `score.json`."""
+
+    schema_name: Literal["cxpath/adapted/1"] = Field(default="cxpath/adapted/1", alias="schema")
+
+    @classmethod
+    def of_fit(
+        cls, found: Adaptation, estimate: Estimate | None, reviewer: str, seal: tuple[int, str]
+    ) -> Self:
+        """Return the entry of an adaptation.
+
+        Parameters
+        ----------
+        found : Adaptation
+        estimate : Estimate or None
+            Of the adapted cells.
+        reviewer : str
+            Whose answers.
+        seal : tuple
+            Number of events, and hash of the last.
+        """
+        return cls(
+            events=seal[0],
+            head_hash=seal[1],
+            estimate=estimate,
+            offered=found.offered,
+            tumour_shift=found.tumour.shift,
+            tumour_scale=found.tumour.scale,
+            stained_threshold=found.stained_threshold,
+            tumour_gain=GainEntry.of(found.tumour_gain) if found.tumour_gain else None,
+            stained_gain=GainEntry.of(found.stained_gain) if found.stained_gain else None,
+            reviewer=reviewer,
+        )
+
+
+class ProfileSource(Part):
+    """A review whose answers a profile was fitted to."""
+
+    slide_digest: str
+    events: int = Field(ge=1)
+    head_hash: str
+    reviewer: str
+
+
+class LaboratoryProfile(Document):
+    """How one laboratory's slides move a network's calls; made by `cxpath review adapt --save-profile`."""
+
+    HINT: ClassVar[str] = "make the profile again with cxpath review adapt --save-profile"
+
+    schema_name: Literal["cxpath/laboratory-profile/1"] = Field(
+        default="cxpath/laboratory-profile/1", alias="schema"
+    )
+    name: str = Field(min_length=1)
+    version: int = Field(ge=1)
+    """Counted up each time the profile is made anew."""
+    made_utc: str
+    cxpath: str
+    model: str
+    model_digest: str
+    """SHA-256 of the weights that it is for; refused for others."""
+    tumour_shift: float = Field(ge=-20, le=20)
+    tumour_scale: float = Field(gt=0, le=20)
+    stained_threshold: float = Field(gt=0, lt=1)
+    tumour_gain: GainEntry | None
+    stained_gain: GainEntry | None
+    sources: tuple[ProfileSource, ...]
+
+    @property
+    def tumour(self) -> LogOddsMap:
+        """What becomes of the log-odds of tumour."""
+        return LogOddsMap(self.tumour_shift, self.tumour_scale)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from cxpath.data import Kind, match_points
+from cxpath.agreement import match_points
+from cxpath.data import Kind
 from cxpath.documents import (
     ContactPicture,
     CountedField,

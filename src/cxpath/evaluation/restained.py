@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from cxpath.data import FINE_CLASSES, STAIN_CLASSES, CellPeaks, Kind, match_points
+from cxpath.agreement import match_points
+from cxpath.data import FINE_CLASSES, STAIN_CLASSES, CellPeaks, Kind
 from cxpath.documents import CountedTile, EvaluatedReliability, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
 from cxpath.evaluation.cache import ResultsCache

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data import Kind, match_points
+from cxpath.agreement import match_points
+from cxpath.data import Kind
 from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
 from cxpath.evaluation.cache import ResultsCache

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.data import Kind, match_points, worker_processes
+from cxpath.agreement import match_points
+from cxpath.data import Kind, worker_processes
 from cxpath.documents import CountedSynthetic, EvaluatedReliability, Ingredient
 from cxpath.evaluation.cache import ResultsCache, keep_picture
 from cxpath.evaluation.calls import Calls, CellClassifier

@@ -10,6 +10,7 @@ from .atomic import (
     output_error as output_error,
     partial_path as partial_path,
     read_content as read_content,
+    write_json as write_json,
 )
 from .cell_classes import (
     CellClasses as CellClasses,
@@ -44,7 +45,9 @@ from .dicom import (
 )
 from .foreign_cells import (
     read_given_cells as read_given_cells,
+    read_h5ad as read_h5ad,
     refuse_unknown_staining as refuse_unknown_staining,
+    write_h5ad as write_h5ad,
 )
 from .geojson import (
     UNCLASSIFIED as UNCLASSIFIED,
@@ -62,9 +65,7 @@ from .geojson import (
     shape_of as shape_of,
     to_qupath_frame as to_qupath_frame,
 )
-from .qupath_geojson_cells import (
-    cells_in_geojson as cells_in_geojson,
-)
+from .qupath_cells import cells_in_geojson as cells_in_geojson
 from .reads import (
     TIDY_COLUMNS as TIDY_COLUMNS,
     read_reads as read_reads,
@@ -73,10 +74,6 @@ from .reads import (
 from .regions import (
     RegionClasses as RegionClasses,
     read_regions as read_regions,
-)
-from .scverse import (
-    read_h5ad as read_h5ad,
-    write_h5ad as write_h5ad,
 )
 from .tables import (
     plain_rows as plain_rows,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -304,3 +305,11 @@ def folder_for(path: Path) -> Path:
     except OSError as error:
         raise output_error(path, error) from error
     return path
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write JSON of another program's form, whole or not at all; NaN would be no JSON and is refused."""
+    with atomic_write(path) as partial:
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        # a path whose bytes are not UTF-8 is escaped, which is valid JSON
+        partial.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")

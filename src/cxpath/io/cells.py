@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
 from enum import IntEnum
@@ -20,8 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
-from cxpath.data.cells import SCHEMA
+from cxpath.data import CELLS_SCHEMA, COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -132,21 +131,6 @@ class CellsGeojsonWriter:
             self.close()
         else:
             self.discard()
-
-
-def write_cells_geojson(
-    tables: Iterable[CellTable],
-    path: Path,
-    facts: CellTableFacts,
-    bounds_px: Bounds,
-    *,
-    stained_threshold: float,
-) -> int:
-    """Write all tables and return the number of cells."""
-    with CellsGeojsonWriter(path, facts, bounds_px, stained_threshold=stained_threshold) as writer:
-        for cells in tables:
-            writer.append(cells)
-    return writer.number
 
 
 def _frame(facts: CellTableFacts, bounds_px: Bounds, threshold: float) -> dict[str, Any]:
@@ -431,9 +415,9 @@ class CellsWriter:
             self.discard()
 
 
-def write_cells(cells: CellTable, path: Path) -> None:
+def write_cells(cells: CellTable, path: str | Path) -> None:
     """Write a whole table at once."""
-    with CellsWriter(path, cells.facts) as writer:
+    with CellsWriter(Path(path), cells.facts) as writer:
         writer.append(cells)
 
 
@@ -521,8 +505,8 @@ def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) 
 
 
 def _facts(stated: dict[str, Any], path: Path) -> CellTableFacts:
-    if stated.get("schema") != SCHEMA:
-        raise CellsFileError(f"{path}: schema is {stated.get('schema')!r}, not {SCHEMA!r}", _HINT)
+    if stated.get("schema") != CELLS_SCHEMA:
+        raise CellsFileError(f"{path}: schema is {stated.get('schema')!r}, not {CELLS_SCHEMA!r}", _HINT)
     known = {field.name for field in fields(CellTableFacts)}
     try:
         given = {name: value for name, value in stated.items() if name in known}

@@ -21,8 +21,16 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
-from cxpath.data import COLUMNS, CellTable, CellTableFacts, Kind, Subkind, import_extra, staining_codes
-from cxpath.data.cells import SCHEMA
+from cxpath.data import (
+    CELLS_SCHEMA,
+    COLUMNS,
+    CellTable,
+    CellTableFacts,
+    Kind,
+    Subkind,
+    import_extra,
+    staining_codes,
+)
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.cells import COLOURS
@@ -214,7 +222,7 @@ def write_annotations(cells: CellTable, path: Path, image: Dataset, maker: Maker
     add_coding_scheme(found)
     block = found.private_block(_BLOCK, MANUFACTURER, create=True)
     block.add_new(_FACTS_ELEMENT, "UT", json.dumps(asdict(cells.facts), sort_keys=True))
-    block.add_new(_TABLE_ELEMENT, "LO", SCHEMA)
+    block.add_new(_TABLE_ELEMENT, "LO", CELLS_SCHEMA)
     save(found, path)
 
 
@@ -393,7 +401,7 @@ def _facts(stated: Mapping[str, Any]) -> CellTableFacts:
     given["stain_vectors"] = tuple(_colour(vector) for vector in given["stain_vectors"])
     given["white_point"] = _colour(given["white_point"])
     facts = CellTableFacts(**given)
-    if facts.schema != SCHEMA or not 0 < facts.mpp < float("inf"):
+    if facts.schema != CELLS_SCHEMA or not 0 < facts.mpp < float("inf"):
         raise ValueError("the facts are not those of a table of cells")
     return facts
 

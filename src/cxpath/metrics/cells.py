@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from cxpath.data import Calibration, CellPeaks, Kind, Settings, match_points
+from cxpath.agreement import match_points
+from cxpath.data import Calibration, CellPeaks, Kind, Settings
 from cxpath.network import Detector, Metric
 from cxpath.pipeline import name_cells, positive_probability
 from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField

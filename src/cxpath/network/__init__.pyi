@@ -22,6 +22,7 @@ from .engines import (
     Engine as Engine,
     OpenvinoEngine as OpenvinoEngine,
     TorchEngine as TorchEngine,
+    convert as convert,
     openvino_version as openvino_version,
     quantise as quantise,
     resolve_engine as resolve_engine,

@@ -125,8 +125,8 @@ class OpenvinoEngine:
         Left untouched.
     device : Device
         A processor; its number type is what convolutions compute in, as far as they are not quantised.
-    quantised : Path, optional
-        What `quantise` wrote for this model; else the model's own weights are used.
+    kept : Path, optional
+        What `quantise` or `convert` wrote for this model; else it is converted now, which takes a second.
 
     Raises
     ------
@@ -134,14 +134,14 @@ class OpenvinoEngine:
         When OpenVINO is not installed, or the device is a GPU.
     """
 
-    def __init__(self, model: Model, device: Device, quantised: Path | None = None) -> None:
+    def __init__(self, model: Model, device: Device, kept: Path | None = None) -> None:
         if device.name != "cpu":
             raise DeviceError(
                 f"OpenVINO runs on processors, not on {device.name}",
                 "use --device cpu, or network.engine=torch",
             )
         self._core = _package("openvino").Core()
-        self._network = self._core.read_model(quantised) if quantised else converted(model)
+        self._network = self._core.read_model(kept) if kept else converted(model)
         self._properties = {
             "INFERENCE_PRECISION_HINT": "bf16" if device.number_type == torch.bfloat16 else "f32",
             "INFERENCE_NUM_THREADS": device.threads,
@@ -191,6 +191,11 @@ def quantise(model: Model, tiles: Sequence[NDArray[np.uint8]], path: Path) -> No
         ignored_scope=nncf.IgnoredScope(patterns=list(EXACT_LAYERS)),
     )
     openvino.save_model(found, path, compress_to_fp16=False)
+
+
+def convert(model: Model, path: Path) -> None:
+    """Write the network as OpenVINO's, in full precision: an `.xml`, and its weights next to it as `.bin`."""
+    _package("openvino").save_model(converted(model), path, compress_to_fp16=False)
 
 
 def converted(model: Model) -> Any:

@@ -14,25 +14,17 @@ from .criteria import (
     Source as Source,
     Verdict as Verdict,
 )
-from .hpv import (
-    HpvClass as HpvClass,
-)
-from .lint import (
-    Finding as Finding,
-    Severity as Severity,
-)
-from .pdl1 import (
-    ASSUMED_TUMOUR_CELLS as ASSUMED_TUMOUR_CELLS,
-    Pdl1Score as Pdl1Score,
-    ScoreKind as ScoreKind,
-    ScoreOrigin as ScoreOrigin,
-    names_a_person as names_a_person,
-)
 from .profile import (
+    ASSUMED_TUMOUR_CELLS as ASSUMED_TUMOUR_CELLS,
     HINT as HINT,
     BiomarkerProfile as BiomarkerProfile,
     Expression as Expression,
     Her2 as Her2,
+    HpvClass as HpvClass,
+    Pdl1Score as Pdl1Score,
+    ScoreKind as ScoreKind,
+    ScoreOrigin as ScoreOrigin,
+    names_a_person as names_a_person,
     profile_from as profile_from,
 )
 from .review import (
@@ -40,9 +32,12 @@ from .review import (
     CautionResult as CautionResult,
     ClauseResult as ClauseResult,
     CriterionResult as CriterionResult,
+    Finding as Finding,
+    Severity as Severity,
     TherapyReview as TherapyReview,
     condition_in_words as condition_in_words,
     label_of as label_of,
+    lint as lint,
     review_therapy as review_therapy,
 )
 from .tmb import (

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 
 from cxpath.patient.clinical import IMMUNE_CHECKPOINT, NTRK_INHIBITORS, PACLITAXEL, any_of
 from cxpath.patient.criteria import Clause, Found, Scalar, by_words, in_words, unknown
-from cxpath.patient.pdl1 import REQUIRED_TUMOUR_CELLS, Pdl1Score
-from cxpath.patient.profile import BiomarkerProfile, Comorbidities, Finding, MmrStatus, MsiStatus
+from cxpath.patient.profile import (
+    REQUIRED_TUMOUR_CELLS,
+    BiomarkerProfile,
+    Comorbidities,
+    Finding,
+    MmrStatus,
+    MsiStatus,
+    Pdl1Score,
+)
 
 # Every fact that a criterion may ask for, by name: its words, and what would settle it where it is unknown.
 #

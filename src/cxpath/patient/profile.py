@@ -1,19 +1,254 @@
-"""A patient's profile: molecular findings, other diseases, and all parts together."""
+"""A patient's profile: HPV, PD-L1, molecular findings, other diseases, and all parts together."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cxpath.errors import ProfileError
-from cxpath.patient.clinical import Clinical
+from cxpath.patient.clinical import Clinical, HScore, Interval, PlainName, ProfilePart, TestResult
 from cxpath.patient.criteria import Jurisdiction
-from cxpath.patient.fields import HScore, Interval, PlainName, ProfilePart
-from cxpath.patient.hpv import P16, DerivedHpv, Hpv, derive_hpv
-from cxpath.patient.pdl1 import Pdl1Score
+from cxpath.patient.tmb import exact_count_interval
+
+# HPV: the direct test and p16 kept apart, the class that follows, and where they contradict each other.
+#
+# Rules: clinical brief 3.4. p16 is a surrogate and never fills in for a missing HPV test silently.
+
+HIGH_RISK_TYPES = (16, 18, 31, 33, 35, 39, 45, 51, 52, 56, 58, 59, 66, 68)
+"""Verified in public test descriptions (brief 3.4)."""
+
+GASTRIC_TYPE = "gastric_type_adenocarcinoma"
+
+
+class HpvMethod(StrEnum):
+    """How HPV itself was looked for."""
+
+    DNA_PCR = "dna_pcr"
+    RNA = "rna"
+    ISH = "ish"
+
+
+class Hpv(ProfilePart):
+    """A direct HPV test. p16 does not belong here."""
+
+    method: HpvMethod | None = None
+    result: TestResult | None = None
+    types: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _types_go_with_a_positive(self) -> Hpv:
+        if self.types and self.result is TestResult.NEGATIVE:
+            raise ValueError("types are listed, but the result is negative")
+        return self
+
+    @property
+    def direct(self) -> TestResult | None:
+        """The result for high-risk HPV; listed types say it as well as the word does."""
+        if any(kind in HIGH_RISK_TYPES for kind in self.types):
+            return TestResult.POSITIVE
+        return None if self.types else self.result
+
+
+class P16(ProfilePart):
+    """p16 immunohistochemistry; positive means diffuse block staining."""
+
+    result: TestResult | None = None
+
+
+class HpvClass(StrEnum):
+    """The class of the tumour (WHO 2020)."""
+
+    ASSOCIATED = "HPV-associated"
+    INDEPENDENT = "HPV-independent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class DerivedHpv:
+    """The class, the rule that gave it, and every conflict."""
+
+    derived: HpvClass
+    rule: str
+    conflicts: tuple[str, ...] = ()
+
+
+def derive_hpv(hpv: Hpv, p16: P16, histology: str | None) -> DerivedHpv:
+    """Return the HPV class of the tumour.
+
+    Parameters
+    ----------
+    hpv : Hpv
+    p16 : P16
+    histology : str or None
+        Gastric-type adenocarcinoma can be p16 positive without HPV (3 of 9; brief 3.4).
+    """
+    classes = {TestResult.POSITIVE: HpvClass.ASSOCIATED, TestResult.NEGATIVE: HpvClass.INDEPENDENT}
+    conflicts = _conflicts(hpv.direct, p16.result, histology)
+    if hpv.direct is not None:
+        return DerivedHpv(classes[hpv.direct], f"direct HPV test {hpv.direct}", conflicts)
+    if hpv.types:
+        return DerivedHpv(HpvClass.UNKNOWN, "only types that are not high-risk were found", conflicts)
+    if p16.result is not None and not conflicts:
+        return DerivedHpv(classes[p16.result], f"p16 {p16.result} alone, a surrogate")
+    return DerivedHpv(HpvClass.UNKNOWN, "no direct HPV test is known", conflicts)
+
+
+def _conflicts(direct: TestResult | None, p16: TestResult | None, histology: str | None) -> tuple[str, ...]:
+    found = []
+    if direct is not None and p16 is not None and direct is not p16:
+        found.append(f"the direct HPV test is {direct}, p16 is {p16}")
+    if histology == GASTRIC_TYPE and p16 is TestResult.POSITIVE and direct is not TestResult.POSITIVE:
+        found.append("p16 is positive in a gastric-type adenocarcinoma, which may be HPV-independent")
+    if histology == GASTRIC_TYPE and direct is TestResult.POSITIVE:
+        found.append("HPV was found in a gastric-type adenocarcinoma, a type listed as HPV-independent")
+    return tuple(found)
+
+
+# A PD-L1 score of the profile: by which assay, who confirmed it, and whether it lies near a cut-off.
+#
+# Does not know how a score was made, nor what follows from it.
+
+ASSUMED_TUMOUR_CELLS = 1000
+"""Where nobody says how many tumour cells were seen: at 1,000, CPS 1.0 may be 0.48 to 1.84 (brief 0.5)."""
+
+REQUIRED_TUMOUR_CELLS = 100
+
+
+_BASES = {
+    "network": "by the network's cells",
+    "edited": "by the network's cells after a person's edits",
+    "audited": "audited by a person",
+}
+
+
+def names_a_person(name: str) -> bool:
+    """Say whether a name has at least two letters: initials do, a lone sign or number does not."""
+    return sum(letter.isalpha() for letter in name) >= 2
+
+
+class ScoreKind(StrEnum):
+    """Which score the number is."""
+
+    CPS = "cps"
+    TPS = "tps"
+
+
+class ScoreOrigin(StrEnum):
+    """Where the number comes from."""
+
+    CXPATH = "cxpath"
+    READER = "reader"
+
+
+class Pdl1Score(ProfilePart):
+    """One PD-L1 score; several may stand side by side."""
+
+    score: ScoreKind = ScoreKind.CPS
+    assay: PlainName = None
+    """22c3, 28-8, sp142, sp263; a score by one assay is unknown by another."""
+    value: float | None = Field(default=None, ge=0, le=100)
+    """0 to 100, not rounded."""
+    below: float | None = Field(default=None, gt=0, le=100)
+    """Set by `value = "<1"`: only that it lies below is known."""
+    origin: ScoreOrigin | None = None
+    basis: Literal["network", "edited", "audited"] | None = None
+    """Of a score that cxpath made: by the network's cells alone, after a person's edits, or by his audit."""
+    viable_tumour_cells: int | None = Field(default=None, ge=0)
+    interval: Interval = None
+    """95 % interval, where one is known."""
+    near_cutoff: bool | None = None
+    """The reader's own word, after a recount or a second reader: wins over every computed one."""
+    borderline_at: tuple[float, ...] = ()
+    """Cut-offs that cxpath calls borderline or uncertain."""
+    clear_at: tuple[float, ...] = ()
+    """Cut-offs that it decides."""
+    not_evaluable_because: tuple[str, ...] = ()
+    slide_digest: str | None = None
+    """SHA-256 of the slide file: binds a confirmation to one slide."""
+    model_digest: str | None = None
+    """SHA-256 of the network's weights, of a score that cxpath made."""
+    notice: str | None = None
+    """What that network was trained on and never validated on, from its card."""
+    confirmed_by: str | None = Field(default=None, min_length=1)
+    confirmed_on: date | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_below(cls, stated: Any) -> Any:
+        """Understand the printed form `"<1"`."""
+        value = stated.get("value") if isinstance(stated, dict) else None
+        if isinstance(value, str) and value.strip().startswith("<"):
+            rest = {key: entry for key, entry in stated.items() if key != "value"}
+            return rest | {"below": value.strip().removeprefix("<").replace(",", ".")}
+        return stated
+
+    @field_validator("confirmed_by")
+    @classmethod
+    def _names_a_person(cls, name: str | None) -> str | None:
+        """Refuse what names nobody: a lone sign or a number."""
+        if name is not None and not names_a_person(name):
+            raise ValueError("must name the person who confirmed the score")
+        return name
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a person has put name and date to it."""
+        return self.confirmed_by is not None and self.confirmed_on is not None
+
+    @property
+    def adequate(self) -> bool:
+        """Whether enough viable tumour cells were seen, as far as anybody says."""
+        return self.viable_tumour_cells is None or self.viable_tumour_cells >= REQUIRED_TUMOUR_CELLS
+
+    @property
+    def words(self) -> str:
+        """The score as a reader sees it."""
+        number = f"<{self.below:g}" if self.below is not None else "not stated"
+        number = f"{self.value:g}" if self.value is not None else number
+        by = f"by {self.assay.upper()}" if self.assay else "by an assay that is not stated"
+        who = f"confirmed by {self.confirmed_by}, {self.confirmed_on}" if self.confirmed else "not confirmed"
+        how = f", {_BASES[self.basis]}" if self.basis else ""
+        return f"{self.score.upper()} {number} {by}{how}, {who}"
+
+    @property
+    def counting_interval(self) -> tuple[float, float] | None:
+        """The exact Poisson interval of the stained cells, where no other interval is stated."""
+        if self.value is None or self.not_evaluable_because or self.interval is not None:
+            return None
+        low, high, _ = self._bounds()
+        return low, high
+
+    def why_near(self, cutoff: float) -> str:
+        """Return why the score is too near a cut-off to decide, or nothing where it is not.
+
+        The reader's word comes first, then what cxpath found, then a stated interval, and else the exact
+        Poisson interval of the stained cells among the stated, or `ASSUMED_TUMOUR_CELLS`, tumour cells.
+        That is counting noise only, hence an optimistic bound.
+        """
+        if self.near_cutoff is not None:
+            return f"the reader calls it near {cutoff:g}" if self.near_cutoff else ""
+        if cutoff in self.borderline_at:
+            return f"cxpath leaves {cutoff:g} uncertain: pathologist review"
+        if cutoff in self.clear_at:
+            return ""
+        if self.value is None:
+            return f"<{self.below:g} alone does not say how near {cutoff:g} it lies" if self.below else ""
+        low, high, how = self._bounds()
+        return f"{how} {low:.2f} to {high:.2f} contains {cutoff:g}" if low <= cutoff <= high else ""
+
+    def _bounds(self) -> tuple[float, float, str]:
+        if self.interval is not None:
+            return *self.interval, "its interval"
+        cells = self.viable_tumour_cells or ASSUMED_TUMOUR_CELLS
+        low, high = exact_count_interval((self.value or 0.0) * cells / 100.0)
+        whose = "" if self.viable_tumour_cells else "assumed "
+        return 100 * low / cells, 100 * high / cells, f"the counting interval at {whose}{cells} tumour cells,"
+
 
 # What else must be known before a drug is given (clinical brief 2.3); each a flag for the board.
 #

@@ -44,6 +44,7 @@ from .qupath_overlay import (
 )
 from .slide_page import (
     build_report as build_report,
+    prepare_report as prepare_report,
 )
 from .slide_pictures import (
     PlacedField as PlacedField,
@@ -51,9 +52,7 @@ from .slide_pictures import (
     heatmap_picture as heatmap_picture,
     tissue_picture as tissue_picture,
 )
-from .study_checklist import (
-    checklist as checklist,
-)
 from .study_page import (
     build_study_page as build_study_page,
+    checklist as checklist,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import groupby, pairwise
@@ -15,6 +15,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from cxpath.data import RESEARCH_USE
+from cxpath.documents import CohortRow, Status
 from cxpath.io import atomic_write
 from cxpath.report.html import MISSING, area, data_uri, interval, render_page, score_form, seconds, whole
 from cxpath.report.slide_page import TICKS, WIDTH as LINE_WIDTH, place
@@ -235,19 +236,17 @@ MOST_THUMBNAILS = 1500
 """Of larger cohorts, the first slides have a thumbnail: the page must stay one that a browser opens."""
 
 _THUMBNAIL_PX, _THUMBNAIL_QUALITY = 120, 62
-_SYMBOLS = {"scored": "full", "not evaluable": "hollow", "failed": "cross"}
+_SYMBOLS = {Status.SCORED: "full", Status.NOT_EVALUABLE: "hollow", Status.FAILED: "cross"}
 
 
-def build_cohort_page(
-    folder: Path, rows: Sequence[Mapping[str, Any]], charts: Sequence[ControlChart] = ()
-) -> Path:
+def build_cohort_page(folder: Path, rows: Sequence[CohortRow], charts: Sequence[ControlChart] = ()) -> Path:
     """Write `cohort.html` into a batch's folder; returns the page.
 
     Parameters
     ----------
     folder : Path
         Contains the slides' folders under their ids.
-    rows : sequence of mapping
+    rows : sequence of CohortRow
         The cohort table.
     charts : sequence of ControlChart
 
@@ -256,7 +255,7 @@ def build_cohort_page(
     OutputError
         When the page cannot be written.
     """
-    scored = [row for row in rows if row["status"] == "scored"]
+    scored = [row for row in rows if row.status is Status.SCORED]
     html = render_page(
         "cohort.html.j2",
         styles=("report.css", "cohort.css"),
@@ -264,16 +263,16 @@ def build_cohort_page(
         printed=printed,
         research_use=RESEARCH_USE,
         title=folder.absolute().name,
-        counts=Counter(row["status"] for row in rows),
+        counts=Counter(row.status for row in rows),
         facts=_facts(rows),
         slides=[_slide(folder, row, number) for number, row in enumerate(rows)],
-        distribution=cps_distribution([row["cps"] for row in scored if row["cps"] is not None]),
+        distribution=cps_distribution([row.cps for row in scored if row.cps is not None]),
         bar_height=BAR_HEIGHT,
         line_width=LINE_WIDTH,
-        borderline=sum(bool(row["borderline"]) for row in scored),
-        notices=list(dict.fromkeys(row["notice"] for row in rows if row["notice"])),
-        failures=[row for row in rows if row["status"] == "failed"],
-        not_evaluable=[row for row in rows if row["status"] == "not evaluable"],
+        borderline=sum(bool(row.borderline) for row in scored),
+        notices=list(dict.fromkeys(row.notice for row in rows if row.notice)),
+        failures=[row for row in rows if row.status is Status.FAILED],
+        not_evaluable=[row for row in rows if row.status is Status.NOT_EVALUABLE],
         times=_times(rows),
         charts=[draw_chart(chart) for chart in charts],
         chart_width=WIDTH,
@@ -289,54 +288,58 @@ def _script() -> Markup:
     return Markup((files("cxpath.report") / "templates" / "cohort.js").read_text(encoding="utf-8"))
 
 
-def _facts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _facts(rows: Sequence[CohortRow]) -> list[str]:
     """Return what the slides have in common, or that they differ."""
     found = []
     for name, word in (("assay", "Assay"), ("model", "Model"), ("cxpath", "cxpath")):
-        values = sorted({str(row[name]) for row in rows if row[name]})
+        values = sorted({value for row in rows if (value := getattr(row, name))})
         if values:
             found.append(f"{word}: {', '.join(values[:3])}{' …' if len(values) > 3 else ''}")
     return found
 
 
-def _slide(folder: Path, row: Mapping[str, Any], number: int) -> dict[str, Any]:
-    ended_well = row["status"] != "failed"
-    thumbnail = folder / str(row["id"]) / "tissue.png"
+def _slide(folder: Path, row: CohortRow, number: int) -> dict[str, Any]:
+    ended_well = row.status is not Status.FAILED
+    thumbnail = folder / row.id / "tissue.png"
     shown = ended_well and number < MOST_THUMBNAILS and thumbnail.is_file()
     return {
-        "id": row["id"],
-        "slide": row["slide"],
-        "link": f"{quote(str(row['id']))}/report.html" if ended_well else None,
+        "id": row.id,
+        "slide": row.slide,
+        "link": f"{quote(row.id)}/report.html" if ended_well else None,
         "thumbnail": data_uri(thumbnail, _THUMBNAIL_PX, _THUMBNAIL_QUALITY) if shown else None,
-        "case": row["case"] or "",
-        "block": row["block"] or "",
-        "batch": row["batch"] or row["scanner"] or "",
-        "status": row["status"],
-        "symbol": _SYMBOLS[str(row["status"])],
-        "borderline": bool(row["borderline"]),
-        "uncertain": row["uncertain_cutoffs"] or "",
-        "cps": row["cps"],
-        "cps_reported": row["cps_reported"] or MISSING,
-        "interval": interval(None if row["cps_low"] is None else (row["cps_low"], row["cps_high"])),
-        "tps": score_form(row["tps"]),
-        "tps_value": row["tps"],
-        "tumour_cells": whole(row["viable_tumour_cells"]),
-        "tumour_cells_value": row["viable_tumour_cells"],
-        "area": area(row["scored_mm2"]),
-        "area_value": row["scored_mm2"],
-        "seconds": seconds(row["seconds"] or 0.0),
-        "seconds_value": row["seconds"] or 0.0,
+        "case": row.case or "",
+        "block": row.block or "",
+        "batch": row.batch or row.scanner or "",
+        "status": row.status,
+        "symbol": _SYMBOLS[row.status],
+        "borderline": bool(row.borderline),
+        "uncertain": row.uncertain_cutoffs or "",
+        "cps": row.cps,
+        "cps_reported": row.cps_reported or MISSING,
+        "interval": interval(_ends(row)),
+        "tps": score_form(row.tps),
+        "tps_value": row.tps,
+        "tumour_cells": whole(row.viable_tumour_cells),
+        "tumour_cells_value": row.viable_tumour_cells,
+        "area": area(row.scored_mm2),
+        "area_value": row.scored_mm2,
+        "seconds": seconds(row.seconds or 0.0),
+        "seconds_value": row.seconds or 0.0,
     }
 
 
-def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
-    found = [row["seconds"] for row in rows if row["seconds"] and row["status"] != "failed"]
+def _ends(row: CohortRow) -> tuple[float, float] | None:
+    return None if row.cps_low is None or row.cps_high is None else (row.cps_low, row.cps_high)
+
+
+def _times(rows: Sequence[CohortRow]) -> dict[str, str] | None:
+    found = [row.seconds for row in rows if row.seconds and row.status is not Status.FAILED]
     if not found:
         return None
-    slowest = max(rows, key=lambda row: row["seconds"] or 0.0)
+    slowest = max(rows, key=lambda row: row.seconds or 0.0)
     return {
         "median": seconds(median(found)),
-        "longest": seconds(slowest["seconds"]),
-        "slowest": str(slowest["id"]),
+        "longest": seconds(slowest.seconds or 0.0),
+        "slowest": slowest.id,
         "total": seconds(sum(found)),
     }

@@ -29,10 +29,12 @@ from cxpath.documents import (
 )
 from cxpath.io import atomic_write
 from cxpath.report.cell_pictures import INFLUENCE
+from cxpath.report.drawing import font
 from cxpath.report.html import (
     MISSING,
     area,
     arithmetic,
+    compiled_page,
     cutoff_lines,
     embedded,
     interval,
@@ -48,6 +50,8 @@ from cxpath.scores import OTHER_SCORES, ScoringSettings
 
 # What to do about a slide that is not evaluable, by the code of its reason.
 
+
+_TEMPLATE = "report.html.j2"
 
 _TUMOUR = (
     "Check on the slide that invasive tumour is present and inside the scored outline. If it is scarce, "
@@ -522,6 +526,12 @@ logger = logging.getLogger(__name__)
 _OVERVIEWS = ("tissue.png", "heatmap.png")
 
 
+def prepare_report() -> None:
+    """Load what a report and its pictures need: to be called while the network is at work."""
+    compiled_page(_TEMPLATE)
+    font(1)
+
+
 def build_report(folder: Path) -> Path:
     """Write `report.html` into a run's folder from the files that stand there.
 
@@ -545,7 +555,7 @@ def build_report(folder: Path) -> Path:
     """
     run = read_run_folder(Path(folder))
     pictures = embedded({name: path for name in _picture_names(run) if (path := run.picture(name))})
-    html = render_page("report.html.j2", ("report.css",), **page_content(run, pictures))
+    html = render_page(_TEMPLATE, ("report.css",), **page_content(run, pictures))
     report = run.path / "report.html"
     with atomic_write(report) as partial:
         partial.write_text(html, encoding="utf-8", newline="\n")

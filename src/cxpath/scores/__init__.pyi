@@ -4,9 +4,6 @@ from .adaptation import (
     adapted_cells as adapted_cells,
     fit_adaptation as fit_adaptation,
 )
-from .assay import (
-    Assay as Assay,
-)
 from .audit import (
     DEFAULT_QUESTIONS as DEFAULT_QUESTIONS,
     SQUARE_UM as SQUARE_UM,
@@ -64,6 +61,7 @@ from .intervals import (
 from .other_scores import (
     ASSAY_BOUND as ASSAY_BOUND,
     OTHER_SCORES as OTHER_SCORES,
+    Assay as Assay,
 )
 from .sampling import (
     FieldDrawing as FieldDrawing,

@@ -1,20 +1,23 @@
-"""The scores besides CPS and TPS (IC, TAP, H-score) and their registry."""
+"""The scores besides CPS and TPS (IC, TAP, H-score), their registry, and what an assay is for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy import ndimage
 
-from cxpath.data import CellTable, Kind, TissueAreas
+from cxpath.data import CellTable, Kind, Settings, TissueAreas
+from cxpath.errors import AssayError
 from cxpath.scores.counts import CalledCells, countable_kind, in_uncounted_region
 from cxpath.scores.fields import FieldLattice, lay_fields
-from cxpath.scores.settings import ScoringSettings
+from cxpath.scores.settings import Cutoff, ScoringSettings
 
 # Tumour area in squares, and which share of it stained cells take: the ground of `ic_area` and TAP.
 #
@@ -330,3 +333,86 @@ def other_scores(basis: ScoreBasis, refused: Mapping[str, str]) -> tuple[dict[st
 def immune_negative_associated(called: CalledCells, distance_um: NDArray[np.float64], reach_um: float) -> int:
     """Count unstained immune cells with the tumour; a cell of unknown staining is not stained."""
     return int(np.count_nonzero(~called.positive & (distance_um <= reach_um * (1 + 1e-9))))
+
+
+# What an assay (antibody clone and platform) is for: which scores and cut-offs, in which tumour.
+
+_SHOWN = {"cps": "CPS", "tps": "TPS"} | {key: one.label for key, one in OTHER_SCORES.items()}
+
+
+class AssayCutoff(Settings):
+    """A cut-off with where it comes from."""
+
+    value: float
+    basis: str
+    source: str
+
+
+class AssayScore(Settings):
+    """A score that the assay supports for one tumour."""
+
+    tumour: str
+    score: str
+    supported: bool | Literal["unknown"]
+    """"unknown" where no source was found that says so; it is not support."""
+    source: str
+    certainty: str
+    cutoffs: tuple[AssayCutoff, ...] = ()
+
+
+class AssayCondition(Settings):
+    """Something that must be true on the bench for the assay's scores to mean anything; not checked here."""
+
+    text: str
+    source: str
+    certainty: str
+
+
+class Assay(Settings):
+    """One file of `configs/assays`."""
+
+    name: str
+    clone: str
+    platform: str = "unknown"
+    as_of: str
+    scores: tuple[AssayScore, ...] = Field(default=())
+    conditions: tuple[AssayCondition, ...] = ()
+
+    def cutoffs(self, score: str, tumour: str) -> tuple[Cutoff, ...]:
+        """Return the cut-offs stated for a score in a tumour; empty where none is."""
+        entry = self._entry(score, tumour)
+        return tuple(Cutoff(cut.value, cut.basis) for cut in entry.cutoffs) if entry else ()
+
+    def supports(self, score: str, tumour: str) -> bool:
+        """Say whether the assay's sources support the score in that tumour; unknown is not support."""
+        entry = self._entry(score, tumour)
+        return entry is not None and entry.supported is True
+
+    def require(self, score: str, tumour: str) -> None:
+        """Refuse a score that the assay does not support.
+
+        Raises
+        ------
+        AssayError
+            With the reason, and `--research` as the way out.
+        """
+        if not self.supports(score, tumour):
+            raise AssayError(
+                self.why_unsupported(score, tumour),
+                "pass --research to compute it all the same, for research only",
+            )
+
+    def why_unsupported(self, score: str, tumour: str) -> str:
+        """Return the reason, in words, why a score that is not supported is not."""
+        entry = self._entry(score, tumour)
+        reason = entry.source if entry else "no source in its assay file states it"
+        return f"assay {self.name} does not support {_SHOWN.get(score, score)} in {tumour}: {reason}"
+
+    def refusals(self, scores: Iterable[str], tumour: str) -> dict[str, str]:
+        """Return those of the scores that are not supported, with the reason."""
+        return {
+            name: self.why_unsupported(name, tumour) for name in scores if not self.supports(name, tumour)
+        }
+
+    def _entry(self, score: str, tumour: str) -> AssayScore | None:
+        return next((item for item in self.scores if item.score == score and item.tumour == tumour), None)

@@ -1,11 +1,3 @@
-from .colour import (
-    Icc as Icc,
-    SlideSettings as SlideSettings,
-    icc_as_recorded as icc_as_recorded,
-)
-from .errors import (
-    printable as printable,
-)
 from .identity import (
     cache_path as cache_path,
     files_of as files_of,
@@ -16,7 +8,9 @@ from .open import (
     SLIDE_SUFFIXES as SLIDE_SUFFIXES,
     open_slide as open_slide,
 )
+from .pixels import Icc as Icc, SlideSettings as SlideSettings, icc_as_recorded as icc_as_recorded
 from .privacy import (
+    printable as printable,
     pseudonym as pseudonym,
     pseudonym_key as pseudonym_key,
 )

@@ -25,7 +25,7 @@ from cxpath.slide.jpeg import (
     memory_for,
     read_head,
 )
-from cxpath.slide.resample import WHITE, block_mean, overlay
+from cxpath.slide.pixels import WHITE, block_mean, overlay
 
 # A file read at any place by any number of threads; closed when the last of them is done with it.
 

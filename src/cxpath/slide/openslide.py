@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
-from cxpath.slide.colour import DAMAGED_PROFILE, PROFILE_ERRORS
-from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
-from cxpath.slide.levels import Level, levels_of
-from cxpath.slide.privacy import allowed_properties
-from cxpath.slide.resample import on_white
-from cxpath.slide.resolution import StatedResolution, resolve, stated_in_openslide
+from cxpath.slide.pixels import DAMAGED_PROFILE, PROFILE_ERRORS, on_white
+from cxpath.slide.privacy import allowed_properties, one_line, shown_as
+from cxpath.slide.resolution import Level, StatedResolution, levels_of, resolve, stated_in_openslide
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff import stated_in_page
+from cxpath.slide.tiff_directories import TIFF_ERRORS
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
 #

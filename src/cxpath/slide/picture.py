@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from PIL import ImageFile, JpegImagePlugin, PngImagePlugin
 
 from cxpath.errors import CxpathError, UnreadableSlideError
-from cxpath.slide.errors import one_line, shown_as
-from cxpath.slide.levels import Level
-from cxpath.slide.resample import on_white
-from cxpath.slide.resolution import resolve
+from cxpath.slide.pixels import on_white
+from cxpath.slide.privacy import one_line, shown_as
+from cxpath.slide.resolution import Level, resolve
 from cxpath.slide.slide import Slide, SlideFacts
 
 MOST_PICTURE_PX = 400_000_000

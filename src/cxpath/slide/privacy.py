@@ -1,4 +1,4 @@
-"""What may leave a slide: pseudonyms and the list of allowed properties."""
+"""What may leave a slide: pseudonyms, allowed properties, and errors in one line without names of files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,60 @@ import hmac
 import os
 import re
 import secrets
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from cxpath.errors import ConfigurationError
+
+# Names of files and messages of other libraries, made fit to stand inside our messages.
+
+
+_LONGEST = 160
+_SHORTEST_NAME = 3
+"""Shorter ones are part of other words."""
+
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories: control characters, lone surrogates, ends of line and paragraph."""
+
+_UNSAID = {
+    AssertionError: "its parts contradict each other",
+    MemoryError: "it needs more memory than there is",
+}
+"""What errors mean that mostly come without a message."""
+
+
+def one_line(error: Exception, path: Path) -> str:
+    """Return a library's message on one short line, without the names of files that it may repeat."""
+    said = " ".join(_without_names(str(error), path).split())
+    text = printable(said) or _UNSAID.get(type(error), type(error).__name__)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _without_names(message: str, path: Path) -> str:
+    """Leave out the file and those next to it: a name is what a pseudonym hides."""
+    message = message.replace(str(path), "the file")
+    for folder in {path.parent, path.parent.absolute(), path.parent.resolve()}:
+        if folder.name:  # up to where the message goes on
+            message = re.sub(rf"{re.escape(str(folder))}[/\\\\][^:\"'\n]*", "the file", message)
+    for name in (path.name, path.stem):
+        if len(name) >= _SHORTEST_NAME:
+            message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "the file", message)
+    return message
+
+
+def printable(name: str) -> str:
+    """Return a name that can be written as UTF-8 on one line.
+
+    Bytes that are no UTF-8 (Python keeps them as lone surrogates) and control characters become U+FFFD.
+    """
+    return "".join("\ufffd" if unicodedata.category(one) in _UNPRINTABLE else one for one in name)
+
+
+def shown_as(path: Path, name: str | None) -> str:
+    """Return how messages name a file: as the user did, unless another name was asked for."""
+    return printable(name or str(path))
+
 
 # Pseudonyms of slide names: a keyed hash, the same for the same name and key, and no way back without it.
 
@@ -78,7 +128,8 @@ def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(number, "w", encoding="ascii") as file:
             file.write(secrets.token_hex(32))
         _publish(draft, path)
     finally:
@@ -105,10 +156,8 @@ def _checked(key: bytes, source: str) -> bytes:
 
 # What may leave a slide file: an allow-list of technical properties, and nothing that identifies a patient.
 #
-# Label and macro images are not opened anywhere in this room. Names are replaced in `pseudonym.py`.
+# Label and macro images are never opened.
 
-
-__all__ = ["allowed_properties", "pseudonym", "pseudonym_key"]
 
 _NUMBER = re.compile(r"\d{1,6}(\.\d{1,20})?([eE][-+]?\d{1,3})?")
 _WORDS = re.compile(r"[A-Za-z][\w .,/+()-]{0,39}")

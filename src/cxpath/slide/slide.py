@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
-from cxpath.slide.colour import Icc, ManagedColour, managed_colour
-from cxpath.slide.errors import TIFF_ERRORS, one_line, printable, shown_as
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
 from cxpath.slide.jpeg_tiles import ColourRule, JpegTiles
-from cxpath.slide.levels import TOLERANCE, Level, Size, level_for
-from cxpath.slide.resample import WHITE, Sampling, block_mean, resample
-from cxpath.slide.resolution import Resolution
+from cxpath.slide.pixels import WHITE, Icc, ManagedColour, Sampling, block_mean, managed_colour, resample
+from cxpath.slide.privacy import one_line, printable, shown_as
+from cxpath.slide.resolution import TOLERANCE, Level, Resolution, Size, level_for
+from cxpath.slide.tiff_directories import TIFF_ERRORS
 
 # How a slide's pixels are read: by the fast tile path, or by a library and why.
 

@@ -19,15 +19,13 @@ import tifffile
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
-from cxpath.slide.colour import TAG
-from cxpath.slide.errors import TIFF_ERRORS, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule, TileCache
-from cxpath.slide.levels import levels_of
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
-from cxpath.slide.resample import WHITE, on_white, overlay
-from cxpath.slide.resolution import StatedResolution, resolve, stated_in_ome, stated_in_tag_values
+from cxpath.slide.pixels import TAG, WHITE, on_white, overlay
+from cxpath.slide.privacy import one_line, shown_as
+from cxpath.slide.resolution import StatedResolution, levels_of, resolve, stated_in_ome, stated_in_tag_values
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
-from cxpath.slide.tiff_directories import LARGEST_SIDE_PX
+from cxpath.slide.tiff_directories import LARGEST_SIDE_PX, TIFF_ERRORS
 
 # TIFF pictures read tile by tile (or strip by strip) through tifffile: what OpenSlide leaves.
 #

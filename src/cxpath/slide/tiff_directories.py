@@ -6,11 +6,15 @@ keep it busy for hours. Only the tags that describe the picture's geometry are r
 
 from __future__ import annotations
 
+import logging
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+
+import tifffile
 
 _ENDS = "the file ends before all of its pages"
 _MOST_PAGES = 4096
@@ -241,3 +245,33 @@ def _form(head: bytes) -> _Form | None:
     if version == 42:
         return _Form(order, 4, "H", 12, "I")
     return _Form(order, 8, "Q", 20, "Q") if version == 43 else None
+
+
+# What tifffile and its codecs raise on damaged files, and what they would log of them.
+
+
+TIFF_ERRORS = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,  # codecs derive their errors from it
+    struct.error,
+    zlib.error,
+    AssertionError,
+    SyntaxError,  # of the OME-XML
+    EOFError,
+    MemoryError,
+)
+
+
+def _says_nothing(_record: logging.LogRecord) -> bool:
+    """Drop a record of tifffile: it names the file, which a pseudonym shall hide, and cxpath says it, too."""
+    return False
+
+
+logging.getLogger("tifffile").addFilter(_says_nothing)

@@ -1,7 +1,5 @@
-from .controls import (
-    ControlSettings as ControlSettings,
-)
 from .settings import (
+    ControlSettings as ControlSettings,
     TissueSettings as TissueSettings,
 )
 from .tissue import (

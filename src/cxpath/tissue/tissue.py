@@ -15,14 +15,13 @@ from cxpath.slide import Slide
 from cxpath.tissue.artefacts.find import FoundArtefacts, find_artefacts, why_too_spoiled
 from cxpath.tissue.controls import (
     ControlCheck,
-    ControlSettings,
     ControlTissue,
     annotated_control,
     check_control,
     control_by_rule,
     control_troubles,
 )
-from cxpath.tissue.settings import Artefact, StainCheck, TissueSettings
+from cxpath.tissue.settings import Artefact, ControlSettings, StainCheck, TissueSettings
 from cxpath.tissue.stains import (
     WhitePoint,
     estimate_stains,

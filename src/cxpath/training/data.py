@@ -103,13 +103,13 @@ def cached_fields(
     """
     note = {"number": number, "seed": seed, "side_px": side_px, "source": source.__qualname__}
     note_path = folder / _NOTE
-    if not (note_path.is_file() and json.loads(note_path.read_text()) == note):
+    if not (note_path.is_file() and json.loads(note_path.read_text(encoding="utf-8")) == note):
         folder.mkdir(parents=True, exist_ok=True)
         note_path.unlink(missing_ok=True)
         _draw_into(folder, partial(_draw_one, source, seed, side_px), number, side_px, workers, progress)
         # The note comes last: a folder without it is half-written and is made again.
         with atomic_write(note_path) as path:
-            path.write_text(json.dumps(note))
+            path.write_text(json.dumps(note), encoding="utf-8")
     return _open(folder)
 
 

@@ -194,13 +194,13 @@ def cached_windows(
     """
     note = {"images": [image.digest for image in images], "size": asdict(size), "digest": digest}
     note_path = folder / _NOTE
-    if not (note_path.is_file() and json.loads(note_path.read_text()) == note):
+    if not (note_path.is_file() and json.loads(note_path.read_text(encoding="utf-8")) == note):
         folder.mkdir(parents=True, exist_ok=True)
         note_path.unlink(missing_ok=True)
         _read_into(folder, images, size)
         # The note comes last: a folder without it is half-read and is read again.
         with atomic_write(note_path) as path:
-            path.write_text(json.dumps(note))
+            path.write_text(json.dumps(note), encoding="utf-8")
     return _open(folder, size)
 
 

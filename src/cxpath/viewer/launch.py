@@ -137,7 +137,7 @@ def listening(binding: Binding) -> Iterator[socket.socket]:
             "leave --port out for a free one",
         ) from error
     with listener:
-        # Passed on to every connection: without it the last bytes of an answer wait 40 ms for an acknowledgement.
+        # For every connection: else the last bytes of an answer wait 40 ms for an acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.tissue.artefacts.look import Look, Mask
 from cxpath.tissue.settings import ArtefactSettings
+from cxpath.tissue.stains import Look, Mask
 
 # How sharp a patch is: fine structure over coarser structure of the same patch.
 #

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from cxpath.data import Reason, ReasonCode, optical_density
 from cxpath.slide import Slide
 from cxpath.tissue.artefacts.blur import LookClosely, Sharpness, find_blur, measure_sharpness
-from cxpath.tissue.artefacts.bubble_edge_dark import find_bubbles, find_dark, find_edges
 from cxpath.tissue.artefacts.fold import find_folds
-from cxpath.tissue.artefacts.look import Look, Mask, distance_inside, mean_density, within
-from cxpath.tissue.artefacts.pen import find_pen
+from cxpath.tissue.artefacts.foreign_matter import find_bubbles, find_dark, find_edges, find_pen
 from cxpath.tissue.settings import Artefact, ArtefactSettings
-from cxpath.tissue.stains import WhitePoint
+from cxpath.tissue.stains import Look, Mask, WhitePoint, distance_inside, mean_density, within
 
 # Whether artefacts have left enough of the tissue to score.
 

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from cxpath.data import StainBasis
-from cxpath.tissue.artefacts.look import FloatImage, Look, Mask, touching, within
 from cxpath.tissue.settings import ArtefactSettings
+from cxpath.tissue.stains import FloatImage, Look, Mask, touching, within
 
 STEP_UM = 8.0
 """Resolution at which folds are looked for; finer, cells and glands make lines of their own."""
