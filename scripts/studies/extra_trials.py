@@ -201,7 +201,8 @@ words = [str(Path(sys.executable).with_name("cxpath")), "review", "open", "case"
 review = subprocess.Popen([*words, "--no-browser"], stdout=subprocess.PIPE, text=True)
 try:
     link = next(found[0] for line in review.stdout if (found := re.search(r"http://\\S+", line)))
-    print(urllib.request.urlopen(link, timeout=60).status)
+    cookies = urllib.request.HTTPCookieProcessor()  # the link works once and hands a cookie over
+    print(urllib.request.build_opener(cookies).open(link, timeout=60).status)
 finally:
     review.send_signal(signal.SIGINT)
     review.wait(60)
