@@ -21,6 +21,7 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.studies.measure_structure
+	$(BIN)/python -m scripts.studies.check_prose *.md docs/*.md docs/concepts docs/how-to docs/notebook
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
@@ -34,7 +35,7 @@ peers:
 	for peer in openslide-python openslide-bin opencv-python-headless tiffslide cucim-cu12 fastslide; do \
 	  .venv-peers/bin/python -m pip install --quiet --only-binary :all: $$peer || echo "$$peer does not install here"; done
 
-# Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
+# Long tests of batches and their timings, figures of docs/notebook/batches.md; they want two free cores and an hour.
 soak: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.soak $(ONLY)
 
