@@ -67,7 +67,9 @@ def score_cohort(folder: Path) -> None:
     for seed, (name, cps) in enumerate(SLIDES_CPS.items(), start=21):
         write_synthetic_slide(slides / f"{name}.svs", seed=seed, cps=cps, width_px=4096, height_px=4096)
     request = BatchRequest(
-        source=str(slides), out=folder / "cohort", template=ScoreRequest(slide=slides, assay="22c3", device="cpu")
+        source=str(slides),
+        out=folder / "cohort",
+        template=ScoreRequest(slide=slides, assay="22c3", device="cpu"),
     )
     tasks, _ = plan_batch(request)
     run_tasks(request, tasks, lambda *_: None)
@@ -82,7 +84,8 @@ def study_reads(folder: Path) -> None:
         for name, (bias, spread) in READERS.items()
     }
     rows = [
-        ",".join([f"case{case + 1:02}", *(f"{scores[case]:.3g}" for scores in seen.values())]) for case in range(60)
+        ",".join([f"case{case + 1:02}", *(f"{scores[case]:.3g}" for scores in seen.values())])
+        for case in range(60)
     ]
     (folder / "reads.csv").write_text("\n".join([",".join(["case", *seen]), *rows]), encoding="utf-8")
     cxpath.compare_reads(folder / "reads.csv", folder / "study", software="cxpath")

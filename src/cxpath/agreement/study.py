@@ -13,6 +13,7 @@ from scipy.stats import skew, spearmanr
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Floats,
     Statistic,
     draw_cases,
     measured,
@@ -45,7 +46,6 @@ from cxpath.errors import StudyError
 # Where a number of the study misleads, and what the cases do not allow to say.
 
 
-Floats = NDArray[np.float64]
 SKEWED_PREVALENCE = 0.8
 """From this prevalence of the commoner side on kappa is said to mislead."""
 FEWEST_CASES, FEWEST_BELOW, SHARE_NEAR, FEWEST_READERS = 100, 30, 0.25, 3
