@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,26 +55,31 @@ READERS: dict[str, Callable[[Path], CellTable]] = {
 }
 
 
+def as_kept(name: str, cells: CellTable) -> CellTable:
+    """Return what a form keeps of a table: DICOM annotations have no place for an embedding."""
+    return replace(cells, embedding=None) if name == "cells.dcm" else cells
+
+
 @pytest.mark.parametrize("name", WRITERS)
 @settings(max_examples=25)
-@given(cells=cell_tables())
+@given(cells=cell_tables(embedding=True))
 def test_a_table_comes_back_whole(
     name: str, cells: CellTable, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("trip") / name
     WRITERS[name](cells, path)
-    assert READERS[name](path) == cells
+    assert READERS[name](path) == as_kept(name, cells)
 
 
 @pytest.mark.parametrize("name", WRITERS)
 @settings(max_examples=10)
-@given(cells=cell_tables())
+@given(cells=cell_tables(embedding=True))
 def test_a_table_given_to_score_is_the_same(
     name: str, cells: CellTable, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("trip") / name
     WRITERS[name](cells, path)
-    assert read_given_cells(path, _info(cells), CLASSES, 0.5).cells == cells
+    assert read_given_cells(path, _info(cells), CLASSES, 0.5).cells == as_kept(name, cells)
 
 
 @settings(max_examples=50)
