@@ -21,7 +21,7 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.studies.measure_structure
-	$(BIN)/python -m scripts.studies.check_prose *.md docs/*.md docs/concepts docs/how-to docs/notebook
+	$(BIN)/python -m scripts.studies.check_prose *.md docs
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict

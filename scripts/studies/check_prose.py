@@ -110,7 +110,7 @@ def long_sentences(text: str) -> Iterator[tuple[int, str]]:
     plain = re.sub(r"^[ \t]*(?:[-*:]|\d+\.) ", f"{_ITEM} ", plain, flags=re.MULTILINE)
     for paragraph in re.finditer(r"(?:[ \t]*\S[^\n]*\n?)+", plain):
         for sentence in re.split(rf"(?<=[.!?:;])\s+|{_ITEM}", paragraph[0]):
-            words = re.findall(r"\w+", sentence)
+            words = sentence.split()
             if len(words) > MOST_WORDS_A_SENTENCE:
                 yield plain.count("\n", 0, paragraph.start()) + 1, " ".join(words[:8])
 
