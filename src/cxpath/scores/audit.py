@@ -244,6 +244,11 @@ def _warnings(
         )
     if not (frame.sizes[ASKED] > 0).any():
         warnings.append("no cell is stained or near the threshold: the audit cannot find positive cells")
+    outside = sum(not frame.inside[question.row] for question in draw.questions)
+    if outside:
+        warnings.append(
+            f"{outside} of {len(draw.questions)} answered cells lie outside the regions to score and do not count"
+        )
     if not squares:
         warnings.append("cells that the detector missed were not looked for (0 squares)")
     return warnings
