@@ -247,7 +247,7 @@ def _warnings(
     outside = sum(not frame.inside[question.row] for question in draw.questions)
     if outside:
         warnings.append(
-            f"{outside} of {len(draw.questions)} answered cells lie outside the regions to score and do not count"
+            f"{outside} of {len(draw.questions)} answers are left out: their cells lie outside the regions"
         )
     if not squares:
         warnings.append("cells that the detector missed were not looked for (0 squares)")
