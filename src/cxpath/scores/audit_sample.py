@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,8 @@ class AuditFrame:
     Parameters
     ----------
     cells : CellTable
+    threshold : float
+        Staining probability from which the network calls a cell stained.
     reach_um : float
         Of the tumour-association rule.
     near_from : float
@@ -78,19 +81,17 @@ class AuditFrame:
         Of tumour, immune, other; as stated by the network.
     log_odds : float array, (N,)
         Of staining, as stated by the network.
-    called : float array, (N, 4)
-        How the network counts each cell.
     spread : float array, (N,)
         Standard deviation that the doubt about each cell is expected to give the logarithm of the CPS.
     """
 
     cells: CellTable
+    threshold: float
     reach_um: float
     near_from: float
     stratum: NDArray[np.int64]
     probabilities: Array
     log_odds: Array
-    called: Array
     spread: Array
 
     @property
@@ -102,6 +103,15 @@ class AuditFrame:
     def asked(self) -> NDArray[np.bool_]:
         """Which cells are asked about their staining, where they are drawn, (N,)."""
         return np.append(ASKED, False)[self.stratum]
+
+    @cached_property
+    def called(self) -> Array:
+        """How the network counts each cell, (N, 4); zeros outside."""
+        kind = np.where(self.inside, self.cells.kind, Kind.OTHER).astype(np.uint8)
+        within = replace(self.cells, kind=kind)
+        counted = counted_positive(within, self.threshold, self.reach_um)
+        ways = ways_from(np.eye(len(Kind))[countable_kind(within)], counted.astype(np.float64))
+        return np.asarray(ways * self.inside[:, None])
 
     @property
     def sizes(self) -> Array:
@@ -143,21 +153,19 @@ def audit_frame(
     if not inside.any() or not np.isfinite(cells.stained[inside]).any():
         raise AuditError("there is no cell of known staining to audit", "score the slide first")
     settings = with_threshold_of(cells, settings)
-    threshold, reach_um = threshold_of(settings), settings.association_distance_um
+    threshold = threshold_of(settings)
     kind = countable_kind(cells)
     stained = np.nan_to_num(cells.stained.astype(np.float64), nan=0.0)
-    within = replace(cells, kind=np.where(inside, cells.kind, Kind.OTHER).astype(np.uint8))
-    counted = counted_positive(within, threshold, reach_um)
     # compared as the score compares: a float32 probability with the threshold as it stands
     called_stained = np.asarray(cells.stained >= threshold)
     frame = AuditFrame(
         cells=cells,
-        reach_um=reach_um,
+        threshold=threshold,
+        reach_um=settings.association_distance_um,
         near_from=threshold,
         stratum=np.where(inside, kind.astype(np.int64) * BANDS, OUTSIDE),
         probabilities=_class_probabilities(cells, kind),
         log_odds=log_odds_of(stained),
-        called=_ways(kind == Kind.TUMOUR, counted) * inside[:, None],
         spread=np.zeros(len(cells)),
     )
     return _with_bands(frame, called_stained, stained, near_from)
@@ -170,12 +178,6 @@ def _class_probabilities(cells: CellTable, kind: NDArray[np.uint8]) -> Array:
     usable = np.isfinite(total) & (total > 0) & (kind == cells.kind)
     stated[~usable] = np.eye(3)[kind[~usable]]
     return np.asarray(stated / stated.sum(axis=1, keepdims=True))
-
-
-def _ways(tumour: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Array:
-    """Return how cells enter the CPS, (N, 4), from whether they are tumour and in the numerator."""
-    ways = np.stack([tumour & counted, tumour & ~counted, ~tumour & counted, ~tumour & ~counted], axis=1)
-    return ways.astype(np.float64)
 
 
 def ways_from(classes: Array, positive: Array) -> Array:
@@ -244,7 +246,7 @@ def _with_bands(
     frame: AuditFrame, called_stained: NDArray[np.bool_], stained: Array, near_from: float | None
 ) -> AuditFrame:
     """Return the frame with its cells divided by staining, and with their spread."""
-    threshold, doubt = frame.near_from, _expected_doubt(frame, called_stained)
+    threshold, doubt = frame.threshold, _expected_doubt(frame, called_stained)
     choices = [one for one in _NEAR_CHOICES if one < threshold] or [threshold]
     tried = [
         doubt.with_asked(one, called_stained | (stained >= min(one, threshold)))
