@@ -86,7 +86,11 @@ def mosaic_row(planned: PlannedMosaic, network: MosaicNetwork, drawing: Drawing)
         truths.append(true_columns(tile, left_px))
     cells, true = CellTable.concatenate(tables), np.concatenate(truths)
     kind, stained = true[:, 2].astype(np.int64), true[:, 3].astype(bool)
-    frame = audit_frame(cells, ScoringSettings(stained_threshold=network.decision.stained_threshold))
+    frame = audit_frame(
+        cells,
+        ScoringSettings(stained_threshold=network.decision.stained_threshold),
+        questions=drawing.questions,
+    )
     reader = KnowingReader(kind, stained, nearest_true(true[:, :2], cells))
     cps = min(100.0, cps_of(kind, stained))
     called = frame.called.sum(axis=0)

@@ -119,7 +119,10 @@ def audit_slide(folder: Path, seed: int, cps: float, side_px: int, drawing: Draw
     files = write_audit(folder, path, number=drawing.questions)
     scored = open_review(folder).scored
     cells = scored.cells()
-    reader, frame = knowing_reader(truth, cells), audit_frame(cells, scored.scoring)
+    reader, frame = (
+        knowing_reader(truth, cells),
+        audit_frame(cells, scored.scoring, questions=drawing.questions),
+    )
     fill_answers(files.table, reader.answers(draw_audit(frame, drawing.questions)))
     entry = score_audit(folder, files.table, "knowing reader")
     called = f"{network.value:.2f}" if network else "–"

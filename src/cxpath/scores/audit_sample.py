@@ -128,6 +128,7 @@ def audit_frame(
     settings: ScoringSettings,
     inside: NDArray[np.bool_] | None = None,
     near_from: float | None = None,
+    questions: int = DEFAULT_QUESTIONS,
 ) -> AuditFrame:
     """Return the frame of an audit.
 
@@ -142,6 +143,8 @@ def audit_frame(
     near_from : float, optional
         Staining probability from which an unstained cell is near the threshold, as a draw states it. Left
         out, the one that is expected to give the smallest error.
+    questions : int
+        How many are to be asked; the more, the farther down it pays to ask about staining.
 
     Raises
     ------
@@ -168,7 +171,7 @@ def audit_frame(
         log_odds=log_odds_of(stained),
         spread=np.zeros(len(cells)),
     )
-    return _with_bands(frame, called_stained, stained, near_from)
+    return _with_bands(frame, called_stained, stained, near_from, questions)
 
 
 def _class_probabilities(cells: CellTable, kind: NDArray[np.uint8]) -> Array:
@@ -219,7 +222,7 @@ def sums_by_stratum(stratum: NDArray[np.int64], values: Array) -> Array:
 
 # How far each call is expected to be off, before anybody was asked.
 
-_NEAR_CHOICES = (0.05, 0.1, 0.2, 0.3, 0.4)
+_NEAR_CHOICES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
 """Staining probabilities from which cells may be near the threshold."""
 
 _USUAL_CLASSES = np.array([[0.75, 0.10, 0.15], [0.15, 0.65, 0.20], [0.10, 0.10, 0.80]])
@@ -227,10 +230,13 @@ _USUAL_CLASSES = np.array([[0.75, 0.10, 0.15], [0.15, 0.65, 0.20], [0.10, 0.10, 
 
 _USUAL_WEIGHT = 0.25
 
+_MOST_TRIED = 20_000
+"""Cells, evenly taken from all, on which the depth of asking is chosen."""
+
 _BIN = 0.5
 """Width in log-odds of staining in which cells are counted."""
 
-_TAIL = 0.1
+_TAIL = 0.2
 """Stained cells below the threshold that are expected in each unit of log-odds, as a share of those above.
 
 The staining probabilities of rare positive cells are far too high among many negative ones: what is expected
@@ -243,29 +249,24 @@ _LEAST_DOUBT = 0.002
 
 
 def _with_bands(
-    frame: AuditFrame, called_stained: NDArray[np.bool_], stained: Array, near_from: float | None
+    frame: AuditFrame,
+    called_stained: NDArray[np.bool_],
+    stained: Array,
+    near_from: float | None,
+    questions: int,
 ) -> AuditFrame:
     """Return the frame with its cells divided by staining, and with their spread."""
-    threshold, doubt = frame.threshold, _expected_doubt(frame, called_stained)
-    choices = [one for one in _NEAR_CHOICES if one < threshold] or [threshold]
-    tried = [
-        doubt.with_asked(one, called_stained | (stained >= min(one, threshold)))
-        for one in (choices if near_from is None else [near_from])
-    ]
-    chosen = min(tried, key=lambda one: one.error)
-    near = ~called_stained & (stained >= min(chosen.near_from, threshold))
+    doubt = _expected_doubt(frame, called_stained)
+    if near_from is None:
+        step = -(-len(stained) // _MOST_TRIED)
+        few, lowest = doubt.thinned(step), np.where(called_stained, 1.0, stained)[::step]
+        choices = [one for one in _NEAR_CHOICES if one < frame.threshold] or [frame.threshold]
+        near_from = min(choices, key=lambda one: few.error(lowest >= one, questions))
+    near = ~called_stained & (stained >= min(near_from, frame.threshold))
     band = np.where(called_stained, Band.STAINED, np.where(near, Band.NEAR, Band.UNSTAINED))
     stratum = np.where(frame.inside, frame.stratum + band, OUTSIDE)
-    return replace(frame, near_from=chosen.near_from, stratum=stratum, spread=chosen.spread)
-
-
-@dataclass(frozen=True, eq=False)
-class _Depth:
-    """How far down cells are asked about their staining, and what error that is expected to leave."""
-
-    near_from: float
-    spread: Array
-    error: float
+    spread = doubt.spread(called_stained | near)
+    return replace(frame, near_from=float(near_from), stratum=stratum, spread=spread)
 
 
 @dataclass(frozen=True, eq=False)
@@ -276,17 +277,30 @@ class _Doubt:
     classes: Array
     positive: Array
 
-    def with_asked(self, near_from: float, asked: NDArray[np.bool_]) -> _Depth:
-        """Return what asking these cells about their staining is expected to leave.
+    def thinned(self, step: int) -> _Doubt:
+        """Return every so many-th cell."""
+        return _Doubt(self.inside[::step], self.classes[::step], self.positive[::step])
 
-        The square of the error is the variance of the usual number of answers, and the square of what is
-        hidden among the cells that are not asked.
+    def spread(self, asked: NDArray[np.bool_]) -> Array:
+        """Return the standard deviation that each cell gives the logarithm of the CPS, (N,).
+
+        Parameters
+        ----------
+        asked : bool array, (N,)
+            Cells that are asked about their staining.
         """
         ways = ways_from(self.classes, np.where(asked, self.positive, 0.0))
-        spread = np.sqrt(variances(ways, linear_effect(self.inside @ ways))) * self.inside
+        return np.sqrt(variances(ways, linear_effect(self.inside @ ways))) * self.inside
+
+    def error(self, asked: NDArray[np.bool_], questions: int) -> float:
+        """Return the square of the error that is expected to be left.
+
+        The variance of so many answers, and the square of what is hidden among cells that are not asked.
+        Thinned cells give the same: each changes the logarithm by so much more.
+        """
         expected = self.classes[:, :2].sum(axis=1) * self.positive * self.inside
         hidden = float(expected[~asked].sum()) / max(float(expected.sum()), 1e-9)
-        return _Depth(near_from, spread, float(spread.sum()) ** 2 / DEFAULT_QUESTIONS + hidden**2)
+        return float(self.spread(asked).sum()) ** 2 / questions + hidden**2
 
 
 def _expected_doubt(frame: AuditFrame, called_stained: NDArray[np.bool_]) -> _Doubt:
