@@ -17,7 +17,7 @@ from cxpath.app.score_slide import profile_for
 from cxpath.documents.review import LaboratoryProfile, ScoreBasis
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError
-from cxpath.network.model import ModelCard
+from cxpath.network.card import ModelCard
 from cxpath.review.events import ReviewError
 from scripts.studies.measure_audit import KnownSlide
 from tests.app.reviewed_slides import fill_in, scored_slide

@@ -47,6 +47,16 @@ def test_an_edited_cell_is_certain() -> None:
     assert table.take(untouched) == NETWORK.take(untouched)
 
 
+def test_an_edited_cell_keeps_its_embedding_and_an_added_one_has_none() -> None:
+    number = len(NETWORK)
+    network = replace(NETWORK, embedding=np.full((number, 16), 9, np.uint8))
+    state = ReviewState(
+        edits={0: {"class": "immune", "stained": True}, number: {"class": "tumour", "stained": False} | PLACE}
+    )
+    table = reviewed_cells(network, state, THRESHOLD, SCORING.field_um).table
+    assert table.embedded.tolist() == [True] * number + [False]
+
+
 def test_a_confirmed_call_counts_as_a_person_s() -> None:
     row = int(np.flatnonzero((NETWORK.kind == Kind.TUMOUR) & (NETWORK.region != TissueRegion.NECROSIS))[0])
     stained = bool(NETWORK.stained[row] >= THRESHOLD)

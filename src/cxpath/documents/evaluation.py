@@ -129,6 +129,29 @@ class EvaluatedReliability(Part):
     curve: ReliabilityCurve
 
 
+class CurvePoint(Part):
+    """Figures of a labelled set, were its pictures of this resolution; None where nothing was counted."""
+
+    mpp: float
+    f1: float | None
+    detections_per_label: float | None
+    brown_classified_positive: float | None
+    tumour_classified_tumour: float | None
+    """None where labels do not say which nuclei are tumour's."""
+
+
+class ResolutionCurve(Part):
+    """A labelled set whose µm/px nobody stated, evaluated at several."""
+
+    set_name: str
+    assumed_mpp: float
+    """At which its figures with a target are measured."""
+    images: int
+    labels: int
+    points: tuple[CurvePoint, ...]
+    """In the order of µm/px."""
+
+
 class ContactPicture(Part):
     """Where one picture of the contact sheet lies, relative to the evaluation's folder."""
 
@@ -161,7 +184,7 @@ class CountedLabels(CountedItem):
     """Counts of a labelled picture."""
 
     blocks: tuple[tuple[int, ...], ...]
-    """One row a block; columns as `cxpath.evaluation.real.COLUMNS`."""
+    """One row a block; columns as `cxpath.evaluation.labelled.COLUMNS`."""
 
 
 class CountedScan(CountedItem):
@@ -233,6 +256,8 @@ class Evaluation(Document):
     """Only so many items of each set were asked for; None: all."""
     sets: tuple[SetSummary, ...]
     figures: tuple[Figure, ...]
+    curves: tuple[ResolutionCurve, ...] = ()
+    """Of the sets whose µm/px are assumed."""
     composition: tuple[Ingredient, ...] = ()
     """What the synthetic test set contained, against what it must contain."""
     hard_negative_shares: Mapping[str, float] = Field(default_factory=dict)
