@@ -236,7 +236,7 @@ _MOST_TRIED = 20_000
 _BIN = 0.5
 """Width in log-odds of staining in which cells are counted."""
 
-_TAIL = 0.2
+_TAIL = 0.05
 """Stained cells below the threshold that are expected in each unit of log-odds, as a share of those above.
 
 The staining probabilities of rare positive cells are far too high among many negative ones: what is expected
