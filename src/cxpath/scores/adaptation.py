@@ -222,7 +222,7 @@ def standardised(embedding: NDArray[np.uint8]) -> Array:
 
     Cells without one, whose components are all 0, get zeros: the mean of the others.
     """
-    values, known = embedding.astype(np.float64), embedding.any(axis=1)
+    values, known = embedding.astype(np.float64), np.asarray((embedding > 0).any(axis=1))
     if not known.any():
         return np.zeros_like(values)
     spread = values[known].std(axis=0)
@@ -249,7 +249,7 @@ class _Answered:
 
     def enough(self, answers: int, of_each: int) -> bool:
         each = min(np.count_nonzero(self.yes), np.count_nonzero(~self.yes))
-        return len(self.yes) >= answers and each >= of_each
+        return bool(len(self.yes) >= answers and each >= of_each)
 
 
 @dataclass(frozen=True)
