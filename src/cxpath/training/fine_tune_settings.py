@@ -24,33 +24,44 @@ class RehearsalSettings(SynthesisSettings):
     """How much tissue is made anew, so that what the start model knows is not forgotten."""
 
     train_fields: int = Field(default=240, ge=1)
+    """Synthetic fields to train on."""
     validation_fields: int = Field(default=40, ge=1)
+    """Synthetic fields held out."""
     train_seed: int = 11
+    """Seed of the fields to train on."""
     validation_seed: int = 1_000_011
+    """Seed of the held-out fields."""
 
 
 class FineTuneCrops(CropSettings):
     """What one step sees."""
 
     batch: int = Field(default=8, ge=2)
+    """Crops in one step."""
 
 
 class FineTuneSchedule(ScheduleSettings):
     """How the weights move: little and briefly."""
 
     steps: int = Field(default=400, ge=1)
+    """Steps of the optimiser."""
     learning_rate: float = Field(default=3e-4, gt=0)
+    """Highest learning rate."""
     warm_up_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
     average_decay: float = Field(default=0.98, ge=0, lt=1)
+    """Decay per step of the moving average of the weights, which is what is packed."""
     checkpoint_every: int = Field(default=50, ge=1)
+    """Steps between two checkpoints."""
 
 
 class FineTuneSettings(Settings):
     """Everything `cxpath model fine-tune DIR --config FILE` reads."""
 
     name: str = ""
-    """Of the new model; empty: the start model's with `-tuned` behind it."""
+    """Name of the new model; empty: the start model's with `-tuned` behind it."""
     version: str = "0.1"
+    """Its version."""
     synthetic_share: float = Field(default=0.5, ge=0, le=0.9)
     """Share of synthetic tissue in every batch and in the loss."""
     validation_share: float = Field(default=0.2, ge=0, lt=1)
@@ -58,10 +69,15 @@ class FineTuneSettings(Settings):
     source_separator: str = ""
     """Images whose names are equal up to this belong together (one patient, say) and are not parted."""
     synthesis: RehearsalSettings = RehearsalSettings()
+    """How much synthetic tissue is made, so that the start model's knowledge is not forgotten."""
     crops: FineTuneCrops = FineTuneCrops()
+    """What one step sees."""
     loss: LossSettings = LossSettings()
+    """Weights of the parts of the loss."""
     schedule: FineTuneSchedule = FineTuneSchedule()
+    """How long and how fast the weights move."""
     matching: MatchingSettings = MatchingSettings()
+    """How detections are matched to the truth."""
 
     @property
     def synthetic_crops(self) -> int:
