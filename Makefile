@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs notebooks bench peers soak fuzz evaluate wheel clean
+.PHONY: demo test check docs notebooks bench peers soak fuzz evaluate wheel extras clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -21,6 +21,7 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.studies.measure_structure
+	$(BIN)/python -m scripts.studies.check_prose *.md docs/*.md docs/concepts docs/how-to docs/notebook
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
@@ -38,7 +39,7 @@ peers:
 	for peer in openslide-python openslide-bin opencv-python-headless tiffslide cucim-cu12 fastslide; do \
 	  .venv-peers/bin/python -m pip install --quiet --only-binary :all: $$peer || echo "$$peer does not install here"; done
 
-# Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
+# Long tests of batches and their timings, figures of docs/notebook/batches.md; they want two free cores and an hour.
 soak: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.soak $(ONLY)
 
@@ -62,6 +63,10 @@ evaluate: $(VENV)/installed
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation
+
+# The wheel in a fresh environment for each extra, of which a default torch takes 5 GB; ONLY names extras.
+extras: wheel
+	$(BIN)/python -m scripts.studies.check_extras dist/cxpath-*.whl $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) dist build site cxpath-out

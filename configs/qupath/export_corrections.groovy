@@ -14,7 +14,10 @@
 import qupath.fx.dialogs.Dialogs
 import qupath.fx.dialogs.FileChoosers
 
-final String MARK = 'cxpath'
+final String MARK = 'cxpath'           // metadata key of annotations that import_result.groovy brought
+final String OF_CELLS = 'subkind_code' // measurement of every cell of cxpath
+
+def counted = { int number, String what -> number == 1 ? "1 ${what}" : "${number} ${what}s" }
 
 def imageData = getCurrentImageData()
 if (imageData == null) {
@@ -22,7 +25,7 @@ if (imageData == null) {
     return
 }
 def hierarchy = imageData.getHierarchy()
-def cells = hierarchy.getDetectionObjects().findAll { it.getMetadata().containsKey(MARK) }
+def (cells, others) = hierarchy.getDetectionObjects().split { it.getMeasurementList().containsKey(OF_CELLS) }
 if (cells.isEmpty()) {
     Dialogs.showErrorMessage('cxpath', 'No cells of cxpath in this image; run import_result.groovy first.')
     return
@@ -30,7 +33,7 @@ if (cells.isEmpty()) {
 def unnamed = cells.findAll { it.getPathClass() == null }
 if (!unnamed.isEmpty()) {
     Dialogs.showErrorMessage(
-        'cxpath', "${unnamed.size()} cells have no class. Give each one; Ignore* leaves a cell out."
+        'cxpath', "Cells without a class: ${unnamed.size()}. Give each one; Ignore* leaves a cell out."
     )
     hierarchy.getSelectionModel().setSelectedObjects(unnamed, unnamed[0])
     return
@@ -41,17 +44,16 @@ if (folder == null) {
     return
 }
 exportObjectsToGeoJson(cells, new File(folder, 'corrected.geojson.gz').getPath(), 'FEATURE_COLLECTION')
-println "cxpath: ${cells.size()} cells written to ${folder}"
+println "cxpath: ${counted(cells.size(), 'cell')} written to ${folder}"
 
 // Objects that people added are not cells that cxpath found: they are named, never dropped in silence.
-def added = hierarchy.getDetectionObjects().findAll { !it.getMetadata().containsKey(MARK) }
-if (!added.isEmpty()) {
-    println "cxpath: ${added.size()} detections of other origin were left out; add missed cells in the browser review"
+if (!others.isEmpty()) {
+    println "cxpath: ${counted(others.size(), 'detection')} of other origin left out; add missed cells in the browser review"
 }
 def regions = hierarchy.getAnnotationObjects().findAll { !it.getMetadata().containsKey(MARK) }
 if (!regions.isEmpty()) {
     exportObjectsToGeoJson(
         regions, new File(folder, 'regions.geojson').getPath(), 'FEATURE_COLLECTION', 'EXCLUDE_MEASUREMENTS'
     )
-    println "cxpath: ${regions.size()} regions written to ${folder}"
+    println "cxpath: ${counted(regions.size(), 'region')} written to ${folder}"
 }

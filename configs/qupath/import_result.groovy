@@ -1,6 +1,6 @@
 /*
  * Bring a cxpath result into the open image: every cell with its class, staining and measurements and, where
- * `cxpath export DIR --qupath` has written it, the tissue, the fields and the heat map.
+ * `cxpath export DIR --format qupath` has written it, the tissue, the fields and the heat map.
  *
  * For QuPath 0.6 and 0.7. Open the slide that was scored, then run this script from the script editor and
  * choose the result's folder. To run without asking, pass the folder as the first argument:
@@ -18,8 +18,11 @@ import qupath.lib.io.PathIO
 
 final String CELLS = 'cells.geojson.gz'
 final String OVERLAY = 'overlay.geojson.gz'
-final String MARK = 'cxpath'          // metadata key of objects that this script brought
+final String MARK = 'cxpath'          // metadata key of annotations that this script brought
+final String OF_CELLS = 'subkind_code' // measurement of every cell of cxpath
 final double MOST_DIFFERENCE = 0.02   // of micrometres per pixel
+
+def counted = { int number, String what -> number == 1 ? "1 ${what}" : "${number} ${what}s" }
 
 def imageData = getCurrentImageData()
 if (imageData == null) {
@@ -52,8 +55,10 @@ if (Math.abs(scored / shown - 1) > MOST_DIFFERENCE) {
     }
 }
 
+// A map of metadata for each of a million cells would fill the memory, so cells are known by a measurement.
 def hierarchy = imageData.getHierarchy()
-def earlier = hierarchy.getAllObjects(false).findAll { it.getMetadata().containsKey(MARK) }
+def earlier = hierarchy.getAnnotationObjects().findAll { it.getMetadata().containsKey(MARK) }
+earlier += hierarchy.getDetectionObjects().findAll { it.getMeasurementList().containsKey(OF_CELLS) }
 hierarchy.removeObjects(earlier, true)
 
 int cells = 0
@@ -61,15 +66,13 @@ int others = 0
 for (name in [CELLS, OVERLAY]) {
     def file = new File(folder, name)
     if (!file.isFile()) {
-        println "cxpath: ${name} is not there; `cxpath export ${folder} --qupath` writes it"
+        println "cxpath: ${name} is not there; `cxpath export ${folder} --format qupath` writes it"
         continue
     }
     def objects = PathIO.readObjects(file)
-    objects.each {
+    objects.findAll { it.isAnnotation() }.each {
         it.getMetadata().put(MARK, folder.getName())
-        if (it.isAnnotation()) {
-            it.setLocked(true)
-        }
+        it.setLocked(true)
     }
     hierarchy.addObjects(objects)
     if (name == CELLS) {
@@ -79,5 +82,6 @@ for (name in [CELLS, OVERLAY]) {
     }
 }
 fireHierarchyUpdate()
-println "cxpath: ${cells} cells and ${others} other objects of ${folder}; ${earlier.size()} earlier ones replaced"
+println "cxpath: ${counted(cells, 'cell')} and ${counted(others, 'other object')} of ${folder}"
+println "cxpath: ${counted(earlier.size(), 'object')} of an earlier import replaced"
 println 'For Research Use Only. Not for use in diagnostic procedures.'

@@ -1,6 +1,6 @@
 """Draw whole slides, score them with the real network, and audit them with a reader who knows the truth.
 
-    python -m scripts.studies.audit_synthetic_slides [SLIDES] [FOLDER] [--cells 100] [--draws 20] [--device X]
+    python -m scripts.studies.audit_synthetic_slides [SLIDES] [FOLDER] [--draws 20] [--side 8192]
 
 Each slide is audited by several draws, as `cxpath review audit` estimates them; the first goes through the
 contact sheet and its table of answers. Prints the true CPS, the network's, and error and coverage of the
@@ -19,18 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cxpath.app.demo import make_demo_slide, score_demo_slide
-from cxpath.app.review_slide import open_review, score_audit, write_audit
+from cxpath.app.configuration import ScoreRequest
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_folder import open_review
+from cxpath.app.score_slide import score_slide
 from cxpath.data.cells import CellTable, Kind
-from cxpath.scores.audit import (
+from cxpath.scores import (
     AuditAnswer,
     AuditDraw,
+    AuditFrame,
     CellAnswer,
     audit_frame,
     draw_audit,
     estimate_audit,
 )
-from cxpath.synth.slide import SlideTruth
+from cxpath.synth.slide import SlideTruth, write_synthetic_slide
 
 REACH_UM = 4.0
 """A found cell is the nearest true one within this reach."""
@@ -44,16 +47,20 @@ _ANSWERS = {
 
 @dataclass(frozen=True, eq=False)
 class KnowingReader:
-    """A reader who answers by the truth of a drawn slide.
+    """A reader who answers by the truth.
 
     Parameters
     ----------
-    truth : SlideTruth
+    kind : int array, (M,)
+        `Kind` of the true cells.
+    stained : bool array, (M,)
+        By the rule of their class.
     true_cell : int array, (N,)
         For each found cell its true one, or -1.
     """
 
-    truth: SlideTruth
+    kind: NDArray[np.int64]
+    stained: NDArray[np.bool_]
     true_cell: NDArray[np.int64]
 
     def answers(self, draw: AuditDraw) -> list[AuditAnswer]:
@@ -64,18 +71,22 @@ class KnowingReader:
         true = int(self.true_cell[row])
         if true < 0:
             return AuditAnswer(row, CellAnswer.NOT_A_CELL)
-        cells = self.truth.cells
-        stained = bool(cells.positive[true]) if asks_stained else None
-        return AuditAnswer(row, _ANSWERS[Kind(int(cells.kind[true]))], stained)
+        stained = bool(self.stained[true]) if asks_stained else None
+        return AuditAnswer(row, _ANSWERS[Kind(int(self.kind[true]))], stained)
 
 
 def knowing_reader(truth: SlideTruth, cells: CellTable) -> KnowingReader:
-    """Match found cells with true ones."""
-    tree = cKDTree(np.column_stack([truth.cells.x_px, truth.cells.y_px]))
-    reach_px = REACH_UM / cells.facts.mpp
-    places = np.column_stack([cells.x_px, cells.y_px])
-    distance, nearest = tree.query(places, distance_upper_bound=reach_px)
-    return KnowingReader(truth, np.where(np.isfinite(distance), nearest, -1))
+    """Match found cells of a synthetic slide with true ones."""
+    true = truth.cells
+    places = np.column_stack([true.x_px, true.y_px])
+    return KnowingReader(true.kind.astype(np.int64), true.positive, nearest_true(places, cells))
+
+
+def nearest_true(places_px: NDArray[np.float64], cells: CellTable) -> NDArray[np.int64]:
+    """Return for each found cell the true one within reach, or -1."""
+    found = np.column_stack([cells.x_px, cells.y_px])
+    distance, nearest = cKDTree(places_px).query(found, distance_upper_bound=REACH_UM / cells.facts.mpp)
+    return np.where(np.isfinite(distance), nearest, -1)
 
 
 def fill_answers(table: Path, answers: list[AuditAnswer]) -> None:
@@ -91,29 +102,47 @@ def fill_answers(table: Path, answers: list[AuditAnswer]) -> None:
         writer.writerows(rows)
 
 
-def audit_slide(folder: Path, seed: int, cps: float, questions: int, draws: int, device: str) -> str:
+@dataclass(frozen=True)
+class Drawing:
+    """How each slide is audited: cells asked about, draws with seeds of their own."""
+
+    questions: int
+    draws: int
+
+
+def audit_slide(folder: Path, seed: int, cps: float, side_px: int, drawing: Drawing) -> str:
     """Draw, score and audit one slide; return its row of the table."""
-    drawn = make_demo_slide(folder, seed, cps)
-    network = score_demo_slide(drawn, folder, device).cps
-    files = write_audit(folder, drawn.path, number=questions)
-    review = open_review(folder)
-    cells = review.scored.cells()
-    reader, frame = knowing_reader(drawn.truth, cells), audit_frame(cells, review.scored.scoring)
-    fill_answers(files.table, reader.answers(draw_audit(frame, questions)))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.with_suffix(".svs")
+    truth = write_synthetic_slide(path, seed=seed, cps=cps, width_px=side_px, height_px=side_px, workers=1)
+    network = score_slide(ScoreRequest(path, folder, overwrite=True, assay="22c3", device="cpu")).cps
+    files = write_audit(folder, path, number=drawing.questions)
+    scored = open_review(folder).scored
+    cells = scored.cells()
+    reader, frame = knowing_reader(truth, cells), audit_frame(cells, scored.scoring)
+    fill_answers(files.table, reader.answers(draw_audit(frame, drawing.questions)))
     entry = score_audit(folder, files.table, "knowing reader")
-    scores = []
-    for number in range(draws):
-        draw = draw_audit(frame, questions, seed=1_000 + number)
-        scores.append(estimate_audit(frame, draw, reader.answers(draw)))
-    true = drawn.truth.cps
-    error = np.array([score.cps / true - 1.0 for score in scores])
-    covered = np.mean([score.interval[0] <= true <= score.interval[1] for score in scores])
-    low, high = entry.interval
     called = f"{network.value:.2f}" if network else "–"
+    by_sheet = f"{entry.cps:.2f} ({entry.interval[0]:.2f} to {entry.interval[1]:.2f})"
     return (
-        f"| {seed} | {true:.2f} | {called} | {entry.cps:.2f} ({low:.2f} to {high:.2f}) | "
-        f"{np.sqrt((error**2).mean()):.3f} | {error.mean():+.3f} | {covered:.2f} |"
+        f"| {seed} | {truth.cps:.2f} | {called} | {by_sheet} | {audited(frame, reader, truth.cps, drawing)} |"
     )
+
+
+def audited(frame: AuditFrame, reader: KnowingReader, cps: float, drawing: Drawing) -> str:
+    """Return root-mean-square error, bias and coverage over the draws, as cells of the table.
+
+    Relative to a CPS of 0 there is no error: dashes.
+    """
+    scores = []
+    for number in range(drawing.draws):
+        draw = draw_audit(frame, drawing.questions, seed=1_000 + number)
+        scores.append(estimate_audit(frame, draw, reader.answers(draw)))
+    covered = np.mean([score.interval[0] <= cps <= score.interval[1] for score in scores])
+    if cps <= 0:
+        return f"– | – | {covered:.2f}"
+    error = np.array([score.cps / cps - 1.0 for score in scores])
+    return f"{np.sqrt((error**2).mean()):.3f} | {error.mean():+.3f} | {covered:.2f}"
 
 
 def main() -> None:
@@ -123,14 +152,14 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("cxpath-out/audits"))
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--side", type=int, default=8192, help="of each slide, in pixels of 0.25 µm")
     options = parser.parse_args()
     print("| seed | true CPS | network | audited (interval) | error | bias | coverage |")
     print("|---:|---:|---:|---|---:|---:|---:|")
+    drawing = Drawing(options.cells, options.draws)
     for seed, cps in enumerate(np.geomspace(1.0, 50.0, options.slides), start=1):
         folder = options.folder / f"slide-{seed}"
-        arguments = (float(cps), options.cells, options.draws, options.device)
-        print(audit_slide(folder, seed, *arguments), flush=True)
+        print(audit_slide(folder, seed, float(cps), options.side, drawing), flush=True)
 
 
 if __name__ == "__main__":

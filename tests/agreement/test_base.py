@@ -262,7 +262,7 @@ def test_swapping_the_sides_of_a_difference_mirrors_its_interval(gains: int, los
     one, other = (paired_difference(sign * difference, len(difference), 0.9) for sign in (1, -1))
     assert one is not None
     assert other is not None
-    assert (one.low, one.high) == (pytest.approx(-other.high), pytest.approx(-other.low))
+    assert [one.low, one.high] == pytest.approx([-other.high, -other.low])
     assert one.low <= difference.mean() <= one.high
 
 

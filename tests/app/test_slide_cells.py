@@ -16,7 +16,14 @@ import cxpath
 from cxpath.app import slide_cells as engines
 from cxpath.app.configuration import ScoreRequest
 from cxpath.app.results import regions_entry
-from cxpath.app.slide_cells import NOT_SAMPLED, _gap_px, calibration_tiles, choose_engine, quantised_network
+from cxpath.app.slide_cells import (
+    NOT_SAMPLED,
+    _gap_px,
+    calibration_tiles,
+    choose_engine,
+    converted_network,
+    quantised_network,
+)
 from cxpath.app.slide_look import areas_with_regions, region_warnings
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.slide_info import Region, RegionMeaning, Regions, StainBasis, TileFrame
@@ -68,6 +75,27 @@ def test_a_network_is_quantised_once_and_kept_whole(
     assert model.card.digest[:16] in str(first)
     assert len(made) == 1
     assert [path.name for path in first.parent.parent.iterdir()] == [first.parent.name]
+
+
+def test_a_network_is_converted_once_and_anew_where_nothing_can_be_kept(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    def write(_: Model, path: Path) -> None:
+        made.append(path)
+        path.write_text("network")
+
+    monkeypatch.setattr(engines, "convert", write)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first, second = converted_network(model), converted_network(model)
+    assert first == second
+    assert first is not None
+    assert first.parent.parent.name == "converted"
+    assert len(made) == 1
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert converted_network(model) is None
 
 
 def test_a_failure_leaves_no_half_network(

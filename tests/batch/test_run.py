@@ -172,7 +172,7 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptu
     run(slides, out)
     (StateFolder(out).outcomes / "a.json").write_text("{", encoding="utf-8")
     assert run(slides, out).count(Status.SCORED) == 1
-    assert "a.json: file: Invalid JSON" in caplog.text
+    assert "a.json: not readable JSON" in caplog.text
 
 
 def test_an_outcome_comes_back_as_it_was(tmp_path: Path) -> None:

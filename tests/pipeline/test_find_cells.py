@@ -96,6 +96,9 @@ def test_every_column_is_filled(usual: CellTable) -> None:
     for name, column in usual.columns().items():
         assert np.isfinite(column).all(), name
     assert {Kind.TUMOUR, Kind.IMMUNE, Kind.OTHER} == {Kind(kind) for kind in np.unique(usual.kind)}
+    assert usual.embedding is not None
+    assert usual.embedded.all()
+    assert (usual.embedding.std(axis=0) > 5).all()
     assert usual.facts.slide_digest
     assert usual.facts.model_digest
 

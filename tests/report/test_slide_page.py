@@ -331,6 +331,24 @@ def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> N
     assert second["fields"][0]["place"] == "1.00 mm from left, 0.25 mm from top"
 
 
+def test_each_field_links_into_the_review_of_this_result() -> None:
+    score = document_of(normal_score())
+    found: list[Any] = gallery([entry(1, "influence")], score, {})
+    link = found[0]["fields"][0]["link"]
+    x_px, y_px = 1250.0 / score.slide.mpp, 500.0 / score.slide.mpp
+    where = f"field_x={x_px:.0f}&field_y={y_px:.0f}&of={score.scored_digest[:12]}"
+    assert link == f"http://127.0.0.1:{score.review_port}/open?{where}"
+    assert 49_152 <= score.review_port <= 65_535
+    reviewed = score.model_copy(update={"audited": None, "review": None})
+    assert (reviewed.scored_digest, reviewed.review_port) == (score.scored_digest, score.review_port)
+
+
+def test_a_result_that_no_review_takes_has_no_links() -> None:
+    score = document_of(normal_score()).model_copy(update={"marker": "her2"})
+    found: list[Any] = gallery([entry(1, "influence")], score, {})
+    assert found[0]["fields"][0]["link"] is None
+
+
 def test_a_single_field_of_a_slide_without_a_score_promises_no_change() -> None:
     found: list[Any] = gallery([entry(1, "influence")], document_of(not_evaluable_score()), {})
     (only,) = found

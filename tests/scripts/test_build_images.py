@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from scripts.studies.build_images import ROOT, build, commands, works
+from scripts.studies.build_images import ROOT, build, commands, lint, works
 
 
 @pytest.mark.parametrize("builder", ["docker", "podman", "apptainer"])
@@ -31,3 +31,17 @@ def test_a_builder_that_fails_is_named_with_its_command_and_the_next_is_tried() 
 
 def test_a_builder_that_is_not_installed_does_not_work() -> None:
     assert not works("no-such-builder")
+
+
+def test_a_fault_of_the_linter_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: name)
+    assert lint(lambda command: 0 if command[1].endswith("Dockerfile") else 1) == []
+    assert lint(lambda command: 1) == ["hadolint: see above"]
+
+
+def test_a_missing_linter_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert lint(lambda command: 1) == []
+    assert "hadolint is not installed" in capsys.readouterr().out

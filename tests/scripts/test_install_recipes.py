@@ -6,6 +6,7 @@ They are built by hand: no builder runs where these tests do.
 from __future__ import annotations
 
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.report.run_folders import SCORES, write_run
 from tests.scripts.conftest import RECIPES, ROOT
@@ -69,6 +71,44 @@ def test_the_workflow_passes_options_that_the_command_has() -> None:
     assert options == ["--assay", "--model", "--out"]
     assert all(option in ended.stdout for option in options)
     assert script.count("{") == script.count("}")
+
+
+def process_script(name: str, values: dict[str, str]) -> str:
+    """Return what Nextflow hands to the shell: values for `${...}`, and one backslash of two."""
+    body = text_of(NEXTFLOW / "main.nf").split(f"process {name} ", 1)[1].split('"""')[1]
+    for key, value in values.items():
+        body = body.replace(f"${{{key}}}", value)
+    assert not re.search(r"(?<!\\)\$", body), "Nextflow would take this for a value of its own"
+    return body.replace("\\\\", "\\").replace("\\$", "$")
+
+
+def test_the_workflows_table_has_a_slide_that_is_not_evaluable(
+    tmp_path: Path,
+) -> None:
+    Image.new("RGB", (600, 400), "white").save(tmp_path / "empty slide.png")
+    values = {
+        "slide": "empty slide.png",
+        "slide.baseName": "empty slide",
+        "params.assay": "22c3",
+        "params.model": "small",
+        "params.extra": "--mpp 0.5",
+    }
+    programs = [str(Path(sys.executable).parent), str(SCORE_TABLE.parent), os.environ["PATH"]]
+    surroundings = os.environ | {"PATH": os.pathsep.join(programs)}
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    for name, folder in (("SCORE", tmp_path / "scored"), ("COHORT", tmp_path)):
+        folder.mkdir(exist_ok=True)
+        if name == "SCORE":
+            (folder / "empty slide.png").symlink_to(tmp_path / "empty slide.png")
+        command = [*shell, process_script(name, values)]
+        done = subprocess.run(
+            command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    with (tmp_path / "scores.csv").open(newline="", encoding="utf-8") as stream:
+        (row,) = csv.DictReader(stream)
+    assert row["slide"] == "empty slide"
+    assert row["not_evaluable_because"]
 
 
 def table_of(folder: Path, table: Path) -> subprocess.CompletedProcess[str]:

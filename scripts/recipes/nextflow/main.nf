@@ -5,7 +5,9 @@
 //   nextflow run scripts/recipes/nextflow -profile docker    --slides '...' --assay 22c3
 //   nextflow run scripts/recipes/nextflow -profile slurm     --slides '...' --assay 22c3
 //
-// A slide without a score (exit code 4: not evaluable) stays in the table, with its reason. `-resume` continues.
+// A slide without a score (exit code 4: not evaluable) stays in the table, with its reason. A slide that failed is
+// named by Nextflow and missing from the table. `-resume` continues. Slides of several files (MRXS, DICOM) are
+// for `cxpath batch run`: Nextflow hands each process one file.
 // For Research Use Only. Not for use in diagnostic procedures.
 
 params.slides = null
@@ -55,6 +57,6 @@ workflow {
     if (!params.slides || !params.assay) {
         error "Give the slides and the assay: --slides 'slides/*.svs' --assay 22c3"
     }
-    slides = Channel.fromPath(params.slides, checkIfExists: true)
+    slides = channel.fromPath(params.slides, checkIfExists: true)
     COHORT(SCORE(slides).collect())
 }

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Floats,
     Interval,
     Statistic,
     draw_cases,
@@ -37,7 +38,6 @@ from cxpath.agreement.mrmc import (
 from cxpath.agreement.reads import ReadMatrix
 from cxpath.errors import StudyError
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 OTHERS = "the median of the other readers' unaided reads"
 ANALYSIS = "unaided and aided"

@@ -17,6 +17,7 @@ from scipy.special import kolmogorov, ndtri
 from scipy.stats import kendalltau, t as t_distribution
 
 from cxpath.agreement.base import (
+    Floats,
     Interval,
     Pair,
     Statistic,
@@ -32,7 +33,6 @@ from cxpath.agreement.base import (
 # Missing reads are left out; a reference that does not vary, or no covariance, gives no line (NaN).
 
 
-Floats = NDArray[np.float64]
 DEMING_SOURCE = "Linnet 1990, Statistics in Medicine 9:1463"
 
 

@@ -481,7 +481,8 @@ class CellFiles:
     def keep(self, cells: CellTable) -> None:
         """Append cells to both files."""
         if self._writers is None:
-            table = CellsWriter(self._folder / "cells.parquet", cells.facts)
+            embedded = cells.embedding is not None
+            table = CellsWriter(self._folder / "cells.parquet", cells.facts, embedding=embedded)
             self._open.enter_context(table)
             bounds_px = self._slide.info.bounds_px
             threshold = self._threshold or cells.facts.stained_threshold or 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +26,7 @@ from cxpath.data import CellTable, CellTableFacts, Reason, ReasonCode, SlideInfo
 from cxpath.documents import COMMIT_MARK, RUN_NAME, LaboratoryProfile, ResultsFolder
 from cxpath.errors import ConfigurationError
 from cxpath.network import Device, ModelCard, choose_device, load_card
-from cxpath.report import build_report
+from cxpath.report import build_report, prepare_report
 from cxpath.scores import (
     METRIC_PREFIX,
     NO_CALL,
@@ -77,6 +77,7 @@ def score_slide(
     with ExitStack() as stack:
         looking = looking or stack.enter_context(looking_at_slide(request))
         network = load_network(request, method.device)
+        stack.enter_context(ThreadPoolExecutor(1, "report")).submit(prepare_report)
         look = looking.result()
         stack.enter_context(results)
         with look.watch.stage("tissue"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from cxpath.network import (
     NetworkSettings,
     OpenvinoEngine,
     TorchEngine,
+    convert,
     load_card,
     load_model,
     openvino_version,
@@ -62,7 +64,7 @@ from cxpath.slide import Slide, cache_path
 from cxpath.synth import make_field, random_recipe
 from cxpath.tissue import Tissue
 
-# Which engine runs the network: torch, or OpenVINO with a network that was quantised once and kept.
+# Which engine runs the network: torch, or OpenVINO with a network that was converted or quantised once.
 #
 # A network is quantised on synthetic tissue of fixed seeds, so that every machine gets the same one and no
 # slide calibrates its own score.
@@ -87,17 +89,27 @@ def choose_engine(model: Model, device: Device, settings: NetworkSettings) -> En
     settings = resolve_engine(settings, device, model.card.validated_precisions)
     if settings.engine == "torch":
         return TorchEngine(model, device)
-    return OpenvinoEngine(model, device, quantised_network(model) if settings.precision == "int8" else None)
+    kept = quantised_network if settings.precision == "int8" else converted_network
+    return OpenvinoEngine(model, device, kept(model))
 
 
 def quantised_network(model: Model) -> Path:
     """Return the model's network in int8, from the cache or made now (about a minute, once for a model)."""
-    key = f"{model.card.digest[:16]}-openvino-{openvino_version().split('-')[0]}-recipe-{RECIPE}"
-    folder = cache_path().parent / "quantised" / key
-    if not (folder / "network.xml").is_file():
+
+    def write(path: Path) -> None:
         _log.info("quantising %s %s, once", model.card.name, model.card.version)
-        _make(model, folder)
-    return folder / "network.xml"
+        quantise(model, calibration_tiles(model.card.mpp), path)
+
+    return _kept_network(model, "quantised", write)
+
+
+def converted_network(model: Model) -> Path | None:
+    """Return the model's network as OpenVINO's, converted once; None where no cache can be written."""
+    try:
+        return _kept_network(model, "converted", partial(convert, model))
+    except OutputError as error:
+        _log.info("%s; the network is converted anew for every run", error)
+        return None
 
 
 def calibration_tiles(mpp: float) -> list[NDArray[np.uint8]]:
@@ -110,21 +122,30 @@ def calibration_tiles(mpp: float) -> list[NDArray[np.uint8]]:
     return tiles
 
 
-def _make(model: Model, folder: Path) -> None:
+def _kept_network(model: Model, kind: str, write: Callable[[Path], None]) -> Path:
+    """Return a network from the cache; where it is not there yet, write it."""
+    key = f"{model.card.digest[:16]}-openvino-{openvino_version().split('-')[0]}-recipe-{RECIPE}"
+    folder = cache_path().parent / kind / key
+    if not (folder / "network.xml").is_file():
+        _make(folder, write)
+    return folder / "network.xml"
+
+
+def _make(folder: Path, write: Callable[[Path], None]) -> None:
     """Write the network next to its place and move it there whole; who comes second keeps the first's."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder.parent))
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be written: {error.strerror}", "set XDG_CACHE_HOME to a folder that can"
         ) from error
     try:
-        quantise(model, calibration_tiles(model.card.mpp), partial / "network.xml")
+        write(unfinished / "network.xml")
         if not folder.exists():
-            partial.rename(folder)
+            unfinished.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 # `--mode adaptive`: read fields drawn at random, look, and stop when the CPS is narrow or clear enough.

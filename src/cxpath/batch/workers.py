@@ -272,7 +272,8 @@ def _security_in(folder: Path, distributed: Any) -> Any:
     made, files = _temporary_security(distributed), {}
     for name, content in (("certificate", made.tls_ca_file), ("key", made.tls_worker_key)):
         path = folder / f"{name}.pem"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(number, "w", encoding="ascii") as file:
             file.write(content)
         files[name] = str(path)
     roles = ("client", "scheduler", "worker")

@@ -14,7 +14,7 @@ from cxpath.cli.output import JsonOption, OverwriteOption, print_document, requi
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from cxpath.documents import AdaptedEntry, AuditedEntry, EditedEntry
+    from cxpath.documents import AdaptedEntry, AuditedEntry, EditedEntry, GainEntry
     from cxpath.review import Verified
 
 review = typer.Typer(
@@ -285,14 +285,11 @@ def adapt(
 def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
     from cxpath.scores import printed_interval
 
-    for what, gain in (("tumour", entry.tumour_gain), ("staining", entry.stained_gain)):
-        if gain is None:
-            yield f"{what:<8} not offered: too few answers on one side"
-            continue
-        verdict = "offered" if gain.offered else "not offered"
-        change = gain.loss_network - gain.loss_adapted
-        gained = f"{change:+.3f} gained, standard error {gain.error:.3f}"
-        yield f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    yield _gain_line("tumour", entry.tumour_gain)
+    yield _gain_line("staining", entry.stained_gain)
+    for what, gain in (("tumour", entry.tumour_regression_gain), ("staining", entry.stained_regression_gain)):
+        if gain is not None:
+            yield f"{_gain_line(what, gain)} (regression on the embedding, for this slide alone)"
     if entry.offered:
         yield f"log-odds of tumour: shift {entry.tumour_shift:+.2f}, scale {entry.tumour_scale:.2f}"
         yield f"staining threshold {entry.stained_threshold:.3f}"
@@ -300,6 +297,14 @@ def _adapted_lines(entry: AdaptedEntry) -> Iterator[str]:
         interval = printed_interval(*entry.estimate.interval_tissue)
         level = f"{entry.estimate.level:.0%}"
         yield f"CPS      {entry.estimate.reported}  (network, adapted; {level} interval {interval})"
+
+
+def _gain_line(what: str, gain: GainEntry | None) -> str:
+    if gain is None:
+        return f"{what:<8} not offered: too few answers on one side"
+    verdict = "offered" if gain.offered else "not offered"
+    gained = f"{gain.loss_network - gain.loss_adapted:+.3f} gained, standard error {gain.error:.3f}"
+    return f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
 
 
 @review.command()

@@ -162,6 +162,36 @@ class EvaluatedReliability(Part):
     """Stated probabilities next to what came true, as in a model card."""
 
 
+class CurvePoint(Part):
+    """Figures of a labelled set, were its pictures of this resolution; None where nothing was counted."""
+
+    mpp: float
+    """The µm/px."""
+    f1: float | None
+    """F1 score of detection."""
+    detections_per_label: float | None
+    """Detections for each labelled nucleus."""
+    brown_classified_positive: float | None
+    """Share of brown nuclei that are called positive."""
+    tumour_classified_tumour: float | None
+    """Share of the tumour's nuclei that are called tumour; null where labels do not say which these are."""
+
+
+class ResolutionCurve(Part):
+    """A labelled set whose µm/px nobody stated, evaluated at several."""
+
+    set_name: str
+    """Which body of images."""
+    assumed_mpp: float
+    """The µm/px at which its figures with a target are measured."""
+    images: int
+    """Number of images."""
+    labels: int
+    """Number of labelled nuclei."""
+    points: tuple[CurvePoint, ...]
+    """Figures in the order of µm/px."""
+
+
 class ContactPicture(Part):
     """Where one picture of the contact sheet lies, relative to the evaluation's folder."""
 
@@ -198,7 +228,7 @@ class CountedLabels(CountedItem):
     """Counts of a labelled picture."""
 
     blocks: tuple[tuple[int, ...], ...]
-    """One row a block; columns as `cxpath.evaluation.real.COLUMNS`."""
+    """One row a block; columns as `cxpath.evaluation.labelled.COLUMNS`."""
 
 
 class CountedScan(CountedItem):
@@ -273,6 +303,8 @@ class Evaluation(Document):
     """The bodies of images."""
     figures: tuple[Figure, ...]
     """Every figure."""
+    curves: tuple[ResolutionCurve, ...] = ()
+    """Of the sets whose µm/px are assumed."""
     composition: tuple[Ingredient, ...] = ()
     """What the synthetic test set contained, against what it must contain."""
     hard_negative_shares: Mapping[str, float] = Field(default_factory=dict)

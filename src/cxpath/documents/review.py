@@ -10,7 +10,14 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from cxpath.documents.base import Bounds, CutoffEntry, CutoffName, Document, Estimate, File, Part, Share
-from cxpath.scores import Adaptation, AuditedScore as AuditEstimate, LogOddsMap, ScoreEstimate, printed_form
+from cxpath.scores import (
+    Adaptation,
+    AuditedScore as AuditEstimate,
+    LogOddsMap,
+    Regression,
+    ScoreEstimate,
+    printed_form,
+)
 
 # What a person's review adds to `score.json`: the audited score, the edited one, the signature.
 #
@@ -178,7 +185,10 @@ class AdaptedScore(Part):
     """The CPS of the adapted cells, with intervals and cut-offs; null where too few viable tumour cells are
     left."""
     offered: bool
-    """Whether held-out answers gain by either of the two; where not, the estimate is the network's."""
+    """Whether held-out answers gain by either pair of numbers, which a laboratory may keep."""
+    offered_for_slide: bool = False
+    """Whether they gain by those or by a regression on the cells' embedding, for this slide alone. Where not,
+    the estimate is the network's."""
     tumour_shift: float
     """What is added to the log-odds of tumour; 0 leaves them as they are."""
     tumour_scale: float
@@ -189,6 +199,12 @@ class AdaptedScore(Part):
     """What held-out answers say of the adapted classes; null where there are too few answers."""
     stained_gain: GainEntry | None
     """What held-out answers say of the adapted staining threshold; null where there are too few answers."""
+    tumour_regression_gain: GainEntry | None = None
+    """What held-out answers say of a regression of the classes on the cells' embedding, over the pair of
+    numbers where that is offered, else over the network; null without an embedding, or where there are too
+    few answers."""
+    stained_regression_gain: GainEntry | None = None
+    """The same of a regression of the staining."""
     reviewer: str
     """Printed name of the person who answered."""
 
@@ -389,13 +405,20 @@ class AdaptedEntry(AdaptedScore, ReviewDocument):
             head_hash=seal[1],
             estimate=estimate,
             offered=found.offered,
+            offered_for_slide=found.offered_for_slide,
             tumour_shift=found.tumour.shift,
             tumour_scale=found.tumour.scale,
             stained_threshold=found.stained_threshold,
             tumour_gain=GainEntry.of(found.tumour_gain) if found.tumour_gain else None,
             stained_gain=GainEntry.of(found.stained_gain) if found.stained_gain else None,
+            tumour_regression_gain=_gain_of(found.tumour_regression),
+            stained_regression_gain=_gain_of(found.stained_regression),
             reviewer=reviewer,
         )
+
+
+def _gain_of(regression: Regression | None) -> GainEntry | None:
+    return GainEntry.of(regression.gain) if regression else None
 
 
 class ProfileSource(Part):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -120,6 +122,11 @@ class FieldTable(Document):
 # `score.json`, the result of one slide, and the file of a case, which combines several.
 
 PDL1 = "pdl1"
+
+RESULT_LETTERS = 12
+"""Of `scored_digest`, how many tell one result from another in a link."""
+
+_FIRST_PRIVATE_PORT = 49_152
 
 
 class ScoredSlide(Part):
@@ -468,6 +475,21 @@ class ScoreDocument(SlideScores, Document):
     all of it. `cps` stays the network's."""
     review: ReviewState | None = None
     """What a person decided; null until a review is begun."""
+
+    @property
+    def scored_digest(self) -> str:
+        """SHA-256 of what the run found: what a review adds to the document is left out."""
+        own = self.model_dump(mode="json", by_alias=True, exclude={"audited", "review"})
+        text = json.dumps(own, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def review_port(self) -> int:
+        """Port on which a review of this result is looked for by the links of its report.
+
+        One of the private ports (RFC 6335, section 6), the same for the same result.
+        """
+        return _FIRST_PRIVATE_PORT + int(self.scored_digest[:8], 16) % (65_536 - _FIRST_PRIVATE_PORT)
 
     @property
     def deciding(self) -> DecidingScore:

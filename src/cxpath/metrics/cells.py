@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from typing import overload
 
@@ -275,10 +275,9 @@ def table_of(
 
 def take_peaks(peaks: CellPeaks, rows: NDArray[np.bool_]) -> CellPeaks:
     """Return the peaks at `rows`."""
-    one_each = {
-        item.name: getattr(peaks, item.name)[rows] for item in fields(CellPeaks) if item.name != "radii_um"
-    }
-    return CellPeaks(radii_um=peaks.radii_um, **one_each)
+    known = {name: values for name, values in vars(peaks).items() if values is not None}
+    radii_um = known.pop("radii_um")
+    return CellPeaks(radii_um=radii_um, **{name: values[rows] for name, values in known.items()})
 
 
 def _observed(peaks: CellPeaks, field: SyntheticField, mpp: float, matching: MatchingSettings) -> Observation:

@@ -44,6 +44,7 @@ from .qupath_overlay import (
 )
 from .slide_page import (
     build_report as build_report,
+    prepare_report as prepare_report,
 )
 from .slide_pictures import (
     PlacedField as PlacedField,

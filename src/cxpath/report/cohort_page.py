@@ -316,7 +316,7 @@ def _slide(folder: Path, row: CohortRow, number: int) -> dict[str, Any]:
         "uncertain": row.uncertain_cutoffs or "",
         "cps": row.cps,
         "cps_reported": row.cps_reported or MISSING,
-        "interval": interval(None if row.cps_low is None else (row.cps_low, row.cps_high)),
+        "interval": interval(_ends(row)),
         "tps": score_form(row.tps),
         "tps_value": row.tps,
         "tumour_cells": whole(row.viable_tumour_cells),
@@ -326,6 +326,10 @@ def _slide(folder: Path, row: CohortRow, number: int) -> dict[str, Any]:
         "seconds": seconds(row.seconds or 0.0),
         "seconds_value": row.seconds or 0.0,
     }
+
+
+def _ends(row: CohortRow) -> tuple[float, float] | None:
+    return None if row.cps_low is None or row.cps_high is None else (row.cps_low, row.cps_high)
 
 
 def _times(rows: Sequence[CohortRow]) -> dict[str, str] | None:

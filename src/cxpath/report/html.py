@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import repeat
 from pathlib import Path
@@ -105,6 +106,18 @@ def render_page(template: str, styles: Sequence[str] = ("report.css",), **conten
     **content
         What the template shows.
     """
+    folder = files("cxpath.report") / "templates"
+    css = Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in styles))
+    return compiled_page(template).render(css=css, **content)
+
+
+def compiled_page(template: str) -> jinja2.Template:
+    """Return a page's template, compiled once in a process: that takes longer than filling it."""
+    return _environment().get_template(template)
+
+
+@cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cxpath.report", "templates"),
         autoescape=True,
@@ -113,9 +126,7 @@ def render_page(template: str, styles: Sequence[str] = ("report.css",), **conten
         lstrip_blocks=True,
     )
     environment.filters["capitalize_first"] = capitalize_first
-    folder = files("cxpath.report") / "templates"
-    css = Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in styles))
-    return environment.get_template(template).render(css=css, **content)
+    return environment
 
 
 def capitalize_first(text: object) -> str:

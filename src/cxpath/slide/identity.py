@@ -87,7 +87,7 @@ def remember(key: str, digest: str) -> None:
 
 def _entries() -> dict[str, str]:
     try:
-        held = json.loads(cache_path().read_text())
+        held = json.loads(cache_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     digests = held.get("digests") if isinstance(held, dict) and held.get("schema") == _SCHEMA else None
@@ -100,7 +100,7 @@ def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        draft.write_text(text)
+        draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -142,7 +142,7 @@ def _series_of(path: Path) -> tuple[Path, ...]:
 
 def _named_in(index: Path) -> tuple[Path, ...]:
     """Return the existing siblings that an index file of `key=value` lines names, less the macro picture."""
-    pairs = (line.partition("=") for line in index.read_text(errors="replace").splitlines())
+    pairs = (line.partition("=") for line in index.read_text("utf-8", "replace").splitlines())
     names = {value.strip() for key, _, value in pairs if not key.strip().lower().startswith(_MACRO_KEY)}
     found = (index.with_name(name) for name in names if name and "/" not in name and "\\" not in name)
     return tuple(sorted(file for file in found if file.is_file()))

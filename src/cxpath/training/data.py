@@ -1,4 +1,4 @@
-"""Synthetic fields for training: made, kept, cropped and augmented."""
+"""What is learned from: synthetic fields, crops of them, and pictures annotated in part."""
 
 from __future__ import annotations
 
@@ -18,6 +18,73 @@ from cxpath.data import worker_processes
 from cxpath.io import atomic_write
 from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField, brought_to, make_scanned_field
 from cxpath.training.settings import CropSettings
+
+# AnnotatedField: one picture of real tissue and what a lab marked in it, which is never everything.
+
+
+STAIN_UNKNOWN = -1
+REGION_UNLABELLED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedCells:
+    """Marked cells; every array has one entry per cell.
+
+    Parameters
+    ----------
+    x_px, y_px : float64 array
+        Nuclear centre; pixel centres at .5. Whose pixels, the holder says.
+    fine : int64 array
+        Fine label, of a class or of a set of classes, or `UNLABELLED`; see `fine_labels`.
+    stained : int8 array
+        1 PD-L1 positive by the rule of its kind, 0 negative, `STAIN_UNKNOWN`.
+    """
+
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    fine: NDArray[np.int64]
+    stained: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.x_px)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> AnnotatedCells:
+        """Return the cells at `rows` (a boolean mask or an index array)."""
+        return AnnotatedCells(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+    def in_frame(self, left_px: float, top_px: float, scale: float) -> AnnotatedCells:
+        """Return the cells in a frame whose pixels are `scale` times as large, with its origin."""
+        return replace(self, x_px=self.x_px / scale - left_px, y_px=self.y_px / scale - top_px)
+
+    def inside(self, left_px: float, top_px: float, side_px: float) -> NDArray[np.bool_]:
+        """Say which cells lie in a square."""
+        within_x = (self.x_px >= left_px) & (self.x_px < left_px + side_px)
+        return within_x & (self.y_px >= top_px) & (self.y_px < top_px + side_px)
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedField:
+    """A square picture at the network's µm/px with its labels.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (side, side, 3)
+    cells : AnnotatedCells
+        In pixels of the picture.
+    complete : bool array, (side / 4, side / 4)
+        Output cells in which every cell was marked, so that an unmarked one is known to be empty.
+    region : int8 array, (side / 8, side / 8)
+        `TissueRegion`, or `REGION_UNLABELLED`.
+    """
+
+    rgb: NDArray[np.uint8]
+    cells: AnnotatedCells
+    complete: NDArray[np.bool_]
+    region: NDArray[np.int8]
+
+
+# Synthetic fields for training: made, kept, cropped and augmented.
+
 
 # Synthetic fields on disk: made once by several processes, then read as memory maps.
 #
@@ -103,13 +170,13 @@ def cached_fields(
     """
     note = {"number": number, "seed": seed, "side_px": side_px, "source": source.__qualname__}
     note_path = folder / _NOTE
-    if not (note_path.is_file() and json.loads(note_path.read_text()) == note):
+    if not (note_path.is_file() and json.loads(note_path.read_text(encoding="utf-8")) == note):
         folder.mkdir(parents=True, exist_ok=True)
         note_path.unlink(missing_ok=True)
         _draw_into(folder, partial(_draw_one, source, seed, side_px), number, side_px, workers, progress)
         # The note comes last: a folder without it is half-written and is made again.
         with atomic_write(note_path) as path:
-            path.write_text(json.dumps(note))
+            path.write_text(json.dumps(note), encoding="utf-8")
     return _open(folder)
 
 

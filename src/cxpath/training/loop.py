@@ -25,10 +25,9 @@ from cxpath.errors import ConfigurationError, MissingFileError, ModelError
 from cxpath.io import atomic_write
 from cxpath.network import ArchitectureSettings, Device, NetworkOutput, PlainUNet, choose_device, load_model
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
-from cxpath.training.losses import Losses, all_losses, balanced_weights
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
-from cxpath.training.targets import Targets, batch_targets
+from cxpath.training.targets import Losses, Targets, all_losses, balanced_weights, batch_targets
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -52,14 +52,15 @@ from cxpath.training.data import (
     turned_array,
     turned_places,
 )
-from cxpath.training.losses import Losses, all_losses
 from cxpath.training.settings import CropSettings, LossSettings, TrainingSettings
 from cxpath.training.targets import (
     FIRST_OF_TISSUE,
     UNLABELLED,
     UNLABELLED_REGION,
     CellLabels,
+    Losses,
     Targets,
+    all_losses,
     batch_targets,
     label_maps,
     stacked,
@@ -136,12 +137,12 @@ def restained_stacks(
     tiles = read_tiles(data, [Part.TRAIN])
     note = {"stainings": stainings, "seed": seed, "tiles": _digest(tiles)}
     note_path = folder / _NOTE
-    if not (note_path.is_file() and json.loads(note_path.read_text()) == note):
+    if not (note_path.is_file() and json.loads(note_path.read_text(encoding="utf-8")) == note):
         folder.mkdir(parents=True, exist_ok=True)
         note_path.unlink(missing_ok=True)
         _paint_into(folder, tiles, _outlines_or_none(data), stainings, seed, workers)
         with atomic_write(note_path) as path:
-            path.write_text(json.dumps(note))
+            path.write_text(json.dumps(note), encoding="utf-8")
     return [open_stack(path) for path in sorted(folder.glob("*.rgb.npy"))]
 
 

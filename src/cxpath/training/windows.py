@@ -21,9 +21,17 @@ from cxpath.network import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, Detector, Device
 from cxpath.pipeline import name_cells, positive_probability
 from cxpath.slide import Slide
 from cxpath.synth import REGION_STRIDE_PX
-from cxpath.training.annotated_field import REGION_UNLABELLED, AnnotatedCells, AnnotatedField
 from cxpath.training.annotations import AnnotatedImage, ImageLabels, open_annotated
-from cxpath.training.data import Turn, random_turn, recoloured, turned_array, turned_places
+from cxpath.training.data import (
+    REGION_UNLABELLED,
+    AnnotatedCells,
+    AnnotatedField,
+    Turn,
+    random_turn,
+    recoloured,
+    turned_array,
+    turned_places,
+)
 from cxpath.training.settings import CropSettings
 from cxpath.training.targets import output_cells
 
@@ -194,13 +202,13 @@ def cached_windows(
     """
     note = {"images": [image.digest for image in images], "size": asdict(size), "digest": digest}
     note_path = folder / _NOTE
-    if not (note_path.is_file() and json.loads(note_path.read_text()) == note):
+    if not (note_path.is_file() and json.loads(note_path.read_text(encoding="utf-8")) == note):
         folder.mkdir(parents=True, exist_ok=True)
         note_path.unlink(missing_ok=True)
         _read_into(folder, images, size)
         # The note comes last: a folder without it is half-read and is read again.
         with atomic_write(note_path) as path:
-            path.write_text(json.dumps(note))
+            path.write_text(json.dumps(note), encoding="utf-8")
     return _open(folder, size)
 
 
