@@ -44,7 +44,7 @@ def test_a_page_without_the_marks_is_left_alone(tmp_path: Path, run_script: RunS
 
 
 def test_the_shipped_page_has_the_marks_that_make_evaluate_needs() -> None:
-    page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "notebook" / "accuracy.md").read_text(encoding="utf-8")
     for name in ("restained", "real", "synthetic"):
         assert page.index(f"<!-- {name}: begin -->") < page.index(f"<!-- {name}: end -->")
 

@@ -61,7 +61,7 @@ def known_by(names: Iterable[str]) -> frozenset[Known]:
 
 
 def with_databases(variant: Variant, named: Mapping[str, Sequence[str]], place: str) -> Variant:
-    """Return a variant with what databases say of it, read from all entries that stand under each name.
+    """Return a variant with what databases say of it, read from all entries of each name.
 
     Parameters
     ----------
@@ -385,7 +385,7 @@ _FLAGS: tuple[tuple[str, ...], ...] = (("PICK",), ("MANE_SELECT", "MANE"), ("CAN
 _MOST_WORDS = 8
 _LONGEST_WORD = 60
 _USUAL_FIELDS = ("CSQ", "ANN")
-_HOW_TO_ANNOTATE = "annotate with VEP (CSQ) or snpEff (ANN) anew"
+_HOW_TO_ANNOTATE = "annotate with VEP (CSQ) or snpEff (ANN) again"
 
 Entry = Mapping[str, str]
 Naming = Callable[[str, Sequence[str]], Sequence[str]]

@@ -380,7 +380,7 @@ class Slide(ABC):
         Each pixel is the mean of the light on its footprint, taken from the coarsest stored level that
         is still fine enough; where the slide is coarser than asked, light is interpolated linearly.
         Outside the scan and where it is transparent the slide is white. Colours are sRGB where the slide has
-        an ICC profile and `open_slide` was not told to ignore it.
+        an ICC profile and `open_slide` was not asked to ignore it.
 
         Parameters
         ----------
