@@ -21,7 +21,7 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.studies.measure_structure
-	$(BIN)/python -m scripts.studies.check_prose *.md docs/*.md docs/concepts docs/how-to docs/notebook
+	$(BIN)/python -m scripts.studies.check_prose *.md docs
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
@@ -45,7 +45,7 @@ fuzz: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.studies.fuzz_readers --inputs $(or $(INPUTS),9000) \
 	  --only $(ONLY)
 
-# Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
+# Every figure of docs/notebook/accuracy.md into cxpath-out/evaluation, the model's card and that page;
 # resumes where it was left.
 evaluate: $(VENV)/installed
 	$(BIN)/cxpath model evaluate --record --on restained --out cxpath-out/evaluation/restained
@@ -54,7 +54,7 @@ evaluate: $(VENV)/installed
 	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
 	$(BIN)/python -m scripts.studies.fit_slide_error cxpath-out/evaluation/synthetic \
 	  cxpath-out/evaluation/restained --arm held_out restained --record models/small
-	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md \
+	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/notebook/accuracy.md \
 	  $(addprefix cxpath-out/evaluation/,restained real synthetic)
 
 wheel: $(VENV)/installed-test

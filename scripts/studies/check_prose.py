@@ -64,6 +64,7 @@ BRITISH = {
     "summarize": "summarise",
 }
 MOST_WORDS_A_SENTENCE = 40
+_ITEM = "\N{BULLET}"
 LEFT_OUT = (
     "typography", "spelling", "dates_times", "terms", "skunked_terms", "lexical_illusions",
     "social_awareness", "industrial_language.chatspeak",
@@ -105,13 +106,13 @@ def _blank(found: re.Match[str]) -> str:
 
 def long_sentences(text: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the first words of every sentence that is too long, tables and headings left out."""
-    plain = re.sub(r"^\s*[|#].*$", "", text, flags=re.MULTILINE)
-    plain = re.sub(r"^\s*(?:[-*:]|\d+\.) ", lambda found: "\n" if found else "", plain, flags=re.MULTILINE)
-    for paragraph in re.finditer(r"(?:\S[^\n]*\n?)+", plain):
-        for sentence in re.split(r"(?<=[.!?:;])\s+", paragraph[0]):
-            words = re.findall(r"\w+", sentence)
+    plain = re.sub(r"^[ \t]*[|#].*$", "", text, flags=re.MULTILINE)
+    plain = re.sub(r"^[ \t]*(?:[-*:]|\d+\.) ", f"{_ITEM} ", plain, flags=re.MULTILINE)
+    for paragraph in re.finditer(r"(?:[ \t]*\S[^\n]*\n?)+", plain):
+        for sentence in re.split(rf"(?<=[.!?:;])\s+|{_ITEM}", paragraph[0]):
+            words = sentence.split()
             if len(words) > MOST_WORDS_A_SENTENCE:
-                yield text.count("\n", 0, paragraph.start()) + 1, " ".join(words[:8])
+                yield plain.count("\n", 0, paragraph.start()) + 1, " ".join(words[:8])
 
 
 def findings(path: Path) -> Iterator[str]:

@@ -190,7 +190,7 @@ def test_a_decision_that_was_not_published_bars_the_score_until_it_is(
     assert found is not None
     row = audit.draw.rows[0]
     review.append([answer_decision(AuditAnswer(row, CellAnswer.CANNOT_TELL), found.state, READER)])
-    with pytest.raises(ReviewError, match="went on after it was written"):
+    with pytest.raises(ReviewError, match="continued after it was written"):
         with_image_score(BiomarkerProfile(), results / "score.json")
     outcome = publish_review(review.path)
     assert outcome is not None

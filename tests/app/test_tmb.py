@@ -157,3 +157,89 @@ def test_an_impossible_size_is_refused(tmp_path: Path, megabases: float) -> None
 def test_an_impossible_purity_is_refused(tmp_path: Path, purity: float) -> None:
     with pytest.raises(ConfigurationError, match="--purity"):
         burden(missense_calls(tmp_path), circumstances=Circumstances(purity=purity))
+
+
+MNV = "chr1 100 . AC GT . PASS CSQ=GT|missense_variant|MODERATE"
+SNVS = (
+    "chr1 100 . A G . PASS CSQ=G|missense_variant|MODERATE",
+    "chr1 101 . C T . PASS CSQ=T|missense_variant|MODERATE",
+)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_neighbouring_exchanges_written_as_one_and_one_by_one_count_once(tmp_path: Path, order: int) -> None:
+    path = vcf(tmp_path, [f"{line} {CALL}" for line in (MNV, *SNVS)][::order], header=(VEP,))
+    found = burden(path)
+    assert found["variants"] == 1
+    assert found["funnel"][-1]["removed"] == 2
+
+
+def test_single_exchanges_stay_where_the_longer_one_does_not_count(tmp_path: Path) -> None:
+    lines = [f"{MNV.replace('PASS', 'weak')} {CALL}", *(f"{line} {CALL}" for line in SNVS)]
+    assert burden(vcf(tmp_path, lines, header=(VEP,)))["variants"] == 2
+
+
+SNPEFF = (
+    '##INFO=<ID=ANN,Number=.,Type=String,Description="Functional annotations: '
+    "'Allele | Annotation | Annotation_Impact | Gene_Name'\">"
+)
+
+
+@pytest.mark.parametrize(("term", "said"), [("synonymous_variant", 3), ("missense_variant", 0)])
+def test_two_annotations_that_contradict_each_other_are_named(tmp_path: Path, term: str, said: int) -> None:
+    both = f"PASS CSQ=T|{term}|LOW;ANN=T|missense_variant|MODERATE|G {CALL}"
+    path = vcf(tmp_path, [f"chr1 {n} . C T . {both}" for n in (100, 200, 300)], header=(VEP, SNPEFF))
+    found = burden(path)
+    assert found["variants"] == (0 if said else 3)
+    warned = [text for text in found["warnings"] if "CSQ and ANN state different" in text]
+    assert warned == [
+        f"INFO CSQ and ANN state different consequences of {said} variants; INFO CSQ counts"
+    ] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("chr1\t0\t900\tG\t0\t+\t0\t900\t0\t2\t100,100,\t0,800,", "line 1 consists of 2 blocks"),
+        ("chr1\t0\t900\tNO_COVERAGE", "line 1 is NO_COVERAGE"),
+        ("chr1\t0\t900\tlow_coverage", "line 1 is low_coverage"),
+    ],
+)
+def test_targets_whose_further_columns_take_bases_away_are_refused(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    with pytest.raises(VariantsFileError, match=words):
+        burden(missense_calls(tmp_path), bed=targets(tmp_path, f"{line}\n"))
+
+
+@pytest.mark.parametrize(
+    "line", ["chr1\t0\t1000000\tCALLABLE", "chr1\t0\t1000000\tG\t0\t+\t0\t1000000\t0\t1\t1000000,\t0,"]
+)
+def test_targets_that_mean_all_of_their_bases_are_read(tmp_path: Path, line: str) -> None:
+    assert burden(missense_calls(tmp_path), bed=targets(tmp_path, f"{line}\n"))["value"] == 10.0
+
+
+@pytest.mark.parametrize("name", ["1.0", "chr1.0"])
+def test_a_chromosome_as_pandas_writes_it_is_the_chromosome(tmp_path: Path, name: str) -> None:
+    path = cohort(tmp_path, *(maf_row(n, chromosome=name) for n in (5, 6)), maf_row(7, chromosome="X"))
+    assert burden(path, bed=targets(tmp_path, "1\t0\t1000000\n"))["variants"] == 2
+
+
+@pytest.mark.parametrize("name", ["", "NA", "."])
+def test_a_row_without_a_chromosome_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(VariantsFileError, match="line 3 has no Chromosome"):
+        burden(cohort(tmp_path, maf_row(5), maf_row(6, chromosome=name)))
+
+
+@pytest.mark.parametrize("entry", ["0,001", "0.1%", "1.5", "-0.1", "rare", "\u00b2", "1_0"])
+def test_what_is_no_frequency_in_a_database_is_refused_by_name(tmp_path: Path, entry: str) -> None:
+    """Else the filter of germline variants would pass over them without a word."""
+    path = cohort(tmp_path, maf_row(5, entry), more=("gnomAD_AF",))
+    with pytest.raises(VariantsFileError, match=r"cohort.maf: S1: gnomAD_AF '.*' is no frequency"):
+        burden(path)
+
+
+@pytest.mark.parametrize(("entry", "right"), [("T:0.02", 0), ("0.0001&0.02", 0), ("1e-05", 1), ("inf", 1)])
+def test_frequencies_as_annotators_write_them_are_read(tmp_path: Path, entry: str, right: int) -> None:
+    path = cohort(tmp_path, maf_row(5, entry, "0"), more=("gnomAD_AF", "COSMIC_CNT"))
+    assert burden(path, "f1cdx_like")["variants"] == right

@@ -69,7 +69,7 @@ def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
         ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is no number"),
         ("slide,case\n", ",K1", "row 2: names no slide"),
         ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot name a folder"),
-        ("slide,id\n", "a.svs,batch-state", "is kept for the state"),
+        ("slide,id\n", "a.svs,batch-state", "is kept for a file of the batch"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_one_line(

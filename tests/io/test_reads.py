@@ -300,3 +300,40 @@ def test_a_summary_below_the_table_is_no_case(tmp_path: Path, text: str, name: s
 def test_a_case_may_begin_like_a_summary(tmp_path: Path) -> None:
     table = read_reads(write(tmp_path, "case,Ann,Bob\nTotal-1,1,2\nSum 17,4,6\n"))
     assert [read.case for read in table.reads] == ["Total-1", "Total-1", "Sum 17", "Sum 17"]
+
+
+def test_letters_with_marks_do_not_cut_a_name_into_words(tmp_path: Path) -> None:
+    table = read_reads(write(tmp_path, "case,Ann,Réné\na,1,2\nb,3,4\n"))
+    assert {read.reader for read in table.reads} == {"Ann", "Réné"}
+
+
+@pytest.mark.parametrize(("text", "said"), [("P1,,P2,", 4), ("P1,P1,P2,P2", 0), (",,,", 0)])
+def test_reads_without_a_patient_next_to_others_with_one_are_said(
+    tmp_path: Path, text: str, said: int
+) -> None:
+    """In a merged cell of a sheet only the first row carries the name."""
+    rows = "".join(f"c{n},{patient},1,2\n" for n, patient in enumerate(text.split(",")))
+    warnings = read_reads(write(tmp_path, f"case,patient,Ann,Bob\n{rows}")).warnings
+    assert [f"{said} of 8 reads name no patient" in warning for warning in warnings] == [True] * bool(said)
+
+
+def test_a_table_that_lies_on_its_side_is_said(tmp_path: Path) -> None:
+    turned = "," + ",".join(f"c{n}" for n in range(20)) + "\n"
+    rows = "".join(f"{name},{','.join(str(n) for n in range(20))}\n" for name in ("Ann", "Bob"))
+    warnings = read_reads(write(tmp_path, turned + rows)).warnings
+    assert warnings == ("reads.csv: 20 readers of 2 cases: a case takes a row, a reader a column",)
+    ring = "case," + ",".join(f"R{n}" for n in range(31)) + "\n"
+    rows = "".join(f"c{case},{','.join('5' for _ in range(31))}\n" for case in range(10))
+    assert read_reads(write(tmp_path, ring + rows)).warnings == ()
+
+
+@pytest.mark.parametrize(("one", "other"), [("001", "1"), ("0", "00"), ("7", "007")])
+def test_numbers_of_cases_that_lost_their_zeros_are_asked_about(tmp_path: Path, one: str, other: str) -> None:
+    path = write(tmp_path, f"case,reader,value\n{one},Ann,5\n{other},Bob,5\n")
+    with pytest.raises(ReadsFileError, match=rf"case '{one}' .* and '{other}' .* leading zeros"):
+        read_reads(path)
+
+
+def test_a_score_without_a_name_is_called_a_score(tmp_path: Path) -> None:
+    with pytest.raises(ReadsFileError, match="row 2: score of reader 'Ann'"):
+        read_reads(write(tmp_path, "case,Ann,Bob\na,~1,2\n"), score="")

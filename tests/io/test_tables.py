@@ -419,3 +419,18 @@ def test_a_header_of_several_lines_is_split_from_its_rows(names: list[str], rows
         table, _ = read_text_table(f"{quoted}\n{body}".encode(), "a.csv")
         assert table.column_names == named
         assert table.column(0).to_pylist() == [str(row) for row in range(rows)]
+
+
+@pytest.mark.parametrize("number_format", ['"<"0', "\\<0", '0"≥"', '[Red]">"0'])
+def test_a_sign_that_only_the_number_format_shows_is_refused(number_format: str, tmp_path: Path) -> None:
+    """The sheet shows <1, the cell contains 1."""
+    book, sheet = reads_workbook(["C1", "A", 1])
+    sheet["C2"].number_format = number_format
+    with pytest.raises(ReadsFileError, match="row 2: the sheet shows a sign"):
+        rows_of(book, tmp_path)
+
+
+def test_a_condition_of_a_number_format_is_no_sign(tmp_path: Path) -> None:
+    book, sheet = reads_workbook(["C1", "A", 0.25])
+    sheet["C2"].number_format = "[<1]0.0%;[>=1]0"
+    assert rows_of(book, tmp_path)[1] == ["C1", "A", "25%"]

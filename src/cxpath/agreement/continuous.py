@@ -37,7 +37,7 @@ from cxpath.agreement.base import (
 
 BLAND_ALTMAN_SOURCE = "Bland & Altman 1986, Lancet 1:307; exact intervals Carkeet 2015, Optom Vis Sci 92:e71"
 SHARE = 0.95
-"""Of differences that the limits hold."""
+"""Of differences that the limits contain."""
 
 
 class Scale(StrEnum):

@@ -137,7 +137,7 @@ def _jackknife_interval(value: float, left_out: Floats, level: float) -> Interva
 
 
 MOST_AT_ONCE = 4_000_000
-"""Weights of slopes held at a time: 32 MB."""
+"""Weights of slopes in memory at a time: 32 MB."""
 ROUNDING = 1e-9
 """Of the reads' own size: two differences that differ by less differ by rounding alone."""
 

@@ -104,7 +104,7 @@ def _skewed_icc(readers: ReadMatrix) -> Iterator[str]:
     if zeros >= 0.2 or lean >= 1:
         yield (
             f"Raw scores are skewed ({_percent(zeros)} are 0, skewness {lean:.1f}): the F-based interval "
-            "of the ICC assumes normal scores; in simulations of zero-heavy scores its 95 % interval held "
+            "of the ICC assumes normal scores; in simulations of zero-heavy scores its 95 % interval covered "
             "the truth in 56 to 71 %. Quote the bootstrap interval, and the ICC of log10(score + 1)."
         )
 
@@ -136,10 +136,11 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
     scores = scores[np.isfinite(scores)]
     first, last = settings.cutoffs[0], settings.cutoffs[-1]
     if len(readers.units) < FEWEST_CASES:
-        yield f"{len(readers.units)} cases: a validation should contain {FEWEST_CASES} or more."
+        yield f"{_counted(len(readers.units), 'case')}: a validation should contain {FEWEST_CASES} or more."
     below = int(np.count_nonzero(scores < first))
     if reference and below < FEWEST_BELOW:
-        yield f"Only {below} cases lie below {first:g}: NPA rests on few; aim for {FEWEST_BELOW} or more."
+        lie = "1 case lies" if below == 1 else f"{below} cases lie"
+        yield f"Only {lie} below {first:g}: NPA rests on few; aim for {FEWEST_BELOW} or more."
     near = float(np.mean((scores >= first / 2) & (scores < last))) if len(scores) else 0.0
     if len(scores) and near < SHARE_NEAR:
         yield (
@@ -147,10 +148,15 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
             f"few cases are near a cut-off; aim for {_percent(SHARE_NEAR)} or more."
         )
     if len(readers.readers) < FEWEST_READERS:
-        yield f"{len(readers.readers)} readers: to speak of readers in general takes {FEWEST_READERS}."
+        people = _counted(len(readers.readers), "reader")
+        yield f"{people}: to speak of readers in general takes {FEWEST_READERS}."
     sites = {site for site in readers.groups.get("site", ()) if site}
     if len(sites) < 2:
         yield "Cases of one site, or site not stated: nothing is known about other sites."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _percent(share: float) -> str:

@@ -60,12 +60,14 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     found = {name: read_run_folder(path).score for name, path in results_by_name(folders, prefer).items()}
     units = {read.unit: read for read in reads if read.score.casefold() == score.casefold()}
     joined = []
-    used = set()
-    assays = set()
+    used: set[str] = set()
+    assays: set[str] = set()
+    several = 0
     for read in units.values():
         name = next((name for name in slide_names(read.slide, read.case) if name in found), None)
         if name is None:
             continue
+        several += name in used
         used.add(name)
         if _differ(read.assay, found[name].assay):
             assays.add(f"{read.assay} and {found[name].assay}")
@@ -79,7 +81,11 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
     return JoinedReads(
         reads=(*reads, *joined),
         warnings=coded(
-            ReasonCode.JOIN, _remarks(len(units) - len(joined), sorted(set(found) - used), sorted(assays))
+            ReasonCode.JOIN,
+            [
+                *_remarks(len(units) - len(joined), sorted(set(found) - used), sorted(assays)),
+                *_used_again(several),
+            ],
         ),
         results=len(joined),
         model_digests=tuple(sorted({found[name].provenance.model_digest for name in used})),
@@ -179,6 +185,15 @@ def _software_read(read: Read, document: ScoreDocument, score: str) -> Read:
         assay=document.assay,
         groups=read.groups,
     )
+
+
+def _used_again(several: int) -> Iterator[str]:
+    """Say how many slides have no result of their own, but that of another slide of the same case."""
+    if several:
+        yield (
+            f"{several} slides were compared with a result that another slide of the same case was compared "
+            "with, too: name slides in the column slide as the slide files are called"
+        )
 
 
 def _value(document: ScoreDocument, score: str) -> ReadValue:

@@ -221,7 +221,7 @@ def require_current_review(document: ScoreDocument, path: Path) -> None:
     stated = document.review.head_hash if document.review else None
     if records and not any(_head_of(record) == stated for record in records):
         raise ReviewError(
-            f"{path}: its review went on after it was written", f"run cxpath report {path.parent}"
+            f"{path}: its review continued after it was written", f"run cxpath report {path.parent}"
         )
 
 

@@ -172,7 +172,7 @@ def _results_of(folder: Path) -> Path:
 
 
 def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -> ReviewOutcome:
-    """Return the outcome, with the scores made anew and written where the files no longer hold."""
+    """Return the outcome, with the scores made again and written where the files are out of date."""
     kept, actor = _kept(review, found), auditor(found)
     audited, edited = kept.audited, kept.edited
     if actor is None:

@@ -209,6 +209,11 @@ NOTE = "note"
 _LONGEST_ID = 255
 """Bytes of a name, on all file systems in use."""
 
+_KEPT_NAMES = frozenset(
+    {STATE_NAME, "batch.json", "cohort.csv", "cohort.parquet", "cohort.html", "results.db"}
+)
+"""What a batch writes next to the folders of its slides."""
+
 _log = logging.getLogger(__name__)
 
 _COLUMNS = ("slide", "id", *FACT_COLUMNS, *REQUEST_COLUMNS)
@@ -274,7 +279,7 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
         rows = [
             WorklistRow(str(slide), slide, {})
             for slide in _matching(source, hide_names=template.pseudonym)
-            if slide.is_file()
+            if not slide.is_dir()  # a broken link is a slide that fails by name
         ]
     else:
         raise MissingFileError(f"{source}: no such folder, worklist or slide", "check the path")
@@ -368,6 +373,12 @@ def _rows_of_table(path: Path, *, hide_names: bool) -> list[WorklistRow]:
     names = [name.strip().lower() for name in rows[0][1]]
     form = form_of_table(names)
     _check_columns(path, names, _COLUMNS if form is None else (*form.meaning, *_COLUMNS[1:]))
+    for number, row in rows[1:]:
+        if any(row[len(names) :]):
+            raise WorklistError(
+                f"{path}: row {number}: has {len(row)} entries under {len(names)} columns",
+                "name every column, and put entries that contain the separator in quotes",
+            )
     entries = [(number, dict(zip(names, row, strict=False))) for number, row in rows[1:]]
     if form is not None:
         for name in unused_columns(form, names):
@@ -446,5 +457,7 @@ def _check_id(slide_id: str, row: WorklistRow) -> None:
         raise WorklistError(
             f"{row.place}: {slide_id[:40]!r}… is too long to name a folder", f"at most {_LONGEST_ID} bytes"
         )
-    if slide_id.lower() == STATE_NAME:
-        raise WorklistError(f"{row.place}: {slide_id!r} is kept for the state", "give it another `id`")
+    if slide_id.casefold() in _KEPT_NAMES:
+        raise WorklistError(
+            f"{row.place}: {slide_id!r} is kept for a file of the batch itself", "give it another `id`"
+        )

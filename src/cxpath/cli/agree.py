@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +69,7 @@ def run(
 ) -> None:
     """Study the agreement of readers, and of the software with them."""
     from cxpath.app import AgreementRequest, agreement_settings, run_agreement
+    from cxpath.documents import AgreementDocument
 
     settings = agreement_settings(
         cutoffs=cutoffs.split(","), margin=margin, replicates=replicates, level=level, seed=seed
@@ -87,7 +89,8 @@ def run(
     if as_json:
         print((out / "agreement.json").read_text(encoding="utf-8").rstrip())
         return
-    print("\n".join(_lines(study)))
+    said = AgreementDocument.read(out / "agreement.json").warnings
+    print("\n".join(_lines(study, [one.text for one in said])))
     print(f"report   {out / 'report.html'}")
 
 
@@ -230,7 +233,7 @@ def cells(
     print_text(document, cell_lines(document), as_json=as_json)
 
 
-def _lines(study: AgreementStudy) -> Iterator[str]:
+def _lines(study: AgreementStudy, warnings: Sequence[str]) -> Iterator[str]:
     for number, roles in study.rounds.items():
         readers = roles.readers
         yield f"round {number}  {len(readers.units)} cases, {len(readers.readers)} readers; {roles.why}"
@@ -243,8 +246,9 @@ def _lines(study: AgreementStudy) -> Iterator[str]:
                 interval = one.intervals[0] if one.intervals else None
                 edges = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "no interval"
                 whose = label.format(**context)
-                yield f"  {whose:34} {where:24} {one.value:7.3f}  {edges}"
-    yield from (f"warning  {warning}" for warning in study.warnings)
+                value = "not defined" if math.isnan(one.value) else f"{one.value:7.3f}"
+                yield f"  {whose:34} {where:24} {value}  {edges}"
+    yield from (f"warning  {warning}" for warning in warnings)
     yield RESEARCH_USE
 
 

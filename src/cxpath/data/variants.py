@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import combinations_with_replacement
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ def plain_chromosome(name: str) -> str:
     """
     upper = name.strip().upper().removeprefix("CHROMOSOME").removeprefix("CHR").lstrip("_")
     unversioned = re.sub(r"\.\d+$", "", upper)
+    if upper != unversioned and unversioned.isdecimal() and not upper.rpartition(".")[2].strip("0"):
+        upper = unversioned  # "1.0", as pandas writes it in a column with gaps
     number = _accession_number(unversioned)
     if number is not None:
         upper = unversioned = str(number)
@@ -145,6 +148,10 @@ class Known(StrEnum):
     DRIVER = "driver or hotspot"
 
 
+_MOST_BASES_AT_ONCE = 30
+"""No caller joins more exchanges to one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One alternative allele; None wherever the file says nothing.
@@ -188,6 +195,16 @@ class Variant:
     def is_multi_nucleotide(self) -> bool:
         """Whether several bases are exchanged for as many."""
         return len(self.reference) == len(self.alternate) > 1
+
+    def parts(self) -> Iterator[tuple[str, int, str, str]]:
+        """Yield the places of the shorter exchanges that a multi-nucleotide exchange is made of."""
+        differs = [a != b for a, b in zip(self.reference, self.alternate, strict=False)]
+        is_short = self.is_multi_nucleotide and len(differs) <= _MOST_BASES_AT_ONCE
+        edges = [at for at, one in enumerate(differs) if one] if is_short else []
+        for first, last in combinations_with_replacement(edges, 2):
+            if (first, last) != (edges[0], edges[-1]):
+                span = slice(first, last + 1)
+                yield self.chromosome, self.position + first, self.reference[span], self.alternate[span]
 
     @property
     def is_countable(self) -> bool:

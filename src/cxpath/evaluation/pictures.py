@@ -148,7 +148,7 @@ def keep_picture(
     )
 
 
-# What was already measured: one small file an item, so that an interrupted evaluation goes on.
+# What was already measured: one small file an item, so that an interrupted evaluation resumes.
 #
 # An entry is found again only for the same model, decision, device precision, settings and content.
 

@@ -66,7 +66,7 @@ _HINT = "see docs/how-to/cells-from-elsewhere.md for the columns"
 
 
 def is_table_of_cells(names: list[str]) -> bool:
-    """Say whether these columns hold places and kinds."""
+    """Say whether these columns contain places and kinds."""
     return "kind" in names and any(set(pair) <= set(names) for pair in _PLACES)
 
 

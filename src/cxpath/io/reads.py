@@ -124,6 +124,9 @@ _SUMMARIES = frozenset(
      "max", "count", "minimum", "maximum", "summe", "mittelwert", "gesamt"}
 )  # fmt: skip
 """What rows below a table are called."""
+_NUMBERED = frozenset({"case", "slide", "patient"})
+_FEW_ROWS, _MANY_COLUMNS = 8, 3
+"""A wide table of fewer cases, and so many times more readers, may have been turned on its side."""
 _NUMBERED_ROWS = 8
 """So many reads that rise by 1 from 1 are a numbering, not what anybody read."""
 _TEMPLATE = "cxpath agree init writes a template"
@@ -181,7 +184,16 @@ def read_reads(
     _refuse_doubles(path, reads)
     refuse_lookalikes(reads, path)
     warnings = [f"{path.name}: columns not used: {', '.join(unused)}"] if unused else []
+    warnings += _turned(path, reads)
     return ReadsTable(reads, (*found.warnings, *warnings, *_remarks(path, reads)))
+
+
+def _turned(path: Path, reads: Sequence[Read]) -> list[str]:
+    """Say that a table has very many readers of very few cases."""
+    cases, readers = len({read.unit for read in reads}), len({read.reader for read in reads})
+    if cases >= _FEW_ROWS or readers < _MANY_COLUMNS * cases:
+        return []
+    return [f"{path.name}: {readers} readers of {cases} cases: a case takes a row, a reader a column"]
 
 
 def _taken(path: Path, reads: Iterator[Read], readers: Sequence[str]) -> Iterator[Read]:
@@ -288,7 +300,7 @@ def _reader_of(column: str) -> tuple[str, str]:
 
 def _may_be_no_reader(name: str, texts: Sequence[str]) -> bool:
     """Say whether a column is named like a measure or a score, or numbers the rows."""
-    words = set(re.findall(r"[a-z0-9]+", lookalike_key(name).replace("ki-67", "ki67")))
+    words = set(re.findall(r"[^\W_]+", lookalike_key(name).replace("ki-67", "ki67")))
     numbered = [str(number) for number in range(1, len(texts) + 1)]
     if words & _PERSON_WORDS:
         return False
@@ -330,7 +342,7 @@ def _read(
         value = read_value(text, largest_of(name))
     except ValueError as error:
         raise ReadsFileError(
-            f"{path}: row {number}: {name} of reader {reader!r}: {text!r} {error}",
+            f"{path}: row {number}: {name or 'score'} of reader {reader!r}: {text!r} {error}",
             'write a number, "<1", ">100", NE for not evaluable, or leave it empty; where the column is no '
             "reader's, name the readers (--readers)",
         ) from error
@@ -383,14 +395,20 @@ def refuse_lookalikes(reads: Sequence[Read], file: object) -> None:
     for read in reads:
         names = {"reader": read.reader, "case": read.case, "slide": read.slide, "patient": read.patient}
         for what, name in {**names, "score": read.score.casefold(), **read.groups}.items():
-            first, row = seen.setdefault((what, lookalike_key(name)), (name, read.row))
+            first, row = seen.setdefault((what, _alike(what, name)), (name, read.row))
             if first != name:
                 one, other = _shown(first, name)
                 raise ReadsFileError(
-                    f"{file}: {what} {one} (row {row}) and {other} (row {read.row}) differ only in case, "
-                    "spacing or invisible characters",
+                    f"{file}: {what} {one} (row {row}) and {other} (row {read.row}) differ only in "
+                    + ("leading zeros" if first.isdecimal() else "case, spacing or invisible characters"),
                     "write them alike if they are one, or make the difference plain",
                 )
+
+
+def _alike(what: str, name: str) -> str:
+    """Return what two names share that may be one: spreadsheets cut 001 to 1."""
+    key = lookalike_key(name)
+    return key.lstrip("0") or "0" if what in _NUMBERED and key.isdecimal() else key
 
 
 def _shown(first: str, second: str) -> tuple[str, str]:
@@ -406,6 +424,12 @@ def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
         yield (
             f"{path.name}: {censored} reads state only a bound; half of an upper bound, or the lower bound, "
             "stands for them where a number is needed"
+        )
+    without = sum(not read.patient for read in reads)
+    if without and without < len(reads):
+        yield (
+            f"{path.name}: {without} of {len(reads)} reads name no patient, as where cells of a sheet were "
+            "merged: each of their cases counts as a patient of its own"
         )
     for state in (ReadState.NOT_EVALUABLE, ReadState.MISSING):
         number = sum(read.value.state is state for read in reads)

@@ -167,7 +167,7 @@ def _fitted(row: list[str], length: int, where: str) -> list[str]:
 
 
 def _without_empty_rows(table: pa.Table) -> pa.Table:
-    """Leave out rows that hold separators alone, which spreadsheets keep where something was deleted."""
+    """Leave out rows of separators alone, which spreadsheets keep where something was deleted."""
     empty = None
     for column in table.columns:
         blank = pc.equal(pc.utf8_trim_whitespace(column), "")
@@ -322,6 +322,8 @@ _HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"']
 _ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")
 _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 """What a number format may contain without an effect on the number: quoted and escaped text, colours."""
+_CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥]")
+"""Of a number format: "[<1]0.0" is a condition, '"<"0' shows <1 for a cell that contains 1."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
 
 
@@ -481,7 +483,11 @@ def _text(cell: Any, path: Path, row: int) -> str:
     if isinstance(entry, datetime | date):
         return entry.isoformat()[:10]
     if isinstance(entry, int | float) and not isinstance(entry, bool):
-        return _number(float(entry), str(cell.number_format or ""))
+        number_format = str(cell.number_format or "")
+        if _SIGNS.search(_CONDITION.sub("", number_format)):
+            message = f"{path}: row {row}: the sheet shows a sign that the number {entry:g} does not contain"
+            raise ReadsFileError(message, f"type it into the cell (its number format is {number_format})")
+        return _number(float(entry), number_format)
     text = str(entry).strip()
     if text.startswith("=") or not isinstance(entry, str | bool | time | timedelta):
         raise ReadsFileError(f"{path}: row {row}: contains a formula", "paste values instead of formulas")

@@ -29,6 +29,7 @@ NAMES = {
     Known.DRIVER: DRIVER,
 }
 _YES = frozenset({"1", "true", "yes", "y", "oncogenic", "likely oncogenic", "likely_oncogenic"})
+_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,4})?|[+-]?inf(inity)?")
 NOT_STATED = frozenset({"", ".", "-", "na", "n/a", "#n/a", "nan", "null", "none"})
 """How tables write that there is no entry, in lower case."""
 
@@ -59,31 +60,63 @@ def known_by(names: Iterable[str]) -> frozenset[Known]:
     return frozenset(what for what, candidates in NAMES.items() if present & frozenset(candidates))
 
 
-def with_databases(variant: Variant, named: Mapping[str, Sequence[str]]) -> Variant:
-    """Return a variant with what databases say of it, read from all entries that stand under each name."""
+def with_databases(variant: Variant, named: Mapping[str, Sequence[str]], place: str) -> Variant:
+    """Return a variant with what databases say of it, read from all entries of each name.
 
-    def under(names: Sequence[str]) -> list[str]:
-        return [entry for name in names for entry in named.get(name, ())]
+    Parameters
+    ----------
+    variant : Variant
+    named : mapping of str to sequence of str
+    place : str
+        File and position or sample, for an error.
 
+    Raises
+    ------
+    VariantsFileError
+        When an entry is no number, or a frequency is not between 0 and 1.
+    """
     return replace(
         variant,
-        germline_frequency=_largest(under(GERMLINE_FREQUENCY)),
-        germline_count=_whole(_largest(under(GERMLINE_COUNT))),
-        cosmic_count=_whole(_largest(under(COSMIC_COUNT))),
-        driver=_is_driver(under(DRIVER)),
+        germline_frequency=_largest(GERMLINE_FREQUENCY, named, place, "frequency", most=1.0),
+        germline_count=_whole(_largest(GERMLINE_COUNT, named, place, "count")),
+        cosmic_count=_whole(_largest(COSMIC_COUNT, named, place, "count")),
+        driver=_is_driver(entry for name in DRIVER for entry in named.get(name, ())),
     )
 
 
-def _largest(entries: Iterable[str]) -> float | None:
+def _largest(
+    names: Sequence[str],
+    named: Mapping[str, Sequence[str]],
+    place: str,
+    what: str,
+    most: float = math.inf,
+) -> float | None:
     """Return the largest number among entries such as "0.001&0.0002"; None where there is none."""
     numbers = []
-    for entry in entries:
-        for part in entry.replace("&", ",").split(","):
-            try:
-                numbers.append(float(part))
-            except ValueError:
-                continue
+    for name in names:
+        for entry in named.get(name, ()):
+            stated = [_stated_number(part, most) for part in re.split("[&,]", entry)]
+            if None in stated:
+                raise VariantsFileError(
+                    f"{place}: {name} {printable(entry)!r} is no {what}",
+                    "write numbers with a decimal point" + (", from 0 to 1" if most == 1 else ""),
+                )
+            numbers += [number for number in stated if number is not None]
     return max((number for number in numbers if math.isfinite(number)), default=None)
+
+
+def _stated_number(part: str, most: float) -> float | None:
+    """Return a number of a list, NaN where none is stated; None for what is no number up to `most`.
+
+    The allele in front, as in "T:0.001", is passed over. "001" is what a decimal comma leaves of "0,001".
+    """
+    plain = part.rpartition(":")[2].strip().lower()
+    if plain in NOT_STATED:
+        return math.nan
+    if _NUMBER.fullmatch(plain) is None:
+        return None
+    number = float(plain)
+    return number if 0 <= number <= most or math.isinf(number) else None
 
 
 def _whole(number: float | None) -> int | None:
@@ -352,7 +385,7 @@ _FLAGS: tuple[tuple[str, ...], ...] = (("PICK",), ("MANE_SELECT", "MANE"), ("CAN
 _MOST_WORDS = 8
 _LONGEST_WORD = 60
 _USUAL_FIELDS = ("CSQ", "ANN")
-_HOW_TO_ANNOTATE = "annotate with VEP (CSQ) or snpEff (ANN) anew"
+_HOW_TO_ANNOTATE = "annotate with VEP (CSQ) or snpEff (ANN) again"
 
 Entry = Mapping[str, str]
 Naming = Callable[[str, Sequence[str]], Sequence[str]]
@@ -363,6 +396,7 @@ class Misfits:
     """What did not fit while a file was read, for its cautions."""
 
     lines_without_own_entry: int = 0
+    disagreeing: int = 0
     terms: Counter[str] = field(default_factory=Counter)
     understood: int = 0
 
@@ -371,6 +405,9 @@ class Misfits:
         if self.lines_without_own_entry:
             alleles = counted(self.lines_without_own_entry, "allele has", "alleles have")
             yield f"{alleles} entries of {name} under other names only, so that the consequence is not known"
+        if self.disagreeing:
+            variants = counted(self.disagreeing, "variant", "variants")
+            yield f"INFO CSQ and ANN state different consequences of {variants}; {name} counts"
         if self.terms:
             yield (
                 f"{name} contains terms that are no known consequence, and counts them as non-coding: "
@@ -386,6 +423,8 @@ class Annotation:
     names: tuple[str, ...]
     consequence: str
     misfits: Misfits = field(default_factory=Misfits)
+    other: Annotation | None = None
+    """A second one that the file carries, to be compared with."""
 
     def read(self, record: Any, index: int) -> tuple[Consequence | None, Mapping[str, Sequence[str]]]:
         """Return an allele's consequence, and the other entries of all its transcripts by name.
@@ -400,7 +439,10 @@ class Annotation:
         for entry in own:
             for name, value in entry.items():
                 named[name].append(value)
-        return self._consequence(own), named
+        consequence = self._consequence(own)
+        if self.other is not None:
+            self.misfits.disagreeing += _differ(consequence, self.other.read(record, index)[0])
+        return consequence, named
 
     def _entry(self, text: str) -> Entry:
         values = (value.strip() for value in text.split("|"))
@@ -463,9 +505,11 @@ def annotation_of(header: Any, file: object) -> Annotation | None:
     declared = {name: _columns(str(info.description)) for name, info in header.info.items()}
     usual = [name for name in _USUAL_FIELDS if name in declared]
     usable = {name: found for name, columns in declared.items() if (found := _consequence_of(columns))}
-    for name in usual:
-        if name in usable:
-            return _annotation(header, name, declared[name], usable[name], file)
+    first, *more = [name for name in usual if name in usable] or [""]
+    if first:
+        others = [Annotation(name, declared[name], usable[name]) for name in more if _is_text(header, name)]
+        own = _annotation(header, first, declared[first], usable[first], file)
+        return replace(own, other=others[0] if others else None)
     if usual:
         problem = f"INFO {usual[0]} does not declare in its description where the consequence stands"
         raise VariantsFileError(f"{file}: {problem}", _HOW_TO_ANNOTATE)
@@ -475,6 +519,11 @@ def annotation_of(header: Any, file: object) -> Annotation | None:
             "keep one of them, with the name CSQ",
         )
     return next((_annotation(header, name, declared[name], usable[name], file) for name in usable), None)
+
+
+def _differ(one: Consequence | None, other: Consequence | None) -> bool:
+    """Say whether two annotations contradict each other; one that says nothing contradicts none."""
+    return None not in {one, other} and one is not other
 
 
 def counted_words(words: Mapping[str, int]) -> str:
@@ -497,11 +546,15 @@ def printable(word: str) -> str:
 def _annotation(
     header: Any, name: str, columns: tuple[str, ...], consequence: str, file: object
 ) -> Annotation:
-    if header.info[name].type != "String":
+    if not _is_text(header, name):
         raise VariantsFileError(
             f"{file}: INFO {name} is declared as {header.info[name].type}, not as text", _HOW_TO_ANNOTATE
         )
     return Annotation(name, columns, consequence)
+
+
+def _is_text(header: Any, name: str) -> bool:
+    return bool(header.info[name].type == "String")
 
 
 def _columns(description: str) -> tuple[str, ...]:

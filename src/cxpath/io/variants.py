@@ -66,6 +66,12 @@ def _assembly_of_accession(name: str) -> str | None:
 
 _HEADERS = ("#", "track", "browser")
 _INTERVAL = re.compile(r"\s*(\S+)\s+([0-9]{1,12})\s+([0-9]{1,12})(?:\s|$)")
+_NOT_CALLABLE = frozenset(
+    {"REF_N", "NO_COVERAGE", "LOW_COVERAGE", "EXCESSIVE_COVERAGE", "POOR_MAPPING_QUALITY"}
+)
+"""States that CallableLoci of GATK writes into column 4 besides CALLABLE; mosdepth's labels are alike."""
+_BLOCKS = 9
+"""Place of the number of blocks, such as exons, in a line of 12 columns."""
 _LAST_BASE = 2**31 - 1
 """No human chromosome is an eighth as long."""
 
@@ -102,7 +108,22 @@ def _intervals(lines: list[str], path: Path) -> Iterator[tuple[str, int, int]]:
         first, last = int(match[2]), int(match[3])
         if not 0 <= first < last <= _LAST_BASE:
             raise VariantsFileError(f"{path}: line {number}: {first} to {last} is no interval", _HINT)
+        _refuse_other_meanings(line.split(), f"{path}: line {number}")
         yield match[1], first, last
+
+
+def _refuse_other_meanings(fields: Sequence[str], where: str) -> None:
+    """Refuse lines whose further columns say that not all bases from start to end are meant."""
+    if len(fields) > 3 and fields[3].upper() in _NOT_CALLABLE:
+        raise VariantsFileError(
+            f"{where} is {fields[3]} (column 4): the file lists what is not callable, too",
+            "keep the lines that are callable",
+        )
+    if len(fields) > _BLOCKS and fields[_BLOCKS].isdecimal() and int(fields[_BLOCKS]) > 1:
+        raise VariantsFileError(
+            f"{where} consists of {fields[_BLOCKS]} blocks (BED12), and what lies between them is not meant",
+            "write a line for each block, as bedtools bed12tobed6 does",
+        )
 
 
 # MAF, the table of mutations as published cohorts use it: a row a variant, many samples in one file.
@@ -186,8 +207,9 @@ def _rows(path: Path) -> Iterator[Row]:
                 f"{path}: line {number} has {len(entries)} entries, the header {len(header)}", _MAF_HINT
             )
         row = {name: entries[at] if at < len(entries) else "" for name, at in places.items()}
-        if row[SAMPLE].lower() in NOT_STATED:
-            raise VariantsFileError(f"{path}: line {number} has no {SAMPLE}", "name the sample of every row")
+        for name in (SAMPLE, "Chromosome"):
+            if row[name].lower() in NOT_STATED:
+                raise VariantsFileError(f"{path}: line {number} has no {name}", "fill it in, in every row")
         yield row
 
 
@@ -290,7 +312,8 @@ def _variant(row: Row, path: Path) -> Variant:
         alternate_reads=reads,
         allele_fraction=reads / depth if reads is not None and depth else _fraction(row, path),
     )
-    return with_databases(variant, {name: (row[name],) for name in ASKED if name in row})
+    named = {name: (row[name],) for name in ASKED if name in row}
+    return with_databases(variant, named, f"{path}: {printable(row[SAMPLE])}")
 
 
 def _alleles(row: Row, path: Path) -> tuple[int, str, str]:

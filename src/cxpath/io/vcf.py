@@ -411,7 +411,7 @@ class _Reader:
         )
         info = {name: _of_allele(record, name, index) for name in self.asked if name in record.info}
         entries = {name: (*named.get(name, ()), *info.get(name, ())) for name in ASKED}
-        return with_databases(variant, entries)
+        return with_databases(variant, entries, place)
 
     def _somatic(self, record: Any, call: Mapping[str, Any] | None) -> bool | None:
         if self.status is None:

@@ -68,7 +68,7 @@ def peak_positions(peaks: GridPeaks, offset: Tensor) -> Tensor:
     Parameters
     ----------
     offset : Tensor, (B, 2, h, w)
-        Held to one cell and a half: further out another cell would have peaked.
+        Limited to one cell and a half: further out another cell would have peaked.
     """
     shift = offset.float()[peaks.tile, :, peaks.row, peaks.column].clamp(-1.5, 1.5)
     middle = torch.stack((peaks.column, peaks.row), dim=1) + 0.5
@@ -156,7 +156,7 @@ class StainRings:
         return (density.clamp(min=0.0) @ self._unmixing).view(*points.shape[:3], 2)
 
 
-# Detector: tiles in, peaks out. Holds a network on a device and the stains of one slide.
+# Detector: tiles in, peaks out. Contains a network on a device and the stains of one slide.
 #
 # Drops no peak for lying in a tile's halo: which tile a cell belongs to is decided in `cells/`.
 

@@ -192,9 +192,11 @@ def run_funnel(
         unknown = sum(keep is None for _, keep in evaluated)
         steps.append(FunnelStep(one.step, len(left), len(kept) - len(left), unknown))
         kept = left
+    once = _each_once(kept)  # last, so that any row of a variant (one a transcript, one a caller) is enough
+    steps.append(FunnelStep("each variant once", len(once), len(kept) - len(once)))
     if panel is None:
         steps.insert(1, _idle(IN_THE_PANEL, len(sample.variants), "no BED was given"))
-    return tuple(kept), tuple(steps)
+    return once, tuple(steps)
 
 
 def funnel_cautions(steps: Sequence[FunnelStep]) -> Iterator[str]:
@@ -218,7 +220,6 @@ def _idle(step: str, left: int, why_not: str) -> FunnelStep:
 
 
 def _filters(sample: SampleVariants, preset: Preset, panel: GenomeIntervals | None) -> Iterator[_Filter]:
-    seen: set[tuple[str, int, str, str]] = set()
     if panel is not None:
         yield _Filter(IN_THE_PANEL, lambda v: panel.touches(v.chromosome, *v.bases))
     yield _Filter("no structural variant", lambda v: v.is_countable)
@@ -230,15 +231,20 @@ def _filters(sample: SampleVariants, preset: Preset, panel: GenomeIntervals | No
         yield _Filter("no multi-nucleotide exchange", lambda v: not v.is_multi_nucleotide)
     yield from _reads(preset)
     yield from _origin(preset)
-    # Last, so that any row of a variant (one a transcript, one a caller) is enough, in whatever order.
-    yield _Filter("each variant once", lambda v: _first_time(v, seen))
 
 
-def _first_time(variant: Variant, seen: set[tuple[str, int, str, str]]) -> bool:
-    if variant.place in seen:
-        return False
-    seen.add(variant.place)
-    return True
+def _each_once(variants: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return each variant once.
+
+    Callers may write neighbouring exchanges as one and also one by one; what is part of a longer exchange
+    in the list is not counted again.
+    """
+    parts = {place for variant in variants for place in variant.parts()}
+    kept: dict[tuple[str, int, str, str], Variant] = {}
+    for variant in variants:
+        if variant.place not in parts:
+            kept.setdefault(variant.place, variant)
+    return tuple(kept.values())
 
 
 def _counted(preset: Preset) -> Keep:

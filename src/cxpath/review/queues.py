@@ -47,7 +47,7 @@ def audit_queue(state: ReviewState, actor: str) -> AuditQueue:
 Array = NDArray[np.float64]
 
 _FARTHEST = 1e-6
-"""Probabilities nearer to 0 or 1 than this are held there."""
+"""Probabilities nearer to 0 or 1 than this are clipped there."""
 
 
 class Doubt(StrEnum):

@@ -139,7 +139,7 @@ class _Work:
 
 
 def undone_events(events: Sequence[Event]) -> frozenset[int]:
-    """Return the numbers of the events that do not hold: an undo that is undone undoes nothing."""
+    """Return the numbers of the events that are not in force: an undo that is undone undoes nothing."""
     gone: set[int] = set()
     for event in reversed(events):
         if event.action is Action.UNDO and event.n not in gone:
@@ -282,7 +282,7 @@ MISSED = ("tumour_stained", "tumour_unstained", "immune_stained")
 
 def _require_old(event: Event, stated: Any, current: Any) -> None:
     if stated != current:
-        raise _misfit(event, "states another value before it than the one that held")
+        raise _misfit(event, "states another value before it than the one in force")
 
 
 def _number(target: str, kind: str, event: int) -> int:

@@ -41,7 +41,7 @@ def _without_names(message: str, path: Path) -> str:
     """Leave out the file and those next to it: a name is what a pseudonym hides."""
     message = message.replace(str(path), "the file")
     for folder in {path.parent, path.parent.absolute(), path.parent.resolve()}:
-        if folder.name:  # up to where the message goes on
+        if folder.name:  # up to where the message continues
             message = re.sub(rf"{re.escape(str(folder))}[/\\\\][^:\"'\n]*", "the file", message)
     for name in (path.name, path.stem):
         if len(name) >= _SHORTEST_NAME:

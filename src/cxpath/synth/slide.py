@@ -28,7 +28,7 @@ from cxpath.synth.world import Window, World, as_developed, build_world, clear_s
 
 
 def stain_to_cps(rng: np.random.Generator, world: World, cps: float) -> None:
-    """Stain the world's cells anew, in place, splitting the positives between tumour and immune cells."""
+    """Stain the world's cells again, in place, splitting the positives between tumour and immune cells."""
     cells = world.cells
     tumour = int(((cells["kind"] == Kind.TUMOUR) & cells["visible"]).sum())
     immune = int((cells["kind"] == Kind.IMMUNE).sum())

@@ -155,7 +155,7 @@ def cached_fields(
     source: FieldSource = make_random_field,
     progress: Callable[[int], None] | None = None,
 ) -> FieldCache:
-    """Return `number` synthetic fields, from `folder` if it already contains exactly these, else made anew.
+    """Return `number` synthetic fields, from `folder` if it already contains exactly these, else made again.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def _open(folder: Path) -> FieldCache:
     )
 
 
-# Crops as poor scans would show them: softer, paler, noisier, compressed harder.
+# Scanner augmentation: crops made softer, paler, noisier, compressed harder.
 #
 # Synthetic nuclei carry fine marks of their kind that a soft or coarsely compressed scan does not show. A
 # network that always sees these marks names cells by them, and is lost without; one that sometimes must do

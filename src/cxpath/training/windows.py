@@ -189,7 +189,7 @@ class WindowCache:
 def cached_windows(
     folder: Path, images: Sequence[AnnotatedImage], size: WindowSize, digest: str
 ) -> WindowCache:
-    """Return the windows of images, from `folder` if it already contains exactly these, else read anew.
+    """Return the windows of images, from `folder` if it already contains exactly these, else read again.
 
     Parameters
     ----------

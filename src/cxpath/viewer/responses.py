@@ -67,7 +67,7 @@ class PageFiles:
 
 
 def plain_page(sentence: str, status: int = 200, go_to: str = "") -> HTMLResponse:
-    """Return a page of one sentence, which goes on to another address where one is given."""
+    """Return a page of one sentence, which leads to another address where one is given."""
     goes = f'<meta http-equiv="refresh" content="0; url={html.escape(go_to)}">' if go_to else ""
     return HTMLResponse(
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>cxpath review</title>{goes}'

@@ -55,7 +55,7 @@ _KEPT_MARKS = 8
 _ATTEMPTS = 5
 
 _COUNTED_AGAIN = frozenset({ReasonCode.NO_TUMOUR, ReasonCode.TOO_FEW_TUMOUR_CELLS})
-"""Reasons that follow from the cells, and are found anew after every edit."""
+"""Reasons that follow from the cells, and are found again after every edit."""
 
 
 class RefusedError(CxpathError, ValueError):
@@ -295,7 +295,7 @@ class ReviewSession:
             self._marks.popitem(last=False)
 
     def forget_marks(self) -> None:
-        """Make all marks anew: another reviewer has other open questions."""
+        """Make all marks again: another reviewer has other open questions."""
         with self.lock:
             self._marks.clear()
 
