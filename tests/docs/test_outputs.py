@@ -52,7 +52,10 @@ SHARED = ("### A score with its intervals", "### Reasons and warnings")
 def named(heading: str) -> set[str]:
     """Return the names that a section explains, `a.b` as `a` and `b`; those of shared parts with them."""
     words = {word for one in (heading, *SHARED) for word in quoted(section(PAGE, one))}
-    return {part.removesuffix("[]") for word in words for part in word.split(".")} | {"schema", "research_use"}
+    return {part.removesuffix("[]") for word in words for part in word.split(".")} | {
+        "schema",
+        "research_use",
+    }
 
 
 def columns(path: Path) -> set[str]:

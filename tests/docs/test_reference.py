@@ -49,7 +49,9 @@ def test_the_reference_of_a_command_has_all_its_options(command: Command) -> Non
 @pytest.mark.parametrize(
     ("command", "parameter"), PARAMETERS, ids=[f"{command.call} {one.form}" for command, one in PARAMETERS]
 )
-def test_the_help_of_an_option_says_something_in_plain_english(command: Command, parameter: Parameter) -> None:
+def test_the_help_of_an_option_says_something_in_plain_english(
+    command: Command, parameter: Parameter
+) -> None:
     assert re.match(r"^[A-Za-z0-9/µ].*\S\.$|.*…$", parameter.help), parameter.help
     assert len(parameter.help.split()) > 1
     assert not re.search(r"\[[a-z]", parameter.help), "rich takes words in square brackets for markup"
@@ -98,12 +100,7 @@ def test_every_document_has_a_table_or_a_reason() -> None:
 
 
 TABLES = sorted(
-    {
-        model
-        for page in PAGES
-        if page.parent == REFERENCE
-        for model in tables(page.name)
-    },
+    {model for page in PAGES if page.parent == REFERENCE for model in tables(page.name)},
     key=lambda one: one.__name__,
 )
 
@@ -115,7 +112,9 @@ def test_every_field_says_what_it_means(model: type[BaseModel]) -> None:
     assert [one.key for one in own if len(one.meaning.split()) < 2] == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.parent == REFERENCE], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.parent == REFERENCE], ids=lambda page: page.name
+)
 def test_no_cell_of_a_table_is_without_its_meaning(page) -> None:  # type: ignore[no-untyped-def]
     rows = [line for line in content(page).splitlines() if line.startswith("| `")]
     assert [row for row in rows if row.endswith("|  |")] == []

@@ -41,7 +41,9 @@ def furnish(folder: Path) -> None:
 
 
 def _slides(folder: Path) -> None:
-    write_synthetic_slide(folder / "slide.svs", seed=3, cps=20, width_px=SIDE_PX, height_px=SIDE_PX, workers=1)
+    write_synthetic_slide(
+        folder / "slide.svs", seed=3, cps=20, width_px=SIDE_PX, height_px=SIDE_PX, workers=1
+    )
     cxpath.score_slide(folder / "slide.svs", folder / RESULT, assay="22c3", device="cpu")
     (folder / "slides").mkdir()
     for name in ("slide1", "slide2"):
@@ -67,7 +69,9 @@ def _annotate(path: Path, name: str, left: int, top: int, side: int) -> None:
 def _cells(folder: Path) -> None:
     found = read_cells(folder / RESULT / "cells.parquet")
     bounds = (0, 0, SIDE_PX, SIDE_PX)
-    edited = replace(found, kind=np.where(np.arange(len(found)) == 0, Kind.OTHER, found.kind).astype(np.uint8))
+    edited = replace(
+        found, kind=np.where(np.arange(len(found)) == 0, Kind.OTHER, found.kind).astype(np.uint8)
+    )
     for name, cells in (("cells.geojson", found), ("corrected.geojson.gz", edited)):
         written = folder / f"{Path(name).stem.removesuffix('.geojson')}.geojson.gz"
         write_cells_geojson([cells], written, cells.facts, bounds, stained_threshold=0.5)
@@ -122,7 +126,9 @@ def _patients(folder: Path) -> None:
 def _other_tools(folder: Path) -> None:
     (folder / "project").mkdir()
     uri = (folder / "slide.svs").as_uri()
-    image = {"serverBuilder": {"builderType": "uri", "providerClassName": "openslide", "uri": uri, "args": []}}
+    image = {
+        "serverBuilder": {"builderType": "uri", "providerClassName": "openslide", "uri": uri, "args": []}
+    }
     stated = {"version": "0.5.1", "createTimestamp": 1, "uri": (folder / "project/project.qpproj").as_uri()}
     stated["images"] = [image | {"entryID": 1, "imageName": "slide.svs", "metadata": {}}]
     (folder / "project" / "project.qpproj").write_text(json.dumps(stated), encoding="utf-8")

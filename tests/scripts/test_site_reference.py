@@ -94,7 +94,10 @@ class Places:
 
 
 def test_columns_of_a_class_are_its_arrays_with_the_text_below_them() -> None:
-    assert [tuple(one) for one in columns(Places)] == [("x_px", "float64", "Across."), ("kind", "text", "What it is.")]
+    assert [tuple(one) for one in columns(Places)] == [
+        ("x_px", "float64", "Across."),
+        ("kind", "text", "What it is."),
+    ]
     assert "| `x_px` | float64 | Across. |" in column_table(Places)
 
 
@@ -125,7 +128,12 @@ def first(out: Annotated[Path, typer.Option(help="Folder.", show_default="a new 
 def test_commands_are_read_off_the_program() -> None:
     told, many = commands(app)
     assert (told.call, told.usage) == ("cxpath one", "cxpath one SLIDE [OPTIONS]")
-    assert [each.form for each in told.parameters] == ["SLIDE", "--form NAME", "--name TEXT", "--loud, --quiet"]
+    assert [each.form for each in told.parameters] == [
+        "SLIDE",
+        "--form NAME",
+        "--name TEXT",
+        "--loud, --quiet",
+    ]
     assert [each.meaning for each in told.parameters][1:3] == [
         "How it is told. One of `short`, `long`.",
         "A name. Repeatable.",
@@ -149,7 +157,8 @@ def test_a_page_without_a_reference_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["commands nothing", "fields cxpath.documents:Nothing", "columns cxpath.nothing:Table", "else what"]
+    "line",
+    ["commands nothing", "fields cxpath.documents:Nothing", "columns cxpath.nothing:Table", "else what"],
 )
 def test_what_is_not_there_stops_the_build(line: str) -> None:
     with pytest.raises(LookupError):
