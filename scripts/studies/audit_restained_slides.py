@@ -23,12 +23,12 @@ from cxpath.data.cells import CellTable, CellTableFacts, Kind
 from cxpath.data.slide_info import StainBasis
 from cxpath.evaluation.restained_slides import PlannedMosaic, mosaic_tiles, plan_mosaics
 from cxpath.evaluation.settings import RestainedSetSettings, bundled_settings, evaluation_settings
-from cxpath.metrics import detect_in_picture
+from cxpath.metrics import Decision, detect_in_picture
 from cxpath.network import Detector, choose_device, load_model
 from cxpath.pipeline.cells import name_cells, positive_probability
 from cxpath.scores import ScoringSettings, audit_frame
 from cxpath.synth import KIND_OF_LABEL, Part, PreparedTile, RestainedTile, prepare, read_tiles
-from cxpath.training.thresholds import Decision, card_decision
+from cxpath.training.thresholds import card_decision
 from scripts.studies.audit_synthetic_slides import COLUMNS, Drawing, KnowingReader, audited, nearest_true
 
 MOST_TILES = 64
