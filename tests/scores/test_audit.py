@@ -80,7 +80,7 @@ def test_intervals_cover_at_60_and_at_100_questions_whatever_the_network(audit_s
 def test_the_bundled_networks_errors_leave_14_percent_at_100_questions(audit_study: AuditStudy) -> None:
     own = audit_study.network == "restained"
     error = np.sqrt((audit_study.relative_error()[own] ** 2).mean(axis=0))
-    assert error[1] < 0.16  # 0.133 over 667 slides of any CPS from 0.3 to 80
+    assert error[1] < 0.16  # 0.12 over slides of any CPS from 0.3 to 80
     assert error[1] < error[0]
 
 
