@@ -92,9 +92,7 @@ def _lookalikes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     for what, name, task in named:
         first = seen.setdefault((what, lookalike_key(name)), name)
         if first != name and (what == "case" or _folder_key(first) != _folder_key(name)):
-            reason = (
-                f"{what} {first!a} and {name!a} differ only in case, spacing or invisible letters"
-            )
+            reason = f"{what} {first!a} and {name!a} differ only in case, spacing or invisible letters"
             yield Problem(task.id, reason, "write them alike if they are one, or make the difference plain")
 
 
