@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench peers soak fuzz evaluate wheel extras clean
+.PHONY: demo test check docs notebooks bench peers soak fuzz evaluate wheel extras clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -21,9 +21,14 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.studies.measure_structure
+	$(BIN)/python -m scripts.studies.check_prose *.md docs
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
+
+# What the notebooks of the documentation print and draw, anew.
+notebooks: $(VENV)/installed-test
+	$(BIN)/python -m scripts.site.run_notebooks
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.bench $(ONLY)
@@ -34,7 +39,7 @@ peers:
 	for peer in openslide-python openslide-bin opencv-python-headless tiffslide cucim-cu12 fastslide; do \
 	  .venv-peers/bin/python -m pip install --quiet --only-binary :all: $$peer || echo "$$peer does not install here"; done
 
-# Long tests of batches and their timings, figures of docs/cohorts.md; they want two free cores and an hour.
+# Long tests of batches and their timings, figures of docs/notebook/batches.md; they want two free cores and an hour.
 soak: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.soak $(ONLY)
 
@@ -44,7 +49,7 @@ fuzz: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m scripts.studies.fuzz_readers --inputs $(or $(INPUTS),9000) \
 	  --only $(ONLY)
 
-# Every figure of docs/accuracy.md, pictures included, into cxpath-out/evaluation, the model's card and that page;
+# Every figure of docs/notebook/accuracy.md into cxpath-out/evaluation, the model's card and that page;
 # resumes where it was left.
 evaluate: $(VENV)/installed
 	$(BIN)/cxpath model evaluate --record --on restained --out cxpath-out/evaluation/restained
@@ -53,7 +58,7 @@ evaluate: $(VENV)/installed
 	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
 	$(BIN)/python -m scripts.studies.fit_slide_error cxpath-out/evaluation/synthetic \
 	  cxpath-out/evaluation/restained --arm held_out restained --record models/small
-	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/accuracy.md \
+	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/notebook/accuracy.md \
 	  $(addprefix cxpath-out/evaluation/,restained real synthetic)
 
 wheel: $(VENV)/installed-test

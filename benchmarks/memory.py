@@ -17,7 +17,7 @@ import cxpath
 import torch
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
-from cxpath.network.model import load_model
+from cxpath.network.model import (load_model)
 from cxpath.report import slide_page
 from cxpath.app import score_slide
 from cxpath.data.slide_info import StainBasis

@@ -83,5 +83,5 @@ if __name__ == "__main__":
     reviewed, reviewed_slide = Path(sys.argv[1]), Path(sys.argv[2])
     with open_slide(reviewed_slide) as opened:
         middle = (opened.width_px / 2, opened.height_px / 2)
-    with served(reviewed, reviewed_slide) as (opening, _, _):
-        print(json.dumps(measure_page(opening, middle)))
+    with served(reviewed, reviewed_slide) as serving:
+        print(json.dumps(measure_page(serving[0], middle)))

@@ -1,4 +1,4 @@
-"""The long tests of batches: `make soak`. Prints the figures of docs/cohorts.md and asserts no time.
+"""The long tests of batches: `make soak`. Prints the figures of docs/notebook/batches.md and asserts no time.
 
 contract    500 slides of which 5 % are broken in ten ways; the parent killed ten times, workers at random
 throughput  two workers against one on slides of 4 mm², where two cores are free

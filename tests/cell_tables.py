@@ -21,8 +21,11 @@ _DENSITIES = ("dab_membrane_od", "dab_cytoplasm_od", "hematoxylin_od")
 
 
 @st.composite
-def cell_tables(draw: st.DrawFn, *, most: int = 30) -> CellTable:
-    """Return tables of 1 to `most` cells: every class, measured or not, with or without probabilities."""
+def cell_tables(draw: st.DrawFn, *, most: int = 30, embedding: bool = False) -> CellTable:
+    """Return tables of 1 to `most` cells: every class, measured or not, with or without probabilities.
+
+    With `embedding`, some tables have one, for all or some of their cells.
+    """
     number = draw(st.integers(1, most))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     pairs = np.array(_PAIRS)[rng.integers(0, len(_PAIRS), number)]
@@ -54,8 +57,14 @@ def cell_tables(draw: st.DrawFn, *, most: int = 30) -> CellTable:
         diameter_um=shares(2.0, 30.0),
         region=rng.integers(0, len(TissueRegion), number),
         tile=rng.integers(-1, 5000, number),
+        embedding=_embedding(rng, number) if embedding and draw(st.booleans()) else None,
         **columns,
     )
+
+
+def _embedding(rng: np.random.Generator, number: int) -> Any:
+    known = rng.random((number, 1)) < 0.8
+    return np.where(known, rng.integers(1, 256, (number, 16)), 0).astype(np.uint8)
 
 
 def _places(number: int, size_px: int) -> st.SearchStrategy[Any]:

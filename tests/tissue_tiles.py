@@ -8,8 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.synth.labelled_tissue import BRCA_M2C, LABEL_NUMBER, LABELS, LabelledTile
-from cxpath.synth.restain_stains import USUAL_EOSIN, USUAL_HAEMATOXYLIN
+from cxpath.synth.labelled_tissue import (
+    BRCA_M2C,
+    LABEL_NUMBER,
+    LABELS,
+    USUAL_EOSIN,
+    USUAL_HAEMATOXYLIN,
+    LabelledTile,
+)
 
 TILE_PX = 160
 PITCH_PX = 20

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.slide.open import open_slide
-from cxpath.synth.artefacts import lay_artefacts
+from cxpath.synth.clutter import lay_artefacts
 from cxpath.synth.noise import smooth_field
 from cxpath.synth.optics import jpeg_round_trip, optical_density, random_scanner, scan
 from cxpath.synth.painting import paint

@@ -86,9 +86,9 @@ def _fault(step: Step, done: subprocess.CompletedProcess[str], folder: Path) -> 
     last = (said.strip().splitlines() or ["nothing said"])[-1]
     if "Traceback" in said:
         return f"{step.words}: traceback: {last}"
-    if step.fails != (done.returncode != 0):
+    if done.returncode not in step.exits:
         return f"{step.words}: exit {done.returncode}: {last}"
-    if step.fails and len(done.stderr.strip().splitlines()) > 2:
+    if 0 not in step.exits and len(done.stderr.strip().splitlines()) > 2:
         return f"{step.words}: more than one line and a hint: {last}"
     if step.says not in said:
         return f"{step.words}: does not say {step.says!r}: {last}"

@@ -41,7 +41,7 @@ from cxpath.io.cells import read_cells, read_table, write_cells
 from cxpath.io.foreign_cells import read_given_cells
 from cxpath.io.reads import read_reads
 from cxpath.io.regions import read_regions
-from cxpath.network.model import CARD_NAME, read_card
+from cxpath.network.card import CARD_NAME, read_card
 from cxpath.slide.identity import series_instance_uid
 from cxpath.slide.open import open_slide
 from cxpath.slide.slide import Slide

@@ -67,7 +67,9 @@ def score_cohort(folder: Path) -> None:
     for seed, (name, cps) in enumerate(SLIDES_CPS.items(), start=21):
         write_synthetic_slide(slides / f"{name}.svs", seed=seed, cps=cps, width_px=4096, height_px=4096)
     request = BatchRequest(
-        source=str(slides), out=folder / "cohort", template=ScoreRequest(slide=slides, assay="22c3", device="cpu")
+        source=str(slides),
+        out=folder / "cohort",
+        template=ScoreRequest(slide=slides, assay="22c3", device="cpu"),
     )
     tasks, _ = plan_batch(request)
     run_tasks(request, tasks, lambda *_: None)
@@ -82,7 +84,8 @@ def study_reads(folder: Path) -> None:
         for name, (bias, spread) in READERS.items()
     }
     rows = [
-        ",".join([f"case{case + 1:02}", *(f"{scores[case]:.3g}" for scores in seen.values())]) for case in range(60)
+        ",".join([f"case{case + 1:02}", *(f"{scores[case]:.3g}" for scores in seen.values())])
+        for case in range(60)
     ]
     (folder / "reads.csv").write_text("\n".join([",".join(["case", *seen]), *rows]), encoding="utf-8")
     cxpath.compare_reads(folder / "reads.csv", folder / "study", software="cxpath")
@@ -93,8 +96,8 @@ def write_view(tab: Tab, view: View, folder: Path, target: Path) -> None:
     tab.goto((folder / view.page).as_uri())
     tab.wait_for("[...document.images].every(one => one.complete)")
     if view.heading:
-        found = f"[...document.querySelectorAll('h2')].find(one => one.innerText.startsWith({json.dumps(view.heading)}))"
-        tab.evaluate(f"{found}.scrollIntoView()")
+        starts = f"one.innerText.startsWith({json.dumps(view.heading)})"
+        tab.evaluate(f"[...document.querySelectorAll('h2')].find(one => {starts}).scrollIntoView()")
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
     quality = write_small(picture, target / view.name, LARGEST_BYTES)
     print(target / view.name, (target / view.name).stat().st_size, f"quality {quality}")

@@ -21,14 +21,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.scores.audit import (
-    AuditAnswer,
-    AuditDraw,
-    CellAnswer,
-    audit_frame,
-    draw_audit,
-    estimate_audit,
-)
+from cxpath.scores import AuditAnswer, AuditDraw, CellAnswer, audit_frame, draw_audit, estimate_audit
 from cxpath.scores.settings import ScoringSettings
 
 QUESTIONS = (60, 100, 200)
@@ -231,8 +224,8 @@ def run_audit_study(
 def _audits(
     slide: KnownSlide, reader_error: float, questions: Sequence[int], seed: int, rng: np.random.Generator
 ) -> Iterator[tuple[float, float, float, float]]:
-    frame = audit_frame(slide.cells, SETTINGS)
     for number in questions:
+        frame = audit_frame(slide.cells, SETTINGS, questions=number)
         draw = draw_audit(frame, number, seed)
         score = estimate_audit(frame, draw, simulated_answers(slide, draw, reader_error, rng))
         yield min(100.0, slide.cps), score.cps, *score.interval

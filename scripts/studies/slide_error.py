@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cxpath.documents.evaluation import EVALUATION_NAME
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.network.model import Metric, read_card
+from cxpath.network.card import Metric, read_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
 from cxpath.training.pack import write_card
 from scripts.studies.coverage import fit_slide_error
@@ -70,22 +70,28 @@ def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> Measure
     ConfigurationError
         When the slides of an arm are too few, are not of one model, or say nothing about one of the rates.
     """
-    named = ", ".join(map(str, folders))
-    tables = []
-    for arm in arms:
-        own = np.concatenate([_tables(folder, arm) for folder in folders])
-        if len(own) < FEWEST_SLIDES:
-            raise ConfigurationError(
-                f"{named}: {len(own)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed", _EVALUATE
-            )
-        tables.append(own)
     try:
-        error = fit_slide_error(np.concatenate(tables))
+        error = fit_slide_error(tables_of_arms(folders, arms))
     except ValueError as problem:
+        named = ", ".join(map(str, folders))
         raise ConfigurationError(
             f"{named}: arm {' and '.join(arms)}: {problem}", "evaluate more slides"
         ) from problem
     return MeasuredError(error, tuple(arms), _one_model_digest(folders))
+
+
+def tables_of_arms(folders: Sequence[Path], arms: Sequence[str]) -> NDArray[np.int64]:
+    """Return truth against call of each slide, (slides, 6, 6), arm by arm; see `measure_slide_error`."""
+    tables = []
+    for arm in arms:
+        own = np.concatenate([_tables(folder, arm) for folder in folders])
+        if len(own) < FEWEST_SLIDES:
+            named = ", ".join(map(str, folders))
+            raise ConfigurationError(
+                f"{named}: {len(own)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed", _EVALUATE
+            )
+        tables.append(own)
+    return np.concatenate(tables)
 
 
 def record_slide_error(measured: MeasuredError, model: Path) -> None:

@@ -1,14 +1,16 @@
 """Put the tables of evaluations into a page, between lines `<!-- SET: begin -->` and `<!-- SET: end -->`.
 
-Run it as `python -m scripts.studies.write_accuracy_tables PAGE FOLDER...`; each FOLDER is what `cxpath
-evaluate`
-left, and its name is the set's. For Research Use Only. Not for use in diagnostic procedures.
+Run it as `python -m scripts.studies.write_accuracy_tables PAGE FOLDER...`; each FOLDER is what `cxpath model
+evaluate` left, and its name is the set's. Figures of subgroups of slides are left out.
+For Research Use Only. Not for use in diagnostic procedures.
 """
 
 import sys
 from pathlib import Path
 
+from cxpath.documents import Evaluation
 from cxpath.errors import CxpathError
+from cxpath.evaluation.figures import SUBGROUPS
 from cxpath.io.atomic import atomic_write
 from cxpath.report.evaluation_page import read_evaluation, table_lines
 
@@ -22,6 +24,13 @@ def with_table(page: str, name: str, table: str) -> str:
     return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
+def without_subgroups(evaluation: Evaluation) -> Evaluation:
+    """Return the evaluation without the figures of some slides of an arm; they are in `evaluation.html`."""
+    endings = tuple(f"_{group}" for group, _, _ in SUBGROUPS)
+    figures = tuple(one for one in evaluation.figures if not one.name.endswith(endings))
+    return evaluation.model_copy(update={"figures": figures})
+
+
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit("usage: python -m scripts.studies.write_accuracy_tables PAGE FOLDER...")
@@ -29,7 +38,8 @@ if __name__ == "__main__":
         path, folders = Path(sys.argv[1]), [Path(one) for one in sys.argv[2:]]
         text = path.read_text(encoding="utf-8")
         for folder in folders:
-            text = with_table(text, folder.name, "\n".join(table_lines(read_evaluation(folder))))
+            lines = table_lines(without_subgroups(read_evaluation(folder)))
+            text = with_table(text, folder.name, "\n".join(lines))
         with atomic_write(path) as partial:
             partial.write_text(text, encoding="utf-8", newline="\n")
     except (CxpathError, OSError) as error:

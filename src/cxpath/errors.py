@@ -12,7 +12,7 @@ _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class CxpathError(Exception):
-    """Base of all errors raised on purpose; its texts fit on one line, whatever a file's words hold.
+    """Base of all errors raised on purpose; its texts fit on one line, whatever a file's words contain.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ class WorklistError(CxpathError, ValueError):
 
 
 class BatchError(CxpathError, RuntimeError):
-    """A batch cannot go on: its folder is in use, its workers do not start, its cluster is out of reach."""
+    """A batch cannot continue: its folder is in use, workers do not start, its cluster is out of reach."""
 
 
 class TissueTileError(CxpathError, ValueError):

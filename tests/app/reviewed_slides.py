@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from cxpath.app.review_slide import ReviewFolder, open_review
+from cxpath.app.review_folder import ReviewFolder, open_review
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
 from cxpath.review.state import Audit
 from cxpath.slide.open import open_slide
@@ -31,6 +32,13 @@ def known_cells(number: int = 4_000, seed: int = 3) -> KnownSlide:
     for name in ("x_px", "y_px"):
         columns[name] = columns[name] / side * SIDE_PX
     return KnownSlide(CellTable(facts, **columns), slide.kind, slide.stained)
+
+
+def with_other_kinds(known: KnownSlide, rows: list[int]) -> CellTable:
+    """Return the cells with the class of some changed by a person."""
+    kind = known.cells.kind.copy()
+    kind[rows] = np.where(kind[rows] == Kind.TUMOUR, Kind.OTHER, Kind.TUMOUR)
+    return replace(known.cells, kind=kind)
 
 
 def scored_slide(folder: Path) -> tuple[Path, Path, KnownSlide]:

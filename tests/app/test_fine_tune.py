@@ -15,10 +15,10 @@ from shapely.geometry import Polygon
 from cxpath.app.fine_tune import FIGURES, FineTuned, FineTuneRequest, fine_tune, metrics, part_images
 from cxpath.data.cells import FINE_CLASSES, Kind
 from cxpath.errors import ConfigurationError, OutputError
-from cxpath.network.model import Metric, load_card, load_model
+from cxpath.network.card import Metric
+from cxpath.network.model import load_card, load_model
 from cxpath.synth.field import make_field
 from cxpath.synth.recipe import random_recipe
-from cxpath.training.annotated_field import STAIN_UNKNOWN, AnnotatedCells
 from cxpath.training.annotations import (
     AnnotatedImage,
     ClassMap,
@@ -26,8 +26,9 @@ from cxpath.training.annotations import (
     default_class_map,
     read_class_map,
 )
-from cxpath.training.fine_tune_settings import FineTuneSchedule, FineTuneSettings
+from cxpath.training.data import STAIN_UNKNOWN, AnnotatedCells
 from cxpath.training.loop import StepReport
+from cxpath.training.settings import FineTuneSchedule, FineTuneSettings
 from cxpath.training.targets import ANY_IMMUNE, ANY_OTHER, TUMOUR, UNLABELLED
 from cxpath.training.windows import Seen
 from tests.training.annotated_pictures import cell_points, write_annotated, write_geojson, write_png

@@ -11,12 +11,13 @@ import pytest
 
 from cxpath.app.configuration import ScoreRequest
 from cxpath.app.review_adapt import adapt_review
-from cxpath.app.review_slide import score_audit, undo_event, write_audit
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_outcome import undo_event
 from cxpath.app.score_slide import profile_for
 from cxpath.documents.review import LaboratoryProfile, ScoreBasis
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError
-from cxpath.network.model import ModelCard
+from cxpath.network.card import ModelCard
 from cxpath.review.events import ReviewError
 from scripts.studies.measure_audit import KnownSlide
 from tests.app.reviewed_slides import fill_in, scored_slide

@@ -11,16 +11,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cxpath.app.cases import case_document
-from cxpath.app.review_outcome import publish_late_review
-from cxpath.app.review_slide import (
-    apply_edits,
-    open_review,
-    publish_review,
-    score_audit,
-    sign_review,
-    undo_event,
-    write_audit,
-)
+from cxpath.app.review_audit import score_audit, write_audit
+from cxpath.app.review_exchange import apply_edits
+from cxpath.app.review_folder import open_review
+from cxpath.app.review_outcome import publish_late_review, publish_review, sign_review, undo_event
 from cxpath.app.therapy_profile import with_image_score
 from cxpath.data.cells import CellTable, Kind
 from cxpath.documents.folder import ResultsFolder
@@ -34,7 +28,7 @@ from cxpath.review.cells import reviewed_cells
 from cxpath.review.events import ReviewError
 from cxpath.review.sign import Meaning
 from cxpath.review.state import ReviewState, answer_decision
-from cxpath.scores.audit import AuditAnswer, CellAnswer
+from cxpath.scores import AuditAnswer, CellAnswer
 from cxpath.scores.case import CaseRule
 from cxpath.scores.score import score_cells
 from cxpath.scores.settings import ScoringSettings
@@ -196,7 +190,7 @@ def test_a_decision_that_was_not_published_bars_the_score_until_it_is(
     assert found is not None
     row = audit.draw.rows[0]
     review.append([answer_decision(AuditAnswer(row, CellAnswer.CANNOT_TELL), found.state, READER)])
-    with pytest.raises(ReviewError, match="went on after it was written"):
+    with pytest.raises(ReviewError, match="continued after it was written"):
         with_image_score(BiomarkerProfile(), results / "score.json")
     outcome = publish_review(review.path)
     assert outcome is not None

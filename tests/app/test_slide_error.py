@@ -1,5 +1,6 @@
 from cxpath.app.score_slide import scoring_of
-from cxpath.network.model import Metric, load_card
+from cxpath.network.card import Metric
+from cxpath.network.model import load_card
 from cxpath.scores.settings import METRIC_PREFIX, RATES, ScoringSettings, SlideErrorSettings
 
 CARD = load_card("small")

@@ -31,8 +31,7 @@ from cxpath.errors import ConfigurationError, DocumentError, MissingFileError, O
 from cxpath.io.reads import read_reads
 from cxpath.io.tables import plain_table
 from cxpath.review.events import ReviewError
-from cxpath.review.study_access import reader_of
-from cxpath.review.study_design import Assignment
+from cxpath.review.study_design import Assignment, reader_of
 from tests.app.studies import begun, read_at_once, read_by, read_by_all
 from tests.review.study_designs import SAME_SITTING, START, UNAIDED, answer, design
 

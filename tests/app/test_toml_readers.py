@@ -13,7 +13,7 @@ from cxpath.app.therapy import lint_files, read_criteria
 from cxpath.app.therapy_profile import read_profile
 from cxpath.errors import CxpathError
 from cxpath.io.cell_classes import read_cell_classes
-from cxpath.network.model import CARD_NAME, read_card
+from cxpath.network.card import CARD_NAME, read_card
 
 READERS: dict[str, Callable[[Path], object]] = {
     "configuration": load_configuration,

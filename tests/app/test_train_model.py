@@ -27,8 +27,9 @@ from cxpath.errors import ConfigurationError, ModelError
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic_set import plan_slides
 from cxpath.metrics.cells import Decision, MatchingSettings
+from cxpath.network.card import ModelCard
 from cxpath.network.device import choose_device
-from cxpath.network.model import ModelCard, load_model
+from cxpath.network.model import load_model
 from cxpath.network.unet import ArchitectureSettings
 from cxpath.pipeline.cells import name_cells, positive_probability
 from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train, training_fields, validation_fields

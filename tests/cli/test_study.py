@@ -7,7 +7,7 @@ import pytest
 
 from cxpath.app.study import read_study
 from cxpath.cli.output import FAILED, USAGE
-from cxpath.review.study_access import token_hash
+from cxpath.review.study_design import token_hash
 from tests.app.studies import begun, read_by_all
 from tests.cli.command import cxpath
 from tests.cli.scored_folders import scored_folder

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,6 +29,43 @@ def test_taking_and_joining_is_the_identity() -> None:
     first = np.array([True, True, False, False])
     assert CellTable.concatenate([cells.take(first), cells.take(~first)]) == cells
     assert cells.take(first) != cells
+
+
+def embedded(rows: list[int]) -> CellTable:
+    """Return cells whose embeddings are all of one byte each; 0 is an unknown one."""
+    facts = CellTableFacts(mpp=0.5, width_px=10, height_px=10)
+    bytes_of = np.repeat(np.array(rows, np.uint8)[:, None], 16, axis=1)
+    return CellTable.from_columns(
+        facts, x_px=np.arange(len(rows)), y_px=np.arange(len(rows)), embedding=bytes_of
+    )
+
+
+def test_an_embedding_follows_its_cells() -> None:
+    cells = embedded([3, 9, 0, 5])
+    assert cells.embedded.tolist() == [True, True, False, True]
+    first = np.array([True, False, True, False])
+    taken = cells.take(first)
+    assert taken.embedding is not None
+    assert taken.embedding[:, 0].tolist() == [3, 0]
+    assert CellTable.concatenate([cells.take(slice(0, 2)), cells.take(slice(2, None))]) == cells
+
+
+def test_cells_without_an_embedding_stay_without_one_among_others() -> None:
+    cells = embedded([3, 9])
+    bare = replace(cells, embedding=None)
+    assert bare != cells
+    assert bare.embedded.tolist() == [False, False]
+    joined = CellTable.concatenate([bare, cells])
+    assert joined.embedded.tolist() == [False, False, True, True]
+    assert CellTable.concatenate([bare, bare]).embedding is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 15), np.uint8), np.zeros((3, 16), np.uint8), np.zeros((2, 16))]
+)
+def test_an_embedding_of_another_form_is_refused(wrong: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"uint8 \(2, 16\)"):
+        replace(embedded([3, 9]), embedding=wrong)
 
 
 # anndata 0.12 asks pandas for options that pandas 3 calls deprecated; it wants pandas 2 itself.
@@ -71,7 +110,7 @@ def test_anndata_has_places_in_micrometres_and_facts(cells: CellTable) -> None:
     assert {"kind", "staining", "stained", "dab_membrane_od"} <= set(found.obs.columns)
 
 
-@given(table=cell_tables())
+@given(table=cell_tables(embedding=True))
 def test_anndata_gives_the_same_table_again(table: CellTable) -> None:
     assert from_anndata(table.to_anndata()) == table
 
@@ -97,6 +136,15 @@ def test_parts_that_contradict_each_other_are_refused(cells: CellTable) -> None:
     moved.obsm["spatial"] = moved.obsm["spatial"] + 3
     with pytest.raises(ValueError, match="different places"):
         from_anndata(moved)
+
+
+def test_the_embedding_is_a_matrix_of_its_own_or_not_there(cells: CellTable) -> None:
+    assert "embedding" not in cells.to_anndata().obsm
+    found = replace(cells, embedding=np.full((3, 16), 7, np.uint8)).to_anndata()
+    assert found.obsm["embedding"].dtype == np.uint8
+    found.obsm["embedding"] = np.full((3, 2), 0.5)
+    with pytest.raises(ValueError, match="16 bytes a cell"):
+        from_anndata(found)
 
 
 def test_what_is_not_of_this_form_is_refused(cells: CellTable) -> None:

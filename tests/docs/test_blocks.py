@@ -19,7 +19,7 @@ import matplotlib as mpl
 import pytest
 
 from tests.cli.command import cxpath
-from tests.docs.pages import Block, ROOT, blocks, commands_of
+from tests.docs.pages import ROOT, Block, blocks, commands_of
 from tests.docs.workshop import RESULT, answer_the_audit, furnish
 
 pytestmark = pytest.mark.xdist_group("documented-commands")

@@ -8,7 +8,8 @@ import pytest
 from cxpath.documents.evaluation import EvaluatedModel, Evaluation, Figure, Target
 from cxpath.errors import ConfigurationError
 from cxpath.evaluation.evaluate import record_in_card
-from cxpath.network.model import CARD_NAME, card_text, load_model, model_folder, read_card
+from cxpath.network.card import CARD_NAME, card_text, read_card
+from cxpath.network.model import load_model, model_folder
 
 AIM = Target(at_least=0.8)
 

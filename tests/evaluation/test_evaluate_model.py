@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import pytest
 
 from cxpath.documents.evaluation import Evaluation
 from cxpath.errors import MissingFileError
-from cxpath.evaluation.calls import CellClassifier
 from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model
+from cxpath.evaluation.pictures import CellClassifier
 from cxpath.evaluation.real_sets import read_rgb
+from cxpath.evaluation.settings import bundled_settings
 from tests.evaluation.called_cells import small_recipe
 
 LOOKS: list[int] = []
@@ -110,17 +112,30 @@ def few_real_images(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_real_images_are_measured_and_missing_sets_are_named(tmp_path: Path, few_real_images: Path) -> None:
-    request = EvaluationRequest("small", "real", tmp_path / "out", data=few_real_images, device="cpu")
+    recipe = tmp_path / "real.toml"
+    usual = bundled_settings("real").read_text(encoding="utf-8")
+    recipe.write_text(re.sub(r"curve_mpp = .*", "curve_mpp = [0.4, 0.2]", usual), encoding="utf-8")
+    request = EvaluationRequest(
+        "small", "real", tmp_path / "out", data=few_real_images, device="cpu", real=recipe
+    )
     evaluation = evaluate_model(request)
-    assert len(LOOKS) == 2
+    assert len(LOOKS) == 2 * (1 + 2)
+    (curve,) = evaluation.curves
+    assert (curve.set_name, curve.assumed_mpp, curve.images) == ("bcdata", 0.25, 2)
+    assert [point.mpp for point in curve.points] == [0.2, 0.4]
+    assert all(point.f1 is not None and 0.3 < point.f1 <= 1 for point in curve.points)
     figures = {(one.set_name, one.name): one for one in evaluation.figures}
     found = figures["bcdata", "f1"]
     assert found.value is not None
     assert found.value > 0.5
     assert (found.unit, found.mpp, found.mpp_source) == ("blocks", 0.25, "assumed")
-    assert found.n == sum(
-        len((few_real_images / "cells" / "bcdata" / f"{stem}.csv").read_text().splitlines()) - 1
-        for stem in ("0", "1")
+    assert (
+        curve.labels
+        == found.n
+        == sum(
+            len((few_real_images / "cells" / "bcdata" / f"{stem}.csv").read_text().splitlines()) - 1
+            for stem in ("0", "1")
+        )
     )
     assert figures["brown_nuclei", "brown_classified_positive"].n > 10
     missing = {one.item for one in evaluation.skipped}

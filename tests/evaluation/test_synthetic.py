@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from cxpath.documents.evaluation import CountedSynthetic
-from cxpath.evaluation.cache import ResultsCache
-from cxpath.evaluation.calls import CellClassifier
+from cxpath.evaluation.pictures import CellClassifier, ResultsCache
 from cxpath.evaluation.settings import SyntheticSettings, evaluation_settings
 from cxpath.evaluation.synthetic import SyntheticEvaluation, slide_reliability
 from cxpath.evaluation.synthetic_set import HARD_NEGATIVES, plan_slides

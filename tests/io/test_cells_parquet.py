@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from cxpath.data.cells import COLUMNS, CellTable, CellTableFacts
 from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.io import cells as cells_parquet
 from cxpath.io.cells import CellsWriter, read_cells, write_cells
+from tests.cell_tables import cell_tables
 
 
 def _rewritten(path: Path, change: Any) -> Path:
@@ -270,3 +271,48 @@ def test_positions_that_no_slide_has_are_refused(value: float, facts: CellTableF
     write_cells(CellTable.from_columns(facts, x_px=[1, value], y_px=[1, 2], kind=[0, 1]), path)
     with pytest.raises(CellsFileError, match="no positions"):
         read_cells(path)
+
+
+@given(cells=cell_tables(embedding=True))
+def test_an_embedding_comes_back_and_is_never_invented(
+    tmp_path_factory: pytest.TempPathFactory, cells: CellTable
+) -> None:
+    path = tmp_path_factory.mktemp("any") / "cells.parquet"
+    write_cells(cells, path)
+    assert read_cells(path) == cells
+    column = pq.read_table(path)
+    assert ("embedding" in column.column_names) == (cells.embedding is not None)
+    if cells.embedding is not None:
+        assert [row is not None for row in column["embedding"].to_pylist()] == cells.embedded.tolist()
+
+
+def test_cells_without_an_embedding_may_follow_those_with(tmp_path: Path, cells: CellTable) -> None:
+    embedded = replace(cells, embedding=np.full((4, 16), 9, np.uint8))
+    with CellsWriter(tmp_path / "a.parquet", cells.facts, embedding=True) as writer:
+        writer.append(embedded)
+        writer.append(cells)
+    assert read_cells(tmp_path / "a.parquet") == CellTable.concatenate([embedded, cells])
+    with CellsWriter(tmp_path / "b.parquet", cells.facts, embedding=True) as writer:
+        writer.append(cells)
+    assert not read_cells(tmp_path / "b.parquet").embedded.any()
+    with (
+        pytest.raises(ValueError, match="no column"),
+        CellsWriter(tmp_path / "c.parquet", cells.facts) as writer,
+    ):
+        writer.append(embedded)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([[1, 2]] * 4, pa.list_(pa.uint8())),
+        pa.array([[300] * 16] * 4, pa.list_(pa.int32(), 16)),
+        pa.array([[1] * 15 + [None]] * 4, pa.list_(pa.uint8(), 16)),
+        pa.array(["a"] * 4),
+    ],
+    ids=["short", "too large", "a byte missing", "text"],
+)
+def test_an_embedding_of_another_form_is_one_line(path: Path, values: pa.Array) -> None:
+    with pytest.raises(CellsFileError, match=r"column embedding contains .* not lists of 16 bytes") as caught:
+        read_cells(_rewritten(path, lambda table: table.append_column("embedding", values)))
+    assert "\n" not in str(caught.value)

@@ -7,16 +7,9 @@ import torch
 from torch import nn
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.network.card import CardCalibration, DataSource, Metric, ModelCard, Thresholds, TrainingRecord
 from cxpath.network.device import Device
-from cxpath.network.model import (
-    CardCalibration,
-    DataSource,
-    Metric,
-    Model,
-    ModelCard,
-    Thresholds,
-    TrainingRecord,
-)
+from cxpath.network.model import Model
 from cxpath.network.unet import ArchitectureSettings, PlainUNet
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from cxpath.data.cells import EMBEDDING_COMPONENTS
 from cxpath.errors import DeviceError
 from cxpath.network.device import Device
 from cxpath.network.engines import OpenvinoEngine, TorchEngine, openvino_version, quantise
-from cxpath.network.model import Model
+from cxpath.network.model import CellEmbedding, Model
 from cxpath.network.unet import NetworkOutput
 
 
@@ -30,23 +32,35 @@ def worst(one: NetworkOutput, other: NetworkOutput) -> float:
 
 
 def test_it_gives_what_torch_gives(model: Model, processor: Device, tiles: NDArray[np.uint8]) -> None:
-    light, expected = TorchEngine(model, processor).run(tiles)
+    light, expected, _ = TorchEngine(model, processor).run(tiles)
     engine = OpenvinoEngine(model, processor)
-    same_light, found = engine.run(tiles)
+    same_light, found, features = engine.run(tiles)
+    assert features is None  # this model has no embedding
     assert torch.equal(light, same_light)
     assert worst(expected, found) < 1e-3
-    _, alone = engine.run(tiles[1:2])  # another shape of a batch
+    alone = engine.run(tiles[1:2]).output  # another shape of a batch
     assert worst(NetworkOutput(*(part[1:2] for part in found)), alone) < 1e-3
-    _, again = engine.run(tiles)
+    again = engine.run(tiles).output
     assert worst(found, again) == 0  # the first outputs were not written over
+
+
+def test_both_engines_give_the_features_that_an_embedding_is_made_from(
+    model: Model, processor: Device, tiles: NDArray[np.uint8]
+) -> None:
+    embedding = CellEmbedding(*(np.zeros(EMBEDDING_COMPONENTS, np.float32),) * 4)
+    wanted = TorchEngine(model, processor).run(tiles).features
+    found = OpenvinoEngine(replace(model, embedding=embedding), processor).run(tiles).features
+    assert wanted is not None
+    assert found is not None
+    assert torch.allclose(wanted.float(), found, atol=1e-3)
 
 
 def test_quantised_it_gives_nearly_the_same(
     model: Model, processor: Device, tiles: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     quantise(model, list(tiles), tmp_path / "network.xml")
-    _, expected = TorchEngine(model, processor).run(tiles)
-    _, found = OpenvinoEngine(model, processor, tmp_path / "network.xml").run(tiles)
+    expected = TorchEngine(model, processor).run(tiles).output
+    found = OpenvinoEngine(model, processor, tmp_path / "network.xml").run(tiles).output
     assert worst(expected, found) > 1e-4  # it is quantised
     for exact, rough in zip(expected, found, strict=True):
         assert (exact - rough).abs().mean() < 0.15 * exact.std()

@@ -16,21 +16,17 @@ from safetensors.torch import save
 from cxpath.data.cells import Calibration
 from cxpath.errors import ModelError
 from cxpath.network import model as model_store
-from cxpath.network.model import (
+from cxpath.network.card import (
     CARD_NAME,
-    WEIGHTS_NAME,
     DataSource,
     Metric,
     ModelCard,
     Reliability,
     ReliabilityCurve,
     card_text,
-    list_models,
-    load_card,
-    load_model,
-    model_folder,
     read_card,
 )
+from cxpath.network.model import WEIGHTS_NAME, list_models, load_card, load_model, model_folder
 
 
 def changed(card: ModelCard, **changes: Any) -> ModelCard:

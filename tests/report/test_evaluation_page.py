@@ -18,6 +18,7 @@ from cxpath.report.evaluation_page import (
     build_evaluation_page,
     error_in_words,
     reliability_diagrams,
+    resolution_plots,
     write_evaluation_table,
 )
 
@@ -190,6 +191,46 @@ def test_a_line_a_figure_with_target_and_verdict(tmp_path: Path) -> None:
     expected = "| labelled cells found, F1 | ≥ 0.82 **missed** | 0.785 | 0.759 to 0.808 | 1305 labels |"
     assert expected in lines
     assert "| brown |  | none |  | 1305 labels |" in lines
+
+
+RESOLUTION_CURVE = {
+    "set_name": "bcdata", "assumed_mpp": 0.25, "images": 13, "labels": 1305,
+    "points": [
+        {"mpp": 0.25, "f1": 0.785, "detections_per_label": 1.1, "brown_classified_positive": 0.0,
+         "tumour_classified_tumour": 0.5},
+        {"mpp": 0.5, "f1": 0.6, "detections_per_label": 1.4, "brown_classified_positive": None,
+         "tumour_classified_tumour": 0.9},
+    ],
+}  # fmt: skip
+
+
+def test_a_set_of_assumed_resolution_is_a_table_over_it(tmp_path: Path) -> None:
+    lines = table(tmp_path, curves=[RESOLUTION_CURVE])
+    assert "**BCData <sample>** (13 images, 1305 labels)" in lines
+    assert "| µm/px | 0.25 | 0.5 |" in lines
+    assert "| cells found, F1 | 0.785 | 0.600 |" in lines
+    assert "| brown nuclei called PD-L1 positive tumour | 0.000 |  |" in lines
+    gated = "labelled cells found, F1 0.785 (0.759 to 0.808), ≥ 0.82 **missed**"
+    assert f"Target, at 0.25 µm/px assumed beforehand: {gated}." in lines
+    assert not any(line.startswith("| labelled cells found") for line in lines)
+    assert any(line.startswith("| brown |") for line in lines), "figures of several sets stay"
+
+
+def test_a_curve_is_drawn_from_fine_to_coarse(tmp_path: Path) -> None:
+    html = page(tmp_path, evaluation(curves=[RESOLUTION_CURVE]))
+    assert "Images whose resolution nobody stated" in html
+    (plot,) = resolution_plots(read(evaluation(curves=[RESOLUTION_CURVE])))
+    assert plot["title"] == "BCData <sample>"
+    lines = plot["lines"]
+    assert isinstance(lines, list)
+    assert [line["label"] for line in lines] == [
+        "cells found, F1", "tumour nuclei called tumour", "brown nuclei called PD-L1 positive tumour"
+    ]  # fmt: skip
+    first, second = lines[0]["points"]
+    assert first["x"] == plot["assumed"] < second["x"]
+    assert first["y"] < second["y"], "a worse figure lies lower"
+    assert len(lines[2]["points"]) == 1, "what was not there to measure is no point"
+    assert "Images whose resolution" not in page(tmp_path, evaluation())
 
 
 def test_met_targets_and_ingredients(tmp_path: Path) -> None:

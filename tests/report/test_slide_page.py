@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,11 @@ def test_the_page_parses_and_asks_nobody_for_anything(reports: dict[str, str], c
     linking = {
         value for name, value in page.attributes if name in {"src", "href", "action", "srcset", "data"}
     }
-    assert all(value.startswith("data:") for value in linking)
+    links = re.findall(r'<a href="(http://127\.0\.0\.1:\d+/open\?[^"]*)" target="_blank"', html)
+    assert all(value.startswith("data:") for value in linking - {unescape(link) for link in links})
     outside_pictures = re.sub(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", "", html)
+    for link in links:  # followed by a click only, to the review on this computer
+        outside_pictures = outside_pictures.replace(link, "")
     for foreign in ("http:", "https:", "//", "@import", "url(", "<script", "<link"):
         assert foreign not in outside_pictures
     assert len(html) < 15_000_000
@@ -329,6 +333,24 @@ def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> N
     assert second["note"].startswith("31 fields contain 35 % of the tumour cells. Sampled at random")
     assert second["fields"][0]["plain"] == "data:x"
     assert second["fields"][0]["place"] == "1.00 mm from left, 0.25 mm from top"
+
+
+def test_each_field_links_into_the_review_of_this_result() -> None:
+    score = document_of(normal_score())
+    found: list[Any] = gallery([entry(1, "influence")], score, {})
+    link = found[0]["fields"][0]["link"]
+    x_px, y_px = 1250.0 / score.slide.mpp, 500.0 / score.slide.mpp
+    where = f"field_x={x_px:.0f}&field_y={y_px:.0f}&of={score.scored_digest[:12]}"
+    assert link == f"http://127.0.0.1:{score.review_port}/open?{where}"
+    assert 49_152 <= score.review_port <= 65_535
+    reviewed = score.model_copy(update={"audited": None, "review": None})
+    assert (reviewed.scored_digest, reviewed.review_port) == (score.scored_digest, score.review_port)
+
+
+def test_a_result_that_no_review_takes_has_no_links() -> None:
+    score = document_of(normal_score()).model_copy(update={"marker": "her2"})
+    found: list[Any] = gallery([entry(1, "influence")], score, {})
+    assert found[0]["fields"][0]["link"] is None
 
 
 def test_a_single_field_of_a_slide_without_a_score_promises_no_change() -> None:

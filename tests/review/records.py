@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from cxpath.review.events import Decision, Event, Genesis, begin_decision, extended
 from cxpath.review.state import Audit, answer_decision, draw_decision, edit_decision, replay, square_decision
-from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
+from cxpath.scores import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer, MissedSquare
 
 GENESIS = Genesis("a" * 64, "b" * 64, "c" * 64, "0.9.0")
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 READER = "Dr A. Reader"
 
 AUDIT = Audit(
-    AuditDraw(7, tuple(AuditQuestion(row, row % 9, row % 3 != 2, guard=False) for row in range(12))),
+    AuditDraw(7, 0.1, tuple(AuditQuestion(row, row % 9, row % 3 != 2, False, 0.25) for row in range(12))),
     (MissedSquare(0.0, 0.0, 200.0), MissedSquare(400.0, 200.0, 200.0)),
 )
 

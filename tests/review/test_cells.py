@@ -1,17 +1,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import shapely
 from hypothesis import given, strategies as st
 
-from cxpath.data.cells import Kind, Subkind, TissueRegion
-from cxpath.review.cells import inside_regions, region_outline, regions_of, reviewed_cells
+from cxpath.data.cells import CellTable, Kind, Subkind, TissueRegion
+from cxpath.review.cells import (
+    frame_of_audit,
+    frame_to_draw,
+    inside_regions,
+    region_outline,
+    regions_of,
+    reviewed_cells,
+)
 from cxpath.review.events import ReviewError
-from cxpath.review.state import ReviewState
+from cxpath.review.state import Audit, ReviewState
+from cxpath.scores import AuditError, ScoringSettings, draw_audit, estimate_audit
 from cxpath.scores.score import score_cells
+from scripts.studies.measure_audit import NETWORKS, KnownSlide, simulate_slide, simulated_answers
 from tests.review.reviewed import SCORING, SIDE_PX, THRESHOLD, random_state, small_slide
 
 NETWORK = small_slide()
@@ -35,6 +45,16 @@ def test_an_edited_cell_is_certain() -> None:
     assert np.flatnonzero(found.by_person).tolist() == [row]
     untouched = np.arange(len(NETWORK)) != row
     assert table.take(untouched) == NETWORK.take(untouched)
+
+
+def test_an_edited_cell_keeps_its_embedding_and_an_added_one_has_none() -> None:
+    number = len(NETWORK)
+    network = replace(NETWORK, embedding=np.full((number, 16), 9, np.uint8))
+    state = ReviewState(
+        edits={0: {"class": "immune", "stained": True}, number: {"class": "tumour", "stained": False} | PLACE}
+    )
+    table = reviewed_cells(network, state, THRESHOLD, SCORING.field_um).table
+    assert table.embedded.tolist() == [True] * number + [False]
 
 
 def test_a_confirmed_call_counts_as_a_person_s() -> None:
@@ -159,3 +179,54 @@ def test_a_region_of_unknown_use_is_refused() -> None:
 
 def test_outlines_keep_their_area() -> None:
     assert region_outline([[0, 0], [10, 0], [10, 10], [0, 10]]).equals(shapely.box(0, 0, 10, 10))
+
+
+# Regions and the audit.
+
+
+SETTINGS = ScoringSettings(stained_threshold=0.6)
+
+
+def _half(cells: CellTable, use: str = "include") -> dict[str, Any]:
+    """Return a region that covers the left half of the slide."""
+    width, height = cells.facts.width_px / 2, cells.facts.height_px
+    return {"use": use, "points": [[0, 0], [width, 0], [width, height], [0, height]]}
+
+
+@pytest.fixture(scope="module")
+def known() -> KnownSlide:
+    return simulate_slide(15.0, NETWORKS["restained"], 8_000, np.random.default_rng(2))
+
+
+def test_an_audit_is_drawn_where_to_score_by_the_regions(known: KnownSlide) -> None:
+    state = ReviewState(regions={3: _half(known.cells)})
+    frame = frame_to_draw(known.cells, SETTINGS, state)
+    left = known.cells.x_px < known.cells.facts.width_px / 2
+    assert (frame.inside == left).all()
+    assert left[list(draw_audit(frame, 60).rows)].all()
+
+
+def test_answers_inside_a_region_drawn_later_speak_for_that_region(known: KnownSlide) -> None:
+    draw = draw_audit(frame_to_draw(known.cells, SETTINGS, ReviewState()), 600, seed=4)
+    left = known.cells.x_px < known.cells.facts.width_px / 2
+    one_sided = replace(known, stained=known.stained & left)
+    answers = simulated_answers(one_sided, draw, 0.0, np.random.default_rng(1))
+    for use, inside in (("include", left), ("exclude", ~left)):
+        state = ReviewState(audit=Audit(draw, ()), regions={1: _half(known.cells, use)})
+        score = estimate_audit(frame_of_audit(known.cells, SETTINGS, state), draw, answers)
+        counted = one_sided.stained & (known.kind != Kind.OTHER) & inside
+        true = 100.0 * counted.sum() / ((known.kind == Kind.TUMOUR) & inside).sum()
+        assert score.interval[0] <= true <= score.interval[1]
+        assert score.answered == sum(inside[row] for row in draw.rows)
+
+
+def test_a_region_that_adds_cells_nobody_could_draw_ends_the_audited_score(known: KnownSlide) -> None:
+    half = _half(known.cells)
+    frame = frame_to_draw(known.cells, SETTINGS, ReviewState(regions={1: half}))
+    audit = Audit(draw_audit(frame, 60), (), (half,))
+    same = frame_of_audit(known.cells, SETTINGS, ReviewState(audit=audit, regions={7: half}))
+    assert (same.stratum == frame.stratum).all()
+    with pytest.raises(AuditError, match="more cells are to be scored"):
+        frame_of_audit(known.cells, SETTINGS, ReviewState(audit=audit))
+    with pytest.raises(AuditError, match="no audit was drawn"):
+        frame_of_audit(known.cells, SETTINGS, ReviewState())

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from cxpath.review.events import Action, Decision, ReviewError
-from cxpath.review.queue import audit_queue
 from cxpath.review.sign import Meaning, sign_decision
 from cxpath.review.state import (
     ReviewState,
@@ -16,7 +15,7 @@ from cxpath.review.state import (
     replay,
     undo_of,
 )
-from cxpath.scores.audit import AuditAnswer, CellAnswer
+from cxpath.scores import AuditAnswer, CellAnswer
 from tests.review.records import AUDIT, READER, after, answered, record
 
 
@@ -105,14 +104,6 @@ def test_an_event_that_does_not_fit_the_state_is_named(
     with pytest.raises(ReviewError, match=why) as caught:
         replay(events)
     assert "event 9" in str(caught.value)
-
-
-def test_the_queue_holds_what_a_reader_has_not_answered() -> None:
-    queue = audit_queue(replay(record()), READER)
-    assert (queue.answered, len(queue.open), queue.done) == (2, 10, False)
-    assert [question.row for question in queue.open] == [0, 1, 2, 4, 6, 7, 8, 9, 10, 11]
-    assert audit_queue(replay(record()), "somebody else").answered == 0
-    assert audit_queue(ReviewState(), READER).done
 
 
 # Decisions that only the browser makes: many cells at once, fields, regions.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cxpath.review.events import Action, Decision, ReviewError, extended, read_events
-from cxpath.review.study_access import new_token, reader_of, token_hash
+from cxpath.review.study_design import new_token, reader_of, token_hash
 from cxpath.review.study_session import (
     AnswerError,
     Stage,

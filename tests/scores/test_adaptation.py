@@ -5,19 +5,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from numpy.typing import NDArray
 from scipy import special
 
 from cxpath.data.cells import Kind
+from cxpath.scores import AuditAnswer, AuditError, CellAnswer, audit_frame, draw_audit
 from cxpath.scores.adaptation import (
     Adaptation,
     LogOddsMap,
     adapted_cells,
     fit_adaptation,
+    standardised,
     tumour_log_odds,
 )
-from cxpath.scores.audit import AuditAnswer, AuditError, CellAnswer, audit_frame, draw_audit
 from cxpath.scores.score import score_cells
-from scripts.studies.measure_audit import NETWORKS, SETTINGS, Network, simulate_slide, simulated_answers
+from scripts.studies.measure_audit import (
+    NETWORKS,
+    SETTINGS,
+    KnownSlide,
+    Network,
+    simulate_slide,
+    simulated_answers,
+)
 
 BIASED = replace(NETWORKS["restained"], tumour_bias=2.5, overconfidence=2.0)
 """Calls far too much tumour, and is far too sure of it."""
@@ -112,3 +121,69 @@ def test_no_adaptation_is_the_network() -> None:
     adapted = adapted_cells(cells, LogOddsMap(), 0.6)
     assert (adapted.kind == cells.kind).all()
     assert adapted.p_tumour == pytest.approx(cells.p_tumour, abs=1e-3)
+
+
+def embedded(signal: float, number: int, seed: int = 6) -> tuple[Adaptation, KnownSlide, NDArray[np.uint8]]:
+    """Return an adaptation to answers about cells whose third component says what the network overlooks."""
+    rng = np.random.default_rng(seed)
+    slide = simulate_slide(20.0, replace(NETWORKS["restained"], class_signal=1.0), 6_000, rng)
+    components = rng.normal(size=(len(slide.cells), 16))
+    components[:, 2] += signal * (slide.kind == Kind.TUMOUR)
+    embedding = np.clip(128 + 32 * components, 0, 255).astype(np.uint8)
+    frame = audit_frame(slide.cells, SETTINGS)
+    answers = simulated_answers(slide, draw_audit(frame, number, seed), 0.0, rng)
+    return fit_adaptation(frame, answers, 0.6, embedding=embedding), slide, embedding
+
+
+def test_a_regression_on_the_embedding_is_offered_where_it_predicts_more_than_two_numbers() -> None:
+    found, slide, embedding = embedded(2.5, 200)
+    assert found.tumour_regression is not None
+    assert found.tumour_regression.gain.offered
+    assert found.offered_for_slide
+    weights = np.array(found.tumour_regression.of_answers.weights)
+    assert weights.argmax() == 2
+    true = slide.kind == Kind.TUMOUR
+    pair = adapted_cells(slide.cells, found.tumour, found.stained_threshold)
+    regression = found.adapted(slide.cells, embedding)
+    wrong = [np.mean((cells.kind == Kind.TUMOUR) != true) for cells in (slide.cells, pair, regression)]
+    assert wrong[2] < 0.8 * min(wrong[:2])
+
+
+def test_an_embedding_that_says_nothing_offers_no_regression() -> None:
+    found, slide, embedding = embedded(0.0, 200)
+    assert found.tumour_regression is not None
+    assert not found.tumour_regression.gain.offered
+    assert found.adapted(slide.cells, embedding).kind.tolist() == found.adapted(slide.cells).kind.tolist()
+
+
+def test_a_regression_needs_fifty_answers() -> None:
+    found, _, _ = embedded(2.5, 40)
+    assert found.tumour_gain is not None
+    assert found.tumour_regression is None
+
+
+def test_a_staining_that_the_embedding_shows_moves_the_cells_over_the_threshold() -> None:
+    rng = np.random.default_rng(7)
+    slide = simulate_slide(20.0, DIM, 6_000, rng)
+    components = rng.normal(size=(len(slide.cells), 16))
+    components[:, 5] += 4.0 * slide.stained
+    embedding = np.clip(128 + 25 * components, 0, 255).astype(np.uint8)
+    frame = audit_frame(slide.cells, SETTINGS)
+    answers = simulated_answers(slide, draw_audit(frame, 300, 7), 0.0, rng)
+    found = fit_adaptation(frame, answers, 0.6, embedding=embedding)
+    assert found.stained_regression is not None
+    assert found.stained_regression.gain.offered
+    adapted = found.adapted(slide.cells, embedding)
+    assert adapted.facts.stained_threshold == 0.5
+    relevant = slide.kind != Kind.OTHER
+    pair = slide.cells.stained >= found.stained_threshold
+    wrong = [(call != slide.stained)[relevant].mean() for call in (pair, adapted.stained >= 0.5)]
+    assert wrong[1] < wrong[0]
+
+
+def test_components_are_standardised_and_one_without_spread_says_nothing() -> None:
+    embedding = np.array([[0, 7], [100, 7], [200, 7], [0, 0]], dtype=np.uint8)
+    assert standardised(embedding)[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0]
+    assert standardised(embedding)[:3, 0] == pytest.approx([-1.2247, 0.0, 1.2247], abs=1e-3)
+    assert standardised(embedding)[3].tolist() == [0.0, 0.0]  # a cell without an embedding
+    assert not standardised(np.zeros((3, 2), dtype=np.uint8)).any()

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from scipy import stats
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.scores.audit import (
-    STRATA,
+from cxpath.scores import (
     AuditAnswer,
     AuditDraw,
     AuditedScore,
@@ -17,14 +18,19 @@ from cxpath.scores.audit import (
     AuditFrame,
     CellAnswer,
     MissedSquare,
-    allocate_questions,
     answers_for_width,
     audit_frame,
+    audited_estimate,
     draw_audit,
     draw_squares,
     estimate_audit,
     probability_at_least,
 )
+from cxpath.scores.audit import tissue_interval
+from cxpath.scores.audit_estimate import quantile_of_range
+from cxpath.scores.audit_sample import STRATA, allocate_questions
+from cxpath.scores.counts import GroupedCounts
+from cxpath.scores.settings import Cutoff, Decision, ScoringSettings
 from scripts.studies.measure_audit import (
     NETWORKS,
     SETTINGS,
@@ -106,7 +112,8 @@ def test_every_stratum_gets_three_cells_or_all_it_has(frame: AuditFrame) -> None
     given = allocate_questions(frame, 100)
     assert given.sum() == 100
     assert (given >= np.minimum(frame.sizes, 3)).all()
-    rare = audit_frame(frame.cells.take(np.flatnonzero(frame.stratum == 2)), SETTINGS)
+    rows = np.flatnonzero(frame.stratum == 2)
+    rare = audit_frame(frame.cells.take(rows), SETTINGS, near_from=frame.near_from)
     assert allocate_questions(rare, 50).tolist() == [0, 0, 50, 0, 0, 0, 0, 0, 0]
 
 
@@ -267,3 +274,54 @@ def test_the_chance_to_reach_a_cutoff_at_the_ends_of_the_scale() -> None:
     full = AuditedScore(100.0, (80.0, 100.0), 0.95, (100.0, 100.0), 100, 0, (), 20_000.0, 0.0, 0)
     assert probability_at_least(full, 80.0) == pytest.approx(0.975)
     assert probability_at_least(full, 100.0) == pytest.approx(0.5)
+
+
+SCORE = AuditedScore(4.0, (3.0, 5.5), 0.95, (4.0, 4.0), 100, 0, (), 20_000.0, 0.0, 0)
+CUTOFFS = (Cutoff(1.0, "label"), Cutoff(10.0, "trial stratum, not a label"))
+
+
+def fields(positive: list[int]) -> GroupedCounts:
+    """Fields of 500 tumour cells each, so many of them positive."""
+    found = np.array(positive, dtype=np.int64)
+    none = np.zeros_like(found)
+    return GroupedCounts(found, 500 - found, none, none, none)
+
+
+EVEN, UNEVEN = fields([20] * 40), fields([400] * 2 + [0] * 38)
+
+
+def test_the_tumour_is_less_certain_than_the_slide_and_most_where_fields_differ() -> None:
+    low, high = SCORE.interval
+    even, uneven = tissue_interval(SCORE, EVEN), tissue_interval(SCORE, UNEVEN)
+    assert uneven[0] < even[0] < low < SCORE.cps < high < even[1] < uneven[1]
+
+
+def test_cut_offs_are_decided_for_the_tumour() -> None:
+    near = replace(SCORE, cps=6.0, interval=(4.5, 8.0))
+    even = {one.cutoff.value: one for one in audited_estimate(near, EVEN, ScoringSettings(), CUTOFFS).cutoffs}
+    assert (even[1.0].decision, even[10.0].decision) == (Decision.MET, Decision.NOT_MET)
+    uneven = audited_estimate(near, UNEVEN, ScoringSettings(), CUTOFFS)
+    assert uneven.cutoffs[1].decision is Decision.UNCERTAIN
+    assert uneven.cutoffs[1].probability > even[10.0].probability
+    assert uneven.interval_slide == near.interval
+    assert uneven.reported == "6.0"
+
+
+def test_without_a_positive_answer_only_the_upper_end_moves() -> None:
+    none = replace(SCORE, cps=0.0, interval=(0.0, 0.5), bounds=(0.0, 0.0))
+    low, high = tissue_interval(none, fields([0] * 40))
+    assert low == 0.0
+    assert high > 0.5
+
+
+@given(st.floats(0, 1e4), st.floats(6, 1e6))
+def test_a_range_needs_between_the_one_sided_and_the_two_sided_quantile(width: float, degrees: float) -> None:
+    quantile = quantile_of_range(width, degrees, 0.95)
+    assert stats.t.ppf(0.95, degrees) - 1e-5 <= quantile <= stats.t.ppf(0.975, degrees) + 1e-9
+    chance = stats.t.cdf(quantile + width, degrees) - stats.t.cdf(-quantile, degrees)
+    assert chance >= 0.95 - 1e-6
+
+
+def test_a_point_is_covered_from_both_sides_and_no_doubt_leaves_the_normal_quantile() -> None:
+    assert quantile_of_range(0.0, np.inf, 0.95) == pytest.approx(1.95996, abs=1e-4)
+    assert quantile_of_range(50.0, np.inf, 0.95) == pytest.approx(1.64485, abs=1e-4)

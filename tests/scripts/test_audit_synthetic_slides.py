@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
-from cxpath.scores.audit import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer
+from cxpath.scores import AuditAnswer, AuditDraw, AuditQuestion, CellAnswer
 from cxpath.synth.field import SyntheticCells
 from cxpath.synth.slide import SlideTruth
 from scripts.studies.audit_synthetic_slides import fill_answers, knowing_reader
@@ -31,7 +31,7 @@ def test_the_reader_answers_by_the_nearest_true_cell_within_reach(known_truth: S
     facts = CellTableFacts(mpp=0.5, width_px=400, height_px=400)
     place = np.array([103.0, 201.0, 300.0, 250.0])  # 3 px aside, and between two cells
     cells = CellTable.from_columns(facts, x_px=place, y_px=place, kind=np.zeros(4), stained=np.zeros(4))
-    draw = AuditDraw(1, tuple(AuditQuestion(row, 0, row != 2, guard=False) for row in range(4)))
+    draw = AuditDraw(1, 0.1, tuple(AuditQuestion(row, 0, row != 2, False, 1.0) for row in range(4)))
     assert knowing_reader(known_truth, cells).answers(draw) == [
         AuditAnswer(0, CellAnswer.TUMOUR, stained=True),
         AuditAnswer(1, CellAnswer.IMMUNE, stained=True),

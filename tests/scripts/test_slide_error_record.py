@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.network.model import load_model, model_folder, read_card
+from cxpath.network.card import read_card
+from cxpath.network.model import load_model, model_folder
 from cxpath.scores.settings import METRIC_PREFIX, RATES
 from scripts.studies.slide_error import measure_slide_error, record_slide_error
 

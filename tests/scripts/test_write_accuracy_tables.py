@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.report.test_evaluation_page import evaluation
+from cxpath.documents import Evaluation
+from scripts.studies.write_accuracy_tables import without_subgroups
+from tests.report.test_evaluation_page import FIGURE, evaluation
 from tests.scripts.conftest import ROOT, RunScript
 
 NAME = "write_accuracy_tables.py"
@@ -42,6 +44,13 @@ def test_a_page_without_the_marks_is_left_alone(tmp_path: Path, run_script: RunS
 
 
 def test_the_shipped_page_has_the_marks_that_make_evaluate_needs() -> None:
-    page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "notebook" / "accuracy.md").read_text(encoding="utf-8")
     for name in ("restained", "real", "synthetic"):
         assert page.index(f"<!-- {name}: begin -->") < page.index(f"<!-- {name}: end -->")
+
+
+def test_figures_of_some_slides_alone_are_left_out() -> None:
+    whole = Evaluation.model_validate(
+        evaluation(figures=[FIGURE, FIGURE | {"name": "macro_f1_pale_dab"}, FIGURE | {"name": "macro_f1"}])
+    )
+    assert [figure.name for figure in without_subgroups(whole).figures] == ["f1", "macro_f1"]

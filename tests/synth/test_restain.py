@@ -7,7 +7,16 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.errors import TissueTileError
-from cxpath.synth.labelled_tissue import LABEL_NUMBER, LABELS, Tissue
+from cxpath.synth.labelled_tissue import (
+    LABEL_NUMBER,
+    LABELS,
+    USUAL_EOSIN,
+    USUAL_HAEMATOXYLIN,
+    Tissue,
+    optical_density_of,
+    stain_directions,
+    unmix,
+)
 from cxpath.synth.optics import Scanner, StainLook
 from cxpath.synth.restain import (
     PreparedTile,
@@ -17,15 +26,8 @@ from cxpath.synth.restain import (
     random_restain,
     restain,
 )
-from cxpath.synth.restain_guests import Outline
+from cxpath.synth.restain_cells import Outline
 from cxpath.synth.restain_painting import Painting, Pattern
-from cxpath.synth.restain_stains import (
-    USUAL_EOSIN,
-    USUAL_HAEMATOXYLIN,
-    optical_density_of,
-    stain_directions,
-    unmix,
-)
 from tests.tissue_tiles import TILE_PX, tissue_tile
 
 _TISSUE = np.array([label.tissue for label in LABELS])

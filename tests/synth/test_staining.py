@@ -11,8 +11,15 @@ from cxpath.data.cells import Kind, Subkind
 from cxpath.synth.cells import CellPlan
 from cxpath.synth.optics import Scanner, StainLook
 from cxpath.synth.recipe import FieldRecipe, HardNegatives, Staining, TissueMix
-from cxpath.synth.staining import EXCLUDED, IMMUNE_REACH_UM, as_developed, clear_stain, stain_cells
-from cxpath.synth.world import World, build_world
+from cxpath.synth.world import (
+    EXCLUDED,
+    IMMUNE_REACH_UM,
+    World,
+    as_developed,
+    build_world,
+    clear_stain,
+    stain_cells,
+)
 
 Stain = Callable[..., CellPlan]
 NONE = HardNegatives(**{item.name: 0.0 for item in fields(HardNegatives)})

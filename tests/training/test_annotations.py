@@ -14,7 +14,8 @@ import pytest
 from cxpath.data.cells import FINE_CLASSES
 from cxpath.errors import ConfigurationError, MissingFileError, ResolutionError, UnreadableSlideError
 from cxpath.io.geojson import UNCLASSIFIED, plain
-from cxpath.network.model import ModelCard, load_card
+from cxpath.network.card import ModelCard
+from cxpath.network.model import load_card
 from cxpath.training.annotations import (
     FINE_LABEL_OF_KIND,
     AnnotationsError,

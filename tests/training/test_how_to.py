@@ -11,7 +11,7 @@ import pytest
 from cxpath.app.fine_tune import FIGURES
 from cxpath.data.cells import FINE_CLASSES
 from cxpath.training.annotations import ClassMap, Trained
-from cxpath.training.fine_tune_settings import FineTuneSettings
+from cxpath.training.settings import FineTuneSettings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "fine-tune.md"
 

@@ -9,7 +9,6 @@ from shapely.geometry import MultiPoint, Point, box
 from shapely.geometry.base import BaseGeometry
 
 from cxpath.data.cells import TissueRegion
-from cxpath.training.annotated_field import STAIN_UNKNOWN
 from cxpath.training.annotations import (
     EDGE_UM,
     AnnotationsError,
@@ -19,6 +18,7 @@ from cxpath.training.annotations import (
     MarkedObject,
     image_labels,
 )
+from cxpath.training.data import STAIN_UNKNOWN
 from cxpath.training.targets import ANY_IMMUNE, TUMOUR, UNLABELLED
 
 FRAME = Frame(Path("field.png"), 1000, 800, 0.5)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from cxpath.data.cells import FINE_CLASSES, TissueRegion
 from cxpath.network.unet import NetworkOutput
-from cxpath.training.annotated_field import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
-from cxpath.training.losses import all_losses
+from cxpath.training.data import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
 from cxpath.training.mixture import joined, mixed_losses, partial_batch, partial_targets, stain_weights
 from cxpath.training.settings import LossSettings
 from cxpath.training.targets import (
@@ -22,6 +21,7 @@ from cxpath.training.targets import (
     UNLABELLED,
     UNLABELLED_REGION,
     Targets,
+    all_losses,
     batch_targets,
 )
 from tests.training.blob_fields import blob_field

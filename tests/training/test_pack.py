@@ -9,8 +9,8 @@ import torch
 from cxpath.data.cells import Calibration
 from cxpath.errors import OutputError
 from cxpath.metrics.cells import Decision
-from cxpath.network.card_page import PAGE_NAME
-from cxpath.network.model import ModelCard, TrainingRecord, load_model, model_folder, read_card
+from cxpath.network.card import PAGE_NAME, ModelCard, TrainingRecord, read_card
+from cxpath.network.model import load_model, model_folder
 from cxpath.network.unet import ArchitectureSettings, PlainUNet
 from cxpath.training.pack import describe, pack, write_card
 from cxpath.training.settings import TrainingSettings

@@ -21,7 +21,6 @@ from cxpath.synth.labelled_tissue import BRCA_M2C, CONSEP, LABELS, Part, part_of
 from cxpath.synth.restain import prepare, random_restain, restain
 from cxpath.training.data import Turn, cached_fields
 from cxpath.training.loop import train
-from cxpath.training.losses import all_losses
 from cxpath.training.restained import (
     RestainedCrop,
     cell_rows,
@@ -36,7 +35,7 @@ from cxpath.training.restained import (
     restained_targets,
 )
 from cxpath.training.settings import CropSettings, LossSettings, RestainedSettings, TrainingSettings
-from cxpath.training.targets import FIRST_OF_TISSUE, MEMBERS, UNLABELLED
+from cxpath.training.targets import FIRST_OF_TISSUE, MEMBERS, UNLABELLED, all_losses
 from tests.tissue_tiles import tissue_tile, write_tile
 from tests.training.blob_fields import blob_field
 

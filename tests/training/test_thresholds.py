@@ -12,6 +12,7 @@ from cxpath.metrics.cells import (
     Decision,
     MatchingSettings,
     Observation,
+    above,
     detection_f1,
     false_tumour_positive,
     stained_specificity,
@@ -205,6 +206,14 @@ def test_a_decision_made_on_some_fields_holds_on_others() -> None:
     )
     assert abs(pooled) < 0.5 * abs(pooled_naive)
     assert stained_specificity(judged.tables.sum(axis=0)) > 0.99
+
+
+def test_a_stated_centre_threshold_is_kept_and_calibration_follows_it() -> None:
+    fields = fields_of_evaluation(1)
+    chosen, stated = (decide(fields, MATCHING, MPP, (), threshold) for threshold in (None, 0.75))
+    assert stated.centre_threshold == 0.75 != chosen.centre_threshold
+    seen = [above(one, 0.75, MATCHING.match_radius_um / MPP) for one in fields]
+    assert stated.calibration == fit_calibration(seen, MATCHING.low_cps)
 
 
 def test_metrics_are_named_counted_and_bounded() -> None:

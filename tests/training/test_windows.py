@@ -19,9 +19,8 @@ from cxpath.network.device import choose_device
 from cxpath.network.model import Model, load_model
 from cxpath.slide.slide import Slide
 from cxpath.synth.field import SyntheticField
-from cxpath.training.annotated_field import REGION_UNLABELLED, AnnotatedCells, AnnotatedField
 from cxpath.training.annotations import AnnotatedImage, ImageLabels
-from cxpath.training.data import Turn, make_random_field
+from cxpath.training.data import REGION_UNLABELLED, AnnotatedCells, AnnotatedField, Turn, make_random_field
 from cxpath.training.settings import CropSettings
 from cxpath.training.targets import TUMOUR
 from cxpath.training.windows import (

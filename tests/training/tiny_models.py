@@ -7,11 +7,10 @@ from pathlib import Path
 
 import torch
 
-from cxpath.network.model import TrainingRecord
+from cxpath.network.card import TrainingRecord
 from cxpath.network.unet import ArchitectureSettings, PlainUNet
-from cxpath.training.fine_tune_settings import FineTuneSettings
 from cxpath.training.pack import describe, pack
-from cxpath.training.settings import TrainingSettings
+from cxpath.training.settings import FineTuneSettings, TrainingSettings
 from cxpath.training.thresholds import FIRST_DECISION
 
 ARCHITECTURE = ArchitectureSettings(

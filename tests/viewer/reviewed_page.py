@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 import cxpath as cx
-from cxpath.app.review_slide import open_review
+from cxpath.app.review_folder import open_review
 from cxpath.data.cells import CellTable, CellTableFacts, Kind
 from cxpath.review.state import ReviewState
 from cxpath.slide.open import open_slide

@@ -52,6 +52,24 @@ def test_a_taken_port_is_said(slide: Scored, tmp_path: Path) -> None:
             run_review(results, slide.picture, READER, Binding(port=port), print, browser=False)
 
 
+def test_the_port_that_a_report_links_to_is_taken_where_it_is_free(caplog: pytest.LogCaptureFixture) -> None:
+    with listening(Binding()) as free:
+        port = free.getsockname()[1]
+    with listening(Binding(), port) as first:
+        assert first.getsockname()[1] == port
+        assert not caplog.records
+        with listening(Binding(), port) as second:
+            assert second.getsockname()[1] != port
+    assert f"port {port} is taken" in caplog.text
+
+
+def test_a_stated_port_is_taken_before_the_one_of_the_links() -> None:
+    with listening(Binding()) as one, listening(Binding()) as other:
+        stated, looked_for = (each.getsockname()[1] for each in (one, other))
+    with listening(Binding(port=stated), looked_for) as listener:
+        assert listener.getsockname()[1] == stated
+
+
 def test_connections_do_not_wait_for_acknowledgements() -> None:
     with (
         listening(Binding()) as listener,
@@ -124,7 +142,7 @@ def test_a_real_server_answers_its_link_and_ends_at_ctrl_c(slide: Scored, tmp_pa
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert "go on    cxpath review open" in out
+    assert "resume   cxpath review open" in out
     assert err == ""
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from cxpath.documents import ScoreDocument
 from tests.driven_browser import SHIFT, Chromium, Tab
 from tests.viewer.reviewed_page import PAGE, REVIEW, ServedReview, open_page, saved, switch_to
 
@@ -190,6 +192,30 @@ def test_fields_are_accepted_left_out_and_opened_by_a_link(tab: Tab, review: Ser
     tab.press("PageDown")
     tab.evaluate(f"location.hash = '#field={first}'")
     tab.wait_for(f"document.querySelector('.field-list tr[aria-current=true] th')?.innerText === '{first}'")
+
+
+def test_a_field_of_the_report_on_the_disk_opens_in_the_review(
+    tab: Tab, review: ServedReview, driven: Chromium, tmp_path: Path
+) -> None:
+    """A file's link brings no cookie along: the server's own page follows it once more."""
+    stated = ScoreDocument.read(review.folder / "score.json").review_port
+    port = review.server.access.address.port
+    html = (review.folder / "report.html").read_text(encoding="utf-8")
+    own = tmp_path / "report.html"
+    own.write_text(html.replace(f"127.0.0.1:{stated}", f"127.0.0.1:{port}"), encoding="utf-8")
+    report = driven.open_tab()
+    report.goto(own.as_uri())
+    link = report.evaluate("document.querySelector('.field a').href")
+    report.evaluate("document.querySelector('.field a').removeAttribute('target')")
+    report.click_on(".field a")
+    report.wait_for(f"location.host === '127.0.0.1:{port}' && document.body.dataset.mode === 'fields'")
+    report.wait_for(f"{PAGE}.then(p => p.modes.fields.field !== undefined)")
+    shown = report.evaluate(f"{PAGE}.then(p => p.modes.fields.field)")
+    asked = {name: float(value) for name, value in parse_qsl(urlsplit(link).query) if name != "of"}
+    assert shown["left_px"] <= asked["field_x"] < shown["left_px"] + shown["side_px"]
+    assert shown["top_px"] <= asked["field_y"] < shown["top_px"] + shown["side_px"]
+    assert not report.errors
+    report.close()
 
 
 def test_many_cells_of_the_gallery_are_decided_by_shift_click_and_one_key(

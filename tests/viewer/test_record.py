@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.app.review_slide import open_review, verify_review
+from cxpath.app.review_folder import open_review
+from cxpath.app.review_outcome import verify_review
 from cxpath.review.events import Decision, ReviewError
 from cxpath.review.state import accept_decision, edit_decision
 from cxpath.viewer.record import LiveRecord, OutdatedError
@@ -121,7 +122,7 @@ def test_a_record_that_vanished_is_refused(results: Path) -> None:
 _DECIDES = """
 import sys
 from pathlib import Path
-from cxpath.app.review_slide import open_review
+from cxpath.app.review_folder import open_review
 from cxpath.review.state import edit_decision
 from cxpath.viewer.record import LiveRecord, OutdatedError
 record = LiveRecord(open_review(Path(sys.argv[1])))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,28 @@ def test_a_link_may_lead_to_a_place_and_nowhere_else(page: Page) -> None:
     assert target("field=12") == "/#field=12"
     assert target("x=10.5&y=20") == "/#x=10.5&y=20"
     assert target("field=//evil.example&next=https://evil.example") == "/"
+
+
+def test_a_link_of_the_report_is_followed_by_the_page_itself_since_its_cookie_stays_behind(
+    page: Page,
+) -> None:
+    result = page.session.review.scored.score.scored_digest[:12]
+    link = f"/open?field_x=700&field_y=650&of={result}"
+    page_of_one_sentence = stranger(page).get(link)
+    assert page_of_one_sentence.status_code == 200
+    again = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', page_of_one_sentence.text)
+    assert again is not None
+    target = html.unescape(again[1])
+    assert target == "/open?field_x=700&field_y=650&again=1"
+    assert page.client.get(target).headers["location"] == "/#field_x=700&field_y=650"
+    assert code(stranger(page).get(target)) == (401, "no_session")
+    refused = stranger(page).get(target, headers={"accept": "text/html,*/*"})
+    assert refused.status_code == 401
+    assert "cxpath review open" in refused.text
+
+
+def test_a_link_of_another_results_report_opens_nothing(page: Page) -> None:
+    assert code(page.client.get("/open?field_x=7&field_y=6&of=0123456789ab")) == (404, "not_found")
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "täuschung"])

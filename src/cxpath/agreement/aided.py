@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Floats,
     Interval,
     Statistic,
     draw_cases,
@@ -37,7 +38,6 @@ from cxpath.agreement.mrmc import (
 from cxpath.agreement.reads import ReadMatrix
 from cxpath.errors import StudyError
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 OTHERS = "the median of the other readers' unaided reads"
 ANALYSIS = "unaided and aided"
@@ -104,7 +104,7 @@ def aided_reads(
         Of the same units, as `read_matrix` gives them for two rounds of one table.
     software : float64 array, (N,)
     reference : float64 array, (N,), optional
-        The right scores. Without, each reader is held against the median of the others' unaided reads.
+        The right scores. Without, each reader is compared with the median of the others' unaided reads.
     seconds : mapping, optional
         See `AidedReads`; columns in the order of the readers that both arms share.
 

@@ -82,16 +82,17 @@ class AgreementSettings(Settings):
     cutoffs: tuple[float, ...] = Field(default=(1.0, 10.0), min_length=1)
     """Rising; a score reaches a cut-off when it is at least that, unrounded."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Of all intervals."""
+    """Coverage of all intervals."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap draws of cases."""
     seed: int = 1
+    """Seed of the bootstrap."""
     margin: float = Field(default=0.05, gt=0, lt=1)
     """The software may agree with readers so much less than they do among themselves; state it beforehand."""
     error_ratio: float = Field(default=1.0, gt=0)
-    """Of Deming regression: error variance of the compared over that of the reference."""
+    """Ratio of error variances (compared over reference) in Deming regression."""
     deviation_share: float = Field(default=0.9, gt=0, lt=1)
-    """Of the total deviation index."""
+    """Share of differences that the total deviation index covers."""
     fewest_in_subgroup: int = Field(default=10, ge=5)
     """Smaller subgroups are named, not computed."""
     orders: int = Field(default=500, ge=20)

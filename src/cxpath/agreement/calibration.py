@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from cxpath.agreement.base import Statistic, draw_cases, measured, pair_up, reaching
+from cxpath.agreement.base import Floats, Statistic, draw_cases, measured, pair_up, reaching
 from cxpath.agreement.continuous import Scale, concordance, concordance_statistic, lins_concordance
 from cxpath.agreement.readers import PairwiseMeasure, ReaderPairs, pairwise_measure
 from cxpath.data import ScoreMap
@@ -23,7 +23,6 @@ from cxpath.errors import StudyError
 # it was chosen on is too good, and is given as such.
 
 
-Floats = NDArray[np.float64]
 FEWEST_CASES_OF_THRESHOLD, FEWEST_ON_A_SIDE, FOLDS = 30, 5, 5
 
 

@@ -20,12 +20,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import binomtest, t as t_distribution
 
 from cxpath.agreement.base import (
     Draws,
+    Floats,
     Interval,
     Pair,
     Statistic,
@@ -45,9 +45,6 @@ from cxpath.agreement.base import (
 #
 # Cases with a single read say nothing and are left out. When all values are equal there is no disagreement
 # to expect, and alpha is not defined.
-
-
-Floats = NDArray[np.float64]
 
 
 class Metric(StrEnum):

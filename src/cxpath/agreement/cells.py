@@ -21,9 +21,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from cxpath.agreement.base import Draws, Statistic, Weighted, measured
+from cxpath.agreement.base import Draws, Floats, Statistic, Weighted, measured
 
-Floats = NDArray[np.float64]
 RADII_UM = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0)
 DEFAULT_RADIUS_UM = 6.0
 SOURCE = "optimal one-to-one assignment (Kuhn 1955)"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Floats,
     Interval,
     Pair,
     Statistic,
@@ -56,8 +57,6 @@ from cxpath.agreement.readers import (
 )
 from cxpath.agreement.reads import ReadMatrix, level_names
 from cxpath.agreement.regression import deming, passing_bablok
-
-Floats = NDArray[np.float64]
 
 
 class Indeterminate(StrEnum):

@@ -18,6 +18,7 @@ from scipy.stats import f as f_distribution, nct, ncx2, t as t_distribution
 
 from cxpath.agreement.base import (
     Draws,
+    Floats,
     Interval,
     Pair,
     Statistic,
@@ -34,10 +35,9 @@ from cxpath.agreement.base import (
 # 10) fan out on the raw scale: the ratio of (score + 1) is then the one to quote.
 
 
-Floats = NDArray[np.float64]
 BLAND_ALTMAN_SOURCE = "Bland & Altman 1986, Lancet 1:307; exact intervals Carkeet 2015, Optom Vis Sci 92:e71"
 SHARE = 0.95
-"""Of differences that the limits hold."""
+"""Of differences that the limits contain."""
 
 
 class Scale(StrEnum):

@@ -26,10 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import f as f_distribution, ncf, rankdata, t as t_distribution
 
-from cxpath.agreement.base import Interval
+from cxpath.agreement.base import Floats, Interval
 from cxpath.errors import ConfigurationError, StudyError
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Figure = Callable[[NDArray[np.bool_]], Floats]
 """From the cases kept, (N,), to the figure of merit of every arm and reader, (T, R)."""

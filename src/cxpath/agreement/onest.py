@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from cxpath.agreement.base import Draws, Interval, Statistic, interval_of, wilson_interval
+from cxpath.agreement.base import Draws, Floats, Interval, Statistic, interval_of, wilson_interval
 
-Floats = NDArray[np.float64]
 SOURCE = "Reisenbichler et al. 2020, Mod Pathol 33:1746; mean over all sets of readers exact"
 
 

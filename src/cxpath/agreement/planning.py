@@ -21,13 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from cxpath.agreement.base import Interval, draw_cases, expanded_tail, wilson_interval
+from cxpath.agreement.base import Floats, Interval, draw_cases, expanded_tail, wilson_interval
 from cxpath.agreement.categorical import carried_kappa
 from cxpath.agreement.continuous import Form, icc_statistic
 from cxpath.agreement.study import FEWEST_BELOW, SHARE_NEAR
 from cxpath.errors import ConfigurationError
 
-Floats = NDArray[np.float64]
 Edges = tuple[Floats, Floats]
 LARGEST = 20_000
 """With more cases nobody plans a study."""

@@ -21,6 +21,7 @@ from scipy.stats import t as t_distribution
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Floats,
     Interval,
     Statistic,
     Weighted,
@@ -41,8 +42,6 @@ from cxpath.agreement.reads import ReadMatrix, level_names
 # A measure is computed for each pair from the cases that both read; so one reader's gaps cost the others
 # nothing. Means over pairs leave out pairs where the measure is not defined.
 
-
-Floats = NDArray[np.float64]
 
 _VALUES_AT_A_TIME = 1 << 18
 """Values of pairs that are computed at once: they stay in the processor's cache."""

@@ -1,6 +1,6 @@
 """Reads as one table of numbers a round: units (slides or cases) by readers, in a stated order.
 
-Units of one patient are one cluster. Not evaluable is kept apart from not read: the former is counted, both
+Units of one patient are one cluster. Not evaluable is not the same as not read: the former is counted, both
 ways, wherever a category is asked for.
 """
 

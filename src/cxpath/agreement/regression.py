@@ -17,6 +17,7 @@ from scipy.special import kolmogorov, ndtri
 from scipy.stats import kendalltau, t as t_distribution
 
 from cxpath.agreement.base import (
+    Floats,
     Interval,
     Pair,
     Statistic,
@@ -32,7 +33,6 @@ from cxpath.agreement.base import (
 # Missing reads are left out; a reference that does not vary, or no covariance, gives no line (NaN).
 
 
-Floats = NDArray[np.float64]
 DEMING_SOURCE = "Linnet 1990, Statistics in Medicine 9:1463"
 
 
@@ -137,7 +137,7 @@ def _jackknife_interval(value: float, left_out: Floats, level: float) -> Interva
 
 
 MOST_AT_ONCE = 4_000_000
-"""Weights of slopes held at a time: 32 MB."""
+"""Weights of slopes in memory at a time: 32 MB."""
 ROUNDING = 1e-9
 """Of the reads' own size: two differences that differ by less differ by rounding alone."""
 

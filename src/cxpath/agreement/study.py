@@ -13,6 +13,7 @@ from scipy.stats import skew, spearmanr
 from cxpath.agreement.base import (
     AgreementSettings,
     Draws,
+    Floats,
     Statistic,
     draw_cases,
     measured,
@@ -45,7 +46,6 @@ from cxpath.errors import StudyError
 # Where a number of the study misleads, and what the cases do not allow to say.
 
 
-Floats = NDArray[np.float64]
 SKEWED_PREVALENCE = 0.8
 """From this prevalence of the commoner side on kappa is said to mislead."""
 FEWEST_CASES, FEWEST_BELOW, SHARE_NEAR, FEWEST_READERS = 100, 30, 0.25, 3
@@ -104,7 +104,7 @@ def _skewed_icc(readers: ReadMatrix) -> Iterator[str]:
     if zeros >= 0.2 or lean >= 1:
         yield (
             f"Raw scores are skewed ({_percent(zeros)} are 0, skewness {lean:.1f}): the F-based interval "
-            "of the ICC assumes normal scores; in simulations of zero-heavy scores its 95 % interval held "
+            "of the ICC assumes normal scores; in simulations of zero-heavy scores its 95 % interval covered "
             "the truth in 56 to 71 %. Quote the bootstrap interval, and the ICC of log10(score + 1)."
         )
 

@@ -49,26 +49,28 @@ from .fine_tune import (
 from .review_adapt import (
     adapt_review as adapt_review,
 )
-from .review_export import (
+from .review_audit import (
+    audit_name as audit_name,
+    score_audit as score_audit,
+    write_audit as write_audit,
+)
+from .review_exchange import (
+    apply_edits as apply_edits,
     export_answers as export_answers,
+)
+from .review_folder import (
+    CXPATH as CXPATH,
+    RECORD as RECORD,
+    ReviewFolder as ReviewFolder,
+    open_review as open_review,
 )
 from .review_outcome import (
     publish_any_review as publish_any_review,
     publish_late_review as publish_late_review,
-)
-from .review_slide import (
-    CXPATH as CXPATH,
-    RECORD as RECORD,
-    ReviewFolder as ReviewFolder,
-    apply_edits as apply_edits,
-    audit_name as audit_name,
-    open_review as open_review,
     publish_review as publish_review,
-    score_audit as score_audit,
     sign_review as sign_review,
     undo_event as undo_event,
     verify_review as verify_review,
-    write_audit as write_audit,
 )
 from .slide_look import (
     looking_at_slide as looking_at_slide,

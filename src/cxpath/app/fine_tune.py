@@ -303,7 +303,7 @@ def fine_tune(
     """Let a model learn from a lab's annotated images, and pack what comes out.
 
     Thresholds and calibration stay those of the start model: they were chosen on whole slides, and a few
-    fields are too few to choose them anew.
+    fields are too few to choose them again.
 
     Parameters
     ----------

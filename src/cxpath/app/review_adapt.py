@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cxpath.app.review_folder import ReviewFolder, open_review, printed_name
+from cxpath.app.review_folder import ReviewFolder, cutoffs_of, open_review, printed_name
 from cxpath.app.review_outcome import ADAPTED, publish_review
-from cxpath.app.review_scores import cutoffs_of
 from cxpath.documents import AdaptedEntry, Estimate, LaboratoryProfile, ProfileSource
 from cxpath.errors import ConfigurationError
 from cxpath.review import ReviewError, Verified
-from cxpath.scores import Adaptation, adapted_cells, fit_adaptation, score_cells, threshold_of
-from cxpath.scores.audit import audit_frame
+from cxpath.scores import Adaptation, audit_frame, fit_adaptation, score_cells, threshold_of
 from cxpath.version import __version__
 
 SUFFIX = ".profile.json"
@@ -82,15 +80,16 @@ def _reader(folder: Path, found: Verified, reviewer: str) -> str:
 def _fitted(review: ReviewFolder, found: Verified, reader: str) -> Adaptation:
     scored = review.scored
     frame = audit_frame(scored.cells(), scored.scoring)
-    return fit_adaptation(frame, found.state.answers_of(reader), threshold_of(scored.scoring))
+    answers, threshold = found.state.answers_of(reader), threshold_of(scored.scoring)
+    return fit_adaptation(frame, answers, threshold, embedding=frame.cells.embedding)
 
 
 def _estimate(review: ReviewFolder, adaptation: Adaptation) -> Estimate | None:
     """Return the score of the adapted cells, with the errors of the network before it was adapted."""
     scored = review.scored
-    threshold = adaptation.stained_threshold
-    cells = adapted_cells(scored.cells(), adaptation.tumour, threshold)
-    scoring = scored.scoring.model_copy(update={"stained_threshold": threshold})
+    network = scored.cells()
+    cells = adaptation.adapted(network, network.embedding)
+    scoring = scored.scoring.model_copy(update={"stained_threshold": cells.facts.stained_threshold})
     score = score_cells(cells, scoring, cutoffs_of(scored))
     return Estimate.of_score(score.cps) if score.cps else None
 

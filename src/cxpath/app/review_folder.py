@@ -1,4 +1,8 @@
-"""The folder of a review on disk: its record, read and appended to under a lock."""
+"""A review on disk: its record, read and appended to under a lock, and the scores that follow from it.
+
+The audited score of a reader and that of the edited cells follow from the record and the files of the run
+alone, so that they can be made again at any time.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from cxpath.data import CellTable
 from cxpath.documents import (
     COMMIT_MARK,
+    AnsweredBy,
     AuditedEntry,
     EditedEntry,
+    Estimate,
     ScoredFolder,
     ScoreDocument,
     SignatureEntry,
@@ -21,16 +30,31 @@ from cxpath.documents import (
 from cxpath.errors import MissingFileError, OutputError
 from cxpath.io import append_durably, claimed_in_time
 from cxpath.review import (
+    Action,
     Decision,
+    Event,
     Genesis,
+    ReviewedCells,
     ReviewError,
+    ReviewState,
     Seal,
     Verified,
+    audit_queue,
     begin_decision,
-    canonical_json,
     extended,
+    frame_of_audit,
+    reviewed_cells,
     stated_version,
     verify_record,
+)
+from cxpath.scores import (
+    Cutoff,
+    SlideScore,
+    audited_estimate,
+    countable_kind,
+    estimate_audit,
+    score_cells,
+    threshold_of,
 )
 from cxpath.version import __version__
 
@@ -162,9 +186,7 @@ def _reviewed_digests(scored: ScoredFolder) -> tuple[str, str, str]:
     """Return the digests of cells, score and model; what a review adds to the score is left out."""
     with (scored.path / "cells.parquet").open("rb") as file:
         cells = hashlib.file_digest(file, "sha256").hexdigest()
-    own = scored.score.model_dump(mode="json", by_alias=True, exclude={"audited", "review"})
-    model = scored.score.provenance.model_digest
-    return cells, hashlib.sha256(canonical_json(own)).hexdigest(), model
+    return cells, scored.score.scored_digest, scored.score.provenance.model_digest
 
 
 def printed_name(given: str) -> str:
@@ -199,7 +221,7 @@ def require_current_review(document: ScoreDocument, path: Path) -> None:
     stated = document.review.head_hash if document.review else None
     if records and not any(_head_of(record) == stated for record in records):
         raise ReviewError(
-            f"{path}: its review went on after it was written", f"run cxpath report {path.parent}"
+            f"{path}: its review continued after it was written", f"run cxpath report {path.parent}"
         )
 
 
@@ -211,3 +233,113 @@ def _head_of(record: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return stated if isinstance(stated, str) else None
+
+
+# The audited score.
+
+
+def auditor(found: Verified) -> str | None:
+    """Return the reader whose answers are the audited score: of those who answered all, the latest."""
+    state = found.state
+    complete = {actor for actor, _ in state.answers if has_answered_all(state, actor)}
+    last = {actor: event.n for actor in complete for event in _answers_of(found, actor)}
+    return max(last, key=lambda actor: last[actor]) if last else None
+
+
+def has_answered_all(state: ReviewState, actor: str) -> bool:
+    """Say whether a reader answered every cell and every square of the audit that was drawn last."""
+    if state.audit is None or not audit_queue(state, actor).done:
+        return False
+    return len(state.squares_of(actor)) == len(state.audit.squares)
+
+
+def _answers_of(found: Verified, actor: str) -> Iterator[Event]:
+    for event in found.events:
+        if event.actor == actor and event.action in {Action.ANSWER, Action.SQUARE}:
+            yield event
+
+
+def audited_entry(review: ReviewFolder, found: Verified, actor: str) -> AuditedEntry:
+    """Return the audited score by one reader's answers.
+
+    Raises
+    ------
+    ReviewError, AuditError
+        When he has not answered all, or the answers leave no tumour cell.
+    """
+    state, scored = found.state, review.scored
+    if state.audit is None or not has_answered_all(state, actor):
+        raise ReviewError(f"{scored.path}: {actor} has not answered the whole audit", "answer every cell")
+    frame = frame_of_audit(scored.cells(), scored.scoring, state)
+    answers, squares = state.answers_of(actor), state.squares_of(actor)
+    score = estimate_audit(frame, state.audit.draw, answers, squares, scored.scoring.level)
+    estimate = audited_estimate(score, scored.fields().counts, scored.scoring, cutoffs_of(scored))
+    utc = list(_answers_of(found, actor))[-1].utc
+    answered = AnsweredBy(actor, utc, state.audit.draw.seed, found.seal.events, found.seal.head_hash)
+    return AuditedEntry.of_score(score, estimate, answered)
+
+
+def cutoffs_of(scored: ScoredFolder) -> list[Cutoff]:
+    """Return the cut-offs that the network's score was compared with."""
+    stated = scored.score.cps.cutoffs if scored.score.cps else {}
+    return [Cutoff(float(value), cutoff.basis) for value, cutoff in stated.items()]
+
+
+# The score of the edited cells.
+
+
+def edited_entry(
+    review: ReviewFolder, found: Verified, warnings: tuple[str, ...] = ()
+) -> tuple[EditedEntry, SlideScore, CellTable]:
+    """Return the score of the cells as a person left them; what he decided carries no error of the network.
+
+    Parameters
+    ----------
+    review : ReviewFolder
+    found : Verified
+    warnings : tuple of str
+        About the table that the edits were read from.
+
+    Returns
+    -------
+    EditedEntry, SlideScore, CellTable
+        The table is the one that was scored.
+    """
+    scored, state = review.scored, found.state
+    scoring = scored.scoring
+    network, threshold = scored.cells(), threshold_of(scoring)
+    cells = reviewed_cells(network, state, threshold, scoring.field_um)
+    table, by_person = cells.to_score()
+    score = score_cells(table, scoring, cutoffs_of(scored), by_person=by_person)
+    known, held = cells.network_cells, cells.edited & ~cells.removed
+    entry = EditedEntry(
+        events=found.seal.events,
+        head_hash=found.seal.head_hash,
+        estimate=Estimate.of_score(score.cps) if score.cps else None,
+        tps=score.tps.value if score.tps else None,
+        not_evaluable_because=tuple(reason.text for reason in score.not_evaluable_because),
+        counts=vars(score.counts) if score.counts else {},
+        changed=_changed(network, cells, threshold),
+        added=int(held[known:].sum()),
+        removed=int(cells.removed[:known].sum()),
+        accepted_fields=len(state.fields),
+        regions=len(state.regions),
+        reviewer=_last_editor(found),
+        warnings=(*warnings, *(warning.text for warning in score.warnings)),
+    )
+    return entry, score, table
+
+
+def _changed(network: CellTable, cells: ReviewedCells, threshold: float) -> int:
+    """Return how many of the network's cells count otherwise by now; one that was put back does not."""
+    now = cells.table.take(np.arange(len(network)))
+    other = countable_kind(now) != countable_kind(network)
+    other |= (now.stained >= threshold) != (network.stained >= threshold)
+    return int((other & ~cells.removed[: len(network)]).sum())
+
+
+_SCORING = frozenset({Action.EDIT, Action.ACCEPT, Action.REGION, Action.UNDO})
+
+
+def _last_editor(found: Verified) -> str:
+    return next((event.actor for event in reversed(found.events) if event.action in _SCORING), "")

@@ -1,4 +1,4 @@
-"""What a review amounts to now, and the one way in which `score.json` and the report come to say so."""
+"""What a review amounts to now; how `score.json` and the report come to say so; undo, sign and verify."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from cxpath.app.review_folder import (
     RECORD,
     SIGNATURE,
     ReviewFolder,
+    audited_entry,
+    auditor,
+    edited_entry,
     open_review,
+    printed_name,
     require_current_review,
 )
-from cxpath.app.review_scores import audited_entry, auditor, edited_entry
 from cxpath.documents import (
     COMMIT_MARK,
     RUN_NAME,
@@ -34,7 +37,16 @@ from cxpath.documents import (
 )
 from cxpath.io import claimed, write_cells
 from cxpath.report import build_report
-from cxpath.review import ReviewError, ReviewState as State, Verified, replay
+from cxpath.review import (
+    Event,
+    Meaning,
+    ReviewError,
+    Verified,
+    replay,
+    seal_of,
+    sign_decision,
+    undo_of,
+)
 from cxpath.scores import AuditError
 
 _log = logging.getLogger(__name__)
@@ -89,20 +101,15 @@ def _kept(review: ReviewFolder, found: Verified) -> ReviewOutcome:
     audited = AuditedEntry.read(path) if (path := there(AUDIT)) else None
     edited = EditedEntry.read(path) if (path := there(EDITED)) else None
     signature = SignatureEntry.read(path) if (path := there(SIGNATURE)) else None
-    if audited and not _same_answers(replay(found.events[: audited.events]), state, audited.reviewer):
+    if audited and not state.same_audit(replay(found.events[: audited.events]), audited.reviewer):
         audited = None
     unscored = not state.changes_score()
     if edited and (unscored or not state.same_score(replay(found.events[: edited.events]))):
         edited = None
     adapted = AdaptedEntry.read(path) if (path := there(ADAPTED)) else None
-    if adapted and not _same_answers(replay(found.events[: adapted.events]), state, adapted.reviewer):
+    if adapted and not state.same_answers(replay(found.events[: adapted.events]), adapted.reviewer):
         adapted = None
     return ReviewOutcome(audited, edited, signature if state.signature else None, adapted)
-
-
-def _same_answers(then: State, now: State, reader: str) -> bool:
-    answers = then.answers_of(reader) == now.answers_of(reader)
-    return answers and then.audit == now.audit and then.squares_of(reader) == now.squares_of(reader)
 
 
 def publish_review(folder: Path, warnings: tuple[str, ...] = ()) -> ReviewOutcome | None:
@@ -165,7 +172,7 @@ def _results_of(folder: Path) -> Path:
 
 
 def _renewed(review: ReviewFolder, found: Verified, warnings: tuple[str, ...]) -> ReviewOutcome:
-    """Return the outcome, with the scores made anew and written where the files no longer hold."""
+    """Return the outcome, with the scores made again and written where the files are out of date."""
     kept, actor = _kept(review, found), auditor(found)
     audited, edited = kept.audited, kept.edited
     if actor is None:
@@ -223,3 +230,69 @@ def require_after_scoring(review: ReviewFolder) -> None:
             f"{now:%Y-%m-%d %H:%M} UTC",
             "set the clock right, then sign",
         )
+
+
+def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry:
+    """Sign what was decided so far and the score that follows, in the record, `score.json` and the report.
+
+    Raises
+    ------
+    ReviewError
+        When the record is broken, there is nothing to sign, or the clock is behind the scoring.
+    """
+    review, name = open_review(folder), printed_name(reviewer)
+    before = review.verified()
+    if before is None:
+        raise ReviewError(f"{folder}: there is no review to sign", "run cxpath review audit DIR first")
+    require_after_scoring(review)
+    publish_review(folder)
+    read = ScoreDocument.read(folder / COMMIT_MARK).deciding
+    value = read.estimate.value if read.estimate else None
+    after = review.append([sign_decision(before.events, name, meaning, {"cps": value, "basis": read.basis})])
+    seal = seal_of(after.events)
+    entry = SignatureEntry(
+        events=seal.events,
+        head_hash=seal.head_hash,
+        name=name,
+        utc=after.events[-1].utc,
+        meaning=meaning.value,
+        cps=value,
+        basis=read.basis,
+    )
+    entry.write(review.path / SIGNATURE)
+    publish_review(folder)
+    return entry
+
+
+def undo_event(folder: Path, number: int, reviewer: str) -> Event:
+    """Take back an answer, a square, an edit or an undo by a new event, which is returned.
+
+    A score that rested on it is gone from `score.json`, until the record bears one out again.
+
+    Raises
+    ------
+    ReviewError
+        When there is no such event, or a later decision rests on it.
+    """
+    review, name = open_review(folder), printed_name(reviewer)
+    before = review.verified()
+    if before is None:
+        raise ReviewError(f"{folder}: there is no review", "run cxpath review audit DIR first")
+    event = review.append([undo_of(before.events, number, name)]).events[-1]
+    publish_review(folder)
+    return event
+
+
+def verify_review(folder: Path) -> tuple[Path, Verified]:
+    """Return the record's path and what it contains.
+
+    Raises
+    ------
+    ReviewError
+        Naming the first bad line; or when there is no review.
+    """
+    review = open_review(folder)
+    found = review.verified()
+    if found is None:
+        raise ReviewError(f"{folder}: there is no review to verify", "run cxpath review audit DIR first")
+    return review.path / RECORD, found

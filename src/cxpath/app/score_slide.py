@@ -58,7 +58,7 @@ def score_slide(
     request : ScoreRequest
     progress : callable, optional
     looking : Future of SlideLook, optional
-        A look at the slide of this request that goes on meanwhile; whoever began it closes the slide.
+        A look at the slide of this request, in progress meanwhile; whoever began it closes the slide.
 
     Returns
     -------

@@ -108,7 +108,7 @@ def converted_network(model: Model) -> Path | None:
     try:
         return _kept_network(model, "converted", partial(convert, model))
     except OutputError as error:
-        _log.info("%s; the network is converted anew for every run", error)
+        _log.info("%s; the network is converted again for every run", error)
         return None
 
 

@@ -222,7 +222,7 @@ def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
         if None not in {stated, made} and stated != made:
             raise ProfileError(
                 f"{path}: {name} is {made}, but the profile's entry of this slide states {stated}",
-                "confirm the score anew, or leave the number out of the entry",
+                "confirm the score again, or leave the number out of the entry",
             )
     words: dict[str, Any] = {"near_cutoff": entry.near_cutoff, "assay": found.assay or entry.assay}
     if entry.confirmed:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from torch import Tensor
 
-from cxpath.data import Kind, StainBasis
+from cxpath.data import EMBEDDING_COMPONENTS, Kind, StainBasis
 from cxpath.evaluation import (
     Arm,
     CellClassifier,
@@ -30,7 +30,6 @@ from cxpath.evaluation import (
 )
 from cxpath.metrics import Decision, Observation, measure_reliability, true_cps
 from cxpath.network import (
-    COMPONENTS,
     LATTICE_STRIDE_PX,
     CellEmbedding,
     DataSource,
@@ -336,7 +335,8 @@ def evaluate_and_pack(
     device = choose_device(settings.schedule.device, threads=settings.schedule.threads)
     seen = observe_faintly(Model(draft, trained.network), device, fields, settings.matching)
     restained = _restained(Model(draft, trained.network), device, settings, data)
-    decision = decide(seen[::2], settings.matching, settings.mpp, restained)
+    stated = settings.detection.centre_threshold
+    decision = decide(seen[::2], settings.matching, settings.mpp, restained, stated)
     if settings.slide_threshold.cps:
         draft = describe(trained.network, settings, decision, record, sources, {})
         model = Model(draft, trained.network)
@@ -368,7 +368,7 @@ def cell_embedding(
         tiles = calibration_tiles(data_folder(data), wanted.calibration_stainings, wanted.seed + 1)
         features += [features_at(network, _tile_of(tile.rgb), tile.x_px, tile.y_px) for tile in tiles]
     cells = np.concatenate(features)
-    return fit_embedding(cells) if min(cells.shape) >= COMPONENTS else None
+    return fit_embedding(cells) if min(cells.shape) >= EMBEDDING_COMPONENTS else None
 
 
 def _tile_of(rgb: NDArray[np.uint8]) -> Tensor:

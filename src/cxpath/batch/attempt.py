@@ -93,7 +93,7 @@ class Attempt:
         try:
             with state.slide_lock(task.id):
                 return self._settle_held(state, task, worker, progress)
-        except BatchError as error:  # somebody else has been at it for long; the other slides go on
+        except BatchError as error:  # somebody else has been at it for long; the other slides continue
             outcome = failed(_begun(task, worker, None), error, task)
             state.write(outcome)
             return outcome

@@ -255,7 +255,7 @@ def read_record(task: SlideTask, outcome: Outcome) -> SlideRecord:
     MissingFileError, RunFolderError
         Naming the file and the field that is missing or damaged.
     """
-    if not outcome.is_final:  # its folder may still hold the result of other settings
+    if not outcome.is_final:  # its folder may still contain the result of other settings
         return SlideRecord(task, outcome, None, None)
     score = ScoreDocument.read(task.folder / COMMIT_MARK)
     record = SlideRecord(task, outcome, score, RunDocument.read(task.folder / RUN_NAME))

@@ -148,7 +148,7 @@ def _require_columns(connection: Connection, table: Table, shown: str) -> None:
         raise DatabaseError(
             f"{shown}: table {table.name} is of another form: it has {wrong[0]}"
             f"{f' and {len(wrong) - 1} more differences' if len(wrong) > 1 else ''}",
-            "give another --table, or rename or drop that table: cxpath batch export makes it anew",
+            "give another --table, or rename or drop that table: cxpath batch export creates it again",
         )
 
 

@@ -103,7 +103,7 @@ def images_of_project(path: Path, *, hide_names: bool = False) -> list[ProjectIm
     ------
     WorklistError
         When it is no project, or an image is no file of this computer, several files, a part of one, or a
-        further image of a file that holds several; the image is named.
+        further image of a file that contains several; the image is named.
     """
     try:
         project = json.loads(path.read_text(encoding="utf-8"))

@@ -278,7 +278,7 @@ def run_batch(
         listen(None, tally)
     try:
         diary.write()
-        with closing(engine.run(waiting)) as events:  # its workers end before an interruption goes on
+        with closing(engine.run(waiting)) as events:  # its workers end before an interruption is passed on
             for event in events:
                 tally.take(event, monotonic())
                 diary.write_now_and_then()

@@ -97,7 +97,7 @@ _NO_PAGES: dict[str, Any] = {
 """Dask's pages would tell anybody at this machine which slides are scored."""
 
 _KEEP_WORKERS = {"distributed.deploy.lost-worker-timeout": "1000 days"}
-"""A worker that died is started anew, however long that takes; Dask would give its place up after 15 s."""
+"""A worker that died is started again, however long that takes; Dask would give its place up after 15 s."""
 
 _OWN_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
 """Dask has workers give memory back at once; every tile asks for it again, a quarter of the time."""
@@ -479,7 +479,7 @@ class _Hands:
         if future.status == "finished":
             self.begun.pop(task.id, None)
             outcome: Outcome = future.result()
-            future.release()  # a result that its worker still holds would be made again when that one dies
+            future.release()  # a result that its worker still has would be made again when that one dies
             while self.deaths.get(task.id, 0) < outcome.crashes:  # a worker that dies at once says nothing
                 yield self._death_of(task)
             yield Finished(outcome)

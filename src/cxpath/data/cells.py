@@ -109,6 +109,9 @@ COLUMNS: dict[str, type[np.generic]] = {
 }
 """Column name to element type. Float columns may contain NaN where foreign cells leave them unknown."""
 
+EMBEDDING_COMPONENTS = 16
+"""Bytes of a cell's embedding."""
+
 
 @dataclass(frozen=True)
 class CellTableFacts:
@@ -149,25 +152,49 @@ class CellTable:
 
     facts: CellTableFacts
     x_px: NDArray[np.float64]
+    """Centre, level-0 pixels from the left edge."""
     y_px: NDArray[np.float64]
+    """Centre, level-0 pixels from the top edge."""
     kind: NDArray[np.uint8]
+    """`tumour`, `immune` (lymphocyte or macrophage, nothing else) or `other`."""
     subkind: NDArray[np.uint8]
+    """`lymphocyte`, `macrophage`, `plasma`, `neutrophil`, `eosinophil`, `fibroblast`, `endothelium`,
+    `necrotic`, `benign_epithelium` or `unknown`; always `unknown` for tumour cells."""
     p_tumour: NDArray[np.float32]
+    """Calibrated probability of a tumour cell; the three together are 1."""
     p_immune: NDArray[np.float32]
+    """Calibrated probability of a lymphocyte or macrophage."""
     p_other: NDArray[np.float32]
+    """Calibrated probability of any other cell."""
     stained: NDArray[np.float32]
+    """Calibrated probability that the cell is of its kind and PD-L1 positive by that kind's rule: membrane
+    for tumour cells, membrane or cytoplasm for the others. A cell is positive from
+    `scoring.stained_threshold` on."""
     dab_membrane_od: NDArray[np.float32]
+    """DAB around the cell's edge, optical density."""
     dab_cytoplasm_od: NDArray[np.float32]
+    """DAB inside the cell but outside the nucleus, optical density."""
     membrane_completeness: NDArray[np.float32]
+    """Share of the outline that carries DAB."""
     hematoxylin_od: NDArray[np.float32]
+    """Haematoxylin of the nucleus, optical density."""
     diameter_um: NDArray[np.float32]
+    """Estimated diameter, µm."""
     region: NDArray[np.uint8]
+    """Tissue it lies in: `nest`, `stroma`, `necrosis`, `benign` or `unknown`."""
     tile: NDArray[np.int32]
+    """Row of `tiles.parquet` it was found in; −1 when unknown."""
+    embedding: NDArray[np.uint8] | None = None
+    """What the network saw in each cell, (N, 16): principal components of its last features, 1 to 255,
+    comparable among cells of one model alone. Sixteen zeros (null in `cells.parquet`) for a cell of which
+    nothing is known, as one added by a person; None, and no column, where no cell has one."""
 
     def __post_init__(self) -> None:
         lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
+        if self.embedding is not None:
+            _check_embedding(self.embedding, len(self))
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -177,8 +204,15 @@ class CellTable:
         """Probability of the kind that each cell is called; NaN where foreign cells leave it unknown."""
         return np.maximum(self.p_tumour, np.maximum(self.p_immune, self.p_other))
 
+    @property
+    def embedded(self) -> NDArray[np.bool_]:
+        """Which cells have an embedding."""
+        if self.embedding is None:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(self.embedding.any(axis=1))
+
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays by column name, in the order of `COLUMNS`."""
+        """Return the arrays by column name, in the order of `COLUMNS`; the embedding is none of them."""
         return {name: getattr(self, name) for name in COLUMNS}
 
     def to_pandas(self) -> DataFrame:
@@ -191,16 +225,21 @@ class CellTable:
 
     def take(self, rows: NDArray[Any] | slice) -> CellTable:
         """Return the cells at `rows` (a boolean mask, an index array or a slice)."""
-        return CellTable(self.facts, **{name: array[rows] for name, array in self.columns().items()})
+        columns = {name: array[rows] for name, array in self.columns().items()}
+        embedding = None if self.embedding is None else self.embedding[rows]
+        return CellTable(self.facts, **columns, embedding=embedding)
 
     @classmethod
-    def from_columns(cls, facts: CellTableFacts, **given: Any) -> CellTable:
+    def from_columns(
+        cls, facts: CellTableFacts, *, embedding: NDArray[np.uint8] | None = None, **given: Any
+    ) -> CellTable:
         """Build a table from some columns; the others become NaN, 0 or `UNKNOWN`.
 
         Parameters
         ----------
         facts : CellTableFacts
             What the positions refer to.
+        embedding : uint8 array, (N, 16), optional
         **given
             Arrays by column name; `x_px` and `y_px` are required. A missing `p_*` column is made
             from `kind` (certain), since a foreign detector that names a kind means it.
@@ -218,14 +257,14 @@ class CellTable:
         for kind, name in enumerate(("p_tumour", "p_immune", "p_other")):
             if name not in given and "kind" in given:
                 columns[name] = (columns["kind"] == kind).astype(np.float32)
-        return cls(facts, **columns)
+        return cls(facts, **columns, embedding=embedding)
 
     @classmethod
     def concatenate(cls, tables: Iterable[CellTable]) -> CellTable:
         """Join tables of the same slide, in order; at least one is needed."""
         parts = list(tables)
         joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS}
-        return cls(parts[0].facts, **joined)
+        return cls(parts[0].facts, **joined, embedding=_joined_embedding(parts))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CellTable):
@@ -234,9 +273,28 @@ class CellTable:
             np.array_equal(getattr(self, name), getattr(other, name), equal_nan=kind(0).dtype.kind == "f")
             for name, kind in COLUMNS.items()
         )
-        return self.facts == other.facts and same_columns
+        if self.embedding is None or other.embedding is None:
+            same_embedding = self.embedding is other.embedding
+        else:
+            same_embedding = np.array_equal(self.embedding, other.embedding)
+        return self.facts == other.facts and same_columns and same_embedding
 
     __hash__ = None  # type: ignore[assignment]  # arrays can change
+
+
+def _check_embedding(embedding: NDArray[np.uint8], number: int) -> None:
+    if embedding.dtype != np.uint8 or embedding.shape != (number, EMBEDDING_COMPONENTS):
+        found = f"{embedding.dtype} {embedding.shape}"
+        raise ValueError(f"the embedding must be uint8 ({number}, {EMBEDDING_COMPONENTS}), not {found}")
+
+
+def _joined_embedding(parts: list[CellTable]) -> NDArray[np.uint8] | None:
+    """Return the parts' embeddings one below the other, zeros for parts without; None when all lack it."""
+    if all(part.embedding is None for part in parts):
+        return None
+    unknown = (np.zeros((len(part), EMBEDDING_COMPONENTS), np.uint8) for part in parts)
+    each = zip(parts, unknown, strict=True)
+    return np.concatenate([zeros if part.embedding is None else part.embedding for part, zeros in each])
 
 
 def _as_column(name: str, given: Any, number: int) -> NDArray[Any]:
@@ -283,6 +341,8 @@ class CellPeaks:
         Radii of the optical-density samples.
     hematoxylin_od, dab_od : float32 array, (N, R, A)
         Stain amounts sampled on rings around the centre.
+    embedding : uint8 array, (N, 16), optional
+        See `CellTable`; None where the model, or what runs it, gives none.
     """
 
     x_px: NDArray[np.float64]
@@ -294,6 +354,7 @@ class CellPeaks:
     radii_um: NDArray[np.float32]
     hematoxylin_od: NDArray[np.float32]
     dab_od: NDArray[np.float32]
+    embedding: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.x_px)
@@ -310,8 +371,9 @@ STAINING = "staining"
 STAINING_WORDS = ("negative", "positive")
 """What `stained` means at the table's threshold; missing where nobody said it."""
 
-FACTS_KEY, SPATIAL_KEY = "cxpath", "spatial"
-"""Names inside an AnnData: `uns["cxpath"]` states the facts, `obsm["spatial"]` the places in µm."""
+FACTS_KEY, SPATIAL_KEY, EMBEDDING_KEY = "cxpath", "spatial", "embedding"
+"""Names inside an AnnData: `uns["cxpath"]` states the facts, `obsm["spatial"]` the places in µm,
+`obsm["embedding"]` what the network saw in each cell."""
 
 
 def to_pandas(cells: CellTable) -> DataFrame:
@@ -340,7 +402,8 @@ def to_anndata(cells: CellTable) -> AnnData:
 
     `obs` is the frame of `to_pandas`, `obsm["spatial"]` (N, 2) the places in micrometres from the slide's top
     left corner, `uns["cxpath"]` the facts: µm per pixel, size, threshold, digests of slide and model, stains.
-    There are no variables: measurements are columns of `obs`.
+    Where cells have an embedding it is `obsm["embedding"]`, uint8 (N, 16), zeros for cells without. There are
+    no variables: measurements are columns of `obs`.
     """
     pandas, anndata = import_extra("pandas", SCVERSE_EXTRA), import_extra("anndata", SCVERSE_EXTRA)
     frame = to_pandas(cells)
@@ -349,6 +412,8 @@ def to_anndata(cells: CellTable) -> AnnData:
         obs=frame.drop(columns=["x_um", "y_um"]), var=pandas.DataFrame(index=pandas.Index([], dtype=object))
     )
     found.obsm[SPATIAL_KEY] = places
+    if cells.embedding is not None:
+        found.obsm[EMBEDDING_KEY] = cells.embedding
     found.uns[FACTS_KEY] = _stated(cells.facts)
     return found
 
@@ -369,7 +434,7 @@ def from_anndata(found: AnnData) -> CellTable:
         name: _codes(obs[name], name) if name in NAMED else obs[name].to_numpy(element)
         for name, element in COLUMNS.items()
     }
-    cells = CellTable(facts, **columns)
+    cells = CellTable(facts, **columns, embedding=_embedding(found.obsm.get(EMBEDDING_KEY)))
     _refuse_other_places(cells, found.obsm.get(SPATIAL_KEY))
     if STAINING in obs.columns and facts.stained_threshold is not None:
         _refuse_contradiction(obs[STAINING], staining_codes(cells.stained, facts.stained_threshold))
@@ -421,6 +486,15 @@ def _facts(stated: Any) -> CellTableFacts:
     if not 0 < facts.mpp < float("inf"):
         raise ValueError(f"mpp is {facts.mpp}, not a number of µm per pixel")
     return facts
+
+
+def _embedding(stated: Any) -> NDArray[np.uint8] | None:
+    if stated is None:
+        return None
+    found = np.asarray(stated)
+    if found.dtype != np.uint8 or found.shape[1:] != (EMBEDDING_COMPONENTS,):
+        raise ValueError(f'obsm["{EMBEDDING_KEY}"] is not {EMBEDDING_COMPONENTS} bytes a cell')
+    return found
 
 
 def _colour(numbers: NDArray[Any]) -> tuple[float, float, float]:

@@ -19,9 +19,8 @@ from cxpath.documents import (
     SyntheticScore,
 )
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.evaluation.cache import ResultsCache
-from cxpath.evaluation.calls import CellClassifier
 from cxpath.evaluation.figures import score_rows, synthetic_figures
+from cxpath.evaluation.pictures import CellClassifier, ResultsCache
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.restained import RestainedEvaluation
 from cxpath.evaluation.restained_slides import MosaicEvaluation
@@ -225,6 +224,7 @@ def _gathered(
         limit=request.limit,
         sets=(*findings.sets, *_arms(slides, settings)),
         figures=(*findings.figures, *synthetic_figures(slides, settings)),
+        curves=tuple(findings.curves),
         composition=tuple(composition(slides, settings)),
         hard_negative_shares={name: round(share, 4) for name, share in hard_negative_shares(slides).items()}
         if slides

@@ -11,11 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.feature import match_template
 
-from cxpath.data import Kind
 from cxpath.errors import CellsFileError, MissingFileError
-from cxpath.evaluation.calls import Calls
 from cxpath.evaluation.settings import LabelForm
 from cxpath.metrics import rescaled
 
@@ -155,73 +152,3 @@ _NAMES: dict[LabelForm, tuple[str, str]] = {
     "polygons": ("", ".json"),
 }
 """How a picture's name ends before its suffix, and how that of its labels ends."""
-
-
-# Finding where in a picture a mask's crop was cut, when nobody said.
-
-
-_SMOOTHING_PX = 12.0
-
-
-def register_crop(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """Return row and column of the picture at which the mask's top left lies.
-
-    The place where the mask agrees best with the smoothed darkness of the picture, darker or paler within
-    (normalised cross-correlation, Lewis 1995). The model has no say in it.
-
-    Parameters
-    ----------
-    rgb : uint8 array, (H, W, 3)
-    mask : bool array, (h, w)
-        Not larger than the picture.
-
-    Raises
-    ------
-    ValueError
-        When the mask is larger than the picture.
-    """
-    if mask.shape[0] > rgb.shape[0] or mask.shape[1] > rgb.shape[1]:
-        raise ValueError(f"the mask {mask.shape} is larger than the picture {rgb.shape[:2]}")
-    darkness = (255.0 - rgb.mean(axis=2)).astype(np.float32)
-    smooth = cv2.GaussianBlur(darkness, (0, 0), _SMOOTHING_PX)
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SMOOTHING_PX)
-    agreement = np.abs(match_template(smooth, soft))
-    row, column = np.unravel_index(int(agreement.argmax()), agreement.shape)
-    return int(row), int(column)
-
-
-# The tumour region that called cells make: where smoothed tumour cells outnumber all other cells.
-
-
-FEWEST_PER_MM2 = 1000.0
-"""A thinner scatter makes no region: a nest contains several thousand tumour cells per mm²."""
-
-
-def tumour_region(calls: Calls, shape: tuple[int, int], mpp: float, smoothing_um: float) -> NDArray[np.bool_]:
-    """Return where tumour is, at the pixels of the picture.
-
-    Parameters
-    ----------
-    calls : Calls
-    shape : tuple of int
-        Height and width of the picture.
-    mpp : float
-    smoothing_um : float
-        Standard deviation of the kernel that spreads each cell.
-    """
-    is_tumour = calls.kind == Kind.TUMOUR
-    tumour, other = (
-        _density_mm2(calls.points_um[rows], shape, mpp, smoothing_um) for rows in (is_tumour, ~is_tumour)
-    )
-    return np.asarray((tumour > other) & (tumour >= FEWEST_PER_MM2))
-
-
-def _density_mm2(
-    points_um: NDArray[np.float64], shape: tuple[int, int], mpp: float, smoothing_um: float
-) -> NDArray[np.float32]:
-    single = np.zeros(shape, np.float32)
-    column, row = (points_um / mpp).astype(np.int64).reshape(-1, 2).T
-    np.add.at(single, (row.clip(0, shape[0] - 1), column.clip(0, shape[1] - 1)), 1e6 / mpp**2)
-    return np.asarray(
-        cv2.GaussianBlur(single, (0, 0), smoothing_um / mpp, borderType=cv2.BORDER_REFLECT), np.float32
-    )

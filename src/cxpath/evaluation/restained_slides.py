@@ -18,8 +18,6 @@ from cxpath.agreement import match_points
 from cxpath.data import Kind
 from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
-from cxpath.evaluation.cache import ResultsCache
-from cxpath.evaluation.calls import Calls, CellClassifier
 from cxpath.evaluation.figures import (
     count_rows,
     of_scores,
@@ -28,6 +26,7 @@ from cxpath.evaluation.figures import (
     score_concordance,
     score_rows,
 )
+from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache
 from cxpath.evaluation.real import Findings, Watcher
 from cxpath.evaluation.settings import RestainedSetSettings
 from cxpath.metrics import Origin, Rows, Statistic, binned, macro_f1, measured, score_class, tally

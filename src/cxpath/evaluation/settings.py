@@ -82,6 +82,8 @@ class RealSettings(Settings):
     """How many images of each set go onto the contact sheet."""
     brown_classified_positive: Target
     bootstrap: BootstrapSettings = BootstrapSettings()
+    curve_mpp: tuple[float, ...] = ()
+    """Micrometres per pixel at which sets of assumed resolution are evaluated besides."""
     labelled_set: tuple[LabelledSet, ...]
     scanner_pair: ScannerPair
     pdl1_fields: Pdl1Fields

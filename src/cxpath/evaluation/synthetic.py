@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from cxpath.agreement import match_points
 from cxpath.data import Kind, worker_processes
 from cxpath.documents import CountedSynthetic, EvaluatedReliability, Ingredient
-from cxpath.evaluation.cache import ResultsCache, keep_picture
-from cxpath.evaluation.calls import Calls, CellClassifier
 from cxpath.evaluation.figures import LOW_CPS, count_rows, score_rows, tables_of
+from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache, keep_picture
 from cxpath.evaluation.real import Watcher
 from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.evaluation.synthetic_set import (

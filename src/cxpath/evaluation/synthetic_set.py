@@ -62,7 +62,7 @@ def stain_together(
     cps: float,
     accepted: Callable[[Sequence[CellPlan]], bool],
 ) -> list[World]:
-    """Return the worlds stained anew.
+    """Return the worlds stained again.
 
     Parameters
     ----------
@@ -466,7 +466,7 @@ def make_test_slide(planned: PlannedSlide, tissue: TissueSettings, mpp: float) -
     Raises
     ------
     ValueError
-        When `most_fields` hold too few tumour cells, or no staining gives a CPS of the stratum.
+        When `most_fields` contain too few tumour cells, or no staining gives a CPS of the stratum.
     """
     look = slide_look(planned, tissue)
     sketches = _sketches(planned, look, tissue)

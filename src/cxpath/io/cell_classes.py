@@ -32,7 +32,7 @@ from cxpath.io.geojson import plain, refuse_repeats
 MEASURED = tuple(
     name for name, element in COLUMNS.items() if element().dtype.kind == "f" and "_px" not in name
 )
-"""Columns of cells that hold measured numbers."""
+"""Columns of cells with measured numbers."""
 
 _HINT = "see configs/cells/qupath.toml"
 

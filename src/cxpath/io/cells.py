@@ -20,7 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cxpath.data import CELLS_SCHEMA, COLUMNS, CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data import (
+    CELLS_SCHEMA,
+    COLUMNS,
+    EMBEDDING_COMPONENTS,
+    CellTable,
+    CellTableFacts,
+    Kind,
+    Subkind,
+    TissueRegion,
+)
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
 from cxpath.io.geojson import Bounds, to_qupath_frame
@@ -336,6 +345,11 @@ ENUMERATIONS: dict[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "reg
 REQUIRED_VALUES = ("x_px", "y_px", "kind")
 """Columns in which no row may be empty."""
 
+EMBEDDING = "embedding"
+"""Column of lists of 16 bytes; there only where the network gave them, empty for a cell without."""
+
+_EMBEDDING_TYPE = pa.list_(pa.uint8(), EMBEDDING_COMPONENTS)
+
 _LARGEST_PX = 2.0**31
 """No slide is as large; also what is not finite is not below it."""
 
@@ -356,16 +370,21 @@ class CellsWriter:
         The Parquet file; its folder must exist.
     facts : CellTableFacts
         Facts that every appended table must share.
+    embedding : bool
+        Whether the file has that column; what is appended may lack it.
     """
 
-    def __init__(self, path: Path, facts: CellTableFacts) -> None:
-        self._path, self._partial, self._facts = path, partial_path(path), facts
+    def __init__(self, path: Path, facts: CellTableFacts, *, embedding: bool = False) -> None:
+        self._path, self._partial, self._facts, self._embedding = path, partial_path(path), facts, embedding
         self._waiting: list[CellTable] = []
         self._rows_waiting = 0
         self.number = 0
         try:
             self._writer = pq.ParquetWriter(
-                self._partial, _schema(facts), compression="zstd", use_dictionary=list(ENUMERATIONS)
+                self._partial,
+                _schema(facts, embedding=embedding),
+                compression="zstd",
+                use_dictionary=[*ENUMERATIONS, f"{EMBEDDING}.list.element"],
             )
         except OSError as error:
             raise output_error(path, error) from error
@@ -374,6 +393,8 @@ class CellsWriter:
         """Add cells; raises ValueError when they belong to another slide."""
         if cells.facts != self._facts:
             raise ValueError("appended cells carry other facts than the file")
+        if cells.embedding is not None and not self._embedding:
+            raise ValueError("appended cells carry an embedding, for which the file has no column")
         self._waiting.append(cells)
         self._rows_waiting += len(cells)
         self.number += len(cells)
@@ -400,6 +421,8 @@ class CellsWriter:
         if self._rows_waiting:
             cells = CellTable.concatenate(self._waiting)
             arrays = [_cells_to_arrow(name, array) for name, array in cells.columns().items()]
+            if self._embedding:
+                arrays.append(_embedding_to_arrow(cells))
             self._writer.write_table(pa.Table.from_arrays(arrays, schema=self._writer.schema), ROW_GROUP)
         self._waiting, self._rows_waiting = [], 0
 
@@ -417,7 +440,7 @@ class CellsWriter:
 
 def write_cells(cells: CellTable, path: str | Path) -> None:
     """Write a whole table at once."""
-    with CellsWriter(Path(path), cells.facts) as writer:
+    with CellsWriter(Path(path), cells.facts, embedding=cells.embedding is not None) as writer:
         writer.append(cells)
 
 
@@ -425,7 +448,8 @@ def read_cells(path: Path | str) -> CellTable:
     """Read cells that cxpath wrote, or that somebody else wrote in the same form.
 
     Every column of `COLUMNS` must be there; float columns, `subkind`, `region` and `tile` may contain nulls
-    (unknown). Further columns are ignored. Texts may be plain or dictionary-encoded.
+    (unknown). `embedding` is read where it is there; further columns are ignored. Texts may be plain or
+    dictionary-encoded.
 
     Raises
     ------
@@ -442,15 +466,20 @@ def read_cells(path: Path | str) -> CellTable:
         missing = [name for name in COLUMNS if name not in file.schema_arrow.names]
         if missing:
             raise CellsFileError(f"{path}: columns missing: {', '.join(missing)}", _HINT)
-        table = read_columns(file, path, list(COLUMNS))
+        embedded = [EMBEDDING] if EMBEDDING in file.schema_arrow.names else []
+        table = read_columns(file, path, [*COLUMNS, *embedded])
     except TableFileError as error:
         raise CellsFileError(error.message, error.hint) from error
-    return CellTable(facts, **{name: _cells_to_numpy(name, table.column(name), path) for name in COLUMNS})
+    columns = {name: _cells_to_numpy(name, table.column(name), path) for name in COLUMNS}
+    embedding = _embedding_to_numpy(table.column(EMBEDDING), path) if embedded else None
+    return CellTable(facts, **columns, embedding=embedding)
 
 
-def _schema(facts: CellTableFacts) -> pa.Schema:
+def _schema(facts: CellTableFacts, *, embedding: bool) -> pa.Schema:
     as_json = json.dumps(asdict(facts), sort_keys=True, ensure_ascii=False).encode()
     columns = [pa.field(name, _arrow_type(name), nullable=name not in REQUIRED_VALUES) for name in COLUMNS]
+    if embedding:
+        columns.append(pa.field(EMBEDDING, _EMBEDDING_TYPE))
     return pa.schema(columns, metadata={METADATA_KEY: as_json})
 
 
@@ -465,6 +494,32 @@ def _cells_to_arrow(name: str, array: NDArray[Any]) -> pa.Array:
         names = [member.name.lower() for member in ENUMERATIONS[name]]
         return pa.DictionaryArray.from_arrays(pa.array(array.astype(np.int8)), pa.array(names))
     return pa.array(array, from_pandas=array.dtype.kind == "f")
+
+
+def _embedding_to_arrow(cells: CellTable) -> pa.Array:
+    """Return lists of bytes, null for a cell without."""
+    if cells.embedding is None:
+        return pa.nulls(len(cells), _EMBEDDING_TYPE)
+    values = pa.array(np.ascontiguousarray(cells.embedding).ravel())
+    return pa.FixedSizeListArray.from_arrays(values, type=_EMBEDDING_TYPE, mask=pa.array(~cells.embedded))
+
+
+def _embedding_to_numpy(column: pa.ChunkedArray, path: Path) -> NDArray[np.uint8]:
+    """Return the bytes, (N, 16), zeros where a row is empty."""
+    try:
+        parts = [_chunk_embedding(chunk) for chunk in column.cast(_EMBEDDING_TYPE).chunks]
+    except (pa.ArrowException, ValueError) as error:
+        found = f"column {EMBEDDING} contains {column.type}, not lists of {EMBEDDING_COMPONENTS} bytes"
+        raise CellsFileError(f"{path}: {found}", _HINT) from error
+    return np.concatenate([np.empty((0, EMBEDDING_COMPONENTS), np.uint8), *parts])
+
+
+def _chunk_embedding(chunk: pa.FixedSizeListArray) -> NDArray[np.uint8]:
+    if chunk.flatten().null_count:
+        raise ValueError("a byte of an embedding is empty")
+    found = np.zeros((len(chunk), EMBEDDING_COMPONENTS), np.uint8)
+    found[np.asarray(chunk.is_valid())] = np.asarray(chunk.flatten()).reshape(-1, EMBEDDING_COMPONENTS)
+    return found
 
 
 def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[Any]:

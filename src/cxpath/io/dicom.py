@@ -115,7 +115,7 @@ def new_uid() -> str:
 
 
 def image_of_digest(digest: str, patient_id: str) -> Dataset:
-    """Return what a slide that is no DICOM, or must not be told, would be as a DICOM image.
+    """Return what a slide that is no DICOM, or must not be identified, would be as a DICOM image.
 
     Its UIDs are new, and the same at every export of the slide, so that all that is exported of it belongs
     together. Nothing is known of the patient but the pseudonym.

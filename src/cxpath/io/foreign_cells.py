@@ -66,7 +66,7 @@ _HINT = "see docs/how-to/cells-from-elsewhere.md for the columns"
 
 
 def is_table_of_cells(names: list[str]) -> bool:
-    """Say whether these columns hold places and kinds."""
+    """Say whether these columns contain places and kinds."""
     return "kind" in names and any(set(pair) <= set(names) for pair in _PLACES)
 
 
@@ -227,6 +227,9 @@ PARQUET = "Parquet"
 _MOST_OUTSIDE = 0.01
 """Share of cells off the slide from which the file is taken for another slide's."""
 
+_ROUNDED_PX = 0.011
+"""QuPath writes places with two decimals."""
+
 _SUM_TOLERANCE = 0.02
 """The three probabilities of a class may be rounded to two digits each."""
 
@@ -308,6 +311,7 @@ def read_given_cells(
     """
     cells, form, warnings = _read(path, info, classes, stained_threshold, image_names)
     _refuse_impossible(cells, path)
+    cells = _from_border(cells, info)
     inside = _on_slide(cells, info)
     outside = int((~inside).sum())
     if outside > _MOST_OUTSIDE * len(cells):
@@ -462,6 +466,15 @@ def _refuse_impossible(cells: CellTable, path: Path) -> None:
             f"{len(cells)} cells",
             "give all three of them, or none",
         )
+
+
+def _from_border(cells: CellTable, info: SlideInfo) -> CellTable:
+    """Move cells onto the slide that lie beyond its border by no more than what QuPath rounds places to."""
+    places = []
+    for values, size in ((cells.x_px, info.width_px), (cells.y_px, info.height_px)):
+        rounded = (values >= -_ROUNDED_PX) & (values < size + _ROUNDED_PX)
+        places.append(np.where(rounded, np.clip(values, 0.0, np.nextafter(size, 0.0)), values))
+    return replace(cells, x_px=places[0], y_px=places[1])
 
 
 def _on_slide(cells: CellTable, info: SlideInfo) -> NDArray[np.bool_]:

@@ -210,28 +210,28 @@ class RegionClasses(Settings):
     """Scored."""
 
     tumour_bed: tuple[str, ...] = ("Tumor bed", "Tumour bed", "Tumor area", "Tumour area")
-    """Scored, and the area that scores of tumour area refer to."""
+    """Scored; scores of tumour area refer to the scored tissue inside it."""
 
     exclude: tuple[str, ...] = ("Exclude", "Exclusion", "Ignore", "Ulcer")
-    """Not scored."""
+    """Left out."""
 
     necrosis: tuple[str, ...] = ("Necrosis", "Necrotic")
-    """Not scored."""
+    """Left out: necrosis."""
 
     benign: tuple[str, ...] = (
         "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIN 1", "CIN 2", "CIN 3", "CIS", "HSIL", "LSIL",
         "Dysplasia", "Not invasive tumor", "Not invasive tumour",
     )  # fmt: skip
-    """Not scored: benign or precancerous epithelium."""
+    """Left out: benign or precancerous epithelium."""
 
     artefact: tuple[str, ...] = ("Artefact", "Artifact", "Fold", "Pen", "Blur")
-    """Not scored."""
+    """Left out: artefacts."""
 
     control: tuple[str, ...] = ("Control", "Control tissue", "Positive control", "Negative control")
-    """Not scored: control tissue on the slide."""
+    """Left out: control tissue on the slide."""
 
     pass_over: tuple[str, ...] = ()
-    """Neither include nor exclude anything; passed over with a warning."""
+    """Drawn for something else: neither includes nor excludes. The result says how many were passed over."""
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:

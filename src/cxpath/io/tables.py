@@ -167,7 +167,7 @@ def _fitted(row: list[str], length: int, where: str) -> list[str]:
 
 
 def _without_empty_rows(table: pa.Table) -> pa.Table:
-    """Leave out rows that hold separators alone, which spreadsheets keep where something was deleted."""
+    """Leave out rows of separators alone, which spreadsheets keep where something was deleted."""
     empty = None
     for column in table.columns:
         blank = pc.equal(pc.utf8_trim_whitespace(column), "")

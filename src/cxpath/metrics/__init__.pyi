@@ -30,12 +30,10 @@ from .figures import (
     Origin as Origin,
     Rows as Rows,
     Statistic as Statistic,
-    bootstrap_interval as bootstrap_interval,
-    measured as measured,
-)
-from .reliability import (
     binned as binned,
+    bootstrap_interval as bootstrap_interval,
     expected_error as expected_error,
     measure_reliability as measure_reliability,
+    measured as measured,
     reliability_curve as reliability_curve,
 )

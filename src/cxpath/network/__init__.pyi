@@ -1,9 +1,20 @@
-from .card_page import (
+from .card import (
+    CARD_NAME as CARD_NAME,
     PAGE_NAME as PAGE_NAME,
+    CardCalibration as CardCalibration,
+    DataSource as DataSource,
+    EvaluatedFigure as EvaluatedFigure,
+    Metric as Metric,
+    ModelCard as ModelCard,
+    Reliability as Reliability,
+    ReliabilityCurve as ReliabilityCurve,
+    Thresholds as Thresholds,
+    TrainingRecord as TrainingRecord,
+    card_text as card_text,
+    read_card as read_card,
 )
 from .detector import (
     Detector as Detector,
-    Launched as Launched,
 )
 from .device import (
     Device as Device,
@@ -11,44 +22,29 @@ from .device import (
     choose_device as choose_device,
     visible_gpus as visible_gpus,
 )
-from .embedding import (
-    COMPONENTS as COMPONENTS,
-    EMBEDDING_NAME as EMBEDDING_NAME,
-    CellEmbedding as CellEmbedding,
-    features_at as features_at,
-    fit_embedding as fit_embedding,
-)
 from .engines import (
     Engine as Engine,
+    Launched as Launched,
     OpenvinoEngine as OpenvinoEngine,
     TorchEngine as TorchEngine,
     convert as convert,
+    onnx_content as onnx_content,
     openvino_version as openvino_version,
     quantise as quantise,
     resolve_engine as resolve_engine,
 )
 from .model import (
-    CARD_NAME as CARD_NAME,
+    EMBEDDING_NAME as EMBEDDING_NAME,
     WEIGHTS_NAME as WEIGHTS_NAME,
-    CardCalibration as CardCalibration,
-    DataSource as DataSource,
-    EvaluatedFigure as EvaluatedFigure,
-    Metric as Metric,
+    CellEmbedding as CellEmbedding,
     Model as Model,
-    ModelCard as ModelCard,
-    Reliability as Reliability,
-    ReliabilityCurve as ReliabilityCurve,
-    Thresholds as Thresholds,
-    TrainingRecord as TrainingRecord,
-    card_text as card_text,
+    PeakEmbedding as PeakEmbedding,
+    features_at as features_at,
+    fit_embedding as fit_embedding,
     list_models as list_models,
     load_card as load_card,
     load_model as load_model,
     model_folder as model_folder,
-    read_card as read_card,
-)
-from .onnx_export import (
-    onnx_content as onnx_content,
 )
 from .settings import (
     NetworkSettings as NetworkSettings,

@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxpath.data import CellPeaks, StainBasis
+from cxpath.network.card import ModelCard
 from cxpath.network.device import Device
-from cxpath.network.engines import Engine, TorchEngine
-from cxpath.network.model import Model, ModelCard
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, NetworkOutput
+from cxpath.network.engines import Engine, Launched, TorchEngine
+from cxpath.network.model import Model, PeakEmbedding
+from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX
 
 # Peaks of the centre map, found on the device: where the network sees a cell.
 #
@@ -67,7 +68,7 @@ def peak_positions(peaks: GridPeaks, offset: Tensor) -> Tensor:
     Parameters
     ----------
     offset : Tensor, (B, 2, h, w)
-        Held to one cell and a half: further out another cell would have peaked.
+        Limited to one cell and a half: further out another cell would have peaked.
     """
     shift = offset.float()[peaks.tile, :, peaks.row, peaks.column].clamp(-1.5, 1.5)
     middle = torch.stack((peaks.column, peaks.row), dim=1) + 0.5
@@ -155,16 +156,9 @@ class StainRings:
         return (density.clamp(min=0.0) @ self._unmixing).view(*points.shape[:3], 2)
 
 
-# Detector: tiles in, peaks out. Holds a network on a device and the stains of one slide.
+# Detector: tiles in, peaks out. Contains a network on a device and the stains of one slide.
 #
 # Drops no peak for lying in a tile's halo: which tile a cell belongs to is decided in `cells/`.
-
-
-class Launched(NamedTuple):
-    """A batch on the device, (B, 3, H, W), and what the network makes of it."""
-
-    light: Tensor
-    output: NetworkOutput
 
 
 class Detector:
@@ -206,6 +200,12 @@ class Detector:
         self._window_radius = max(1, int(self._min_distance_px / OUTPUT_STRIDE_PX))
         self._engine: Engine = engine or TorchEngine(model, device)
         self._rings = StainRings(stain, self.mpp, device.torch_device)
+        self._embedding = PeakEmbedding(model.network, model.embedding) if model.embedding else None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its cells carry an embedding."""
+        return self._embedding is not None
 
     @property
     def mpp(self) -> float:
@@ -248,7 +248,7 @@ class Detector:
             When the batch has another shape or type.
         """
         _check(batch)
-        return Launched(*self._engine.run(np.require(batch, requirements=("C", "W"))))
+        return self._engine.run(np.require(batch, requirements=("C", "W")))
 
     @torch.inference_mode()
     def collect(self, launched: Launched) -> list[CellPeaks]:
@@ -259,11 +259,11 @@ class Detector:
         list of CellPeaks
             One for each tile, peaks in reading order.
         """
-        light, output = launched
-        peaks = find_peaks(output.centre, self._threshold, self._window_radius)
-        return [self._tile_peaks(light, output, _of_tile(peaks, tile)) for tile in range(len(light))]
+        peaks = find_peaks(launched.output.centre, self._threshold, self._window_radius)
+        return [self._tile_peaks(launched, _of_tile(peaks, tile)) for tile in range(len(launched.light))]
 
-    def _tile_peaks(self, light: Tensor, output: NetworkOutput, peaks: GridPeaks) -> CellPeaks:
+    def _tile_peaks(self, launched: Launched, peaks: GridPeaks) -> CellPeaks:
+        light, output = launched.light, launched.output
         positions = peak_positions(peaks, output.offset)
         keep = non_maximum_suppression(
             _array(positions, np.float64), _array(peaks.score), self._min_distance_px
@@ -284,7 +284,13 @@ class Detector:
             radii_um=np.array(RADII_UM, dtype=np.float32),
             hematoxylin_od=_array(stains[..., 0]),
             dab_od=_array(stains[..., 1]),
+            embedding=self._embedded(launched.features, peaks),
         )
+
+    def _embedded(self, features: Tensor | None, peaks: GridPeaks) -> NDArray[np.uint8] | None:
+        if self._embedding is None or features is None:
+            return None
+        return self._embedding.encode(_array(features[peaks.tile, :, peaks.row, peaks.column]))
 
 
 def _check(batch: NDArray[np.uint8]) -> None:

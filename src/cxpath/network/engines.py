@@ -1,22 +1,25 @@
-"""Engines that run the network: torch and OpenVINO."""
+"""Engines that run the network: torch, OpenVINO; and the network as ONNX for others."""
 
 from __future__ import annotations
 
 import copy
 import importlib
 import importlib.util
+import io
+import json
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cxpath.errors import DeviceError
+from cxpath.errors import DeviceError, MissingExtraError
 from cxpath.network.device import Device, computes_int8
 from cxpath.network.model import Model
 from cxpath.network.settings import NetworkSettings
@@ -27,23 +30,29 @@ from cxpath.network.unet import LATTICE_STRIDE_PX, NetworkOutput, PlainUNet, fol
 # Knows the network's input and output, nothing of peaks, stains or tiles' places.
 
 
+class Launched(NamedTuple):
+    """A batch on the device, and what the network makes of it.
+
+    Attributes
+    ----------
+    light : uint8 Tensor, (B, 3, H, W)
+        The batch, where peaks are to be found and measured.
+    output : NetworkOutput
+        On the same device.
+    features : Tensor, (B, merged channels, h, w), optional
+        What `PeakEmbedding` takes; None where an engine gives none, whose cells then have no embedding.
+    """
+
+    light: Tensor
+    output: NetworkOutput
+    features: Tensor | None = None
+
+
 class Engine(Protocol):
     """Runs a network. Any object with this method will do, whatever the weights and their number."""
 
-    def run(self, batch: NDArray[np.uint8]) -> tuple[Tensor, NetworkOutput]:
-        """Run the network on tiles.
-
-        Parameters
-        ----------
-        batch : uint8 array, (B, H, W, 3)
-
-        Returns
-        -------
-        light : uint8 Tensor, (B, 3, H, W)
-            The batch, where peaks are to be found and measured.
-        output : NetworkOutput
-            On the same device.
-        """
+    def run(self, batch: NDArray[np.uint8]) -> Launched:
+        """Run the network on tiles, uint8 (B, H, W, 3)."""
 
 
 class TorchEngine:
@@ -68,13 +77,13 @@ class TorchEngine:
         self._network = network.to(self._device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def run(self, batch: NDArray[np.uint8]) -> tuple[Tensor, NetworkOutput]:
+    def run(self, batch: NDArray[np.uint8]) -> Launched:
         """Run the network; on a GPU this returns before it has computed."""
         light = torch.from_numpy(batch)
         if self._device.type == "cuda":
             light = light.pin_memory().to(self._device, non_blocking=True)
         light = light.permute(0, 3, 1, 2)
-        return light, self._network(light)
+        return Launched(light, *self._network.with_features(light))
 
 
 # OpenvinoEngine: the network in OpenVINO, on processors; in float32, bfloat16 or, quantised, in int8.
@@ -149,11 +158,13 @@ class OpenvinoEngine:
         }
         self._compiled: dict[tuple[int, ...], Any] = {}
 
-    def run(self, batch: NDArray[np.uint8]) -> tuple[Tensor, NetworkOutput]:
+    def run(self, batch: NDArray[np.uint8]) -> Launched:
         """Run the network; compiled once for every shape of a batch."""
         found = self._for_shape(batch.shape)(batch)
-        outputs = (torch.from_numpy(found[place]) for place in range(len(NetworkOutput._fields)))
-        return torch.from_numpy(batch).permute(0, 3, 1, 2), NetworkOutput(*outputs)
+        parts = [torch.from_numpy(found[place]) for place in range(len(found))]
+        number = len(NetworkOutput._fields)
+        light = torch.from_numpy(batch).permute(0, 3, 1, 2)
+        return Launched(light, NetworkOutput(*parts[:number]), *parts[number:])
 
     def _for_shape(self, shape: tuple[int, ...]) -> Any:
         if shape not in self._compiled:
@@ -199,7 +210,10 @@ def convert(model: Model, path: Path) -> None:
 
 
 def converted(model: Model) -> Any:
-    """Return the folded network as OpenVINO's; bytes in, the parts of `NetworkOutput` out."""
+    """Return the folded network as OpenVINO's; bytes in, the parts of `NetworkOutput` out.
+
+    The merged features follow them where the model has an embedding.
+    """
     network = copy.deepcopy(model.network).eval().float()
     fold_norms(network)
     side = 4 * LATTICE_STRIDE_PX
@@ -209,7 +223,9 @@ def converted(model: Model) -> Any:
         # OpenVINO traces with torch.jit, which torch is about to replace; for the user that is no news.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        return openvino.convert_model(_FromBytes(network), example_input=example)
+        return openvino.convert_model(
+            _FromBytes(network, with_features=model.embedding is not None), example_input=example
+        )
 
 
 def openvino_version() -> str:
@@ -218,14 +234,15 @@ def openvino_version() -> str:
 
 
 class _FromBytes(nn.Module):
-    """The network as OpenVINO wants it: one tensor in, a plain tuple out."""
+    """The network as OpenVINO and ONNX want it: bytes in, a plain tuple out."""
 
-    def __init__(self, network: PlainUNet) -> None:
+    def __init__(self, network: PlainUNet, *, with_features: bool) -> None:
         super().__init__()
-        self.network = network
+        self.network, self._with_features = network, with_features
 
     def forward(self, tiles: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.network(tiles.permute(0, 3, 1, 2)))
+        output, features = self.network.with_features(tiles.permute(0, 3, 1, 2))
+        return (*output, features) if self._with_features else tuple(output)
 
 
 def _package(name: str) -> Any:
@@ -239,3 +256,92 @@ def _package(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise DeviceError(f"{name} is not installed", "pip install 'cxpath[openvino]'") from error
+
+
+# A model as ONNX, for programs that run networks without torch: QuPath's extensions, OpenVINO, ONNX Runtime.
+#
+# The file takes tiles as bytes and returns the network's raw outputs; what turns them into cells (thresholds,
+# calibration) travels as metadata of the file and is applied by whoever reads it.
+
+
+INPUT_NAME = "tiles"
+OPSET = 18
+_EXAMPLE_PX = 8 * LATTICE_STRIDE_PX
+
+
+def onnx_content(model: Model) -> bytes:
+    """Return a model as the content of an ONNX file.
+
+    Parameters
+    ----------
+    model : Model
+        Left untouched; a copy is folded.
+
+    Returns
+    -------
+    bytes
+        Input `tiles`: uint8 (B, H, W, 3), H and W multiples of 16. Outputs by the names of
+        `NetworkOutput`, float32, at a quarter of the input's height and width.
+
+    Raises
+    ------
+    MissingExtraError
+        When `onnx` or `onnxscript` is not installed.
+    """
+    onnx = _onnx_package("onnx")
+    _onnx_package("onnxscript")
+    document = _exported(model).model_proto
+    for key, value in _metadata(model).items():
+        document.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(document)
+    return bytes(document.SerializeToString())
+
+
+def _exported(model: Model) -> Any:
+    network = copy.deepcopy(model.network).eval().float().cpu()
+    fold_norms(network)
+    example = torch.zeros((2, _EXAMPLE_PX, _EXAMPLE_PX, 3), dtype=torch.uint8)
+    blocks_down, blocks_across = (
+        torch.export.Dim("blocks_down", min=1),
+        torch.export.Dim("blocks_across", min=1),
+    )
+    sides = {1: LATTICE_STRIDE_PX * blocks_down, 2: LATTICE_STRIDE_PX * blocks_across}
+    with redirect_stdout(io.StringIO()):  # torch tells of every step on the standard output
+        return torch.onnx.export(
+            _FromBytes(network, with_features=False).eval(),
+            (example,),
+            input_names=[INPUT_NAME],
+            output_names=list(NetworkOutput._fields),
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)} | sides,),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _metadata(model: Model) -> dict[str, str]:
+    """Return what a reader of the file must know, each value as JSON or plain text."""
+    card = model.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "digest": card.digest,
+        "notice": card.notice,
+        "intended_use": card.intended_use,
+        "mpp": f"{card.mpp:g}",
+        "output_stride_px": str(card.output_stride_px),
+        "halo_px": str(card.halo_px),
+        "fine_classes": json.dumps(card.fine_classes),
+        "stain_classes": json.dumps(card.stain_classes),
+        "region_classes": json.dumps(card.region_classes),
+        "thresholds": card.thresholds.model_dump_json(),
+        "calibration": card.calibration.model_dump_json(),
+    }
+
+
+def _onnx_package(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f"{name} is not installed", "pip install 'cxpath[onnx]'") from error

@@ -1,300 +1,165 @@
-"""A model as stored: card, weights, digest, and where models are found."""
+"""A model as stored: where it lies, its weights, and the embedding that makes 16 bytes of a cell."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 import torch
-from pydantic import Field, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load
+from numpy.typing import NDArray
+from safetensors import SafetensorError, numpy as arrays, torch as tensors
 from torch import Tensor
 
-from cxpath.data import (
-    FINE_CLASSES,
-    REGION_CLASSES,
-    STAIN_CLASSES,
-    Calibration,
-    Settings,
-    bundled,
-    parse_toml,
-)
+from cxpath.data import EMBEDDING_COMPONENTS, bundled
 from cxpath.errors import ModelError
-from cxpath.network.embedding import CellEmbedding, read_embedding
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, ArchitectureSettings, PlainUNet
+from cxpath.network.card import CARD_NAME, ModelCard, read_card
+from cxpath.network.unet import OUTPUT_STRIDE_PX, PlainUNet, folded_convolution
 
-# A model's card: what it is, what it may be used on, how good it was measured to be, and its digest.
+# What a network sees in a cell, in 16 bytes: principal components of its last features.
 #
-# The only description of `card.toml`; unknown keys are errors.
+# Cells that look alike have like bytes; a review sorts and reclassifies by them. The components travel with
+# the model, and bytes of different models must not be compared. No byte of a cell is 0: that is left for
+# cells of which nothing is known.
 
 
-MetricName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-
-IntendedUse = Literal["Research use only. Not for use in diagnostic procedures."]
-INTENDED_USE: IntendedUse = "Research use only. Not for use in diagnostic procedures."
-
-
-UNSTATED = "the model's card does not say what it was trained on; not validated on real PD-L1 slides"
-"""The notice of a card that states none."""
+EMBEDDING_NAME = "embedding.safetensors"
+_SHARE_WITHIN = 0.99
+"""Share of the fitted cells whose values are not clipped, component by component."""
 
 
-class Thresholds(Settings):
-    """Thresholds that turn outputs into cells; chosen on held-out drawings."""
+@dataclass(frozen=True, eq=False)
+class CellEmbedding:
+    """Principal components of F features, and the range that 1 to 255 spans.
 
-    centre_threshold: float = Field(gt=0, lt=1)
-    """A peak of the centre map below this is no cell."""
+    Parameters
+    ----------
+    mean : float32 array, (F,)
+    components : float32 array, (16, F)
+        Of unit length, the most varying first.
+    low, high : float32 array, (16,)
+        Values that become 1 and 255.
+    """
 
-    stained_threshold: float = Field(gt=0, lt=1)
-    """A cell counts as PD-L1 positive when its calibrated probability reaches this."""
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
 
-    min_distance_um: float = Field(gt=0, le=10)
-    """Two peaks nearer than this are one cell."""
+    def encode(self, features: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return the bytes of N cells, uint8 (N, 16), from their features (N, F)."""
+        values = (features - self.mean) @ self.components.T
+        share = (values - self.low) / (self.high - self.low)
+        return np.asarray(np.rint(1 + 254 * np.clip(share, 0, 1)), np.uint8)
 
-
-class CardCalibration(Settings):
-    """How raw logits become probabilities, fitted on held-out drawings; see `Calibration`."""
-
-    class_temperature: float = Field(default=1.0, gt=0)
-    class_biases: tuple[float, ...] = ()
-    """One for each of `fine_classes`; empty for none, as in models packed before they were fitted."""
-    membrane_temperature: float = Field(default=1.0, gt=0)
-    membrane_bias: float = 0.0
-    any_temperature: float = Field(default=1.0, gt=0)
-    any_bias: float = 0.0
-
-    def as_value(self) -> Calibration:
-        """Return the frozen value that the cells room applies."""
-        return Calibration(**self.model_dump())
-
-
-class DataSource(Settings):
-    """One body of data that the weights learned from or were measured on."""
-
-    name: str
-    licence: str
-    use: Literal["train", "validate", "evaluate"]
-    amount: str
-    """How much of it, in words: "1800 fields of 448 px"."""
+    def to_bytes(self) -> bytes:
+        """Return the content of `embedding.safetensors`."""
+        return arrays.save({name: np.ascontiguousarray(array) for name, array in vars(self).items()})
 
 
-class Metric(Settings):
-    """One measured figure with its interval."""
+def fit_embedding(features: NDArray[np.float32]) -> CellEmbedding:
+    """Fit the components on the features of many cells, (N, F).
 
-    value: float
-    low: float | None = None
-    high: float | None = None
-    level: float = 0.95
-    count: int
-    """What the figure rests on: cells or fields, as `method` says."""
-    method: str
+    Features are not scaled before: where the network spreads cells wide apart, it means a difference.
 
-
-class ReliabilityCurve(Settings):
-    """Stated probabilities next to what came true; one entry a bin of probability that contains any cell."""
-
-    method: str
-    bin_width: float = Field(default=0.1, gt=0, le=1)
-    from_probability: tuple[float, ...]
-    """Lower end of each bin; the last bin includes its upper end."""
-    count: tuple[int, ...]
-    """Cells in the bin."""
-    mean_probability: tuple[float, ...]
-    observed_share: tuple[float, ...]
-    """Share of the bin's cells for which it came true."""
-    expected_error: Metric
-    """Mean gap between the two over all cells (expected calibration error, Guo et al. 2017)."""
-
-    @model_validator(mode="after")
-    def _one_entry_a_bin(self) -> Self:
-        columns = (self.from_probability, self.count, self.mean_probability, self.observed_share)
-        if len({len(column) for column in columns}) > 1:
-            raise ValueError("from_probability, count, mean_probability and observed_share differ in length")
-        return self
+    Raises
+    ------
+    ValueError
+        With fewer cells or features than components.
+    """
+    if min(features.shape) < EMBEDDING_COMPONENTS:
+        wanted = f"{EMBEDDING_COMPONENTS} components"
+        raise ValueError(f"{features.shape} are too few cells or features for {wanted}")
+    mean = features.mean(axis=0, dtype=np.float64)
+    centred = features.astype(np.float64) - mean
+    _, vectors = np.linalg.eigh(centred.T @ centred)
+    components = vectors[:, ::-1][:, :EMBEDDING_COMPONENTS].T
+    # Eigenvectors have no sign of their own: the largest entry is made positive, so that a refit agrees.
+    largest = np.abs(components).argmax(axis=1)
+    components *= np.sign(components[np.arange(EMBEDDING_COMPONENTS), largest])[:, None]
+    edge = (1 - _SHARE_WITHIN) / 2
+    low, high = np.quantile(centred @ components.T, [edge, 1 - edge], axis=0)
+    high = np.maximum(high, low + 1e-6)
+    return CellEmbedding(*(part.astype(np.float32) for part in (mean, components, low, high)))
 
 
-class Reliability(Settings):
-    """How far probabilities may be believed, on held-out drawings that calibrated nothing."""
+class PeakEmbedding:
+    """Makes the bytes of cells from a network's merged features at them.
 
-    kind: ReliabilityCurve | None = None
-    """Probability of the called kind, against whether it is the true one; found cells."""
-    stained: ReliabilityCurve | None = None
-    """Probability of being PD-L1 positive by the called kind's rule, against the truth; found cells called
-    tumour or immune."""
+    What the hidden layer makes of these is computed here again, for the cells alone: so an engine keeps only
+    the merged features of a tile, not the hidden ones, which are twice as many.
 
+    Parameters
+    ----------
+    network : PlainUNet
+        Left untouched.
+    embedding : CellEmbedding
+        Fitted on `PlainUNet.last_features` of this network.
+    """
 
-class EvaluatedFigure(Settings):
-    """One figure that `cxpath model evaluate` measured against a target, on images not used in training."""
+    def __init__(self, network: PlainUNet, embedding: CellEmbedding) -> None:
+        hidden = folded_convolution(network.hidden)
+        assert hidden.bias is not None
+        self._embedding = embedding
+        self._weight = hidden.weight.detach().float().cpu().numpy()[:, :, 0, 0].T.copy()
+        self._bias = hidden.bias.detach().float().cpu().numpy().copy()
 
-    set_name: str
-    """Which body of images: "bcdata", "synthetic_held_out", ..."""
-    name: str
-    label: str
-    """The figure in words."""
-    value: float
-    low: float | None = None
-    high: float | None = None
-    level: float = 0.95
-    target: str
-    """As "≥ 0.82"."""
-    met: bool
-    n: int
-    n_of: str
-    """What was counted."""
-    mpp: float | None = None
-    """Micrometres per pixel assumed or stated; none where pictures differ."""
-    method: str
+    def encode(self, merged: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return the bytes of N cells, uint8 (N, 16), from the merged features (N, M) at their centres."""
+        hidden = np.maximum(merged @ self._weight + self._bias, 0)
+        return self._embedding.encode(np.concatenate((merged, hidden), axis=1))
 
 
-class TrainingRecord(Settings):
-    """How the weights came to be, in enough detail to make them again."""
+@torch.inference_mode()
+def features_at(
+    network: PlainUNet, rgb: Tensor, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the features of cells in one tile.
 
-    command: str
-    seed: int
-    steps: int
-    minutes: float
-    software: str
-    """Versions of cxpath and torch."""
-    settings_digest: str
-    """SHA-256 of the effective settings, as JSON with sorted keys."""
+    Parameters
+    ----------
+    network : PlainUNet
+    rgb : Tensor, (1, 3, H, W)
+        Light 0-255; see `PlainUNet.forward`.
+    x_px, y_px : float64 array, (N,)
+        In pixels of the tile.
 
-
-class ModelCard(Settings):
-    """Everything `card.toml` contains."""
-
-    schema_name: Literal["cxpath/model/2"] = Field(default="cxpath/model/2", alias="schema")
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    version: str
-    description: str
-    intended_use: IntendedUse = INTENDED_USE
-    notice: str = Field(default=UNSTATED, min_length=1, pattern=r"^[^\n]+$")
-    """What it was trained on, and what it was never validated on, in one sentence: the first warning of every
-    result."""
-    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of `model.safetensors`."""
-    validated_precisions: tuple[Literal["int8"], ...] = ()
-    """Number formats next to float32 and bfloat16 in which the whole evaluation was repeated and every target
-    was met: engine "auto" takes no others."""
-    embedding_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 of `embedding.safetensors`; empty for a model without one."""
-    mpp: float = Field(gt=0.05, lt=5)
-    """Micrometres per pixel of what the network must be given."""
-    accepted_mpp: tuple[float, float]
-    """Range of the *slide's* µm/px from which that may be made."""
-    stride_px: int
-    """Tile origins must be multiples of this at the network's µm/px."""
-    output_stride_px: int
-    halo_px: int = Field(ge=0, le=4096)
-    receptive_field_px: int
-    fine_classes: tuple[str, ...]
-    stain_classes: tuple[str, ...]
-    region_classes: tuple[str, ...]
-    architecture: ArchitectureSettings
-    thresholds: Thresholds
-    calibration: CardCalibration
-    training: TrainingRecord
-    data: tuple[DataSource, ...]
-    metrics: dict[MetricName, Metric]
-    reliability: Reliability | None = None
-    """Models packed before cxpath measured it have none."""
-    evaluation: tuple[EvaluatedFigure, ...] = ()
-    """What `cxpath model evaluate --record` wrote; empty until then."""
-
-    @model_validator(mode="after")
-    def _fits_this_software(self) -> Self:
-        expected = (FINE_CLASSES, STAIN_CLASSES, REGION_CLASSES)
-        if (self.fine_classes, self.stain_classes, self.region_classes) != expected:
-            raise ValueError("classes are not the ones, or not in the order, that this cxpath knows")
-        if (self.stride_px, self.output_stride_px) != (LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX):
-            raise ValueError(
-                f"stride_px and output_stride_px must be {LATTICE_STRIDE_PX} and {OUTPUT_STRIDE_PX}"
-            )
-        # A core that starts on the lattice sees half of what lies beyond one lattice block on each side.
-        if 2 * self.halo_px < self.receptive_field_px - self.stride_px:
-            raise ValueError("halo_px is less than the receptive field reaches")
-        if len(self.calibration.class_biases) not in (0, len(FINE_CLASSES)):
-            raise ValueError("calibration.class_biases must have one entry for each of fine_classes, or none")
-        low, high = self.accepted_mpp
-        if not 0 < low <= self.mpp <= high:
-            raise ValueError("accepted_mpp must enclose mpp")
-        return self
+    Returns
+    -------
+    float32 array, (N, F)
+        Of the output cell that contains each place.
+    """
+    maps = network.last_features(rgb)[0]
+    row, column = (
+        torch.from_numpy(np.clip(place // OUTPUT_STRIDE_PX, 0, side - 1).astype(np.int64))
+        for place, side in ((y_px, maps.shape[1]), (x_px, maps.shape[2]))
+    )
+    return maps[:, row, column].T.float().cpu().numpy()
 
 
-# Reading `card.toml`, and the text that is written into one.
-
-
-CARD_NAME = "card.toml"
-
-EARLIER_SCHEMA = "cxpath/model/1"
-"""Its staining threshold is for a probability that left out the doubt about the kind."""
-
-
-def read_card(folder: Path) -> ModelCard:
-    """Read the card of the model in `folder`.
+def read_embedding(folder: Path, digest: str) -> CellEmbedding:
+    """Read the embedding of the model in `folder` and prove that it is the one its card names.
 
     Raises
     ------
     ModelError
-        When the card is missing, is no TOML or does not describe a model this version can run.
+        When the file is missing, differs from the digest, or does not contain an embedding.
     """
-    path = folder / CARD_NAME
+    path = folder / EMBEDDING_NAME
     try:
-        content = parse_toml(path.read_text(encoding="utf-8"))
-        _refuse_earlier(content, path)
-        return ModelCard.model_validate(content)
+        content = path.read_bytes()
     except FileNotFoundError as error:
-        raise ModelError(
-            f"{path}: no model card there", "give a folder that `cxpath model list` names"
-        ) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "card"
-        raise ModelError(
-            f"{path}: {where}: {first['msg']}", "the model may belong to another version of cxpath"
-        ) from error
-    except ModelError:
-        raise
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as TOML: {error}", "restore the model folder") from error
+        raise ModelError(f"{path}: the embedding is missing", "restore the model folder") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ModelError(f"{path}: not the embedding that the card names", "restore the model folder")
+    try:
+        return CellEmbedding(**arrays.load(content))
+    except (SafetensorError, TypeError) as error:
+        raise ModelError(f"{path}: does not contain an embedding", "restore the model folder") from error
 
 
-def _refuse_earlier(content: dict[str, Any], path: Path) -> None:
-    if content.get("schema") == EARLIER_SCHEMA:
-        raise ModelError(
-            f"{path}: packed by an earlier cxpath, whose staining threshold was for another probability",
-            "pack its training again: cxpath model pack",
-        )
-
-
-def card_text(card: ModelCard) -> str:
-    """Return the card as TOML text; `read_card` gives back an equal card."""
-    content = card.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return "\n".join(_table_lines(content, "")) + "\n"
-
-
-def _table_lines(table: dict[str, Any], path: str) -> list[str]:
-    """Plain values first, as TOML demands, then tables and lists of tables."""
-    lines = [f"{key} = {_literal(value)}" for key, value in table.items() if not _is_table(value)]
-    for key, value in table.items():
-        inner = f"{path}.{key}" if path else key
-        if isinstance(value, dict):
-            lines += ["", f"[{inner}]", *_table_lines(value, inner)]
-        elif _is_table(value):
-            for row in value:
-                lines += ["", f"[[{inner}]]", *_table_lines(row, inner)]
-    return lines
-
-
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
-
-
-def _literal(value: Any) -> str:
-    """JSON's strings, numbers, booleans and lists of these are TOML's too, but for an unescaped DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+# A model as stored: weights, embedding, where it lies.
 
 
 # Where models lie and how one is loaded: by name among the bundled ones, or from a folder.
@@ -367,7 +232,7 @@ def load_model(name_or_path: str | Path) -> Model:
     content = _weights(folder / WEIGHTS_NAME, card.digest)
     network = PlainUNet(card.architecture)
     try:
-        network.load_state_dict(_widened(load(content)))
+        network.load_state_dict(_widened(tensors.load(content)))
     except (RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{folder / WEIGHTS_NAME}: {reason}", "restore the model folder") from error

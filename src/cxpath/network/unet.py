@@ -141,12 +141,19 @@ class PlainUNet(nn.Module):
         rgb : Tensor, (B, 3, H, W)
             Light 0-255 at the card's µm/px, any number type; H and W multiples of 16.
         """
+        return self.with_features(rgb)[0]
+
+    def with_features(self, rgb: Tensor) -> tuple[NetworkOutput, Tensor]:
+        """Return the raw outputs and the merged features behind them, (B, merged channels, h, w).
+
+        See `forward`, and `PeakEmbedding` for what the features are for.
+        """
         fine, middle = self._merged(rgb)
         # The last layers keep their own precision: in bf16 a logit would have only 8 bits and tie often.
         outputs = self.outputs(self.hidden(fine).to(self.outputs.weight.dtype))
         region = _doubled(self.region(middle.to(self.region.weight.dtype)))
         centre, offset, kind, stain = outputs.split((1, 2, len(FINE_CLASSES), len(STAIN_CLASSES)), dim=1)
-        return NetworkOutput(centre, offset, kind, stain, region)
+        return NetworkOutput(centre, offset, kind, stain, region), fine
 
     def last_features(self, rgb: Tensor) -> Tensor:
         """Return what the outputs are made from, (B, merged + hidden channels, h, w); see `forward`."""
@@ -202,6 +209,13 @@ def fold_norms(network: PlainUNet) -> None:
         if isinstance(module, ConvolutionBlock) and isinstance(module.norm, nn.BatchNorm2d):
             module.convolution = fuse_conv_bn_eval(module.convolution, module.norm)
             module.norm = nn.Identity()
+
+
+def folded_convolution(block: ConvolutionBlock) -> nn.Conv2d:
+    """Return the convolution of a block with its batch norm folded in; the block stays as it is."""
+    if isinstance(block.norm, nn.BatchNorm2d):
+        return fuse_conv_bn_eval(copy.deepcopy(block.convolution).eval(), copy.deepcopy(block.norm).eval())
+    return block.convolution
 
 
 # How far around a pixel the network looks, measured on the network itself.

@@ -15,7 +15,7 @@ from cxpath.patient.clinical import Clinical, HScore, Interval, PlainName, Profi
 from cxpath.patient.criteria import Jurisdiction
 from cxpath.patient.tmb import exact_count_interval
 
-# HPV: the direct test and p16 kept apart, the class that follows, and where they contradict each other.
+# HPV: the direct test and p16 separately, the class that follows, and where they contradict each other.
 #
 # Rules: clinical brief 3.4. p16 is a surrogate and never fills in for a missing HPV test silently.
 
@@ -327,7 +327,7 @@ class MmrStatus(StrEnum):
 
 
 class Msi(ProfilePart):
-    """Microsatellites and mismatch repair, kept apart."""
+    """Microsatellites and mismatch repair, separately."""
 
     msi: MsiStatus | None = None
     mmr: MmrStatus | None = None

@@ -264,6 +264,7 @@ def cells_from_peaks(
         **vars(measured),
         stained=positive_probability(peaks.stain_logits[own], names, calibration),
         region=peaks.region[own],
+        embedding=None if peaks.embedding is None else peaks.embedding[own],
         tile=np.full(int(own.sum()), frame.index, dtype=np.int32),
     )
 

@@ -128,7 +128,7 @@ def side_by_side(stages: Sequence[StageTimes]) -> tuple[StageTimes, ...]:
 
 
 def bottleneck(stages: Sequence[StageTimes]) -> StageTimes | None:
-    """Return the stage whose workers were busiest, which held up the others; None when none worked."""
+    """Return the stage whose workers were busiest, which delayed the others; None when none worked."""
     return max(
         (one for one in stages if one.busy_s > 0), key=lambda one: one.busy_s / one.workers, default=None
     )
@@ -136,7 +136,7 @@ def bottleneck(stages: Sequence[StageTimes]) -> StageTimes | None:
 
 # One stage of a pipeline: a thread that works on what comes, a bounded number of results ahead.
 #
-# Stages are chained by handing one's results to the next. The bound is the back-pressure: a slow stage holds
+# Stages are chained by handing one's results to the next. The bound is the back-pressure: a slow stage delays
 # up the ones before it, and memory stays flat.
 
 

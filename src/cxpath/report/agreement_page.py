@@ -158,7 +158,7 @@ _MEASURES = {
 _ANALYSES = (
     ("between readers", "between-readers", "Agreement between readers"),
     ("comparison", "comparison", "{compared} against {reference}"),
-    ("software against readers", "software-readers", "Software and readers on the same footing"),
+    ("software against readers", "software-readers", "Software compared with readers"),
     ("within readers", "within-readers", "Agreement within readers, over rounds"),
     ("subgroup", "subgroups", "Main figures by subgroup"),
 )

@@ -16,6 +16,7 @@ from cxpath.documents import (
     Evaluation,
     Figure,
     PicturedCells,
+    ResolutionCurve,
     SetSummary,
 )
 from cxpath.errors import MissingFileError
@@ -24,6 +25,55 @@ from cxpath.network import Metric
 from cxpath.report.cell_pictures import field_picture
 from cxpath.report.drawing import write_png
 from cxpath.report.html import embedded, render_page
+
+# Curves over µm/px of sets whose resolution nobody stated.
+
+
+CURVE_WIDTH_PX, CURVE_HEIGHT_PX = 260, 170
+_MOST_MPP = 0.65
+_CURVES = (
+    ("f1", "cells found, F1", "#0072b2"),
+    ("tumour_classified_tumour", "tumour nuclei called tumour", "#a34400"),
+    ("brown_classified_positive", "brown nuclei called PD-L1 positive tumour", "#5b6670"),
+)
+
+
+def resolution_plots(evaluation: Evaluation) -> list[dict[str, object]]:
+    """Return what the page draws of each set of assumed resolution.
+
+    Returns
+    -------
+    list of dict
+        `title`, `assumed` (place across of the assumed µm/px), and `lines`: label, colour, points.
+    """
+    titles = {one.name: one.title for one in evaluation.sets}
+    return [
+        {
+            "title": titles.get(curve.set_name, curve.set_name),
+            "assumed_mpp": curve.assumed_mpp,
+            "assumed": _across(curve.assumed_mpp),
+            "lines": list(_curve_lines(curve)),
+        }
+        for curve in evaluation.curves
+    ]
+
+
+def _curve_lines(curve: ResolutionCurve) -> Iterator[dict[str, object]]:
+    for name, label, colour in _CURVES:
+        known = [(one.mpp, getattr(one, name)) for one in curve.points if getattr(one, name) is not None]
+        if known:
+            points = [_curve_place(mpp, value) for mpp, value in known]
+            yield {"label": label, "colour": colour, "points": points}
+
+
+def _curve_place(mpp: float, value: float) -> dict[str, object]:
+    y = round((1 - value) * CURVE_HEIGHT_PX, 1)
+    return {"x": _across(mpp), "y": y, "words": f"{mpp:g} µm/px: {value:.3f}"}
+
+
+def _across(mpp: float) -> float:
+    return round(mpp / _MOST_MPP * CURVE_WIDTH_PX, 1)
+
 
 # Reliability diagrams of an evaluation: places to draw, and words to read next to them.
 
@@ -114,6 +164,10 @@ def build_evaluation_page(folder: Path) -> Path:
         plot=_plot(evaluation),
         diagrams=reliability_diagrams(evaluation),
         diagram_side=SIDE_PX,
+        curves=resolution_plots(evaluation),
+        curve_width=CURVE_WIDTH_PX,
+        curve_height=CURVE_HEIGHT_PX,
+        curve_ticks=[(mpp, _across(mpp)) for mpp in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)],
     )
     page = folder / "evaluation.html"
     with atomic_write(page) as partial:
@@ -264,7 +318,11 @@ def table_lines(evaluation: Evaluation) -> Iterator[str]:
         f"centre threshold {model.centre_threshold:g}, stained threshold {model.stained_threshold:g}; "
         f"cxpath {model.cxpath}, {model.device}, {model.precision}. {evaluation.research_use}"
     )
+    curves = {curve.set_name: curve for curve in evaluation.curves}
     for section in figure_sections(evaluation):
+        if section.facts is not None and section.facts.name in curves:
+            yield from _curve_table(section, curves[section.facts.name])
+            continue
         yield from ("", f"**{section.title}**{_facts(section.facts)}", "", *_HEAD)
         yield from (_figure_row(row) for row in section.figures)
     if evaluation.composition:
@@ -272,6 +330,25 @@ def table_lines(evaluation: Evaluation) -> Iterator[str]:
         yield "|---|---:|---:|"
         for one in evaluation.composition:
             yield f"| {one.label} | ≥ {one.required:g} | {one.value:g} |"
+
+
+def _curve_table(section: FigureSection, curve: ResolutionCurve) -> Iterator[str]:
+    """Yield a set of assumed resolution as a table over µm/px, and what was gated at the assumed one."""
+    yield from ("", f"**{section.title}** ({curve.images} images, {curve.labels} labels)", "")
+    columns = ["µm/px", *(f"{one.mpp:g}" for one in curve.points)]
+    yield "| " + " | ".join(columns) + " |"
+    yield "|---|" + "---:|" * len(curve.points)
+    for name, label, _ in _CURVES:
+        values = [getattr(one, name) for one in curve.points]
+        if any(value is not None for value in values):
+            yield "| " + " | ".join([label, *("" if one is None else f"{one:.3f}" for one in values)]) + " |"
+    gated = [
+        f"{row.label} {row.value} ({row.interval}), {row.target} **{row.verdict}**"
+        for row in section.figures
+        if row.verdict
+    ]
+    if gated:
+        yield from ("", f"Target, at {curve.assumed_mpp:g} µm/px assumed beforehand: {'; '.join(gated)}.")
 
 
 def _facts(facts: SetSummary | None) -> str:

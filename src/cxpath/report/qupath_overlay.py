@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
+from cxpath.data import RESEARCH_USE
 from cxpath.documents import FieldEntry, RunFolder
 from cxpath.errors import DocumentError
-from cxpath.io import atomic_write, to_qupath_frame
+from cxpath.io import Bounds, atomic_write, to_qupath_frame
 
 OVERLAY_NAME = "overlay.geojson.gz"
 OVERLAY_SCHEMA = "cxpath/qupath-overlay/1"
-RESEARCH_USE = "For Research Use Only. Not for use in diagnostic procedures."
 
-Bounds = tuple[int, int, int, int]
 Feature = dict[str, Any]
 Tiles = Mapping[str, NDArray[np.generic]]
 

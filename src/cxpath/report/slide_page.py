@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from cxpath.data import ReasonCode
 from cxpath.documents import (
+    PDL1,
+    RESULT_LETTERS,
     Adequacy,
     Bucket,
     Counts,
@@ -109,7 +111,9 @@ def gallery(
     """
     groups: dict[str, list[Section]] = {}
     for entry in entries:
-        groups.setdefault(entry.bucket, []).append(_field(entry, pictures))
+        groups.setdefault(entry.bucket, []).append(
+            _field(entry, pictures) | {"link": _review_link(entry, score)}
+        )
     return [_heading(name, len(fields), score) | {"fields": fields} for name, fields in groups.items()]
 
 
@@ -140,6 +144,21 @@ def _field(entry: FieldEntry, pictures: Mapping[str, str]) -> Section:
         "place": f"{entry.left_um / 1000:.2f} mm from left, {entry.top_um / 1000:.2f} mm from top",
         "size": f"{entry.width_um:.0f} × {entry.height_um:.0f} µm",
     }
+
+
+def _review_link(entry: FieldEntry, score: ScoreDocument) -> str | None:
+    """Return the address of a field in the review of this result; None where it cannot be reviewed."""
+    if not _reviewable(score):
+        return None
+    x_px = (entry.left_um + entry.width_um / 2) / score.slide.mpp
+    y_px = (entry.top_um + entry.height_um / 2) / score.slide.mpp
+    where = f"field_x={x_px:.0f}&field_y={y_px:.0f}&of={score.scored_digest[:RESULT_LETTERS]}"
+    return f"http://127.0.0.1:{score.review_port}/open?{where}"
+
+
+def _reviewable(score: ScoreDocument) -> bool:
+    """Say whether `cxpath review open` takes the result: a whole slide scored for PD-L1."""
+    return score.marker == PDL1 and score.sampling is None
 
 
 # A score, its intervals and the cut-offs as places on a line, 0 to 100, spaced as log(score + 1).
@@ -376,6 +395,7 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
         "unevenness": unevenness(score),
         "sensitivity": sensitivity_panel(score),
         "groups": gallery(folder.fields, score, pictures),
+        "reviewable": _reviewable(score),
         "tissue": _tissue(score),
         "warnings": list(dict.fromkeys(one.text for one in (*score.warnings, *folder.run.warnings))),
         "provenance": _provenance(folder),

@@ -3,6 +3,8 @@ from .cells import (
     CONFIRMED as CONFIRMED,
     REMOVED as REMOVED,
     ReviewedCells as ReviewedCells,
+    frame_of_audit as frame_of_audit,
+    frame_to_draw as frame_to_draw,
     inside_regions as inside_regions,
     region_outline as region_outline,
     regions_of as regions_of,
@@ -27,8 +29,10 @@ from .live_score import (
     LiveEstimate as LiveEstimate,
     LiveScore as LiveScore,
 )
-from .queue import (
+from .queues import (
+    Doubt as Doubt,
     audit_queue as audit_queue,
+    most_uncertain as most_uncertain,
 )
 from .sign import (
     Meaning as Meaning,
@@ -54,18 +58,16 @@ from .state import (
     square_decision as square_decision,
     undo_of as undo_of,
 )
-from .study_access import (
-    new_token as new_token,
-    reader_of as reader_of,
-    token_hash as token_hash,
-)
 from .study_design import (
     Arm as Arm,
     Assignment as Assignment,
     Start as Start,
     StudyDesign as StudyDesign,
+    new_token as new_token,
     of_round as of_round,
+    reader_of as reader_of,
     reads_planned as reads_planned,
+    token_hash as token_hash,
 )
 from .study_session import (
     AnswerError as AnswerError,
@@ -86,8 +88,4 @@ from .study_session import (
     software_shown as software_shown,
     stage_of as stage_of,
     submit_read as submit_read,
-)
-from .uncertainty import (
-    Doubt as Doubt,
-    most_uncertain as most_uncertain,
 )

@@ -5,7 +5,7 @@ Knows no files. What a person decided about a cell is certain and carries no ter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 from cxpath.data import CellTable, Kind, Region, RegionMeaning, Regions, Subkind, TissueRegion
 from cxpath.review.events import ReviewError
 from cxpath.review.state import ReviewState
-from cxpath.scores import NEVER_COUNTED, countable_kind, places_on_lattice
+from cxpath.scores import (
+    DEFAULT_QUESTIONS,
+    NEVER_COUNTED,
+    AuditError,
+    AuditFrame,
+    ScoringSettings,
+    audit_frame,
+    countable_kind,
+    places_on_lattice,
+)
 
 REMOVED = 3
 """Class of a cell that a person called no cell; the others are those of `Kind`."""
@@ -38,7 +47,7 @@ REGION_USES = {
 
 @dataclass(frozen=True, eq=False)
 class ReviewedCells:
-    """The network's cells and those that a person added, as they hold now; N of them, removed ones included.
+    """The network's cells and those that a person added, as they are now; N of them, removed ones included.
 
     Parameters
     ----------
@@ -223,7 +232,56 @@ def regions_of(state: ReviewState) -> Regions:
     ReviewError
         When one is none.
     """
-    return Regions(tuple(_region(number, value) for number, value in sorted(state.regions.items())))
+    return _regions(state.region_values)
+
+
+def _regions(values: Sequence[Mapping[str, Any]]) -> Regions:
+    return Regions(tuple(_region(number, value) for number, value in enumerate(values, start=1)))
+
+
+def frame_to_draw(
+    network: CellTable, settings: ScoringSettings, state: ReviewState, questions: int = DEFAULT_QUESTIONS
+) -> AuditFrame:
+    """Return the frame that an audit is drawn from: the cells where to score by the regions as they are.
+
+    Parameters
+    ----------
+    network : CellTable
+    settings : ScoringSettings
+    state : ReviewState
+    questions : int
+        How many cells are to be asked about.
+
+    Raises
+    ------
+    AuditError
+        When no cell is there.
+    """
+    inside = inside_regions(network, regions_of(state))
+    return audit_frame(network, settings, inside, questions=questions)
+
+
+def frame_of_audit(network: CellTable, settings: ScoringSettings, state: ReviewState) -> AuditFrame:
+    """Return the frame that the answers of the drawn audit speak for: where to score by the regions now.
+
+    The answers inside smaller regions are a random sample of those, too.
+
+    Raises
+    ------
+    AuditError
+        When no audit was drawn, or the regions contain cells that could not be drawn.
+    """
+    if state.audit is None:
+        raise AuditError("no audit was drawn", "draw one first")
+    inside = inside_regions(network, regions_of(state))
+    if state.region_values != state.audit.regions:
+        drawable = inside_regions(network, _regions(state.audit.regions))
+        if (inside & ~drawable).any():
+            raise AuditError(
+                "since the audit was drawn, regions were changed so that more cells are to be scored",
+                "draw another audit with --seed, or undo the change",
+            )
+    return audit_frame(network, settings, inside, state.audit.draw.near_from)
 
 
 def _region(number: int, value: Mapping[str, Any]) -> Region:

@@ -122,7 +122,7 @@ class LiveScore:
         return LiveEstimate(counts, (), estimate_cps(counts, draws, self._settings, self._cutoffs))
 
     def lattice(self) -> tuple[FieldLattice, Rows]:
-        """Return the fields that hold cells, and their numbers; no field is stated for single cells."""
+        """Return the fields that contain cells, and their numbers; no field is stated for single cells."""
         numbers = np.flatnonzero(self._counts[:, :_GONE].sum(axis=1) > 0)
         columns = (numbers % self._columns, numbers // self._columns)
         left_px, top_px = (np.asarray(column * self._side_px, dtype=np.float64) for column in columns)

@@ -28,7 +28,7 @@ class Seal:
 
 @dataclass(frozen=True)
 class Verified:
-    """A record that holds.
+    """A record that is intact.
 
     Parameters
     ----------

@@ -16,10 +16,19 @@ _AUDIT, _EVENT = "audit", "event"
 
 @dataclass(frozen=True)
 class Audit:
-    """An audit as it was drawn, before its first answer."""
+    """An audit as it was drawn, before its first answer.
+
+    Parameters
+    ----------
+    draw : AuditDraw
+    squares : tuple of MissedSquare
+    regions : tuple of mapping
+        Uses and outlines of the regions that said where to score when it was drawn.
+    """
 
     draw: AuditDraw
     squares: tuple[MissedSquare, ...]
+    regions: tuple[Mapping[str, Any], ...] = ()
 
     @cached_property
     def rows(self) -> frozenset[int]:
@@ -29,7 +38,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class ReviewState:
-    """What holds after the events so far.
+    """What the events so far amount to.
 
     Parameters
     ----------
@@ -67,8 +76,22 @@ class ReviewState:
         return tuple(one for (who, _), one in sorted(self.squares.items()) if who == actor)
 
     def changes_score(self) -> bool:
-        """Say whether anything holds that re-scores the cells: an edit, an accepted field, a region."""
+        """Say whether anything re-scores the cells: an edit, an accepted field, a region."""
         return bool(self.edits or self.fields or self.regions)
+
+    @property
+    def region_values(self) -> tuple[Mapping[str, Any], ...]:
+        """Uses and outlines of the regions, in the order of their numbers."""
+        return tuple(value for _, value in sorted(self.regions.items()))
+
+    def same_answers(self, other: ReviewState, actor: str) -> bool:
+        """Say whether a reader gave the same answers to the same audit in both states."""
+        mine, theirs = ((one.audit, one.answers_of(actor), one.squares_of(actor)) for one in (self, other))
+        return mine == theirs
+
+    def same_audit(self, other: ReviewState, actor: str) -> bool:
+        """Say whether a reader's audit gives the same score in both states."""
+        return self.same_answers(other, actor) and self.region_values == other.region_values
 
     def same_score(self, other: ReviewState) -> bool:
         """Say whether the cells are scored alike in both states."""
@@ -116,7 +139,7 @@ class _Work:
 
 
 def undone_events(events: Sequence[Event]) -> frozenset[int]:
-    """Return the numbers of the events that do not hold: an undo that is undone undoes nothing."""
+    """Return the numbers of the events that are not in force: an undo that is undone undoes nothing."""
     gone: set[int] = set()
     for event in reversed(events):
         if event.action is Action.UNDO and event.n not in gone:
@@ -125,7 +148,7 @@ def undone_events(events: Sequence[Event]) -> frozenset[int]:
 
 
 def latest_undoable(events: Sequence[Event], actor: str) -> Event | None:
-    """Return a reader's latest decision that holds and can be taken back; None when there is none.
+    """Return a reader's latest valid decision that can be taken back; None when there is none.
 
     Answers of an audit before the latest draw are gone with it.
     """
@@ -199,8 +222,8 @@ def _square(work: _Work, event: Event) -> None:
     drawn = work.audit.squares if work.audit else ()
     if not 0 <= number < len(drawn) or not isinstance(event.new, dict) or set(event.new) != set(MISSED):
         raise _misfit(event, f"counts square {number}, which was not drawn")
-    told = replace(drawn[number], **{name: int(count) for name, count in event.new.items()})
-    work.squares[event.actor, number], work.signature = told, None
+    counted = replace(drawn[number], **{name: int(count) for name, count in event.new.items()})
+    work.squares[event.actor, number], work.signature = counted, None
 
 
 def _edit(work: _Work, event: Event) -> None:
@@ -226,11 +249,15 @@ def _region(work: _Work, event: Event) -> None:
     _require_old(event, event.old, work.regions.get(number))
     if event.new is None:
         work.regions.pop(number, None)
-    elif isinstance(event.new, dict) and set(event.new) == {"use", "points"}:
-        work.regions[number] = event.new
     else:
-        raise _misfit(event, "is no region")
+        work.regions[number] = _region_value(event, event.new)
     work.signature = None
+
+
+def _region_value(event: Event, value: Any) -> Mapping[str, Any]:
+    if isinstance(value, dict) and set(value) == {"use", "points"}:
+        return value
+    raise _misfit(event, "is no region")
 
 
 def _sign(work: _Work, event: Event) -> None:
@@ -253,9 +280,9 @@ MISSED = ("tumour_stained", "tumour_unstained", "immune_stained")
 """What is counted of the missed cells of a square."""
 
 
-def _require_old(event: Event, stated: Any, holds: Any) -> None:
-    if stated != holds:
-        raise _misfit(event, "states another value before it than the one that held")
+def _require_old(event: Event, stated: Any, current: Any) -> None:
+    if stated != current:
+        raise _misfit(event, "states another value before it than the one in force")
 
 
 def _number(target: str, kind: str, event: int) -> int:
@@ -275,9 +302,15 @@ def _misfit(event: Event, why: str) -> ReviewError:
 def draw_decision(audit: Audit, number: int, actor: str) -> Decision:
     """Return the decision that records a draw, before its first answer."""
     draw = audit.draw
-    questions = [[one.row, one.stratum, one.asks_stained, one.guard] for one in draw.questions]
+    questions = [[one.row, one.stratum, one.asks_stained, one.guard, one.inclusion] for one in draw.questions]
     squares = [[one.left_px, one.top_px, one.side_px] for one in audit.squares]
-    new = {"seed": draw.seed, "questions": questions, "squares": squares}
+    new = {
+        "seed": draw.seed,
+        "near_from": draw.near_from,
+        "regions": [dict(one) for one in audit.regions],
+        "questions": questions,
+        "squares": squares,
+    }
     return Decision(actor, Action.DRAW, f"{_AUDIT} {number}", new=new)
 
 
@@ -285,16 +318,24 @@ def audit_from(event: Event) -> Audit:
     """Return the audit that an event recorded."""
     try:
         questions = tuple(
-            AuditQuestion(int(row), int(stratum), bool(stained), bool(guard))
-            for row, stratum, stained, guard in event.new["questions"]
+            AuditQuestion(int(row), int(stratum), bool(stained), bool(guard), _probability(inclusion))
+            for row, stratum, stained, guard, inclusion in event.new["questions"]
         )
         squares = tuple(
             MissedSquare(float(left_px), float(top_px), float(side_px))
             for left_px, top_px, side_px in event.new["squares"]
         )
-        return Audit(AuditDraw(int(event.new["seed"]), questions), squares)
+        draw = AuditDraw(int(event.new["seed"]), float(event.new["near_from"]), questions)
+        return Audit(draw, squares, tuple(_region_value(event, one) for one in event.new["regions"]))
     except (KeyError, TypeError, ValueError) as error:
         raise _misfit(event, "is no draw of an audit") from error
+
+
+def _probability(stated: Any) -> float:
+    probability = float(stated)
+    if not 0.0 < probability <= 1.0:
+        raise ValueError(stated)
+    return probability
 
 
 def answer_decision(answer: AuditAnswer, state: ReviewState, actor: str) -> Decision:
@@ -322,7 +363,7 @@ def edits_decision(
     Parameters
     ----------
     old, new : mapping of int to mapping
-        What held of each row before, and what holds now; the same rows.
+        The value of each row before, and now; the same rows.
     actor : str
     """
     if len(new) == 1:

@@ -7,8 +7,10 @@ who has `study.toml` can repeat them without this program.
 from __future__ import annotations
 
 import hashlib
+import hmac
+import secrets
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -305,3 +307,23 @@ def reads_planned(design: StudyDesign) -> int:
 def of_round(assignments: Sequence[Assignment], number: int) -> list[Assignment]:
     """Return the reads of one round, practice left out."""
     return [one for one in assignments if one.round == number and not one.practice]
+
+
+def new_token() -> str:
+    """Return a token of 43 letters that are safe in a link."""
+    return secrets.token_urlsafe(32)
+
+
+def token_hash(token: str) -> str:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def reader_of(token: str, hashes: Mapping[str, str]) -> str | None:
+    """Return whose token it is; None where it is nobody's.
+
+    Every hash is compared, in constant time.
+    """
+    given = token_hash(token)
+    found = [reader for reader, kept in hashes.items() if hmac.compare_digest(given, kept)]
+    return found[0] if found else None

@@ -1,28 +1,32 @@
 from .adaptation import (
     Adaptation as Adaptation,
     LogOddsMap as LogOddsMap,
+    Regression as Regression,
     adapted_cells as adapted_cells,
     fit_adaptation as fit_adaptation,
 )
 from .audit import (
-    DEFAULT_QUESTIONS as DEFAULT_QUESTIONS,
-    SQUARE_UM as SQUARE_UM,
-    AuditAnswer as AuditAnswer,
-    AuditDraw as AuditDraw,
     AuditedScore as AuditedScore,
-    AuditError as AuditError,
-    AuditFrame as AuditFrame,
-    AuditQuestion as AuditQuestion,
-    CellAnswer as CellAnswer,
-    MissedSquare as MissedSquare,
     answers_for_width as answers_for_width,
-    draw_audit as draw_audit,
-    draw_squares as draw_squares,
+    audited_estimate as audited_estimate,
     estimate_audit as estimate_audit,
     probability_at_least as probability_at_least,
 )
-from .audit_verdict import (
-    audited_estimate as audited_estimate,
+from .audit_answers import (
+    SQUARE_UM as SQUARE_UM,
+    AuditAnswer as AuditAnswer,
+    CellAnswer as CellAnswer,
+    MissedSquare as MissedSquare,
+    draw_squares as draw_squares,
+)
+from .audit_sample import (
+    DEFAULT_QUESTIONS as DEFAULT_QUESTIONS,
+    AuditDraw as AuditDraw,
+    AuditError as AuditError,
+    AuditFrame as AuditFrame,
+    AuditQuestion as AuditQuestion,
+    audit_frame as audit_frame,
+    draw_audit as draw_audit,
 )
 from .case import (
     CaseRule as CaseRule,

@@ -1,8 +1,10 @@
 """Adapt a network's calls to one slide or laboratory by a few answers, only where held-out answers gain.
 
 Two numbers for the class (shift and scale of the log-odds of tumour against all else), two for the staining
-(the same of its log-odds: they move the threshold). Each pair is taken only where cross-validation on the
-answers says that it predicts answers that it has not seen better than the network does. Knows no files.
+(the same of its log-odds: they move the threshold). Where cells carry an embedding, a regularised logistic
+regression on it for this slide alone. Each is taken only where cross-validation on the answers says that it
+predicts answers that it has not seen better: the pair better than the network, the regression better than the
+pair. Knows no files.
 """
 
 from __future__ import annotations
@@ -16,29 +18,51 @@ from scipy import special
 
 from cxpath.data import CellTable, Kind, Subkind
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer
-from cxpath.scores.audit_frame import AuditError, AuditFrame
+from cxpath.scores.audit_sample import AuditError, AuditFrame
+from cxpath.scores.recalibration import fit_logistic, log_odds_of
 
 FEWEST_ANSWERS = 20
+FEWEST_FOR_EMBEDDING, FEWEST_OF_EACH = 50, 10
+"""Answers, and answers on either side, that a regression on the embedding needs."""
+
 FOLDS = 10
 _SHIFT_SPREAD, _SCALE_SPREAD = 1.5, 0.5
 """Standard deviations of the shift about 0 and of the scale about 1 that are expected beforehand."""
 
+_WEIGHT_SPREAD = 0.25
+"""Standard deviation about 0 that is expected beforehand of the weight of a component, in its own spreads."""
+
 _STRICTEST, _LAXEST = 0.02, 0.98
-_MOST_LOG_ODDS = 9.0
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class LogOddsMap:
-    """A straight line on log-odds; shift 0 and scale 1 are the network itself."""
+    """A straight line on log-odds; shift 0 and scale 1 are the network itself.
+
+    Parameters
+    ----------
+    shift, scale : float
+    weights : tuple of float
+        Of the components of the embedding, standardised over the slide; none where it is not used.
+    """
 
     shift: float = 0.0
     scale: float = 1.0
+    weights: tuple[float, ...] = ()
 
-    def __call__(self, log_odds: Array) -> Array:
-        """Return the mapped log-odds."""
-        return self.shift + self.scale * log_odds
+    def __call__(self, log_odds: Array, components: Array | None = None) -> Array:
+        """Return the mapped log-odds.
+
+        Parameters
+        ----------
+        log_odds : float array, (N,)
+        components : float array, (N, len(weights)), optional
+            See `standardised`; needed where there are weights.
+        """
+        mapped = self.shift + self.scale * log_odds
+        return mapped + components @ np.array(self.weights) if components is not None else mapped
 
 
 @dataclass(frozen=True)
@@ -66,6 +90,22 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class Regression:
+    """A regression on the embedding, and what held-out answers say of it.
+
+    Parameters
+    ----------
+    of_answers : LogOddsMap
+        Fitted to all answers.
+    gain : Gain
+        Over the pair of numbers where that is offered, else over the network: `loss_network` is that one's.
+    """
+
+    of_answers: LogOddsMap
+    gain: Gain
+
+
+@dataclass(frozen=True)
 class Adaptation:
     """What the answers make of a network's calls.
 
@@ -77,21 +117,57 @@ class Adaptation:
         The network's own where no other is offered.
     tumour_gain, stained_gain : Gain or None
         None where too few answers are there to say.
+    tumour_regression, stained_regression : Regression or None
+        None where the cells carry no embedding, or too few answers are there to say.
     """
 
     tumour: LogOddsMap
     stained_threshold: float
     tumour_gain: Gain | None
     stained_gain: Gain | None
+    tumour_regression: Regression | None = None
+    stained_regression: Regression | None = None
 
     @property
     def offered(self) -> bool:
-        """Whether anything is."""
+        """Whether a pair of numbers is, which a laboratory may keep for other slides."""
         return any(gain is not None and gain.offered for gain in (self.tumour_gain, self.stained_gain))
+
+    @property
+    def offered_for_slide(self) -> bool:
+        """Whether anything is, a regression for this slide alone included."""
+        found = (self.tumour_regression, self.stained_regression)
+        return self.offered or any(one is not None and one.gain.offered for one in found)
+
+    def adapted(self, cells: CellTable, embedding: NDArray[np.uint8] | None = None) -> CellTable:
+        """Return the cells as they are called with all that is offered; the threshold travels with them.
+
+        Parameters
+        ----------
+        cells : CellTable
+        embedding : uint8 array, (N, D), optional
+            Of these cells, as the fit was given it.
+        """
+        components = standardised(embedding) if embedding is not None else None
+        tumour, threshold = self.tumour, self.stained_threshold
+        regression = self.stained_regression
+        if components is not None and regression is not None and regression.gain.offered:
+            known = cells.stained.astype(np.float64)
+            log_odds = regression.of_answers(log_odds_of(np.nan_to_num(known)), components)
+            stained = np.where(np.isfinite(known), special.expit(log_odds), np.nan)
+            cells, threshold = replace(cells, stained=stained.astype(np.float32)), 0.5
+        regression = self.tumour_regression
+        if components is not None and regression is not None and regression.gain.offered:
+            return adapted_cells(cells, regression.of_answers, threshold, components)
+        return adapted_cells(cells, tumour, threshold)
 
 
 def fit_adaptation(
-    frame: AuditFrame, answers: Sequence[AuditAnswer], stained_threshold: float, seed: int = 1
+    frame: AuditFrame,
+    answers: Sequence[AuditAnswer],
+    stained_threshold: float,
+    seed: int = 1,
+    embedding: NDArray[np.uint8] | None = None,
 ) -> Adaptation:
     """Fit the adaptation of a slide's calls to answers about its cells.
 
@@ -107,6 +183,8 @@ def fit_adaptation(
         In use.
     seed : int
         Of the folds.
+    embedding : uint8 array, (N, D), optional
+        Principal components of what the network saw of each cell.
 
     Raises
     ------
@@ -118,59 +196,118 @@ def fit_adaptation(
         raise AuditError(
             f"{len(said)} answers are too few to adapt by", f"answer {FEWEST_ANSWERS} cells at least"
         )
+    components = standardised(embedding) if embedding is not None else None
     rows = np.array([answer.row for answer in said], dtype=np.int64)
     tumour = np.array([answer.answer is CellAnswer.TUMOUR for answer in said])
-    of_tumour, tumour_gain = _fitted(tumour_log_odds(frame.probabilities)[rows], tumour, seed)
+    seen = components[rows] if components is not None else None
+    of_tumour = _fitted(_Answered(tumour_log_odds(frame.probabilities)[rows], tumour, seen), seed)
     asked = [answer for answer in said if answer.stained is not None]
-    stained_rows = np.array([answer.row for answer in asked], dtype=np.int64)
+    rows = np.array([answer.row for answer in asked], dtype=np.int64)
     stained = np.array([bool(answer.stained) for answer in asked], dtype=bool)
-    of_stained, stained_gain = _fitted(frame.log_odds[stained_rows], stained, seed)
-    threshold = stained_threshold
-    if stained_gain is not None and stained_gain.offered:
-        threshold = _even_odds(of_stained)
-    offered = tumour_gain is not None and tumour_gain.offered
-    return Adaptation(of_tumour if offered else LogOddsMap(), threshold, tumour_gain, stained_gain)
+    seen = components[rows] if components is not None else None
+    of_stained = _fitted(_Answered(frame.log_odds[rows], stained, seen), seed)
+    threshold = _even_odds(of_stained.pair) if of_stained.offered else stained_threshold
+    return Adaptation(
+        tumour=of_tumour.pair if of_tumour.offered else LogOddsMap(),
+        stained_threshold=threshold,
+        tumour_gain=of_tumour.gain,
+        stained_gain=of_stained.gain,
+        tumour_regression=of_tumour.regression,
+        stained_regression=of_stained.regression,
+    )
+
+
+def standardised(embedding: NDArray[np.uint8]) -> Array:
+    """Return the components of an embedding with mean 0 and spread 1 over all cells of a slide, (N, D).
+
+    Cells without one, whose components are all 0, get zeros: the mean of the others.
+    """
+    values, known = embedding.astype(np.float64), np.asarray((embedding > 0).any(axis=1))
+    if not known.any():
+        return np.zeros_like(values)
+    spread = values[known].std(axis=0)
+    components = (values - values[known].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray(components * known[:, None])
 
 
 def tumour_log_odds(probabilities: Array) -> Array:
     """Return the log-odds of tumour against all else, (N,), from the probabilities of classes, (N, 3)."""
-    share = np.clip(probabilities[:, Kind.TUMOUR], 1e-12, 1.0 - 1e-12)
-    return np.asarray(np.clip(special.logit(share), -_MOST_LOG_ODDS, _MOST_LOG_ODDS))
+    return log_odds_of(probabilities[:, Kind.TUMOUR])
 
 
-def _fitted(log_odds: Array, yes: NDArray[np.bool_], seed: int) -> tuple[LogOddsMap, Gain | None]:
-    """Return the map of all answers, and its gain; none where one side was hardly answered."""
-    if len(yes) < FEWEST_ANSWERS or min(np.count_nonzero(yes), np.count_nonzero(~yes)) < 3:
-        return LogOddsMap(), None
-    fold = np.random.default_rng(seed).permutation(np.arange(len(yes)) % FOLDS)
-    held_out = np.empty(len(yes))
+@dataclass(frozen=True, eq=False)
+class _Answered:
+    """Answered cells: their log-odds, what the answers say, and their components where there are any."""
+
+    log_odds: Array
+    yes: NDArray[np.bool_]
+    components: Array | None
+
+    def taken(self, chosen: NDArray[np.bool_]) -> _Answered:
+        components = self.components[chosen] if self.components is not None else None
+        return _Answered(self.log_odds[chosen], self.yes[chosen], components)
+
+    def enough(self, answers: int, of_each: int) -> bool:
+        each = min(np.count_nonzero(self.yes), np.count_nonzero(~self.yes))
+        return bool(len(self.yes) >= answers and each >= of_each)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What was fitted to answers; no gain where too few are there to say."""
+
+    pair: LogOddsMap = LogOddsMap()
+    gain: Gain | None = None
+    regression: Regression | None = None
+
+    @property
+    def offered(self) -> bool:
+        return self.gain is not None and self.gain.offered
+
+
+def _fitted(answered: _Answered, seed: int) -> _Fitted:
+    """Return the pair of numbers and the regression of all answers, each with its gain."""
+    if not answered.enough(FEWEST_ANSWERS, 3):
+        return _Fitted()
+    plain = replace(answered, components=None)
+    network, pair = _loss(answered.log_odds, answered.yes), _held_out_loss(plain, seed)
+    found = _Fitted(_fit(plain), _gain(network, pair))
+    if answered.components is None or not answered.enough(FEWEST_FOR_EMBEDDING, FEWEST_OF_EACH):
+        return found
+    gain = _gain(pair if found.offered else network, _held_out_loss(answered, seed))
+    return replace(found, regression=Regression(_fit(answered), gain))
+
+
+def _held_out_loss(answered: _Answered, seed: int) -> Array:
+    """Return the loss of each answer by the map that was fitted without it, (M,)."""
+    fold = np.random.default_rng(seed).permutation(np.arange(len(answered.yes)) % FOLDS)
+    held_out = np.empty(len(answered.yes))
     for number in range(FOLDS):
-        seen = fold != number
-        held_out[~seen] = _fit(log_odds[seen], yes[seen])(log_odds[~seen])
-    network, adapted = _loss(log_odds, yes), _loss(held_out, yes)
-    error = float(np.std(network - adapted, ddof=1) / np.sqrt(len(yes)))
-    gain = Gain(len(yes), float(network.mean()), float(adapted.mean()), error)
-    return _fit(log_odds, yes), gain
+        left_out = answered.taken(fold == number)
+        found = _fit(answered.taken(fold != number))
+        held_out[fold == number] = found(left_out.log_odds, left_out.components)
+    return _loss(held_out, answered.yes)
+
+
+def _gain(before: Array, after: Array) -> Gain:
+    error = float(np.std(before - after, ddof=1) / np.sqrt(len(before)))
+    return Gain(len(before), float(before.mean()), float(after.mean()), error)
 
 
 def _loss(log_odds: Array, yes: NDArray[np.bool_]) -> Array:
     return np.asarray(np.logaddexp(0.0, np.where(yes, -log_odds, log_odds)))
 
 
-def _fit(log_odds: Array, yes: NDArray[np.bool_]) -> LogOddsMap:
-    """Return shift and scale: logistic regression, shrunken towards the network's own."""
-    design = np.stack([np.ones_like(log_odds), log_odds], axis=1)
-    penalty = np.diag([_SHIFT_SPREAD**-2, _SCALE_SPREAD**-2])
-    found = np.array([0.0, 1.0])
-    for _ in range(60):
-        share = special.expit(design @ found)
-        gradient = design.T @ (yes - share) - penalty @ (found - [0.0, 1.0])
-        curvature = (design * (share * (1.0 - share))[:, None]).T @ design + penalty
-        step = np.clip(np.linalg.solve(curvature, gradient), -0.5, 0.5)
-        found = found + step
-        if np.abs(step).max() < 1e-9:
-            break
-    return LogOddsMap(float(found[0]), float(max(found[1], 0.05)))
+def _fit(answered: _Answered) -> LogOddsMap:
+    """Return shift, scale and weights: logistic regression, shrunken towards the network's own."""
+    columns = [np.ones_like(answered.log_odds), answered.log_odds]
+    if answered.components is not None:
+        columns += list(answered.components.T)
+    weights = len(columns) - 2
+    centre = np.array([0.0, 1.0, *[0.0] * weights])
+    spread = np.array([_SHIFT_SPREAD, _SCALE_SPREAD, *[_WEIGHT_SPREAD] * weights])
+    shift, scale, *found = fit_logistic(np.stack(columns, axis=1), answered.yes, centre, spread)
+    return LogOddsMap(float(shift), float(max(scale, 0.05)), tuple(float(one) for one in found))
 
 
 def _even_odds(found: LogOddsMap) -> float:
@@ -178,7 +315,9 @@ def _even_odds(found: LogOddsMap) -> float:
     return float(np.clip(special.expit(-found.shift / found.scale), _STRICTEST, _LAXEST))
 
 
-def adapted_cells(cells: CellTable, tumour: LogOddsMap, stained_threshold: float) -> CellTable:
+def adapted_cells(
+    cells: CellTable, tumour: LogOddsMap, stained_threshold: float, components: Array | None = None
+) -> CellTable:
     """Return the cells as the adapted network calls them.
 
     A cell changes its class only where the adaptation changes which class is the most probable; the others
@@ -189,10 +328,13 @@ def adapted_cells(cells: CellTable, tumour: LogOddsMap, stained_threshold: float
     cells : CellTable
     tumour : LogOddsMap
     stained_threshold : float
+    components : float array, (N, D), optional
+        Standardised components of the embedding, where the map has weights.
     """
     stated = np.stack([cells.p_tumour, cells.p_immune, cells.p_other], axis=1).astype(np.float64)
     known = np.isfinite(stated).all(axis=1) & (stated.sum(axis=1) > 0)
-    share = special.expit(tumour(tumour_log_odds(np.where(known[:, None], stated, 1 / 3))))
+    log_odds = tumour_log_odds(np.where(known[:, None], stated, 1 / 3))
+    share = special.expit(tumour(log_odds, components))
     others = np.maximum(stated[:, 1:].sum(axis=1, keepdims=True), 1e-12)
     adapted = np.concatenate([share[:, None], stated[:, 1:] / others * (1.0 - share)[:, None]], axis=1)
     before, after = (np.where(known, one.argmax(axis=1), 0) for one in (np.nan_to_num(stated), adapted))

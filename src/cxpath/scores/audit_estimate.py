@@ -1,297 +1,337 @@
-"""The audited score: blind answers about a random sample of cells correct the network's counts.
+"""What the answers of an audit say of a slide: totals of the four ways to enter the CPS, and the interval.
 
-The stratified difference estimator of survey sampling (Cochran 1977, 5 and 6), assisted by the network's
-probabilities (Särndal, Swensson & Wretman 1992, 6). Knows no files.
+A difference estimator for unequal probabilities (Särndal, Swensson & Wretman 1992, 6): predictions for all
+cells, corrected by the weighted differences of the answered ones. The interval is the delta method on the
+logarithm, widened for what was not asked. Knows no files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
+from scipy import optimize, special
 
-from cxpath.scores.audit_answers import (
-    AuditAnswer,
-    Tally,
-    Told,
-    cps_of,
-    matched_answers,
-    tally_of,
-    told_by,
-    totals_of,
-)
-from cxpath.scores.audit_draw import AuditDraw
-from cxpath.scores.audit_frame import (
-    ASKED,
+from cxpath.scores.audit_answers import AnsweredCells, AuditAnswer, CellAnswer
+from cxpath.scores.audit_sample import (
     IN_DENOMINATOR,
     IN_NUMERATOR,
-    STAINED_IMMUNE,
-    STAINED_TUMOUR,
-    STRATA,
-    UNCOUNTED,
-    UNSTAINED_TUMOUR,
     Array,
-    AuditError,
     AuditFrame,
+    AuditQuestion,
     linear_effect,
     sums_by_stratum,
+    variances,
+    ways_from,
 )
-from cxpath.scores.audit_interval import hidden_cells, interval_of, recalibrated_staining
-from cxpath.scores.audit_missed import MissedSquare, found_in, missed_effect
 from cxpath.scores.counts import MAXIMUM
+from cxpath.scores.recalibration import fit_classes, fit_logistic
 
-METHOD = "stratified difference estimator, log-delta interval/2"
+_PRIOR_ANSWERS = 0.5
+"""Answers that the prediction counts for in each stratum."""
 
+_SMOOTHING_ANSWERS = 2.0
+"""Answers that the expectation counts for in the variance: agreement of few answers is no certainty."""
 
-@dataclass(frozen=True)
-class StratumAnswers:
-    """Cells of one stratum, how many were answered, and how they enter the CPS."""
+_SHIFT_SPREAD, _SLOPE_SPREAD = 2.0, 0.5
+"""How far the log-odds of staining may be off beforehand: standard deviations of shift and of slope."""
 
-    name: str
-    cells: int
-    answered: int
-    cannot_tell: int
-    in_numerator: int
-    in_denominator: int
+_TAIL_MEAN, _TAIL_MEAN_SPREAD = 1.0, 2.0
+_TAIL_SPREAD, _TAIL_LOG_SPREAD = 2.4, 0.25
+"""Expected beforehand of the log-odds of staining of stained cells: mean and standard deviation, and how far
+the former and the logarithm of the latter may be off."""
 
+_MOST_HIDDEN = 2.0
+_HIDDEN_ERROR = 0.6
+"""Standard error of what is hidden, as a share of it."""
 
-@dataclass(frozen=True)
-class AuditedScore:
-    """A CPS that rests on a person's answers.
+_FITTED = 6
+"""Numbers that are fitted to the answers before their variance is taken."""
 
-    Parameters
-    ----------
-    cps : float
-        Unrounded, capped at 100.
-    interval : tuple of float
-        For this slide's own CPS.
-    level : float
-        Coverage that the interval aims at.
-    bounds : tuple of float
-        The CPS if every "cannot tell" were counted so as to lower it, and so as to raise it.
-    answered : int
-    cannot_tell : int
-    strata : tuple of StratumAnswers
-    tumour_cells : float
-        Viable tumour cells among those found, by the answers.
-    hidden_cells : float
-        Stained cells that may lie in the unstained strata; they widen the interval upwards only.
-    squares : int
-        Squares in which missed cells were counted; 0 says nothing about missed cells.
-    warnings : tuple of str
-    """
-
-    cps: float
-    interval: tuple[float, float]
-    level: float
-    bounds: tuple[float, float]
-    answered: int
-    cannot_tell: int
-    strata: tuple[StratumAnswers, ...]
-    tumour_cells: float
-    hidden_cells: float
-    squares: int
-    warnings: tuple[str, ...] = ()
+_FEWEST_DEGREES = 6.0
 
 
-def probability_at_least(score: AuditedScore, cutoff: float) -> float:
-    """Return P(this slide's CPS >= cutoff): the logarithm is normal, with a spread for each side.
-
-    What the interval leaves out above a CPS of
-    0 is all that is known: half of one minus the level beyond its upper end, in proportion below it.
-
-    Parameters
-    ----------
-    score : AuditedScore
-    cutoff : float
-        Above 0.
-    """
-    low, high = score.interval
-    tail = (1.0 - score.level) / 2
-    if score.cps <= 0:
-        return tail if cutoff > high else max(tail, 1.0 - (1.0 - tail) * cutoff / high)
-    end = high if cutoff > score.cps else low
-    if end <= 0 or end == score.cps:
-        return 1.0 if cutoff <= score.cps else 0.0
-    distance = float(np.log(cutoff / score.cps) / abs(np.log(end / score.cps)))
-    return float(special.ndtr(distance * special.ndtri(tail)))
-
-
-def answers_for_width(answered: int, interval: tuple[float, float], fold: float) -> int | None:
-    """Return about how many answers in all give an interval whose ends are `fold` times apart.
-
-    The width falls with the square root of the number of answers. None where the lower end is 0.
-
-    Parameters
-    ----------
-    answered : int
-        So far, at least one.
-    interval : tuple of float
-        That they gave.
-    fold : float
-        Upper end divided by lower end; above 1.
-    """
-    low, high = interval
-    if low <= 0:
-        return None
-    return max(answered, int(np.ceil(answered * (np.log(high / low) / np.log(fold)) ** 2)))
-
-
-def estimate_audit(
-    frame: AuditFrame,
-    draw: AuditDraw,
-    answers: Sequence[AuditAnswer],
-    squares: Sequence[MissedSquare] = (),
-    level: float = 0.95,
-) -> AuditedScore:
-    """Return the CPS that the answers speak for, with its interval.
+@dataclass(frozen=True, eq=False)
+class AuditSample:
+    """Answers and predictions, from which everything is estimated.
 
     Parameters
     ----------
     frame : AuditFrame
-    draw : AuditDraw
-    answers : sequence of AuditAnswer
-        One for every question of the draw.
-    squares : sequence of MissedSquare
-        Answered; none says nothing about missed cells.
-    level : float
-
-    Raises
-    ------
-    AuditError
-        When an answer is missing, twice, of a cell that was not drawn or without the staining asked for; or
-        when no viable tumour cell is left.
+    answered : AnsweredCells
+    predicted : float array, (N, 4)
+        Probabilities with which each cell enters the CPS in each way. Where nobody answered a positive cell,
+        none is predicted.
+    positive : float array, (N,)
+        Probability of each asked cell to be in the numerator.
+    coefficient : float
+        Of the predictions, 0 to 1: where they predict nothing, nothing is taken from them.
     """
-    given = matched_answers(draw, answers)
-    told = told_by(frame, draw, given)
-    tally = tally_of(frame, draw, told)
-    if 2 * tally.answered.sum() < len(answers):
-        unsure = int(tally.cannot_tell.sum())
-        raise AuditError(
-            f"{unsure} of {len(answers)} cells are answered 'cannot tell', more than half",
-            "the slide is no base for an audit: have it stained or scanned again",
-        )
-    unguarded = [question for question in draw.questions if not question.guard]
-    stained = recalibrated_staining(frame, unguarded, given)
-    tally = _assisted(frame, tally, told, stained)
-    totals = totals_of(frame, tally)
-    if totals @ IN_DENOMINATOR <= 0:
-        raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
-    hidden = hidden_cells(frame, recalibrated_staining(frame, draw.questions, given))
-    found = [found_in(frame, square) for square in squares]
-    return AuditedScore(
-        cps=_capped_cps(totals),
-        interval=interval_of(frame, tally, stained, hidden, missed_effect(squares, found), level),
-        level=level,
-        bounds=_bounds(frame, tally),
-        answered=len(answers),
-        cannot_tell=int(tally.cannot_tell.sum()),
-        strata=_by_stratum(frame, tally),
-        tumour_cells=float(totals @ IN_DENOMINATOR),
-        hidden_cells=hidden,
-        squares=len(squares),
-        warnings=tuple(_warnings(frame, draw, given, squares)),
-    )
+
+    frame: AuditFrame
+    answered: AnsweredCells
+    predicted: Array
+    positive: Array
+    coefficient: float = 1.0
+
+    @cached_property
+    def totals(self) -> Array:
+        """Estimated cells of each way, (4,)."""
+        return np.asarray(self.by_stratum.sum(axis=0))
+
+    @cached_property
+    def by_stratum(self) -> Array:
+        """Estimated cells of each way in each stratum, (9, 4); predictions alone where nobody answered."""
+        answered, sizes = self.answered, self.frame.sizes
+        missing = answered.ways - self.coefficient * self.predicted[answered.rows]
+        correction = sums_by_stratum(answered.stratum, self.weights[:, None] * missing)
+        known = self.frame.sums_of(self.predicted)
+        prior = _PRIOR_ANSWERS * np.clip(1.0 - answered.numbers / np.maximum(sizes, 1.0), 0.0, 1.0)
+        trusted = (answered.numbers / np.maximum(answered.numbers + prior, 1e-9))[:, None]
+        untouched = (1.0 - trusted) * (1.0 - self.coefficient) * known
+        return np.asarray(self.coefficient * known + trusted * correction + untouched)
+
+    @cached_property
+    def weights(self) -> Array:
+        """How many cells each answered one stands for, (M,); in each stratum all its cells (Hajek 1971)."""
+        stratum, stands_for = self.answered.stratum, 1.0 / self.answered.inclusion
+        whole = sums_by_stratum(stratum, stands_for[:, None])[:, 0]
+        return np.asarray(stands_for * (self.frame.sizes / np.maximum(whole, 1e-9))[stratum])
+
+    @property
+    def cps(self) -> float:
+        """Uncapped; infinite without a viable tumour cell."""
+        denominator = float(self.totals @ IN_DENOMINATOR)
+        return 100.0 * float(self.totals @ IN_NUMERATOR) / denominator if denominator > 0 else np.inf
+
+    def entering_as(self, answered: AnsweredCells) -> AuditSample:
+        """Return the same with other answers."""
+        return replace(self, answered=answered)
+
+    def centred(self, values: Array) -> Array:
+        """Return values of the answered cells less the weighted mean of their stratum."""
+        stratum, weights = self.answered.stratum, self.weights
+        sums = sums_by_stratum(stratum, np.stack([weights * values, weights], axis=1))
+        return np.asarray(values - (sums[:, 0] / np.maximum(sums[:, 1], 1e-9))[stratum])
+
+    @cached_property
+    def variance_weights(self) -> Array:
+        """What a squared difference counts for in the variance of a total, (M,)."""
+        stratum, numbers = self.answered.stratum, self.answered.numbers
+        degrees = numbers / np.maximum(numbers - 1.0, 1.0)
+        return np.asarray((1.0 - self.answered.inclusion) * self.weights**2 * degrees[stratum])
 
 
-def _capped_cps(totals: Array) -> float:
-    return min(MAXIMUM, cps_of(totals))
+def audit_sample(frame: AuditFrame, answered: AnsweredCells, staining: Array) -> AuditSample:
+    """Return the sample with predictions from probabilities that are recalibrated by the answers.
 
+    The coefficient of the predictions is estimated from the answers, one for the slide, as in
+    prediction-powered inference (Angelopoulos et al. 2023).
 
-def _assisted(frame: AuditFrame, tally: Tally, told: Told, stained: Array) -> Tally:
-    """Return the tally with the difference estimator's correction (Särndal, Swensson & Wretman 1992, 6).
-
-    The correction is the mean of predictions over a stratum less that over its answered cells, times one
-    coefficient for the whole slide, estimated from the answers as in prediction-powered inference: where the
-    probabilities predict nothing, nothing is added. Nothing is added either where no answer is in the
-    numerator, or where a total would fall below zero.
+    Parameters
+    ----------
+    frame : AuditFrame
+    answered : AnsweredCells
+    staining : float array, (N,)
+        Recalibrated probabilities of staining.
     """
-    stratum, count = frame.stratum[told.rows], tally.answered
-    if tally.ways.sum(axis=0) @ IN_NUMERATOR <= 0:
-        return tally
-    predicted = _predicted_ways(frame, stained)
-    coefficient, explained = _coefficient(frame, stratum, told.ways, predicted[told.rows], tally)
-    drawn = sums_by_stratum(stratum, predicted[told.rows]) / np.maximum(count, 1.0)[:, None]
-    weight = coefficient * np.where(count > 0, 1.0, 0.0)[:, None]
-    assisted = replace(tally, assistance=weight * (frame.mean_of(predicted) - drawn), explained=explained)
-    totals = totals_of(frame, assisted)
-    return assisted if min(totals @ IN_NUMERATOR, totals @ IN_DENOMINATOR) > 0 else tally
+    recalibration = fit_classes(frame.probabilities[answered.rows], answered.kind)
+    classes = recalibration(frame.probabilities)
+    staining = np.where(frame.asked, staining, 0.0)
+    positive = staining * classes[:, :2].sum(axis=1)
+    seen_positive = answered.ways.sum(axis=0) @ IN_NUMERATOR > 0
+    predicted = ways_from(classes, staining * seen_positive) * frame.inside[:, None]
+    sample = AuditSample(frame, answered, predicted, positive)
+    effect = linear_effect(sample.totals)
+    seen, guess = (sample.centred(ways @ effect) for ways in (answered.ways, predicted[answered.rows]))
+    spread = float(sample.variance_weights @ guess**2)
+    coefficient = float(sample.variance_weights @ (seen * guess)) / spread if spread > 0 else 0.0
+    found = replace(sample, coefficient=float(np.clip(coefficient, 0.0, 1.0)))
+    least = found.totals @ IN_DENOMINATOR, found.totals @ IN_NUMERATOR if seen_positive else 1.0
+    return found if min(least) > 0 else replace(sample, coefficient=0.0)
 
 
-def _predicted_ways(frame: AuditFrame, stained: Array) -> Array:
-    """Return how each cell is predicted to enter the CPS, (N, 4)."""
-    positive = np.where(ASKED[frame.stratum], stained, 0.0)
-    tumour, immune = frame.probabilities[:, 0], frame.probabilities[:, 1]
-    ways = [tumour * positive, tumour * (1.0 - positive), immune * positive, 1.0 - tumour - immune * positive]
-    return np.stack(ways, axis=1)
+def recalibrated_staining(
+    frame: AuditFrame, questions: Iterable[AuditQuestion], given: Mapping[int, AuditAnswer]
+) -> Array:
+    """Return the probabilities of staining, shifted and stretched in log-odds to fit the answers.
+
+    Parameters
+    ----------
+    frame : AuditFrame
+    questions : iterable of AuditQuestion
+        Those that are used; with those that guard the unstained strata the fit speaks for cells far below the
+        threshold, too.
+    given : mapping of int to AuditAnswer
+    """
+    said = [
+        (question.row, bool(given[question.row].stained))
+        for question in questions
+        if question.asks_stained and given[question.row].answer in {CellAnswer.TUMOUR, CellAnswer.IMMUNE}
+    ]
+    rows = np.array([row for row, _ in said], dtype=np.int64)
+    design = np.stack([np.ones(len(rows)), frame.log_odds[rows]], axis=1)
+    yes = np.array([stained for _, stained in said], dtype=bool)
+    spread = np.array([_SHIFT_SPREAD, _SLOPE_SPREAD])
+    shift, slope = fit_logistic(design, yes, np.array([0.0, 1.0]), spread)
+    return np.asarray(special.expit(shift + max(float(slope), 0.0) * frame.log_odds))
 
 
-def _coefficient(
-    frame: AuditFrame, stratum: NDArray[np.int64], ways: Array, predicted: Array, tally: Tally
+def hidden_cells(
+    sample: AuditSample, questions: Sequence[AuditQuestion], given: Mapping[int, AuditAnswer]
+) -> float:
+    """Return how many cells of the unstained strata may be stained tumour or immune cells.
+
+    The log-odds of cells that were answered as positive are continued below those that were asked, as a
+    normal distribution. Where nobody answered a positive cell, or a guard was answered as stained, a fit of
+    staining to all answers says it, where that is more.
+
+    Parameters
+    ----------
+    sample : AuditSample
+    questions : sequence of AuditQuestion
+        All of the draw, guards included.
+    given : mapping of int to AuditAnswer
+    """
+    frame, numerator = sample.frame, float(sample.totals @ IN_NUMERATOR)
+    tail = numerator * _share_below(sample) if numerator > 0 else 0.0
+    if numerator > 0 and not any(one.guard and given[one.row].stained for one in questions):
+        return tail
+    staining = recalibrated_staining(frame, questions, given)
+    relevant = frame.probabilities[:, :2].sum(axis=1)
+    return max(tail, float((staining * relevant)[frame.inside & ~frame.asked].sum()))
+
+
+def _share_below(sample: AuditSample) -> float:
+    """Return positive cells below those that are asked as a share of those above: a truncated normal fit."""
+    positive = sample.answered.ways @ IN_NUMERATOR > 0
+    log_odds = sample.frame.log_odds[sample.answered.rows[positive]]
+    weights = sample.weights[positive]
+    weights = weights * weights.sum() / (weights @ weights)  # as many as they are worth
+    lowest = float(sample.frame.log_odds[sample.frame.asked].min())
+
+    def misfit(of: Array) -> float:
+        mean, spread = of[0], np.exp(of[1])
+        seen = special.log_ndtr((mean - lowest) / spread)
+        density = -0.5 * ((log_odds - mean) / spread) ** 2 - of[1] - seen
+        return float(-(weights @ density) + _prior_misfit(of[0], of[1]))
+
+    start = np.array([_TAIL_MEAN, np.log(_TAIL_SPREAD)])
+    mean, log_spread = optimize.minimize(misfit, start, method="Nelder-Mead", options={"xatol": 1e-3}).x
+    below = float(special.ndtr((lowest - mean) / np.exp(log_spread)))
+    return min(below / max(1.0 - below, 1e-9), _MOST_HIDDEN)
+
+
+def _prior_misfit(mean: float, log_spread: float) -> float:
+    """Return minus the logarithm of what was expected beforehand of the log-odds of stained cells."""
+    of_mean = ((mean - _TAIL_MEAN) / _TAIL_MEAN_SPREAD) ** 2
+    of_spread = ((log_spread - np.log(_TAIL_SPREAD)) / _TAIL_LOG_SPREAD) ** 2
+    return float(0.5 * (of_mean + of_spread))
+
+
+# The interval.
+
+
+def interval_of(
+    sample: AuditSample, hidden: float, missed: tuple[float, float], level: float
 ) -> tuple[float, float]:
-    """Return the coefficient of the predictions, 0 to 1, and the share of variance that they explain."""
-    effect, count, sizes = linear_effect(totals_of(frame, tally)), tally.answered, frame.sizes
-    told, guess = (_within_strata(stratum, values @ effect, count) for values in (ways, predicted))
-    finite = 1.0 - count / np.maximum(sizes, 1.0)
-    weight = (sizes**2 * finite / np.maximum(count * (count - 1.0), 1.0))[stratum]
-    spread, whole = float(weight @ guess**2), float(weight @ told**2)
-    if spread <= 0 or whole <= 0:
-        return 0.0, 0.0
-    coefficient = float(np.clip(weight @ (told * guess) / spread, 0.0, 1.0))
-    left = float(weight @ (told - coefficient * guess) ** 2)
-    return coefficient, float(np.clip(1.0 - left / whole, 0.0, 1.0))
+    """Return the interval: the delta method on the logarithm, one-sided extensions for what was not asked.
+
+    Parameters
+    ----------
+    sample : AuditSample
+    hidden : float
+        Stained cells expected in the unstained strata.
+    missed : tuple of float
+        By how much missed cells change the logarithm of the CPS, and the standard error of that.
+    level : float
+    """
+    parts = variance_parts(sample)
+    shift, shift_error = missed
+    numerator = float(sample.totals @ IN_NUMERATOR)
+    if numerator <= 0:
+        return 0.0, _upper_without_positive(sample, hidden, shift, level)
+    unasked = float(np.log1p(hidden / numerator))
+    error = float(np.sqrt(parts.sum() + shift_error**2 + (_HIDDEN_ERROR * unasked) ** 2))
+    degrees = _degrees(parts, sample.answered.numbers)
+    below, above = min(shift, 0.0), max(shift, 0.0) + unasked
+    reach = quantile_of_range((above - below) / max(error, 1e-9), degrees, level) * error
+    log_cps = float(np.log(sample.cps))
+    low, high = log_cps - reach + below, log_cps + reach + above
+    return min(MAXIMUM, float(np.exp(low))), min(MAXIMUM, float(np.exp(high)))
 
 
-def _within_strata(stratum: NDArray[np.int64], values: Array, count: Array) -> Array:
-    """Return the values less the mean of their stratum."""
-    means = np.bincount(stratum, values, minlength=len(STRATA)) / np.maximum(count, 1.0)
-    return np.asarray(values - means[stratum])
+def quantile_of_range(width: float, degrees: float, level: float) -> float:
+    """Return the quantile for a value that lies anywhere in a range of known width (Imbens & Manski 2004).
+
+    What was not asked or not found puts the log CPS somewhere between two ends that the answers estimate.
+    Wherever it lies, it cannot lie beyond both: where the range is wide, each end needs a one-sided limit
+    only; where it is a point, the quantile is the two-sided one.
+
+    Parameters
+    ----------
+    width : float
+        Of the range, in standard errors.
+    degrees : float
+        Of Student's distribution.
+    level : float
+    """
+    one_sided, two_sided = special.stdtrit(degrees, [level, (1 + level) / 2])
+    if width <= 0 or special.stdtr(degrees, two_sided + width) - special.stdtr(degrees, -two_sided) <= level:
+        return float(two_sided)
+
+    def too_much(quantile: float) -> float:
+        return float(special.stdtr(degrees, quantile + width) - special.stdtr(degrees, -quantile) - level)
+
+    return float(optimize.brentq(too_much, float(one_sided) - 1e-6, float(two_sided)))
 
 
-def _bounds(frame: AuditFrame, tally: Tally) -> tuple[float, float]:
-    """Return the CPS with every "cannot tell" counted against it, and for it."""
-    unsure = tally.cannot_tell[:, None]
-    lowering = np.tile(UNSTAINED_TUMOUR, (len(STRATA), 1))
-    raising = np.where(ASKED[:, None], STAINED_IMMUNE, UNCOUNTED)
-    # a stained tumour cell raises a low CPS nearly as much and leaves a denominator: both are tried
-    alternative = np.where(ASKED[:, None], STAINED_TUMOUR, UNCOUNTED)
-    low, *highs = (
-        _capped_cps(totals_of(frame, replace(tally, ways=tally.ways + unsure * way)))
-        for way in (lowering, raising, alternative)
-    )
-    return low, max(highs)
+def variance_parts(sample: AuditSample) -> Array:
+    """Return each stratum's part of the variance of the logarithm of the CPS, (9,).
+
+    Squared differences of the answers, and the variance that the predictions expect of them, as if it rested
+    on a few answers more.
+    """
+    answered, effect = sample.answered, linear_effect(sample.totals)
+    predicted = sample.predicted[answered.rows]
+    difference = sample.centred((answered.ways - sample.coefficient * predicted) @ effect)
+    seen, expected = sums_by_stratum(
+        answered.stratum,
+        np.stack(
+            [
+                sample.variance_weights * difference**2,
+                (1.0 - answered.inclusion) * sample.weights**2 * variances(predicted, effect),
+            ],
+            axis=1,
+        ),
+    ).T
+    numbers = answered.numbers
+    seen = seen * numbers.sum() / max(numbers.sum() - _FITTED, 1.0)
+    parts = (numbers * seen + _SMOOTHING_ANSWERS * expected) / (numbers + _SMOOTHING_ANSWERS)
+    unanswered = (numbers == 0) & (sample.frame.sizes > 0)
+    alone = sample.frame.sizes * sample.frame.sums_of(variances(sample.predicted, effect)[:, None])[:, 0]
+    return np.asarray(np.where(unanswered, alone, parts))
 
 
-def _by_stratum(frame: AuditFrame, tally: Tally) -> tuple[StratumAnswers, ...]:
-    return tuple(
-        StratumAnswers(
-            name=name,
-            cells=int(frame.sizes[place]),
-            answered=int(tally.answered[place]),
-            cannot_tell=int(tally.cannot_tell[place]),
-            in_numerator=int(tally.ways[place] @ IN_NUMERATOR),
-            in_denominator=int(tally.ways[place] @ IN_DENOMINATOR),
-        )
-        for place, name in enumerate(STRATA)
-    )
+def _degrees(parts: Array, numbers: Array) -> float:
+    """Return Satterthwaite's degrees of freedom; infinite where nothing is left to vary."""
+    total = float(parts.sum())
+    if total <= 0:
+        return np.inf
+    own = np.maximum(numbers + _SMOOTHING_ANSWERS - 1.0, 1.0)
+    return max(total**2 / float((parts**2 / own).sum()), _FEWEST_DEGREES)
 
 
-def _warnings(
-    frame: AuditFrame, draw: AuditDraw, given: Mapping[int, AuditAnswer], squares: Sequence[MissedSquare]
-) -> list[str]:
-    unasked = [question for question in draw.questions if not ASKED[question.stratum]]
-    stained = sum(given[question.row].stained is True for question in unasked)
-    told = []
-    if stained:
-        told.append(
-            f"{stained} of {len(unasked)} cells far below the staining threshold were answered as stained: "
-            "the threshold is doubtful on this slide"
-        )
-    if not (frame.sizes[ASKED] > 0).any():
-        told.append("no cell is stained or near the threshold: the audit cannot find positive cells")
-    if not squares:
-        told.append("cells that the detector missed were not looked for (0 squares)")
-    return told
+def _upper_without_positive(sample: AuditSample, hidden: float, shift: float, level: float) -> float:
+    """Return the upper limit where no answer is in the numerator: so many might have been passed over.
+
+    Positive cells lie where they are predicted; as many of them as the answers would have shown with a
+    probability of half of one minus the level are not excluded (a Poisson limit).
+    """
+    positive, asked = sample.positive, float(sample.frame.asked.sum())
+    shown = float(positive[sample.answered.rows].sum())
+    unseen = -float(np.log((1.0 - level) / 2)) * float(positive.sum()) / max(shown, 1e-9)
+    upper = 100.0 * (min(unseen, asked) + hidden) / float(sample.totals @ IN_DENOMINATOR)
+    return min(MAXIMUM, upper * float(np.exp(max(shift, 0.0))))

@@ -436,7 +436,7 @@ def _on_grid(level: JpegLevel, shrink: int, x_px: int, y_px: int, width: int, he
 
 
 def _ragged(stream: bytes, level: JpegLevel, row: int, column: int, shrink: int) -> Picture:
-    """Decode a tile that the level's edge cuts; what its last pixels hold beyond the edge is white.
+    """Decode a tile that the level's edge cuts; what its last pixels contain beyond the edge is white.
 
     All its pixels are decoded and averaged: in the DCT domain the filling beyond the edge would shine in.
     """

@@ -7,7 +7,7 @@ import logging
 import math
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,17 @@ from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide.identity import slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
 from cxpath.slide.jpeg_tiles import ColourRule, JpegTiles
-from cxpath.slide.pixels import WHITE, Icc, ManagedColour, Sampling, block_mean, managed_colour, resample
+from cxpath.slide.pixels import (
+    WHITE,
+    Fetch,
+    Icc,
+    ManagedColour,
+    Sampling,
+    Source,
+    managed_colour,
+    resample,
+    shrunk_region,
+)
 from cxpath.slide.privacy import one_line, printable, shown_as
 from cxpath.slide.resolution import TOLERANCE, Level, Resolution, Size, level_for
 from cxpath.slide.tiff_directories import TIFF_ERRORS
@@ -51,85 +61,6 @@ class ReaderPath:
     fast_levels: tuple[int, ...] = ()
     because: str = ""
     fallen_back: int = 0
-
-
-# A source of pixels: a stored level, taken as it is or shrunk by a whole factor.
-
-
-Fetch = Callable[[int, int, int, int, int], NDArray[np.uint8]]
-"""Gives RGB of (level index, x, y, width, height) in pixels of that level."""
-
-_BLOCK_PX = 2048
-
-
-@dataclass(frozen=True)
-class Source:
-    """One level, or the picture that its blocks of `shrink` x `shrink` pixels make.
-
-    Parameters
-    ----------
-    index : int
-        Of the level.
-    level : Level
-    shrink : int
-    """
-
-    index: int
-    level: Level
-    shrink: int = 1
-
-    @cached_property
-    def width_px(self) -> int:
-        """Width in its own pixels; the last one may reach beyond the level."""
-        return -(-self.level.width_px // self.shrink)
-
-    @cached_property
-    def height_px(self) -> int:
-        """Height in its own pixels; the last one may reach beyond the level."""
-        return -(-self.level.height_px // self.shrink)
-
-    @cached_property
-    def factor_x(self) -> float:
-        """Level-0 pixels per pixel, across."""
-        return self.level.factor_x * self.shrink
-
-    @cached_property
-    def factor_y(self) -> float:
-        """Level-0 pixels per pixel, down."""
-        return self.level.factor_y * self.shrink
-
-
-def shrunk_region(
-    source: Source, fetch: Fetch, x_px: int, y_px: int, width: int, height: int
-) -> NDArray[np.uint8]:
-    """Read a region of a source through a reader that knows whole levels only, block by block.
-
-    Parameters
-    ----------
-    source : Source
-    fetch : callable
-    x_px, y_px, width, height : int
-        In pixels of the source, inside it.
-    """
-    if source.shrink == 1:
-        return fetch(source.index, x_px, y_px, width, height)
-    region = np.empty((height, width, 3), dtype=np.uint8)
-    step = _BLOCK_PX // source.shrink
-    for top in range(0, height, step):
-        for left in range(0, width, step):
-            part = region[top : top + step, left : left + step]
-            part[:] = _block(source, fetch, x_px + left, y_px + top, part.shape[1], part.shape[0])
-    return region
-
-
-def _block(source: Source, fetch: Fetch, x_px: int, y_px: int, width: int, height: int) -> NDArray[np.uint8]:
-    shrink = source.shrink
-    x_px, y_px = x_px * shrink, y_px * shrink
-    across = min(width * shrink, source.level.width_px - x_px)
-    down = min(height * shrink, source.level.height_px - y_px)
-    whole = np.full((height * shrink, width * shrink, 3), WHITE, dtype=np.uint8)
-    whole[:down, :across] = fetch(source.index, x_px, y_px, across, down)
-    return block_mean(whole, height, width, shrink)
 
 
 # Whether a slide can be read by the fast tile path, proven on its own tiles before it is used.
@@ -213,37 +144,65 @@ class FastPath:
             self._because = self._because or because
 
 
-def find_fast_path(
-    path: Path,
-    shown: str,
-    levels: Sequence[Level],
-    pages: Mapping[int, Any],
-    colours: ColourRule,
-    fetch: Fetch,
-    library: str,
-    *,
-    fills_gaps: bool,
-) -> FastPath:
-    """Describe and prove the levels of a slide.
+@dataclass(frozen=True)
+class Library:
+    """What reads a slide the standard way.
 
     Parameters
     ----------
-    path, shown
+    name : str
+    fetch : callable
+        How it reads.
+    fills_gaps : bool
+        Whether it draws tiles never written from finer levels, where there are any; else they are white.
+    """
+
+    name: str
+    fetch: Fetch
+    fills_gaps: bool = False
+
+
+def find_fast_path(
+    file: tuple[Path, str],
+    levels: Sequence[Level],
+    pages: Mapping[int, Any],
+    colours: ColourRule,
+    library: Library,
+) -> FastPath:
+    """Describe the levels of a slide, and prove that they read as its library does.
+
+    Parameters
+    ----------
+    file : tuple of Path and str
         The file, and how messages name it.
     levels : sequence of Level
         The slide's levels.
     pages : mapping of int to TiffPage
         The page of tifffile for each level's index, as far as there is one.
     colours : ColourRule
-    fetch : callable
-        The library's own way of reading, which is the standard.
-    library : str
-        Its name.
-    fills_gaps : bool
-        Whether the library draws tiles never written from finer levels, where there are any; else they
-        are white.
+    library : Library
     """
     reasons = dict.fromkeys(range(len(levels)), "its page was not found")
+    described = _described(file[0], pages, library, reasons)
+    if not described:
+        return FastPath(None, library.name, _text_of(reasons))
+    tiles = JpegTiles(*file, described, colours)
+    for index in described:
+        reason = _why_not(tiles, index, library.fetch)
+        if reason is None:
+            del reasons[index]
+        else:
+            del tiles.levels[index]
+            reasons[index] = reason
+    if reasons:
+        _log.info("levels read through %s: %s", library.name, _text_of(reasons))
+    return FastPath(tiles if tiles.levels else None, library.name, _text_of(reasons))
+
+
+def _described(
+    path: Path, pages: Mapping[int, Any], library: Library, reasons: dict[int, str]
+) -> dict[int, JpegLevel]:
+    """Return the levels whose tiles can be read from the file; note in `reasons` why others cannot."""
     described: dict[int, JpegLevel] = {}
     gaps = False
     for index, page in pages.items():
@@ -253,23 +212,11 @@ def find_fast_path(
             reasons[index] = one_line(error, path)
             continue
         gaps = gaps or level.has_gaps
-        if gaps and fills_gaps and index > 0:
+        if gaps and library.fills_gaps and index > 0:
             reasons[index] = "tiles of it or of a finer level were never written"
         else:
             described[index] = level
-    if not described:
-        return FastPath(None, library, _text_of(reasons))
-    tiles = JpegTiles(path, shown, described, colours)
-    for index in described:
-        reason = _why_not(tiles, index, fetch)
-        if reason is None:
-            del reasons[index]
-        else:
-            del tiles.levels[index]
-            reasons[index] = reason
-    if reasons:
-        _log.info("levels read through %s: %s", library, _text_of(reasons))
-    return FastPath(tiles if tiles.levels else None, library, _text_of(reasons))
+    return described
 
 
 def _why_not(tiles: JpegTiles, index: int, fetch: Fetch) -> str | None:
@@ -433,7 +380,7 @@ class Slide(ABC):
         Each pixel is the mean of the light on its footprint, taken from the coarsest stored level that
         is still fine enough; where the slide is coarser than asked, light is interpolated linearly.
         Outside the scan and where it is transparent the slide is white. Colours are sRGB where the slide has
-        an ICC profile and `open_slide` was not told to ignore it.
+        an ICC profile and `open_slide` was not asked to ignore it.
 
         Parameters
         ----------
@@ -500,10 +447,8 @@ class Slide(ABC):
 
     def _proved(self, pages: Mapping[int, Any], colours: ColourRule, *, fills_gaps: bool = False) -> FastPath:
         """Return the fast path over these pages, for levels on which it gives what the library gives."""
-        path, shown = self._facts.path, self._facts.shown
-        return find_fast_path(
-            path, shown, self.levels, pages, colours, self._fetch, self._library, fills_gaps=fills_gaps
-        )
+        file, library = (self._facts.path, self._facts.shown), Library(self._library, self._fetch, fills_gaps)
+        return find_fast_path(file, self.levels, pages, colours, library)
 
     def _shrink(self, index: int, factor: float, x_px: float, y_px: float) -> int:
         """Return by how much the pixels of a level are best shrunk while they are decoded.

@@ -28,7 +28,7 @@ _MOST_PARTS = 1 << 26
 """Tiles or strips of a picture; their table cannot be larger than the file, either."""
 _MOST_SAMPLES = 64
 _WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-"""TIFF types that hold whole numbers, with their struct format: BYTE, SHORT, LONG, IFD, LONG8, IFD8."""
+"""TIFF types of whole numbers, with their struct format: BYTE, SHORT, LONG, IFD, LONG8, IFD8."""
 
 _BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _BYTES_OF_TYPE |= {16: 8, 17: 8, 18: 8}

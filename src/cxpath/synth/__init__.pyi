@@ -1,9 +1,9 @@
-from .artefacts import (
-    lay_artefacts as lay_artefacts,
-)
 from .cells import (
     CellPlan as CellPlan,
     cell_borders as cell_borders,
+)
+from .clutter import (
+    lay_artefacts as lay_artefacts,
 )
 from .field import (
     MARGIN_UM as MARGIN_UM,
@@ -60,7 +60,7 @@ from .restain import (
     random_restain as random_restain,
     write_examples as write_examples,
 )
-from .restain_guests import (
+from .restain_cells import (
     Outline as Outline,
     read_outlines as read_outlines,
 )
@@ -71,13 +71,11 @@ from .slide import (
     SlideTruth as SlideTruth,
     write_synthetic_slide as write_synthetic_slide,
 )
-from .staining import (
-    as_developed as as_developed,
-    clear_stain as clear_stain,
-    stain_cells as stain_cells,
-)
 from .world import (
     Window as Window,
     World as World,
+    as_developed as as_developed,
     build_world as build_world,
+    clear_stain as clear_stain,
+    stain_cells as stain_cells,
 )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.data import Kind
-from cxpath.synth.artefacts import lay_artefacts
+from cxpath.synth.clutter import lay_artefacts
 from cxpath.synth.layout import REGION_OF_GROUND, STEP_UM, Layout
 from cxpath.synth.noise import points_in_map
 from cxpath.synth.optics import jpeg_round_trip, optical_density, scan

@@ -18,9 +18,9 @@ from PIL import Image
 
 from cxpath.errors import TissueTileError
 from cxpath.io import atomic_write, output_error
-from cxpath.synth.artefacts import lay_artefacts
+from cxpath.synth.clutter import lay_artefacts
 from cxpath.synth.field import REGION_STRIDE_PX
-from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, read_tiles
+from cxpath.synth.labelled_tissue import LABELS, LabelledTile, Part, UnmixedTile, read_tiles, unmix
 from cxpath.synth.noise import FloatImage, smooth_field
 from cxpath.synth.optics import (
     TRAINING_STAINS,
@@ -35,8 +35,7 @@ from cxpath.synth.optics import (
     scan,
 )
 from cxpath.synth.recipe import Artefacts
-from cxpath.synth.restain_cells import CellMap, map_cells
-from cxpath.synth.restain_guests import Guest, Outline, invite_guests, read_outlines
+from cxpath.synth.restain_cells import CellMap, Guest, Outline, invite_guests, map_cells, read_outlines
 from cxpath.synth.restain_painting import (
     Painted,
     Painting,
@@ -44,7 +43,6 @@ from cxpath.synth.restain_painting import (
     paint,
     random_painting,
 )
-from cxpath.synth.restain_stains import UnmixedTile, unmix
 
 _INDEPENDENT_SHARE = 0.25
 _GUEST_SHARE = 0.35

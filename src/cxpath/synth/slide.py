@@ -22,14 +22,13 @@ from cxpath.synth.layout import STEP_UM, Ground
 from cxpath.synth.optics import Scanner, optical_density, random_scanner, random_stain_look, scan
 from cxpath.synth.painting import paint
 from cxpath.synth.recipe import Artefacts, FieldRecipe, HardNegatives, NuclearLook, Staining, TissueMix
-from cxpath.synth.staining import as_developed, clear_stain, stain_cells
-from cxpath.synth.world import Window, World, build_world
+from cxpath.synth.world import Window, World, as_developed, build_world, clear_stain, stain_cells
 
 # Staining a whole slide so that its combined positive score is the one asked for, to the cell.
 
 
 def stain_to_cps(rng: np.random.Generator, world: World, cps: float) -> None:
-    """Stain the world's cells anew, in place, splitting the positives between tumour and immune cells."""
+    """Stain the world's cells again, in place, splitting the positives between tumour and immune cells."""
     cells = world.cells
     tumour = int(((cells["kind"] == Kind.TUMOUR) & cells["visible"]).sum())
     immune = int((cells["kind"] == Kind.IMMUNE).sum())

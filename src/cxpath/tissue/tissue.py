@@ -318,7 +318,7 @@ def tissue_mask(
 
 
 def _cut(smooth: NDArray[np.float32], settings: TissueSettings) -> float:
-    """Half of Otsu's cut, held between the palest tissue and the noise of glass."""
+    """Half of Otsu's threshold, kept between the palest tissue and the noise of glass."""
     limited = np.minimum(smooth, DARKEST_FOR_THRESHOLD_OD)
     if float(np.ptp(limited)) < 1e-6:
         return settings.faintest_od

@@ -1,6 +1,3 @@
-from .annotated_field import (
-    STAIN_UNKNOWN as STAIN_UNKNOWN,
-)
 from .annotations import (
     AnnotatedImage as AnnotatedImage,
     ClassMap as ClassMap,
@@ -10,13 +7,10 @@ from .annotations import (
     read_class_map as read_class_map,
 )
 from .data import (
+    STAIN_UNKNOWN as STAIN_UNKNOWN,
     FieldCache as FieldCache,
     FieldSource as FieldSource,
     make_random_field as make_random_field,
-)
-from .fine_tune_settings import (
-    FineTuneSettings as FineTuneSettings,
-    read_fine_tune_settings as read_fine_tune_settings,
 )
 from .loop import (
     TrainedNetwork as TrainedNetwork,
@@ -43,9 +37,11 @@ from .restained import (
     observe_restained as observe_restained,
 )
 from .settings import (
+    FineTuneSettings as FineTuneSettings,
     RestainedSettings as RestainedSettings,
     SlideThresholdSettings as SlideThresholdSettings,
     TrainingSettings as TrainingSettings,
+    read_fine_tune_settings as read_fine_tune_settings,
     read_training_settings as read_training_settings,
 )
 from .targets import (

@@ -34,7 +34,7 @@ from cxpath.io import (
 )
 from cxpath.network import ModelCard
 from cxpath.slide import Slide, open_slide
-from cxpath.training.annotated_field import AnnotatedCells
+from cxpath.training.data import AnnotatedCells
 from cxpath.training.targets import ANY_IMMUNE, ANY_OTHER, UNLABELLED
 
 # What the class names of a lab's annotations mean in training, read from a small TOML; unknown keys are

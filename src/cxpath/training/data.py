@@ -1,4 +1,4 @@
-"""Synthetic fields for training: made, kept, cropped and augmented."""
+"""What is learned from: synthetic fields, crops of them, and pictures annotated in part."""
 
 from __future__ import annotations
 
@@ -18,6 +18,73 @@ from cxpath.data import worker_processes
 from cxpath.io import atomic_write
 from cxpath.synth import REGION_STRIDE_PX, SyntheticCells, SyntheticField, brought_to, make_scanned_field
 from cxpath.training.settings import CropSettings
+
+# AnnotatedField: one picture of real tissue and what a lab marked in it, which is never everything.
+
+
+STAIN_UNKNOWN = -1
+REGION_UNLABELLED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedCells:
+    """Marked cells; every array has one entry per cell.
+
+    Parameters
+    ----------
+    x_px, y_px : float64 array
+        Nuclear centre; pixel centres at .5. Whose pixels, the holder says.
+    fine : int64 array
+        Fine label, of a class or of a set of classes, or `UNLABELLED`; see `fine_labels`.
+    stained : int8 array
+        1 PD-L1 positive by the rule of its kind, 0 negative, `STAIN_UNKNOWN`.
+    """
+
+    x_px: NDArray[np.float64]
+    y_px: NDArray[np.float64]
+    fine: NDArray[np.int64]
+    stained: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.x_px)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> AnnotatedCells:
+        """Return the cells at `rows` (a boolean mask or an index array)."""
+        return AnnotatedCells(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+    def in_frame(self, left_px: float, top_px: float, scale: float) -> AnnotatedCells:
+        """Return the cells in a frame whose pixels are `scale` times as large, with its origin."""
+        return replace(self, x_px=self.x_px / scale - left_px, y_px=self.y_px / scale - top_px)
+
+    def inside(self, left_px: float, top_px: float, side_px: float) -> NDArray[np.bool_]:
+        """Say which cells lie in a square."""
+        within_x = (self.x_px >= left_px) & (self.x_px < left_px + side_px)
+        return within_x & (self.y_px >= top_px) & (self.y_px < top_px + side_px)
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedField:
+    """A square picture at the network's µm/px with its labels.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (side, side, 3)
+    cells : AnnotatedCells
+        In pixels of the picture.
+    complete : bool array, (side / 4, side / 4)
+        Output cells in which every cell was marked, so that an unmarked one is known to be empty.
+    region : int8 array, (side / 8, side / 8)
+        `TissueRegion`, or `REGION_UNLABELLED`.
+    """
+
+    rgb: NDArray[np.uint8]
+    cells: AnnotatedCells
+    complete: NDArray[np.bool_]
+    region: NDArray[np.int8]
+
+
+# Synthetic fields for training: made, kept, cropped and augmented.
+
 
 # Synthetic fields on disk: made once by several processes, then read as memory maps.
 #
@@ -88,7 +155,7 @@ def cached_fields(
     source: FieldSource = make_random_field,
     progress: Callable[[int], None] | None = None,
 ) -> FieldCache:
-    """Return `number` synthetic fields, from `folder` if it already contains exactly these, else made anew.
+    """Return `number` synthetic fields, from `folder` if it already contains exactly these, else made again.
 
     Parameters
     ----------
@@ -174,7 +241,7 @@ def _open(folder: Path) -> FieldCache:
     )
 
 
-# Crops as poor scans would show them: softer, paler, noisier, compressed harder.
+# Scanner augmentation: crops made softer, paler, noisier, compressed harder.
 #
 # Synthetic nuclei carry fine marks of their kind that a soft or coarsely compressed scan does not show. A
 # network that always sees these marks names cells by them, and is lost without; one that sometimes must do

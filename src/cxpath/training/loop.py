@@ -25,17 +25,16 @@ from cxpath.errors import ConfigurationError, MissingFileError, ModelError
 from cxpath.io import atomic_write
 from cxpath.network import ArchitectureSettings, Device, NetworkOutput, PlainUNet, choose_device, load_model
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
-from cxpath.training.losses import Losses, all_losses, balanced_weights
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
-from cxpath.training.targets import Targets, batch_targets
+from cxpath.training.targets import Losses, Targets, all_losses, balanced_weights, batch_targets
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 # Losses and learning rate as TensorBoard reads them; its package is needed only when asked for.
 #
-# Knows nothing of networks; a run that goes on writes behind what it wrote before.
+# Knows nothing of networks; a resumed run writes behind what it wrote before.
 
 
 EVENTS_NAME = "tensorboard"
@@ -201,7 +200,7 @@ def averaged_network(
         raise MissingFileError(f"{path}: no checkpoint", "give the --work folder of a training that began")
     content = _read(path, settings_digest, "give the file that the training was started with")
     if content["step"] < 1:
-        raise ModelError(f"{path}: not one step was trained yet", "let the training go on first")
+        raise ModelError(f"{path}: not one step was trained yet", "let the training continue first")
     network = PlainUNet(architecture)
     network.load_state_dict(content["average"])
     return network.eval(), content["step"], content["minutes"]
@@ -282,7 +281,7 @@ def train(
 ) -> TrainedNetwork:
     """Make the fields (unless `out_dir` contains them), train, and return the network.
 
-    An interrupted run (Ctrl-C too) goes on from its checkpoint when called again with the same settings.
+    An interrupted run (Ctrl-C too) resumes from its checkpoint when called again with the same settings.
 
     Parameters
     ----------
@@ -343,7 +342,7 @@ def learn(
             _run(settings, state, lesson, device, out_dir, logged)
     except KeyboardInterrupt:
         save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
-        _logger.info("interrupted at step %d; call again to go on", state.step)
+        _logger.info("interrupted at step %d; call again to resume", state.step)
         raise
     save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
     trained = blended(state.average.network.cpu().eval(), settings)
@@ -430,7 +429,7 @@ def _fresh_state(settings: TrainingSettings, device: Device) -> TrainingState:
 
 
 def _first_network(settings: TrainingSettings) -> PlainUNet:
-    """Return a fresh network, or the one of the model that training goes on from."""
+    """Return a fresh network, or the one of the model that training continues from."""
     if not settings.start_from:
         return PlainUNet(settings.architecture)
     model = load_model(settings.start_from)

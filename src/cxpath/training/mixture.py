@@ -13,18 +13,25 @@ from torch import Tensor
 from cxpath.data import FINE_CLASSES
 from cxpath.network import OUTPUT_STRIDE_PX, NetworkOutput
 from cxpath.synth import REGION_STRIDE_PX
-from cxpath.training.annotated_field import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
-from cxpath.training.data import FieldCache, sample_crops
-from cxpath.training.fine_tune_settings import FineTuneSettings
+from cxpath.training.data import (
+    REGION_UNLABELLED,
+    STAIN_UNKNOWN,
+    AnnotatedCells,
+    AnnotatedField,
+    FieldCache,
+    sample_crops,
+)
 from cxpath.training.loop import Batch, Lesson, light_of
-from cxpath.training.losses import Losses, all_losses, balanced_weights
-from cxpath.training.settings import LossSettings
+from cxpath.training.settings import FineTuneSettings, LossSettings
 from cxpath.training.targets import (
     TUMOUR,
     UNLABELLED,
     UNLABELLED_REGION,
     CellLabels,
+    Losses,
     Targets,
+    all_losses,
+    balanced_weights,
     batch_targets,
     label_maps,
     output_cells,

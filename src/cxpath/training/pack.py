@@ -33,7 +33,7 @@ from cxpath.network import (
     card_text,
     receptive_field,
 )
-from cxpath.network.card_page import card_page
+from cxpath.network.card import card_page
 from cxpath.training.settings import TrainingSettings
 
 

@@ -52,14 +52,15 @@ from cxpath.training.data import (
     turned_array,
     turned_places,
 )
-from cxpath.training.losses import Losses, all_losses
 from cxpath.training.settings import CropSettings, LossSettings, TrainingSettings
 from cxpath.training.targets import (
     FIRST_OF_TISSUE,
     UNLABELLED,
     UNLABELLED_REGION,
     CellLabels,
+    Losses,
     Targets,
+    all_losses,
     batch_targets,
     label_maps,
     stacked,

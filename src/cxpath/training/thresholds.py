@@ -323,6 +323,7 @@ def decide(
     matching: MatchingSettings,
     mpp: float,
     restained: Sequence[Observation] = (),
+    centre_threshold: float | None = None,
 ) -> Decision:
     """Choose thresholds and calibration from observations at `FAINTEST_CENTRE`.
 
@@ -334,9 +335,11 @@ def decide(
     mpp : float
     restained : sequence of Observation
         Of restained real tissue.
+    centre_threshold : float, optional
+        Instead of the one that would be chosen; at least `FAINTEST_CENTRE`. All else is fitted at it.
     """
     radius_px = matching.match_radius_um / mpp
-    centre = choose_centre_threshold(observations, radius_px, restained)
+    centre = centre_threshold or choose_centre_threshold(observations, radius_px, restained)
     seen = [above(one, centre, radius_px) for one in observations]
     real = [above(one, centre, radius_px) for one in restained]
     calibration = fit_calibration(seen, matching.low_cps, real)

@@ -21,9 +21,17 @@ from cxpath.network import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, Detector, Device
 from cxpath.pipeline import name_cells, positive_probability
 from cxpath.slide import Slide
 from cxpath.synth import REGION_STRIDE_PX
-from cxpath.training.annotated_field import REGION_UNLABELLED, AnnotatedCells, AnnotatedField
 from cxpath.training.annotations import AnnotatedImage, ImageLabels, open_annotated
-from cxpath.training.data import Turn, random_turn, recoloured, turned_array, turned_places
+from cxpath.training.data import (
+    REGION_UNLABELLED,
+    AnnotatedCells,
+    AnnotatedField,
+    Turn,
+    random_turn,
+    recoloured,
+    turned_array,
+    turned_places,
+)
 from cxpath.training.settings import CropSettings
 from cxpath.training.targets import output_cells
 
@@ -181,7 +189,7 @@ class WindowCache:
 def cached_windows(
     folder: Path, images: Sequence[AnnotatedImage], size: WindowSize, digest: str
 ) -> WindowCache:
-    """Return the windows of images, from `folder` if it already contains exactly these, else read anew.
+    """Return the windows of images, from `folder` if it already contains exactly these, else read again.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ def cell_marks(
     threshold: float,
     hidden: NDArray[np.int64],
 ) -> CellMarks:
-    """Return the class and the flags of every cell as they hold now.
+    """Return the class and the flags of every cell as they are now.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from cxpath.review import (
     answer_decision,
     draw_decision,
     edits_decision,
+    frame_to_draw,
     latest_undoable,
     region_decision,
     region_outline,
@@ -52,9 +53,9 @@ def draw(session: ReviewSession, body: DrawBody) -> list[Decision]:
     if audit is not None and body.seed in {None, audit.draw.seed}:
         return []
     seed = _FIRST_SEED if body.seed is None else body.seed
-    drawn = Audit(
-        draw_audit(session.frame, body.cells, seed), draw_squares(session.network, body.squares, seed)
-    )
+    frame = frame_to_draw(session.network, session.settings, session.state, body.cells)
+    squares = draw_squares(session.network, body.squares, seed, frame.inside)
+    drawn = Audit(draw_audit(frame, body.cells, seed), squares, session.state.region_values)
     number = sum(event.action is Action.DRAW for event in session.events) + 1
     return [draw_decision(drawn, number, CXPATH)]
 
@@ -62,11 +63,11 @@ def draw(session: ReviewSession, body: DrawBody) -> list[Decision]:
 def answer(session: ReviewSession, reviewer: str, body: AnswerBody) -> list[Decision]:
     """Return the decision that answers a question; none where it says what was said before."""
     question = question_of(session, body.number)
-    told = CellAnswer(body.answer)
-    stained = body.stained if told in {CellAnswer.TUMOUR, CellAnswer.IMMUNE} else None
-    if stained is None and question.asks_stained and told in {CellAnswer.TUMOUR, CellAnswer.IMMUNE}:
+    said = CellAnswer(body.answer)
+    stained = body.stained if said in {CellAnswer.TUMOUR, CellAnswer.IMMUNE} else None
+    if stained is None and question.asks_stained and said in {CellAnswer.TUMOUR, CellAnswer.IMMUNE}:
         raise RefusedError("bad_request", f"question {body.number} asks whether the cell is stained")
-    given = AuditAnswer(question.row, told, stained)
+    given = AuditAnswer(question.row, said, stained)
     if session.state.answers.get((reviewer, question.row)) == given:
         return []
     return [answer_decision(given, session.state, reviewer)]
@@ -143,7 +144,7 @@ Call = dict[str, Any]
 
 
 def _values_of(session: ReviewSession, rows: list[int]) -> dict[int, Call]:
-    """Return the calls of cells as they hold, as an edit states them."""
+    """Return the calls of cells as they are, as an edit states them."""
     held, known = session.state.edits, session.cells.network_cells
     called = _called(session.cells.table, rows, session.threshold)
     return {
@@ -189,7 +190,7 @@ def add(session: ReviewSession, reviewer: str, body: AddBody) -> tuple[int, list
 
 
 def undo(session: ReviewSession, reviewer: str, body: UndoBody) -> list[Decision]:
-    """Return the decision that takes back an event: the given one, or the reviewer's latest that holds."""
+    """Return the decision that takes back an event: the given one, or the reviewer's latest valid one."""
     number = body.event
     if number is None:
         latest = latest_undoable(session.events, reviewer)

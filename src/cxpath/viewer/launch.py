@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import re
 import signal
 import socket
@@ -23,6 +24,7 @@ from cxpath.viewer.security import Access, Address, Guard
 from cxpath.viewer.server import ReviewServer
 from cxpath.viewer.session import ReviewSession, printed_name
 
+_log = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 _CONNECTIONS = 128
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d{1,5})?")
@@ -36,7 +38,7 @@ class Binding:
     ----------
     host : str
     port : int
-        0 takes a free one.
+        0 takes the one that is looked for, or a free one.
     proxy_origin : str or None
         How an authenticating proxy in front of the server is reached.
     """
@@ -108,7 +110,7 @@ def run_review(
     icc = icc_as_recorded(of_slide.colour.use if of_slide.colour else None)
     with open_slide(slide_path, of_slide.mpp, name=scored.name, icc=icc) as slide:
         require_same_slide(slide, session)
-        with listening(binding) as listener:
+        with listening(binding, scored.score.review_port) as listener:
             address = Address(binding.host, listener.getsockname()[1], binding.proxy_origin)
             review = ReviewServer(session, slide, Access(address))
             link = review.access.link
@@ -127,10 +129,19 @@ def require_same_slide(slide: Slide, session: ReviewSession) -> None:
 
 
 @contextlib.contextmanager
-def listening(binding: Binding) -> Iterator[socket.socket]:
-    """Give a socket that listens while the block runs."""
+def listening(binding: Binding, looked_for: int = 0) -> Iterator[socket.socket]:
+    """Give a socket that listens while the block runs.
+
+    Parameters
+    ----------
+    binding : Binding
+    looked_for : int
+        Port that the links of a report lead to; taken where it is free and no other is asked for.
+    """
     try:
-        listener = socket.create_server((binding.host, binding.port), backlog=_CONNECTIONS)
+        listener = _looked_for(binding, looked_for) or socket.create_server(
+            (binding.host, binding.port), backlog=_CONNECTIONS
+        )
     except OSError as error:
         raise OutputError(
             f"{binding.host}:{binding.port}: cannot be listened on: {error.strerror or error}",
@@ -140,6 +151,17 @@ def listening(binding: Binding) -> Iterator[socket.socket]:
         # For every connection: else the last bytes of an answer wait 40 ms for an acknowledgement.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener
+
+
+def _looked_for(binding: Binding, port: int) -> socket.socket | None:
+    """Listen where the links of a report lead to; None where another program does, or a port is stated."""
+    if binding.port or not port:
+        return None
+    try:
+        return socket.create_server((binding.host, port), backlog=_CONNECTIONS)
+    except OSError:
+        _log.warning("port %d is taken: the links of report.html do not lead to this review", port)
+        return None
 
 
 class _Server(uvicorn.Server):

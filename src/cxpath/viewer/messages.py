@@ -75,7 +75,7 @@ class AddBody(Body):
 
 
 class UndoBody(Body):
-    """What to take back: an event, or the reviewer's latest decision that holds."""
+    """What to take back: an event, or the reviewer's latest valid decision."""
 
     event: int | None = Field(default=None, ge=1)
 
@@ -216,7 +216,7 @@ class UndoMessage(Message):
 
 
 class SignatureMessage(Message):
-    """The signature that holds."""
+    """The valid signature."""
 
     name: str
     utc: str

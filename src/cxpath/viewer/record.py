@@ -122,7 +122,7 @@ class LiveRecord:
                 self._cut_torn_line()
 
     def _cut_torn_line(self) -> None:
-        """Cut off a line without an end: a power cut broke it off before anybody was told that it stands."""
+        """Cut off a line without an end: a power cut broke it off before its answer was given."""
         try:
             content = self._path.read_bytes() if self._torn() else b"\n"
             if not content.endswith(b"\n"):

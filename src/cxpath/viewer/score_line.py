@@ -231,8 +231,6 @@ def _signature(session: ReviewSession) -> SignatureMessage | None:
 def _warnings(session: ReviewSession, why_not: str) -> Iterator[str]:
     if why_not:
         yield f"no audited score: {why_not}"
-    if session.state.audit and session.state.regions:
-        yield "the audited score is of the area that cxpath scored, without the regions drawn in this review"
     if session.review.scored.score.notice:
         yield session.review.scored.score.notice
 

@@ -75,7 +75,7 @@ class Address:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What may stand in the header Host."""
+        """What may be in the header Host."""
         return frozenset(origin.split("://", 1)[1] for origin in self.origins)
 
     @property

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import mimetypes
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,13 +21,12 @@ from starlette.routing import Route
 
 from cxpath.app import publish_review, sign_review
 from cxpath.data import RESEARCH_USE
-from cxpath.documents import RUN_NAME, RunDocument
+from cxpath.documents import RESULT_LETTERS, RUN_NAME, RunDocument
 from cxpath.errors import CxpathError
 from cxpath.review import Doubt, Meaning
 from cxpath.slide import Slide
 from cxpath.version import __version__
-from cxpath.viewer import decisions, layers, queues
-from cxpath.viewer.errors import bad_body, error_response, http_error
+from cxpath.viewer import decisions, views
 from cxpath.viewer.messages import (
     AddBody,
     AnswerBody,
@@ -44,19 +42,28 @@ from cxpath.viewer.messages import (
     SquareBody,
     UndoBody,
 )
-from cxpath.viewer.repeats import Repeats
-from cxpath.viewer.saving import write_regions
+from cxpath.viewer.responses import (
+    CHECKED,
+    JSON,
+    PRIVATE,
+    STATIC,
+    PageFiles,
+    Repeats,
+    bad_body,
+    error_response,
+    http_error,
+    plain_page,
+    tagged,
+)
 from cxpath.viewer.score_line import changes_message, state_message
-from cxpath.viewer.security import OPEN_PATH, Access, Guard, error_document
-from cxpath.viewer.session import RefusedError, ReviewSession, Told, printed_name
+from cxpath.viewer.security import OPEN_PATH, Access, Guard
+from cxpath.viewer.session import Author, RefusedError, ReviewSession, printed_name
 from cxpath.viewer.tiles import NoTileError, SlideTiles
+from cxpath.viewer.views import write_regions
 
-STATIC = Path(__file__).parent / "static"
 _log = logging.getLogger(__name__)
 _STATUS = {"bad_request": 400, "not_found": 404}
 _CONFLICT = 409
-_PRIVATE = {"cache-control": "private, max-age=3600"}
-_CHECKED = {"cache-control": "private, no-cache"}
 
 _Body = TypeVar("_Body", bound=Body)
 Make = Callable[[str, Any], list[Any]]
@@ -86,11 +93,11 @@ class ReviewServer:
 
     def app(self) -> Guard:
         """Return the application with its guard."""
-        repeats = Repeats()
+        repeats, files = Repeats(), PageFiles(self.static)
         routes = [
-            Route("/", self._index),
+            Route("/", lambda request: files.answer("index.html", request)),
             Route(OPEN_PATH, self._open),
-            Route("/static/{name:path}", self._static),
+            Route("/static/{name:path}", lambda request: files.answer(request.path_params["name"], request)),
             Route("/tiles/{level:int}/{column:int}_{row:int}.jpg", self._tile),
             Route("/crops/{cell:int}.jpg", self._crop),
             Route("/audit/{number:int}.jpg", self._question_crop),
@@ -119,13 +126,13 @@ class ReviewServer:
             "changes": self._changes,
             "cells.bin": self._cells,
             "cells/{cell:int}": lambda request: JSONResponse(
-                queues.cell_document(self._followed(), request.path_params["cell"])
+                views.cell_document(self._followed(), request.path_params["cell"])
             ),
-            "audit": lambda _: JSONResponse(queues.audit_document(self._followed())),
-            "fields": lambda _: JSONResponse(queues.fields_document(self._followed())),
+            "audit": lambda _: JSONResponse(views.audit_document(self._followed())),
+            "fields": lambda _: JSONResponse(views.fields_document(self._followed())),
             "gallery": self._gallery,
             "regions": lambda _: JSONResponse(self._regions_document()),
-            "layers/heatmap": lambda _: JSONResponse(layers.heatmap_document(self._followed())),
+            "layers/heatmap": lambda _: JSONResponse(views.heatmap_document(self._followed())),
             "layers/tissue": lambda _: JSONResponse(self._tissue),
         }
 
@@ -150,37 +157,28 @@ class ReviewServer:
 
     # The page and its files.
 
-    def _index(self, request: Request) -> Response:
-        return self._file("index.html", request)
-
-    def _static(self, request: Request) -> Response:
-        return self._file(request.path_params["name"], request)
-
-    def _file(self, name: str, request: Request) -> Response:
-        """Answer with one of the files that are there; a name from outside is only looked up."""
-        path = self._files.get(name)
-        if path is None:
-            raise HTTPException(404, f"there is no file {name}")
-        content = path.read_bytes()
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return _tagged(request, content, kind, _CHECKED)
-
-    @cached_property
-    def _files(self) -> dict[str, Path]:
-        """The page's files by the name that the browser asks for."""
-        files = (path for path in self.static.rglob("*") if path.is_file())
-        return {path.relative_to(self.static).as_posix(): path for path in files}
-
     def _open(self, request: Request) -> Response:
+        """Begin a session by the token of the command's link, or follow a link of the report.
+
+        A browser does not send the session's cookie along a link of another page (SameSite=Strict): the
+        report's link is followed once more from a page of this server.
+        """
         query = request.query_params
-        where = {name: query[name] for name in ("field", "x", "y") if _is_number(query.get(name, ""))}
+        where = {name: query[name] for name in _PLACES if _is_number(query.get(name, ""))}
         target = f"/#{urlencode(where)}" if where else "/"
+        if query.get("of", self._result) != self._result:
+            return _not_opened(request, 404, "not_found", "another result is reviewed here", _OTHER)
         if self.access.redeem(query.get("token", "")):
             return RedirectResponse(target, 303, {"set-cookie": self.access.set_cookie()})
         if self.access.admits(request.headers.get("cookie", "")):
             return RedirectResponse(target, 303)
-        hint = "start cxpath review open again for another"
-        return JSONResponse(error_document("no_session", "this link was used or is wrong", hint), 401)
+        if "token" not in query and "again" not in query:
+            return plain_page("Opening the review …", go_to=f"{OPEN_PATH}?{urlencode(where | {'again': 1})}")
+        return _not_opened(request, 401, "no_session", "this link was used or is wrong", _NO_SESSION)
+
+    @cached_property
+    def _result(self) -> str:
+        return self.session.review.scored.score.scored_digest[:RESULT_LETTERS]
 
     # The slide.
 
@@ -217,19 +215,19 @@ class ReviewServer:
         level, column, row = place["level"], place["column"], place["row"]
         tag = f"{self.slide.info.digest[:16]}-{level}-{column}-{row}"
         if request.headers.get("if-none-match") == f'"{tag}"':
-            return Response(None, 304, {"etag": f'"{tag}"', **_PRIVATE})
+            return Response(None, 304, {"etag": f'"{tag}"', **PRIVATE})
         content = self.tiles.tile(level, column, row)
-        return Response(content, 200, {"etag": f'"{tag}"', **_PRIVATE}, "image/jpeg")
+        return Response(content, 200, {"etag": f'"{tag}"', **PRIVATE}, "image/jpeg")
 
     @cached_property
     def _tissue(self) -> dict[str, Any]:
         run = RunDocument.read(self.session.review.scored.path / RUN_NAME)
-        return layers.tissue_document(self.slide, run.stains.white_point)
+        return views.tissue_document(self.slide, run.stains.white_point)
 
     def _crop(self, request: Request) -> Response:
         session = self._followed()
         with session.lock:
-            row = queues.row_of(session, request.path_params["cell"])
+            row = views.row_of(session, request.path_params["cell"])
             x_px, y_px = float(session.cells.table.x_px[row]), float(session.cells.table.y_px[row])
         return self._picture(request, x_px, y_px, 64.0, 1000.0)
 
@@ -246,18 +244,18 @@ class ReviewServer:
             squares = decisions.audit_of(session).squares
         if not 1 <= number <= len(squares):
             raise RefusedError("not_found", f"the audit has no square {number}")
-        left_px, top_px, side_px = queues.framed_square(squares[number - 1])
+        left_px, top_px, side_px = views.framed_square(squares[number - 1])
         centre = left_px + side_px / 2, top_px + side_px / 2
         side_um = side_px * self.slide.mpp
         content = self.tiles.crop(*centre, side_um, _whole(request, "px", 512, 64, 1024))
-        return Response(content, 200, _CHECKED, "image/jpeg")
+        return Response(content, 200, CHECKED, "image/jpeg")
 
     def _picture(
         self, request: Request, x_px: float, y_px: float, side_um: float, largest_um: float
     ) -> Response:
         side_um = _number(request, "um", side_um, 16.0, largest_um)
         content = self.tiles.crop(x_px, y_px, side_um, _whole(request, "px", 256, 32, 1024))
-        return Response(content, 200, _CHECKED, "image/jpeg")
+        return Response(content, 200, CHECKED, "image/jpeg")
 
     # The review.
 
@@ -280,7 +278,7 @@ class ReviewServer:
 
     def _state(self, request: Request) -> Response:
         session = self._followed()
-        return _tagged(request, state_message(session).model_dump_json().encode(), _JSON, _CHECKED)
+        return tagged(request, state_message(session).model_dump_json().encode(), JSON)
 
     def _changes(self, request: Request) -> Response:
         since = _whole(request, "since", 0, 0, 2**31)
@@ -292,16 +290,16 @@ class ReviewServer:
             f'"{session.head_hash[:24]}-{hashlib.sha256((session.reviewer or "").encode()).hexdigest()[:8]}"'
         )
         if request.headers.get("if-none-match") == tag:
-            return Response(None, 304, {"etag": tag, **_CHECKED})
+            return Response(None, 304, {"etag": tag, **CHECKED})
         content = session.cells_file()
-        return Response(content, 200, {"etag": tag, **_CHECKED}, "application/octet-stream")
+        return Response(content, 200, {"etag": tag, **CHECKED}, "application/octet-stream")
 
     def _gallery(self, request: Request) -> Response:
         kind = request.query_params.get("kind", Doubt.ALL)
         if kind not in set(Doubt):
             raise RefusedError("bad_request", f"kind is {kind!r}", f"known: {', '.join(Doubt)}")
         number = _whole(request, "count", 64, 1, 256)
-        return JSONResponse(queues.gallery_document(self._followed(), number, Doubt(kind)))
+        return JSONResponse(views.gallery_document(self._followed(), number, Doubt(kind)))
 
     # Decisions.
 
@@ -323,19 +321,19 @@ class ReviewServer:
         session = self.session
         with session.lock:
             session.follow()
-            told = self._told(body)
+            author = self._author(body)
             before = len(session.events)
-            session.decide(told, lambda: make(told.reviewer))
+            session.decide(author, lambda: make(author.reviewer))
             return {
                 "state": state_message(session).document(),
                 "changes": changes_message(session, before).document(),
             }
 
-    def _told(self, body: Body) -> Told:
+    def _author(self, body: Body) -> Author:
         reviewer = self.session.reviewer
         if reviewer is None:
             raise RefusedError("reviewer_needed", "a decision needs the reader's printed name")
-        return Told(reviewer, self.access.session, body.shown_ms)
+        return Author(reviewer, self.access.session, body.shown_ms)
 
     def _take_reviewer(self, body: ReviewerBody) -> dict[str, Any]:
         session, name = self.session, printed_name(body.name)
@@ -376,11 +374,11 @@ class ReviewServer:
     def _sign(self, body: SignBody) -> dict[str, Any]:
         session = self.session
         with session.lock:
-            told = self._told(body)
+            author = self._author(body)
             session.follow()
             self._write_regions()
             before = len(session.events)
-            sign_review(session.review.scored.path, told.reviewer, Meaning(body.meaning))
+            sign_review(session.review.scored.path, author.reviewer, Meaning(body.meaning))
             session.follow()
             return {
                 "state": state_message(session).document(),
@@ -410,15 +408,18 @@ class ReviewServer:
 
 # Answers and errors.
 
-_JSON = "application/json"
+
+_PLACES = ("field", "x", "y", "field_x", "field_y")
+"""Where a link may lead: a field by its number, a place, the field at a place; level-0 pixels."""
+
+_NO_SESSION = "use the link that cxpath review open shows; it works once, run it again for another"
+_OTHER = "end it with Ctrl-C, and run cxpath review open for the folder of the report"
 
 
-def _tagged(request: Request, content: bytes, kind: str, headers: Mapping[str, str]) -> Response:
-    """Answer with a content under its own tag, or say that the browser has it already."""
-    tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(None, 304, {"etag": tag, **headers})
-    return Response(content, 200, {"etag": tag, **headers}, kind)
+def _not_opened(request: Request, status: int, code: str, message: str, hint: str) -> Response:
+    if "text/html" in request.headers.get("accept", ""):
+        return plain_page(f"This review cannot be opened: {message}. Hint: {hint}.", status)
+    return error_response(status, code, message, hint)
 
 
 def _is_number(text: str) -> bool:

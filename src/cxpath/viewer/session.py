@@ -28,6 +28,7 @@ from cxpath.review import (
     ReviewedCells,
     ReviewError,
     ReviewState,
+    frame_of_audit,
     inside_regions,
     regions_of,
     replay,
@@ -36,7 +37,6 @@ from cxpath.review import (
 from cxpath.scores import (
     AuditedScore,
     AuditError,
-    AuditFrame,
     Cutoff,
     GroupedCounts,
     ScoreEstimate,
@@ -46,7 +46,6 @@ from cxpath.scores import (
     threshold_of,
     with_threshold_of,
 )
-from cxpath.scores.audit import audit_frame
 from cxpath.viewer.cells_binary import CellMarks, cell_grid, cell_marks, encode_cells
 from cxpath.viewer.record import LiveRecord, OutdatedError
 
@@ -56,7 +55,7 @@ _KEPT_MARKS = 8
 _ATTEMPTS = 5
 
 _COUNTED_AGAIN = frozenset({ReasonCode.NO_TUMOUR, ReasonCode.TOO_FEW_TUMOUR_CELLS})
-"""Reasons that follow from the cells, and are found anew after every edit."""
+"""Reasons that follow from the cells, and are found again after every edit."""
 
 
 class RefusedError(CxpathError, ValueError):
@@ -74,7 +73,7 @@ class RefusedError(CxpathError, ValueError):
 
 
 @dataclass(frozen=True)
-class Told:
+class Author:
     """Who decides, in which session of the browser, and how long he looked."""
 
     reviewer: str
@@ -141,16 +140,11 @@ class ReviewSession:
         cps = self.review.scored.score.cps
         return tuple(Cutoff(value, entry.basis) for value, entry in cps.decided) if cps else ()
 
-    @cached_property
-    def frame(self) -> AuditFrame:
-        """The cells that an audit speaks for: those that the network's score is made of."""
-        return audit_frame(self.network, self.review.scored.scoring)
-
     def _already_because(self) -> tuple[Reason, ...]:
         stated = self.review.scored.score.not_evaluable_because
         return tuple(Reason(one.code, one.text) for one in stated if one.code not in _COUNTED_AGAIN)
 
-    # What holds now.
+    # The review as it is now.
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -181,12 +175,12 @@ class ReviewSession:
             self._followed = len(self.events)
             self._values[self._followed] = self._value()
 
-    def decide(self, told: Told, make: Callable[[], list[Decision]]) -> tuple[Event, ...]:
+    def decide(self, author: Author, make: Callable[[], list[Decision]]) -> tuple[Event, ...]:
         """Record decisions, on the disk when this returns, and follow them.
 
         Parameters
         ----------
-        told : Told
+        author : Author
         make : callable
             Makes the decisions from the review as it is then; called again where another process was faster.
 
@@ -198,7 +192,7 @@ class ReviewSession:
         with self.lock:
             for _ in range(_ATTEMPTS):
                 self.follow()
-                decisions = [replace(one, session=told.session, shown_ms=told.shown_ms) for one in make()]
+                decisions = [replace(one, session=author.session, shown_ms=author.shown_ms) for one in make()]
                 if not decisions:
                     return ()
                 try:
@@ -242,11 +236,12 @@ class ReviewSession:
         answers, squares = state.answers_of(reviewer), state.squares_of(reviewer)
         if len(answers) < len(state.audit.draw.questions) or len(squares) < len(state.audit.squares):
             return None, ""
-        key = (state.audit, answers, squares)
+        key = (state.audit, answers, squares, state.region_values)
         if self._audited is None or self._audited[0] != key:
             try:
                 level = self.settings.level
-                score = estimate_audit(self.frame, state.audit.draw, answers, squares, level)
+                frame = frame_of_audit(self.network, self.settings, state)
+                score = estimate_audit(frame, state.audit.draw, answers, squares, level)
                 self._audited = key, score, ""
             except AuditError as error:
                 self._audited = key, None, str(error)
@@ -275,7 +270,7 @@ class ReviewSession:
     # What the page draws.
 
     def marks(self) -> CellMarks:
-        """Return class and flags of every cell as they hold now."""
+        """Return class and flags of every cell as they are now."""
         with self.lock:
             now = len(self.events)
             if now not in self._marks:
@@ -300,12 +295,12 @@ class ReviewSession:
             self._marks.popitem(last=False)
 
     def forget_marks(self) -> None:
-        """Make all marks anew: another reviewer has other open questions."""
+        """Make all marks again: another reviewer has other open questions."""
         with self.lock:
             self._marks.clear()
 
     def cells_file(self) -> bytes:
-        """Return `cells.bin` as it holds now."""
+        """Return `cells.bin` as it is now."""
         with self.lock:
             return encode_cells(self.cells.table, self.marks(), self.grid, len(self.events))
 

@@ -93,7 +93,7 @@ class StudyAccess:
         return f"{self._cookie_name}={session.cookie}; Path=/; HttpOnly; SameSite=Strict{secure}"
 
     def session_of(self, cookies: str) -> ReaderSession | None:
-        """Return the session that a header Cookie carries, if the reader's token still holds."""
+        """Return the session that a header Cookie carries, if the reader's token is still valid."""
         try:
             held = SimpleCookie(cookies).get(self._cookie_name)
         except CookieError:

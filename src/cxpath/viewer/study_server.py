@@ -7,16 +7,12 @@ and, outside the aided arm, the software's score are in none of the documents.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import mimetypes
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
@@ -53,17 +49,15 @@ from cxpath.review import (
 )
 from cxpath.slide import Slide, open_slide
 from cxpath.version import __version__
-from cxpath.viewer.errors import bad_body, error_response, http_error
 from cxpath.viewer.launch import Binding, listening, serve
 from cxpath.viewer.messages import Body
+from cxpath.viewer.responses import PRIVATE, PageFiles, bad_body, error_response, http_error
 from cxpath.viewer.security import CSRF_HEADER, Address, Guard, error_document
 from cxpath.viewer.study_access import ENTER_API, ENTER_PATH, ReaderSession, StudyAccess
 from cxpath.viewer.tiles import NoTileError, SlideTiles
 
-STATIC = Path(__file__).parent / "static"
 _log = logging.getLogger(__name__)
 _OPEN_SLIDES = 8
-_PRIVATE = {"cache-control": "private, max-age=3600"}
 _Body = TypeVar("_Body", bound=Body)
 
 
@@ -124,13 +118,17 @@ class StudyServer:
             _ = self._records[reader.id].state  # a broken record is refused before anybody reads
         self._slides: LRUCache[str, OpenSlide] = LRUCache(_OPEN_SLIDES)
         self._lock = threading.Lock()
+        self._files = PageFiles()
 
     def app(self) -> Guard:
         """Return the application with its guard."""
         routes = [
-            Route("/", lambda request: self._file("study/index.html", request)),
-            Route(ENTER_PATH, lambda request: self._file("study/enter.html", request)),
-            Route("/static/{name:path}", lambda request: self._file(request.path_params["name"], request)),
+            Route("/", lambda request: self._files.answer("study/index.html", request)),
+            Route(ENTER_PATH, lambda request: self._files.answer("study/enter.html", request)),
+            Route(
+                "/static/{name:path}",
+                lambda request: self._files.answer(request.path_params["name"], request),
+            ),
             Route(ENTER_API, self._enter, methods=["POST"]),
             Route("/api/study", lambda request: JSONResponse(self._document(self._session(request)))),
             Route("/api/show", self._decides(NothingBody, self._show), methods=["POST"]),
@@ -293,26 +291,9 @@ class StudyServer:
         level, column, row = place["level"], place["column"], place["row"]
         tag = f'"{place["code"]}-{level}-{column}-{row}"'
         if request.headers.get("if-none-match") == tag:
-            return Response(None, 304, {"etag": tag, **_PRIVATE})
+            return Response(None, 304, {"etag": tag, **PRIVATE})
         content = self._opened(slide).tiles.tile(level, column, row)
-        return Response(content, 200, {"etag": tag, **_PRIVATE}, "image/jpeg")
-
-    def _file(self, name: str, request: Request) -> Response:
-        path = self._files.get(name)
-        if path is None:
-            raise HTTPException(404, "there is no such file")
-        content = path.read_bytes()
-        tag = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
-        headers = {"etag": tag, "cache-control": "private, no-cache"}
-        if request.headers.get("if-none-match") == tag:
-            return Response(None, 304, headers)
-        return Response(content, 200, headers, mimetypes.guess_type(name)[0] or "application/octet-stream")
-
-    @cached_property
-    def _files(self) -> dict[str, Path]:
-        """The pages' files by the name that the browser asks for."""
-        files = (path for path in STATIC.rglob("*") if path.is_file())
-        return {path.relative_to(STATIC).as_posix(): path for path in files}
+        return Response(content, 200, {"etag": tag, **PRIVATE}, "image/jpeg")
 
 
 def _slide_before(state: ReaderState, code: str) -> str:

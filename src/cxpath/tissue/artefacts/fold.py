@@ -1,10 +1,10 @@
 """Folds: long narrow ridges where the section lies double, denser in every stain than tissue around.
 
-A short piece of a fold looks like a cord of tumour; what tells it is that it goes on, whatever tissue it
-crosses. So short lines are compared with the strips on both sides of them, and what they gain is averaged
-along half a millimetre: folds stand out from what the same slide's own structure reaches by chance. A cord
-of stained tumour is denser in DAB alone and a trail of lymphocytes in haematoxylin alone; a fold doubles both
-(the idea of Kothari et al. 2013, colour and shape together). Short and faint folds stay in the score.
+A short piece of a fold looks like a cord of tumour, but a fold continues, whatever tissue it crosses. So
+short lines are compared with the strips on both sides of them, and what they gain is averaged along half a
+millimetre: folds stand out from what the same slide's own structure reaches by chance. A cord of stained
+tumour is denser in DAB alone and a trail of lymphocytes in haematoxylin alone; a fold doubles both (the idea
+of Kothari et al. 2013, colour and shape together). Short and faint folds stay in the score.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ function filled(made, set, children) {
 /** Return the element with this id. */
 export const byId = (id) => document.getElementById(id);
 
-/** Return a button that carries its key as a cap; `keys` is also told to assistive technology. */
+/** Return a button that carries its key as a cap; assistive technology is given `keys`, too. */
 export function keyButton(label, key, onclick, set = {}) {
   const cap = key ? element("kbd", { "aria-hidden": "true", text: key }) : null;
   return element(

@@ -75,6 +75,15 @@ export class FieldsMode {
     if (at >= 0) this.open(at);
   }
 
+  /** Open the field at a place; says whether there is one. */
+  openPlace(x, y) {
+    const at = this.fields.findIndex(
+      ({ left_px: left, top_px: top, side_px: side }) => x >= left && x < left + side && y >= top && y < top + side,
+    );
+    if (at >= 0) this.open(at);
+    return at >= 0;
+  }
+
   open(at) {
     if (!this.fields[at]) return;
     this.at = at;

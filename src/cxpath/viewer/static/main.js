@@ -103,7 +103,7 @@ function undo() {
   review.decide("/api/undo");
 }
 
-/** Follow links: #field=NUMBER, #x=…&y=…, #audit and so on. */
+/** Follow links: #field=NUMBER, #field_x=…&field_y=… (the field there), #x=…&y=…, #audit and so on. */
 async function goWhereTheLinkSays() {
   const hash = location.hash.slice(1);
   const asked = new URLSearchParams(hash);
@@ -111,10 +111,22 @@ async function goWhereTheLinkSays() {
     page.modes.fields.wanted = Number(asked.get("field"));
     await switchTo("fields");
     page.modes.fields.openNumber(Number(asked.get("field")));
+  } else if (asked.has("field_x") && asked.has("field_y")) {
+    await showFieldAt(Number(asked.get("field_x")), Number(asked.get("field_y")));
   } else if (asked.has("x") && asked.has("y")) {
-    await switchTo("slide");
-    page.modes.slide.view.showPlace(Number(asked.get("x")), Number(asked.get("y")));
+    await showPlace(Number(asked.get("x")), Number(asked.get("y")));
   } else await switchTo(MODES.includes(hash) ? hash : "audit");
+}
+
+/** Show the field at a place, or the place itself where no field with tumour cells is. */
+async function showFieldAt(x, y) {
+  await switchTo("fields");
+  if (!page.modes.fields.openPlace(x, y)) await showPlace(x, y);
+}
+
+async function showPlace(x, y) {
+  await switchTo("slide");
+  page.modes.slide.view.showPlace(x, y);
 }
 
 // What everybody should know: messages, connection, reviewer.

@@ -1,0 +1,124 @@
+"""How wide a model's intervals are, and how often they contain the truth of evaluated slides.
+
+    python -m scripts.studies.measure_interval_width FOLDER [FOLDER ...] [--arm held_out ...]
+
+Folders and arms are those of `scripts.studies.fit_slide_error`. The width is that of slides of 5,000 tumour
+cells on 20 even fields whose score rests half on tumour and half on immune cells, with the error term of all
+slides. For the coverage each fifth of the slides is scored with the error term of the other four.
+For Research Use Only. Not for use in diagnostic procedures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cxpath.errors import CxpathError
+from cxpath.metrics import predicted_cps, true_cps
+from cxpath.scores.counts import GroupedCounts
+from cxpath.scores.intervals import sample_scores
+from cxpath.scores.settings import SlideErrorSettings
+from scripts.studies.coverage import fit_slide_error
+from scripts.studies.slide_error import tables_of_arms
+
+LEVEL, FOLDS, FIELDS = 0.95, 5, 20
+TUMOUR_CELLS = 5_000
+IMMUNE_SHARE = 0.3
+"""Immune cells that are not stained, for each tumour cell."""
+
+SCORES = (1.0, 5.0, 20.0, 50.0)
+GROUPS = ((0.0, 0.5), (0.5, 2.0), (2.0, 8.0), (8.0, 20.0), (20.0, 100.1))
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score and its interval, with what is true where that is known."""
+
+    cps: float
+    low: float
+    high: float
+    truth: float = float("nan")
+
+    @property
+    def ratio(self) -> float:
+        """Return upper over lower end; infinite from 0."""
+        return self.high / self.low if self.low > 0 else float("inf")
+
+    @property
+    def covers(self) -> bool:
+        """Whether it contains the truth."""
+        return self.low <= self.truth <= self.high
+
+
+def interval_at(cps: float, error: SlideErrorSettings, tumour_cells: int = TUMOUR_CELLS) -> Interval:
+    """Return the interval of the tissue's CPS of a slide on which the model calls this CPS."""
+    tumour = np.full(FIELDS, tumour_cells // FIELDS)
+    positive = np.rint(np.linspace(0, cps / 100 * tumour.sum() / 2, FIELDS + 1)).astype(np.int64)
+    stained = np.diff(positive)  # as even as whole cells can be
+    unstained = np.rint(IMMUNE_SHARE * tumour).astype(np.int64)
+    counts = GroupedCounts(stained, tumour - stained, stained, unstained, np.zeros_like(tumour))
+    draws, _ = sample_scores([counts], error)
+    return Interval(cps, *draws.interval_tissue(LEVEL))
+
+
+def cross_fitted(tables: NDArray[np.int64], folds: int = FOLDS, seed: int = 1) -> list[Interval]:
+    """Return the interval of each slide's own CPS, its error term fitted on other slides.
+
+    Slides without a tumour cell, true or called, have no score and are left out.
+    """
+    fold = np.random.default_rng(seed).permutation(np.arange(len(tables)) % folds)
+    found = []
+    for number in range(folds):
+        error = fit_slide_error(tables[fold != number])
+        found += [_scored(one, error) for one in tables[fold == number] if _has_tumour(one)]
+    return found
+
+
+def _has_tumour(table: NDArray[np.int64]) -> bool:
+    return bool(table[:2].sum() and table[:, :2].sum())
+
+
+def _scored(table: NDArray[np.int64], error: SlideErrorSettings) -> Interval:
+    called = [table[:, [column]].sum(axis=0) for column in range(5)]
+    draws, _ = sample_scores([GroupedCounts(*called)], error)
+    return Interval(predicted_cps(table), *draws.interval_slide(LEVEL), true_cps(table))
+
+
+def lines_of(tables: NDArray[np.int64]) -> Iterator[str]:
+    """Yield both tables as Markdown."""
+    error = fit_slide_error(tables)
+    yield f"{len(tables)} slides; {TUMOUR_CELLS:,} tumour cells, tissue interval\n"
+    yield "| CPS | interval | upper/lower |\n|---:|---:|---:|"
+    for cps in SCORES:
+        one = interval_at(cps, error)
+        yield f"| {cps:g} | {one.low:.2g} to {one.high:.3g} | {one.ratio:.3g} |"
+    slides = cross_fitted(tables)
+    yield "\n| true CPS | slides | coverage of the slide interval | median upper/lower |"
+    yield "|---|---:|---:|---:|"
+    for low, high in (*GROUPS, (0.0, 100.1)):
+        own = [one for one in slides if low <= one.truth < high]
+        if own:
+            covered, ratio = np.mean([one.covers for one in own]), np.median([one.ratio for one in own])
+            yield f"| {low:g} to {min(high, 100):g} | {len(own)} | {covered:.3f} | {ratio:.3g} |"
+
+
+def main() -> None:
+    """Read the options, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="+")
+    parser.add_argument("--arm", nargs="+", default=["held_out"])
+    options = parser.parse_args()
+    try:
+        print("\n".join(lines_of(tables_of_arms(options.folder, options.arm))))
+    except CxpathError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

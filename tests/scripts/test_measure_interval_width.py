@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cxpath.scores.settings import SlideErrorSettings
+from scripts.studies.coverage import CAREFUL, random_plan, write_synthetic_slide
+from scripts.studies.measure_interval_width import Interval, cross_fitted, interval_at, lines_of
+
+
+@pytest.fixture(scope="module")
+def tables() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    found: np.ndarray = np.stack(
+        [write_synthetic_slide(random_plan(rng), CAREFUL, rng).table for _ in range(60)]
+    )
+    return found
+
+
+def test_the_less_a_model_errs_the_narrower_its_interval() -> None:
+    careless = CAREFUL.model_copy(update={"tumour_recall_spread": 1.5, "tumour_recall": 0.6})
+    narrow, wide = interval_at(5.0, CAREFUL), interval_at(5.0, careless)
+    assert narrow.low < 5.0 < narrow.high
+    assert 1.0 < narrow.ratio < wide.ratio
+    assert interval_at(5.0, CAREFUL, 500).ratio > narrow.ratio, "fewer cells say less"
+
+
+def test_each_slide_is_scored_by_others_and_mostly_covered(tables: np.ndarray) -> None:
+    found = cross_fitted(tables)
+    assert len(found) == len(tables)
+    assert np.mean([one.covers for one in found]) > 0.8
+
+
+def test_a_slide_without_tumour_has_no_score(tables: np.ndarray) -> None:
+    without = tables.copy()
+    without[0, :2], without[0, :, :2] = 0, 0
+    assert len(cross_fitted(without)) == len(tables) - 1
+
+
+def test_an_interval_from_nought_is_endless() -> None:
+    assert Interval(1.0, 0.0, 4.0).ratio == float("inf")
+    assert Interval(1.0, 0.5, 4.0, truth=4.0).covers
+    assert not Interval(1.0, 0.5, 4.0, truth=4.1).covers
+    assert not Interval(1.0, 0.5, 4.0).covers, "what is not known is not covered"
+
+
+def test_the_tables_name_every_score_and_group(tables: np.ndarray) -> None:
+    text = "\n".join(lines_of(tables))
+    assert "60 slides; 5,000 tumour cells" in text
+    assert "| 5 |" in text
+    assert "| 0 to 100 | 60 |" in text
+
+
+def test_the_error_term_itself_is_no_constant() -> None:
+    assert interval_at(5.0, SlideErrorSettings()).ratio > interval_at(5.0, CAREFUL).ratio
