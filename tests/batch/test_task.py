@@ -121,6 +121,18 @@ def test_with_a_pseudonym_no_path_and_no_name_is_in_a_message(hidden: SlideTask)
     assert hidden.without_paths(messages[3]).endswith(": is damaged at tile 7")
 
 
+def test_with_a_pseudonym_no_entry_of_a_regions_or_cells_file_is_in_a_message(hidden: SlideTask) -> None:
+    """A class of an annotation may be a person's name; what else a message says stays."""
+    request = hidden.request
+    said = f"{request.regions}: areas of unknown classes: 'Jane Roe' (1), \"J's\" (2); the slide's own"
+    assert hidden.without_paths(said) == (
+        "the regions file: areas of unknown classes: '…' (1), '…' (2); the slide's own"
+    )
+    said = f"{request.cells}: row 2: 'ROE' in column 'x_px' is no number"
+    assert hidden.without_paths(said) == "the cells file: row 2: '…' in column '…' is no number"
+    assert "'22C8'" in hidden.without_paths("assay '22C8' is not known")
+
+
 def test_a_relative_path_is_hidden_too(hidden: SlideTask, monkeypatch: pytest.MonkeyPatch) -> None:
     home = hidden.request.slide.parent
     monkeypatch.chdir(home.parent)

@@ -209,9 +209,7 @@ class SlideTask:
         shown = {
             request.slide: self.shown_name,
             request.out: self.id,
-            request.regions: "the regions file",
-            request.cells: "the cells file",
-            request.class_map: "the class map",
+            **dict(zip((request.regions, request.cells, request.class_map), _OTHER_FILES, strict=True)),
         }
         files = {path: name for path, name in shown.items() if path is not None}
         for path, name in files.items():
@@ -219,9 +217,13 @@ class SlideTask:
                 text = text.replace(form, name)
         if request.pseudonym:
             text = _without_names(text, files)
+            if any(name in text for name in _OTHER_FILES):
+                text = _QUOTED.sub("'…'", text)  # a class or an entry of these files may name a person
         return text.encode(errors="backslashreplace").decode()
 
 
+_OTHER_FILES = ("the regions file", "the cells file", "the class map")
+_QUOTED = re.compile(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""")
 _FEWEST_LETTERS = 4
 """A shorter name without its suffix is also a word of the message: only the whole name is hidden."""
 
