@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pyphen import Pyphen
 
-from tests.docs.pages import ROOT
+ROOT = Path(__file__).resolve().parents[2]
 
 README = ROOT / "README.md"
 GETTING_STARTED = ROOT / "docs" / "getting-started.md"

@@ -8,7 +8,8 @@ import pytest
 from proselint.registry import CheckRegistry
 
 from scripts.studies.check_prose import VOCABULARY, checks, findings, main, pages, prose
-from tests.docs.pages import ROOT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", autouse=True)

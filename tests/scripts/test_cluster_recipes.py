@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from cxpath.batch.workers import QueueSettings, read_queue_settings
-from tests.docs.pages import ROOT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 FOLDER = ROOT / "scripts" / "recipes" / "cluster"
 
