@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -126,8 +127,11 @@ def test_the_page_parses_and_asks_nobody_for_anything(reports: dict[str, str], c
     linking = {
         value for name, value in page.attributes if name in {"src", "href", "action", "srcset", "data"}
     }
-    assert all(value.startswith("data:") for value in linking)
+    links = re.findall(r'<a href="(http://127\.0\.0\.1:\d+/open\?[^"]*)" target="_blank"', html)
+    assert all(value.startswith("data:") for value in linking - {unescape(link) for link in links})
     outside_pictures = re.sub(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", "", html)
+    for link in links:  # followed by a click only, to the review on this computer
+        outside_pictures = outside_pictures.replace(link, "")
     for foreign in ("http:", "https:", "//", "@import", "url(", "<script", "<link"):
         assert foreign not in outside_pictures
     assert len(html) < 15_000_000

@@ -171,7 +171,7 @@ def status_lines(found: BatchStatus) -> Iterator[str]:
     if found.running:
         yield f"running  {found.engine}, since {found.started}"
     elif found.left:
-        yield "stopped  not running; the same cxpath batch run goes on where it was left"
+        yield "stopped  not running; the same cxpath batch run resumes it"
     else:
         yield "done     not running, nothing left"
     yield f"slides   {found.slides - found.left} of {found.slides}"

@@ -99,7 +99,7 @@ def serve_review(
     binding = Binding(*(listen or Listen()))
     record = run_review(folder, slide, reviewer, binding, _announce, browser=browser)
     print(f"\nrecord   {record}" if record else "\nnothing was decided")
-    print(f"go on    cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
+    print(f"resume   cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
 
 
 def _announce(link: str) -> None:

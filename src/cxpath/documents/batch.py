@@ -432,7 +432,7 @@ class CohortRow(BaseModel):
         return tuple(Column(name, _kind_of(field.annotation)) for name, field in fields if name != "notes")
 
     def entries(self) -> dict[str, ColumnEntry]:
-        """Return what stands in those columns."""
+        """Return the contents of those columns."""
         return self.model_dump(mode="json", exclude={"notes"})
 
 

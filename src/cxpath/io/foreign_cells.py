@@ -227,6 +227,9 @@ PARQUET = "Parquet"
 _MOST_OUTSIDE = 0.01
 """Share of cells off the slide from which the file is taken for another slide's."""
 
+_ROUNDED_PX = 0.011
+"""QuPath writes places with two decimals."""
+
 _SUM_TOLERANCE = 0.02
 """The three probabilities of a class may be rounded to two digits each."""
 
@@ -308,6 +311,7 @@ def read_given_cells(
     """
     cells, form, warnings = _read(path, info, classes, stained_threshold, image_names)
     _refuse_impossible(cells, path)
+    cells = _from_border(cells, info)
     inside = _on_slide(cells, info)
     outside = int((~inside).sum())
     if outside > _MOST_OUTSIDE * len(cells):
@@ -403,6 +407,8 @@ def _from_columns(
             f"{path}: no table of cells: it has neither kind, x_px, y_px nor Class, Centroid X, Centroid Y",
             _FORMS,
         )
+    if not table.num_rows:
+        raise CellsFileError(f"{path}: contains no cell", _FORMS)
     _refuse_misspelt(table.column_names, path)
     images = _images_of_rows(table)
     warnings = []
@@ -460,6 +466,15 @@ def _refuse_impossible(cells: CellTable, path: Path) -> None:
             f"{len(cells)} cells",
             "give all three of them, or none",
         )
+
+
+def _from_border(cells: CellTable, info: SlideInfo) -> CellTable:
+    """Move cells onto the slide that lie beyond its border by no more than what QuPath rounds places to."""
+    places = []
+    for values, size in ((cells.x_px, info.width_px), (cells.y_px, info.height_px)):
+        rounded = (values >= -_ROUNDED_PX) & (values < size + _ROUNDED_PX)
+        places.append(np.where(rounded, np.clip(values, 0.0, np.nextafter(size, 0.0)), values))
+    return replace(cells, x_px=places[0], y_px=places[1])
 
 
 def _on_slide(cells: CellTable, info: SlideInfo) -> NDArray[np.bool_]:

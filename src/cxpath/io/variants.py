@@ -16,14 +16,13 @@ from cxpath.io.variant_annotation import (
     ASKED,
     NO_STATUS,
     NOT_STATED,
-    consequence_of_class,
     counted_words,
-    is_maf_class,
     is_somatic,
     known_by,
     printable,
     with_databases,
 )
+from cxpath.io.variant_terms import consequence_of_class, is_maf_class
 
 # Which genome assembly a file speaks of.
 

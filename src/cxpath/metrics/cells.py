@@ -244,7 +244,7 @@ def observe(
 
 
 def above(observation: Observation, centre_threshold: float, radius_px: float) -> Observation:
-    """Return what would have been seen with a higher threshold, matched anew."""
+    """Return what would have been seen with a higher threshold, matched again."""
     keep = observation.peaks.score >= centre_threshold
     peaks = take_peaks(observation.peaks, keep)
     return Observation(
