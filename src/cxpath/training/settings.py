@@ -199,6 +199,7 @@ class TrainingSettings(Settings):
     matching: MatchingSettings = MatchingSettings()
     """How detections are matched to the truth."""
     detection: DetectionSettings = DetectionSettings()
+    """From which probability on a centre is a cell."""
     slide_threshold: SlideThresholdSettings = SlideThresholdSettings()
     """Synthetic slides on which the staining threshold is chosen."""
 
