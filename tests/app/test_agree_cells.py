@@ -20,7 +20,7 @@ Points = dict[str, list[tuple[float, float]]]
 GRID = [(60.0 * x, 60.0 * y) for x in range(5) for y in range(5)]
 
 
-def annotations(points: Points, outlines: tuple[tuple[float, float, float, float], ...] = ()) -> str:
+def exported(points: Points, outlines: tuple[tuple[float, float, float, float], ...] = ()) -> str:
     """QuPath's points by class name, and rectangles without a class."""
     features: list[dict[str, Any]] = [
         {
@@ -43,7 +43,7 @@ def annotations(points: Points, outlines: tuple[tuple[float, float, float, float
 
 
 def written(path: Path, points: Points, *outlines: tuple[float, float, float, float]) -> Path:
-    path.write_text(annotations(points, outlines), encoding="utf-8")
+    path.write_text(exported(points, outlines), encoding="utf-8")
     return path
 
 

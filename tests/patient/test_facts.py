@@ -14,7 +14,7 @@ from tests.patient.patients import PDL1, Fields
 
 
 def clause(fact: str, op: str = "is", value: Any = True, **others: Any) -> Clause:
-    return Clause(fact=fact, op=op, value=value, **others)  # type: ignore[arg-type]
+    return Clause(fact=fact, op=op, value=value, **others)
 
 
 def found(fact: str, profile: Fields, **of_clause: Any) -> Found:
