@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export CXPATH_DATA ?= ../shared/data
 
-.PHONY: demo test check docs bench peers soak fuzz evaluate wheel extras clean
+.PHONY: demo test check docs notebooks bench peers soak fuzz evaluate wheel extras clean
 
 demo: $(VENV)/installed
 	$(BIN)/cxpath demo
@@ -25,6 +25,10 @@ check: $(VENV)/installed-test
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict
+
+# What the notebooks of the documentation print and draw, anew.
+notebooks: $(VENV)/installed-test
+	$(BIN)/python -m scripts.site.run_notebooks
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks.bench $(ONLY)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,3 +56,16 @@ def synthetic_slide(tmp_path_factory: pytest.TempPathFactory) -> SyntheticSlide:
     path = tmp_path_factory.mktemp("drawn") / "drawn.svs"
     truth = write_synthetic_slide(path, seed=3, cps=20.0, width_px=4096, height_px=4096, workers=1)
     return SyntheticSlide(path, truth)
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The freshly built wheel, unpacked by pip into a folder of its own."""
+    root = Path(__file__).resolve().parents[1]
+    built, target = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built), str(root)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = built.glob("*.whl")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--target", str(target), str(wheel)], check=True, capture_output=True)
+    return target

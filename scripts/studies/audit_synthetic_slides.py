@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,16 +28,21 @@ from cxpath.data.cells import CellTable, Kind
 from cxpath.scores import (
     AuditAnswer,
     AuditDraw,
+    AuditedScore,
     AuditFrame,
     CellAnswer,
+    MissedSquare,
     audit_frame,
     draw_audit,
+    draw_squares,
     estimate_audit,
 )
 from cxpath.synth.slide import SlideTruth, write_synthetic_slide
 
 REACH_UM = 4.0
 """A found cell is the nearest true one within this reach."""
+
+COLUMNS = "CPS of found cells | error | bias | coverage | coverage of all, with squares"
 
 _ANSWERS = {
     Kind.TUMOUR: CellAnswer.TUMOUR,
@@ -55,17 +61,41 @@ class KnowingReader:
         `Kind` of the true cells.
     stained : bool array, (M,)
         By the rule of their class.
+    places_px : float array, (M, 2)
+        Where the true cells lie.
     true_cell : int array, (N,)
         For each found cell its true one, or -1.
     """
 
     kind: NDArray[np.int64]
     stained: NDArray[np.bool_]
+    places_px: NDArray[np.float64]
     true_cell: NDArray[np.int64]
 
     def answers(self, draw: AuditDraw) -> list[AuditAnswer]:
         """Return the answers to an audit, in order."""
         return [self._answer(question.row, question.asks_stained) for question in draw.questions]
+
+    def squares(self, drawn: Sequence[MissedSquare]) -> list[MissedSquare]:
+        """Return the squares with the true cells that the detector missed there."""
+        missed = np.ones(len(self.kind), dtype=bool)
+        missed[self.true_cell[self.true_cell >= 0]] = False
+        tumour, immune = self.kind == Kind.TUMOUR, self.kind == Kind.IMMUNE
+        counted = (tumour & self.stained, tumour & ~self.stained, immune & self.stained)
+        answered = []
+        for square in drawn:
+            place = self.places_px - [square.left_px, square.top_px]
+            here = missed & ((place >= 0) & (place < square.side_px)).all(axis=1)
+            counts = [int(np.count_nonzero(here & one)) for one in counted]
+            answered.append(MissedSquare(square.left_px, square.top_px, square.side_px, *counts))
+        return answered
+
+    def cps(self, *, found: bool) -> float:
+        """Return the CPS of all true cells, or of those that were found, as often as they were."""
+        rows = self.true_cell[self.true_cell >= 0] if found else np.arange(len(self.kind))
+        kind, stained = self.kind[rows], self.stained[rows]
+        counted = stained & (kind != Kind.OTHER)
+        return min(100.0, 100.0 * float(counted.sum()) / max(float((kind == Kind.TUMOUR).sum()), 1.0))
 
     def _answer(self, row: int, asks_stained: bool) -> AuditAnswer:  # noqa: FBT001
         true = int(self.true_cell[row])
@@ -79,7 +109,7 @@ def knowing_reader(truth: SlideTruth, cells: CellTable) -> KnowingReader:
     """Match found cells of a synthetic slide with true ones."""
     true = truth.cells
     places = np.column_stack([true.x_px, true.y_px])
-    return KnowingReader(true.kind.astype(np.int64), true.positive, nearest_true(places, cells))
+    return KnowingReader(true.kind.astype(np.int64), true.positive, places, nearest_true(places, cells))
 
 
 def nearest_true(places_px: NDArray[np.float64], cells: CellTable) -> NDArray[np.int64]:
@@ -104,10 +134,11 @@ def fill_answers(table: Path, answers: list[AuditAnswer]) -> None:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How each slide is audited: cells asked about, draws with seeds of their own."""
+    """How each slide is audited: cells and squares asked about, draws with seeds of their own."""
 
     questions: int
     draws: int
+    squares: int
 
 
 def audit_slide(folder: Path, seed: int, cps: float, side_px: int, drawing: Drawing) -> str:
@@ -119,30 +150,39 @@ def audit_slide(folder: Path, seed: int, cps: float, side_px: int, drawing: Draw
     files = write_audit(folder, path, number=drawing.questions)
     scored = open_review(folder).scored
     cells = scored.cells()
-    reader, frame = knowing_reader(truth, cells), audit_frame(cells, scored.scoring)
+    reader = knowing_reader(truth, cells)
+    frame = audit_frame(cells, scored.scoring, questions=drawing.questions)
     fill_answers(files.table, reader.answers(draw_audit(frame, drawing.questions)))
     entry = score_audit(folder, files.table, "knowing reader")
     called = f"{network.value:.2f}" if network else "–"
     by_sheet = f"{entry.cps:.2f} ({entry.interval[0]:.2f} to {entry.interval[1]:.2f})"
-    return (
-        f"| {seed} | {truth.cps:.2f} | {called} | {by_sheet} | {audited(frame, reader, truth.cps, drawing)} |"
-    )
+    return f"| {seed} | {truth.cps:.2f} | {called} | {by_sheet} | {audited(frame, reader, drawing)} |"
 
 
-def audited(frame: AuditFrame, reader: KnowingReader, cps: float, drawing: Drawing) -> str:
-    """Return root-mean-square error, bias and coverage over the draws, as cells of the table.
+def audited(frame: AuditFrame, reader: KnowingReader, drawing: Drawing) -> str:
+    """Return what the draws give, as cells of the table.
 
-    Relative to a CPS of 0 there is no error: dashes.
+    The CPS of the cells that were found; root-mean-square error, bias and coverage of it; and coverage of the
+    CPS of all true cells, where those that the detector missed are counted in squares. Relative to a CPS of 0
+    there is no error: dashes.
     """
-    scores = []
+    found, whole = reader.cps(found=True), reader.cps(found=False)
+    scores, with_squares = [], []
     for number in range(drawing.draws):
         draw = draw_audit(frame, drawing.questions, seed=1_000 + number)
-        scores.append(estimate_audit(frame, draw, reader.answers(draw)))
-    covered = np.mean([score.interval[0] <= cps <= score.interval[1] for score in scores])
-    if cps <= 0:
-        return f"– | – | {covered:.2f}"
-    error = np.array([score.cps / cps - 1.0 for score in scores])
-    return f"{np.sqrt((error**2).mean()):.3f} | {error.mean():+.3f} | {covered:.2f}"
+        answers = reader.answers(draw)
+        squares = reader.squares(draw_squares(frame.cells, drawing.squares, 1_000 + number))
+        scores.append(estimate_audit(frame, draw, answers))
+        with_squares.append(estimate_audit(frame, draw, answers, squares))
+    coverage = f"{_covered(scores, found):.2f} | {_covered(with_squares, whole):.2f}"
+    if found <= 0:
+        return f"{found:.2f} | – | – | {coverage}"
+    error = np.array([score.cps / found - 1.0 for score in scores])
+    return f"{found:.2f} | {np.sqrt((error**2).mean()):.3f} | {error.mean():+.3f} | {coverage}"
+
+
+def _covered(scores: Sequence[AuditedScore], cps: float) -> float:
+    return float(np.mean([score.interval[0] <= cps <= score.interval[1] for score in scores]))
 
 
 def main() -> None:
@@ -152,11 +192,12 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("cxpath-out/audits"))
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--squares", type=int, default=20)
     parser.add_argument("--side", type=int, default=8192, help="of each slide, in pixels of 0.25 µm")
     options = parser.parse_args()
-    print("| seed | true CPS | network | audited (interval) | error | bias | coverage |")
-    print("|---:|---:|---:|---|---:|---:|---:|")
-    drawing = Drawing(options.cells, options.draws)
+    print(f"| seed | true CPS | network | audited (interval) | {COLUMNS} |")
+    print("|---:|---:|---:|---|---:|---:|---:|---:|---:|")
+    drawing = Drawing(options.cells, options.draws, options.squares)
     for seed, cps in enumerate(np.geomspace(1.0, 50.0, options.slides), start=1):
         folder = options.folder / f"slide-{seed}"
         print(audit_slide(folder, seed, float(cps), options.side, drawing), flush=True)

@@ -96,8 +96,8 @@ def write_view(tab: Tab, view: View, folder: Path, target: Path) -> None:
     tab.goto((folder / view.page).as_uri())
     tab.wait_for("[...document.images].every(one => one.complete)")
     if view.heading:
-        found = f"[...document.querySelectorAll('h2')].find(one => one.innerText.startsWith({json.dumps(view.heading)}))"
-        tab.evaluate(f"{found}.scrollIntoView()")
+        starts = f"one.innerText.startsWith({json.dumps(view.heading)})"
+        tab.evaluate(f"[...document.querySelectorAll('h2')].find(one => {starts}).scrollIntoView()")
     picture = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
     quality = write_small(picture, target / view.name, LARGEST_BYTES)
     print(target / view.name, (target / view.name).stat().st_size, f"quality {quality}")

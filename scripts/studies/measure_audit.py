@@ -224,8 +224,8 @@ def run_audit_study(
 def _audits(
     slide: KnownSlide, reader_error: float, questions: Sequence[int], seed: int, rng: np.random.Generator
 ) -> Iterator[tuple[float, float, float, float]]:
-    frame = audit_frame(slide.cells, SETTINGS)
     for number in questions:
+        frame = audit_frame(slide.cells, SETTINGS, questions=number)
         draw = draw_audit(frame, number, seed)
         score = estimate_audit(frame, draw, simulated_answers(slide, draw, reader_error, rng))
         yield min(100.0, slide.cps), score.cps, *score.interval

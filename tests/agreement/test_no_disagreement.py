@@ -19,6 +19,7 @@ from cxpath.agreement.base import (
 from cxpath.agreement.categorical import (
     Chance,
     Metric,
+    carried_kappa,
     category_counts,
     chance_corrected,
     cohens_kappa,
@@ -142,3 +143,19 @@ def test_kappa_and_ac1_of_thirty_cases_hold_the_truth(positive: float, readers: 
     for one in measures:
         assert len(held[one]) > 280
         assert np.mean(held[one]) >= 0.93
+
+
+@pytest.mark.parametrize("kappa", [0.6, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("prevalence", [0.5, 0.6, 0.89])
+def test_intervals_of_thirty_cases_hold_the_truth_however_few_disagree(
+    kappa: float, prevalence: float
+) -> None:
+    """Wilson's limits alone held a kappa of .99 in 85 % of studies: one disagreement in 30 excludes it."""
+    both = prevalence**2 + kappa * prevalence * (1 - prevalence)
+    cells = [1 - 2 * prevalence + both, prevalence - both, prevalence - both, both]
+    tables = np.random.default_rng(5).multinomial(30, cells, size=600)
+    kinds, number = np.unique(tables, axis=0, return_counts=True)
+    found = [carried_kappa(kind.reshape(2, 2).astype(float), np.eye(2), 30, 0.95) for kind in kinds]
+    held = [one is not None and one.low <= kappa + 1e-9 <= one.high + 2e-9 for one in found]
+    known = np.array([one is not None for one in found])
+    assert np.average(held, weights=number * known) >= 0.93

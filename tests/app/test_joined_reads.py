@@ -178,3 +178,11 @@ def test_another_slide_of_the_same_name_is_not_taken_for_the_newest(tmp_path: Pa
         with pytest.raises(StudyError, match="is of another slide of the same name"):
             results_by_name([first, second], prefer)
     assert results_by_name([first, second], "second")["a"] == second
+
+
+def test_a_result_of_the_case_that_stands_for_two_of_its_slides_is_said(tmp_path: Path) -> None:
+    result(tmp_path / "r" / "1", "C1.svs")
+    joined = join_results([read("C1", slide="1"), read("C1", slide="2")], [tmp_path / "r"], "CPS")
+    assert [one.text for one in joined.warnings if "another slide of the same case" in one.text]
+    alone = join_results([read("C1", slide="1")], [tmp_path / "r"], "CPS")
+    assert not [one for one in alone.warnings if "another slide of the same case" in one.text]

@@ -70,6 +70,9 @@ def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
         ("slide,case\n", ",K1", "row 2: names no slide"),
         ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot name a folder"),
         ("slide,id\n", "a.svs,batch-state", "is kept for a file of the batch"),
+        ("slide,id\n", "a.svs,Cohort.CSV", "is kept for a file of the batch"),
+        ("slide,assay\n", "a.svs,22c3,0.5", "row 2: has 3 entries under 2 columns"),
+        ("slide,note\n", "a.svs,hello, world", "row 2: has 3 entries under 2 columns"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_one_line(
@@ -197,3 +200,27 @@ def test_with_a_pseudonym_problems_name_no_path(tmp_path: Path) -> None:
     said = [str(one) for one in (*contradictions(tasks), *unreadable(tasks))]
     assert len(said) == 5
     assert not [line for line in said if "Jane" in line or "ROE" in line or "471" in line]
+
+
+def test_a_pattern_takes_a_link_to_nothing_as_a_slide_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "gone.svs").symlink_to(tmp_path / "nowhere.svs")
+    touch(tmp_path, "a.svs")
+    assert [task.id for task in read(f"{tmp_path}/*.svs")] == ["a", "gone"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (("a.svs,x,,", "b.svs,x\u200b,,"), "id 'x' and 'x\\u200b'"),
+        (("a.svs,a b,,", "b.svs,a  b,,"), "id 'a b' and 'a  b'"),
+        (("a.svs,,P1,", "b.svs,,p1,"), "case 'P1' and 'p1'"),
+        (("a.svs,,P1,", "b.svs,,P1\u200b,"), "case 'P1' and 'P1\\u200b'"),
+    ],
+)
+def test_names_that_nobody_could_tell_apart_are_asked_about(
+    tmp_path: Path, rows: tuple[str, ...], said: str
+) -> None:
+    found = contradictions(read(table(tmp_path, *rows, header="slide,id,case,note\n")))
+    assert [problem.reason.partition(" differ")[0] for problem in found] == [said]
+    plain = table(tmp_path, "a.svs,,P1,", "b.svs,,P1,", "c.svs,,P2,", header="slide,id,case,note\n")
+    assert contradictions(read(plain)) == []

@@ -15,7 +15,7 @@ from PIL import Image
 import cxpath
 from cxpath.data.cells import CellTable, Kind
 from cxpath.io.cells import read_cells, write_cells_geojson
-from cxpath.io.scverse import write_h5ad
+from cxpath.io.foreign_cells import write_h5ad
 from cxpath.io.tables import write_rows
 from cxpath.synth.slide import write_synthetic_slide
 from tests.app.test_tmb import cohort as maf, maf_row, missense_calls

@@ -977,3 +977,12 @@ def test_places_in_pixels_and_micrometres_must_say_the_same(x_um: str, agrees: b
     else:
         with pytest.raises(CellsFileError, match=r"µm per pixel, but the slide has 0\.25"):
             read_given_cells(path, INFO, CLASSES, 0.5)
+
+
+def test_a_table_of_no_cells_is_refused_as_a_file_of_no_cells_is(tmp_path: Path) -> None:
+    """Else the slide would be said to contain no tumour."""
+    path = tmp_path / "cells.csv"
+    path.write_text("x_px,y_px,kind,stained\n", encoding="utf-8")
+    classes = read_cell_classes(default_cell_classes())
+    with pytest.raises(CellsFileError, match=r"cells\.csv: contains no cell"):
+        read_given_cells(path, INFO, classes, 0.5)

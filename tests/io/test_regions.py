@@ -494,6 +494,23 @@ def test_a_label_in_place_of_a_class_is_said(held: dict[str, object], tmp_path: 
     assert "it is scored" in warning
 
 
+@pytest.mark.parametrize(
+    ("held", "key"),
+    [
+        ({"annotation": "Necrosis"}, "annotation"),
+        ({"properties": {"class": "Exclude"}}, "class"),
+        ({"author": "Jane Doe", "finding": " necrosis "}, "finding"),
+        ({"name": "Jane Doe", "x": {"y": {"z": "Necrosis"}}}, "z"),
+    ],
+)
+def test_a_known_class_is_found_in_whatever_property(
+    held: dict[str, object], key: str, tmp_path: Path
+) -> None:
+    (warning,) = read_regions(write(tmp_path, json.dumps([named(held)]))).warnings
+    assert f"(in {key!r}) but has no class: it is scored" in warning
+    assert "Jane" not in warning
+
+
 def test_a_label_that_is_no_class_is_said_without_its_words(tmp_path: Path) -> None:
     """It may name a person."""
     (warning,) = read_regions(write(tmp_path, json.dumps([named({"name": "Jane Doe"})]))).warnings

@@ -116,7 +116,12 @@ def test_classes_corrected_in_qupath_change_exactly_those_cells(
     """QuPath keeps id, class and measurements, rounds places to 0.01 px and drops cxpath's own member."""
     path = tmp_path_factory.mktemp("trip") / "corrected.geojson.gz"
     threshold = cells.facts.stained_threshold or 0.5
-    cells.stained[np.isnan(cells.stained)] = 0.0  # a class says which side; without one no score is made
+    cells.x_px.clip(0, WIDTH_PX - 1, cells.x_px)  # else 0.01 px turns a cell out of the slide
+    cells.y_px.clip(0, HEIGHT_PX - 1, cells.y_px)
+    # As of a network: every cell has probabilities. Where QuPath's file has none, the class is certain.
+    cells.stained[np.isnan(cells.stained)] = 0.0
+    for kind, column in zip(Kind, (cells.p_tumour, cells.p_immune, cells.p_other), strict=True):
+        column[np.isnan(column)] = cells.kind[np.isnan(column)] == kind
     write_cells_geojson([cells], path, cells.facts, BOUNDS, stained_threshold=threshold)
     features = json.loads(gzip.decompress(path.read_bytes()))["features"]
     chosen = data.draw(st.sets(st.integers(0, len(cells) - 1)))

@@ -1,6 +1,7 @@
 """On a real synthetic slide with the real network: how a slide is cut into tiles must not matter."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
 from cxpath.network.settings import NetworkSettings
-from cxpath.pipeline.find_cells import SlideContext, find_cells, plan_slide
+from cxpath.pipeline.find_cells import SlideContext, find_cells, no_cells, plan_slide
 from cxpath.pipeline.settings import PipelineSettings, TileSettings
 from cxpath.slide.open import open_slide
 from cxpath.tissue.tissue import find_tissue
@@ -101,6 +102,24 @@ def test_every_column_is_filled(usual: CellTable) -> None:
     assert (usual.embedding.std(axis=0) > 5).all()
     assert usual.facts.slide_digest
     assert usual.facts.model_digest
+
+
+@pytest.mark.parametrize("embeds", [True, False])
+def test_a_table_without_cells_has_the_columns_of_one_with(
+    synthetic_slide: SyntheticSlide, embeds: bool
+) -> None:
+    """A run keeps it first: `cells.parquet` then has a place for what follows."""
+    model = load_model("small")
+    assert model.embedding is not None
+    with open_slide(synthetic_slide.path) as slide:
+        tissue = find_tissue(slide)
+        model = model if embeds else replace(model, embedding=None)
+        detector = Detector(model, choose_device("cpu"), tissue.stains)
+        settings = PipelineSettings()
+        plan = plan_slide(slide, tissue, detector, settings)
+        none = no_cells(SlideContext(slide, tissue, plan, detector, settings, None))
+    assert len(none) == 0
+    assert (none.embedding is not None) == detector.embeds == embeds
 
 
 def test_drawn_regions_cut_cells_by_their_exact_outline(find: FindCells, usual: CellTable) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cxpath.documents.base import Estimate
-from cxpath.errors import OutputError
+from cxpath.errors import DocumentError, OutputError
 from cxpath.report.board_page import patient_sheet
 from cxpath.report.html import (
     MISSING,
@@ -66,6 +66,14 @@ def test_pictures_shrink_until_they_fit(noise: Path) -> None:
     small = embedded({"a": noise, "b": noise}, budget_bytes=400_000)
     assert set(small) == {"a", "b"}
     assert sum(map(len, small.values())) <= 400_000 < sum(map(len, large.values()))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"no picture", b"\xff\xd8\xff\xe0"])
+def test_a_damaged_picture_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "tissue.png"
+    path.write_bytes(content)
+    with pytest.raises(DocumentError, match=r"tissue\.png: the picture is damaged"):
+        data_uri(path, 100, 80)
 
 
 def test_each_name_keeps_its_picture(tmp_path: Path) -> None:

@@ -182,6 +182,8 @@ def test_a_staining_that_the_embedding_shows_moves_the_cells_over_the_threshold(
 
 
 def test_components_are_standardised_and_one_without_spread_says_nothing() -> None:
-    embedding = np.array([[0, 7], [100, 7], [200, 7]], dtype=np.uint8)
-    assert standardised(embedding)[:, 1].tolist() == [0.0, 0.0, 0.0]
-    assert standardised(embedding)[:, 0] == pytest.approx([-1.2247, 0.0, 1.2247], abs=1e-3)
+    embedding = np.array([[0, 7], [100, 7], [200, 7], [0, 0]], dtype=np.uint8)
+    assert standardised(embedding)[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0]
+    assert standardised(embedding)[:3, 0] == pytest.approx([-1.2247, 0.0, 1.2247], abs=1e-3)
+    assert standardised(embedding)[3].tolist() == [0.0, 0.0]  # a cell without an embedding
+    assert not standardised(np.zeros((3, 2), dtype=np.uint8)).any()

@@ -191,6 +191,7 @@ def test_ome_without_a_number(xml: str) -> None:
     [
         ([picture_of_set(0.5, "a", size=(9, 9)), picture_of_set(0.25, "b")], 0.25),  # by size and UUID
         ([picture_of_set(0.5, "a"), picture_of_set(0.25, "b")], 0.25),  # of the same size: by UUID
+        ([picture_of_set(0.5, "A"), picture_of_set(0.25, "B")], 0.25),  # in whatever case
         ([picture_of_set(0.5, "b", page=3), picture_of_set(0.25, "b")], 0.25),  # and by page
         ([picture_of_set(0.5, page=1), picture_of_set(0.25)], 0.25),
         ([picture_of_set(0.5, "a")], None),  # the picture of another file

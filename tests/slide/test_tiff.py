@@ -578,3 +578,22 @@ def test_values_beyond_the_end_of_the_file_are_refused(tmp_path: Path) -> None:
         UnreadableSlideError, match="directory 0: TileOffsets lies beyond the end of the file"
     ):
         open_slide(path, mpp=0.25)
+
+
+@pytest.mark.parametrize("lies", [2, 3, 6, 8])
+def test_a_picture_that_is_not_stored_upright_is_refused(tmp_path: Path, lies: int) -> None:
+    """OpenSlide would turn each tile by itself."""
+    path, tag = tmp_path / "turned.tif", (274, "H", 1, lies, True)
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
+    tifffile.imwrite(path, np.full((200, 200, 3), 200, np.uint8), extratags=[tag], **options)
+    with pytest.raises(UnreadableSlideError, match=rf"turned\.tif: is stored turned .*orientation {lies}"):
+        open_slide(path, 0.25)
+
+
+@pytest.mark.parametrize("lies", [0, 1, 9])
+def test_an_upright_picture_and_an_impossible_orientation_are_read(tmp_path: Path, lies: int) -> None:
+    path, tag = tmp_path / "upright.tif", (274, "H", 1, lies, True)
+    options: dict[str, Any] = {"photometric": "rgb", "tile": (64, 64), "metadata": None}
+    tifffile.imwrite(path, np.full((200, 200, 3), 200, np.uint8), extratags=[tag], **options)
+    with open_slide(path, 0.25) as slide:
+        assert slide.info.width_px == 200

@@ -17,12 +17,12 @@ from cxpath.data.cells import Kind
 from cxpath.slide.open import open_slide
 from cxpath.viewer.security import Access, Address
 from cxpath.viewer.server import ReviewServer
-from cxpath.viewer.session import ReviewSession, Told
+from cxpath.viewer.session import Author, ReviewSession
 from scripts.studies.measure_audit import KnownSlide
 from tests.app.reviewed_slides import MPP, scored_slide
 
 READER = "Dr A. Reader"
-TOLD = Told(READER, "test")
+AUTHOR = Author(READER, "test")
 ORIGIN = "http://127.0.0.1:8000"
 CLASSES = {Kind.TUMOUR: "tumour", Kind.IMMUNE: "immune", Kind.OTHER: "other"}
 

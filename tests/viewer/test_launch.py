@@ -142,7 +142,7 @@ def test_a_real_server_answers_its_link_and_ends_at_ctrl_c(slide: Scored, tmp_pa
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0
-    assert "go on    cxpath review open" in out
+    assert "resume   cxpath review open" in out
     assert err == ""
 
 

@@ -5,7 +5,8 @@ References
 Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval).
 Hesterberg 2015, The American Statistician 69:371 (expanded percentile interval: without it, intervals are
 too short by about the factor of t to z and of n to n - 1).
-Wilson 1927, JASA 22:209. Clopper & Pearson 1934, Biometrika 26:404.
+Wilson 1927, JASA 22:209; Brown, Cai & DasGupta 2001, Statistical Science 16:101. Clopper & Pearson 1934,
+Biometrika 26:404.
 Zou & Donner 2008, Statistics in Medicine 27:1693 (limits of a difference from the limits of its parts).
 """
 
@@ -19,7 +20,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
-from scipy.special import betaincinv, ndtr, ndtri
+from scipy.special import betaincinv, gammaincinv, ndtr, ndtri
 from scipy.stats import t as t_distribution
 
 from cxpath.data import Settings
@@ -81,16 +82,17 @@ class AgreementSettings(Settings):
     cutoffs: tuple[float, ...] = Field(default=(1.0, 10.0), min_length=1)
     """Rising; a score reaches a cut-off when it is at least that, unrounded."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Of all intervals."""
+    """Coverage of all intervals."""
     replicates: int = Field(default=2000, ge=100)
     """Bootstrap draws of cases."""
     seed: int = 1
+    """Seed of the bootstrap."""
     margin: float = Field(default=0.05, gt=0, lt=1)
     """The software may agree with readers so much less than they do among themselves; state it beforehand."""
     error_ratio: float = Field(default=1.0, gt=0)
-    """Of Deming regression: error variance of the compared over that of the reference."""
+    """Ratio of error variances (compared over reference) in Deming regression."""
     deviation_share: float = Field(default=0.9, gt=0, lt=1)
-    """Of the total deviation index."""
+    """Share of differences that the total deviation index covers."""
     fewest_in_subgroup: int = Field(default=10, ge=5)
     """Smaller subgroups are named, not computed."""
     orders: int = Field(default=500, ge=20)
@@ -411,6 +413,7 @@ def with_width(intervals: Iterable[Interval | None]) -> tuple[tuple[Interval, ..
 # Shares of cases, Wilson's interval for them, and what it says about coefficients and differences.
 
 
+_SMALL, _FEW_OF_SMALL, _FEW_OF_LARGE = 50, 2, 3
 CARRIED = "Wilson's limits of the agreement, corrected for chance"
 
 
@@ -455,9 +458,22 @@ def carried_interval(
     own = wilson_interval(min(agreement, 1.0) * total, total, level)
     if own is None:
         return None
-    low, high = (1 - (1 - end) * slope for end in (own.low, own.high))
+    high_agreement = max(own.high, 1 - _fewest_disagreements((1 - agreement) * total, total, level))
+    low, high = (1 - (1 - end) * slope for end in (own.low, high_agreement))
     method = CARRIED if slope > 1 else "Wilson"
     return Interval(float(min(low, value)), float(max(high, value)), method)
+
+
+def _fewest_disagreements(disagreements: float, total: float, level: float) -> float:
+    """Return the share of disagreement that a few disagreements leave possible; 1 for more than a few.
+
+    Wilson's interval leaves the truth out too often where hardly anything disagrees; Brown, Cai & DasGupta
+    2001, Statistical Science 16:101, section 4.1.1, take Poisson's limit there.
+    """
+    few = _FEW_OF_SMALL if total <= _SMALL else _FEW_OF_LARGE
+    if not 0 < disagreements <= few + 1e-9:
+        return 1.0
+    return float(gammaincinv(disagreements, 1 - level)) / total
 
 
 def smoothed(shares: NDArray[np.float64], cases: float | NDArray[np.int64]) -> NDArray[np.float64]:

@@ -84,13 +84,14 @@ class ReportSettings(Settings):
     """How many of the most influential fields are pictured; their side is `scoring.field_um`."""
 
     bucket_fields: int = Field(default=2, ge=0, le=20)
-    """How many fields of each class of local CPS are pictured with them, drawn at random."""
+    """How many fields of each range of local CPS (0, below 1, below 10, 10 and more) are pictured with them,
+    sampled at random in proportion to tumour cells."""
 
     field_mpp: float = Field(default=0.5, gt=0.05, le=4)
-    """Resolution of the pictures of fields."""
+    """Resolution of the pictures of fields, µm/px."""
 
     heatmap_um: float = Field(default=150.0, gt=10)
-    """Side of a square of the heat map."""
+    """Side of a square of the heat map, µm."""
 
     heatmap_fewest_tumour_cells: int = Field(default=5, ge=1)
     """A square with fewer shows no local CPS."""

@@ -397,8 +397,39 @@ def write_heatmap(
 # The table of tiles: where each lies, what was counted in it, or why it was left out.
 
 
+@dataclass(frozen=True, eq=False)
+class TileColumns:
+    """The columns of `tiles.parquet`, a row for every tile of the plan."""
+
+    tile: NDArray[np.int32]
+    """Number of the tile."""
+    x_px: NDArray[np.float64]
+    """Left edge of its core, level-0 pixels; cells belong to the tile whose core contains their centre."""
+    y_px: NDArray[np.float64]
+    """Top edge of its core, level-0 pixels."""
+    size_px: NDArray[np.float64]
+    """Side of the core, level-0 pixels."""
+    tissue_share: NDArray[np.float32]
+    """Share of the core that is tissue."""
+    tumour_positive: NDArray[np.int32]
+    """Viable tumour cells with membrane staining in the core."""
+    tumour_negative: NDArray[np.int32]
+    """Viable tumour cells without it."""
+    immune_positive: NDArray[np.int32]
+    """Stained lymphocytes and macrophages that are counted; those away from tumour are in no column."""
+    immune_negative: NDArray[np.int32]
+    """Unstained lymphocytes and macrophages."""
+    other: NDArray[np.int32]
+    """All other cells."""
+    cps: NDArray[np.float32]
+    """CPS of this core's cells alone; null without tumour cells. It is never averaged into the slide's."""
+    excluded: NDArray[np.object_]
+    """Empty for a tile that was read; otherwise why not: `glass`, `not drawn` (with `--mode adaptive`), or
+    the reason of `tissue.excluded_mm2` that takes most of it."""
+
+
 def tile_rows(plan: TilePlan, called: CalledCells) -> dict[str, NDArray[Any]]:
-    """Return the columns of `tiles.parquet`, a row for every tile of the plan.
+    """Return the columns of `tiles.parquet` by their names; see `TileColumns`.
 
     Parameters
     ----------
@@ -408,20 +439,21 @@ def tile_rows(plan: TilePlan, called: CalledCells) -> dict[str, NDArray[Any]]:
     """
     frames = [tile.frame for tile in plan.tiles]
     counts = grouped_counts(called, called.cells.tile.astype(np.int64), len(frames))
-    return {
-        "tile": np.array([frame.index for frame in frames], dtype=np.int32),
-        "x_px": np.array([frame.core_x_px for frame in frames], dtype=np.float64),
-        "y_px": np.array([frame.core_y_px for frame in frames], dtype=np.float64),
-        "size_px": np.array([frame.core_side_px for frame in frames], dtype=np.float64),
-        "tissue_share": np.array([tile.tissue_share for tile in plan.tiles], dtype=np.float32),
-        "tumour_positive": counts.tumour_positive.astype(np.int32),
-        "tumour_negative": counts.tumour_negative.astype(np.int32),
-        "immune_positive": counts.immune_positive.astype(np.int32),
-        "immune_negative": counts.immune_negative.astype(np.int32),
-        "other": counts.other.astype(np.int32),
-        "cps": counts.cps().astype(np.float32),
-        "excluded": np.array([tile.excluded for tile in plan.tiles], dtype=object),
-    }
+    columns = TileColumns(
+        tile=np.array([frame.index for frame in frames], dtype=np.int32),
+        x_px=np.array([frame.core_x_px for frame in frames], dtype=np.float64),
+        y_px=np.array([frame.core_y_px for frame in frames], dtype=np.float64),
+        size_px=np.array([frame.core_side_px for frame in frames], dtype=np.float64),
+        tissue_share=np.array([tile.tissue_share for tile in plan.tiles], dtype=np.float32),
+        tumour_positive=counts.tumour_positive.astype(np.int32),
+        tumour_negative=counts.tumour_negative.astype(np.int32),
+        immune_positive=counts.immune_positive.astype(np.int32),
+        immune_negative=counts.immune_negative.astype(np.int32),
+        other=counts.other.astype(np.int32),
+        cps=counts.cps().astype(np.float32),
+        excluded=np.array([tile.excluded for tile in plan.tiles], dtype=object),
+    )
+    return vars(columns)
 
 
 # The files that cells leave: two tables, the export for QuPath, and pictures.

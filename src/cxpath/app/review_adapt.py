@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cxpath.app.review_folder import ReviewFolder, cutoffs_of, open_review, printed_name
 from cxpath.app.review_outcome import ADAPTED, publish_review
-from cxpath.data import CellTable
 from cxpath.documents import AdaptedEntry, Estimate, LaboratoryProfile, ProfileSource
 from cxpath.errors import ConfigurationError
 from cxpath.review import ReviewError, Verified
@@ -85,19 +81,14 @@ def _fitted(review: ReviewFolder, found: Verified, reader: str) -> Adaptation:
     scored = review.scored
     frame = audit_frame(scored.cells(), scored.scoring)
     answers, threshold = found.state.answers_of(reader), threshold_of(scored.scoring)
-    return fit_adaptation(frame, answers, threshold, embedding=_embedding(frame.cells))
-
-
-def _embedding(cells: CellTable) -> NDArray[np.uint8] | None:
-    """Return the embedding of the cells; None where their network wrote none."""
-    return getattr(cells, "embedding", None)
+    return fit_adaptation(frame, answers, threshold, embedding=frame.cells.embedding)
 
 
 def _estimate(review: ReviewFolder, adaptation: Adaptation) -> Estimate | None:
     """Return the score of the adapted cells, with the errors of the network before it was adapted."""
     scored = review.scored
     network = scored.cells()
-    cells = adaptation.adapted(network, _embedding(network))
+    cells = adaptation.adapted(network, network.embedding)
     scoring = scored.scoring.model_copy(update={"stained_threshold": cells.facts.stained_threshold})
     score = score_cells(cells, scoring, cutoffs_of(scored))
     return Estimate.of_score(score.cps) if score.cps else None

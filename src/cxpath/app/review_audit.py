@@ -282,8 +282,9 @@ def _drawn(
     cells = review.scored.cells()
     chosen = 1 if seed is None else seed
     state = before.state if before else ReviewState()
-    frame = frame_to_draw(cells, review.scored.scoring, state)
-    draw = draw_audit(frame, DEFAULT_QUESTIONS if number is None else number, chosen)
+    questions = DEFAULT_QUESTIONS if number is None else number
+    frame = frame_to_draw(cells, review.scored.scoring, state, questions)
+    draw = draw_audit(frame, questions, chosen)
     drawn_squares = draw_squares(cells, squares or 0, chosen, frame.inside)
     audit = Audit(draw, drawn_squares, state.region_values)
     after = review.append([draw_decision(audit, len(draws) + 1, CXPATH)])

@@ -133,7 +133,7 @@ def _slide_info(scored: ScoredFolder) -> SlideInfo:
 def _edit_decisions(
     found: EditedCells, network: CellTable, threshold: float, state: ReviewState, reader: str
 ) -> Iterator[Decision]:
-    """Yield an edit for every cell that differs from what held before, in the order of rows."""
+    """Yield an edit for every cell that differs from what was in force before, in the order of rows."""
     network = replace(network, kind=countable_kind(network))  # what it counts as is what a person sees
     now: dict[int, Mapping[str, Any]] = {}
     added = len(network)

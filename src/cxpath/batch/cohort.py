@@ -263,10 +263,33 @@ def read_record(task: SlideTask, outcome: Outcome) -> SlideRecord:
         raise DocumentError(f"{task.folder / COMMIT_MARK}: slide.digest: is empty", _DAMAGED)
     if record.evaluable:
         _require_table(task.folder / "cells.parquet")
+    for name, end in _LAST_BYTES.items():
+        _require_end(task.folder / name, end)
     return record
 
 
 _DAMAGED = "run the same cxpath batch run again: the slide is scored again"
+
+
+_LAST_BYTES = {
+    "tissue.png": b"IEND\xaeB`\x82",
+    "heatmap.png": b"IEND\xaeB`\x82",
+    "report.html": b"</html>",
+    "fields/fields.json": b"}",
+}
+"""How files end that were written whole, by their name in a results folder."""
+
+
+def _require_end(path: Path, end: bytes) -> None:
+    """Refuse a file that is there and breaks off; what a run did not leave is not asked for."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - len(end) - 8))
+            whole = file.read().rstrip().endswith(end)
+    except OSError:
+        return
+    if not whole:
+        raise DocumentError(f"{path}: is not whole", _DAMAGED)
 
 
 def _require_table(path: Path) -> None:

@@ -33,7 +33,7 @@ from cxpath.errors import (
     ReadsFileError,
     WorklistError,
 )
-from cxpath.io import plain_rows
+from cxpath.io import lookalike_key, plain_rows
 from cxpath.slide import SLIDE_SUFFIXES, open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
@@ -62,7 +62,7 @@ class Problem:
 
 def contradictions(tasks: Sequence[SlideTask]) -> list[Problem]:
     """Return what keeps the batch from starting: names and slides that occur twice, impossible requests."""
-    return [*_clashes(tasks), *_doubles(tasks), *_impossible(tasks)]
+    return [*_clashes(tasks), *_lookalikes(tasks), *_doubles(tasks), *_impossible(tasks)]
 
 
 def unreadable(tasks: Sequence[SlideTask]) -> list[Problem]:
@@ -75,14 +75,30 @@ def unreadable(tasks: Sequence[SlideTask]) -> list[Problem]:
 def _clashes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     by_name: dict[str, list[SlideTask]] = defaultdict(list)
     for task in tasks:
-        # On Windows and macOS, A and a are one folder; on macOS, so are ü and u with a mark.
-        by_name[unicodedata.normalize("NFC", task.id).casefold()].append(task)
+        by_name[_folder_key(task.id)].append(task)
     for same in by_name.values():
         if len(same) > 1:
             slides = ", ".join(task.named for task in same[:3])
             reason = f"{same[0].id!r} would name the results of {len(same)} slides: {slides}"
             hint = "name the slides in a table, with different entries in a column `id`"
             yield Problem(same[0].id, reason, hint)
+
+
+def _lookalikes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
+    """Yield names of slides or cases that a person could not tell apart: a case would fall into two."""
+    named = [("id", task.id, task) for task in tasks]
+    named += [("case", task.facts["case"], task) for task in tasks if "case" in task.facts]
+    seen: dict[tuple[str, str], str] = {}
+    for what, name, task in named:
+        first = seen.setdefault((what, lookalike_key(name)), name)
+        if first != name and (what == "case" or _folder_key(first) != _folder_key(name)):
+            reason = f"{what} {first!a} and {name!a} differ only in case, spacing or invisible letters"
+            yield Problem(task.id, reason, "write them alike if they are one, or make the difference plain")
+
+
+def _folder_key(slide_id: str) -> str:
+    """Return what some systems take for the same folder: A and a, and on macOS ü and u with a mark."""
+    return unicodedata.normalize("NFC", slide_id).casefold()
 
 
 def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:

@@ -38,10 +38,14 @@ class Target(StrEnum):
 
 @agree.command()
 def run(
-    reads: Annotated[list[Path], typer.Argument(help="Tables of manual reads, CSV or XLSX.")],
-    out: Annotated[Path, typer.Option(help="Folder for agreement.json, report, tables and figures.")],
+    reads: Annotated[list[Path], typer.Argument(help="Tables of manual reads: CSV, TSV or XLSX.")],
+    out: Annotated[Path, typer.Option(help="Folder for agreement.json, report.html, tables and figures.")],
     results: Annotated[
-        list[Path] | None, typer.Option(help="Results of cxpath score, or a folder that contains some.")
+        list[Path] | None,
+        typer.Option(
+            help="A results folder of cxpath score, or a folder that contains some; cxpath becomes "
+            "the software. Repeatable."
+        ),
     ] = None,
     software: Annotated[str, typer.Option(help="The reader in the table that is software.")] = "",
     reference: Annotated[
@@ -49,25 +53,40 @@ def run(
     ] = "",
     readers: Annotated[
         list[str] | None,
-        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+        typer.Option(
+            help="The readers to take: columns of a wide table, or names in the column `reader`. "
+            "Needed where a wide table has columns that are no reader, such as an age. "
+            "Repeatable, or with commas."
+        ),
     ] = None,
     prefer: Annotated[
         str,
-        typer.Option(help="Of several results of one slide: newest, or part of its folder's path."),
+        typer.Option(help="Which of several results of one slide: `newest`, or part of its folder's path."),
     ] = "",
     score: Annotated[
-        str, typer.Option(help="Which score.", show_default="the one that the tables name")
+        str,
+        typer.Option(
+            help="Which score; with --results CPS or TPS.", show_default="the one that the tables name"
+        ),
     ] = "",
     cutoffs: Annotated[str, typer.Option(help="Cut-offs, rising, with commas between.")] = "1,10",
-    by: Annotated[list[str] | None, typer.Option(help="A further column to group cases by.")] = None,
-    margin: Annotated[float, typer.Option(help="Non-inferiority margin; fix it beforehand.")] = 0.05,
-    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap draws of patients.")] = 2000,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A further column to group cases by, besides site, scanner, histology and specimen. "
+            "Repeatable."
+        ),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="Margin of non-inferiority; choose it before you look at the data.")
+    ] = 0.05,
+    replicates: Annotated[int, typer.Option(min=100, help="Bootstrap samples of patients.")] = 2000,
     level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 1,
     overwrite: OverwriteOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
 ) -> None:
-    """Study the agreement of readers, and of the software with them."""
+    """Study the agreement of readers with each other, and of the software with them."""
     from cxpath.app import AgreementRequest, agreement_settings, run_agreement
     from cxpath.documents import AgreementDocument
 
@@ -97,12 +116,12 @@ def run(
 @agree.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The table to write: .csv or .xlsx.")] = Path("reads.csv"),
-    cases: Annotated[int, typer.Option(min=1, help="Rows for so many cases.")] = 3,
-    readers: Annotated[int, typer.Option(min=1, help="And so many readers.")] = 2,
+    cases: Annotated[int, typer.Option(min=1, help="Number of cases.")] = 3,
+    readers: Annotated[int, typer.Option(min=1, help="Number of readers.")] = 2,
     overwrite: OverwriteOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Write a table of reads to fill in."""
+    """Write a table of reads to fill in, CSV or XLSX by its name."""
     from cxpath.app import write_reads_template
 
     write_reads_template(path, cases, readers, overwrite=overwrite)
@@ -115,33 +134,49 @@ def plan(
     value: Annotated[
         float,
         typer.Option(
-            help="Expected of cases that are not near a cut-off; for icc ICC(A,1), for mrmc the difference."
+            help="Its expected value for cases that are not near a cut-off; for icc the ICC(A,1), "
+            "for mrmc the difference between the arms."
         ),
     ],
-    width: Annotated[float | None, typer.Option(help="The interval shall be no wider.")] = None,
-    at_least: Annotated[float | None, typer.Option(help="Its lower bound shall be no lower.")] = None,
+    width: Annotated[float | None, typer.Option(help="Largest acceptable width of the interval.")] = None,
+    at_least: Annotated[
+        float | None, typer.Option(help="Lowest acceptable lower end of the interval.")
+    ] = None,
     prevalence: Annotated[float, typer.Option(help="Share of cases that reach the cut-off.")] = 0.5,
     near: Annotated[float, typer.Option(help="Share of cases near the cut-off.")] = 0.0,
-    near_value: Annotated[float, typer.Option(help="Expected of those.")] = 0.0,
-    readers: Annotated[int, typer.Option(help="For icc and mrmc.")] = 2,
+    near_value: Annotated[float, typer.Option(help="Expected value for those cases.")] = 0.0,
+    readers: Annotated[int, typer.Option(help="Number of readers, for icc and mrmc.")] = 2,
     reader_bias: Annotated[
-        float, typer.Option(help="For the ICC: how much readers differ in level, in SD of the scores.")
+        float,
+        typer.Option(help="For icc: how much readers differ in level, in standard deviations of the scores."),
     ] = 0.0,
-    pilot: Annotated[Path | None, typer.Option(help="For mrmc: study.json of cxpath study report.")] = None,
+    pilot: Annotated[
+        Path | None, typer.Option(help="For mrmc: study.json written by cxpath study report.")
+    ] = None,
     figure_of_merit: Annotated[
-        str, typer.Option(help="For mrmc: which of the pilot's.", show_default="share on the right side")
+        str,
+        typer.Option(help="For mrmc: which test of the pilot study.", show_default="share on the right side"),
     ] = "",
-    cutoff: Annotated[str, typer.Option(help="For mrmc: which of the pilot's cut-offs.")] = "",
+    cutoff: Annotated[str, typer.Option(help="For mrmc: which cut-off of the pilot study.")] = "",
     components: Annotated[
-        str, typer.Option(help="For mrmc without a pilot: error=…,cov1=…,cov2=…,cov3=…,arm_reader=…,cases=…")
+        str,
+        typer.Option(
+            help="For mrmc without a pilot study: error=…,cov1=…,cov2=…,cov3=…,arm_reader=…,cases=…"
+        ),
     ] = "",
-    assurance: Annotated[float, typer.Option(help="Share of studies that shall end so.")] = 0.8,
-    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
-    studies: Annotated[int, typer.Option(help="Simulated at each number of cases.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
+    assurance: Annotated[
+        float, typer.Option(help="Share of studies that must reach the aim; for mrmc the power.")
+    ] = 0.8,
+    level: Annotated[float, typer.Option(help="Coverage of the interval.")] = 0.95,
+    studies: Annotated[int, typer.Option(help="Studies simulated at each number of cases.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say how many cases a study needs: by simulation, or for arms of a reader study by its power (mrmc)."""
+    """Say how many cases a study needs.
+
+    kappa, icc and ppa (positive percent agreement) are planned by simulation. mrmc says how many cases so
+    many readers, and some fewer and more, need to find a difference between two arms of a reader study.
+    """
     from cxpath.agreement import ReaderStudyPlan
 
     if figure is Target.MRMC:
@@ -206,17 +241,27 @@ def _pilot_or_stated(pilot: Path | None, figure: str, cutoff: str, components: s
 
 @agree.command()
 def cells(
-    truth: Annotated[list[Path], typer.Option(help="GeoJSON of marked cells; once for each image.")],
+    truth: Annotated[
+        list[Path],
+        typer.Option(help="GeoJSON of cells that a person marked; once for each image. Repeatable."),
+    ],
     found: Annotated[
-        list[Path], typer.Option(help="GeoJSON or results folder to compare, in the same order.")
+        list[Path], typer.Option(help="GeoJSON or results folder to compare, in the same order. Repeatable.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for cells.json.")] = None,
-    mpp: Annotated[float | None, typer.Option(help="µm per pixel, where no results folder says it.")] = None,
+    mpp: Annotated[
+        float | None, typer.Option(help="Micrometres per pixel, where no results folder says it.")
+    ] = None,
     class_map: ClassMapOption = None,
-    radius_um: Annotated[float, typer.Option(min=1, help="At which classes are compared.")] = 6.0,
+    radius_um: Annotated[
+        float, typer.Option(min=1, help="Cells nearer than this are matched, in micrometres.")
+    ] = 6.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
-    """Compare cells that a person marked in QuPath with cells of cxpath, or of another person."""
+    """Compare cells that a person marked in QuPath with cells of cxpath, or of another person.
+
+    Cells outside the outlines of the truth count on neither side.
+    """
     from cxpath.app import CellsRequest, cell_lines, compare_cells
     from cxpath.io import folder_for
 
@@ -272,21 +317,33 @@ _SHOWN = (
 
 @agree.command()
 def calibrate(
-    reads: Annotated[Path, typer.Argument(help="Table of manual CPS reads, CSV or XLSX.")],
+    reads: Annotated[Path, typer.Argument(help="Table of manual CPS reads: CSV or XLSX.")],
     results: Annotated[list[Path], typer.Argument(help="Results of cxpath score, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for calibrated.toml.")] = Path("cxpath-out/calibration"),
     with_map: Annotated[
-        bool, typer.Option("--map", help="Fit a rising map from the CPS to your reads, too.")
+        bool,
+        typer.Option(
+            "--map", help="Also fit a rising map from the CPS to your reads; needs 60 cases of 60 patients."
+        ),
     ] = False,
     readers: Annotated[
         list[str] | None,
         typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the folds.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 1,
     overwrite: OverwriteOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a summary.")] = False,
 ) -> None:
-    """Choose the staining threshold by your own reads; the figure comes from nested cross-validation."""
+    """Choose the staining threshold that agrees best with your own reads.
+
+    Agreement is Lin's concordance of log10(CPS + 1) with the readers' median; the figure to quote comes from
+    nested cross-validation over patients. It takes at least 30 cases of 30 patients, 5 on either side of CPS
+    1, and all results from one model, assay and setting. The file calibrated.toml is for --config. Calibrate
+    again when the model changes.
+
+    A map is written only if it agrees better by more than chance on cases that it has not seen. cxpath score
+    then shows the mapped score next to the CPS; cut-offs are always decided on the CPS.
+    """
     from cxpath.app import Fit, write_configuration
     from cxpath.app.calibrate import calibrate as run_calibration
     from cxpath.io import folder_for

@@ -171,7 +171,7 @@ def status_lines(found: BatchStatus) -> Iterator[str]:
     if found.running:
         yield f"running  {found.engine}, since {found.started}"
     elif found.left:
-        yield "stopped  not running; the same cxpath batch run goes on where it was left"
+        yield "stopped  not running; the same cxpath batch run resumes it"
     else:
         yield "done     not running, nothing left"
     yield f"slides   {found.slides - found.left} of {found.slides}"
@@ -250,18 +250,22 @@ def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -
 BaselineOption = Annotated[
     Path | None, typer.Option(help="Cohort (folder or cohort.csv) that drift is measured against.")
 ]
-SourceArgument = Annotated[str, typer.Argument(help="A folder, a pattern in quotes, or a table (CSV, XLSX).")]
+SourceArgument = Annotated[
+    str, typer.Argument(help="A folder, a pattern in quotes, a table (CSV, XLSX), or a project of QuPath.")
+]
 BatchFolderOption = Annotated[
     Path | None, typer.Option(help="The batch's folder.", show_default="cxpath-out/<source>")
 ]
 BatchFolderArgument = Annotated[Path, typer.Argument(help="The --out folder of cxpath batch run.")]
 WorkersOption = Annotated[
-    int, typer.Option(help="Slides scored at a time on this machine, such as one a GPU.")
+    int, typer.Option(help="Slides scored at a time on this machine, such as one for each GPU.")
 ]
-DaskOption = Annotated[str, typer.Option(help="Dask scheduler (tls://host:8786), or slurm.")]
+DaskOption = Annotated[str, typer.Option(help="Address of a Dask scheduler (tls://host:8786), or slurm.")]
 DaskConfigOption = Annotated[Path | None, typer.Option(help="Queue settings for --dask slurm (TOML).")]
-RetriesOption = Annotated[int, typer.Option(help="Further tries after errors of disk or network.", min=0)]
-ProgressOption = Annotated[ProgressForm, typer.Option(help="json: one event a line on stderr.")]
+RetriesOption = Annotated[int, typer.Option(help="Further tries after an error of disk or network.", min=0)]
+ProgressOption = Annotated[
+    ProgressForm, typer.Option(help="plain prints a line a slide, json an event a line on stderr.")
+]
 
 batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
 
@@ -270,7 +274,9 @@ batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_arg
 def run(
     source: SourceArgument,
     out: BatchFolderOption = None,
-    check: Annotated[bool, typer.Option("--check", help="Check the worklist and stop.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check the worklist and stop; nothing is scored.")
+    ] = False,
     workers: WorkersOption = 1,
     dask: DaskOption = "",
     dask_config: DaskConfigOption = None,
@@ -291,10 +297,10 @@ def run(
     ignore_class: IgnoreClassOption = None,
     as_json: JsonNotSummary = False,
 ) -> None:
-    """Score every slide of a worklist; the same command again goes on where it was left.
+    """Score every slide of a worklist. The same command resumes a batch where it stopped.
 
-    Ends with 0 when all slides were scored or are not evaluable, 3 when some failed, 1 when the batch could
-    not run.
+    Options apply to slides whose row in the worklist does not say otherwise. Ends with 0 when every slide was
+    scored or is not evaluable, 3 when some failed, 1 when the batch could not run or had to stop.
     """
     from cxpath.app import ScoreRequest
     from cxpath.batch import BatchRequest, Patience, plan_batch, run_tasks
@@ -339,7 +345,10 @@ def status(
     folder: BatchFolderArgument,
     as_json: JsonOption = False,
 ) -> None:
-    """Say how a batch stands, from any terminal that sees its folder."""
+    """Show the state of a batch, from any terminal that sees its folder.
+
+    Whether it runs, slides done, failures so far, speed, time left, and what each worker is doing.
+    """
     from cxpath.batch import batch_status
 
     found = batch_status(folder)
@@ -352,7 +361,7 @@ def rebuild(
     baseline: BaselineOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a batch's tables and page anew from its slides' folders."""
+    """Make a batch's tables and page again from its slides' folders."""
     from cxpath.batch import read_baseline, rebuild_cohort
 
     rows = rebuild_cohort(folder, read_baseline(baseline) if baseline else None)
@@ -364,12 +373,24 @@ def rebuild(
 def export(
     folder: BatchFolderArgument,
     sql: Annotated[
-        str, typer.Option(envvar="CXPATH_SQL", help="postgresql://user@host/name, or a file for SQLite.")
+        str,
+        typer.Option(
+            envvar="CXPATH_SQL",
+            help="postgresql://user:password@host/name, or the path of a file for SQLite.",
+        ),
     ] = "",
-    table: Annotated[str, typer.Option(help="Name of the table.")] = "cxpath_slides",
+    table: Annotated[
+        str,
+        typer.Option(
+            help="Name of the table; created when it is missing, refused when its columns are different."
+        ),
+    ] = "cxpath_slides",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a batch's cohort table into a database: rows of the same slides are replaced, others stay."""
+    """Write a batch's cohort table into a database, all rows or none.
+
+    Rows of the same slide are replaced, others stay. Needs the extra `sql`.
+    """
     from cxpath.batch import export_cohort
 
     written = export_cohort(folder, sql, table)

@@ -55,7 +55,7 @@ def init(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write every setting with its default, commented, for `--config`."""
+    """Write every setting with its default, commented, to change and pass with --config."""
     from cxpath.data import bundled
     from cxpath.io import atomic_write
 
@@ -80,11 +80,15 @@ def show(config: ConfigOption = None, settings: SettingsOption = None, as_json: 
 @config.command()
 def path(
     name: Annotated[
-        str, typer.Argument(help="A bundled file or folder, such as therapy or assays/22c3.toml.")
+        str,
+        typer.Argument(
+            help="A bundled file or folder, such as therapy or assays/22c3.toml; models is where the "
+            "models are."
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Print where the bundled configuration files are, or one of them; `models` is where the models are."""
+    """Print where the bundled configuration files are, or one of them."""
     from cxpath.data import bundled
 
     folder = bundled("models") if name.split("/")[0] == "models" else bundled("configs")

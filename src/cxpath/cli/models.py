@@ -48,28 +48,41 @@ class Sets(StrEnum):
 
 @model.command()
 def evaluate(
-    out: Annotated[Path, typer.Option(help="Folder for evaluation.json and evaluation.html.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for evaluation.json, evaluation.html, evaluation.md and contact_sheet."),
+    ],
     name: ModelOption = "small",
     sets: Annotated[
-        Sets, typer.Option("--on", help="Real images, restained ones, the synthetic set, or all.")
+        Sets,
+        typer.Option(
+            "--on",
+            help="Real images, restained tissue of validation patients, the synthetic test set, or all.",
+        ),
     ] = Sets.ALL,
     data: DataOption = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many images a set, so many synthetic slides.")
+        int | None,
+        typer.Option(min=1, help="At most so many images of each set, and so many synthetic slides."),
     ] = None,
     device: DeviceOption = Device.AUTO,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the network, on a processor.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the network on a processor.")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that make slides.", show_default="all cores")
+        int | None,
+        typer.Option(min=1, help="Processes that make synthetic slides.", show_default="all cores"),
     ] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Write figures that have targets into the model's card.")
+        bool,
+        typer.Option(
+            "--record", help="Write the figures that have a target into the model's card; not with --limit."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
 ) -> None:
-    """Measure a model: figures with 95 % bootstrap intervals, next to the targets they must reach.
+    """Measure a model on images that it was not trained on.
 
-    Interrupt with Ctrl-C and call again: what was measured is not measured anew.
+    Every figure has a 95 % bootstrap interval and is next to the target that it must reach.
+    Interrupt with Ctrl-C and call again: what was measured is not measured again.
     """
     from cxpath.evaluation import EvaluationRequest, evaluate_model, record_in_card
     from cxpath.network import model_folder
@@ -180,7 +193,7 @@ def show(
     name: Annotated[str, typer.Argument(help="Name of a bundled model, or a model folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show a model's card."""
+    """Show the card of a bundled model, or of a model folder."""
     from cxpath.network import load_card, model_folder
 
     if as_json:
@@ -199,7 +212,9 @@ def export(
 ) -> None:
     """Write a model as ONNX, for programs that run networks without torch.
 
-    Input: tiles as bytes. Outputs: raw maps; thresholds and calibration are metadata of the file.
+    The input `tiles` takes bytes (batch, height, width, 3) with sides that are multiples of 16; the outputs
+    are the network's raw maps. Thresholds, calibration, classes, µm/px and digest are metadata of the file.
+    Needs the extra `onnx`.
     """
     if out.suffix.lower() != ".onnx":
         raise ConfigurationError(f"{out}: not the name of an ONNX file", "end it in .onnx")
@@ -218,15 +233,16 @@ def export(
 
 @model.command()
 def pack(
-    work: Annotated[Path, typer.Argument(help="The --work folder of a training, ended or interrupted.")],
+    work: Annotated[Path, typer.Argument(help="The --work folder of a training, finished or interrupted.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     config: Annotated[Path, typer.Option(help="The settings (TOML) that the training was started with.")],
     data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")] = False,
 ) -> None:
-    """Choose the thresholds of a training's network as it stands, measure it and pack it as a model.
+    """Choose the thresholds of a training's network as it is, measure it, and pack it as a model.
 
-    The end of `cxpath model train`, for one that was interrupted or is still running.
+    This is the last part of cxpath model train, for a training that was interrupted or is still running. A
+    folder that contains anything other than a model is never replaced.
     """
     from cxpath.app import pack_work
     from cxpath.training import read_training_settings
@@ -258,15 +274,20 @@ def restain(
     out: Annotated[Path, typer.Argument(help="Folder for the pictures and their tables of cells.")],
     data: DataOption = None,
     number: Annotated[int, typer.Option(min=1, help="How many pictures.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed paints otherwise.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed paints differently.")] = 1,
     painting: Annotated[
-        PaintingChoice, typer.Option(help="How PD-L1 is painted; `training` as a training mixes it.")
+        PaintingChoice,
+        typer.Option(
+            help="How PD-L1 is painted: training mixes as training does, usual, independent of the "
+            "class, or reserved for evaluation."
+        ),
     ] = PaintingChoice.TRAINING,
     as_json: JsonOption = False,
 ) -> None:
     """Restain real H&E tiles as H-DAB with painted PD-L1, as training does.
 
-    The tiles come from the data folder; their pictures may not be passed on without their licences.
+    Each picture comes with a table of its cells.
+    Tiles and pictures keep the licences of their sources.
     """
     from cxpath.synth import Painting, write_examples
 
@@ -283,13 +304,13 @@ def restain(
 
 @synth.command(name="slide")
 def synth_slide(
-    slide: Annotated[Path, typer.Argument(help="The slide to write, .svs.")],
+    slide: Annotated[Path, typer.Argument(help="The slide to write, ending in .svs.")],
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
     cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to make.")] = 5.0,
     side_px: Annotated[int, typer.Option(min=1024, help="Side of the slide in pixels.")] = 8192,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a pyramidal slide at 0.25 µm/px whose every cell is known."""
+    """Make a pyramidal slide at 0.25 µm/px whose every cell is known, and print its counts and true CPS."""
     from cxpath.synth import write_synthetic_slide
 
     truth = write_synthetic_slide(slide, seed=seed, cps=cps, width_px=side_px, height_px=side_px)
@@ -309,7 +330,7 @@ CardJsonOption = Annotated[bool, typer.Option("--json", help="Print the model's 
 
 @model.command()
 def train(
-    config: Annotated[Path, typer.Option(help="Settings (TOML), as configs/training/small.toml.")],
+    config: Annotated[Path, typer.Option(help="Settings (TOML), such as configs/training/small.toml.")],
     work: WorkOption = Path("cxpath-out/training"),
     out: ModelOutOption = None,
     data: DataOption = None,
@@ -336,9 +357,11 @@ def train(
 @model.command(name="fine-tune")
 def fine_tune(
     annotations: Annotated[
-        Path, typer.Argument(help="Folder of images with QuPath GeoJSON of the same names.")
+        Path, typer.Argument(help="Folder of images or slides with QuPath GeoJSON of the same names.")
     ],
-    start: Annotated[str, typer.Option("--from", help="Model to start from: a name or a folder.")] = "small",
+    start: Annotated[
+        str, typer.Option("--from", help="Model to start from: a bundled name, or a model folder.")
+    ] = "small",
     config: Annotated[
         Path | None, typer.Option(help="Settings of fine-tuning (TOML).", show_default="defaults")
     ] = None,
@@ -346,12 +369,14 @@ def fine_tune(
         Path | None,
         typer.Option(help="What class names mean (TOML).", show_default="qupath_pdl1.toml"),
     ] = None,
-    mpp: Annotated[float | None, typer.Option(help="µm per pixel of images that do not say it.")] = None,
+    mpp: Annotated[
+        float | None, typer.Option(help="Micrometres per pixel of images that do not state it.")
+    ] = None,
     work: WorkOption = Path("cxpath-out/fine-tuning"),
     out: ModelOutOption = None,
     as_json: CardJsonOption = False,
 ) -> None:
-    """Fine-tune a model on your own annotated images; measured before and after on held-out images.
+    """Fine-tune a model on your own annotated images, and measure it before and after on held-out images.
 
     Interrupt with Ctrl-C and call again: training resumes from its checkpoint.
     """

@@ -123,14 +123,31 @@ INPUT, SCORE, MODEL, OUTPUT = "Input", "Score", "Model", "Output"
 """Panels of `--help`."""
 
 MppOption = Annotated[
-    float | None, typer.Option(rich_help_panel=INPUT, help="Micrometres per pixel, if the file does not say.")
+    float | None,
+    typer.Option(rich_help_panel=INPUT, help="Micrometres per pixel; wins over what the file says."),
 ]
-AssayOption = Annotated[str, typer.Option(rich_help_panel=SCORE, help="22c3, 28-8, sp142, sp263 or unknown.")]
-TumourOption = Annotated[str, typer.Option(rich_help_panel=SCORE, help="Tumour site.")]
+AssayOption = Annotated[
+    str, typer.Option(rich_help_panel=SCORE, help="The assay: 22c3, 28-8, sp142, sp263 or unknown.")
+]
+TumourOption = Annotated[
+    str, typer.Option(rich_help_panel=SCORE, help="Tumour site; another site than cervix needs --research.")
+]
 ResearchOption = Annotated[
-    bool, typer.Option("--research", rich_help_panel=SCORE, help="Compute scores the assay does not support.")
+    bool,
+    typer.Option(
+        "--research",
+        rich_help_panel=SCORE,
+        help="Compute scores that the assay or the site does not support; the report says so.",
+    ),
 ]
-MarkerOption = Annotated[Marker, typer.Option(rich_help_panel=SCORE, help="Other markers give an H-score.")]
+MarkerOption = Annotated[
+    Marker,
+    typer.Option(
+        rich_help_panel=SCORE,
+        help="her2, egfr and vegf give an H-score of tumour cells and no CPS; they need "
+        "scoring.intensity_thresholds_od.",
+    ),
+]
 ModelOption = Annotated[
     str, typer.Option("--model", rich_help_panel=MODEL, help="Name of a bundled model, or a model folder.")
 ]
@@ -140,24 +157,45 @@ DataOption = Annotated[
         "--data", envvar="CXPATH_DATA", rich_help_panel=INPUT, help="Folder of real labelled images."
     ),
 ]
-DeviceOption = Annotated[Device, typer.Option(rich_help_panel=MODEL, help="Where the network runs.")]
+DeviceOption = Annotated[
+    Device,
+    typer.Option(
+        rich_help_panel=MODEL, help="Where the network runs; auto takes a CUDA GPU if there is one."
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", rich_help_panel=SCORE, help="Settings (TOML); `cxpath config init` writes one."),
+    typer.Option(
+        "--config",
+        rich_help_panel=SCORE,
+        help="Settings (TOML); `cxpath config init` writes a file with all of them.",
+    ),
 ]
 SettingsOption = Annotated[
     list[str] | None,
-    typer.Option("--set", rich_help_panel=SCORE, help="One setting: section.key=VALUE. Repeatable."),
+    typer.Option(
+        "--set",
+        rich_help_panel=SCORE,
+        help="One setting, SECTION.KEY=VALUE, the value as in TOML; wins over the file. Repeatable.",
+    ),
 ]
 StainCheckOption = Annotated[
-    StainCheck | None, typer.Option(rich_help_panel=SCORE, help="off scores a slide whatever its colours.")
+    StainCheck | None,
+    typer.Option(rich_help_panel=SCORE, help="off scores a slide whatever its colours; the result says so."),
 ]
 IgnoreClassOption = Annotated[
     list[str] | None,
-    typer.Option("--ignore-class", help="Leave out regions and cells of this class. Repeatable."),
+    typer.Option(
+        "--ignore-class",
+        help="Leave out drawn regions and given cells of this class, whatever it means "
+        "otherwise; the result says how many. Repeatable.",
+    ),
 ]
 PseudonymOption = Annotated[
-    bool, typer.Option("--pseudonym", rich_help_panel=OUTPUT, help="Replace a slide's name by a keyed hash.")
+    bool,
+    typer.Option(
+        "--pseudonym", rich_help_panel=OUTPUT, help="Replace a slide's name by a keyed hash everywhere."
+    ),
 ]
 
 
@@ -165,14 +203,16 @@ RegionsOption = Annotated[
     Path | None,
     typer.Option(
         rich_help_panel=INPUT,
-        help="Regions to include and exclude (QuPath GeoJSON, ASAP or ImageScope XML).",
+        help="Regions to include and exclude: QuPath GeoJSON, ASAP XML or ImageScope XML, plain "
+        "or gzipped; recognised by content.",
     ),
 ]
 ClassMapOption = Annotated[
     Path | None,
     typer.Option(
         rich_help_panel=INPUT,
-        help="What class names of cells mean (TOML); `cxpath config path cells/qupath.toml` shows one.",
+        help="What the class names of given cells mean (TOML); `cxpath config path "
+        "cells/qupath.toml` shows one.",
     ),
 ]
 

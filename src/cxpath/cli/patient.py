@@ -29,11 +29,14 @@ therapy = typer.Typer(
 def init(
     profile: Annotated[Path, typer.Argument(help="File to write.")] = Path("profile.toml"),
     jurisdiction: Annotated[
-        list[str] | None, typer.Option(help="us, eu, jp or cn; repeatable. Asked for at a terminal.")
+        list[str] | None, typer.Option(help="us, eu, jp or cn; asked for at a terminal. Repeatable.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented template of a patient's profile; every field in it is unknown."""
+    """Write a commented template of a patient's profile, in which every field is unknown.
+
+    A file of that name is never replaced.
+    """
     from cxpath.app import write_profile_template
 
     write_profile_template(profile, jurisdiction or _asked_jurisdiction())
@@ -51,18 +54,27 @@ def _asked_jurisdiction() -> list[str]:
 @therapy.command()
 def review(
     profile: Annotated[Path, typer.Argument(help="A patient's profile (TOML or JSON).")],
-    out: Annotated[Path, typer.Option(help="Folder for board.html, fhir.json, therapy.json.")],
+    out: Annotated[Path, typer.Option(help="Folder for board.html, fhir.json and therapy.json.")],
     score: Annotated[
-        list[Path] | None, typer.Option(help="score.json of a slide to take in. Repeatable.")
+        list[Path] | None,
+        typer.Option(
+            help="score.json of a slide, or case.json of several blocks, to take in; an unconfirmed "
+            "one decides nothing. Repeatable."
+        ),
     ] = None,
     jurisdiction: Annotated[
-        list[str] | None, typer.Option(help="us, eu, jp, cn or all; repeatable; the profile's by default.")
+        list[str] | None, typer.Option(help="us, eu, jp, cn or all; the profile's by default. Repeatable.")
     ] = None,
     criteria: Annotated[Path | None, typer.Option(help="Folder of your own criteria (TOML).")] = None,
     patient_sheet: Annotated[
-        bool, typer.Option("--patient-sheet", help="Write patient.html, too, for the conversation.")
+        bool,
+        typer.Option(
+            "--patient-sheet", help="Also write patient.html, for the conversation with the patient."
+        ),
     ] = False,
-    pdf: Annotated[bool, typer.Option("--pdf", help=r"Print the pages to PDF, too (cxpath\[pdf]).")] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Also write the pages as PDF; needs the extra `pdf`.")
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonNotSummary = False,
 ) -> None:
@@ -104,7 +116,7 @@ def lint(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check criteria: source, date, certainty, known facts; warns of what is older than a year.
+    """Check criteria: source, date, certainty and known facts; warns of what is older than a year.
 
     Ends with 1 when a criterion fails.
     """
@@ -166,25 +178,37 @@ class Normal(StrEnum):
 
 def tmb(
     variants: Annotated[Path, typer.Argument(help="VCF, BCF or MAF, plain or gzipped.")],
-    preset: Annotated[str, typer.Option(help="f1cdx_like, msk_like, wes_nonsyn or tso500_like.")],
-    bed: Annotated[Path | None, typer.Option(help="The panel's coding targets (BED).")] = None,
+    preset: Annotated[
+        str, typer.Option(help="Which variants count: f1cdx_like, msk_like, wes_nonsyn or tso500_like.")
+    ],
+    bed: Annotated[Path | None, typer.Option(help="Coding targets of the panel (BED).")] = None,
     callable_bed: Annotated[
-        Path | None, typer.Option("--callable", help="Where the depth was enough (BED).")
+        Path | None,
+        typer.Option("--callable", help="Where the depth was sufficient (BED); only bases in both count."),
     ] = None,
-    megabases: Annotated[float | None, typer.Option(help="Megabases, where there is no BED.")] = None,
-    sample: Annotated[str | None, typer.Option(help="The tumour's sample; of a MAF all by default.")] = None,
+    megabases: Annotated[float | None, typer.Option(help="Megabases, in place of a BED.")] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            help="The tumour's sample; left out, the header's tumour or the only sample, and all "
+            "samples of a MAF."
+        ),
+    ] = None,
     normal: Annotated[
-        Normal | None, typer.Option(help="Whether a matched normal was called against.")
+        Normal | None,
+        typer.Option(
+            help="Whether variants were called against a matched normal; left out, what the file says."
+        ),
     ] = None,
     purity: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Share of tumour cells, 0 to 1.")
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of tumour cells in the sample.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for tmb.json.")] = None,
     as_json: JsonNotSummary = False,
 ) -> None:
-    """Count what a preset counts, over the megabases, with an exact interval and every filter's part.
+    """Compute the tumour mutational burden by a preset, with an exact interval and every filter's part.
 
-    A preset follows the example of a published method and is never interchangeable with it.
+    A preset follows a published method and is never interchangeable with it.
     """
     from cxpath.app import TmbRequest, tmb_document, write_tmb
     from cxpath.patient import Circumstances

@@ -39,25 +39,33 @@ class SignatureMeaning(StrEnum):
 @review.command(name="open")
 def open_in_browser(
     folder: FolderArgument,
-    slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
+    slide: Annotated[
+        Path | None,
+        typer.Option(help="The slide that was scored, which is required; another one is refused."),
+    ] = None,
     reviewer: Annotated[
-        str | None, typer.Option(help="The reader's printed name; asked for in the browser if left out.")
+        str | None, typer.Option(help="The reader's printed name; left out, the browser asks for it.")
     ] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on this machine.", show_default="a free one")
     ] = 0,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the link.")] = True,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the link in the browser, or only print it.")
+    ] = True,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; others need --proxy-origin.")
+        str,
+        typer.Option(help="Address to listen on; another address than this machine's needs --proxy-origin."),
     ] = "127.0.0.1",
     proxy_origin: Annotated[
         str | None,
-        typer.Option(help="Origin of an authenticating proxy in front, as https://review.example."),
+        typer.Option(help="Origin of an authenticating proxy in front, such as https://review.example."),
     ] = None,
 ) -> None:
-    """Review a scored slide in the browser: audit, edit, sign. The server answers this machine alone.
+    """Review a scored slide in the browser: audit, edit, sign.
 
-    Every decision is on the disk at once; Ctrl-C ends, and the same command goes on.
+    The server answers this machine alone, and the link that it prints works once. Every decision is saved
+    before the page shows it. Ctrl-C ends; the same command resumes. Several windows, and other review
+    commands, may work on one record at the same time. Needs the extra `review`.
     """
     require_browser_extra()
     if slide is None:
@@ -91,7 +99,7 @@ def serve_review(
     binding = Binding(*(listen or Listen()))
     record = run_review(folder, slide, reviewer, binding, _announce, browser=browser)
     print(f"\nrecord   {record}" if record else "\nnothing was decided")
-    print(f"go on    cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
+    print(f"resume   cxpath review open {shlex.quote(str(folder))} --slide {shlex.quote(str(slide))}")
 
 
 def _announce(link: str) -> None:
@@ -102,23 +110,36 @@ def _announce(link: str) -> None:
 @review.command()
 def audit(
     folder: FolderArgument,
-    slide: Annotated[Path | None, typer.Option(help="The slide that was scored.")] = None,
+    slide: Annotated[
+        Path | None, typer.Option(help="The slide that was scored; needed for the contact sheet.")
+    ] = None,
     number: Annotated[
         int | None, typer.Option("--cells", help="Cells to ask about.", show_default="100")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed draws another audit.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed samples and records another audit.")] = None,
     squares: Annotated[
-        int | None, typer.Option(min=0, help="50 µm squares to count missed cells in.", show_default="0")
+        int | None,
+        typer.Option(
+            min=0,
+            help="Squares of 50 µm in which cells that the network missed are counted. Without any, "
+            "the audit says nothing about missed cells.",
+            show_default="0",
+        ),
     ] = None,
     answers: Annotated[
-        Path | None, typer.Option(help="The table of answers, filled in: gives the audited score.")
+        Path | None, typer.Option(help="The table of answers, filled in; gives the audited score.")
     ] = None,
     reviewer: ReviewerOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Draw cells blind and write a contact sheet; with --answers, read them back and score.
+    """Sample cells at random for a blind audit; with --answers, read the answers and score.
 
-    The sheet and its table of answers work without a connection. 100 answers take three to four minutes.
+    The sample is written as a contact sheet (sheet.html) that hides the network's calls, with a table of
+    answers (answers.csv). Both work without a connection; 100 answers take three to four minutes. Class is
+    tumour, immune, other, not a cell or cannot tell; stained is yes or no where asks_stained says yes.
+
+    The sample is recorded before the first answer, and running audit again shows the same one. A table that
+    is incomplete or of another audit is refused.
     """
     if answers is None:
         from cxpath.app import write_audit
@@ -159,11 +180,15 @@ def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
 @review.command()
 def apply(
     folder: FolderArgument,
-    cells: Annotated[Path, typer.Option(help="The edited cells (Parquet, CSV, QuPath).")],
+    cells: Annotated[Path, typer.Option(help="The edited cells: Parquet, CSV or QuPath's GeoJSON.")],
     reviewer: ReviewerOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Score an edited table of cells; what a person changed carries no error of the network."""
+    """Score an edited table of cells.
+
+    Cells are matched by position with those of the run. A cell that a person changed or added counts as it
+    is, without a term for the network's errors; all other cells have that term.
+    """
     from cxpath.app import apply_edits
 
     entry, _ = apply_edits(folder, cells, _named(reviewer))
@@ -188,12 +213,15 @@ def _edited_lines(entry: EditedEntry) -> Iterator[str]:
 def sign(
     folder: FolderArgument,
     reviewer: ReviewerOption,
-    meaning: Annotated[SignatureMeaning, typer.Option(help="What the signature says.")] = (
+    meaning: Annotated[SignatureMeaning, typer.Option(help="What the signature states.")] = (
         SignatureMeaning.REVIEWED
     ),
     as_json: JsonOption = False,
 ) -> None:
-    """Sign a review: name, time, meaning, and the head of the record; a later edit voids it."""
+    """Sign everything decided so far, with name, time and meaning.
+
+    A later answer, edit or undo makes the signature void.
+    """
     from cxpath.app import sign_review
     from cxpath.review import Meaning
 
@@ -212,7 +240,11 @@ def undo(
     reviewer: ReviewerOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Take back one answer, edit or undo; the record keeps both. A signature is void afterwards."""
+    """Take back one answer, square, edit or undo.
+
+    The record keeps both. A signature is void afterwards. An event that a later decision rests on is not
+    undone.
+    """
     from cxpath.app import undo_event
 
     done = undo_event(folder, event, _named(reviewer))
@@ -229,11 +261,19 @@ def adapt(
     folder: FolderArgument,
     reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
     save_profile: Annotated[
-        str, typer.Option(help="Keep it for other slides as NAME.profile.json.", metavar="NAME")
+        str,
+        typer.Option(
+            help="Keep it for other slides of the laboratory, as NAME.profile.json.", metavar="NAME"
+        ),
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Adapt the network's calls to the answers, where held-out answers gain; decides no cut-off."""
+    """Adapt the network's calls to the answers, where held-out answers gain by it; decides no cut-off.
+
+    It fits two numbers for the log-odds of tumour and a staining threshold to at least 20 answers. Each is
+    offered only where ten-fold cross-validation on the answers gains by more than its standard error. A
+    profile that gains nothing is not saved; a profile of another model is refused.
+    """
     from cxpath.app import adapt_review
 
     done = adapt_review(folder, reviewer, save_profile)
@@ -275,7 +315,11 @@ def export(
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write all answers and edits as points: for QuPath, and for cxpath model fine-tune."""
+    """Write every answered, changed or added cell as a point with its class.
+
+    The file is for QuPath and for cxpath model fine-tune. What is no cell becomes Ignore*, what cannot be
+    told Unsure: neither is trained on.
+    """
     from cxpath.app import export_answers
 
     done = export_answers(folder, to, reviewer, overwrite=overwrite)
@@ -285,7 +329,10 @@ def export(
 
 @review.command()
 def verify(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Check the tamper-evident record of a review; names the first bad line and ends with 1."""
+    """Check every line of the record, its signatures, and what other files repeat of it.
+
+    Names the first bad line and ends with 1.
+    """
     from cxpath.app import verify_review
 
     path, found = verify_review(folder)

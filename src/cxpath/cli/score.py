@@ -62,14 +62,24 @@ class Rule(StrEnum):
 
 
 def cases(
-    folders: Annotated[list[Path], typer.Argument(help="Results folders of cxpath score, one a slide.")],
-    rule: Annotated[Rule, typer.Option(help="Add all counts up, or take the highest block.")] = Rule.POOLED,
+    folders: Annotated[
+        list[Path], typer.Argument(help="Results folders of cxpath score, one for each slide.")
+    ],
+    rule: Annotated[
+        Rule,
+        typer.Option(
+            help="pooled adds all counts and divides once; highest lets the block with the highest "
+            "CPS stand for the case. No source says which is right."
+        ),
+    ] = Rule.POOLED,
     out: Annotated[Path | None, typer.Option(help="Folder for case.json.")] = None,
     as_json: JsonNotSummary = False,
 ) -> None:
-    """Combine the slides or blocks of one patient; the rule is stated and each slide's part is shown.
+    """Combine the slides or blocks of one patient into one score.
 
-    Ends with 4 when no slide of the case is evaluable.
+    The rule is stated, and each slide's part is shown. Slides of different assays, tumours, models or
+    settings are refused, and so is a slide given twice. Slides that are not evaluable are listed and not
+    counted. Ends with 4 when no slide of the case is evaluable.
     """
     from cxpath.app import case_document
     from cxpath.io import folder_for
@@ -107,9 +117,13 @@ def _lines(document: CaseDocument) -> Iterator[str]:
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Results folder; the synthetic slide is next to it.")] = Path(
-        "cxpath-out/demo"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Results folder, replaced if it is there; the synthetic slide and its true counts "
+            "are next to it."
+        ),
+    ] = Path("cxpath-out/demo"),
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
     cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to make.")] = 5.0,
     device: DeviceOption = Device.AUTO,
@@ -141,7 +155,10 @@ def doctor(
     device: DeviceOption = Device.AUTO,
     as_json: JsonOption = False,
 ) -> None:
-    """Check versions, device, OpenSlide and models, and detect the cells of one synthetic tile."""
+    """Check versions, device, OpenSlide and models, and find the cells of one synthetic tile.
+
+    Ends with 1 when something is wrong.
+    """
     from dataclasses import asdict
 
     from cxpath.app import examine
@@ -159,12 +176,15 @@ def doctor(
 
 def fields(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for fields.csv, instead of printing it.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for fields.csv; left out, the table is printed.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of CSV.")] = False,
 ) -> None:
-    """List the fields of a scored slide with their viable tumour cells, most first: a denominator by eye.
+    """List the fields of a scored slide with their viable tumour cells, those with most cells first.
 
-    Places are in level-0 pixels and in micrometres from the slide's top left corner.
+    This gives a denominator to whoever scores by eye. Positions are in level-0 pixels and in micrometres from
+    the slide's top left corner.
     """
     from cxpath.app import field_csv, field_table
     from cxpath.io import atomic_write, folder_for
@@ -188,7 +208,10 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Rebuild report.html from the files of a results folder, a review included; the slide is not needed."""
+    """Rebuild report.html from the files of a results folder, a review included.
+
+    The slide is not needed, and the same folder gives the same bytes.
+    """
     from cxpath.app import publish_any_review
     from cxpath.report import build_report
 
@@ -209,13 +232,27 @@ class Mode(StrEnum):
 
 CellsOption = Annotated[
     Path | None,
-    typer.Option(rich_help_panel=INPUT, help="Score these cells (Parquet, CSV, QuPath), not the network's."),
+    typer.Option(
+        rich_help_panel=INPUT,
+        help="Score these cells instead of the network's: Parquet as cells.parquet, CSV, "
+        "QuPath's GeoJSON or measurement table, AnnData or DICOM annotations of cxpath "
+        "export. The form is recognised by content.",
+    ),
 ]
 ProfileOption = Annotated[
-    Path | None, typer.Option(rich_help_panel=SCORE, help="A laboratory's profile of cxpath review adapt.")
+    Path | None,
+    typer.Option(
+        rich_help_panel=SCORE,
+        help="A laboratory's profile made by cxpath review adapt: it adapts the network's calls, "
+        "and the report says so.",
+    ),
 ]
 ModeOption = Annotated[
-    Mode, typer.Option(rich_help_panel=SCORE, help="adaptive reads only as many fields as the score needs.")
+    Mode,
+    typer.Option(
+        rich_help_panel=SCORE,
+        help="adaptive reads only as many fields as the score needs, and says which share.",
+    ),
 ]
 ResultsOption = Annotated[
     Path | None,
@@ -223,12 +260,16 @@ ResultsOption = Annotated[
 ]
 ReviewOption = Annotated[
     bool,
-    typer.Option("--review", rich_help_panel=OUTPUT, help="Review the result in the browser afterwards."),
+    typer.Option(
+        "--review", rich_help_panel=OUTPUT, help="Open the review of the result in the browser afterwards."
+    ),
 ]
 
 
 def score(
-    slide: Annotated[Path, typer.Argument(help="A whole-slide file, or a picture with --mpp.")],
+    slide: Annotated[
+        Path, typer.Argument(help="A whole-slide file (any file of a DICOM series), or a picture with --mpp.")
+    ],
     out: ResultsOption = None,
     overwrite: OverwriteOption = False,
     mpp: MppOption = None,
@@ -343,13 +384,18 @@ def export(
     folder: Annotated[Path, typer.Argument(help="A results folder of cxpath score.")],
     formats: Annotated[
         list[Format],
-        typer.Option("--format", help="h5ad (AnnData), dicom (annotations and report) or qupath (overlay)."),
+        typer.Option(
+            "--format",
+            help="h5ad (AnnData), dicom (annotations and report) or qupath (overlay of tissue, "
+            "fields and local scores).",
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for the files.", show_default="the results folder")
     ] = None,
     slide: Annotated[
-        Path | None, typer.Option(help="A file of the DICOM series that was scored, to refer to.")
+        Path | None,
+        typer.Option(help="A file of the DICOM series that was scored: DICOM files then refer to it."),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

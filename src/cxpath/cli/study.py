@@ -35,7 +35,7 @@ class Design(StrEnum):
 
 
 NameOption = Annotated[
-    str, typer.Option(rich_help_panel=DESIGN, help="Of the study.", show_default="the folder's name")
+    str, typer.Option(rich_help_panel=DESIGN, help="Name of the study.", show_default="the folder's name")
 ]
 ReadersOption = Annotated[
     list[str] | None,
@@ -47,34 +47,45 @@ DesignOption = Annotated[
     Design,
     typer.Option(
         rich_help_panel=DESIGN,
-        help="crossed: aided after a wash-out. sequential: aided right after each unaided read.",
+        help="unaided: each slide once. crossed: after a wash-out again, with the software's "
+        "score. sequential: aided directly after each unaided read.",
     ),
 ]
 CutoffsOption = Annotated[
     str, typer.Option(rich_help_panel=DESIGN, help="Cut-offs, rising, with commas between.")
 ]
-WashOutOption = Annotated[float, typer.Option(rich_help_panel=DESIGN, min=0, help="Days between two rounds.")]
+WashOutOption = Annotated[
+    float, typer.Option(rich_help_panel=DESIGN, min=0, help="Days between two rounds of a reader.")
+]
 PracticeOption = Annotated[
     int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides for practice, the first by name.")
 ]
 AnchorsOption = Annotated[
-    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides that all read, the next by name.")
+    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides that everyone reads, the next by name.")
 ]
 ReadersPerSlideOption = Annotated[
-    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Of slides that are no anchor; 0: all.")
+    int,
+    typer.Option(rich_help_panel=DESIGN, min=0, help="Readers of each slide that is no anchor; 0 means all."),
 ]
 OrderSeedOption = Annotated[
-    int | None, typer.Option(rich_help_panel=DESIGN, min=0, help="Of orders.", show_default="random")
+    int | None,
+    typer.Option(
+        rich_help_panel=DESIGN, min=0, help="Seed of orders, shares and blinded names.", show_default="random"
+    ),
 ]
 
 
 @study.command()
 def init(
     folder: FolderArgument,
-    slides: Annotated[Path, typer.Option(rich_help_panel=INPUT, help="Folder of the slides to read.")],
+    slides: Annotated[
+        Path, typer.Option(rich_help_panel=INPUT, help="Folder of the slides to read, subfolders included.")
+    ],
     results: Annotated[
         list[Path] | None,
-        typer.Option(rich_help_panel=INPUT, help="Results of cxpath score: what aided readers are shown."),
+        typer.Option(
+            rich_help_panel=INPUT, help="Results of cxpath score, which aided readers are shown. Repeatable."
+        ),
     ] = None,
     name: NameOption = "",
     readers: ReadersOption = None,
@@ -90,7 +101,10 @@ def init(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a commented study.toml and one token a reader; tokens are printed once and stored hashed."""
+    """Write a commented study.toml and one token for each reader.
+
+    Tokens are printed once and stored only as hashes.
+    """
     from cxpath.app import DesignKind, StudyRequest, agreement_settings, init_study
 
     named = tuple(part.strip() for one in readers or () for part in one.split(",") if part.strip())
@@ -124,22 +138,29 @@ def open_for_readers(
     folder: FolderArgument,
     port: Annotated[
         int,
-        typer.Option(min=0, max=65535, rich_help_panel=SERVER, help="Port.", show_default="a free one"),
+        typer.Option(
+            min=0, max=65535, rich_help_panel=SERVER, help="Port to listen on.", show_default="a free one"
+        ),
     ] = 0,
     host: Annotated[
-        str, typer.Option(rich_help_panel=SERVER, help="Address to listen on; others need --proxy-origin.")
+        str,
+        typer.Option(
+            rich_help_panel=SERVER,
+            help="Address to listen on; another address than this machine's needs --proxy-origin.",
+        ),
     ] = "127.0.0.1",
     proxy_origin: Annotated[
         str | None,
         typer.Option(
             rich_help_panel=SERVER,
-            help="Origin of an authenticating proxy in front, as https://study.example.",
+            help="Origin of an authenticating proxy in front, such as https://study.example.",
         ),
     ] = None,
 ) -> None:
-    """Open the study to its readers, several at once; Ctrl-C ends, and the same command goes on.
+    """Serve the study to its readers, several at once.
 
-    Without a proxy the server answers this machine alone. Readers enter their own tokens.
+    Readers enter their own tokens. Without a proxy the server answers this machine alone. Ctrl-C ends; the
+    same command resumes.
     """
     from cxpath.data import import_extra
 
@@ -173,7 +194,7 @@ def token(
 
 @study.command()
 def status(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Show how far each reader is; no answer and no score is shown."""
+    """Show how far each reader is, without any answer or score."""
     from cxpath.app import read_study, study_status
 
     found = study_status(read_study(folder))
@@ -192,11 +213,11 @@ def _status_lines(found: StudyStatus) -> Iterator[str]:
 @study.command()
 def export(
     folder: FolderArgument,
-    out: Annotated[Path, typer.Option(rich_help_panel=OUTPUT, help="Folder for tables and audit log.")],
+    out: Annotated[Path, typer.Option(rich_help_panel=OUTPUT, help="Folder for tables and records.")],
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the reads as `cxpath agree run` takes them, all answers, and the readers' records."""
+    """Write the reads as cxpath agree run takes them, all answers, and the readers' records."""
     from cxpath.app import export_study, read_study
 
     found = export_study(read_study(folder), out, overwrite=overwrite)
@@ -214,12 +235,12 @@ def _export_lines(found: ExportDocument, out: Path) -> Iterator[str]:
 @study.command()
 def report(
     folder: FolderArgument,
-    out: Annotated[Path, typer.Option(rich_help_panel=OUTPUT, help="Folder for report, tables, export.")],
+    out: Annotated[Path, typer.Option(rich_help_panel=OUTPUT, help="Folder for report, tables and export.")],
     replicates: Annotated[
-        int, typer.Option(rich_help_panel=DESIGN, min=100, help="Bootstrap draws of readers and patients.")
+        int, typer.Option(rich_help_panel=DESIGN, min=100, help="Bootstrap samples of readers and patients.")
     ] = 2000,
     level: Annotated[float, typer.Option(rich_help_panel=DESIGN, help="Level of all intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(rich_help_panel=DESIGN, help="Of the bootstrap.")] = 1,
+    seed: Annotated[int, typer.Option(rich_help_panel=DESIGN, help="Seed of the bootstrap.")] = 1,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:

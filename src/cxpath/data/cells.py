@@ -152,20 +152,38 @@ class CellTable:
 
     facts: CellTableFacts
     x_px: NDArray[np.float64]
+    """Centre, level-0 pixels from the left edge."""
     y_px: NDArray[np.float64]
+    """Centre, level-0 pixels from the top edge."""
     kind: NDArray[np.uint8]
+    """`tumour`, `immune` (lymphocyte or macrophage, nothing else) or `other`."""
     subkind: NDArray[np.uint8]
+    """`lymphocyte`, `macrophage`, `plasma`, `neutrophil`, `eosinophil`, `fibroblast`, `endothelium`,
+    `necrotic`, `benign_epithelium` or `unknown`; always `unknown` for tumour cells."""
     p_tumour: NDArray[np.float32]
+    """Calibrated probability of a tumour cell; the three together are 1."""
     p_immune: NDArray[np.float32]
+    """Calibrated probability of a lymphocyte or macrophage."""
     p_other: NDArray[np.float32]
+    """Calibrated probability of any other cell."""
     stained: NDArray[np.float32]
+    """Calibrated probability that the cell is of its kind and PD-L1 positive by that kind's rule: membrane
+    for tumour cells, membrane or cytoplasm for the others. A cell is positive from
+    `scoring.stained_threshold` on."""
     dab_membrane_od: NDArray[np.float32]
+    """DAB around the cell's edge, optical density."""
     dab_cytoplasm_od: NDArray[np.float32]
+    """DAB inside the cell but outside the nucleus, optical density."""
     membrane_completeness: NDArray[np.float32]
+    """Share of the outline that carries DAB."""
     hematoxylin_od: NDArray[np.float32]
+    """Haematoxylin of the nucleus, optical density."""
     diameter_um: NDArray[np.float32]
+    """Estimated diameter, µm."""
     region: NDArray[np.uint8]
+    """Tissue it lies in: `nest`, `stroma`, `necrosis`, `benign` or `unknown`."""
     tile: NDArray[np.int32]
+    """Row of `tiles.parquet` it was found in; −1 when unknown."""
     embedding: NDArray[np.uint8] | None = None
     """What the network saw in each cell, (N, 16): principal components of its last features, 1 to 255,
     comparable among cells of one model alone. Sixteen zeros (null in `cells.parquet`) for a cell of which

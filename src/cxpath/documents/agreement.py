@@ -38,38 +38,63 @@ class OtherInterval(Part):
     """A further interval of a statistic."""
 
     interval: Ends
+    """Its lower and upper end."""
     method: str
+    """How it was computed."""
 
 
 class StatisticEntry(Part):
     """One number of a study; see `Statistic`."""
 
     analysis: str | None = None
+    """`between readers`, `each reader`, `comparison`, `software against readers`, `within readers` or
+    `subgroup`."""
     round: str | None = None
-    """`1`, or `1 and 2` within readers."""
+    """`1`, `2` and so on, or `1 and 2` within readers."""
     scale: str | None = None
+    """The scale of the scores, where it is a statistic of scores."""
     cutoff: str | None = None
+    """The cut-off, where it is a statistic of the two sides of a cut-off."""
     reader: str | None = None
+    """The reader, where it is of one reader."""
     reference: str | None = None
+    """The reader, or consensus, that is compared with."""
     compared: str | None = None
+    """The reader, or software, that is compared."""
     reference_readers: str | None = None
+    """The readers whose consensus is the reference."""
     indeterminate: str | None = None
+    """How indeterminate reads were treated."""
     grouping: str | None = None
+    """What cases were grouped by, in a subgroup."""
     subgroup: str | None = None
+    """Which group of it."""
     radius: str | None = None
+    """Within which distance cells were matched."""
     key: str
+    """Its stable name, for programs."""
     label: str
+    """The same as a paper prints it."""
     estimate: float | None
     """Null where the data do not define it; `note` says why."""
     interval: Ends | None
+    """The interval to quote; null without one."""
     interval_method: str | None
+    """How that was computed."""
     other_intervals: tuple[OtherInterval, ...]
+    """Further intervals, such as the F-based interval of an ICC."""
     n: int
+    """Cases that it rests on."""
     readers: int
+    """Readers that it rests on."""
     p_value: float | None
+    """Of McNemar's test and of the CUSUM test; otherwise null."""
     method: str
+    """How it was computed."""
     source: str
+    """The publication of the method."""
     note: str
+    """What a reader of the number must know."""
 
     @classmethod
     def of_statistic(cls, one: Statistic) -> StatisticEntry:
@@ -117,38 +142,56 @@ class SourceTable(Part):
     """A table of reads, by name and digest."""
 
     name: str
+    """File name of the table."""
     digest: str
+    """SHA-256 of the table."""
 
 
 class ScoresEntry(Part):
     """The scores of one side of a comparison, by unit; null without a score."""
 
     name: str
+    """Name of the reader, the software or the consensus."""
     values: Numbers
+    """One score for each unit; null without a score."""
 
 
 class OnestEntry(Part):
     """The ONEST curve at one cut-off; see `OnestCurve`."""
 
     cutoff: str
+    """The cut-off."""
     missing: str
+    """How missing reads were treated."""
     cases: int
+    """Cases that it rests on."""
     readers: tuple[int, ...]
+    """Numbers of readers, from 2 to all."""
     mean: Numbers
+    """Mean agreement over sets of so many readers."""
     low: Numbers
+    """Lower end of its interval over cases."""
     high: Numbers
+    """Upper end of its interval over cases."""
     order_low: Numbers
+    """Lower end of the range of 95 % of random orders of readers."""
     order_high: Numbers
+    """Upper end of that range."""
 
 
 class PairwiseEntry(Part):
     """A measure between every two readers, the software last."""
 
     measure: str
+    """What was measured."""
     cutoff: str | None = None
+    """The cut-off, where it is a measure of the two sides of a cut-off."""
     scale: str | None = None
+    """The scale, where it is a measure of scores."""
     readers: tuple[str, ...]
+    """The readers, the software last."""
     values: tuple[Numbers, ...]
+    """A row for each reader, a value for each other reader."""
 
     @property
     def place(self) -> str:
@@ -160,32 +203,48 @@ class RoundEntry(Part):
     """Who read what in one round, and who is compared with whom."""
 
     round: int
+    """Its number."""
     arm: str = ""
-    """Of a reader study: "unaided" or "aided"."""
+    """In a reader study `unaided` or `aided`; otherwise empty."""
     cases: int
+    """Number of cases."""
     patients: int
+    """Number of patients."""
     readers: tuple[str, ...]
+    """Names of the readers."""
     reads: int
+    """Number of reads."""
     not_evaluable: int
+    """Reads that gave no score."""
     groupings: Mapping[str, tuple[str, ...]]
+    """Groups of cases, by what they were grouped by."""
     why: str
-    """How compared and reference were chosen."""
+    """How the compared and the reference were chosen."""
     compared: ScoresEntry | None
+    """Scores of the compared; null without one."""
     reference: ScoresEntry | None
+    """Scores of the reference; null without one."""
     units: tuple[tuple[str, str], ...]
-    """Case and slide."""
+    """Case and slide of each unit."""
     onest: tuple[OnestEntry, ...]
+    """ONEST curves: agreement of all readers by their number."""
     pairwise: tuple[PairwiseEntry, ...]
+    """Measures between every two readers."""
 
 
 class AgreementProvenance(Part):
     """Versions, and the digests of the models behind results of cxpath."""
 
     cxpath: str
+    """Version of cxpath."""
     python: str
+    """Version of Python."""
     numpy: str
+    """Version of NumPy."""
     scipy: str
+    """Version of SciPy."""
     model_digests: tuple[str, ...]
+    """SHA-256 of the models behind cxpath's results."""
 
 
 class AgreementDocument(Document):
@@ -195,24 +254,36 @@ class AgreementDocument(Document):
 
     schema_name: Literal["cxpath/agreement/2"] = Field(default="cxpath/agreement/2", alias="schema")
     score: str
+    """Which score was studied."""
     software: str | None
+    """The reader named as software; null without one."""
     reference: str | None
-    """Null: the readers' median."""
+    """The reader named as reference; null for the readers' median."""
     consensus: str
+    """The rule of the consensus."""
     settings: AgreementSettings
+    """Cut-offs, level, replicates, seed and margins of the study."""
     sources: tuple[SourceTable, ...]
+    """The tables of reads."""
     warnings: tuple[CodedText, ...]
+    """What a reader must know before using the figures."""
     rounds: tuple[RoundEntry, ...] = Field(min_length=1)
+    """Who read what in each round, and who is compared with whom."""
     statistics: tuple[StatisticEntry, ...]
+    """Every statistic."""
     provenance: AgreementProvenance
+    """What made the study."""
 
 
 class ComparedImage(Part):
     """One image, and how many cells each side contains."""
 
     name: str
+    """Name of the image."""
     reference: int
+    """Cells of the reference."""
     compared: int
+    """Cells that are compared with them."""
     reference_outside: int = 0
     """Marked cells outside the annotated area, which are left out."""
     compared_outside: int = 0
@@ -223,6 +294,7 @@ class CxpathVersion(Part):
     """Which cxpath made it."""
 
     cxpath: str
+    """Version of cxpath."""
 
 
 class CellAgreementDocument(Document):
@@ -232,12 +304,17 @@ class CellAgreementDocument(Document):
 
     schema_name: Literal["cxpath/cell-agreement/1"] = Field(default="cxpath/cell-agreement/1", alias="schema")
     radius_um: float
+    """Cells nearer than this are matched, µm."""
     images: tuple[ComparedImage, ...]
+    """The images."""
     classes: tuple[str, ...]
+    """The classes, in the order of the table."""
     confusion: tuple[tuple[int, ...], ...]
-    """Rows are the reference's classes."""
+    """Matched cells: a row for each class of the reference, a column for each class of the compared."""
     statistics: tuple[StatisticEntry, ...]
+    """Every statistic."""
     provenance: CxpathVersion
+    """What made it."""
 
 
 class FittedMap(Part):
@@ -246,11 +323,17 @@ class FittedMap(Part):
     helps: bool
     """Whether it agrees better than the CPS by more than chance, and was written."""
     scores: tuple[float, ...]
+    """CPS of the points of the map."""
     reads: tuple[float, ...]
+    """What the readers say there."""
     concordance: StatisticEntry
+    """Of the mapped CPS with the readers, by nested cross-validation."""
     concordance_without: StatisticEntry
+    """Of the CPS itself with the readers, on the same cases."""
     gain: StatisticEntry
+    """The difference of the two."""
     concordance_on_the_cases_it_was_fitted_to: float | None
+    """Too good to quote."""
 
 
 class CalibrationDocument(Document):
@@ -260,21 +343,38 @@ class CalibrationDocument(Document):
 
     schema_name: Literal["cxpath/calibration/1"] = Field(default="cxpath/calibration/1", alias="schema")
     stained_threshold: float
+    """The chosen staining threshold."""
     present_threshold: float
+    """The threshold before."""
     cases: int
+    """Number of cases."""
     concordance: StatisticEntry
+    """Lin's concordance of the chosen threshold with the readers, by nested cross-validation: the figure to
+    quote."""
     concordance_present: float | None
+    """The same of the threshold before."""
     concordance_on_the_cases_it_was_chosen_on: float | None
+    """Too good to quote."""
     agreement_at_1: float | None
+    """Share of cases on the readers' side of CPS 1, by nested cross-validation."""
     agreement_at_1_present: float | None
+    """The same of the threshold before."""
     thresholds_of_folds: tuple[float, ...]
+    """The threshold that each fold chose."""
     map: FittedMap | None
+    """The laboratory's own scale; null without `--map`."""
     consensus: str
+    """The rule of the readers' consensus."""
     model_digest: str
+    """SHA-256 of the model's weights."""
     assay: str
+    """The assay of all results."""
     association_distance_um: float
+    """The association distance of all results, µm."""
     reads_digest: str
+    """SHA-256 of the table of reads."""
     cxpath: str
+    """Version of cxpath."""
 
 
 # Documents of a reader study: hashed tokens, where readers stand, the audit of an export, the report.
@@ -305,24 +405,34 @@ class RoundProgress(Part):
     """How many reads of one round a reader has made."""
 
     round: int
+    """Number of the round."""
     arm: str
+    """`unaided` or `aided`."""
     read: int
+    """Reads made."""
     planned: int
+    """Reads planned."""
 
 
 class ReaderProgress(Part):
     """Where a reader stands; says nothing about any answer."""
 
     reader: str
+    """The reader's pseudonym."""
     stage: str
-    """reading, wash-out or done."""
+    """`reading`, `wash-out` or `done`."""
     rounds: tuple[RoundProgress, ...]
+    """Progress of each round."""
     sessions: int
+    """How often the reader began to read."""
     last_utc: str | None
+    """When the reader was last seen, ISO 8601; null before the first time."""
     opens_utc: str | None
     """When the next round opens, in the wash-out."""
     events: int
+    """Events of the reader's record."""
     head_hash: str | None
+    """Hash of the last of them; null without events."""
 
 
 class StudyStatus(Document):
@@ -332,20 +442,30 @@ class StudyStatus(Document):
 
     schema_name: Literal["cxpath/study-status/1"] = Field(default="cxpath/study-status/1", alias="schema")
     study: str
+    """Name of the study."""
     design: Digest
+    """SHA-256 of the design."""
     reads: int
+    """Reads made."""
     planned: int
+    """Reads planned."""
     readers: tuple[ReaderProgress, ...]
+    """Where each reader is."""
 
 
 class RecordEntry(Part):
     """One reader's record in an export."""
 
     reader: str
+    """The reader's pseudonym."""
     file: str
+    """File name of the record."""
     events: int
+    """Events of the record."""
     head_hash: str
+    """Hash of the last of them."""
     sha256: Digest
+    """SHA-256 of the file."""
 
 
 class ExportDocument(Document):
@@ -355,66 +475,99 @@ class ExportDocument(Document):
 
     schema_name: Literal["cxpath/study-export/1"] = Field(default="cxpath/study-export/1", alias="schema")
     study: str
+    """Name of the study."""
     design: Digest
+    """SHA-256 of the design."""
     utc: str
+    """When it was exported, ISO 8601."""
     complete: bool
     """Whether every planned read was made."""
     reads: int
+    """Reads made."""
     planned: int
+    """Reads planned."""
     records: tuple[RecordEntry, ...]
+    """The readers' records."""
     files: Mapping[str, Digest]
+    """SHA-256 of each exported file, by its name."""
     cxpath: str
+    """Version of cxpath."""
 
 
 class ArmEntry(Part):
     """The mean of all readers in one arm."""
 
     arm: str
+    """`unaided` or `aided`."""
     mean: float
+    """Mean of all readers."""
     standard_error: float
+    """Its standard error."""
     degrees: float | None
+    """Degrees of freedom; null is infinite."""
     interval: Ends
+    """Its interval."""
 
 
 class ComponentsEntry(Part):
     """Variance components of the Obuchowski-Rockette model; see `Components`."""
 
     reader: float
+    """Variance of readers."""
     arm_reader: float
+    """Variance of readers' own differences between arms; it may be below 0."""
     error: float
+    """Variance of one reader's figure over cases."""
     cov1: float
+    """Error covariance of one reader in two arms."""
     cov2: float
+    """Error covariance of two readers in one arm."""
     cov3: float
+    """Error covariance of two readers in two arms."""
     cases: int
+    """Number of cases that error and covariances refer to."""
 
 
 class ArmsTestEntry(Part):
     """A figure of merit in both arms, and the test of its difference."""
 
     figure: str
+    """The figure of merit."""
     cutoff: str
+    """The cut-off that it is for."""
     cases: int
+    """Cases of the test."""
     left_out: int
+    """Cases that were left out."""
     why: str
     """Why there is no test; empty where there is one."""
     difference: float | None = None
+    """Aided less unaided."""
     standard_error: float | None = None
+    """Its standard error."""
     interval: Ends | None = None
+    """Its interval."""
     f: float | None = None
+    """The F statistic."""
     degrees: float | None = None
     """Null is infinite."""
     p_value: float | None = None
+    """Its p value."""
     arms: tuple[ArmEntry, ...] = ()
+    """The mean of all readers in each arm."""
     components: ComponentsEntry | None = None
+    """Variance components of the Obuchowski-Rockette model."""
 
 
 class ChecklistEntry(Part):
     """One item of a reporting guideline."""
 
     guideline: str
+    """The reporting guideline."""
     item: str
+    """Number of the item."""
     asks: str
-    """In our words."""
+    """What the item asks for, in our words."""
     filled: str
     """What the study says; empty where the authors must write it."""
 
@@ -426,21 +579,38 @@ class StudyReportDocument(Document):
 
     schema_name: Literal["cxpath/study-report/1"] = Field(default="cxpath/study-report/1", alias="schema")
     study: str
+    """Name of the study."""
     design: Digest
+    """SHA-256 of the design."""
     score: str
+    """The score that was read."""
     readers: tuple[str, ...]
+    """Pseudonyms of the readers."""
     cases: int
+    """Number of cases."""
     patients: int
+    """Number of patients."""
     rounds: tuple[str, ...]
-    """Their arms, in order."""
+    """The arm of each round, in order."""
     reads: int
+    """Reads made."""
     planned: int
+    """Reads planned."""
     not_evaluable: int
+    """Reads that gave no score."""
     reference: str
+    """What reads are compared with."""
     settings: AgreementSettings
+    """Cut-offs, level, replicates and seed."""
     statistics: tuple[StatisticEntry, ...]
+    """Every statistic."""
     tests: tuple[ArmsTestEntry, ...]
+    """Tests of unaided against aided reading."""
     checklist: tuple[ChecklistEntry, ...]
+    """Items of reporting guidelines, with what the study says."""
     methods: tuple[str, ...]
+    """Sentences for a methods section."""
     warnings: tuple[str, ...]
+    """What a reader must know before using the figures."""
     cxpath: str
+    """Version of cxpath."""

@@ -41,16 +41,23 @@ class CodedText(Part):
     """A reason or a warning: what it is about, and the same for a person."""
 
     code: ReasonCode
+    """What it is about, for programs."""
     text: str
+    """The same for a person, on one line."""
 
 
 class ColourEntry(Part):
     """The ICC profile of a slide; see `ColourProfile`."""
 
     description: str
+    """The profile's name; empty where the name could reveal too much."""
     digest: str
+    """SHA-256 of the profile."""
     intent: str
+    """Its rendering intent."""
     use: Literal["applied", "identity", "ignored", "unusable"]
+    """What was done with it: `applied`, `identity` (it is sRGB already), `ignored` (as asked for) or
+    `unusable` (damaged, or not for RGB)."""
 
 
 class File(Part):
@@ -146,15 +153,19 @@ class CutoffEntry(Part):
     """What is known of a score and one cut-off."""
 
     basis: str
+    """Where the cut-off comes from: `label`, or what else it is."""
     decision: Decision
+    """`met` or `not met` where the value and the whole interval for the tumour lie on one side of the
+    cut-off; otherwise `uncertain`."""
     met: bool | None
     """True or false where the cut-off is decided, null where it is uncertain."""
     probability: Share
-    """That the tumour's score is at least the cut-off."""
+    """Probability that the tumour's score is at least the cut-off."""
     borderline: bool
-    """The other side than the counted score's is likely enough to ask for a pathologist."""
+    """Whether the tumour's score may lie on the other side of the cut-off than the value with a probability
+    that asks for a pathologist (`scoring.borderline_tail`, `scoring.borderline_tail_beyond`)."""
     review: str | None
-    """What a borderline cut-off asks for; else null."""
+    """`near the cut-off: pathologist review` where borderline, otherwise null."""
 
     @classmethod
     def of_verdict(cls, verdict: CutoffVerdict) -> CutoffEntry:
@@ -173,13 +184,22 @@ class Estimate(Part):
     """A score with its intervals and cut-offs; see `ScoreEstimate`."""
 
     value: Percent
+    """The score, not rounded: for the CPS 100 × (T⁺ + I⁺) / (T⁺ + T⁻), at most 100; for the TPS 100 × T⁺ /
+    (T⁺ + T⁻)."""
     interval_slide: Bounds
+    """Interval for this slide's own score, given how errors of the network vary from slide to slide. It need
+    not contain `value`: the network may be known to miss or to invent cells."""
     interval_tissue: Bounds
+    """Interval for the tumour's score, of which the slide's fields are a sample. It decides the cut-offs."""
     level: Share
+    """Coverage that both intervals aim at, 0.95 unless set otherwise."""
     method: str
+    """How the intervals were computed."""
     reported: str
+    """The printed form. It never crosses a cut-off: 0.96 is printed as `<1`, 9.96 as `9.9`."""
     cutoffs: Mapping[CutoffName, CutoffEntry] = {}
-    """By the cut-off's value; empty where the assay states none."""
+    """One entry for each cut-off, by its value, compared with the unrounded score; empty where the assay
+    states none, and for the TPS."""
 
     @classmethod
     def of_score(cls, score: ScoreEstimate) -> Estimate:

@@ -51,9 +51,10 @@ class Outcome(BatchDocument):
     schema_name: Literal["cxpath/outcome/1"] = Field(default="cxpath/outcome/1", alias="schema")
 
     id: str
-    """The slide's name in the batch."""
+    """Name of the slide in the batch."""
 
     status: Status
+    """What became of the slide; `running` while a worker has it."""
 
     slide: str = ""
     """Its file name, or pseudonym."""
@@ -125,10 +126,15 @@ class SlideInHand(BatchDocument):
     """What a worker has in hand."""
 
     worker: str
+    """The worker."""
     id: str
+    """The slide."""
     seconds: NonNegativeFloat
+    """For how long."""
     tiles_done: NonNegativeInt
+    """Tiles done."""
     tiles: NonNegativeInt
+    """Tiles in all."""
 
 
 class BatchProgress(BatchDocument):
@@ -155,10 +161,15 @@ class Failure(BatchDocument):
     """A slide that was tried and not scored."""
 
     id: str
+    """Name of the slide in the batch."""
     slide: str
+    """Its file name, or pseudonym."""
     reason: str
+    """Why it failed."""
     hint: str
+    """What to do about that."""
     error: str
+    """Class of the error."""
 
 
 def failures_of(outcomes: tuple[Outcome, ...]) -> tuple[Failure, ...]:
@@ -175,31 +186,52 @@ class BatchStatus(BatchDocument):
 
     schema_name: Literal["cxpath/batch-status/1"] = Field(default="cxpath/batch-status/1", alias="schema")
     running: bool
+    """Whether the batch is running."""
     slides: NonNegativeInt
+    """Slides of the worklist."""
     left: NonNegativeInt
+    """Slides still to be scored."""
     scored: NonNegativeInt
+    """Slides with a score."""
     not_evaluable: NonNegativeInt
+    """Slides that are not evaluable."""
     failed: NonNegativeInt
+    """Slides that failed."""
     failures: tuple[Failure, ...]
+    """What failed so far."""
     engine: str | None
+    """What runs the workers; null where nothing is known."""
     started: str | None
+    """When the run began, ISO 8601."""
     written: str | None
+    """When the progress was last written, ISO 8601."""
     slides_per_hour: float | None
+    """Speed; null before the first slide."""
     seconds_left: float | None
+    """Time left; null before the first slide."""
     in_hand: tuple[SlideInHand, ...]
+    """What each worker is doing."""
 
 
 class BatchOptions(BatchDocument):
     """Options that apply to all slides; a worklist may have overruled some of them."""
 
     assay: str
+    """The stated assay."""
     tumour: str
+    """The stated tumour site."""
     marker: str
+    """The marker."""
     research: bool
+    """Whether unsupported scores were asked for."""
     mpp: float | None
+    """The stated µm/px; null where each file's own was taken."""
     model: str
+    """The model."""
     device: str
+    """Where the network runs."""
     pseudonym: bool
+    """Whether slides' names were replaced."""
 
 
 class BatchManifest(BatchDocument):
@@ -207,22 +239,39 @@ class BatchManifest(BatchDocument):
 
     schema_name: Literal["cxpath/batch/1"] = Field(default="cxpath/batch/1", alias="schema")
     research_use: str
+    """The research-use sentence."""
     cxpath: str
+    """Version of cxpath."""
     python: str
+    """Version of Python."""
     started: str
+    """When the last run began, ISO 8601, UTC."""
     finished: str
+    """When it ended."""
     seconds: NonNegativeFloat
+    """How long it took."""
     engine: str
+    """What ran the workers."""
     options: BatchOptions
+    """Options for all slides whose row does not say otherwise."""
     configuration: Mapping[str, JsonValue]
+    """Settings of all slides."""
     configuration_digest: str
+    """SHA-256 of the configuration."""
     slides: NonNegativeInt
+    """Slides of the worklist."""
     kept: NonNegativeInt
+    """Slides done before this run."""
     scored: NonNegativeInt
+    """Slides with a score."""
     not_evaluable: NonNegativeInt
+    """Slides that are not evaluable."""
     failed: NonNegativeInt
+    """Slides that failed."""
     worker_deaths: NonNegativeInt
+    """Worker processes that ended unexpectedly."""
     failures: tuple[Failure, ...]
+    """Slides that failed."""
     same_content: tuple[tuple[str, ...], ...]
     """Ids of slides whose files are the same under different names: one too many in a study."""
 
@@ -250,94 +299,131 @@ class CohortRow(BaseModel):
     slide: str
     """File name, or pseudonym."""
     case: str | None = None
+    """The case, from the worklist."""
     block: str | None = None
+    """The block, from the worklist."""
     batch: str | None = None
-    """Staining or scanning batch; these three are from the worklist."""
+    """Staining or scanning batch, from the worklist."""
     scanner: str | None = None
-    """From the worklist, else from the file: its model, else its vendor."""
+    """From the worklist, otherwise from the file: the scanner's model, or its vendor."""
     status: Status
+    """What became of the slide: `scored`, `not evaluable` or `failed`."""
     reason: str | None = None
     """Why it failed, or why its result cannot be read."""
     hint: str | None = None
+    """What to do about that."""
     error: str | None = None
     """Class of the error."""
     not_evaluable_because: str | None = None
-    """All reasons, joined by `; `."""
+    """Every reason why it is not evaluable, joined by `; `."""
     assay: str | None = None
+    """The stated assay."""
     tumour: str | None = None
+    """The stated tumour site."""
     marker: str | None = None
+    """The marker."""
     cps: float | None = None
-    """CPS that decides, not rounded."""
+    """The CPS that decides, not rounded."""
     cps_basis: str | None = None
     """Whose cells it counts: `network`, `edited` or `audited`."""
     cps_network: float | None = None
     """The network's own CPS, not rounded."""
     cps_reported: str | None = None
-    """Printed form of the one that decides."""
+    """Printed form of the CPS that decides."""
     cps_low: float | None = None
-    """Ends of the interval for the tumour."""
+    """Lower end of its interval for the tumour."""
     cps_high: float | None = None
+    """Upper end of its interval for the tumour."""
     cps_slide_low: float | None = None
-    """Ends of the interval for this slide."""
+    """Lower end of its interval for this slide."""
     cps_slide_high: float | None = None
+    """Upper end of its interval for this slide."""
     cps_at_least_1: bool | None = None
-    """Cut-off met; empty where it is uncertain."""
+    """Whether the cut-off 1 is met; empty where it is uncertain."""
     cps_at_least_10: bool | None = None
+    """Whether the cut-off 10 is met; empty where it is uncertain."""
     reviewer: str | None = None
     """Who audited or edited the slide."""
     signed_by: str | None = None
+    """Who signed the review, where the signature is valid."""
     signed_utc: str | None = None
+    """When it was signed, ISO 8601, UTC."""
     borderline: bool | None = None
-    """Near a cut-off: pathologist review."""
+    """Whether it is near a cut-off, which asks for a pathologist."""
     uncertain_cutoffs: str | None = None
-    """Those neither met nor not met, joined by `; `."""
+    """Cut-offs that are neither met nor not met, joined by `; `."""
     tps: float | None = None
+    """TPS, per cent."""
     tps_low: float | None = None
+    """Lower end of its interval for the tumour."""
     tps_high: float | None = None
+    """Upper end of its interval for the tumour."""
     h_score: float | None = None
+    """H-score, 0 to 300."""
     viable_tumour_cells: int | None = None
+    """Viable tumour cells."""
     tumour_positive: int | None = None
+    """Viable tumour cells with membrane staining."""
     tumour_negative: int | None = None
+    """Viable tumour cells without it."""
     immune_positive: int | None = None
-    """Counted ones."""
+    """Stained immune cells that are counted."""
     scored_mm2: float | None = None
+    """Tissue that entered the score, mm²."""
     excluded_mm2: float | None = None
+    """Tissue left out, mm²."""
     in_focus_percent: float | None = None
-    """Share of tissue not left out as blurred."""
+    """Share of the tissue that was not left out as blurred, per cent."""
     tumour_cells_per_mm2: float | None = None
-    """Viable ones, of scored tissue."""
+    """Viable tumour cells in each mm² of scored tissue."""
     white_red: float | None = None
-    """Background, 0 to 255."""
+    """Red of the background, 0 to 255."""
     white_green: float | None = None
+    """Green of the background, 0 to 255."""
     white_blue: float | None = None
+    """Blue of the background, 0 to 255."""
     hematoxylin_red: float | None = None
-    """Parts of the stain vectors."""
+    """Red part of the haematoxylin vector."""
     hematoxylin_green: float | None = None
+    """Green part of the haematoxylin vector."""
     hematoxylin_blue: float | None = None
+    """Blue part of the haematoxylin vector."""
     dab_red: float | None = None
+    """Red part of the DAB vector."""
     dab_green: float | None = None
+    """Green part of the DAB vector."""
     dab_blue: float | None = None
+    """Blue part of the DAB vector."""
     mpp: float | None = None
+    """Micrometres per pixel."""
     mpp_source: str | None = None
+    """Where the µm/px came from."""
     notice: str | None = None
-    """What the model was trained and not validated on, from its card."""
+    """What the model was trained on and never validated on, from its card."""
     warnings: str | None = None
-    """All others, joined by `; `."""
+    """All other warnings, joined by `; `."""
     attempts: int | None = None
+    """How often the slide was tried."""
     seconds: float | None = None
-    """Of the last attempt."""
+    """Seconds of the last attempt."""
     worker: str | None = None
+    """Which worker scored it; neither computer nor process is named."""
     started: str | None = None
-    """ISO 8601, UTC, by the worker's clock."""
+    """When it began, ISO 8601, UTC, by the worker's clock."""
     finished: str | None = None
+    """When it ended, ISO 8601, UTC, by the worker's clock."""
     slide_digest: str | None = None
+    """SHA-256 of the slide."""
     model: str | None = None
+    """Name of the model."""
     model_digest: str | None = None
+    """SHA-256 of its weights."""
     configuration_digest: str | None = None
+    """SHA-256 of the configuration."""
     cxpath: str | None = None
-    """Version."""
+    """Version of cxpath."""
     notes: Mapping[str, str] = {}
-    """Columns `note…` of the worklist; they come after the others."""
+    """Columns of the worklist whose name begins with `note`; they come after the others."""
 
     @classmethod
     def columns(cls) -> tuple[Column, ...]:
@@ -346,7 +432,7 @@ class CohortRow(BaseModel):
         return tuple(Column(name, _kind_of(field.annotation)) for name, field in fields if name != "notes")
 
     def entries(self) -> dict[str, ColumnEntry]:
-        """Return what stands in those columns."""
+        """Return the contents of those columns."""
         return self.model_dump(mode="json", exclude={"notes"})
 
 

@@ -19,7 +19,9 @@ class Target(Part):
     """What a figure must reach; exactly one of the two."""
 
     at_least: float | None = None
+    """The least value that meets it; null for the other kind of target."""
     at_most: float | None = None
+    """The largest value that meets it; null for the other kind of target."""
 
     @model_validator(mode="after")
     def _one_bound(self) -> Target:
@@ -43,26 +45,33 @@ class Figure(Part):
     set_name: str
     """Which body of images: "bcdata", "synthetic", ..."""
     name: str
+    """Name of the figure."""
     label: str
     """The figure in words."""
     value: float | None
     """None when nothing of the kind was there to measure."""
     low: float | None
+    """Lower end of its interval; null without one."""
     high: float | None
+    """Upper end of its interval; null without one."""
     level: float
+    """Coverage of the interval."""
     n: int
     """How many things were counted, as `n_of` says."""
     n_of: str
+    """What was counted."""
     unit: Unit
     """What the bootstrap draws again; `none` when there is no interval."""
     units: int
     """How many of these there are."""
     method: str
+    """How it was computed."""
     mpp: float | None
     """Micrometres per pixel of the pictures; None when they differ."""
     mpp_source: str
     """ "assumed", "file" or "synthetic"."""
     target: Target | None
+    """What it must reach; null without a target."""
     met: bool | None
     """None without a target, or without a value."""
 
@@ -71,24 +80,34 @@ class EvaluatedModel(Part):
     """Which model was measured, and on what it ran."""
 
     name: str
+    """Name of the model."""
     version: str
+    """Its version."""
     digest: str
     """SHA-256 of the weights."""
     centre_threshold: float
+    """Its threshold for a centre."""
     stained_threshold: float
+    """Its staining threshold."""
     cxpath: str
+    """Version of cxpath."""
     device: str
+    """What the network ran on."""
     precision: str
+    """Number format of its convolutions."""
 
 
 class SetSummary(Part):
     """One body of images."""
 
     name: str
+    """Name of the set."""
     title: str
+    """The same for people."""
     mpp: float | None
     """None when pictures differ."""
     mpp_source: str
+    """Where the µm/px came from."""
     items: int
     """Images or slides measured."""
 
@@ -97,70 +116,95 @@ class Ingredient(Part):
     """One thing that the synthetic test set must contain enough of."""
 
     arm: str
+    """The part of the test set."""
     label: str
+    """What it must contain."""
     value: float
+    """How much of that it contains."""
     required: float
+    """How much is required."""
     met: bool
+    """Whether that is enough."""
 
 
 class Skipped(Part):
     """What was not measured, and why."""
 
     item: str
+    """What was not measured."""
     reason: str
+    """Why."""
 
 
 class SyntheticScore(Part):
     """True and predicted CPS of one synthetic slide."""
 
     name: str
+    """Name of the slide."""
     arm: str
+    """The part of the test set."""
     stratum: str
+    """Range of the true CPS."""
     true_cps: float
+    """The true CPS."""
     predicted_cps: float
+    """The CPS by the network's cells."""
 
 
 class EvaluatedReliability(Part):
     """How far one body of images lets one probability be believed."""
 
     set_name: str
+    """Which body of images."""
     of_what: Literal["kind", "stained"] = Field(alias="of")
     """Probability of the predicted kind; of being PD-L1 positive by that kind's rule."""
     curve: ReliabilityCurve
+    """Stated probabilities next to what came true, as in a model card."""
 
 
 class CurvePoint(Part):
     """Figures of a labelled set, were its pictures of this resolution; None where nothing was counted."""
 
     mpp: float
+    """The µm/px."""
     f1: float | None
+    """F1 score of detection."""
     detections_per_label: float | None
+    """Detections for each labelled nucleus."""
     brown_classified_positive: float | None
+    """Share of brown nuclei that are called positive."""
     tumour_classified_tumour: float | None
-    """None where labels do not say which nuclei are tumour's."""
+    """Share of the tumour's nuclei that are called tumour; null where labels do not say which these are."""
 
 
 class ResolutionCurve(Part):
     """A labelled set whose µm/px nobody stated, evaluated at several."""
 
     set_name: str
+    """Which body of images."""
     assumed_mpp: float
-    """At which its figures with a target are measured."""
+    """The µm/px at which its figures with a target are measured."""
     images: int
+    """Number of images."""
     labels: int
+    """Number of labelled nuclei."""
     points: tuple[CurvePoint, ...]
-    """In the order of µm/px."""
+    """Figures in the order of µm/px."""
 
 
 class ContactPicture(Part):
     """Where one picture of the contact sheet lies, relative to the evaluation's folder."""
 
     set_name: str
+    """Which body of images."""
     title: str
+    """Title of the picture."""
     picture: str
+    """File name of the picture."""
     cells: str
     """JSON of `PicturedCells`."""
     mpp: float
+    """Micrometres per pixel of the picture."""
 
 
 class PicturedCells(Part):
@@ -252,10 +296,13 @@ class Evaluation(Document):
 
     schema_name: Literal["cxpath/evaluation/1"] = Field(default="cxpath/evaluation/1", alias="schema")
     model: EvaluatedModel
+    """Which model was measured, and on what it ran."""
     limit: int | None
     """Only so many items of each set were asked for; None: all."""
     sets: tuple[SetSummary, ...]
+    """The bodies of images."""
     figures: tuple[Figure, ...]
+    """Every figure."""
     curves: tuple[ResolutionCurve, ...] = ()
     """Of the sets whose µm/px are assumed."""
     composition: tuple[Ingredient, ...] = ()
@@ -263,6 +310,10 @@ class Evaluation(Document):
     hard_negative_shares: Mapping[str, float] = Field(default_factory=dict)
     """Share of synthetic fields that contain each hard negative."""
     slides: tuple[SyntheticScore, ...] = ()
+    """True and predicted CPS of each synthetic slide."""
     reliability: tuple[EvaluatedReliability, ...] = ()
+    """How far probabilities may be believed."""
     pictures: tuple[ContactPicture, ...] = ()
+    """The contact sheet."""
     skipped: tuple[Skipped, ...] = ()
+    """What was not measured."""

@@ -36,16 +36,25 @@ class ClauseEntry(Part):
     """A condition with what was found."""
 
     fact: str
+    """The fact that it is about."""
     op: str
+    """The operator: `>=`, `>`, `<`, `is`, `in` or `not_in`."""
     value: Scalar | tuple[str, ...]
+    """What the fact is compared with."""
     assay: tuple[str, ...]
+    """Assays or scoring systems whose result counts; empty for any."""
     edition: str | None
+    """Edition of the staging system; null for any."""
     condition: str
+    """The condition in words."""
     found: Scalar | None
-    """Null: unknown."""
+    """What the profile says; null is unknown."""
     found_in_words: str
+    """The same in words."""
     verdict: Verdict
+    """`met`, `not_met` or `indeterminate`."""
     settle: str
+    """What would settle an indeterminate condition."""
 
     @classmethod
     def of_result(cls, result: ClauseResult) -> ClauseEntry:
@@ -68,15 +77,25 @@ class CautionEntry(Part):
     """A caution with the patient's fact."""
 
     id: str
+    """Id of the caution."""
     state: CautionState
+    """`raised`, `not_raised` or `unknown`."""
     fact: str
+    """The fact that raises it."""
     about: str
+    """What it is about."""
     found: Scalar | None
+    """What the profile says; null is unknown."""
     found_in_words: str
+    """The same in words."""
     flag: str
+    """What is shown where it is raised."""
     source: str
+    """Its source."""
     as_of: date
+    """When the source was read."""
     certainty: Certainty
+    """How certain the entry is."""
 
     @classmethod
     def of_result(cls, result: CautionResult) -> CautionEntry:
@@ -99,27 +118,45 @@ class CriterionEntry(Part):
     """A criterion, evaluated."""
 
     id: str
+    """Id of the criterion."""
     agent: str
+    """The agent."""
     regimen: str
+    """The regimen."""
     population: str
+    """Whom the criterion applies to, in words."""
     jurisdiction: str
+    """`us`, `eu`, `jp`, `cn` or `any`."""
     approval: Approval
+    """`regular`, `accelerated`, `approved`, `guideline`, `none`, `negative` or `unverified`."""
     approved_on: str
+    """Date of the approval; empty without one."""
     trial: str
+    """The trial behind it."""
     verdict: Verdict
+    """`met`, `not_met` or `indeterminate`."""
     clauses: tuple[ClauseEntry, ...]
+    """Its conditions, each with what was found."""
     not_met_because: tuple[str, ...]
+    """Conditions that are not met."""
     missing: tuple[str, ...]
     """What would settle it."""
     cautions: tuple[CautionEntry, ...]
+    """Its cautions, each with what was found."""
     advice: tuple[str, ...]
+    """What to know before acting on the verdict."""
     notes: tuple[str, ...]
+    """Notes of the file."""
     source: str
+    """Its source."""
     verified: bool
     """Whether the whole wording of its label or guideline was read; what was not is never met."""
     as_of: date
+    """When the source was read."""
     certainty: Certainty
+    """How certain the entry is."""
     certainty_note: str
+    """Why it is no more certain."""
 
     @classmethod
     def of_result(cls, result: CriterionResult, review: TherapyReview) -> CriterionEntry:
@@ -153,8 +190,11 @@ class TherapyProvenance(Part):
     """What the review was made with, and when."""
 
     cxpath: str
+    """Version of cxpath."""
     reviewed_on: date
+    """Day of the review."""
     criteria_digest: str
+    """SHA-256 of the criteria."""
 
 
 class TherapyDocument(Document):
@@ -164,15 +204,21 @@ class TherapyDocument(Document):
 
     schema_name: Literal["cxpath/therapy/1"] = Field(default="cxpath/therapy/1", alias="schema")
     case: str | None
+    """The profile's pseudonym; null without one."""
     jurisdictions: tuple[str, ...]
+    """Which jurisdictions were reviewed. Criteria of `any` are always included."""
     wording: str
     """What "met" means."""
     conflicts: tuple[str, ...]
+    """What in the profile contradicts itself."""
     criteria: tuple[CriterionEntry, ...]
+    """Every criterion, in the order of the files; this is no ranking."""
     settling: Mapping[str, tuple[str, ...]]
-    """What would settle which criteria."""
+    """For each fact that is unknown, the criteria that it would settle."""
     profile: BiomarkerProfile
+    """What was known; unknown fields are left out."""
     provenance: TherapyProvenance
+    """What made the review."""
 
     @classmethod
     def of_review(cls, review: TherapyReview, on: date) -> TherapyDocument:
@@ -213,31 +259,52 @@ class FunnelEntry(Part):
     """What one filter left of the variants; see `FunnelStep`."""
 
     step: str
+    """The filter."""
     left: int
+    """Variants left after it."""
     removed: int
+    """Variants that it removed."""
     unknown: int
+    """Variants kept because the file says nothing about them."""
     applied: bool
+    """Whether it was applied."""
     why_not: str
+    """Why it was not applied."""
 
 
 class SampleBurden(Part):
     """The burden of one sample; see `Burden`."""
 
     sample: str
+    """Name of the sample."""
     preset: str
+    """Name of the preset."""
     method: str
+    """The method in words, always "-like"."""
     value: float
+    """Counted variants per megabase."""
     interval: tuple[float, float]
+    """Exact Poisson interval of it."""
     level: float
+    """Coverage of the interval."""
     variants: int
+    """Counted variants."""
     megabases: float
+    """Megabases they are divided by."""
     funnel: tuple[FunnelEntry, ...]
+    """Every filter in order."""
     not_applied: tuple[str, ...]
+    """Filters whose field the file lacks."""
     not_reproduced: tuple[str, ...]
+    """What the published method does and this does not."""
     warnings: tuple[str, ...]
+    """What a reader must know before using the number."""
     source: str
+    """Source of the preset."""
     as_of: str
+    """When the source was read."""
     certainty: str
+    """How certain the preset is."""
 
     @classmethod
     def of_burden(cls, burden: Burden) -> SampleBurden:
@@ -269,6 +336,7 @@ class TmbDocument(SampleBurden, Document):
 
     schema_name: Literal["cxpath/tmb/1"] = Field(default="cxpath/tmb/1", alias="schema")
     cxpath: str
+    """Version of cxpath."""
 
 
 class TmbTable(Document):
@@ -278,4 +346,6 @@ class TmbTable(Document):
 
     schema_name: Literal["cxpath/tmb/1"] = Field(default="cxpath/tmb/1", alias="schema")
     cxpath: str
+    """Version of cxpath."""
     samples: tuple[SampleBurden, ...]
+    """One entry for each sample."""

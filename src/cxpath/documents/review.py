@@ -65,7 +65,7 @@ class StratumEntry(Part):
     """Answers of one stratum of the audit."""
 
     name: str
-    """Called class and how the staining probability lies to the threshold: "tumour stained"."""
+    """Class and how far the staining probability is from the threshold, such as "tumour stained"."""
     cells: int = Field(ge=0)
     """Cells of the slide in the stratum."""
     answered: int = Field(ge=0)
@@ -82,19 +82,21 @@ class AuditedScore(Part):
     """The CPS that blind answers about a random sample of cells give."""
 
     cps: float = Field(ge=0, le=100)
-    """Unrounded."""
+    """The audited CPS, not rounded."""
     interval: Bounds
-    """For this slide's own CPS."""
+    """Interval for this slide's own CPS."""
     interval_tissue: Bounds
-    """For the tumour's CPS, of which the slide is a sample: decides cut-offs."""
+    """Interval for the tumour's CPS, of which the slide is a sample; it decides the cut-offs."""
     level: Share
+    """Coverage that both intervals aim at."""
     bounds: Bounds
     """The CPS with every "cannot tell" counted against it, and for it."""
     n: int = Field(ge=1)
     """Cells that were answered, "cannot tell" included."""
     cannot_tell: int = Field(ge=0)
+    """Cells answered "cannot tell"."""
     answers: tuple[StratumEntry, ...]
-    """By stratum."""
+    """Answers by stratum of the sample."""
     tumour_cells: float = Field(gt=0)
     """Viable tumour cells among those found, by the answers."""
     hidden_cells: float = Field(ge=0)
@@ -102,16 +104,21 @@ class AuditedScore(Part):
     squares: int = Field(ge=0)
     """Squares in which missed cells were counted; 0 says nothing about missed cells."""
     reviewer: str
+    """Printed name of the person who answered."""
     utc: str
     """When the last answer was given, ISO 8601."""
     seed: int
+    """Seed of the random sample."""
     events: int = Field(ge=1)
     """Events of the record that the score rests on."""
     head_hash: str
     """Hash of the last of them."""
     method: str
+    """How the intervals were computed."""
     cutoffs: Mapping[CutoffName, CutoffEntry]
+    """One entry for each cut-off, by its value."""
     warnings: tuple[str, ...]
+    """What limits the audited score."""
 
     @property
     def estimate(self) -> Estimate:
@@ -138,59 +145,79 @@ class EditedScore(Part):
     """What the table of cells scores after a person edited some; the others are the network's still."""
 
     estimate: Estimate | None
-    """None where too few viable tumour cells are left."""
+    """The CPS after the edits, with intervals and cut-offs; null where too few viable tumour cells are
+    left."""
     not_evaluable_because: tuple[str, ...]
+    """Every reason why there is no score; empty otherwise."""
     changed: int = Field(ge=0)
     """Cells whose class or staining a person changed."""
     added: int = Field(ge=0)
+    """Cells that a person added."""
     removed: int = Field(ge=0)
+    """Cells that a person removed."""
     accepted_fields: int = Field(ge=0, default=0)
     """Fields that a person accepted as they stand."""
     regions: int = Field(ge=0, default=0)
-    """Regions that he drew."""
+    """Regions that a person drew."""
     reviewer: str
+    """Printed name of the person."""
 
 
 class GainEntry(Part):
     """What held-out answers say of an adaptation; see `Gain`."""
 
     answers: int = Field(ge=1)
+    """Answers that it rests on."""
     loss_network: float
+    """Mean log loss of the network's probabilities on the answers."""
     loss_adapted: float
+    """Mean log loss of the adapted probabilities on answers that were held out."""
     error: float
     """Standard error of the difference of the losses."""
     offered: bool
+    """Whether the gain is more than its standard error."""
 
 
 class AdaptedScore(Part):
     """What the network's cells score when its calls are adapted to the answers; decides nothing."""
 
     estimate: Estimate | None
-    """None where too few viable tumour cells are left."""
+    """The CPS of the adapted cells, with intervals and cut-offs; null where too few viable tumour cells are
+    left."""
     offered: bool
     """Whether held-out answers gain by either pair of numbers, which a laboratory may keep."""
     offered_for_slide: bool = False
     """Whether they gain by those or by a regression on the cells' embedding, for this slide alone. Where not,
     the estimate is the network's."""
     tumour_shift: float
+    """What is added to the log-odds of tumour; 0 leaves them as they are."""
     tumour_scale: float
+    """What the log-odds of tumour are multiplied by; 1 leaves them as they are."""
     stained_threshold: float
+    """The adapted staining threshold."""
     tumour_gain: GainEntry | None
-    """Null where too few answers are there to say."""
+    """What held-out answers say of the adapted classes; null where there are too few answers."""
     stained_gain: GainEntry | None
+    """What held-out answers say of the adapted staining threshold; null where there are too few answers."""
     tumour_regression_gain: GainEntry | None = None
-    """Over the pair of numbers where that is offered, else over the network; null without an embedding, or
-    where too few answers are there to say."""
+    """What held-out answers say of a regression of the classes on the cells' embedding, over the pair of
+    numbers where that is offered, else over the network; null without an embedding, or where there are too
+    few answers."""
     stained_regression_gain: GainEntry | None = None
+    """The same of a regression of the staining."""
     reviewer: str
+    """Printed name of the person who answered."""
 
 
 class Signature(Part):
     """Who signed a review, when (UTC, ISO 8601), and what the signature means."""
 
     name: str
+    """Printed name of the person who signed."""
     utc: str
+    """When, ISO 8601, UTC."""
     meaning: str
+    """`reviewed` or `approved`."""
     cps: float | None = None
     """The CPS that was signed, unrounded."""
     basis: ScoreBasis = ScoreBasis.NETWORK
@@ -209,9 +236,12 @@ class ReviewState(Part):
     head_hash: str
     """Hash of the last of them."""
     edited: EditedScore | None = None
+    """The score after a person's edits; null without edits."""
     adapted: AdaptedScore | None = None
+    """The network's score with its calls adapted to the answers, which decides nothing; null unless it was
+    asked for."""
     signature: Signature | None = None
-    """Null before a signature, and after a later decision, which voids it."""
+    """Who signed the review; null before a signature, and after a later decision, which voids it."""
 
 
 # What a review leaves in its folder: the audited score, the score of edited cells, the signature.
@@ -291,10 +321,13 @@ class EditedEntry(ReviewDocument):
     schema_name: Literal["cxpath/edited/2"] = Field(default="cxpath/edited/2", alias="schema")
 
     estimate: Estimate | None
-    """The CPS, its intervals and cut-offs; null where too few viable tumour cells are left."""
+    """The CPS after the edits, with intervals and cut-offs; null where too few viable tumour cells are
+    left."""
 
     tps: float | None
+    """TPS after the edits, per cent; null where not evaluable."""
     not_evaluable_because: tuple[str, ...]
+    """Every reason why there is no score; empty otherwise."""
     counts: dict[str, int | None]
     """As `counts` of `score.json`."""
 
@@ -302,7 +335,9 @@ class EditedEntry(ReviewDocument):
     """Cells whose class or staining a person changed."""
 
     added: int = Field(ge=0)
+    """Cells that a person added."""
     removed: int = Field(ge=0)
+    """Cells that a person removed."""
 
     accepted_fields: int = Field(default=0, ge=0)
     """Fields whose every call a person accepted: their cells carry no error of the network."""
@@ -311,6 +346,7 @@ class EditedEntry(ReviewDocument):
     """Regions that a person drew in the review."""
 
     reviewer: str
+    """Printed name of the person."""
     warnings: tuple[str, ...] = ()
     """About the table that was given."""
 
@@ -329,7 +365,9 @@ class SignatureEntry(ReviewDocument):
     """Printed name."""
 
     utc: str
+    """When, ISO 8601, UTC."""
     meaning: Literal["reviewed", "approved"]
+    """What the signature says."""
 
     cps: float | None = Field(default=None, ge=0, le=100)
     """The CPS that was signed, unrounded; null where the slide is not evaluable."""
@@ -387,9 +425,13 @@ class ProfileSource(Part):
     """A review whose answers a profile was fitted to."""
 
     slide_digest: str
+    """SHA-256 of the slide."""
     events: int = Field(ge=1)
+    """Events of the record."""
     head_hash: str
+    """Hash of the last of them."""
     reviewer: str
+    """Printed name of the person who answered."""
 
 
 class LaboratoryProfile(Document):
@@ -401,19 +443,29 @@ class LaboratoryProfile(Document):
         default="cxpath/laboratory-profile/1", alias="schema"
     )
     name: str = Field(min_length=1)
+    """Name of the profile."""
     version: int = Field(ge=1)
-    """Counted up each time the profile is made anew."""
+    """Counted up each time the profile is made again."""
     made_utc: str
+    """When it was made, ISO 8601, UTC."""
     cxpath: str
+    """Version of cxpath."""
     model: str
+    """Name of the model that it is for."""
     model_digest: str
-    """SHA-256 of the weights that it is for; refused for others."""
+    """SHA-256 of the weights that it is for; other models refuse it."""
     tumour_shift: float = Field(ge=-20, le=20)
+    """What is added to the log-odds of tumour."""
     tumour_scale: float = Field(gt=0, le=20)
+    """What the log-odds of tumour are multiplied by."""
     stained_threshold: float = Field(gt=0, lt=1)
+    """The staining threshold."""
     tumour_gain: GainEntry | None
+    """What held-out answers say of the adapted classes; null where there were too few."""
     stained_gain: GainEntry | None
+    """What held-out answers say of the adapted threshold; null where there were too few."""
     sources: tuple[ProfileSource, ...]
+    """The reviews whose answers it was fitted to."""
 
     @property
     def tumour(self) -> LogOddsMap:

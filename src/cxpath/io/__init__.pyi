@@ -57,6 +57,7 @@ from .geojson import (
     contains_half_characters as contains_half_characters,
     from_qupath_frame as from_qupath_frame,
     geometry as geometry,
+    lookalike_key as lookalike_key,
     nucleus as nucleus,
     object_type as object_type,
     parse_features as parse_features,

@@ -407,6 +407,8 @@ def _from_columns(
             f"{path}: no table of cells: it has neither kind, x_px, y_px nor Class, Centroid X, Centroid Y",
             _FORMS,
         )
+    if not table.num_rows:
+        raise CellsFileError(f"{path}: contains no cell", _FORMS)
     _refuse_misspelt(table.column_names, path)
     images = _images_of_rows(table)
     warnings = []

@@ -210,28 +210,28 @@ class RegionClasses(Settings):
     """Scored."""
 
     tumour_bed: tuple[str, ...] = ("Tumor bed", "Tumour bed", "Tumor area", "Tumour area")
-    """Scored, and the area that scores of tumour area refer to."""
+    """Scored; scores of tumour area refer to the scored tissue inside it."""
 
     exclude: tuple[str, ...] = ("Exclude", "Exclusion", "Ignore", "Ulcer")
-    """Not scored."""
+    """Left out."""
 
     necrosis: tuple[str, ...] = ("Necrosis", "Necrotic")
-    """Not scored."""
+    """Left out: necrosis."""
 
     benign: tuple[str, ...] = (
         "Benign", "Normal", "CIN", "CIN1", "CIN2", "CIN3", "CIN 1", "CIN 2", "CIN 3", "CIS", "HSIL", "LSIL",
         "Dysplasia", "Not invasive tumor", "Not invasive tumour",
     )  # fmt: skip
-    """Not scored: benign or precancerous epithelium."""
+    """Left out: benign or precancerous epithelium."""
 
     artefact: tuple[str, ...] = ("Artefact", "Artifact", "Fold", "Pen", "Blur")
-    """Not scored."""
+    """Left out: artefacts."""
 
     control: tuple[str, ...] = ("Control", "Control tissue", "Positive control", "Negative control")
-    """Not scored: control tissue on the slide."""
+    """Left out: control tissue on the slide."""
 
     pass_over: tuple[str, ...] = ()
-    """Neither include nor exclude anything; passed over with a warning."""
+    """Drawn for something else: neither includes nor excludes. The result says how many were passed over."""
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:
@@ -288,6 +288,7 @@ _MEANING_OF_KEY = {
 GEOJSON_FORM = "QuPath GeoJSON"
 
 _ANNOTATED_TYPES = {"", "annotation"}
+_DEEPEST_PROPERTY = 3
 _GEOJSON_AREAS = {"Polygon", "MultiPolygon", "GeometryCollection"}
 
 
@@ -327,9 +328,24 @@ def regions_in_geojson(
         where = place_name(f"annotation {number}", name)
         outline, others = _polygons(_shape(held, where, file))
         passed_over.update({f"{what} within {where}": count for what, count in others.items()})
-        label_of = label(feature) if name == UNCLASSIFIED else _name(feature)
+        label_of = _label_without_class(feature) if name == UNCLASSIFIED else _name(feature)
         found.append(annotated_area(translate(outline, *offset), name, where, file, label=label_of))
     return found, [*([_said(passed_over)] if passed_over else []), *planes(features)]
+
+
+def _label_without_class(feature: dict[str, Any]) -> tuple[str, str]:
+    """Return what an area without a class is called; a known class first, whatever property contains it."""
+    known = {plain(name) for name in RegionClasses().meanings()}
+    stated = ((key, text.strip()) for key, text in _texts_in(properties(feature), _DEEPEST_PROPERTY))
+    return next((found for found in stated if plain(found[1]) in known), None) or label(feature)
+
+
+def _texts_in(held: dict[str, Any], depth: int) -> Iterator[tuple[str, str]]:
+    for key, value in held.items():
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, dict) and depth:
+            yield from _texts_in(value, depth - 1)
 
 
 def _name(feature: dict[str, Any]) -> tuple[str, str]:

@@ -27,9 +27,11 @@ class MatchingSettings(Settings):
     """How peaks are matched to truth, and what is measured."""
 
     match_radius_um: float = Field(default=6.0, gt=0)
+    """A detection within this distance of a true cell may be matched to it, µm."""
     margin_px: int = Field(default=48, ge=0)
     """Cells nearer to a field's edge are not scored: there the network lacks its halo."""
     min_distance_um: float = Field(default=3.0, gt=0)
+    """Two detections nearer than this are one cell, µm."""
     low_cps: float = 3.0
     """Fields with a true CPS below this are the ones that must not be overcalled."""
 
@@ -242,7 +244,7 @@ def observe(
 
 
 def above(observation: Observation, centre_threshold: float, radius_px: float) -> Observation:
-    """Return what would have been seen with a higher threshold, matched anew."""
+    """Return what would have been seen with a higher threshold, matched again."""
     keep = observation.peaks.score >= centre_threshold
     peaks = take_peaks(observation.peaks, keep)
     return Observation(

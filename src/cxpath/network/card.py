@@ -52,12 +52,17 @@ class CardCalibration(Settings):
     """How raw logits become probabilities, fitted on held-out drawings; see `Calibration`."""
 
     class_temperature: float = Field(default=1.0, gt=0)
+    """Divides the logits of the classes before the softmax."""
     class_biases: tuple[float, ...] = ()
     """One for each of `fine_classes`; empty for none, as in models packed before they were fitted."""
     membrane_temperature: float = Field(default=1.0, gt=0)
+    """Divides the logit of membrane staining, which decides tumour cells."""
     membrane_bias: float = 0.0
+    """Added to it."""
     any_temperature: float = Field(default=1.0, gt=0)
+    """Divides the logit of any staining, which decides all other cells."""
     any_bias: float = 0.0
+    """Added to it."""
 
     def as_value(self) -> Calibration:
         """Return the frozen value that the cells room applies."""
@@ -68,8 +73,11 @@ class DataSource(Settings):
     """One body of data that the weights learned from or were measured on."""
 
     name: str
+    """Name of the data."""
     licence: str
+    """Their licence."""
     use: Literal["train", "validate", "evaluate"]
+    """What they were used for."""
     amount: str
     """How much of it, in words: "1800 fields of 448 px"."""
 
@@ -78,28 +86,37 @@ class Metric(Settings):
     """One measured figure with its interval."""
 
     value: float
+    """The figure."""
     low: float | None = None
+    """Lower end of its interval."""
     high: float | None = None
+    """Upper end of its interval."""
     level: float = 0.95
+    """Coverage of the interval."""
     count: int
     """What the figure rests on: cells or fields, as `method` says."""
     method: str
+    """How it was measured, and on what."""
 
 
 class ReliabilityCurve(Settings):
     """Stated probabilities next to what came true; one entry a bin of probability that contains any cell."""
 
     method: str
+    """What was counted, and where."""
     bin_width: float = Field(default=0.1, gt=0, le=1)
+    """Width of a bin of probability. A bin without a cell is left out of all lists."""
     from_probability: tuple[float, ...]
     """Lower end of each bin; the last bin includes its upper end."""
     count: tuple[int, ...]
     """Cells in the bin."""
     mean_probability: tuple[float, ...]
+    """Mean of the stated probabilities in the bin."""
     observed_share: tuple[float, ...]
     """Share of the bin's cells for which it came true."""
     expected_error: Metric
-    """Mean gap between the two over all cells (expected calibration error, Guo et al. 2017)."""
+    """Mean gap between the two over all cells (expected calibration error, Guo et al. 2017). Chance only adds
+    to it: with few cells it is too high."""
 
     @model_validator(mode="after")
     def _one_entry_a_bin(self) -> Self:
@@ -125,30 +142,42 @@ class EvaluatedFigure(Settings):
     set_name: str
     """Which body of images: "bcdata", "synthetic_held_out", ..."""
     name: str
+    """Name of the figure."""
     label: str
     """The figure in words."""
     value: float
+    """The figure."""
     low: float | None = None
+    """Lower end of its interval."""
     high: float | None = None
+    """Upper end of its interval."""
     level: float = 0.95
+    """Coverage of the interval."""
     target: str
     """As "≥ 0.82"."""
     met: bool
+    """Whether the target is met."""
     n: int
+    """Things counted."""
     n_of: str
     """What was counted."""
     mpp: float | None = None
     """Micrometres per pixel assumed or stated; none where pictures differ."""
     method: str
+    """How it was computed."""
 
 
 class TrainingRecord(Settings):
     """How the weights came to be, in enough detail to make them again."""
 
     command: str
+    """The command that made it."""
     seed: int
+    """Seed of the training."""
     steps: int
+    """Steps of the optimiser."""
     minutes: float
+    """How long they took."""
     software: str
     """Versions of cxpath and torch."""
     settings_digest: str
@@ -160,9 +189,13 @@ class ModelCard(Settings):
 
     schema_name: Literal["cxpath/model/2"] = Field(default="cxpath/model/2", alias="schema")
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Name of the model."""
     version: str
+    """Its version."""
     description: str
+    """What it is, in one sentence."""
     intended_use: IntendedUse = INTENDED_USE
+    """What it may be used for."""
     notice: str = Field(default=UNSTATED, min_length=1, pattern=r"^[^\n]+$")
     """What it was trained on, and what it was never validated on, in one sentence: the first warning of every
     result."""
@@ -180,19 +213,31 @@ class ModelCard(Settings):
     stride_px: int
     """Tile origins must be multiples of this at the network's µm/px."""
     output_stride_px: int
+    """Outputs are on every so many pixels."""
     halo_px: int = Field(ge=0, le=4096)
+    """Width of the halo around a tile's core, pixels."""
     receptive_field_px: int
+    """How far the network sees, pixels."""
     fine_classes: tuple[str, ...]
+    """Outputs for the class of a cell, in order."""
     stain_classes: tuple[str, ...]
+    """Outputs for its staining, in order."""
     region_classes: tuple[str, ...]
+    """Outputs for the tissue around it, in order."""
     architecture: ArchitectureSettings
+    """What is needed to rebuild the network."""
     thresholds: Thresholds
+    """Thresholds that turn outputs into cells, chosen on held-out tissue."""
     calibration: CardCalibration
+    """How raw outputs become probabilities, fitted on held-out tissue."""
     training: TrainingRecord
+    """How the weights came to be."""
     data: tuple[DataSource, ...]
+    """Every body of data that the weights were trained or measured on."""
     metrics: dict[MetricName, Metric]
+    """Every measured figure, by its name."""
     reliability: Reliability | None = None
-    """Models packed before cxpath measured it have none."""
+    """How far probabilities may be believed; none in models packed before it was measured."""
     evaluation: tuple[EvaluatedFigure, ...] = ()
     """What `cxpath model evaluate --record` wrote; empty until then."""
 

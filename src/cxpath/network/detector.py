@@ -203,6 +203,11 @@ class Detector:
         self._embedding = PeakEmbedding(model.network, model.embedding) if model.embedding else None
 
     @property
+    def embeds(self) -> bool:
+        """Whether its cells carry an embedding."""
+        return self._embedding is not None
+
+    @property
     def mpp(self) -> float:
         """Micrometres per pixel that tiles must have."""
         return self.card.mpp

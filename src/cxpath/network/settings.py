@@ -13,12 +13,12 @@ class NetworkSettings(Settings):
     """Section `[network]` of the configuration."""
 
     engine: Literal["auto", "torch", "openvino"] = "torch"
-    """What runs the network. OpenVINO is for processors and comes with `cxpath[openvino]`; auto takes it
-    where it is installed and known to be quicker on this processor."""
+    """What runs the network. `openvino` is faster on processors and needs `pip install 'cxpath[openvino]'`;
+    `auto` takes it where it is installed and known to be faster."""
 
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
-    """auto takes bfloat16 where the hardware computes it, else float32; with engine auto, int8 where the
-    model's card says that it was validated. int8 needs OpenVINO."""
+    """`auto` takes bfloat16 where the hardware computes it, otherwise float32; with engine `auto` also int8,
+    where the model's card says that it was validated. `int8` needs OpenVINO."""
 
     batch_size: int = Field(default=0, ge=0)
     """Tiles per forward pass; 0 takes 1 on a processor and 16 on a GPU."""

@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from cxpath.data import CellTable, CellTableFacts, Regions, TileFrame
+from cxpath.data import EMBEDDING_COMPONENTS, CellTable, CellTableFacts, Regions, TileFrame
 from cxpath.network import Detector, Launched
 from cxpath.pipeline.cells import Deduplicator, cells_from_peaks
 from cxpath.pipeline.settings import PipelineSettings
@@ -134,8 +134,9 @@ def deduplicator(context: SlideContext) -> Deduplicator:
 
 
 def no_cells(context: SlideContext) -> CellTable:
-    """Return the table of a slide without cells."""
-    return CellTable.from_columns(context.facts, x_px=np.zeros(0), y_px=np.zeros(0))
+    """Return the table of a slide without cells, with the columns that cells of this model have."""
+    embedding = np.zeros((0, EMBEDDING_COMPONENTS), np.uint8) if context.detector.embeds else None
+    return CellTable.from_columns(context.facts, embedding=embedding, x_px=np.zeros(0), y_px=np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,13 +30,13 @@ class TileSettings(Settings):
     """Section `[tiles]` of the configuration."""
 
     core_px: int = Field(default=1024, ge=64)
-    """Side of a tile's core in pixels at the network's µm/px; rounded down to its stride."""
+    """Side of a tile's core at the network's µm/px, pixels; rounded down to the network's stride."""
 
     reader_threads: int = Field(default=0, ge=0)
-    """Threads that read ahead; 0 takes one for each core that cxpath may use, at most eight."""
+    """Threads that prefetch tiles; 0 takes one for each core that cxpath may use, at most eight."""
 
     read_ahead: int = Field(default=8, ge=1)
-    """Tiles that may wait, read, for the network."""
+    """Tiles that may wait for the network."""
 
     lattice_offset_px: int = Field(default=0, ge=0)
     """Shifts the whole lattice up and to the left, in pixels at the network's µm/px; for stability tests."""

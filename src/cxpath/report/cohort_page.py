@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from cxpath.data import RESEARCH_USE
 from cxpath.documents import CohortRow, Status
+from cxpath.errors import DocumentError
 from cxpath.io import atomic_write
 from cxpath.report.html import MISSING, area, data_uri, interval, render_page, score_form, seconds, whole
 from cxpath.report.slide_page import TICKS, WIDTH as LINE_WIDTH, place
@@ -298,6 +299,14 @@ def _facts(rows: Sequence[CohortRow]) -> list[str]:
     return found
 
 
+def _thumbnail(path: Path) -> str | None:
+    """Return a small picture of the tissue; one that is damaged must not keep the table from being shown."""
+    try:
+        return data_uri(path, _THUMBNAIL_PX, _THUMBNAIL_QUALITY)
+    except (DocumentError, OSError):
+        return None
+
+
 def _slide(folder: Path, row: CohortRow, number: int) -> dict[str, Any]:
     ended_well = row.status is not Status.FAILED
     thumbnail = folder / row.id / "tissue.png"
@@ -306,7 +315,7 @@ def _slide(folder: Path, row: CohortRow, number: int) -> dict[str, Any]:
         "id": row.id,
         "slide": row.slide,
         "link": f"{quote(row.id)}/report.html" if ended_well else None,
-        "thumbnail": data_uri(thumbnail, _THUMBNAIL_PX, _THUMBNAIL_QUALITY) if shown else None,
+        "thumbnail": _thumbnail(thumbnail) if shown else None,
         "case": row.case or "",
         "block": row.block or "",
         "batch": row.batch or row.scanner or "",

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from cxpath.documents import CutoffEntry, Estimate
-from cxpath.errors import OutputError
+from cxpath.errors import DocumentError, OutputError
 from cxpath.io import atomic_write
 from cxpath.scores import Decision, printed_form, printed_interval, two_decimals
 
@@ -87,8 +87,13 @@ def _jpeg_uri(picture: Image.Image, side_px: int, quality: int) -> str:
 
 
 def _opened(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # as Pillow has it
+        raise DocumentError(f"{path}: the picture is damaged", "score the slide again") from error
 
 
 # Filling a page's template: everything escaped, nothing undefined, the style sheets inside the page.

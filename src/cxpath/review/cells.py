@@ -17,6 +17,7 @@ from cxpath.data import CellTable, Kind, Region, RegionMeaning, Regions, Subkind
 from cxpath.review.events import ReviewError
 from cxpath.review.state import ReviewState
 from cxpath.scores import (
+    DEFAULT_QUESTIONS,
     NEVER_COUNTED,
     AuditError,
     AuditFrame,
@@ -238,15 +239,26 @@ def _regions(values: Sequence[Mapping[str, Any]]) -> Regions:
     return Regions(tuple(_region(number, value) for number, value in enumerate(values, start=1)))
 
 
-def frame_to_draw(network: CellTable, settings: ScoringSettings, state: ReviewState) -> AuditFrame:
+def frame_to_draw(
+    network: CellTable, settings: ScoringSettings, state: ReviewState, questions: int = DEFAULT_QUESTIONS
+) -> AuditFrame:
     """Return the frame that an audit is drawn from: the cells where to score by the regions as they are.
+
+    Parameters
+    ----------
+    network : CellTable
+    settings : ScoringSettings
+    state : ReviewState
+    questions : int
+        How many cells are to be asked about.
 
     Raises
     ------
     AuditError
         When no cell is there.
     """
-    return audit_frame(network, settings, inside_regions(network, regions_of(state)))
+    inside = inside_regions(network, regions_of(state))
+    return audit_frame(network, settings, inside, questions=questions)
 
 
 def frame_of_audit(network: CellTable, settings: ScoringSettings, state: ReviewState) -> AuditFrame:

@@ -218,10 +218,16 @@ def fit_adaptation(
 
 
 def standardised(embedding: NDArray[np.uint8]) -> Array:
-    """Return the components of an embedding with mean 0 and spread 1 over all cells of a slide, (N, D)."""
-    values = embedding.astype(np.float64)
-    spread = values.std(axis=0)
-    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+    """Return the components of an embedding with mean 0 and spread 1 over all cells of a slide, (N, D).
+
+    Cells without one, whose components are all 0, get zeros: the mean of the others.
+    """
+    values, known = embedding.astype(np.float64), np.asarray((embedding > 0).any(axis=1))
+    if not known.any():
+        return np.zeros_like(values)
+    spread = values[known].std(axis=0)
+    components = (values - values[known].mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return np.asarray(components * known[:, None])
 
 
 def tumour_log_odds(probabilities: Array) -> Array:
@@ -243,7 +249,7 @@ class _Answered:
 
     def enough(self, answers: int, of_each: int) -> bool:
         each = min(np.count_nonzero(self.yes), np.count_nonzero(~self.yes))
-        return len(self.yes) >= answers and each >= of_each
+        return bool(len(self.yes) >= answers and each >= of_each)
 
 
 @dataclass(frozen=True)

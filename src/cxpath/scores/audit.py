@@ -185,10 +185,9 @@ def estimate_audit(
     if sample.totals @ IN_DENOMINATOR <= 0:
         raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
     hidden = hidden_cells(sample, draw.questions, given)
-    found = [found_in(frame, square) for square in squares]
     return AuditedScore(
         cps=min(MAXIMUM, sample.cps),
-        interval=interval_of(sample, hidden, missed_effect(squares, found), level),
+        interval=interval_of(sample, hidden, missed_effect(squares, _found(sample, squares)), level),
         level=level,
         bounds=_bounds(sample, unsure),
         answered=len(answered.rows) + len(unsure.rows),
@@ -199,6 +198,21 @@ def estimate_audit(
         squares=len(squares),
         warnings=tuple(_warnings(frame, draw, given, squares)),
     )
+
+
+def _found(sample: AuditSample, squares: Sequence[MissedSquare]) -> list[tuple[float, float]]:
+    """Return the found cells of each square in numerator and denominator.
+
+    The network's counts, corrected by what the answers make of them on the whole slide.
+    """
+    if not squares:
+        return []
+    called, totals = sample.frame.called.sum(axis=0), sample.totals
+    of_positive, of_tumour = (
+        float(totals @ which) / max(float(called @ which), 1.0) for which in (IN_NUMERATOR, IN_DENOMINATOR)
+    )
+    counts = (found_in(sample.frame, square) for square in squares)
+    return [(positive * of_positive, tumour * of_tumour) for positive, tumour in counts]
 
 
 def _bounds(sample: AuditSample, unsure: AnsweredCells) -> tuple[float, float]:
@@ -244,6 +258,11 @@ def _warnings(
         )
     if not (frame.sizes[ASKED] > 0).any():
         warnings.append("no cell is stained or near the threshold: the audit cannot find positive cells")
+    outside = sum(not frame.inside[question.row] for question in draw.questions)
+    if outside:
+        warnings.append(
+            f"{outside} of {len(draw.questions)} answers are left out: their cells lie outside the regions"
+        )
     if not squares:
         warnings.append("cells that the detector missed were not looked for (0 squares)")
     return warnings

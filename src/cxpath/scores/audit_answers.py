@@ -224,17 +224,37 @@ def found_in(frame: AuditFrame, square: MissedSquare) -> tuple[float, float]:
 def missed_effect(
     squares: Sequence[MissedSquare], found: Sequence[tuple[float, float]]
 ) -> tuple[float, float]:
-    """Return by how much missed cells change the logarithm of the CPS, and the standard error of that."""
+    """Return by how much missed cells change the logarithm of the CPS, and the standard error of that.
+
+    Parameters
+    ----------
+    squares : sequence of MissedSquare
+        Answered.
+    found : sequence of tuple
+        Found cells in numerator and denominator in each square, by the answers of the audit as far as they
+        tell.
+    """
     if not squares:
         return 0.0, 0.0
-    positive = sum((square.tumour_stained or 0) + (square.immune_stained or 0) for square in squares)
-    tumour = sum((square.tumour_stained or 0) + (square.tumour_unstained or 0) for square in squares)
-    in_numerator, in_denominator = (sum(each) for each in zip(*found, strict=True))
-    base = max(in_denominator, 1.0)
-    of_tumour = tumour / base
-    weight = in_numerator + _SQUARE_PRIOR_CELLS
-    of_positive = (positive + _SQUARE_PRIOR_CELLS * of_tumour) / weight
-    error = np.hypot(
-        np.sqrt(of_positive / weight) / (1 + of_positive), np.sqrt(of_tumour / base) / (1 + of_tumour)
+    missed, cells = np.array([_missed_in(square) for square in squares]), np.array(found)
+    of_tumour = missed[:, 1].sum() / max(cells[:, 1].sum(), 1.0)
+    weight = cells[:, 0].sum() + _SQUARE_PRIOR_CELLS
+    of_positive = (missed[:, 0].sum() + _SQUARE_PRIOR_CELLS * of_tumour) / weight
+    errors = (
+        _ratio_error(missed[:, 0], cells[:, 0], of_positive, weight),
+        _ratio_error(missed[:, 1], cells[:, 1], of_tumour, max(cells[:, 1].sum(), 1.0)),
     )
-    return float(np.log1p(of_positive) - np.log1p(of_tumour)), float(error)
+    return float(np.log1p(of_positive) - np.log1p(of_tumour)), float(np.hypot(*errors))
+
+
+def _missed_in(square: MissedSquare) -> tuple[int, int]:
+    """Return the missed cells of a square in numerator and denominator."""
+    stained = square.tumour_stained or 0
+    return stained + (square.immune_stained or 0), stained + (square.tumour_unstained or 0)
+
+
+def _ratio_error(missed: Array, found: Array, ratio: float, weight: float) -> float:
+    """Return the standard error of log(1 + missed/found): squares differ at least as single cells do."""
+    single = ratio * weight
+    apart = len(missed) / max(len(missed) - 1, 1) * float(((missed - ratio * found) ** 2).sum())
+    return float(np.sqrt(max(single, apart)) / weight / (1 + ratio))

@@ -44,7 +44,7 @@ _TAIL_SPREAD, _TAIL_LOG_SPREAD = 2.4, 0.25
 the former and the logarithm of the latter may be off."""
 
 _MOST_HIDDEN = 2.0
-_HIDDEN_ERROR = 0.5
+_HIDDEN_ERROR = 0.6
 """Standard error of what is hidden, as a share of it."""
 
 _FITTED = 6

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,8 @@ class AuditFrame:
     Parameters
     ----------
     cells : CellTable
+    threshold : float
+        Staining probability from which the network calls a cell stained.
     reach_um : float
         Of the tumour-association rule.
     near_from : float
@@ -78,19 +81,17 @@ class AuditFrame:
         Of tumour, immune, other; as stated by the network.
     log_odds : float array, (N,)
         Of staining, as stated by the network.
-    called : float array, (N, 4)
-        How the network counts each cell.
     spread : float array, (N,)
         Standard deviation that the doubt about each cell is expected to give the logarithm of the CPS.
     """
 
     cells: CellTable
+    threshold: float
     reach_um: float
     near_from: float
     stratum: NDArray[np.int64]
     probabilities: Array
     log_odds: Array
-    called: Array
     spread: Array
 
     @property
@@ -102,6 +103,15 @@ class AuditFrame:
     def asked(self) -> NDArray[np.bool_]:
         """Which cells are asked about their staining, where they are drawn, (N,)."""
         return np.append(ASKED, False)[self.stratum]
+
+    @cached_property
+    def called(self) -> Array:
+        """How the network counts each cell, (N, 4); zeros outside."""
+        kind = np.where(self.inside, self.cells.kind, Kind.OTHER).astype(np.uint8)
+        within = replace(self.cells, kind=kind)
+        counted = counted_positive(within, self.threshold, self.reach_um)
+        ways = ways_from(np.eye(len(Kind))[countable_kind(within)], counted.astype(np.float64))
+        return np.asarray(ways * self.inside[:, None])
 
     @property
     def sizes(self) -> Array:
@@ -118,6 +128,7 @@ def audit_frame(
     settings: ScoringSettings,
     inside: NDArray[np.bool_] | None = None,
     near_from: float | None = None,
+    questions: int = DEFAULT_QUESTIONS,
 ) -> AuditFrame:
     """Return the frame of an audit.
 
@@ -132,6 +143,8 @@ def audit_frame(
     near_from : float, optional
         Staining probability from which an unstained cell is near the threshold, as a draw states it. Left
         out, the one that is expected to give the smallest error.
+    questions : int
+        How many are to be asked; the more, the farther down it pays to ask about staining.
 
     Raises
     ------
@@ -143,24 +156,22 @@ def audit_frame(
     if not inside.any() or not np.isfinite(cells.stained[inside]).any():
         raise AuditError("there is no cell of known staining to audit", "score the slide first")
     settings = with_threshold_of(cells, settings)
-    threshold, reach_um = threshold_of(settings), settings.association_distance_um
+    threshold = threshold_of(settings)
     kind = countable_kind(cells)
     stained = np.nan_to_num(cells.stained.astype(np.float64), nan=0.0)
-    within = replace(cells, kind=np.where(inside, cells.kind, Kind.OTHER).astype(np.uint8))
-    counted = counted_positive(within, threshold, reach_um)
     # compared as the score compares: a float32 probability with the threshold as it stands
     called_stained = np.asarray(cells.stained >= threshold)
     frame = AuditFrame(
         cells=cells,
-        reach_um=reach_um,
+        threshold=threshold,
+        reach_um=settings.association_distance_um,
         near_from=threshold,
         stratum=np.where(inside, kind.astype(np.int64) * BANDS, OUTSIDE),
         probabilities=_class_probabilities(cells, kind),
         log_odds=log_odds_of(stained),
-        called=_ways(kind == Kind.TUMOUR, counted) * inside[:, None],
         spread=np.zeros(len(cells)),
     )
-    return _with_bands(frame, called_stained, stained, near_from)
+    return _with_bands(frame, called_stained, stained, near_from, questions)
 
 
 def _class_probabilities(cells: CellTable, kind: NDArray[np.uint8]) -> Array:
@@ -170,12 +181,6 @@ def _class_probabilities(cells: CellTable, kind: NDArray[np.uint8]) -> Array:
     usable = np.isfinite(total) & (total > 0) & (kind == cells.kind)
     stated[~usable] = np.eye(3)[kind[~usable]]
     return np.asarray(stated / stated.sum(axis=1, keepdims=True))
-
-
-def _ways(tumour: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Array:
-    """Return how cells enter the CPS, (N, 4), from whether they are tumour and in the numerator."""
-    ways = np.stack([tumour & counted, tumour & ~counted, ~tumour & counted, ~tumour & ~counted], axis=1)
-    return ways.astype(np.float64)
 
 
 def ways_from(classes: Array, positive: Array) -> Array:
@@ -217,7 +222,7 @@ def sums_by_stratum(stratum: NDArray[np.int64], values: Array) -> Array:
 
 # How far each call is expected to be off, before anybody was asked.
 
-_NEAR_CHOICES = (0.05, 0.1, 0.2, 0.3, 0.4)
+_NEAR_CHOICES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
 """Staining probabilities from which cells may be near the threshold."""
 
 _USUAL_CLASSES = np.array([[0.75, 0.10, 0.15], [0.15, 0.65, 0.20], [0.10, 0.10, 0.80]])
@@ -225,10 +230,13 @@ _USUAL_CLASSES = np.array([[0.75, 0.10, 0.15], [0.15, 0.65, 0.20], [0.10, 0.10, 
 
 _USUAL_WEIGHT = 0.25
 
+_MOST_TRIED = 20_000
+"""Cells, evenly taken from all, on which the depth of asking is chosen."""
+
 _BIN = 0.5
 """Width in log-odds of staining in which cells are counted."""
 
-_TAIL = 0.1
+_TAIL = 0.05
 """Stained cells below the threshold that are expected in each unit of log-odds, as a share of those above.
 
 The staining probabilities of rare positive cells are far too high among many negative ones: what is expected
@@ -241,29 +249,24 @@ _LEAST_DOUBT = 0.002
 
 
 def _with_bands(
-    frame: AuditFrame, called_stained: NDArray[np.bool_], stained: Array, near_from: float | None
+    frame: AuditFrame,
+    called_stained: NDArray[np.bool_],
+    stained: Array,
+    near_from: float | None,
+    questions: int,
 ) -> AuditFrame:
     """Return the frame with its cells divided by staining, and with their spread."""
-    threshold, doubt = frame.near_from, _expected_doubt(frame, called_stained)
-    choices = [one for one in _NEAR_CHOICES if one < threshold] or [threshold]
-    tried = [
-        doubt.with_asked(one, called_stained | (stained >= min(one, threshold)))
-        for one in (choices if near_from is None else [near_from])
-    ]
-    chosen = min(tried, key=lambda one: one.error)
-    near = ~called_stained & (stained >= min(chosen.near_from, threshold))
+    doubt = _expected_doubt(frame, called_stained)
+    if near_from is None:
+        step = -(-len(stained) // _MOST_TRIED)
+        few, lowest = doubt.thinned(step), np.where(called_stained, 1.0, stained)[::step]
+        choices = [one for one in _NEAR_CHOICES if one < frame.threshold] or [frame.threshold]
+        near_from = min(choices, key=lambda one: few.error(lowest >= one, questions))
+    near = ~called_stained & (stained >= min(near_from, frame.threshold))
     band = np.where(called_stained, Band.STAINED, np.where(near, Band.NEAR, Band.UNSTAINED))
     stratum = np.where(frame.inside, frame.stratum + band, OUTSIDE)
-    return replace(frame, near_from=chosen.near_from, stratum=stratum, spread=chosen.spread)
-
-
-@dataclass(frozen=True, eq=False)
-class _Depth:
-    """How far down cells are asked about their staining, and what error that is expected to leave."""
-
-    near_from: float
-    spread: Array
-    error: float
+    spread = doubt.spread(called_stained | near)
+    return replace(frame, near_from=float(near_from), stratum=stratum, spread=spread)
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,17 +277,30 @@ class _Doubt:
     classes: Array
     positive: Array
 
-    def with_asked(self, near_from: float, asked: NDArray[np.bool_]) -> _Depth:
-        """Return what asking these cells about their staining is expected to leave.
+    def thinned(self, step: int) -> _Doubt:
+        """Return every so many-th cell."""
+        return _Doubt(self.inside[::step], self.classes[::step], self.positive[::step])
 
-        The square of the error is the variance of the usual number of answers, and the square of what is
-        hidden among the cells that are not asked.
+    def spread(self, asked: NDArray[np.bool_]) -> Array:
+        """Return the standard deviation that each cell gives the logarithm of the CPS, (N,).
+
+        Parameters
+        ----------
+        asked : bool array, (N,)
+            Cells that are asked about their staining.
         """
         ways = ways_from(self.classes, np.where(asked, self.positive, 0.0))
-        spread = np.sqrt(variances(ways, linear_effect(self.inside @ ways))) * self.inside
+        return np.sqrt(variances(ways, linear_effect(self.inside @ ways))) * self.inside
+
+    def error(self, asked: NDArray[np.bool_], questions: int) -> float:
+        """Return the square of the error that is expected to be left.
+
+        The variance of so many answers, and the square of what is hidden among cells that are not asked.
+        Thinned cells give the same: each changes the logarithm by so much more.
+        """
         expected = self.classes[:, :2].sum(axis=1) * self.positive * self.inside
         hidden = float(expected[~asked].sum()) / max(float(expected.sum()), 1e-9)
-        return _Depth(near_from, spread, float(spread.sum()) ** 2 / DEFAULT_QUESTIONS + hidden**2)
+        return float(self.spread(asked).sum()) ** 2 / questions + hidden**2
 
 
 def _expected_doubt(frame: AuditFrame, called_stained: NDArray[np.bool_]) -> _Doubt:

@@ -138,7 +138,8 @@ class LaboratoryMapSettings(Settings):
     """Section `[scoring.laboratory_map]`: written by `cxpath agree calibrate --map`."""
 
     scores: tuple[float, ...]
-    """CPS of the points of the map, rising."""
+    """CPS of the points of the map, rising. Between points the map is straight on axes of log10(score + 1),
+    beyond the ends it is level."""
 
     reads: tuple[float, ...]
     """What the readers say there, never falling."""
@@ -147,22 +148,22 @@ class LaboratoryMapSettings(Settings):
     """How many cases it was fitted to."""
 
     concordance: float
-    """Of the mapped CPS with the readers, on cases that the map had not seen."""
+    """Concordance of the mapped CPS with the readers, on cases that the map had not seen."""
 
     concordance_unmapped: float
-    """Of the CPS itself, on the same cases."""
+    """Concordance of the CPS itself with the readers, on the same cases."""
 
     model_digest: str
     """SHA-256 of the weights whose scores it maps."""
 
     assay: str
-    """Of the slides it was fitted to."""
+    """Assay of the slides it was fitted to."""
 
     stained_threshold: float
-    """That the scores were made with."""
+    """Staining threshold of the scores it was fitted to."""
 
     association_distance_um: float
-    """That the scores were made with."""
+    """Association distance of the scores it was fitted to."""
 
     reads_digest: str = ""
     """SHA-256 of the table of reads."""
@@ -248,16 +249,16 @@ class SamplingSettings(Settings):
     """Share of each stratum that is read before the first look."""
 
     fewest_in_stratum: int = Field(default=8, ge=2)
-    """Fields read of each stratum at least; smaller ones are read whole."""
+    """Tiles read of each stratum at least; smaller strata are read whole."""
 
     more_share: float = Field(default=0.5, gt=0, le=4)
-    """Fields read between looks, as a share of those read so far."""
+    """Tiles read between two looks, as a share of those read so far."""
 
     relative_width: float = Field(default=0.3, gt=0)
-    """The sampling interval is narrow enough when its width is at most this share of the CPS ..."""
+    """The sampling interval is narrow enough when its width is at most this share of the CPS,"""
 
     absolute_width: float = Field(default=0.3, gt=0)
-    """... or at most this, in CPS points."""
+    """or at most this many CPS points."""
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage that the sampling interval aims at."""
@@ -266,7 +267,7 @@ class SamplingSettings(Settings):
     """Reading stops, too, when the sampling interval of this level contains no cut-off."""
 
     seed: int = 20_261_125
-    """Of drawing the fields: the same slide is sampled the same way."""
+    """Seed of the sample: the same slide is sampled the same way."""
 
 
 # SlideError: how a slide's calls go wrong together, as measured on held-out slides of known truth.
@@ -284,7 +285,7 @@ class SlideErrorSettings(Settings):
     """Section `[scoring.slide_error]`: medians over slides, and standard deviations between slides."""
 
     tumour_recall: float = Field(default=0.729, gt=0, lt=1)
-    """Of truly positive tumour cells, the share found and called positive on the median slide."""
+    """Share of the truly positive tumour cells that are found and called positive, on the median slide."""
 
     tumour_recall_spread: float = Field(default=0.695, ge=0, le=5)
     """Standard deviation between slides of its logit."""
@@ -345,40 +346,41 @@ class ScoringSettings(Settings):
     """Probability from which a cell counts as PD-L1 positive; unset takes the model card's."""
 
     association_distance_um: float = Field(default=500.0, gt=0)
-    """A stained immune cell counts only this near to a viable tumour cell. "The same field as at about
-    20x" is what the rule says (clinical brief 1.1); no source fixes the number."""
+    """A stained immune cell counts only this near to a viable tumour cell. The scoring rule speaks of the
+    same field at about 20x; no source fixes the number."""
 
     minimum_tumour_cells: int = Field(default=100, ge=1)
-    """Fewer viable tumour cells than this are not evaluable."""
+    """With fewer viable tumour cells a slide is not evaluable."""
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage that the intervals aim at."""
 
     borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
-    """A cut-off near the counted score is borderline when the tumour's score lies on its other side with a
+    """A cut-off near the score is borderline when the tumour's score lies on its other side with a
     probability above this. The default flags whatever lies inside the 95 % interval."""
 
     borderline_fold: float = Field(default=2.0, ge=1)
-    """Near is at most so many times above or below the counted score."""
+    """"Near" means at most so many times above or below the score."""
 
     borderline_tail_beyond: float = Field(default=0.12, gt=0, lt=0.5)
-    """As `borderline_tail`, of a cut-off farther away. Chosen on simulated slides
-    (`scripts/studies/measure_coverage.py`, docs/scores.md): lower, and biopsies far from every cut-off
-    are flagged."""
+    """As `borderline_tail`, for a cut-off farther away. Chosen on simulated slides; a lower value flags
+    biopsies far from every cut-off."""
 
     field_um: float = Field(default=500.0, gt=50)
-    """Side of a field: the block of the tissue interval, the unit of influence and heterogeneity."""
+    """Side of a field: the block of the tissue interval, and the unit of influence, heterogeneity and the
+    gallery."""
 
     least_membrane_completeness: float = Field(default=0.1, ge=0, le=1)
-    """The sensitivity panel's stricter membrane rule: of tumour cells, less of the outline stained than this
-    is not positive. The score itself knows no such limit, and no source states one."""
+    """The stricter membrane rule of the sensitivity panel: tumour cells with less of their outline stained
+    are not positive. The score itself knows no such limit, and no source states one."""
 
     intensity_thresholds_od: tuple[float, float, float] | None = None
-    """Membrane optical densities from which staining is 1+, 2+ and 3+; without them there is no H-score.
-    A lab must set its own: no default is claimed."""
+    """Three membrane optical densities from which staining is 1+, 2+ and 3+, such as `[0.1, 0.25, 0.5]`;
+    without them there is no H-score. A laboratory must set its own: no default is claimed."""
 
     slide_error: SlideErrorSettings | None = None
-    """How calls go wrong from slide to slide; unset takes the model card's, else the defaults."""
+    """How the network's errors vary from slide to slide; unset takes the model card's figures, else the
+    defaults below."""
 
     laboratory_map: LaboratoryMapSettings | None = None
     """The laboratory's own scale, shown next to the CPS; written by `cxpath agree calibrate --map`."""

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+import platformdirs
 import pydicom
 from pydicom.filereader import read_partial
 
@@ -45,15 +46,15 @@ _log = logging.getLogger(__name__)
 
 
 def cache_path() -> Path:
-    """Return where the cache lies: `$XDG_CACHE_HOME/cxpath/digests.json`, else under `~/.cache`.
+    """Return where the cache lies: `$XDG_CACHE_HOME/cxpath/digests.json`, else under `~/.cache` (Linux).
 
     Raises
     ------
     ConfigurationError
-        When there is neither, since the user has no home folder.
+        When there is none, since the user has no home folder.
     """
     hint = "set XDG_CACHE_HOME to a folder that can be written"
-    return user_folder("XDG_CACHE_HOME", ".cache", hint) / "cxpath" / "digests.json"
+    return user_folder(platformdirs.user_cache_path, hint) / "digests.json"
 
 
 def key_of(files: Sequence[Path]) -> str:

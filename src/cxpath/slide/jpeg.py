@@ -37,7 +37,7 @@ def memory_for(width: int, height: int) -> Picture:
     """Return memory for a picture of this size, (height, width, 3), that decoding to is quickest.
 
     To memory at a multiple of 32 bytes libjpeg-turbo writes past the processor's caches, which is slower by
-    a tenth in itself and leaves the pixels far away from whoever wants them next. So it begins at no such
+    a tenth in itself and leaves the pixels far away from the next reader. So it begins at no such
     multiple.
     """
     size = height * width * 3

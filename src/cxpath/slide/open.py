@@ -14,7 +14,7 @@ from cxpath.slide.pixels import Icc
 from cxpath.slide.privacy import shown_as
 from cxpath.slide.slide import Slide
 from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
-from cxpath.slide.tiff_directories import tiff_damage, unspecified_samples
+from cxpath.slide.tiff_directories import orientation, tiff_damage, unspecified_samples
 
 SLIDE_SUFFIXES = frozenset(
     {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
@@ -66,6 +66,8 @@ def _opened(path: Path, mpp: float | None, name: str | None) -> Slide:
     vendor = openslide.OpenSlide.detect_format(path)
     if kind == "tiff":
         _refuse_damaged_tiff(path, shown)
+        if vendor in {None, "generic-tiff"}:
+            _refuse_turned(path, shown)
         if vendor in {None, "generic-tiff"} and unspecified_samples(path):
             vendor = None  # OpenSlide takes such samples for transparency
     if kind == "tiff" and vendor in {None, "generic-tiff"} and is_ome_tiff(path):
@@ -84,6 +86,15 @@ def _refuse_damaged_tiff(path: Path, shown: str) -> None:
     if damage:
         raise UnreadableSlideError(
             f"{shown}: damaged: {damage}", "copy the file again from the scanner or the archive"
+        )
+
+
+def _refuse_turned(path: Path, shown: str) -> None:
+    """Refuse a picture that is not stored upright: libraries turn it whole, tile by tile, or not at all."""
+    lies = orientation(path)
+    if 2 <= lies <= 8:
+        raise UnreadableSlideError(
+            f"{shown}: is stored turned or mirrored (TIFF orientation {lies})", "export it upright"
         )
 
 

@@ -326,7 +326,7 @@ class SlideSettings(Settings):
     """Section `[slide]` of the configuration."""
 
     icc: Icc = Icc.APPLY
-    """apply turns colours into sRGB where the slide has an ICC profile; ignore takes them as stored."""
+    """`apply` converts colours to sRGB where the slide has an ICC profile; `ignore` takes them as stored."""
 
 
 class ColourTransform:

@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import platformdirs
 
 from cxpath.errors import ConfigurationError
 
@@ -101,27 +103,31 @@ def pseudonym_key() -> bytes:
 def key_path() -> Path:
     """Return where the key file lies; raises `ConfigurationError` for a user without a home folder."""
     hint = f"set {KEY_VARIABLE} to a secret of at least {_SHORTEST_KEY} characters"
-    return user_folder("XDG_CONFIG_HOME", ".config", hint) / "cxpath" / "pseudonym.key"
+    return user_folder(platformdirs.user_config_path, hint) / "pseudonym.key"
 
 
-def user_folder(variable: str, in_home: str, hint: str) -> Path:
-    """Return the folder of an XDG variable, else the one of that name in the user's home folder.
+def user_folder(of_kind: Callable[..., Path], hint: str) -> Path:
+    """Return cxpath's folder of a kind in the user's account, wherever this system keeps such folders.
+
+    Parameters
+    ----------
+    of_kind : callable
+        `user_cache_path` or `user_config_path` of platformdirs.
+    hint : str
+        What a user without a home folder can do.
 
     Raises
     ------
     ConfigurationError
         When there is no home folder, as for an arbitrary user number in a container.
     """
-    given = os.environ.get(variable, "")
-    if Path(given).is_absolute():  # others do not count, says the XDG specification
-        return Path(given)
     try:
-        home = Path.home()
+        folder = of_kind("cxpath", appauthor=False)
     except RuntimeError:
-        home = Path()
-    if not home.is_absolute():
+        folder = Path()
+    if not folder.is_absolute():
         raise ConfigurationError("this user has no home folder", hint)
-    return home / in_home
+    return folder
 
 
 def _create(path: Path) -> None:

@@ -207,8 +207,8 @@ def stated_in_ome(xml: str, size: tuple[int, int], page: int) -> StatedResolutio
 
 def _lies_in_file(pixels: ElementTree.Element, own: str | None) -> bool:
     """Say whether a picture is stored in the file of this UUID; also where nothing says where it is."""
-    stored_in = {uuid.text for uuid in pixels.findall("{*}TiffData/{*}UUID")}
-    return own is None or not stored_in or own in stored_in
+    stored_in = {(uuid.text or "").strip().lower() for uuid in pixels.findall("{*}TiffData/{*}UUID")}
+    return own is None or not stored_in or own.strip().lower() in stored_in
 
 
 def _first_pages(pixels: ElementTree.Element) -> set[float | None]:

@@ -34,7 +34,7 @@ _BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 1
 _BYTES_OF_TYPE |= {16: 8, 17: 8, 18: 8}
 _WIDTH, _LENGTH, _SAMPLES, _PLANAR, _SUB_DIRECTORIES, _JPEG_TABLES = 256, 257, 277, 284, 330, 347
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
-_STRIP_BYTES, _EXTRA_SAMPLES = 279, 338
+_STRIP_BYTES, _EXTRA_SAMPLES, _ORIENTATION, _UPRIGHT = 279, 338, 274, 1
 _NAMES = {
     _WIDTH: "ImageWidth",
     _LENGTH: "ImageLength",
@@ -140,6 +140,16 @@ def unspecified_samples(path: Path) -> bool:
         if first is None or first.number(262) != 2 or first.number(_SAMPLES) <= 3:  # RGB
             return False
         return not {1, 2} & set(first.numbers(_EXTRA_SAMPLES, most=_MOST_SAMPLES))
+
+
+def orientation(path: Path) -> int:
+    """Return how the first picture lies: 1 for upright, 2 to 8 for turned or mirrored (tag 274)."""
+    with path.open("rb") as file:
+        try:
+            first = next(_directories(file, path.stat().st_size), None)
+        except TiffDamageError:
+            return _UPRIGHT
+        return first.number(_ORIENTATION, _UPRIGHT) if first else _UPRIGHT
 
 
 def _directories(file: BinaryIO, size: int) -> Iterator[_Directory]:

@@ -44,10 +44,10 @@ class ControlSettings(Settings):
     """A positive control passes with a mean DAB optical density from this on; unset: only measured."""
 
     unnamed: ControlKind = ControlKind.POSITIVE
-    """What a control is that was found by rule or drawn as plain "Control"."""
+    """What a control found by rule, or drawn as plain "Control", is."""
 
     on_failure: OnFailure = OnFailure.WARN
-    """A failed or missing control is a warning, or makes the slide not evaluable."""
+    """`warn` reports a failed or missing control; `refuse` makes the slide not evaluable."""
 
     piece_gap_um: float = Field(default=500.0, ge=0)
     """Tissue nearer than this is one piece, for the rule."""
@@ -86,7 +86,7 @@ class ArtefactSettings(Settings):
     """Mean optical density of coloured ink."""
 
     pen_offplane: float = Field(default=0.22, gt=0)
-    """How far ink's hue leaves the plane of haematoxylin and DAB (see `stain_hue`)."""
+    """How far the ink's hue leaves the plane of haematoxylin and DAB."""
 
     pen_bluest: float = Field(default=-0.42, lt=0)
     """Brownness below which a blue is no haematoxylin."""
@@ -110,10 +110,10 @@ class ArtefactSettings(Settings):
     """Smaller marks are no pen."""
 
     blur_patch_um: float = Field(default=64.0, ge=32)
-    """Side of a patch whose focus is evaluated."""
+    """Side of a patch whose focus is measured."""
 
     blur_patches: int = Field(default=600, ge=16)
-    """Patches evaluated at most; on larger tissue farther apart, for what is around them."""
+    """Patches measured at most; on larger tissue they lie farther apart and stand for what is around them."""
 
     blur_mpp: float = Field(default=1.0, gt=0)
     """Resolution of a patch, µm/px."""
@@ -128,7 +128,7 @@ class ArtefactSettings(Settings):
     """Between the two: out of focus below this share of the slide's own sharpness."""
 
     blur_least_contrast_od: float = Field(default=0.006, gt=0)
-    """Contrast of coarse structure below which focus cannot be evaluated."""
+    """Contrast of coarse structure below which focus cannot be measured."""
 
     fold_line_um: float = Field(default=500.0, gt=100)
     """Length along which a fold must be denser than the tissue on both its sides."""
@@ -137,7 +137,8 @@ class ArtefactSettings(Settings):
     """Logarithm of how much denser, on average over that length, at least."""
 
     fold_contrast: float = Field(default=3.2, gt=1)
-    """And how far above the slide's own lines: in steps from their median to their highest tenth."""
+    """And how far above the slide's own lines, in steps from their median to their highest tenth. A lower
+    value finds more folds and takes more tissue for folds."""
 
     bubble_least_radius_um: float = Field(default=30.0, gt=0)
     """Smaller rings are no bubbles."""
@@ -193,7 +194,7 @@ class TissueSettings(Settings):
     """Section `[tissue]` of the configuration."""
 
     overview_longest_px: int = Field(default=1500, ge=256)
-    """Aim for the longer side of the overview picture, within the two limits below."""
+    """Longer side of the overview picture, within the next two limits, pixels."""
 
     overview_finest_mpp: float = Field(default=2.0, gt=0)
     """The overview is never finer than this, in µm/px."""
@@ -211,7 +212,7 @@ class TissueSettings(Settings):
     """Local standard deviation of the optical density above which even bright ground is tissue."""
 
     smoothing_um: float = Field(default=8.0, gt=0)
-    """Width of the smoothing before the cut: gaps between cells close, dust vanishes."""
+    """Width of the smoothing before the threshold: gaps between cells close, dust vanishes."""
 
     smallest_piece_mm2: float = Field(default=0.004, ge=0)
     """Smaller specks are dust."""
@@ -223,16 +224,16 @@ class TissueSettings(Settings):
     """The mask is widened by this, so that cells on the rim are not cut."""
 
     stain_check: StainCheck = StainCheck.ON
-    """Off scores a slide whatever its colours; the report says so."""
+    """`off` scores a slide whatever its colours; the report says so."""
 
     stain_patches: int = Field(default=32, ge=4)
     """Patches of tissue looked at closely for stain vectors and the stain check."""
 
     stain_patch_um: float = Field(default=200.0, gt=10)
-    """Side of such a patch."""
+    """Side of such a patch, µm."""
 
     stain_mpp: float = Field(default=1.0, gt=0)
-    """Resolution of such a patch."""
+    """Resolution of such a patch, µm/px."""
 
     control: ControlRule = ControlRule.NONE
     """Which piece is control tissue where none was drawn; it is measured and never scored."""

@@ -19,10 +19,15 @@ class SynthesisSettings(Settings):
     """How much tissue is made to learn from and to be evaluated on."""
 
     train_fields: int = Field(default=1800, ge=1)
+    """Synthetic fields to train on."""
     validation_fields: int = Field(default=300, ge=1)
+    """Synthetic fields held out: half of them choose thresholds, half are measured."""
     field_px: int = Field(default=448, ge=64, multiple_of=16)
+    """Side of a field, pixels."""
     train_seed: int = 1
+    """Seed of the fields to train on."""
     validation_seed: int = 1_000_003
+    """Seed of the held-out fields."""
     workers: int = Field(default=2, ge=1)
     """Processes that make synthetic tissue."""
 
@@ -31,7 +36,9 @@ class CropSettings(Settings):
     """What one step sees."""
 
     batch: int = Field(default=16, ge=1)
+    """Crops in one step."""
     crop_px: int = Field(default=256, ge=64, multiple_of=16)
+    """Side of a crop, pixels."""
     gain_spread: float = Field(default=0.04, ge=0)
     """Spread of a random gain per colour channel, as a share of its light."""
     brightness_spread: float = Field(default=6.0, ge=0)
@@ -53,6 +60,7 @@ class RestainedSettings(Settings):
     calibration_stainings: int = Field(default=3, ge=1)
     """How often each tile of the patients who calibrate is restained."""
     seed: int = 31
+    """Seed of the stainings."""
     consistency_weight: float = Field(default=0.5, ge=0)
     """Weight of the difference between the classes that one cell gets in two stainings."""
 
@@ -61,10 +69,15 @@ class LossSettings(Settings):
     """Weights of the parts of the loss, and what the labels spread to."""
 
     centre_weight: float = 1.0
+    """Weight of finding centres."""
     offset_weight: float = 0.5
+    """Weight of placing them exactly."""
     class_weight: float = 1.0
+    """Weight of the class of a cell."""
     stain_weight: float = 1.0
+    """Weight of its staining."""
     region_weight: float = 0.5
+    """Weight of the tissue around it."""
     centre_sigma_px: float = Field(default=4.0, gt=0)
     """Width of the soft target around a centre, within which a near miss is forgiven."""
     label_radius_px: float = Field(default=5.0, gt=0)
@@ -85,21 +98,30 @@ class ScheduleSettings(Settings):
     """How the weights move."""
 
     steps: int = Field(default=2400, ge=1)
+    """Steps of the optimiser."""
     max_minutes: float = Field(default=0.0, ge=0)
     """Ends the schedule early on a slow machine; 0: never. A run it ended cannot be repeated exactly."""
     learning_rate: float = Field(default=3e-3, gt=0)
+    """Highest learning rate."""
     warm_up_share: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
     weight_decay: float = Field(default=0.02, ge=0)
+    """Decay of the weights."""
     gradient_limit: float = Field(default=5.0, gt=0)
+    """Largest norm of the gradient."""
     average_decay: float = Field(default=0.995, ge=0, lt=1)
     """Decay per step of the moving average of the weights, which is what is packed."""
     start_share: float = Field(default=0.0, ge=0, lt=1)
     """Share of the weights of `start_from` in what is packed: what training on other tissue forgot of the
     start comes back for little of what it learned (Wortsman et al. 2022, robust fine-tuning)."""
     checkpoint_every: int = Field(default=200, ge=1)
+    """Steps between two checkpoints."""
     seed: int = 1
+    """Seed of the training."""
     device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
     threads: int | None = None
+    """Threads on the processor; unset leaves the choice to torch."""
     precision: Precision = "auto"
     """What convolutions learn in; "auto": bfloat16 where the hardware computes it, else float32."""
     tensorboard: bool = False
@@ -151,21 +173,34 @@ class TrainingSettings(Settings):
     """Everything `cxpath model train --config` reads."""
 
     name: str = "small"
+    """Name of the model."""
     version: str = "0.1"
+    """Its version."""
     description: str = "Light plain-convolution U-Net for PD-L1 immunohistochemistry at 0.5 µm/px."
+    """What it is, in one sentence."""
     start_from: str = ""
     """Name or folder of a model whose weights training starts from; empty starts afresh."""
     mpp: float = 0.5
+    """Micrometres per pixel of what the network is given."""
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
+    """Range of a slide's µm/px from which that may be made."""
     architecture: ArchitectureSettings = ArchitectureSettings()
+    """Channels at each depth."""
     synthesis: SynthesisSettings = SynthesisSettings()
+    """How much synthetic tissue is made."""
     crops: CropSettings = CropSettings()
+    """What one step sees."""
     restained: RestainedSettings = RestainedSettings()
+    """How much restained real tissue is trained on."""
     loss: LossSettings = LossSettings()
+    """Weights of the parts of the loss."""
     schedule: ScheduleSettings = ScheduleSettings()
+    """How long and how fast the weights move."""
     matching: MatchingSettings = MatchingSettings()
+    """How detections are matched to the truth."""
     detection: DetectionSettings = DetectionSettings()
     slide_threshold: SlideThresholdSettings = SlideThresholdSettings()
+    """Synthetic slides on which the staining threshold is chosen."""
 
     def digest(self) -> str:
         """Return the SHA-256 of what decides the weights, as JSON with sorted keys."""
@@ -202,33 +237,44 @@ class RehearsalSettings(SynthesisSettings):
     """How much tissue is made anew, so that what the start model knows is not forgotten."""
 
     train_fields: int = Field(default=240, ge=1)
+    """Synthetic fields to train on."""
     validation_fields: int = Field(default=40, ge=1)
+    """Synthetic fields held out."""
     train_seed: int = 11
+    """Seed of the fields to train on."""
     validation_seed: int = 1_000_011
+    """Seed of the held-out fields."""
 
 
 class FineTuneCrops(CropSettings):
     """What one step sees."""
 
     batch: int = Field(default=8, ge=2)
+    """Crops in one step."""
 
 
 class FineTuneSchedule(ScheduleSettings):
     """How the weights move: little and briefly."""
 
     steps: int = Field(default=400, ge=1)
+    """Steps of the optimiser."""
     learning_rate: float = Field(default=3e-4, gt=0)
+    """Highest learning rate."""
     warm_up_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises."""
     average_decay: float = Field(default=0.98, ge=0, lt=1)
+    """Decay per step of the moving average of the weights, which is what is packed."""
     checkpoint_every: int = Field(default=50, ge=1)
+    """Steps between two checkpoints."""
 
 
 class FineTuneSettings(Settings):
     """Everything `cxpath model fine-tune DIR --config FILE` reads."""
 
     name: str = ""
-    """Of the new model; empty: the start model's with `-tuned` behind it."""
+    """Name of the new model; empty: the start model's with `-tuned` behind it."""
     version: str = "0.1"
+    """Its version."""
     synthetic_share: float = Field(default=0.5, ge=0, le=0.9)
     """Share of synthetic tissue in every batch and in the loss."""
     validation_share: float = Field(default=0.2, ge=0, lt=1)
@@ -236,10 +282,15 @@ class FineTuneSettings(Settings):
     source_separator: str = ""
     """Images whose names are equal up to this belong together (one patient, say) and are not parted."""
     synthesis: RehearsalSettings = RehearsalSettings()
+    """How much synthetic tissue is made, so that the start model's knowledge is not forgotten."""
     crops: FineTuneCrops = FineTuneCrops()
+    """What one step sees."""
     loss: LossSettings = LossSettings()
+    """Weights of the parts of the loss."""
     schedule: FineTuneSchedule = FineTuneSchedule()
+    """How long and how fast the weights move."""
     matching: MatchingSettings = MatchingSettings()
+    """How detections are matched to the truth."""
 
     @property
     def synthetic_crops(self) -> int:

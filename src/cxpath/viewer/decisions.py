@@ -53,7 +53,7 @@ def draw(session: ReviewSession, body: DrawBody) -> list[Decision]:
     if audit is not None and body.seed in {None, audit.draw.seed}:
         return []
     seed = _FIRST_SEED if body.seed is None else body.seed
-    frame = frame_to_draw(session.network, session.settings, session.state)
+    frame = frame_to_draw(session.network, session.settings, session.state, body.cells)
     squares = draw_squares(session.network, body.squares, seed, frame.inside)
     drawn = Audit(draw_audit(frame, body.cells, seed), squares, session.state.region_values)
     number = sum(event.action is Action.DRAW for event in session.events) + 1
