@@ -14,11 +14,12 @@ from PIL import Image
 
 import cxpath
 from cxpath.data.cells import CellTable, Kind
-from cxpath.io.cells import read_cells, write_cells_geojson
+from cxpath.io.cells import read_cells
 from cxpath.io.foreign_cells import write_h5ad
 from cxpath.io.tables import write_rows
 from cxpath.synth.slide import write_synthetic_slide
 from tests.app.test_tmb import cohort as maf, maf_row, missense_calls
+from tests.cell_tables import write_cells_geojson
 from tests.cli.given_cells import as_qupath_table
 from tests.cli.scored_folders import scored_folder
 from tests.docs.pages import ROOT
