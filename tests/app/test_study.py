@@ -26,7 +26,9 @@ from cxpath.app.study import (
     require_slides,
     study_status,
 )
-from cxpath.documents.agreement import ExportDocument
+from cxpath.documents.study import (
+    ExportDocument,
+)
 from cxpath.errors import ConfigurationError, DocumentError, MissingFileError, OutputError
 from cxpath.io.reads import read_reads
 from cxpath.io.tables import plain_table

@@ -13,7 +13,9 @@ from cxpath.agreement.mrmc import Components, ReaderStudyPlan
 from cxpath.app.study import StudyFolder
 from cxpath.app.study_init import pilot_components, plan_readers, stated_components
 from cxpath.app.study_report import ReportRequest, report_study
-from cxpath.documents.agreement import StudyReportDocument
+from cxpath.documents.study import (
+    StudyReportDocument,
+)
 from cxpath.errors import ConfigurationError, OutputError
 from cxpath.review.study_design import Assignment
 from tests.app.studies import begun, read_by_all

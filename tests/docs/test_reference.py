@@ -72,7 +72,9 @@ def tables(page: str) -> set[type[BaseModel]]:
     return {named(one["name"]) for one in DIRECTIVE.finditer(text) if one["what"] in {"settings", "fields"}}
 
 
-@pytest.mark.parametrize("section_class", set(settings_of(Configuration)), ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "section_class", list(dict.fromkeys(settings_of(Configuration))), ids=lambda one: one.__name__
+)
 def test_every_setting_is_in_the_reference(section_class: type[BaseModel]) -> None:
     assert section_class in tables("configuration.md")
 
