@@ -21,6 +21,7 @@ from cxpath.errors import MissingFileError, RegionsFileError
 from cxpath.io.geojson import UNCLASSIFIED
 from cxpath.io.regions import (
     RegionClasses,
+    imagescope_scale_warnings,
     parse_xml,
     read_regions,
     regions_in_asap,
@@ -305,6 +306,28 @@ def test_only_qupath_counts_from_the_scanned_bounds(tmp_path: Path) -> None:
 
 def _inside(regions: Regions, x: float, y: float) -> bool:
     return bool(regions.contains(np.array([x]), np.array([y]), 2000, 2000)[0])
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ("0.252200", None),
+        ("0.5", "drawn at 0.5 µm per pixel and the slide has 0.25"),
+        ("-1", "drawn at -1 µm per pixel"),
+        ("nan", "drawn at nan µm per pixel"),
+        ("wide", 'states no number of µm per pixel: "wide"'),
+    ],
+)
+def test_imagescope_outlines_of_another_scale_are_warned_about(stated: str, said: str | None) -> None:
+    root = Element("Annotations", MicronsPerPixel=stated)
+    warnings = imagescope_scale_warnings(root, 0.25)
+    assert (not warnings) if said is None else said in warnings[0]
+    assert imagescope_scale_warnings(root, None) == []
+
+
+def test_the_scale_of_an_imagescope_file_is_compared_with_the_slide() -> None:
+    found = read_regions(GOLDEN_OF_IMAGESCOPE_XML, classes=RegionClasses(pass_over=("pen",)), mpp=0.5)
+    assert "the slide has 0.5" in found.warnings[0]
 
 
 def test_a_negative_region_of_imagescope_is_never_scored() -> None:

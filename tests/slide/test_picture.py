@@ -43,6 +43,18 @@ def test_printing_resolutions_are_never_believed(tmp_path: Path, suffix: str, do
     assert "--mpp 0.25" in caught.value.hint
 
 
+@pytest.mark.parametrize(("orientation", "refused"), [(1, False), (3, True), (6, True)])
+def test_a_picture_that_viewers_turn_is_refused(tmp_path: Path, orientation: int, refused: bool) -> None:
+    path, tags = tmp_path / "field.jpg", Image.Exif()
+    tags[0x0112] = orientation
+    Image.fromarray(PICTURE).save(path, exif=tags)
+    if not refused:
+        open_slide(path, mpp=0.5).close()
+        return
+    with pytest.raises(UnreadableSlideError, match=f"turned or mirrored .EXIF orientation {orientation}"):
+        open_slide(path, mpp=0.5)
+
+
 def test_transparency_is_glass(tmp_path: Path) -> None:
     rgba = np.dstack([PICTURE, np.full((90, 120), 255, dtype=np.uint8)])
     rgba[:, :60, 3] = 0

@@ -49,7 +49,7 @@ def read_regions(path: str | Path, slide: Slide, configuration: Configuration | 
     """
     info = slide.info
     classes = (configuration or Configuration()).regions
-    return read_regions_file(Path(path), info.bounds_px, classes, (info.width_px, info.height_px))
+    return read_regions_file(Path(path), info.bounds_px, classes, (info.width_px, info.height_px), info.mpp)
 
 
 def find_tissue(

@@ -120,7 +120,7 @@ def load_regions(request: ScoreRequest, info: SlideInfo) -> Regions | None:
         return None
     size_px = (info.width_px, info.height_px)
     classes = request.configuration.regions.ignoring(request.ignore_classes)
-    return read_regions(request.regions, info.bounds_px, classes, size_px)
+    return read_regions(request.regions, info.bounds_px, classes, size_px, info.mpp)
 
 
 def region_warnings(regions: Regions | None) -> tuple[Reason, ...]:

@@ -120,6 +120,9 @@ IMAGESCOPE_ROOT = "Annotations"
 
 _RECTANGLE, _ELLIPSE = "1", "2"
 _LINES = {"3": "arrow", "4": "ruler"}
+_SAME_SCALE = 0.05
+"""Scanners' statements of µm per pixel differ by less."""
+
 _NAMING_ATTRIBUTES = {"description", "class", "classification", "name"}
 
 
@@ -162,6 +165,21 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
     if elsewhere:
         warnings.append(f"regions in other places of the file than usual, not read: {elsewhere}")
     return found, warnings
+
+
+def imagescope_scale_warnings(root: Element, mpp: float | None) -> list[str]:
+    """Say where the file states other µm per pixel than the slide's: its outlines may be of another scan."""
+    said = (root.get("MicronsPerPixel") or "").strip()
+    if not said or mpp is None:
+        return []
+    try:
+        stated = float(said)
+    except ValueError:
+        return [f'the file states no number of µm per pixel: "{said}"']
+    if stated > 0 and abs(stated / mpp - 1) <= _SAME_SCALE:
+        return []
+    drawn_at = f"the file was drawn at {stated:g} µm per pixel and the slide has {mpp:g}"
+    return [f"{drawn_at}: its outlines may belong to another scan"]
 
 
 def _layer_class(layer: Element) -> str:
@@ -435,6 +453,7 @@ def read_regions(
     bounds_px: Bounds = (0, 0, 0, 0),
     classes: RegionClasses | None = None,
     size_px: tuple[int, int] | None = None,
+    mpp: float | None = None,
 ) -> Regions:
     """Read the drawn areas of a slide: QuPath GeoJSON, ASAP XML or ImageScope XML, plain or gzipped.
 
@@ -448,6 +467,8 @@ def read_regions(
         What each class name means. An area without a class is included.
     size_px : tuple of int, optional
         Width and height of the slide: with it, areas that reach beyond are warned about.
+    mpp : float, optional
+        µm per pixel of the slide: with it, a file that states another is warned about.
 
     Returns
     -------
@@ -464,7 +485,7 @@ def read_regions(
     """
     path, classes = Path(path), classes or RegionClasses()
     content = read_content(path, RegionsFileError, _EXPORT)
-    form, drawn, warnings = _drawn(content, bounds_px, path)
+    form, drawn, warnings = _drawn(content, bounds_px, path, mpp)
     meant, passed_over = _with_meaning(drawn, classes, path)
     if not meant:
         raise RegionsFileError(
@@ -480,14 +501,17 @@ def read_regions(
     return Regions(areas, tuple(said), form, hashlib.sha256(content).hexdigest())
 
 
-def _drawn(content: bytes, bounds_px: Bounds, path: Path) -> tuple[str, list[AnnotatedArea], list[str]]:
+def _drawn(
+    content: bytes, bounds_px: Bounds, path: Path, mpp: float | None
+) -> tuple[str, list[AnnotatedArea], list[str]]:
     first = first_character(content)
     if first == "<":
         root = parse_xml(content, path)
         if root.tag == ASAP_ROOT:
             return ASAP_FORM, *regions_in_asap(root, path)
         if root.tag == IMAGESCOPE_ROOT:
-            return IMAGESCOPE_FORM, *regions_in_imagescope(root, path)
+            areas, warnings = regions_in_imagescope(root, path)
+            return IMAGESCOPE_FORM, areas, [*imagescope_scale_warnings(root, mpp), *warnings]
         message = f"{path}: XML of another kind (<{root.tag}>)"
         raise RegionsFileError(message, f"export the annotations as {_FORMS}")
     return GEOJSON_FORM, *regions_in_geojson(content, bounds_px, path)

@@ -31,6 +31,7 @@ _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "png": PngImagePlugin.PngImageFile,
     "jpeg": JpegImagePlugin.JpegImageFile,
 }
+_ORIENTATION, _UPRIGHT = 0x0112, 1
 _MODES_8_BIT = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DECODING_ERRORS = (
     OSError,
@@ -136,6 +137,12 @@ def _check(picture: ImageFile.ImageFile, shown: str, size: int) -> None:
         raise UnreadableSlideError(
             f"{shown}: not a picture of 8 bits a channel (mode {picture.mode})",
             "cxpath reads brightfield pictures; save it as 8-bit RGB",
+        )
+    lies = picture.getexif().get(_ORIENTATION, _UPRIGHT)
+    if lies != _UPRIGHT:
+        # Viewers turn it; annotations made there would lie elsewhere than the cells found here.
+        raise UnreadableSlideError(
+            f"{shown}: is stored turned or mirrored (EXIF orientation {lies})", "save it upright"
         )
 
 
