@@ -326,7 +326,7 @@ def test_imagescope_outlines_of_another_scale_are_warned_about(stated: str, said
 
 
 def test_the_scale_of_an_imagescope_file_is_compared_with_the_slide() -> None:
-    found = read_regions(GOLDEN_OF_IMAGESCOPE_XML, classes=RegionClasses(pass_over=("pen",)), mpp=0.5)
+    found = read_regions(GOLDEN_OF_IMAGESCOPE_XML, mpp=0.5)
     assert "the slide has 0.5" in found.warnings[0]
 
 
