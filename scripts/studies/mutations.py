@@ -274,7 +274,10 @@ def change_node(content: bytes, rng: random.Random) -> bytes:
     holder = rng.choice(holders)
     key: Any = rng.choice(list(holder)) if isinstance(holder, dict) else rng.randrange(len(holder))
     _change(holder, key, holders, rng)
-    return json.dumps(document).encode()
+    try:
+        return json.dumps(document).encode()
+    except RecursionError:  # it was buried deeper than the encoder goes
+        return change_word(content, rng)
 
 
 def _change(holder: Any, key: Any, holders: Sequence[Any], rng: random.Random) -> None:

@@ -15,7 +15,7 @@ from cxpath.errors import ResolutionError, UnreadableSlideError
 from cxpath.slide import tiff as plain_tiff
 from cxpath.slide.open import open_slide
 from cxpath.slide.tiff import is_ome_tiff
-from cxpath.slide.tiff_directories import tiff_damage, unspecified_samples
+from cxpath.slide.tiff_directories import parsed_tiff, tiff_damage, unspecified_samples
 from tests.slide.synthetic_slides import RGB, block_mean, speckle, spoil_tile, write_ome, write_tiff
 
 PICTURE = speckle(211, 333, seed=5)
@@ -597,3 +597,12 @@ def test_an_upright_picture_and_an_impossible_orientation_are_read(tmp_path: Pat
     tifffile.imwrite(path, np.full((200, 200, 3), 200, np.uint8), extratags=[tag], **options)
     with open_slide(path, 0.25) as slide:
         assert slide.info.width_px == 200
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_overflow_in_damaged_tags_are_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(path: Path, **_: object) -> object:
+        return path, np.uint8(1) - np.uint8(2)
+
+    monkeypatch.setattr(tifffile, "TiffFile", parse)
+    assert parsed_tiff(Path("a.tif")) == (Path("a.tif"), 255)

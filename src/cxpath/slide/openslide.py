@@ -23,7 +23,7 @@ from cxpath.slide.privacy import allowed_properties, one_line, shown_as
 from cxpath.slide.resolution import Level, StatedResolution, levels_of, resolve, stated_in_openslide
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff import stated_in_page
-from cxpath.slide.tiff_directories import TIFF_ERRORS
+from cxpath.slide.tiff_directories import TIFF_ERRORS, parsed_tiff
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
 #
@@ -102,7 +102,7 @@ def tiff_pages(path: Path, levels: Sequence[Level]) -> Iterator[Mapping[int, Any
     A file that tifffile does not understand has no pages.
     """
     try:
-        tiff = tifffile.TiffFile(path, _multifile=False)
+        tiff = parsed_tiff(path)
     except TIFF_ERRORS as error:
         _log.info("the tags of a slide cannot be read: %s", type(error).__name__)
         yield {}
@@ -118,7 +118,7 @@ def stated_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None
     another page, its µm per pixel would be those of the other picture.
     """
     try:
-        with tifffile.TiffFile(path, _multifile=False) as tiff:
+        with parsed_tiff(path) as tiff:
             pages: list[Any] = list(tiff.pages)
             sizes = [(page.keyframe.imagewidth, page.keyframe.imagelength) for page in pages]
             own = (level.width_px, level.height_px)

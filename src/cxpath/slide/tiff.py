@@ -25,7 +25,7 @@ from cxpath.slide.pixels import TAG, WHITE, on_white, overlay
 from cxpath.slide.privacy import one_line, shown_as
 from cxpath.slide.resolution import StatedResolution, levels_of, resolve, stated_in_ome, stated_in_tag_values
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
-from cxpath.slide.tiff_directories import LARGEST_SIDE_PX, TIFF_ERRORS
+from cxpath.slide.tiff_directories import LARGEST_SIDE_PX, TIFF_ERRORS, parsed_tiff
 
 # TIFF pictures read tile by tile (or strip by strip) through tifffile: what OpenSlide leaves.
 #
@@ -195,7 +195,7 @@ def opened_tiff(path: Path, shown: str) -> Iterator[tifffile.TiffFile]:
     """Open a TIFF to make a slide of; closed again, and any trouble reported in one line, when that fails."""
     tiff = None
     try:
-        tiff = tifffile.TiffFile(path, _multifile=False)
+        tiff = parsed_tiff(path)
         yield tiff
     except CxpathError:  # some of them are OSError or ValueError too
         _close(tiff)
@@ -253,7 +253,7 @@ _COUNTS_OF_PLANES = ("PlaneCount", "NumPlanes")
 def is_ome_tiff(path: Path) -> bool:
     """Say whether a TIFF carries OME-XML in its first page."""
     try:
-        with tifffile.TiffFile(path, _multifile=False) as tiff:
+        with parsed_tiff(path) as tiff:
             return bool(tiff.is_ome)
     except TIFF_ERRORS:
         return False

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import tifffile
 
 _ENDS = "the file ends before all of its pages"
@@ -277,6 +278,12 @@ TIFF_ERRORS = (
     EOFError,
     MemoryError,
 )
+
+
+def parsed_tiff(path: Path) -> tifffile.TiffFile:
+    """Open this one file, not others of its set; damaged tags that overflow are no news for users."""
+    with np.errstate(all="ignore"):
+        return tifffile.TiffFile(path, _multifile=False)
 
 
 def _says_nothing(_record: logging.LogRecord) -> bool:
