@@ -25,6 +25,7 @@ from cxpath.documents import CohortRow, Status
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.report.cohort_page import draw_chart
 from tests.batch.fake_batches import run, tasks_of, write_slides
+from tests.docs.pages import content
 from tests.report.run_folders import NOTICE, TRIAL, cutoff
 
 OUTPUTS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "outputs.md"
@@ -183,7 +184,7 @@ def test_one_slide_under_two_names_is_noticed() -> None:
 
 
 def test_every_column_is_explained_in_the_reference() -> None:
-    text = OUTPUTS.read_text(encoding="utf-8")
+    text = content(OUTPUTS)
     assert [column.name for column in CohortRow.columns() if f"| `{column.name}` |" not in text] == []
 
 

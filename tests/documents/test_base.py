@@ -208,4 +208,4 @@ def test_an_evaluation_comes_back_as_it_was_written(tmp_path: Path) -> None:
     read = Evaluation.read(path)
     read.write(path)
     assert Evaluation.read(path) == read
-    assert json.loads(path.read_text(encoding="utf-8")) == evaluation() | {"reliability": []}
+    assert json.loads(path.read_text(encoding="utf-8")) == evaluation() | {"reliability": [], "curves": []}

@@ -209,7 +209,7 @@ def test_cells_of_a_slide_of_another_size_are_refused(tmp_path: Path) -> None:
 
 
 def test_few_cells_off_the_slide_are_dropped_and_many_refused(tmp_path: Path) -> None:
-    rows = ["x_px,y_px,kind,stained", *["10,10,tumour,1"] * 199, "4000,10,tumour,1"]
+    rows = ["x_px,y_px,kind,stained", *["10,10,tumour,1"] * 199, "4001,10,tumour,1"]
     (tmp_path / "a.csv").write_text("\n".join(rows))
     given = read(tmp_path / "a.csv")
     assert len(given.cells) == 199

@@ -290,7 +290,11 @@ class ResultsFolder:
             self.partial.mkdir(parents=True)
         except OSError as error:
             raise self._refused(error) from error
-        self._claim.enter_context(claimed(self.partial))
+        try:
+            self._claim.enter_context(claimed(self.partial))
+        except BaseException:  # Ctrl-C, too: nobody else knows of the folder yet
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def commit(self) -> None:

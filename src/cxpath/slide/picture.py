@@ -138,7 +138,8 @@ def _check(picture: ImageFile.ImageFile, shown: str, size: int) -> None:
             f"{shown}: not a picture of 8 bits a channel (mode {picture.mode})",
             "cxpath reads brightfield pictures; save it as 8-bit RGB",
         )
-    lies = picture.getexif().get(_ORIENTATION, _UPRIGHT)
+    # Of a JPEG alone: Pillow decodes a PNG whole to look for it.
+    lies = picture.getexif().get(_ORIENTATION, _UPRIGHT) if picture.format == "JPEG" else _UPRIGHT
     if lies != _UPRIGHT:
         # Viewers turn it; annotations made there would lie elsewhere than the cells found here.
         raise UnreadableSlideError(
