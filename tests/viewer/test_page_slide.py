@@ -208,7 +208,7 @@ def test_a_field_of_the_report_on_the_disk_opens_in_the_review(
     link = report.evaluate("document.querySelector('.field a').href")
     report.evaluate("document.querySelector('.field a').removeAttribute('target')")
     report.click_on(".field a")
-    report.wait_for(f"location.host === '127.0.0.1:{port}' && document.body.dataset.mode === 'fields'")
+    report.wait_for(f"location.host === '127.0.0.1:{port}' && document.body?.dataset.mode === 'fields'")
     report.wait_for(f"{PAGE}.then(p => p.modes.fields.field !== undefined)")
     shown = report.evaluate(f"{PAGE}.then(p => p.modes.fields.field)")
     asked = {name: float(value) for name, value in parse_qsl(urlsplit(link).query) if name != "of"}

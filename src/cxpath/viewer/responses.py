@@ -70,7 +70,8 @@ def plain_page(sentence: str, status: int = 200, go_to: str = "") -> HTMLRespons
     """Return a page of one sentence, which leads to another address where one is given."""
     goes = f'<meta http-equiv="refresh" content="0; url={html.escape(go_to)}">' if go_to else ""
     return HTMLResponse(
-        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>cxpath review</title>{goes}'
+        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>cxpath review</title>'
+        f'<link rel="icon" href="data:,">{goes}'
         f"<p>{html.escape(sentence)}</p></html>",
         status,
     )
