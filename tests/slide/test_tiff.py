@@ -605,4 +605,5 @@ def test_numbers_that_overflow_in_damaged_tags_are_no_news(monkeypatch: pytest.M
         return path, np.uint8(1) - np.uint8(2)
 
     monkeypatch.setattr(tifffile, "TiffFile", parse)
-    assert parsed_tiff(Path("a.tif")) == (Path("a.tif"), 255)
+    parsed: Any = parsed_tiff(Path("a.tif"))
+    assert parsed == (Path("a.tif"), 255)
