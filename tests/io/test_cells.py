@@ -15,15 +15,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from cxpath.data.cells import CellTable
-from cxpath.errors import MissingFileError
+from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.io.cells import (
     NAMESPACE,
     CellsGeojsonWriter,
     TableFileError,
+    read_cells,
     read_table,
+    write_cells,
     write_table,
 )
 from tests.cell_tables import write_cells_geojson
+from tests.synthetic_cells import many
 
 BOUNDS = (50, 5, 30_000, 20_000)
 
@@ -187,3 +190,16 @@ def test_what_is_no_table_is_one_line(tmp_path: Path) -> None:
         read_table(foreign)
     with pytest.raises(MissingFileError, match="no such file"):
         read_table(tmp_path / "none.parquet")
+
+
+@pytest.mark.parametrize("mpp", [2.0**63, 1e-9, float("inf")])
+def test_an_absurd_size_of_pixels_is_refused(mpp: float, tmp_path: Path) -> None:
+    cells = many({"T+": 3})
+    write_cells(cells, tmp_path / "cells.parquet")
+    table = pq.read_table(tmp_path / "cells.parquet")
+    stated = json.loads(table.schema.metadata[b"cxpath"]) | {"mpp": mpp}
+    pq.write_table(
+        table.replace_schema_metadata({b"cxpath": json.dumps(stated).encode()}), tmp_path / "a.parquet"
+    )
+    with pytest.raises(CellsFileError, match="not the µm per pixel of a slide"):
+        read_cells(tmp_path / "a.parquet")

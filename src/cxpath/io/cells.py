@@ -559,6 +559,10 @@ def _chunk_codes(chunk: pa.Array, codes: dict[str, int], name: str, path: Path) 
     return lookup[indices]
 
 
+_SMALLEST_MPP, _LARGEST_MPP = 0.01, 100.0
+"""No slide in which cells are seen lies beyond."""
+
+
 def _facts(stated: dict[str, Any], path: Path) -> CellTableFacts:
     if stated.get("schema") != CELLS_SCHEMA:
         raise CellsFileError(f"{path}: schema is {stated.get('schema')!r}, not {CELLS_SCHEMA!r}", _HINT)
@@ -569,12 +573,12 @@ def _facts(stated: dict[str, Any], path: Path) -> CellTableFacts:
         white = _three(given.pop("white_point", (255.0, 255.0, 255.0)))
         given["mpp"] = float(given["mpp"])
         given |= {name: _size(given[name]) for name in ("width_px", "height_px")}
-        resolved = 0 < given["mpp"] < float("inf")
+        resolved = _SMALLEST_MPP <= given["mpp"] <= _LARGEST_MPP
         facts = CellTableFacts(stain_vectors=vectors, white_point=white, **given)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise CellsFileError(f"{path}: the facts in the Parquet metadata are incomplete", _HINT) from error
     if not resolved:
-        raise CellsFileError(f"{path}: mpp is {facts.mpp}, not a number of µm per pixel", _HINT)
+        raise CellsFileError(f"{path}: mpp is {facts.mpp}, not the µm per pixel of a slide", _HINT)
     return facts
 
 
