@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from benchmarks.agreement_bench import print_agreement_time
-from benchmarks.end_to_end import print_end_to_end, print_threads, start_up_s
+from benchmarks.end_to_end import print_command, print_end_to_end, print_threads, start_up_s
 from benchmarks.forward import print_forward
 from benchmarks.gpu_decoding import print_gpu_decoding
 from benchmarks.large_inputs import print_large_inputs
@@ -35,6 +35,7 @@ from benchmarks.scoring import print_scoring
 from cxpath.data.settings import usable_cores
 
 OUT = Path("cxpath-out/bench.json")
+BIOPSY_PX = 8_192
 SLIDE_PX = 16_384
 LARGE_SLIDE_PX = 32_768
 GPU_SLIDE_PX = 40_960
@@ -60,7 +61,9 @@ def slides(folder: Path) -> Any:
     figures = print_end_to_end(path, folder, ON_PROCESSORS)
     print("a larger one, once, on which what every slide costs weighs less:")
     large = repeat_slide(drawn, folder / "large.svs", LARGE_SLIDE_PX)
-    figures["large"] = print_end_to_end(large, folder, ON_PROCESSORS[:1], rounds=1)
+    figures["large"] = print_end_to_end(large, folder, ON_PROCESSORS[:1], rounds=1, wanted=0.75)
+    print(f"a biopsy of {BIOPSY_PX} px a side, {len(usable_cores())} cores:")
+    figures["biopsy"] = print_command(repeat_slide(drawn, folder / "biopsy.svs", BIOPSY_PX), folder)
     seconds = {side_px: start_up_s(one, folder) for side_px, one in ((SYNTHETIC_PX, drawn), (SLIDE_PX, path))}
     for side_px, found in seconds.items():
         print(f"  start to first tile, {side_px} px a side: {found:.2f} s (wanted: 3)")

@@ -7,6 +7,7 @@ start-up is not.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -90,9 +91,17 @@ def whole(
 
 
 def print_end_to_end(
-    path: Path, folder: Path, engines: Sequence[tuple[str, str]], device: str = "cpu", rounds: int = ROUNDS
+    path: Path,
+    folder: Path,
+    engines: Sequence[tuple[str, str]],
+    device: str = "cpu",
+    rounds: int = ROUNDS,
+    wanted: float = 0.5,
 ) -> dict[str, Any]:
-    """Measure with one thread, processor time on a CPU; print and return the figures."""
+    """Measure with one thread, processor time on a CPU; print and return the figures.
+
+    `wanted` is the share of bare reading and forward that a slide of this size should reach.
+    """
     clock = process_time if device == "cpu" else perf_counter
     figures: dict[str, Any] = {}
     for engine, precision in engines:
@@ -110,7 +119,7 @@ def print_end_to_end(
         print(f"{engine} {run['precision']}, {device}: {megapixels(plan):.0f} Mpx")
         for name, value in speed.items():
             print(f"  {name:28} {value:7.2f} Mpx/s")
-        print(f"  {'of bare':28} {share:7.2f}    (wanted: 0.80)")
+        print(f"  {'of bare':28} {share:7.2f}    (wanted: {wanted:.2f})")
         print(f"  seconds: {run['timings_s']}; slowest stage: {run['bottleneck']}")
         for name, times in run["stages"].items():
             print(
@@ -138,6 +147,24 @@ def print_threads(path: Path, folder: Path) -> dict[int, float]:
     for count, gain in gains.items():
         print(f"  {count} threads: {float(np.median(found[str(count)])):6.2f} Mpx/s, {gain:.2f} x one")
     return gains
+
+
+def print_command(path: Path, folder: Path) -> dict[str, float]:
+    """Score a small slide by the command, with the machine's own threads; print the medians of three runs."""
+    command = [sys.executable, "-m", "cxpath", "score", str(path), "--out", str(folder / "command")]
+    runs = []
+    for _ in range(ROUNDS):
+        started, used = perf_counter(), _children_s()
+        subprocess.run([*command, "--overwrite"], check=True, capture_output=True)
+        runs.append((perf_counter() - started, _children_s() - used))
+    clock, processor = (float(value) for value in np.median(runs, axis=0))
+    print(f"  command to report: {clock:.1f} s by the clock, {processor:.1f} s of the processor (wanted: 8)")
+    return {"clock_s": clock, "processor_s": processor}
+
+
+def _children_s() -> float:
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 _TO_FIRST_TILE = """

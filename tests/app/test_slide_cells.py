@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,13 +26,14 @@ from cxpath.app.slide_cells import (
     quantised_network,
 )
 from cxpath.app.slide_look import areas_with_regions, region_warnings
+from cxpath.data.cells import EMBEDDING_COMPONENTS
 from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.data.slide_info import Region, RegionMeaning, Regions, StainBasis, TileFrame
 from cxpath.errors import ConfigurationError
 from cxpath.io.cells import read_table
 from cxpath.network.device import Device, choose_device
 from cxpath.network.engines import OpenvinoEngine, TorchEngine, resolve_engine
-from cxpath.network.model import Model, load_model
+from cxpath.network.model import CellEmbedding, Model, load_model
 from cxpath.network.settings import NetworkSettings
 from cxpath.tissue.tissue import Tissue
 from tests.conftest import SyntheticSlide
@@ -96,6 +98,16 @@ def test_a_network_is_converted_once_and_anew_where_nothing_can_be_kept(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert converted_network(model) is None
+
+
+def test_a_network_without_features_is_not_taken_for_one_with_them(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "convert", lambda _, path: path.write_text("network"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    embedding = CellEmbedding(*(np.zeros(EMBEDDING_COMPONENTS, np.float32),) * 4)
+    kept = {converted_network(replace(model, embedding=one)) for one in (None, embedding)}
+    assert len(kept) == 2
 
 
 def test_a_failure_leaves_no_half_network(

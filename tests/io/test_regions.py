@@ -21,13 +21,10 @@ from cxpath.errors import MissingFileError, RegionsFileError
 from cxpath.io.geojson import UNCLASSIFIED
 from cxpath.io.regions import (
     RegionClasses,
-    imagescope_scale_warnings,
-    parse_xml,
     read_regions,
-    regions_in_asap,
     regions_in_geojson,
-    regions_in_imagescope,
 )
+from cxpath.io.regions_xml import imagescope_scale_warnings, parse_xml, regions_in_asap, regions_in_imagescope
 
 GOLDEN = Path(__file__).parent / "golden" / "asap.xml"
 

@@ -187,3 +187,12 @@ def test_components_are_standardised_and_one_without_spread_says_nothing() -> No
     assert standardised(embedding)[:3, 0] == pytest.approx([-1.2247, 0.0, 1.2247], abs=1e-3)
     assert standardised(embedding)[3].tolist() == [0.0, 0.0]  # a cell without an embedding
     assert not standardised(np.zeros((3, 2), dtype=np.uint8)).any()
+
+
+def test_weights_without_an_embedding_are_an_error() -> None:
+    log_odds, components = np.zeros(2), np.array([[1.0, 0.0], [0.0, 2.0]])
+    with_weights = LogOddsMap(weights=(0.5, 1.0))
+    assert with_weights(log_odds, components).tolist() == [0.5, 2.0]
+    assert LogOddsMap()(log_odds, components).tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="needs the components"):
+        with_weights(log_odds)

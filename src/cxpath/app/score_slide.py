@@ -77,6 +77,7 @@ def score_slide(
     with ExitStack() as stack:
         looking = looking or stack.enter_context(looking_at_slide(request))
         network = load_network(request, method.device)
+        # While the network is at work; what fails there fails again when the report is built.
         stack.enter_context(ThreadPoolExecutor(1, "report")).submit(prepare_report)
         look = looking.result()
         stack.enter_context(results)

@@ -218,12 +218,12 @@ def _plan_arms(plan: ReaderStudyPlan, readers: int, power: float, *, as_json: bo
     from cxpath.app import plan_readers
 
     found = plan_readers(plan, readers, power)
-    told = {"plan": asdict(plan), "power": power, "studies": [asdict(one) for one in found]}
+    stated = {"plan": asdict(plan), "power": power, "studies": [asdict(one) for one in found]}
     lines = [f"finds a difference of {plan.difference:g} with a power of {power:.0%} (Hillis et al. 2011)"]
     for one in found:
         cases = f"{one.cases} cases  (power {one.power:.3f})" if one.cases else "no number of cases is enough"
         lines.append(f"  {one.readers:3d} readers  {cases}")
-    print_document(told, lines, as_json=as_json)
+    print_document(stated, lines, as_json=as_json)
 
 
 def _pilot_or_stated(pilot: Path | None, figure: str, cutoff: str, components: str) -> Components:

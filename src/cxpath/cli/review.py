@@ -145,13 +145,13 @@ def audit(
         from cxpath.app import write_audit
 
         files = write_audit(folder, slide, number=number, seed=seed, squares=squares)
-        told = {"sheet": str(files.sheet), "answers": str(files.table), "cells": files.cells}
+        stated = {"sheet": str(files.sheet), "answers": str(files.table), "cells": files.cells}
         lines = [
             f"sheet    {files.sheet}  ({files.cells} cells, {files.squares} squares)",
             f"answers  {files.table}",
             f"then     cxpath review audit {folder} --answers FILE --reviewer NAME",
         ]
-        print_document(told | {"squares": files.squares}, lines, as_json=as_json)
+        print_document(stated | {"squares": files.squares}, lines, as_json=as_json)
         return
     from cxpath.app import score_audit
 
@@ -317,8 +317,8 @@ def export(
 ) -> None:
     """Write every answered, changed or added cell as a point with its class.
 
-    The file is for QuPath and for cxpath model fine-tune. What is no cell becomes Ignore*, what cannot be
-    told Unsure: neither is trained on.
+    The file is for QuPath and for cxpath model fine-tune. What is no cell becomes Ignore*, and what the
+    reviewer could not tell becomes Unsure; neither is trained on.
     """
     from cxpath.app import export_answers
 

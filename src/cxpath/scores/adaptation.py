@@ -59,10 +59,19 @@ class LogOddsMap:
         ----------
         log_odds : float array, (N,)
         components : float array, (N, len(weights)), optional
-            See `standardised`; needed where there are weights.
+            See `standardised`; needed where there are weights, and of no use without.
+
+        Raises
+        ------
+        ValueError
+            When there are weights and no components.
         """
         mapped = self.shift + self.scale * log_odds
-        return mapped + components @ np.array(self.weights) if components is not None else mapped
+        if not self.weights:
+            return mapped
+        if components is None:
+            raise ValueError("a map with weights needs the components of the embedding")
+        return np.asarray(mapped + components @ np.array(self.weights))
 
 
 @dataclass(frozen=True)
