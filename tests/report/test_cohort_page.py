@@ -72,6 +72,13 @@ def test_a_chart_marks_what_lies_outside_by_shape_and_words(tmp_path: Path) -> N
     assert "b: 220, outside the limits" in html
 
 
+def test_a_chart_without_limits_states_its_largest_and_smallest_value(tmp_path: Path) -> None:
+    points = (Point("a", "run 1", 0.125, outside=False), Point("b", "run 1", 0.5, outside=False))
+    chart = ControlChart("DAB", "of its vector", "these slides, 2", None, None, None, "batch", points, ())
+    html = page_of(tmp_path, ROWS, chart)
+    assert re.findall(r'<text x="[^"]+" y="[^"]+">([0-9.]+)</text>', html) == ["0.500", "0.125"]
+
+
 def test_an_empty_or_failed_cohort_still_has_a_page(tmp_path: Path) -> None:
     assert "How the scores are spread" not in page_of(tmp_path, [ROWS[1]])
     assert "0 slides" in page_of(tmp_path, [])

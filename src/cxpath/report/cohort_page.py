@@ -123,6 +123,8 @@ class ChartMarkup:
     bands: tuple[Band, ...]
     lines: tuple[tuple[float, str, str], ...]
     """Height, name and printed value of centre and limits."""
+    scale: tuple[tuple[float, str], ...]
+    """Height and printed value of the largest and smallest point where no limit gives the chart a scale."""
 
 
 def draw_chart(chart: ControlChart) -> ChartMarkup:
@@ -142,7 +144,9 @@ def draw_chart(chart: ControlChart) -> ChartMarkup:
     )
     named = (("upper limit", chart.high), ("mean", chart.centre), ("lower limit", chart.low))
     lines = tuple((at(value), name, printed(value)) for name, value in named if value is not None)
-    return ChartMarkup(chart, marks, _bands(chart.points, step), lines)
+    ends = () if lines else tuple(sorted({high, low}, reverse=True))
+    scale = tuple((at(value), printed(value)) for value in ends)
+    return ChartMarkup(chart, marks, _bands(chart.points, step), lines, scale)
 
 
 def printed(value: float) -> str:
