@@ -2,10 +2,11 @@
 
     python -m scripts.studies.measure_audit_bound [SLIDES] [--seed 2027] [--cells 60000]
 
-Whoever draws the cells knows here what nobody can know: how the network's log-odds follow the truth on this very
-slide. Each cell's probabilities of class and staining are then exact, and cells are drawn in proportion to what
-their doubt is worth. No estimator that is unbiased under its own draw has a smaller expected square error, to
-first order in the logarithm of the CPS (Godambe & Joshi 1965, Ann Math Stat 36: 1707-1722, theorem 6.1).
+Whoever draws the cells knows here what nobody can know: how the network's log-odds follow the truth on
+this very slide. Each cell's probabilities of class and staining are then exact, and cells are drawn in
+proportion to what their doubt is worth. No estimator that is unbiased under its own draw has a smaller
+expected square error, to first order in the logarithm of the CPS (Godambe & Joshi 1965, Ann Math Stat 36:
+1707-1722).
 For Research Use Only. Not for use in diagnostic procedures.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +115,7 @@ def describe_bound(names: NDArray[np.str_], truth: Array, bounds: Array) -> str:
     lines = ["| network | CPS | slides | lowest error 60 / 100 / 200 |", "|---|---|---:|---|"]
     for name in (*NETWORKS, "all"):
         own = np.isin(names, tuple(NETWORKS) if name == "all" else (name,))
-        for low, high in ((0.0, 100.1), *zip(EDGES, EDGES[1:], strict=False)):
+        for low, high in ((0.0, 100.1), *pairwise(EDGES)):
             chosen = own & (truth >= low) & (truth < high)
             if chosen.any():
                 errors = " / ".join(f"{one:.3f}" for one in np.sqrt(bounds[chosen].mean(axis=0)))
