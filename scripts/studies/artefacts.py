@@ -24,7 +24,7 @@ from cxpath.synth.painting import paint
 from cxpath.synth.recipe import Artefacts
 from cxpath.synth.slide import slide_recipe, stain_to_cps
 from cxpath.synth.world import Window, build_world
-from cxpath.tissue.artefacts.find import find_artefacts
+from cxpath.tissue.quality import find_artefacts
 from cxpath.tissue.settings import TissueSettings
 from cxpath.tissue.stains import estimate_white_point
 from cxpath.tissue.tissue import read_overview, tissue_mask

@@ -18,7 +18,7 @@ from cxpath.data.cells import Kind
 from cxpath.errors import OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.report.cell_pictures import LEGEND, draw_mark, marked_cells
-from cxpath.report.drawing import INK, PAPER, draw_scale_bar, font
+from cxpath.report.html import INK, PAPER, draw_scale_bar, font
 
 GAP_PX, HEADING_PX, CAPTION_PX, LEGEND_PX = 12, 38, 28, 48
 _LETTER_PX = 17

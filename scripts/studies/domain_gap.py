@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from cxpath.evaluation.real_sets import find_labels, read_labels, read_rgb
+from cxpath.evaluation.labelled import find_labels, read_labels, read_rgb
 from cxpath.evaluation.settings import RealSettings
 from cxpath.metrics.cells import rescaled
 from cxpath.training.data import make_random_field

@@ -12,7 +12,7 @@ import numpy as np
 from skimage import data
 
 from cxpath.errors import CxpathError
-from cxpath.evaluation.pictures import CellClassifier
+from cxpath.evaluation.classifier import CellClassifier
 from cxpath.metrics.cells import rescaled
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model

@@ -30,10 +30,10 @@ from cxpath.evaluation import (
     make_test_slide,
     plan_slides,
 )
-from cxpath.evaluation.figures import right_side, score_concordance
-from cxpath.evaluation.pictures import Calls
+from cxpath.evaluation.classifier import Calls
 from cxpath.evaluation.restained_slides import count_tile, mosaic_tiles, plan_mosaics
 from cxpath.evaluation.settings import RestainedSetSettings
+from cxpath.evaluation.synthetic import right_side, score_concordance
 from cxpath.evaluation.synthetic_set import EvaluatedField
 from cxpath.metrics import Decision, detect_in_picture, macro_f1, predicted_cps, true_cps
 from cxpath.network import Detector, choose_device, load_model

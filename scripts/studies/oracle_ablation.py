@@ -13,7 +13,7 @@ import numpy as np
 
 from cxpath.app.train_model import hard_negative_recipe
 from cxpath.data.slide_info import StainBasis
-from cxpath.evaluation.figures import falsely_reaching, right_side, score_concordance
+from cxpath.evaluation.synthetic import falsely_reaching, right_side, score_concordance
 from cxpath.evaluation.synthetic_set import make_test_slide, plan_slides
 from cxpath.metrics.cells import detect_in_picture, macro_f1, predicted_cps, true_cps
 from cxpath.network.detector import Detector

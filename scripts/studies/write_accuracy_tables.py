@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cxpath.documents import Evaluation
 from cxpath.errors import CxpathError
-from cxpath.evaluation.figures import SUBGROUPS
+from cxpath.evaluation.synthetic import SUBGROUPS
 from cxpath.io.atomic import atomic_write
 from cxpath.report.evaluation_page import read_evaluation, table_lines
 

@@ -21,4 +21,5 @@ from .patient.profile import BiomarkerProfile as BiomarkerProfile
 from .patient.review import TherapyReview as TherapyReview
 from .scores.score import SlideScore as SlideScore
 from .slide.open import open_slide as open_slide
-from .version import __version__ as __version__
+
+__version__: str

@@ -23,7 +23,7 @@ from cxpath.agreement.categorical import (
     cohens_kappa,
     krippendorff_alpha,
 )
-from cxpath.agreement.onest import Missing, onest_curve
+from cxpath.agreement.planning import Missing, onest_curve
 from tests.agreement.published import KRIPPENDORFF, categories, table
 
 SKLEARN = {Weighting.NONE: None, Weighting.LINEAR: "linear", Weighting.QUADRATIC: "quadratic"}

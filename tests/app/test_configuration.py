@@ -17,7 +17,7 @@ from cxpath.app.configuration import (
 from cxpath.data.reasons import ReasonCode
 from cxpath.data.settings import bundled
 from cxpath.errors import AssayError, ConfigurationError, CxpathError, MissingFileError
-from cxpath.slide.privacy import KEY_VARIABLE
+from cxpath.slide.identity import KEY_VARIABLE
 
 
 def test_the_file_of_defaults_holds_the_defaults() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cxpath.data.cells import Kind
-from cxpath.evaluation.pictures import Calls
+from cxpath.evaluation.classifier import Calls
 from cxpath.evaluation.settings import RealSettings, bundled_settings, evaluation_settings
 
 TUMOUR, IMMUNE, OTHER = Kind

@@ -9,9 +9,9 @@ import pytest
 
 from cxpath.documents.evaluation import Evaluation
 from cxpath.errors import MissingFileError
+from cxpath.evaluation.classifier import CellClassifier
 from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model
-from cxpath.evaluation.pictures import CellClassifier
-from cxpath.evaluation.real_sets import read_rgb
+from cxpath.evaluation.labelled import read_rgb
 from cxpath.evaluation.settings import bundled_settings
 from tests.evaluation.called_cells import small_recipe
 

@@ -11,8 +11,8 @@ from cxpath.app.train_model import training_record
 from cxpath.data.cells import FINE_CLASSES, Calibration
 from cxpath.data.slide_info import StainBasis
 from cxpath.errors import MissingFileError
+from cxpath.evaluation.classifier import ResultsCache
 from cxpath.evaluation.evaluate import EvaluationRequest, evaluate_model
-from cxpath.evaluation.pictures import ResultsCache
 from cxpath.evaluation.restained import (
     HISTOGRAM,
     RestainedEvaluation,

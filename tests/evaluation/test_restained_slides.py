@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.data.cells import Kind
-from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache
+from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache
 from cxpath.evaluation.restained_slides import (
     ARM,
     SET_NAME,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from cxpath.data.cells import Kind
-from cxpath.evaluation.pictures import Calls
+from cxpath.evaluation.classifier import Calls
 from cxpath.evaluation.settings import Stratum, SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic import field_counts
 from cxpath.evaluation.synthetic_set import (

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from cxpath.agreement.cells import match_points
 from cxpath.data.cells import Calibration, CellPeaks, Kind
 from cxpath.data.slide_info import StainBasis
-from cxpath.evaluation.real_sets import LabelFiles, read_labels
+from cxpath.evaluation.labelled import LabelFiles, read_labels
 from cxpath.metrics.cells import (
     CLASSES,
     FIGURES,

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cxpath.data.cells import Kind
 from cxpath.report.cell_pictures import LEGEND, FieldView, field_picture, plain_field_picture, write_fields
-from cxpath.report.drawing import NEGATIVE, OTHER, POSITIVE, POSITIVE_EDGE
+from cxpath.report.html import NEGATIVE, OTHER, POSITIVE, POSITIVE_EDGE
 
 GREY = np.full((800, 800, 3), 200, np.uint8)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from shapely.geometry import Polygon, box
 
 from cxpath.data.slide_info import Region, RegionMeaning, RegionUse
-from cxpath.report.drawing import EXCLUDED, INK, NEGATIVE, OTHER, POSITIVE_EDGE, SCORED
+from cxpath.report.html import EXCLUDED, INK, NEGATIVE, OTHER, POSITIVE_EDGE, SCORED
 from cxpath.report.slide_pictures import (
     CPS_SCALE,
     REASONS,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cxpath.data.cells import Kind
 from cxpath.errors import OutputError
-from cxpath.report.drawing import POSITIVE
+from cxpath.report.html import POSITIVE
 from scripts.studies.contact_sheet import (
     CAPTION_PX,
     GAP_PX,

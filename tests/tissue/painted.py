@@ -7,8 +7,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from cxpath.data.slide_info import DEFAULT_DAB, DEFAULT_HEMATOXYLIN, unit
-from cxpath.tissue.artefacts.blur import measure_sharpness
 from cxpath.tissue.artefacts.foreign_matter import Contrast
+from cxpath.tissue.artefacts.section import measure_sharpness
 from cxpath.tissue.stains import FloatImage, Look, Mask
 
 SIDE_PX = 320

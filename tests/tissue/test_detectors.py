@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from cxpath.tissue.artefacts.fold import find_folds
 from cxpath.tissue.artefacts.foreign_matter import find_bubbles, find_dark, find_edges, find_pen
+from cxpath.tissue.artefacts.section import find_folds
 from cxpath.tissue.settings import ArtefactSettings
 from cxpath.tissue.stains import FloatImage, Mask
 from tests.tissue.painted import (

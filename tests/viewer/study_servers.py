@@ -18,8 +18,7 @@ from starlette.testclient import TestClient
 
 from cxpath.app.study import StudyFolder, read_study, renew_token
 from cxpath.synth.slide import write_synthetic_slide
-from cxpath.viewer.security import Address
-from cxpath.viewer.study_access import StudyAccess
+from cxpath.viewer.security import Address, StudyAccess
 from cxpath.viewer.study_server import StudyServer
 from tests.app.studies import begun
 from tests.review.study_designs import SAME_SITTING, UNAIDED, answer, design

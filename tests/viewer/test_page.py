@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cxpath.viewer.responses import STATIC
+from cxpath.viewer.messages import STATIC
 from tests.driven_browser import Chromium, Tab
 from tests.viewer.reviewed_page import PAGE, REVIEW, ServedReview, open_page, saved, switch_to
 

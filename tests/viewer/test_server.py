@@ -12,7 +12,7 @@ from PIL import Image
 from cxpath.review.sign import verify_record
 from cxpath.scores.score import score_cells
 from cxpath.slide.open import open_slide
-from cxpath.viewer.cells_binary import HIDDEN, Flag
+from cxpath.viewer.canvas import HIDDEN, Flag
 from cxpath.viewer.session import ReviewSession
 from tests.app.reviewed_slides import MPP, SIDE_PX
 from tests.viewer.reviews import READER, Page, Scored, answer_all, opened, scored

@@ -306,8 +306,7 @@ def test_errors_do_not_name_the_slide_or_the_folder(site: Served, slide_folder: 
 
 
 def test_origins_and_hosts_are_those_of_the_proxy(study: StudyFolder) -> None:
-    from cxpath.viewer.security import Address  # noqa: PLC0415
-    from cxpath.viewer.study_access import StudyAccess  # noqa: PLC0415
+    from cxpath.viewer.security import Address, StudyAccess  # noqa: PLC0415
 
     access = StudyAccess(Address("0.0.0.0", 8000, "https://study.example"), study.tokens)
     session = access.enter(renew_token(study, "r1"))

@@ -47,10 +47,8 @@ from .mrmc import (
     cases_for_power as cases_for_power,
     power_of as power_of,
 )
-from .onest import (
-    OnestCurve as OnestCurve,
-)
 from .planning import (
+    OnestCurve as OnestCurve,
     Plan as Plan,
     Planned as Planned,
     plan_study as plan_study,

@@ -25,6 +25,10 @@ from scipy.stats import t as t_distribution
 
 from cxpath.data import Settings
 
+FEWEST_BELOW, SHARE_NEAR = 30, 0.25
+"""Of a validation: cases below the first cut-off; share of cases between half of it and the last cut-off."""
+
+
 # How much partial agreement counts: weights of pairs of ordered categories, 1 on the diagonal.
 
 

@@ -34,7 +34,7 @@ from cxpath.agreement.base import (
 )
 from cxpath.agreement.categorical import Chance, Metric, category_counts, chance_corrected, krippendorff_alpha
 from cxpath.agreement.continuous import Form, Scale, icc
-from cxpath.agreement.onest import Missing, OnestCurve, onest_curve
+from cxpath.agreement.planning import Missing, OnestCurve, onest_curve
 from cxpath.agreement.reads import ReadMatrix, level_names
 
 # How alike two readers are, for many pairs of readers at once.

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.stats import skew, spearmanr
 
 from cxpath.agreement.base import (
+    FEWEST_BELOW,
+    SHARE_NEAR,
     AgreementSettings,
     Draws,
     Floats,
@@ -48,8 +50,8 @@ from cxpath.errors import StudyError
 
 SKEWED_PREVALENCE = 0.8
 """From this prevalence of the commoner side on kappa is said to mislead."""
-FEWEST_CASES, FEWEST_BELOW, SHARE_NEAR, FEWEST_READERS = 100, 30, 0.25, 3
-"""Of a validation: cases, cases below the first cut-off, share between half of it and the last, readers."""
+FEWEST_CASES, FEWEST_READERS = 100, 3
+"""Of a validation."""
 
 
 def caveats(

@@ -46,9 +46,6 @@ from .fine_tune import (
     FineTuned as FineTuned,
     FineTuneRequest as FineTuneRequest,
 )
-from .review_adapt import (
-    adapt_review as adapt_review,
-)
 from .review_audit import (
     audit_name as audit_name,
     score_audit as score_audit,
@@ -65,6 +62,7 @@ from .review_folder import (
     open_review as open_review,
 )
 from .review_outcome import (
+    adapt_review as adapt_review,
     publish_any_review as publish_any_review,
     publish_late_review as publish_late_review,
     publish_review as publish_review,

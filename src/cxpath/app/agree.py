@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from cxpath import __version__
 from cxpath.agreement import (
     RULE,
     AgreementSettings,
@@ -27,7 +28,7 @@ from cxpath.agreement import (
     pairwise_matrix,
     study_reads,
 )
-from cxpath.app.joined_reads import SOFTWARE, join_results
+from cxpath.app.cases import SOFTWARE, join_results
 from cxpath.data import Read, Reason, ReasonCode, coded
 from cxpath.documents import (
     AgreementDocument,
@@ -43,7 +44,6 @@ from cxpath.documents import (
 from cxpath.errors import ConfigurationError, OutputError, StudyError
 from cxpath.io import TIDY_COLUMNS, output_error, read_reads, refuse_lookalikes, write_rows
 from cxpath.report import build_agreement_report
-from cxpath.version import __version__
 
 # `agreement.json`: every statistic of a study with estimate, interval, n and method.
 

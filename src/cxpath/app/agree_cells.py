@@ -17,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from cxpath import __version__
 from cxpath.agreement import (
     DEFAULT_RADIUS_UM,
     RADII_UM,
@@ -44,7 +45,6 @@ from cxpath.io import (
     shape_of,
     to_cell_table,
 )
-from cxpath.version import __version__
 
 CLASSES = ("tumour, positive", "tumour, negative", "immune, positive", "immune, negative", "other")
 _ABOVE, _BELOW = (0, 2), (0, 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath import __version__
 from cxpath.agreement import (
     RULE,
     MapChoice,
@@ -23,7 +24,7 @@ from cxpath.agreement import (
     median_of,
     read_matrix,
 )
-from cxpath.app.joined_reads import results_by_name, slide_names
+from cxpath.app.cases import results_by_name, slide_names
 from cxpath.data import RESEARCH_USE
 from cxpath.documents import (
     RUN_NAME,
@@ -38,7 +39,6 @@ from cxpath.documents import (
 from cxpath.errors import OutputError, StudyError
 from cxpath.io import atomic_write, read_reads
 from cxpath.scores import combined_positive_score, count_cells, threshold_of
-from cxpath.version import __version__
 
 # A laboratory's own staining threshold, and its own scale: found from its reads and cxpath's results.
 

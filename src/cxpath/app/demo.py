@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 
+from cxpath import __version__
 from cxpath.app.configuration import ScoreRequest
 from cxpath.app.results import PACKAGES
 from cxpath.app.score_slide import Progress, score_slide
@@ -20,7 +21,6 @@ from cxpath.io import write_json
 from cxpath.network import Detector, choose_device, list_models, load_model
 from cxpath.scores import SlideScore
 from cxpath.synth import SlideTruth, make_field, random_recipe, write_synthetic_slide
-from cxpath.version import __version__
 
 # The demo: a synthetic slide whose every cell is known, scored like any other.
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath import __version__
 from cxpath.app.configuration import PictureSettings, ReportSettings, ScoreRequest
 from cxpath.app.slide_cells import LoadedNetwork, SampledFields, SlideCells
 from cxpath.app.slide_look import SlideLook, areas_with_regions
@@ -67,7 +68,6 @@ from cxpath.scores import (
 )
 from cxpath.slide import Slide
 from cxpath.tissue import Tissue
-from cxpath.version import __version__
 
 # The two documents of a run made from what it found: `score.json`, the result, and `run.json`.
 

@@ -27,7 +27,7 @@ from cxpath.documents import AuditedEntry, ScoredFolder
 from cxpath.errors import MissingFileError
 from cxpath.io import atomic_write, read_content
 from cxpath.report import CROP_UM, CellCrop, SquareCrop
-from cxpath.report.audit_page import audit_page
+from cxpath.report.review_pages import audit_page
 from cxpath.review import (
     MISSED,
     Action,

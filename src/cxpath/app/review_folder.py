@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cxpath import __version__
 from cxpath.data import CellTable
 from cxpath.documents import (
     COMMIT_MARK,
@@ -56,7 +57,6 @@ from cxpath.scores import (
     score_cells,
     threshold_of,
 )
-from cxpath.version import __version__
 
 RECORD = "events.ndjson"
 AUDIT, EDITED, SIGNATURE = "audit.json", "edited.json", "signature.json"

@@ -1,12 +1,14 @@
-"""What a review amounts to now; how `score.json` and the report come to say so; undo, sign and verify."""
+"""What a review amounts to: published in `score.json` and report, undone, signed, verified, adapted to."""
 
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cxpath import __version__
 from cxpath.app.review_folder import (
     AUDIT,
     EDITED,
@@ -15,6 +17,7 @@ from cxpath.app.review_folder import (
     ReviewFolder,
     audited_entry,
     auditor,
+    cutoffs_of,
     edited_entry,
     open_review,
     printed_name,
@@ -29,12 +32,16 @@ from cxpath.documents import (
     AuditedScore,
     EditedEntry,
     EditedScore,
+    Estimate,
+    LaboratoryProfile,
+    ProfileSource,
     ReviewState,
     RunDocument,
     ScoreDocument,
     Signature,
     SignatureEntry,
 )
+from cxpath.errors import ConfigurationError
 from cxpath.io import claimed, write_cells
 from cxpath.report import build_report
 from cxpath.review import (
@@ -47,7 +54,7 @@ from cxpath.review import (
     sign_decision,
     undo_of,
 )
-from cxpath.scores import AuditError
+from cxpath.scores import Adaptation, AuditError, audit_frame, fit_adaptation, score_cells, threshold_of
 
 _log = logging.getLogger(__name__)
 
@@ -296,3 +303,118 @@ def verify_review(folder: Path) -> tuple[Path, Verified]:
     if found is None:
         raise ReviewError(f"{folder}: there is no review to verify", "run cxpath review audit DIR first")
     return review.path / RECORD, found
+
+
+# The network's calls adapted to the answers of a review; kept as a laboratory's profile.
+
+
+SUFFIX = ".profile.json"
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What an adaptation left; the profile is None where none was asked for."""
+
+    entry: AdaptedEntry
+    profile: Path | None
+
+
+def adapt_review(folder: Path, reviewer: str = "", save_profile: str = "") -> Adapted:
+    """Adapt the calls of a slide to its answers; the audited score stays the audit's.
+
+    Parameters
+    ----------
+    folder : Path
+        A results folder.
+    reviewer : str
+        Whose answers; needed where several readers answered.
+    save_profile : str
+        Name of a profile: `NAME.profile.json` in the working folder, its version counted up.
+
+    Raises
+    ------
+    AuditError, ReviewError
+        When too few cells are answered, or a profile is asked for that nothing is gained by.
+    ConfigurationError
+        When the profile's name is no name, or a file of that name is of another model.
+    """
+    review = open_review(folder)
+    found = review.verified()
+    if found is None:
+        raise ReviewError(f"{folder}: there is no review", "run cxpath review audit DIR first")
+    name = _reader(folder, found, reviewer)
+    adaptation = _fitted(review, found, name)
+    entry = AdaptedEntry.of_fit(
+        adaptation, _estimate(review, adaptation), name, (found.seal.events, found.seal.head_hash)
+    )
+    if save_profile and not entry.offered:
+        raise ReviewError(
+            f"{folder}: no profile is made: held-out answers gain nothing by an adaptation",
+            "answer more cells, or score without a profile",
+        )
+    path = _save(review, entry, save_profile) if save_profile else None
+    entry.write(review.path / ADAPTED)
+    publish_review(folder)
+    return Adapted(entry, path)
+
+
+def _reader(folder: Path, found: Verified, reviewer: str) -> str:
+    readers = sorted({actor for actor, _ in found.state.answers})
+    if not readers:
+        raise ReviewError(f"{folder}: no cell was answered", "answer an audit first")
+    if reviewer or len(readers) == 1:
+        name = printed_name(reviewer) if reviewer else readers[0]
+        if name not in readers:
+            raise ReviewError(f"{folder}: {name} answered no cell", f"readers: {', '.join(readers)}")
+        return name
+    raise ReviewError(f"{folder}: several readers answered: {', '.join(readers)}", "name one with --reviewer")
+
+
+def _fitted(review: ReviewFolder, found: Verified, reader: str) -> Adaptation:
+    scored = review.scored
+    frame = audit_frame(scored.cells(), scored.scoring)
+    answers, threshold = found.state.answers_of(reader), threshold_of(scored.scoring)
+    return fit_adaptation(frame, answers, threshold, embedding=frame.cells.embedding)
+
+
+def _estimate(review: ReviewFolder, adaptation: Adaptation) -> Estimate | None:
+    """Return the score of the adapted cells, with the errors of the network before it was adapted."""
+    scored = review.scored
+    network = scored.cells()
+    cells = adaptation.adapted(network, network.embedding)
+    scoring = scored.scoring.model_copy(update={"stained_threshold": cells.facts.stained_threshold})
+    score = score_cells(cells, scoring, cutoffs_of(scored))
+    return Estimate.of_score(score.cps) if score.cps else None
+
+
+def _save(review: ReviewFolder, entry: AdaptedEntry, name: str) -> Path:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
+        raise ConfigurationError(
+            f"{name!r} is no name of a profile", "use letters, digits, dots, dashes and underscores"
+        )
+    path = Path(name + SUFFIX)
+    provenance = review.scored.score.provenance
+    earlier = LaboratoryProfile.read(path) if path.exists() else None
+    if earlier and earlier.model_digest != provenance.model_digest:
+        raise ConfigurationError(f"{path}: is a profile of another model", "choose another name")
+    source = ProfileSource(
+        slide_digest=review.scored.score.slide.digest,
+        events=entry.events,
+        head_hash=entry.head_hash,
+        reviewer=entry.reviewer,
+    )
+    LaboratoryProfile(
+        name=name,
+        version=earlier.version + 1 if earlier else 1,
+        made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        cxpath=__version__,
+        model=provenance.model,
+        model_digest=provenance.model_digest,
+        tumour_shift=entry.tumour_shift,
+        tumour_scale=entry.tumour_scale,
+        stained_threshold=entry.stained_threshold,
+        tumour_gain=entry.tumour_gain,
+        stained_gain=entry.stained_gain,
+        sources=(source,),
+    ).write(path)
+    return path

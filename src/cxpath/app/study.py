@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
 
+from cxpath import __version__
 from cxpath.data import NOT_EVALUABLE, Read, exactly, read_settings
 from cxpath.documents import (
     ExportDocument,
@@ -45,7 +46,6 @@ from cxpath.review import (
     token_hash,
     utc_seconds,
 )
-from cxpath.version import __version__
 
 STUDY, TOKENS, READERS, RECORD, HEAD = "study.toml", "tokens.json", "readers", "events.ndjson", "head.json"
 READS, ANSWERS, SOFTWARE_READS, EXPORT, AUDIT = (

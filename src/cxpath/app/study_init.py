@@ -13,7 +13,7 @@ from pathlib import Path
 import tomli_w
 
 from cxpath.agreement import Components, ReaderStudyPlan, cases_for_power, power_of
-from cxpath.app.joined_reads import plain_name, results_by_name
+from cxpath.app.cases import plain_name, results_by_name
 from cxpath.app.study import STUDY, TOKENS, StudyFolder, read_study
 from cxpath.documents import ArmsTestEntry, StudyReportDocument, TokensDocument, read_run_folder
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cxpath import __version__
 from cxpath.agreement import (
     OTHERS,
     AgreementSettings,
@@ -38,7 +39,6 @@ from cxpath.errors import OutputError
 from cxpath.io import folder_for
 from cxpath.report import build_study_page, checklist
 from cxpath.review import Arm, Start, StudyDesign
-from cxpath.version import __version__
 
 # What a reader study says of itself, in sentences: for its checklist and its methods section.
 

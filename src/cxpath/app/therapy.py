@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from cxpath import __version__
 from cxpath.app.therapy_profile import known_jurisdictions, read_profile, with_image_score
 from cxpath.data import bundled, import_extra, parse_toml
 from cxpath.documents import (
@@ -39,7 +40,6 @@ from cxpath.patient import (
 )
 from cxpath.report import patient_sheet, require_pdf, write_pdf
 from cxpath.report.board_page import board_page
-from cxpath.version import __version__
 
 _log = logging.getLogger(__name__)
 

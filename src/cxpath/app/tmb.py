@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cxpath import __version__
 from cxpath.data import GenomeIntervals, SampleVariants, bundled, read_settings
 from cxpath.documents import SampleBurden, TmbDocument, TmbTable
 from cxpath.errors import ConfigurationError, MissingFileError, VariantsFileError
@@ -20,7 +21,6 @@ from cxpath.patient import (
     mutational_burden,
     require_annotation,
 )
-from cxpath.version import __version__
 
 _GENOME_MEGABASES = 3200
 """A human genome has 3,100 to 3,200 Mb, with what no assembly places."""

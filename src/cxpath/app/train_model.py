@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from torch import Tensor
 
+from cxpath import __version__
 from cxpath.data import EMBEDDING_COMPONENTS, Kind, StainBasis
 from cxpath.evaluation import (
     Arm,
@@ -75,7 +76,6 @@ from cxpath.training import (
     validation_fields,
 )
 from cxpath.training.pack import pack
-from cxpath.version import __version__
 
 # The staining thresholds, chosen on whole synthetic slides that no network learned from.
 #

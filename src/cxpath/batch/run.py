@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from cxpath import __version__
 from cxpath.app import ScoreRequest
 from cxpath.app.score_slide import score_slide
 from cxpath.batch.attempt import Attempt, Patience
@@ -32,7 +33,6 @@ from cxpath.documents import (
 )
 from cxpath.errors import BatchError, ConfigurationError, CxpathError, OutputError, WorklistError
 from cxpath.network import load_card, visible_gpus
-from cxpath.version import __version__
 
 # How a batch stands, from its folder alone, whether it runs or not.
 

@@ -18,12 +18,12 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
+from cxpath import __version__
 from cxpath.app import ScoreRequest
 from cxpath.documents import COMMIT_MARK, Outcome
 from cxpath.errors import BatchError, CxpathError, MissingFileError
 from cxpath.io import leftovers_of, output_error
 from cxpath.slide import files_of, open_slide, printable, pseudonym_key
-from cxpath.version import __version__
 
 # The state of a batch on disk: one small file a slide, each replaced whole, and the locks.
 #

@@ -21,6 +21,7 @@ from typing import Annotated
 
 import typer
 
+from cxpath import __version__
 from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
 from cxpath.cli.models import model, synth
@@ -40,7 +41,6 @@ from cxpath.cli.review import review
 from cxpath.cli.score import cases, demo, doctor, export, fields, report, score
 from cxpath.cli.study import study
 from cxpath.errors import AssayError, ConfigurationError, CxpathError, MissingFileError, OutputError
-from cxpath.version import __version__
 
 # `cxpath config`: the settings of a run, written, shown, and where bundled files are.
 

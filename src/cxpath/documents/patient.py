@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue, field_serializer, field_validator
 
+from cxpath import __version__
 from cxpath.documents.base import Document, Part
 from cxpath.patient import (
     LEVEL,
@@ -27,7 +28,6 @@ from cxpath.patient import (
     Verdict,
     profile_from,
 )
-from cxpath.version import __version__
 
 # `therapy.json`: criteria evaluated for one patient, with every condition, what was found and the source.
 

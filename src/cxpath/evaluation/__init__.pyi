@@ -1,10 +1,10 @@
+from .classifier import (
+    CellClassifier as CellClassifier,
+)
 from .evaluate import (
     EvaluationRequest as EvaluationRequest,
     evaluate_model as evaluate_model,
     record_in_card as record_in_card,
-)
-from .pictures import (
-    CellClassifier as CellClassifier,
 )
 from .settings import (
     Arm as Arm,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from cxpath import __version__
 from cxpath.data import StainBasis, default_workers
 from cxpath.documents import (
     EVALUATION_NAME,
@@ -19,8 +20,7 @@ from cxpath.documents import (
     SyntheticScore,
 )
 from cxpath.errors import ConfigurationError, MissingFileError
-from cxpath.evaluation.figures import score_rows, synthetic_figures
-from cxpath.evaluation.pictures import CellClassifier, ResultsCache
+from cxpath.evaluation.classifier import CellClassifier, ResultsCache
 from cxpath.evaluation.real import Findings, RealEvaluation, Watcher
 from cxpath.evaluation.restained import RestainedEvaluation
 from cxpath.evaluation.restained_slides import MosaicEvaluation
@@ -35,7 +35,9 @@ from cxpath.evaluation.synthetic import (
     SyntheticEvaluation,
     composition,
     hard_negative_shares,
+    score_rows,
     slide_reliability,
+    synthetic_figures,
 )
 from cxpath.network import (
     Detector,
@@ -46,7 +48,6 @@ from cxpath.network import (
     read_card,
 )
 from cxpath.training import card_decision, write_card
-from cxpath.version import __version__
 
 # Writing into a model's card what an evaluation measured against targets.
 

@@ -21,14 +21,16 @@ from cxpath.documents import (
     SetSummary,
     Skipped,
 )
+from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.labelled import (
+    LabelFiles,
     brown_figure,
     count_labels,
     curve_point,
+    find_labels,
     label_figures,
     number_of_labels,
 )
-from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache, file_digest, keep_picture
 from cxpath.evaluation.real_fields import (
     PDL1_FIELDS,
     SCANNER_PAIR,
@@ -37,7 +39,6 @@ from cxpath.evaluation.real_fields import (
     field_figures,
     pair_figures,
 )
-from cxpath.evaluation.real_sets import LabelFiles, find_labels
 from cxpath.evaluation.settings import LabelledSet, Pdl1Field, RealSettings
 
 Watcher = Callable[[str, int, int], None]

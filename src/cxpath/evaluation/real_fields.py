@@ -15,8 +15,8 @@ from skimage.feature import match_template
 from cxpath.data import Kind
 from cxpath.documents import CountedField, CountedScan, Figure
 from cxpath.errors import MissingFileError
-from cxpath.evaluation.pictures import Calls, CellClassifier
-from cxpath.evaluation.real_sets import read_rgb
+from cxpath.evaluation.classifier import Calls, CellClassifier
+from cxpath.evaluation.labelled import read_rgb
 from cxpath.evaluation.settings import Pdl1Field, Pdl1Fields, RealSettings
 from cxpath.metrics import CLASSES, BlockGrid, Origin, Rows, measured, rescaled
 from cxpath.slide import open_slide

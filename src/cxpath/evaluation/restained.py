@@ -16,7 +16,7 @@ from cxpath.agreement import match_points
 from cxpath.data import FINE_CLASSES, STAIN_CLASSES, CellPeaks, Kind
 from cxpath.documents import CountedTile, EvaluatedReliability, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
-from cxpath.evaluation.pictures import ResultsCache
+from cxpath.evaluation.classifier import ResultsCache
 from cxpath.evaluation.real import Findings, Watcher
 from cxpath.evaluation.settings import RestainedArm, RestainedSetSettings
 from cxpath.metrics import (

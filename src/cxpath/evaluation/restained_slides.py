@@ -18,7 +18,10 @@ from cxpath.agreement import match_points
 from cxpath.data import Kind
 from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
 from cxpath.errors import MissingFileError, TissueTileError
-from cxpath.evaluation.figures import (
+from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache
+from cxpath.evaluation.real import Findings, Watcher
+from cxpath.evaluation.settings import RestainedSetSettings
+from cxpath.evaluation.synthetic import (
     count_rows,
     of_scores,
     pooled_figure,
@@ -26,9 +29,6 @@ from cxpath.evaluation.figures import (
     score_concordance,
     score_rows,
 )
-from cxpath.evaluation.pictures import Calls, CellClassifier, ResultsCache
-from cxpath.evaluation.real import Findings, Watcher
-from cxpath.evaluation.settings import RestainedSetSettings
 from cxpath.metrics import Origin, Rows, Statistic, binned, macro_f1, measured, score_class, tally
 from cxpath.synth import (
     KIND_OF_LABEL,

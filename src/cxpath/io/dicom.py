@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
 
+from cxpath import __version__
 from cxpath.data import (
     CELLS_SCHEMA,
     COLUMNS,
@@ -34,7 +35,6 @@ from cxpath.data import (
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io.atomic import atomic_write
 from cxpath.io.cells import COLOURS
-from cxpath.version import __version__
 
 EXTRA = "dicom"
 DICOM_FORM = "DICOM annotations"

@@ -8,6 +8,9 @@ from .find_cells import (
     Keep as Keep,
     Progress as Progress,
     SlideContext as SlideContext,
+    StageTimes as StageTimes,
+    added as added,
+    bottleneck as bottleneck,
     deduplicator as deduplicator,
     no_cells as no_cells,
     plan_slide as plan_slide,
@@ -16,11 +19,6 @@ from .settings import (
     CellSettings as CellSettings,
     PipelineSettings as PipelineSettings,
     TileSettings as TileSettings,
-)
-from .stages import (
-    StageTimes as StageTimes,
-    added as added,
-    bottleneck as bottleneck,
 )
 from .tiles import (
     TilePlan as TilePlan,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from math import ceil, floor
 
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from cxpath.data import SlideInfo, TileFrame, optical_density
 from cxpath.pipeline.settings import TileSettings
-from cxpath.pipeline.stages import StageProfiler
 from cxpath.slide import Slide
 from cxpath.tissue import Tissue
 
@@ -134,11 +134,6 @@ class Tile:
     rgb: NDArray[np.uint8]
 
 
-def reading_profiler(settings: TileSettings) -> StageProfiler:
-    """Return a clock for the threads that read."""
-    return StageProfiler("read", settings.effective_reader_threads)
-
-
 def read_tile(slide: Slide, frame: TileFrame, mpp: float) -> Tile:
     """Read one tile at `mpp`."""
     side = frame.side_px
@@ -150,7 +145,7 @@ def read_tiles(
     tiles: Sequence[PlannedTile],
     mpp: float,
     settings: TileSettings,
-    profiler: StageProfiler | None = None,
+    working: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Generator[Tile, None, None]:
     """Read tiles with threads, at most `read_ahead` beyond the one in hand.
 
@@ -165,18 +160,17 @@ def read_tiles(
     mpp : float
         The network's µm/px.
     settings : TileSettings
-    clock : StageProfiler, optional
-        Receives how long the threads read.
+    working : callable
+        Returns a context that a thread is in while it reads, such as one that takes the time.
 
     Yields
     ------
     Tile
         In the order of `tiles`.
     """
-    profiler = profiler or reading_profiler(settings)
 
     def timed(frame: TileFrame) -> Tile:
-        with profiler.working():
+        with working():
             return read_tile(slide, frame, mpp)
 
     waiting: deque[Future[Tile]] = deque()

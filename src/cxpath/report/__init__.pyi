@@ -1,11 +1,6 @@
 from .agreement_page import (
     build_agreement_report as build_agreement_report,
 )
-from .audit_page import (
-    CROP_UM as CROP_UM,
-    CellCrop as CellCrop,
-    SquareCrop as SquareCrop,
-)
 from .board_page import (
     patient_sheet as patient_sheet,
 )
@@ -20,15 +15,14 @@ from .cohort_page import (
     Point as Point,
     build_cohort_page as build_cohort_page,
 )
-from .dicom_report import (
-    write_report as write_report,
-)
-from .drawing import (
-    write_png as write_png,
-)
 from .evaluation_page import (
     build_evaluation_page as build_evaluation_page,
     write_evaluation_table as write_evaluation_table,
+)
+from .exports import (
+    OVERLAY_NAME as OVERLAY_NAME,
+    write_qupath_overlay as write_qupath_overlay,
+    write_report as write_report,
 )
 from .fhir import (
     fhir_bundle as fhir_bundle,
@@ -37,10 +31,12 @@ from .html import (
     cutoff_lines as cutoff_lines,
     require_pdf as require_pdf,
     write_pdf as write_pdf,
+    write_png as write_png,
 )
-from .qupath_overlay import (
-    OVERLAY_NAME as OVERLAY_NAME,
-    write_qupath_overlay as write_qupath_overlay,
+from .review_pages import (
+    CROP_UM as CROP_UM,
+    CellCrop as CellCrop,
+    SquareCrop as SquareCrop,
 )
 from .slide_page import (
     build_report as build_report,

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from cxpath.data import Kind
 from cxpath.documents import FieldCounts, FieldEntry, FieldsDocument
-from cxpath.report.drawing import (
+from cxpath.report.html import (
     INK,
     NEGATIVE,
     OTHER,

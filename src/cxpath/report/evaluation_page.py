@@ -23,8 +23,7 @@ from cxpath.errors import MissingFileError
 from cxpath.io import atomic_write, output_error
 from cxpath.network import Metric
 from cxpath.report.cell_pictures import field_picture
-from cxpath.report.drawing import write_png
-from cxpath.report.html import embedded, render_page
+from cxpath.report.html import embedded, render_page, write_png
 
 # Curves over µm/px of sets whose resolution nobody stated.
 

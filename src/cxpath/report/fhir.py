@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from fhir.resources.R4B.bundle import Bundle
 
+from cxpath import __version__
 from cxpath.data import RESEARCH_USE, Settings, bundled, read_settings
 from cxpath.documents import TherapyDocument
 from cxpath.patient import (
@@ -19,7 +20,6 @@ from cxpath.patient import (
     ScoreKind,
     TherapyReview,
 )
-from cxpath.version import __version__
 
 # The small editable map of codes; a concept that it does not contain gets a code of cxpath's own.
 

@@ -31,7 +31,6 @@ from cxpath.documents import (
 )
 from cxpath.io import atomic_write
 from cxpath.report.cell_pictures import INFLUENCE
-from cxpath.report.drawing import font
 from cxpath.report.html import (
     MISSING,
     area,
@@ -39,6 +38,7 @@ from cxpath.report.html import (
     compiled_page,
     cutoff_lines,
     embedded,
+    font,
     interval,
     percent,
     render_page,
@@ -47,7 +47,7 @@ from cxpath.report.html import (
     seconds,
     whole,
 )
-from cxpath.report.review_section import moment, reviewed_section
+from cxpath.report.review_pages import moment, reviewed_section
 from cxpath.scores import OTHER_SCORES, ScoringSettings
 
 # What to do about a slide that is not evaluable, by the code of its reason.

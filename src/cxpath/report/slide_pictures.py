@@ -16,7 +16,7 @@ from shapely.geometry import LineString
 from shapely.ops import substring
 
 from cxpath.data import Region, RegionUse
-from cxpath.report.drawing import (
+from cxpath.report.html import (
     EXCLUDED,
     INK,
     LEFT_OUT,

@@ -26,11 +26,9 @@ from .events import (
 from .live_score import (
     COUNTED as COUNTED,
     TUMOUR as TUMOUR,
+    Doubt as Doubt,
     LiveEstimate as LiveEstimate,
     LiveScore as LiveScore,
-)
-from .queues import (
-    Doubt as Doubt,
     audit_queue as audit_queue,
     most_uncertain as most_uncertain,
 )

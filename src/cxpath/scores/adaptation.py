@@ -18,8 +18,8 @@ from scipy import special
 
 from cxpath.data import CellTable, Kind, Subkind
 from cxpath.scores.audit_answers import AuditAnswer, CellAnswer
-from cxpath.scores.audit_sample import AuditError, AuditFrame
-from cxpath.scores.recalibration import fit_logistic, log_odds_of
+from cxpath.scores.audit_estimate import fit_logistic
+from cxpath.scores.audit_sample import AuditError, AuditFrame, log_odds_of
 
 FEWEST_ANSWERS = 20
 FEWEST_FOR_EMBEDDING, FEWEST_OF_EACH = 50, 10

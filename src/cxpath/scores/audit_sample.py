@@ -19,7 +19,6 @@ from scipy import special
 from cxpath.data import CellTable, Kind
 from cxpath.errors import CxpathError
 from cxpath.scores.counts import countable_kind, counted_positive
-from cxpath.scores.recalibration import MOST_LOG_ODDS, log_odds_of
 from cxpath.scores.settings import ScoringSettings, threshold_of, with_threshold_of
 
 DEFAULT_QUESTIONS = 100
@@ -28,6 +27,9 @@ FEWEST_QUESTIONS = 20
 GUARDS = 9
 """Cells of the unstained strata that are asked about their staining, too: they can widen the interval
 upwards and never move the score."""
+
+MOST_LOG_ODDS = 9.0
+"""Stated probabilities nearer to 0 or 1 are taken as this far."""
 
 _FEWEST_IN_STRATUM = 3
 
@@ -60,6 +62,12 @@ IN_DENOMINATOR = np.array([1.0, 1.0, 0.0, 0.0])
 STAINED_TUMOUR, UNSTAINED_TUMOUR, STAINED_IMMUNE, UNCOUNTED = np.eye(4)
 
 Array = NDArray[np.float64]
+
+
+def log_odds_of(probabilities: Array) -> Array:
+    """Return log-odds, bounded."""
+    held = np.clip(probabilities, 1e-12, 1.0 - 1e-12)
+    return np.asarray(np.clip(special.logit(held), -MOST_LOG_ODDS, MOST_LOG_ODDS))
 
 
 @dataclass(frozen=True, eq=False)

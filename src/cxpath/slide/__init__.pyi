@@ -1,6 +1,9 @@
 from .identity import (
     cache_path as cache_path,
     files_of as files_of,
+    printable as printable,
+    pseudonym as pseudonym,
+    pseudonym_key as pseudonym_key,
     series_instance_uid as series_instance_uid,
     slide_digest as slide_digest,
 )
@@ -9,11 +12,6 @@ from .open import (
     open_slide as open_slide,
 )
 from .pixels import Icc as Icc, SlideSettings as SlideSettings, icc_as_recorded as icc_as_recorded
-from .privacy import (
-    printable as printable,
-    pseudonym as pseudonym,
-    pseudonym_key as pseudonym_key,
-)
 from .slide import (
     ReaderPath as ReaderPath,
     Slide as Slide,

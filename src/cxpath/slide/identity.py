@@ -1,13 +1,16 @@
-"""What makes a slide the same slide: its files and their digest, remembered between runs."""
+"""What makes a slide the same slide, and what of it may leave: digest, pseudonym, allowed properties."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import logging
+import os
 import re
 import secrets
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import platformdirs
@@ -15,7 +18,9 @@ import pydicom
 from pydicom.filereader import read_partial
 
 from cxpath.errors import ConfigurationError, UnreadableSlideError
-from cxpath.slide.privacy import printable, user_folder
+
+# Its files and their digest, remembered between runs.
+
 
 # The series a DICOM file belongs to: reads the file's header up to SeriesInstanceUID, and no pixels.
 
@@ -199,3 +204,219 @@ def _digest(files: Sequence[Path]) -> str:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# What may leave: pseudonyms, allowed properties, and errors in one line without names of files.
+
+
+# Names of files and messages of other libraries, made fit to stand inside our messages.
+
+
+_LONGEST = 160
+_SHORTEST_NAME = 3
+"""Shorter ones are part of other words."""
+
+_UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories: control characters, lone surrogates, ends of line and paragraph."""
+
+_UNSAID = {
+    AssertionError: "its parts contradict each other",
+    MemoryError: "it needs more memory than there is",
+}
+"""What errors mean that mostly come without a message."""
+
+
+def one_line(error: Exception, path: Path) -> str:
+    """Return a library's message on one short line, without the names of files that it may repeat."""
+    said = " ".join(_without_names(str(error), path).split())
+    text = printable(said) or _UNSAID.get(type(error), type(error).__name__)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _without_names(message: str, path: Path) -> str:
+    """Leave out the file and those next to it: a name is what a pseudonym hides."""
+    message = message.replace(str(path), "the file")
+    for folder in {path.parent, path.parent.absolute(), path.parent.resolve()}:
+        if folder.name:  # up to where the message continues
+            message = re.sub(rf"{re.escape(str(folder))}[/\\\\][^:\"'\n]*", "the file", message)
+    for name in (path.name, path.stem):
+        if len(name) >= _SHORTEST_NAME:
+            message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "the file", message)
+    return message
+
+
+def printable(name: str) -> str:
+    """Return a name that can be written as UTF-8 on one line.
+
+    Bytes that are no UTF-8 (Python keeps them as lone surrogates) and control characters become U+FFFD.
+    """
+    return "".join("\ufffd" if unicodedata.category(one) in _UNPRINTABLE else one for one in name)
+
+
+def shown_as(path: Path, name: str | None) -> str:
+    """Return how messages name a file: as the user did, unless another name was asked for."""
+    return printable(name or str(path))
+
+
+# Pseudonyms of slide names: a keyed hash, the same for the same name and key, and no way back without it.
+
+
+KEY_VARIABLE = "CXPATH_PSEUDONYM_KEY"
+_SHORTEST_KEY = 16
+
+
+def pseudonym(name: str, key: bytes) -> str:
+    """Return "slide-" and twelve hexadecimal characters of HMAC-SHA256 (RFC 2104) of the name."""
+    digest = hmac.new(key, name.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()
+    return f"slide-{digest[:12]}"
+
+
+def pseudonym_key() -> bytes:
+    """Return the key from `CXPATH_PSEUDONYM_KEY`, else from a key file made once (mode 0600).
+
+    Raises
+    ------
+    ConfigurationError
+        When the key is shorter than 16 characters, or no key file can be made or read.
+    """
+    given = os.environ.get(KEY_VARIABLE, "")
+    if given:
+        return _checked(given.encode(), KEY_VARIABLE)
+    path = key_path()
+    try:
+        if not path.exists():
+            _create(path)
+        return _checked(path.read_bytes().strip(), "the pseudonym key file")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the pseudonym key file cannot be made or read: {error.strerror}",
+            f"set {KEY_VARIABLE} to a secret of at least {_SHORTEST_KEY} characters",
+        ) from error
+
+
+def key_path() -> Path:
+    """Return where the key file lies; raises `ConfigurationError` for a user without a home folder."""
+    hint = f"set {KEY_VARIABLE} to a secret of at least {_SHORTEST_KEY} characters"
+    return user_folder(platformdirs.user_config_path, hint) / "pseudonym.key"
+
+
+def user_folder(of_kind: Callable[..., Path], hint: str) -> Path:
+    """Return cxpath's folder of a kind in the user's account, wherever this system keeps such folders.
+
+    Parameters
+    ----------
+    of_kind : callable
+        `user_cache_path` or `user_config_path` of platformdirs.
+    hint : str
+        What a user without a home folder can do.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no home folder, as for an arbitrary user number in a container.
+    """
+    try:
+        folder = of_kind("cxpath", appauthor=False)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():
+        raise ConfigurationError("this user has no home folder", hint)
+    return folder
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        _publish(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)  # fails where another process was first: its key then counts
+    except FileExistsError:
+        return
+    except OSError:
+        draft.replace(path)  # a file system without hard links
+
+
+def _checked(key: bytes, source: str) -> bytes:
+    if len(key) < _SHORTEST_KEY:
+        raise ConfigurationError(
+            f"{source} is shorter than {_SHORTEST_KEY} characters",
+            "a short key can be guessed; use a long random one",
+        )
+    return key
+
+
+# What may leave a slide file: an allow-list of technical properties, and nothing that identifies a patient.
+#
+# Label and macro images are never opened.
+
+
+_NUMBER = re.compile(r"\d{1,6}(\.\d{1,20})?([eE][-+]?\d{1,3})?")
+_WORDS = re.compile(r"[A-Za-z][\w .,/+()-]{0,39}")
+_LONG_DIGITS = re.compile(r"\d{5}")
+_YES_NO = re.compile(r"0[01]|YES|NO")
+
+_ALLOWED: dict[str, re.Pattern[str]] = {
+    "openslide.vendor": _WORDS,
+    "openslide.objective-power": _NUMBER,
+    "openslide.level-count": _NUMBER,
+    "openslide.mpp-x": _NUMBER,
+    "openslide.mpp-y": _NUMBER,
+    "openslide.icc-size": _NUMBER,
+    "aperio.AppMag": _NUMBER,
+    "aperio.MPP": _NUMBER,
+    "hamamatsu.SourceLens": _NUMBER,
+    "leica.device-model": _WORDS,
+    "leica.objective": _NUMBER,
+    "leica.aperture": _NUMBER,
+    "leica.illumination-source": _WORDS,
+    "mirax.GENERAL.OBJECTIVE_MAGNIFICATION": _NUMBER,
+    "philips.DICOM_MANUFACTURER": _WORDS,
+    "philips.DICOM_LOSSY_IMAGE_COMPRESSION": _YES_NO,
+    "ventana.Magnification": _NUMBER,
+    "dicom.Manufacturer": _WORDS,
+    "dicom.ManufacturerModelName": _WORDS,
+    "dicom.LossyImageCompression": _YES_NO,
+    "tiff.Make": _WORDS,
+    "tiff.Model": _WORDS,
+    "tiff.XResolution": _NUMBER,
+    "tiff.YResolution": _NUMBER,
+    "tiff.ResolutionUnit": _WORDS,
+}
+"""Property to the only form its value may have: free text in a technical field stays inside."""
+
+_COMPRESSION = re.compile(r"\b(?:JPEG|J2K)(?:/[A-Za-z0-9]{2,12})?(?: Q=\d{1,3})?(?![\w/])")
+
+
+def allowed_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the properties that may leave, and `compression` as the scanner's description names it.
+
+    Parameters
+    ----------
+    properties : mapping of str to str
+        All properties of the file, as OpenSlide reports them.
+    """
+    allowed = {name: properties[name] for name in _ALLOWED if _may_leave(name, properties.get(name))}
+    compression = _COMPRESSION.search(properties.get("tiff.ImageDescription", ""))
+    return {**allowed, "compression": compression.group()} if compression else allowed
+
+
+def allowed_words(text: str) -> str:
+    """Return a short technical text if it may leave, else nothing."""
+    # five digits in a row among words are a serial number, a date or a case number
+    return text if _WORDS.fullmatch(text) and not _LONG_DIGITS.search(text) else ""
+
+
+def _may_leave(name: str, value: str | None) -> bool:
+    if value is None:
+        return False
+    form = _ALLOWED[name]
+    return bool(allowed_words(value)) if form is _WORDS else bool(form.fullmatch(value))

@@ -8,10 +8,10 @@ from pathlib import Path
 import openslide
 
 from cxpath.errors import MissingFileError, UnreadableSlideError
+from cxpath.slide.identity import shown_as
 from cxpath.slide.openslide import open_with_openslide
 from cxpath.slide.picture import open_picture, picture_kind
 from cxpath.slide.pixels import Icc
-from cxpath.slide.privacy import shown_as
 from cxpath.slide.slide import Slide
 from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
 from cxpath.slide.tiff_directories import orientation, tiff_damage, unspecified_samples

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
+from cxpath.slide.identity import allowed_properties, one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.pixels import DAMAGED_PROFILE, PROFILE_ERRORS, on_white
-from cxpath.slide.privacy import allowed_properties, one_line, shown_as
 from cxpath.slide.resolution import Level, StatedResolution, levels_of, resolve, stated_in_openslide
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff import stated_in_page

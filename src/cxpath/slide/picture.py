@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import ImageFile, JpegImagePlugin, PngImagePlugin
 
 from cxpath.errors import CxpathError, UnreadableSlideError
+from cxpath.slide.identity import one_line, shown_as
 from cxpath.slide.pixels import on_white
-from cxpath.slide.privacy import one_line, shown_as
 from cxpath.slide.resolution import Level, resolve
 from cxpath.slide.slide import Slide, SlideFacts
 

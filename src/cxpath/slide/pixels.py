@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 from scipy import sparse
 
 from cxpath.data import ColourProfile, Settings
-from cxpath.slide.privacy import allowed_words
+from cxpath.slide.identity import allowed_words
 from cxpath.slide.resolution import Level
 
 # Transparent pixels laid over white glass: what a scanner did not scan looks like empty glass.

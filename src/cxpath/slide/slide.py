@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cxpath.data import SlideInfo
 from cxpath.errors import ResolutionError, UnreadableSlideError
-from cxpath.slide.identity import slide_digest
+from cxpath.slide.identity import one_line, printable, shown_as, slide_digest
 from cxpath.slide.jpeg import JpegLevel, NotFastError, jpeg_level_of
 from cxpath.slide.jpeg_tiles import ColourRule, JpegTiles
 from cxpath.slide.pixels import (
@@ -33,7 +33,6 @@ from cxpath.slide.pixels import (
     resample,
     shrunk_region,
 )
-from cxpath.slide.privacy import one_line, printable, shown_as
 from cxpath.slide.resolution import TOLERANCE, Level, Resolution, Size, level_for
 from cxpath.slide.tiff_directories import TIFF_ERRORS
 

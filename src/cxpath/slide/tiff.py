@@ -19,10 +19,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from cxpath.errors import CxpathError, UnreadableSlideError
+from cxpath.slide.identity import one_line, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule, TileCache
 from cxpath.slide.picture import MOST_PICTURE_PX, too_large
 from cxpath.slide.pixels import TAG, WHITE, on_white, overlay
-from cxpath.slide.privacy import one_line, shown_as
 from cxpath.slide.resolution import StatedResolution, levels_of, resolve, stated_in_ome, stated_in_tag_values
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff_directories import LARGEST_SIDE_PX, TIFF_ERRORS, parsed_tiff

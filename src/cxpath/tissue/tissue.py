@@ -12,14 +12,16 @@ from skimage.morphology import remove_small_holes, remove_small_objects
 
 from cxpath.data import Reason, RegionMeaning, Regions, StainBasis, TissueAreas, optical_density
 from cxpath.slide import Slide
-from cxpath.tissue.artefacts.find import FoundArtefacts, find_artefacts, why_too_spoiled
-from cxpath.tissue.controls import (
+from cxpath.tissue.quality import (
     ControlCheck,
     ControlTissue,
+    FoundArtefacts,
     annotated_control,
     check_control,
     control_by_rule,
     control_troubles,
+    find_artefacts,
+    why_too_spoiled,
 )
 from cxpath.tissue.settings import Artefact, ControlSettings, StainCheck, TissueSettings
 from cxpath.tissue.stains import (

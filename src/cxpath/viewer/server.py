@@ -19,15 +19,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from cxpath import __version__
 from cxpath.app import publish_review, sign_review
 from cxpath.data import RESEARCH_USE
 from cxpath.documents import RESULT_LETTERS, RUN_NAME, RunDocument
 from cxpath.errors import CxpathError
 from cxpath.review import Doubt, Meaning
 from cxpath.slide import Slide
-from cxpath.version import __version__
 from cxpath.viewer import decisions, views
+from cxpath.viewer.canvas import NoTileError, SlideTiles
 from cxpath.viewer.messages import (
+    CHECKED,
+    JSON,
+    PRIVATE,
+    STATIC,
     AddBody,
     AnswerBody,
     Body,
@@ -35,20 +40,14 @@ from cxpath.viewer.messages import (
     EditBody,
     EmptyBody,
     FieldBody,
+    PageFiles,
     RegionBody,
     RegionNumberBody,
+    Repeats,
     ReviewerBody,
     SignBody,
     SquareBody,
     UndoBody,
-)
-from cxpath.viewer.responses import (
-    CHECKED,
-    JSON,
-    PRIVATE,
-    STATIC,
-    PageFiles,
-    Repeats,
     bad_body,
     error_response,
     http_error,
@@ -58,7 +57,6 @@ from cxpath.viewer.responses import (
 from cxpath.viewer.score_line import changes_message, state_message
 from cxpath.viewer.security import OPEN_PATH, Access, Guard
 from cxpath.viewer.session import Author, RefusedError, ReviewSession, printed_name
-from cxpath.viewer.tiles import NoTileError, SlideTiles
 from cxpath.viewer.views import write_regions
 
 _log = logging.getLogger(__name__)

@@ -24,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from cxpath import __version__
 from cxpath.app import READERS, TOKENS, ReaderRecord, StudyFolder, require_slides
 from cxpath.data import RESEARCH_USE
 from cxpath.errors import CxpathError, OutputError
@@ -48,13 +49,19 @@ from cxpath.review import (
     utc_seconds,
 )
 from cxpath.slide import Slide, open_slide
-from cxpath.version import __version__
+from cxpath.viewer.canvas import NoTileError, SlideTiles
 from cxpath.viewer.launch import Binding, listening, serve
-from cxpath.viewer.messages import Body
-from cxpath.viewer.responses import PRIVATE, PageFiles, bad_body, error_response, http_error
-from cxpath.viewer.security import CSRF_HEADER, Address, Guard, error_document
-from cxpath.viewer.study_access import ENTER_API, ENTER_PATH, ReaderSession, StudyAccess
-from cxpath.viewer.tiles import NoTileError, SlideTiles
+from cxpath.viewer.messages import PRIVATE, Body, PageFiles, bad_body, error_response, http_error
+from cxpath.viewer.security import (
+    CSRF_HEADER,
+    ENTER_API,
+    ENTER_PATH,
+    Address,
+    Guard,
+    ReaderSession,
+    StudyAccess,
+    error_document,
+)
 
 _log = logging.getLogger(__name__)
 _OPEN_SLIDES = 8

@@ -24,7 +24,7 @@ from cxpath.review import (
     most_uncertain,
     regions_of,
 )
-from cxpath.review.queues import uncertainty
+from cxpath.review.live_score import uncertainty
 from cxpath.scores import SQUARE_UM, MissedSquare, rank_fields
 from cxpath.slide import Slide
 from cxpath.tissue import TissueSettings, read_overview, tissue_mask

@@ -1,1 +1,1 @@
-"""Pen, blur, folds, bubbles, edges and dark spots: one module a kind."""
+"""Pen, blur, folds, bubbles, edges and dark spots: of the section, and of what lies on it."""

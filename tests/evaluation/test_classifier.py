@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cxpath.data.cells import Kind
 from cxpath.documents.evaluation import CountedTile
 from cxpath.errors import OutputError
-from cxpath.evaluation.pictures import LARGEST_PX, CellClassifier, ResultsCache, file_digest, keep_picture
-from cxpath.evaluation.real_sets import read_rgb
+from cxpath.evaluation.classifier import LARGEST_PX, CellClassifier, ResultsCache, file_digest, keep_picture
+from cxpath.evaluation.labelled import read_rgb
 from cxpath.metrics.cells import CLASSES
 from cxpath.network.device import choose_device
 from cxpath.network.model import Model, load_model

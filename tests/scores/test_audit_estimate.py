@@ -8,13 +8,8 @@ from hypothesis import given, strategies as st
 from scipy import special
 
 from cxpath.data.cells import Kind
-from cxpath.scores.recalibration import (
-    MOST_LOG_ODDS,
-    ClassRecalibration,
-    fit_classes,
-    fit_logistic,
-    log_odds_of,
-)
+from cxpath.scores.audit_estimate import ClassRecalibration, fit_classes, fit_logistic
+from cxpath.scores.audit_sample import MOST_LOG_ODDS, log_odds_of
 
 CENTRE, SPREAD = np.array([0.0, 1.0]), np.array([2.0, 0.5])
 

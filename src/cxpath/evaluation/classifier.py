@@ -1,4 +1,4 @@
-"""The cells that a model finds in a picture, by the decision in its card; results kept between runs."""
+"""A model as classifier of the cells of pictures, and what is kept of each: contact picture and result."""
 
 from __future__ import annotations
 

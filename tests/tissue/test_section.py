@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from cxpath.tissue.artefacts.blur import (
+from cxpath.tissue.artefacts.section import (
     FocusLattice,
     Sharpness,
     cut_of,

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from cxpath.viewer.responses import HEADER, Repeats, bad_body, error_response, http_error
+from cxpath.viewer.messages import HEADER, Repeats, bad_body, error_response, http_error
 from tests.viewer.reviews import Page, Scored, opened, scored
 
 REQUEST = Request({"type": "http"})

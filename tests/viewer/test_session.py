@@ -12,7 +12,7 @@ from cxpath.app.review_folder import open_review
 from cxpath.app.review_outcome import verify_review
 from cxpath.review.events import Decision, ReviewError
 from cxpath.review.state import accept_decision, edit_decision
-from cxpath.viewer.record import LiveRecord, OutdatedError
+from cxpath.viewer.session import LiveRecord, OutdatedError
 from tests.viewer.reviews import READER, Scored, scored
 
 OLD, NEW = {"class": "tumour", "stained": False}, {"class": "other", "stained": False}
@@ -124,7 +124,7 @@ import sys
 from pathlib import Path
 from cxpath.app.review_folder import open_review
 from cxpath.review.state import edit_decision
-from cxpath.viewer.record import LiveRecord, OutdatedError
+from cxpath.viewer.session import LiveRecord, OutdatedError
 record = LiveRecord(open_review(Path(sys.argv[1])))
 old, new = {"class": "tumour", "stained": False}, {"class": "other", "stained": False}
 row = int(sys.argv[2])

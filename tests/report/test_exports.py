@@ -13,7 +13,7 @@ from shapely.geometry import shape
 
 from cxpath.documents import RunFolder, read_run_folder
 from cxpath.errors import DocumentError
-from cxpath.report.qupath_overlay import OVERLAY_NAME, OVERLAY_SCHEMA, overlay_features, write_qupath_overlay
+from cxpath.report.exports import OVERLAY_NAME, OVERLAY_SCHEMA, overlay_features, write_qupath_overlay
 from tests.report.run_folders import normal_score, write_run
 
 

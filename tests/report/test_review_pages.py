@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxpath.report.audit_page import CROP_UM, CellCrop, SquareCrop, audit_page
+from cxpath.report.review_pages import CROP_UM, CellCrop, SquareCrop, audit_page
 from tests.browser import seen_after
 
 GREY = np.full((152, 152, 3), 128, dtype=np.uint8)
