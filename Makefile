@@ -57,7 +57,7 @@ evaluate: $(VENV)/installed
 	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
 	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
 	$(BIN)/python -m scripts.studies.fit_slide_error cxpath-out/evaluation/synthetic \
-	  cxpath-out/evaluation/restained --arm held_out restained --record models/small
+	  cxpath-out/evaluation/restained --arm held_out training_stains restained --record models/small
 	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/notebook/accuracy.md \
 	  $(addprefix cxpath-out/evaluation/,restained real synthetic)
 

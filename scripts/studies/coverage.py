@@ -18,12 +18,14 @@ from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.intervals import sample_scores
 from cxpath.scores.sampling import FieldDrawing, FieldSample, why_enough
 from cxpath.scores.settings import (
+    DECADES_OF_MEDIANS,
     BorderlineRule,
     Cutoff,
     SamplingSettings,
     ScoringSettings,
     SlideErrorSettings,
     borderline_rule,
+    decades_of,
     decide_cutoff,
 )
 
@@ -337,11 +339,11 @@ def _called(
 ) -> tuple[GroupedCounts, NDArray[np.int64]]:
     """Return the calls of one slide, whose rates are drawn once, and its truth against call."""
     tumour_found = error.tumour_found * np.exp(error.tumour_found_spread * rng.standard_normal())
-    recall_t = _rate(error.tumour_recall, error.tumour_recall_spread, rng)
-    recall_i = _rate(error.immune_recall, error.immune_recall_spread, rng)
-    false_t = _rate(1 - error.tumour_specificity, error.tumour_specificity_spread, rng)
-    false_i = _rate(1 - error.immune_specificity, error.immune_specificity_spread, rng)
     positive, negative, immune, bystanders = true
+    cells = max(int(positive.sum() + negative.sum()), 1)
+    cps = min(100.0, 100.0 * float(positive.sum() + immune.sum()) / cells)
+    recall_t, recall_i = (_recall(error, f"{kind}_recall", cps, rng) for kind in ("tumour", "immune"))
+    false_t, false_i = (_false(error, f"{kind}_specificity", cps, rng) for kind in ("tumour", "immune"))
     found_t, found_i = rng.binomial(positive, recall_t), rng.binomial(immune, recall_i)
     called = np.maximum(rng.poisson((positive + negative) * tumour_found), found_t)
     wrong_t, wrong_i = rng.binomial(called - found_t, false_t), rng.binomial(bystanders, false_i)
@@ -361,8 +363,16 @@ def _called(
     return counts, table
 
 
-def _rate(median: float, spread: float, rng: np.random.Generator) -> float:
-    return float(special.expit(special.logit(median) + spread * rng.standard_normal()))
+def _recall(error: SlideErrorSettings, name: str, cps: float, rng: np.random.Generator) -> float:
+    """Draw a rate of one slide of a true score."""
+    middle = float(error.logit_at(name, decades_of(np.array(cps))))
+    return float(special.expit(middle + getattr(error, f"{name}_spread") * rng.standard_normal()))
+
+
+def _false(error: SlideErrorSettings, name: str, cps: float, rng: np.random.Generator) -> float:
+    """Draw what is left of a specificity to one."""
+    middle = float(error.logit_at(name, decades_of(np.array(cps))))
+    return float(special.expit(getattr(error, f"{name}_spread") * rng.standard_normal() - middle))
 
 
 # Do intervals of a sampled slide hold what reading it whole would give? Simulated slides say.
@@ -444,7 +454,7 @@ _RAREST = 1e-6
 Counts = NDArray[np.int64]
 
 
-def fit_slide_error(tables: Counts) -> SlideErrorSettings:
+def fit_slide_error(tables: Counts, weights: NDArray[np.float64] | None = None) -> SlideErrorSettings:
     """Estimate the error term from held-out slides.
 
     Parameters
@@ -452,6 +462,8 @@ def fit_slide_error(tables: Counts) -> SlideErrorSettings:
     tables : int array, (slides, 6, 6)
         Cells of each slide: row the true class, column the called one, in the order tumour positive, tumour
         negative, immune positive, immune negative, other, nothing (missed or invented).
+    weights : float array, (slides,), optional
+        For how many slides each stands; one each where left out.
 
     Returns
     -------
@@ -463,34 +475,79 @@ def fit_slide_error(tables: Counts) -> SlideErrorSettings:
         When no slide holds cells of a kind that is needed.
     """
     tables = np.asarray(tables, dtype=np.int64)
+    weights = np.ones(len(tables)) if weights is None else weights
+    away = _decades_away(tables)
     figures: dict[str, float] = {}
     for name, first in (("tumour", TUMOUR_POSITIVE), ("immune", IMMUNE_POSITIVE)):
         found = tables[:, first, _COUNTED].sum(axis=1)
-        median, spread = fit_rates(found, tables[:, first].sum(axis=1))
-        figures |= {f"{name}_recall": median, f"{name}_recall_spread": spread}
+        figures |= fit_rates(found, tables[:, first].sum(axis=1), away, weights).named(f"{name}_recall")
         false = tables[:, _FALSE, first].sum(axis=1)
         rest = tables[:, :, first : first + 2].sum(axis=(1, 2)) - tables[:, :, first].sum(axis=1) + false
-        median, spread = fit_rates(false, rest)
-        figures |= {f"{name}_specificity": 1 - median, f"{name}_specificity_spread": spread}
-    median, spread = _found(tables[:, :, :2].sum(axis=(1, 2)), tables[:, :2].sum(axis=(1, 2)))
+        figures |= fit_rates(false, rest, away, weights).complement().named(f"{name}_specificity")
+    median, spread = _found(tables[:, :, :2].sum(axis=(1, 2)), tables[:, :2].sum(axis=(1, 2)), weights)
     figures |= {"tumour_found": median, "tumour_found_spread": spread}
     return SlideErrorSettings(**_within(figures), held_out_slides=len(tables))
 
 
-def _found(called: Counts, true: Counts) -> tuple[float, float]:
-    """Return cells called tumour for each true one: the median, and the spread of its logarithm."""
+def _decades_away(tables: Counts) -> NDArray[np.float64]:
+    """Return each slide's power of ten of the true CPS, from that which medians are of; 0 without tumour."""
+    tumour = tables[:, :2].sum(axis=(1, 2))
+    positive = tables[:, [TUMOUR_POSITIVE, IMMUNE_POSITIVE]].sum(axis=(1, 2))
+    cps = np.minimum(100.0 * positive / np.maximum(tumour, 1), 100.0)
+    return np.where(tumour > 0, decades_of(cps) - DECADES_OF_MEDIANS, 0.0)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """A rate over slides.
+
+    Parameters
+    ----------
+    median : float
+        On slides of CPS 3.
+    spread : float
+        Standard deviation of its logit between slides of one score.
+    slope : float
+        Of its logit with the power of ten of the score.
+    """
+
+    median: float
+    spread: float
+    slope: float
+
+    def complement(self) -> Rates:
+        """Return the same of what is left to one."""
+        return Rates(1.0 - self.median, self.spread, -self.slope)
+
+    def named(self, name: str) -> dict[str, float]:
+        """Return the three as keys of `SlideErrorSettings`."""
+        return {name: self.median, f"{name}_spread": self.spread, f"{name}_slope": self.slope}
+
+
+def _found(called: Counts, true: Counts, weights: NDArray[np.float64]) -> tuple[float, float]:
+    """Return cells called tumour for each true one: the middle slide's, and the spread of its logarithm."""
     known = (called > 0) & (true > 0)
     if known.sum() < 2:
         raise ValueError("fewer than two held-out slides hold tumour cells and cells called so")
-    ratio = np.log(called[known] / true[known])
-    return float(np.exp(np.median(ratio))), float(np.std(ratio, ddof=1))
+    ratio, weight = np.log(called[known] / true[known]), weights[known]
+    mean = np.average(ratio, weights=weight)
+    variance = np.average((ratio - mean) ** 2, weights=weight) * len(ratio) / (len(ratio) - 1)
+    return float(np.exp(_weighted_median(ratio, weight))), float(np.sqrt(variance))
+
+
+def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return float(np.interp(0.5 * weights.sum(), reached, values[order]))
 
 
 def _within(figures: dict[str, float]) -> dict[str, float]:
     """Round as the settings take it: no share is 0 or 1, however rare an error was."""
     rounded = {name: round(value, 6) for name, value in figures.items()}
     shares = {
-        name for name in rounded if not name.startswith("tumour_found") and not name.endswith("_spread")
+        name
+        for name in rounded
+        if not name.startswith("tumour_found") and not name.endswith(("_spread", "_slope"))
     }
     return {
         name: min(max(value, _RAREST), 1 - _RAREST) if name in shares else value
@@ -498,15 +555,24 @@ def _within(figures: dict[str, float]) -> dict[str, float]:
     }
 
 
-def fit_rates(successes: Counts, trials: Counts) -> tuple[float, float]:
-    """Return the median and the logit's standard deviation of a rate over slides.
+def fit_rates(
+    successes: Counts,
+    trials: Counts,
+    away: NDArray[np.float64] | None = None,
+    weights: NDArray[np.float64] | None = None,
+) -> Rates:
+    """Return the median of a rate over slides, its logit's standard deviation and its slope.
 
     Maximum likelihood of a logit-normal binomial (Gauss-Hermite quadrature). Slides without trials say
-    nothing and are left out.
+    nothing and are left out. The slope is faintly pulled to 0, so that few slides do not make it run away.
 
     Parameters
     ----------
     successes, trials : int array, (slides,)
+    away : float array, (slides,), optional
+        What the logit may depend on; 0 where the median holds.
+    weights : float array, (slides,), optional
+        For how many slides each stands.
 
     Raises
     ------
@@ -517,19 +583,26 @@ def fit_rates(successes: Counts, trials: Counts) -> tuple[float, float]:
     if not known.any():
         raise ValueError("no held-out slide contains such a cell: the rate cannot be estimated")
     k, n = successes[known].astype(np.float64), trials[known].astype(np.float64)
+    along = np.zeros(len(k)) if away is None else away[known]
+    weight = np.ones(len(k)) if weights is None else weights[known]
     start = special.logit((k.sum() + 0.5) / (n.sum() + 1.0))
 
     def cost(parameters: NDArray[np.float64]) -> float:
-        middle, log_spread = parameters
-        return -float(_log_likelihood(k, n, middle, np.exp(log_spread)).sum())
+        middle, log_spread, slope = parameters
+        likely = _log_likelihood(k, n, middle + slope * along, np.exp(log_spread))
+        return float(0.5 * (slope / _USUAL_SLOPE) ** 2 - weight @ likely)
 
-    bounds = [(start - 6, start + 6), (np.log(0.02), np.log(4.0))]
-    best = optimize.minimize(cost, x0=[start, np.log(0.5)], method="L-BFGS-B", bounds=bounds)
-    return float(special.expit(best.x[0])), float(np.exp(best.x[1]))
+    bounds = [(start - 9, start + 9), (np.log(0.02), np.log(4.0)), (-6.0, 6.0)]
+    best = optimize.minimize(cost, x0=[start, np.log(0.5), 0.0], method="L-BFGS-B", bounds=bounds)
+    return Rates(float(special.expit(best.x[0])), float(np.exp(best.x[1])), float(best.x[2]))
+
+
+_USUAL_SLOPE = 2.0
+"""Standard deviation of slopes that is expected beforehand."""
 
 
 def _log_likelihood(
-    k: NDArray[np.float64], n: NDArray[np.float64], middle: float, spread: float
+    k: NDArray[np.float64], n: NDArray[np.float64], middle: NDArray[np.float64], spread: float
 ) -> NDArray[np.float64]:
     """Return each slide's log likelihood, the quadrature's nodes laid around the slide's own rate."""
     own = special.logit((k + 0.5) / (n + 1.0))
@@ -538,7 +611,7 @@ def _log_likelihood(
     centre = pull * (own / width + middle / spread**2)
     logits = centre[:, None] + np.sqrt(pull)[:, None] * _NODES
     binomial = k[:, None] * special.log_expit(logits) + (n - k)[:, None] * special.log_expit(-logits)
-    normal = -0.5 * ((logits - middle) / spread) ** 2 - np.log(spread)
+    normal = -0.5 * ((logits - middle[:, None]) / spread) ** 2 - np.log(spread)
     weights = np.log(_WEIGHTS) + 0.5 * _NODES**2 + 0.5 * np.log(pull)[:, None]
     total: NDArray[np.float64] = special.logsumexp(binomial + normal + weights, axis=1)
     return total

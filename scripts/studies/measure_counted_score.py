@@ -23,7 +23,7 @@ from cxpath.app.score_slide import scoring_of
 from cxpath.network.model import load_card
 from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.intervals import sample_scores
-from cxpath.scores.settings import ScoringSettings, SlideErrorSettings, slide_error_of
+from cxpath.scores.settings import ScoringSettings, SlideErrorSettings, decades_of, slide_error_of
 
 TERMS = {
     "bundled": slide_error_of(scoring_of(load_card("small"), ScoringSettings())),
@@ -51,15 +51,16 @@ def share_reaching(
     """
     cps = 10 ** rng.uniform(np.log10(0.02), 2.0, slides)
     true = np.minimum(rng.poisson(cps / 100.0 * cells), cells)
-    found = rng.binomial(true, _rates(error.tumour_recall, error.tumour_recall_spread, slides, rng))
-    odds = _rates(1.0 - error.tumour_specificity, error.tumour_specificity_spread, slides, rng)
+    score = 100.0 * true / cells
+    decades = decades_of(score)
+    missed = error.tumour_recall_spread * rng.standard_normal(slides)
+    recall = special.expit(error.logit_at("tumour_recall", decades) + missed)
+    found = rng.binomial(true, recall)
+    false = error.tumour_specificity_spread * rng.standard_normal(slides)
+    odds = special.expit(false - error.logit_at("tumour_specificity", decades))
     called = 100.0 * (found + rng.binomial(cells - found, odds)) / cells
     near = np.abs(called - counted) <= NEAR * counted
     return float(np.mean(cps[near] >= CUTOFF)) if near.any() else float("nan"), int(near.sum())
-
-
-def _rates(median: float, spread: float, slides: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    return np.asarray(special.expit(special.logit(median) + spread * rng.standard_normal(slides)))
 
 
 def even_slide(counted: float, cells: int) -> GroupedCounts:

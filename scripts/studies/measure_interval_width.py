@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.intervals import sample_scores
 from cxpath.scores.settings import SlideErrorSettings
 from scripts.studies.coverage import fit_slide_error
-from scripts.studies.slide_error import tables_of_arms
+from scripts.studies.slide_error import EvaluatedSlides, slides_of_arms
 
 LEVEL, FOLDS, FIELDS = 0.95, 5, 20
 TUMOUR_CELLS = 5_000
@@ -44,6 +44,7 @@ class Interval:
     low: float
     high: float
     truth: float = float("nan")
+    arm: str = ""
 
     @property
     def ratio(self) -> float:
@@ -67,17 +68,21 @@ def interval_at(cps: float, error: SlideErrorSettings, tumour_cells: int = TUMOU
     return Interval(cps, *draws.interval_tissue(LEVEL))
 
 
-def cross_fitted(tables: NDArray[np.int64], folds: int = FOLDS, seed: int = 1) -> list[Interval]:
+def cross_fitted(slides: EvaluatedSlides, folds: int = FOLDS, seed: int = 1) -> list[Interval]:
     """Return the interval of each slide's own CPS, its error term fitted on other slides.
 
     Slides without a tumour cell, true or called, have no score and are left out.
     """
-    fold = np.random.default_rng(seed).permutation(np.arange(len(tables)) % folds)
-    found = []
-    for number in range(folds):
-        error = fit_slide_error(tables[fold != number])
-        found += [_scored(one, error) for one in tables[fold == number] if _has_tumour(one)]
-    return found
+    number = len(slides.tables)
+    fold = np.random.default_rng(seed).permutation(np.arange(number) % folds)
+    errors = [
+        fit_slide_error(slides.tables[fold != one], slides.weights[fold != one]) for one in range(folds)
+    ]
+    return [
+        replace(_scored(slides.tables[row], errors[fold[row]]), arm=str(slides.arm[row]))
+        for row in range(number)
+        if _has_tumour(slides.tables[row])
+    ]
 
 
 def _has_tumour(table: NDArray[np.int64]) -> bool:
@@ -90,22 +95,28 @@ def _scored(table: NDArray[np.int64], error: SlideErrorSettings) -> Interval:
     return Interval(predicted_cps(table), *draws.interval_slide(LEVEL), true_cps(table))
 
 
-def lines_of(tables: NDArray[np.int64]) -> Iterator[str]:
+def lines_of(slides: EvaluatedSlides) -> Iterator[str]:
     """Yield both tables as Markdown."""
-    error = fit_slide_error(tables)
-    yield f"{len(tables)} slides; {TUMOUR_CELLS:,} tumour cells, tissue interval\n"
+    error = fit_slide_error(slides.tables, slides.weights)
+    yield f"{len(slides.tables)} slides; {TUMOUR_CELLS:,} tumour cells, tissue interval\n"
     yield "| CPS | interval | upper/lower |\n|---:|---:|---:|"
     for cps in SCORES:
         one = interval_at(cps, error)
         yield f"| {cps:g} | {one.low:.2g} to {one.high:.3g} | {one.ratio:.3g} |"
-    slides = cross_fitted(tables)
-    yield "\n| true CPS | slides | coverage of the slide interval | median upper/lower |"
+    found = cross_fitted(slides)
+    yield "\n| slides, true CPS | number | coverage of the slide interval | median upper/lower |"
     yield "|---|---:|---:|---:|"
     for low, high in (*GROUPS, (0.0, 100.1)):
-        own = [one for one in slides if low <= one.truth < high]
-        if own:
-            covered, ratio = np.mean([one.covers for one in own]), np.median([one.ratio for one in own])
-            yield f"| {low:g} to {min(high, 100):g} | {len(own)} | {covered:.3f} | {ratio:.3g} |"
+        own = [one for one in found if low <= one.truth < high]
+        yield from _row(f"{low:g} to {min(high, 100):g}", own)
+    for arm in dict.fromkeys(slides.arm.tolist()):
+        yield from _row(arm, [one for one in found if one.arm == arm])
+
+
+def _row(name: str, own: Sequence[Interval]) -> Iterator[str]:
+    if own:
+        covered, ratio = np.mean([one.covers for one in own]), np.median([one.ratio for one in own])
+        yield f"| {name} | {len(own)} | {covered:.3f} | {ratio:.3g} |"
 
 
 def main() -> None:
@@ -115,7 +126,7 @@ def main() -> None:
     parser.add_argument("--arm", nargs="+", default=["held_out"])
     options = parser.parse_args()
     try:
-        print("\n".join(lines_of(tables_of_arms(options.folder, options.arm))))
+        print("\n".join(lines_of(slides_of_arms(options.folder, options.arm))))
     except CxpathError as error:
         sys.exit(str(error))
 

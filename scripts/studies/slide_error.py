@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cxpath.documents.evaluation import EVALUATION_NAME
 from cxpath.errors import ConfigurationError, MissingFileError
 from cxpath.network.card import Metric, read_card
-from cxpath.scores.settings import METRIC_PREFIX, RATES, SlideErrorSettings
+from cxpath.scores.settings import METRIC_PREFIX, RATES, SLOPES, SlideErrorSettings
 from cxpath.training.pack import write_card
 from scripts.studies.coverage import fit_slide_error
 
@@ -45,11 +45,12 @@ class MeasuredError:
     def metrics(self) -> dict[str, Metric]:
         """Return the entries of a model card."""
         slides = self.error.held_out_slides
-        named = f"arm {self.arms[0]}" if len(self.arms) == 1 else f"arms {' and '.join(self.arms)}"
+        several = f"arms {' and '.join(self.arms)}, which weigh alike"
+        named = f"arm {self.arms[0]}" if len(self.arms) == 1 else several
         method = f"maximum likelihood over {slides} slides of {named}"
         return {
             METRIC_PREFIX + name: Metric(value=getattr(self.error, name), count=slides, method=method)
-            for name in RATES
+            for name in (*RATES, *SLOPES)
         }
 
 
@@ -61,7 +62,8 @@ def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> Measure
     folders : sequence of Path
         Each the `--out` of `cxpath model evaluate --on synthetic` or `--on restained`.
     arms : sequence of str
-        Such as "held_out" and "restained"; slides of all of them are taken together.
+        Such as "held_out" and "restained"; slides of all of them are taken together, and every arm weighs
+        alike, however many slides it has.
 
     Raises
     ------
@@ -71,7 +73,8 @@ def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> Measure
         When the slides of an arm are too few, are not of one model, or say nothing about one of the rates.
     """
     try:
-        error = fit_slide_error(tables_of_arms(folders, arms))
+        slides = slides_of_arms(folders, arms)
+        error = fit_slide_error(slides.tables, slides.weights)
     except ValueError as problem:
         named = ", ".join(map(str, folders))
         raise ConfigurationError(
@@ -80,8 +83,26 @@ def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> Measure
     return MeasuredError(error, tuple(arms), _one_model_digest(folders))
 
 
-def tables_of_arms(folders: Sequence[Path], arms: Sequence[str]) -> NDArray[np.int64]:
-    """Return truth against call of each slide, (slides, 6, 6), arm by arm; see `measure_slide_error`."""
+@dataclass(frozen=True, eq=False)
+class EvaluatedSlides:
+    """What was counted on slides of known truth.
+
+    Parameters
+    ----------
+    tables : int array, (slides, 6, 6)
+        Truth against call.
+    weights : float array, (slides,)
+        For how many slides each stands: those of every arm have the same sum.
+    arm : array of str, (slides,)
+    """
+
+    tables: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    arm: NDArray[np.str_]
+
+
+def slides_of_arms(folders: Sequence[Path], arms: Sequence[str]) -> EvaluatedSlides:
+    """Return the slides of all arms, arm by arm; see `measure_slide_error`."""
     tables = []
     for arm in arms:
         own = np.concatenate([_tables(folder, arm) for folder in folders])
@@ -91,7 +112,9 @@ def tables_of_arms(folders: Sequence[Path], arms: Sequence[str]) -> NDArray[np.i
                 f"{named}: {len(own)} slides of arm {arm!r}; at least {FEWEST_SLIDES} are needed", _EVALUATE
             )
         tables.append(own)
-    return np.concatenate(tables)
+    numbers = [len(own) for own in tables]
+    weights = np.repeat([sum(numbers) / (len(arms) * number) for number in numbers], numbers)
+    return EvaluatedSlides(np.concatenate(tables), weights, np.repeat(np.array(arms), numbers))
 
 
 def record_slide_error(measured: MeasuredError, model: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special
 
 from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.intervals import (
@@ -14,7 +15,7 @@ from cxpath.scores.intervals import (
     sample_scores,
     sample_true,
 )
-from cxpath.scores.settings import SlideErrorSettings
+from cxpath.scores.settings import SlideErrorSettings, decades_of
 from scripts.studies.coverage import random_plan, write_synthetic_slide
 from tests.scores.tissues import FLAWLESS, GOOD, SURE, even_fields
 
@@ -241,7 +242,62 @@ def test_a_slide_cleaner_than_any_held_out_one_is_no_error() -> None:
 
 def test_missed_cells_are_added_back() -> None:
     rng = np.random.default_rng(1)
-    true = sample_true(np.full(20_000, 80.0), 0.8, 0.0, rng)
+    middle = np.full(20_000, special.logit(0.8))
+    true = sample_true(np.full(20_000, 80.0), middle, rng)
     assert true.mean() == pytest.approx(100.6, rel=0.02)  # (80 + 1/2) / 0.8
-    spread = sample_true(np.full(20_000, 80.0), 0.8, 1.0, rng)
+    spread = sample_true(np.full(20_000, 80.0), middle + rng.standard_normal(20_000), rng)
     assert spread.std() > 2 * true.std()
+
+
+SLOPED = BUNDLED.model_copy(
+    update={
+        "tumour_recall_slope": 1.3, "tumour_specificity_slope": -3.0, "immune_recall_slope": -0.4,
+        "tumour_recall_spread": 1.0, "tumour_specificity_spread": 1.1,
+    }
+)  # fmt: skip
+"""Where more is stained more of it is found, and more is called stained that is not."""
+
+
+def test_slopes_that_are_next_to_nothing_change_next_to_nothing() -> None:
+    faint = BUNDLED.model_copy(update={"tumour_recall_slope": 1e-9})
+    fields = even_fields(20, 5, 50, 200, 10)
+    with_slopes, without = (sample_scores([fields], one)[0].interval_tissue(0.95) for one in (faint, BUNDLED))
+    assert with_slopes == pytest.approx(without, rel=0.12)
+
+
+def test_what_a_slope_says_of_a_score_narrows_its_interval() -> None:
+    wide = SLOPED.model_copy(
+        update={
+            "tumour_recall_slope": 0.0, "tumour_specificity_slope": 0.0, "immune_recall_slope": 0.0,
+            "tumour_recall_spread": 1.3, "tumour_specificity_spread": 2.0,
+        }
+    )  # fmt: skip
+    fields = stained_by_one_kind(5, 5_000)
+    low, high = (sample_scores([fields], one)[0].interval_tissue(0.95) for one in (SLOPED, wide))
+    assert low[1] / low[0] < 0.5 * high[1] / high[0]
+
+
+def test_intervals_of_slides_whose_rates_depend_on_the_score_hold_the_truth() -> None:
+    """150 simulated slides of any score; an interval of 95 % that is honest holds 136 to 149 of them."""
+    rng = np.random.default_rng(12)
+    held: list[bool] = []
+    while len(held) < 150:
+        slide = write_synthetic_slide(random_plan(rng), SLOPED, rng)
+        if int(slide.counts.tumour.sum()) < 100:
+            continue
+        low, high = sample_scores([slide.counts], SLOPED)[0].interval_slide(0.95)
+        held.append(low <= slide.slide_cps <= high)
+    assert 136 <= sum(held) <= 149
+
+
+def test_a_slide_that_a_person_classified_whole_carries_no_error_with_slopes_either() -> None:
+    fields = even_fields(20, 5, 50, 200, 10)
+    cps, _ = sample_scores([fields], SLOPED, certain=fields)
+    assert np.ptp(cps.slide) < 1e-9
+
+
+def test_a_rate_has_its_median_at_a_cps_of_3() -> None:
+    at_three = SLOPED.logit_at("tumour_recall", decades_of(np.array([3.0])))
+    assert special.expit(at_three) == pytest.approx(SLOPED.tumour_recall)
+    rising = SLOPED.logit_at("tumour_recall", decades_of(np.array([0.0, 1.0, 10.0, 100.0])))
+    assert (np.diff(rising) > 0).all()

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cxpath.scores.settings import SlideErrorSettings
 from scripts.studies.coverage import CAREFUL, random_plan, write_synthetic_slide
 from scripts.studies.measure_interval_width import Interval, cross_fitted, interval_at, lines_of
+from scripts.studies.slide_error import EvaluatedSlides
 
 
 @pytest.fixture(scope="module")
-def tables() -> np.ndarray:
+def slides() -> EvaluatedSlides:
     rng = np.random.default_rng(3)
-    found: np.ndarray = np.stack(
-        [write_synthetic_slide(random_plan(rng), CAREFUL, rng).table for _ in range(60)]
-    )
-    return found
+    tables = np.stack([write_synthetic_slide(random_plan(rng), CAREFUL, rng).table for _ in range(60)])
+    return EvaluatedSlides(tables, np.ones(60), np.repeat(["first", "second"], [40, 20]))
 
 
 def test_the_less_a_model_errs_the_narrower_its_interval() -> None:
@@ -25,16 +26,16 @@ def test_the_less_a_model_errs_the_narrower_its_interval() -> None:
     assert interval_at(5.0, CAREFUL, 500).ratio > narrow.ratio, "fewer cells say less"
 
 
-def test_each_slide_is_scored_by_others_and_mostly_covered(tables: np.ndarray) -> None:
-    found = cross_fitted(tables)
-    assert len(found) == len(tables)
+def test_each_slide_is_scored_by_others_and_mostly_covered(slides: EvaluatedSlides) -> None:
+    found = cross_fitted(slides)
+    assert [one.arm for one in found] == slides.arm.tolist()
     assert np.mean([one.covers for one in found]) > 0.8
 
 
-def test_a_slide_without_tumour_has_no_score(tables: np.ndarray) -> None:
-    without = tables.copy()
+def test_a_slide_without_tumour_has_no_score(slides: EvaluatedSlides) -> None:
+    without = slides.tables.copy()
     without[0, :2], without[0, :, :2] = 0, 0
-    assert len(cross_fitted(without)) == len(tables) - 1
+    assert len(cross_fitted(replace(slides, tables=without))) == len(without) - 1
 
 
 def test_an_interval_from_nought_is_endless() -> None:
@@ -44,11 +45,13 @@ def test_an_interval_from_nought_is_endless() -> None:
     assert not Interval(1.0, 0.5, 4.0).covers, "what is not known is not covered"
 
 
-def test_the_tables_name_every_score_and_group(tables: np.ndarray) -> None:
-    text = "\n".join(lines_of(tables))
+def test_the_tables_name_every_score_group_and_arm(slides: EvaluatedSlides) -> None:
+    text = "\n".join(lines_of(slides))
     assert "60 slides; 5,000 tumour cells" in text
     assert "| 5 |" in text
     assert "| 0 to 100 | 60 |" in text
+    assert "| first | 40 |" in text
+    assert "| second | 20 |" in text
 
 
 def test_the_error_term_itself_is_no_constant() -> None:

@@ -11,22 +11,46 @@ def test_middle_and_spread_of_a_rate_are_found_again() -> None:
     rng = np.random.default_rng(4)
     trials = rng.integers(50, 5_000, 400)
     rates = 1 / (1 + np.exp(-(-1.0 + 0.6 * rng.standard_normal(400))))
-    median, spread = fit_rates(rng.binomial(trials, rates), trials)
-    assert median == pytest.approx(1 / (1 + math.e), abs=0.02)
-    assert spread == pytest.approx(0.6, abs=0.06)
+    found = fit_rates(rng.binomial(trials, rates), trials)
+    assert found.median == pytest.approx(1 / (1 + math.e), abs=0.02)
+    assert found.spread == pytest.approx(0.6, abs=0.06)
+    assert found.slope == 0.0
+
+
+def test_the_slope_of_a_rate_is_found_again_and_no_longer_widens_its_spread() -> None:
+    rng = np.random.default_rng(5)
+    trials, away = rng.integers(50, 5_000, 400), rng.uniform(-0.5, 1.5, 400)
+    rates = 1 / (1 + np.exp(-(-1.0 + 1.4 * away + 0.6 * rng.standard_normal(400))))
+    successes = rng.binomial(trials, rates)
+    found = fit_rates(successes, trials, away)
+    assert found.slope == pytest.approx(1.4, abs=0.15)
+    assert found.median == pytest.approx(1 / (1 + math.e), abs=0.03)
+    assert found.spread == pytest.approx(0.6, abs=0.07)
+    assert fit_rates(successes, trials).spread > 0.9
+
+
+def test_a_slide_that_weighs_twice_is_there_twice() -> None:
+    rng = np.random.default_rng(6)
+    trials = rng.integers(50, 500, 60)
+    successes, away = rng.binomial(trials, rng.uniform(0.2, 0.7, 60)), rng.uniform(-0.5, 1.5, 60)
+    twice = [np.concatenate([one, one[:30]]) for one in (successes, trials, away)]
+    weights = np.where(np.arange(60) < 30, 2.0, 1.0)
+    weighted, repeated = fit_rates(successes, trials, away, weights), fit_rates(*twice)
+    for name in ("median", "spread", "slope"):
+        assert getattr(weighted, name) == pytest.approx(getattr(repeated, name), abs=1e-3)
 
 
 def test_slides_that_differ_by_chance_alone_have_no_spread() -> None:
     rng = np.random.default_rng(4)
     trials = np.full(200, 400)
-    median, spread = fit_rates(rng.binomial(trials, 0.3), trials)
-    assert median == pytest.approx(0.3, abs=0.01)
-    assert spread < 0.1
+    found = fit_rates(rng.binomial(trials, 0.3), trials)
+    assert found.median == pytest.approx(0.3, abs=0.01)
+    assert found.spread < 0.1
 
 
 def test_slides_without_a_trial_say_nothing_and_some_slide_must_have_one() -> None:
     with_empty = fit_rates(np.array([30, 0, 40]), np.array([100, 0, 100]))
-    assert with_empty == pytest.approx(fit_rates(np.array([30, 40]), np.array([100, 100])))
+    assert with_empty == fit_rates(np.array([30, 40]), np.array([100, 100]))
     with pytest.raises(ValueError, match="no held-out slide"):
         fit_rates(np.zeros(3, dtype=np.int64), np.zeros(3, dtype=np.int64))
 
@@ -51,6 +75,9 @@ def test_a_model_cards_own_figures_win_when_all_are_there() -> None:
     stated = {METRIC_PREFIX + name: 0.5 for name in RATES}
     assert SlideErrorSettings().updated(stated, 90).immune_recall == 0.5
     assert SlideErrorSettings().updated(stated, 90).held_out_slides == 90
+    assert SlideErrorSettings().updated(stated, 90).tumour_recall_slope == 0.0
+    slope = {METRIC_PREFIX + "tumour_recall_slope": 1.5}
+    assert SlideErrorSettings().updated(stated | slope, 90).tumour_recall_slope == 1.5
     stated.pop(METRIC_PREFIX + "tumour_found")
     assert SlideErrorSettings().updated(stated, 90) == SlideErrorSettings()
 

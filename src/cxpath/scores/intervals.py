@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from cxpath.scores.counts import MAXIMUM, GroupedCounts
-from cxpath.scores.settings import SlideErrorSettings
+from cxpath.scores.settings import SlideErrorSettings, decades_of
 
 # How unevenly positive cells lie over a slide's fields: the variance a block bootstrap would find.
 #
@@ -139,22 +139,18 @@ def sample_found(
     return np.asarray(called - false[picked])
 
 
-def sample_true(found: Draws, recall: float, spread: float, rng: np.random.Generator, base: int = 1) -> Draws:
+def sample_true(found: Draws, logit_recall: Draws, rng: np.random.Generator) -> Draws:
     """Add the positive cells that were missed.
 
     Parameters
     ----------
     found : float array, (draws,)
         Truly positive cells among the called ones.
-    recall, spread : float
-        Median over slides, and standard deviation of its logit.
+    logit_recall : float array, (draws,)
+        Of the slide that each draw stands for.
     rng : numpy Generator
-    base : int
-        Cells that the network classified; where there is none, it missed none.
     """
-    if base == 0:
-        return found
-    own = special.expit(special.logit(recall) + spread * rng.standard_normal(len(found)))
+    own = special.expit(logit_recall)
     missed = rng.poisson(rng.gamma(found + 0.5) * (1.0 - own) / own)  # negative binomial
     return np.asarray(found + missed)
 
@@ -171,16 +167,20 @@ def _grid(called: int) -> Draws:
     return np.unique(np.concatenate([half, called - half]))
 
 
-def _log_false(false: Draws, log_mean: float, spread: float) -> Draws:
+def _log_false(false: Draws, log_mean: Draws | float, spread: float) -> Draws:
     """Return the log chance of each number of false positives (Poisson with a log-normal mean)."""
-    few = false[false <= _FEW]
-    means = log_mean + spread * _LOG_NODES
-    poisson = few[:, None] * means - np.exp(means) - special.gammaln(few + 1)[:, None]
-    exact = special.logsumexp(poisson - 0.5 * _LOG_NODES**2, axis=1) + np.log(_LOG_NODES[1] - _LOG_NODES[0])
-    many = false[false > _FEW]
+    log_mean = np.broadcast_to(np.asarray(log_mean, dtype=np.float64), false.shape)
+    few = false <= _FEW
+    chance = np.empty(len(false))
+    means = log_mean[few, None] + spread * _LOG_NODES
+    poisson = false[few, None] * means - np.exp(means) - special.gammaln(false[few] + 1)[:, None]
+    step = np.log(_LOG_NODES[1] - _LOG_NODES[0])
+    chance[few] = special.logsumexp(poisson - 0.5 * _LOG_NODES**2, axis=1) + step
+    many = false[~few]
     variance = spread**2 + 1.0 / many
-    close = -0.5 * (np.log(many) - log_mean) ** 2 / variance - 0.5 * np.log(variance) - np.log(many)
-    return np.concatenate([exact, close])
+    close = -0.5 * (np.log(many) - log_mean[~few]) ** 2 / variance - 0.5 * np.log(variance) - np.log(many)
+    chance[~few] = close
+    return chance
 
 
 # Draws of the true CPS and TPS, of the slide and of the tumour: what both intervals are read from.
@@ -251,7 +251,7 @@ def sample_scores(
     """
     rng = np.random.default_rng(seed)
     doubtful = [_without(fields, certain) for fields in slides]
-    parts = _draw_together([_sample_truth(fields, error, rng, draws) for fields in doubtful], rng)
+    parts = _draw_together([_sample_truth(fields, error, rng, draws, certain) for fields in doubtful], rng)
     truth = _Truth(
         *(np.sum([getattr(part, name) for part in parts], axis=0) for name in _Truth.__annotations__)
     )
@@ -281,6 +281,10 @@ class _Truth:
     found_tumour: Draws
     found_immune: Draws
 
+    def taken(self, rows: NDArray[np.int64]) -> _Truth:
+        """Return some draws."""
+        return _Truth(*(column[rows] for column in vars(self).values()))
+
 
 def _without(fields: GroupedCounts, certain: GroupedCounts | None) -> GroupedCounts:
     """Return the counts of a slide's fields without the cells that a person classified."""
@@ -304,24 +308,108 @@ def _with_certain(truth: _Truth, certain: GroupedCounts | None) -> _Truth:
 
 
 def _sample_truth(
-    fields: GroupedCounts, error: SlideErrorSettings, rng: np.random.Generator, draws: int
+    fields: GroupedCounts,
+    error: SlideErrorSettings,
+    rng: np.random.Generator,
+    draws: int,
+    certain: GroupedCounts | None,
 ) -> _Truth:
-    called = int(fields.tumour.sum())
-    immune = int(fields.immune_positive.sum() + fields.immune_negative.sum())
-    ratio = error.tumour_found * np.exp(error.tumour_found_spread * rng.standard_normal(draws))
-    tumour = called / ratio
-    found_tumour = sample_found(
-        int(fields.tumour_positive.sum()), called, called, error.tumour_specificity,
-        error.tumour_specificity_spread, rng, draws,
-    )  # fmt: skip
-    found_immune = sample_found(
-        int(fields.immune_positive.sum()), immune, called, error.immune_specificity,
-        error.immune_specificity_spread, rng, draws,
-    )  # fmt: skip
-    base = called + immune + int(fields.other.sum())
-    true_tumour = sample_true(found_tumour, error.tumour_recall, error.tumour_recall_spread, rng, base)
-    true_immune = sample_true(found_immune, error.immune_recall, error.immune_recall_spread, rng, base)
-    return _Truth(tumour, np.minimum(true_tumour, tumour), true_immune, found_tumour, found_immune)
+    """Draw what is true of a slide; where its rates depend on the score, as often as they agree with it."""
+    if not error.has_slopes:
+        return _tried(fields, error, rng, draws)[0]
+    called = _decades(_with_certain(_as_called(fields), certain))
+    guess = _widened(error, float(called[0]))
+    truth, recall = _tried(fields, guess, rng, draws * _TRIED)
+    decades = _decades(_with_certain(truth, certain))
+    true, tried = (_log_weight(truth, recall, fields, term, decades) for term in (error, guess))
+    chance = np.exp(true - tried - (true - tried).max())
+    return truth.taken(rng.choice(len(chance), draws, p=chance / chance.sum()))
+
+
+def _as_called(fields: GroupedCounts) -> _Truth:
+    """Return the called cells as if all calls were true."""
+    counts = (fields.tumour, fields.tumour_positive, fields.immune_positive)
+    tumour, of_tumour, of_immune = (np.array([float(count.sum())]) for count in counts)
+    return _Truth(tumour, of_tumour, of_immune, of_tumour, of_immune)
+
+
+def _decades(truth: _Truth) -> Draws:
+    """Return the power of ten of the CPS of each draw."""
+    positive = truth.tumour_positive + truth.immune_positive
+    cps = 100.0 * positive / np.maximum(truth.tumour, 1e-9)
+    return decades_of(np.minimum(cps, MAXIMUM))
+
+
+def _tried(
+    fields: GroupedCounts, error: SlideErrorSettings, rng: np.random.Generator, draws: int
+) -> tuple[_Truth, dict[str, Draws]]:
+    """Draw what is true of a slide under rates of one score, and the logits of recall that were drawn."""
+    called, kinds = int(fields.tumour.sum()), _called_of_kinds(fields)
+    tumour = called / (error.tumour_found * np.exp(error.tumour_found_spread * rng.standard_normal(draws)))
+    found = {
+        kind: sample_found(
+            positive, base, called, getattr(error, f"{kind}_specificity"),
+            getattr(error, f"{kind}_specificity_spread"), rng, draws,
+        )
+        for kind, (positive, base) in kinds.items()
+    }  # fmt: skip
+    true, recall = dict(found), {}
+    if sum(int(count.sum()) for count in vars(fields).values()):  # of no cell, none is missed
+        for kind in kinds:
+            middle, spread = (getattr(error, f"{kind}_recall{what}") for what in ("", "_spread"))
+            recall[kind] = special.logit(middle) + spread * rng.standard_normal(draws)
+            true[kind] = sample_true(found[kind], recall[kind], rng)
+    of_tumour = np.minimum(true["tumour"], tumour)
+    return _Truth(tumour, of_tumour, true["immune"], found["tumour"], found["immune"]), recall
+
+
+def _called_of_kinds(fields: GroupedCounts) -> dict[str, tuple[int, int]]:
+    """Return cells called positive, and cells in all, of both kinds."""
+    immune = int(fields.immune_positive.sum()), int(fields.immune_negative.sum())
+    return {
+        "tumour": (int(fields.tumour_positive.sum()), int(fields.tumour.sum())),
+        "immune": (immune[0], sum(immune)),
+    }
+
+
+_TRIED = 2
+"""Draws that are tried for each one that is kept, where rates depend on the score."""
+
+_DECADES_UNKNOWN = 0.6
+"""Standard deviation of the power of ten of the true score around that of the called one, as it is tried."""
+
+
+def _widened(error: SlideErrorSettings, decades: float) -> SlideErrorSettings:
+    """Return rates without slopes that reach as far as those of any true score that may be called so."""
+    changes: dict[str, float] = {}
+    for rate in ("tumour_recall", "tumour_specificity", "immune_recall", "immune_specificity"):
+        slope, spread = (getattr(error, f"{rate}_{what}") for what in ("slope", "spread"))
+        changes[rate] = float(special.expit(error.logit_at(rate, np.array(decades))))
+        changes[f"{rate}_spread"] = float(np.hypot(spread, slope * _DECADES_UNKNOWN))
+        changes[f"{rate}_slope"] = 0.0
+    return error.model_copy(update=changes)
+
+
+def _log_weight(
+    truth: _Truth,
+    recall: Mapping[str, Draws],
+    fields: GroupedCounts,
+    error: SlideErrorSettings,
+    decades: Draws,
+) -> Draws:
+    """Return the log chance of each draw's recall and false calls under the rates of its own score."""
+    found = {"tumour": truth.found_tumour, "immune": truth.found_immune}
+    weight = np.zeros(len(decades))
+    for kind, (positive, base) in _called_of_kinds(fields).items():
+        if kind in recall:
+            spread = max(getattr(error, f"{kind}_recall_spread"), 1e-3)
+            away = (recall[kind] - error.logit_at(f"{kind}_recall", decades)) / spread
+            weight -= 0.5 * away**2 + np.log(spread)
+        if positive:
+            log_odds = np.log(base - positive + 0.5) - error.logit_at(f"{kind}_specificity", decades)
+            wide = max(getattr(error, f"{kind}_specificity_spread"), 1e-3)
+            weight += _log_false(positive - found[kind], log_odds, wide)
+    return weight
 
 
 def _weight_of_both_kinds(truth: _Truth) -> Draws:
@@ -355,7 +443,7 @@ def _draw_together(parts: Sequence[_Truth], rng: np.random.Generator) -> list[_T
         weight = _weight_of_split(together)
         chance = weight / before
         picked = rng.choice(len(chance), len(chance), p=chance / chance.sum())
-        together = [_Truth(*(column[picked] for column in vars(one).values())) for one in together]
+        together = [one.taken(picked) for one in together]
         before = weight[picked]
     return together
 

@@ -8,9 +8,13 @@ from enum import StrEnum
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from scipy import special
 
 from cxpath.data import CellTable, ScoreMap, Settings
+
+Array = NDArray[np.float64]
 
 # Cut-offs of a score: met, not met or uncertain, and whether that is near enough to ask a pathologist.
 
@@ -273,8 +277,9 @@ class SamplingSettings(Settings):
 # SlideError: how a slide's calls go wrong together, as measured on held-out slides of known truth.
 #
 # A scanner, a pale run or a thick section shifts all cells of one slide the same way, so errors of a slide
-# do not cancel. Each rate therefore has a middle and a spread *between slides*. Knows nothing of any one
-# slide.
+# do not cancel. Each rate therefore has a middle and a spread *between slides*. Where more cells are stained
+# they are stained more strongly: more of them are found, and more of their unstained neighbours are called
+# stained. The middle may therefore depend on the true score. Knows nothing of any one slide.
 
 
 METRIC_PREFIX = "slide_error_"
@@ -314,8 +319,39 @@ class SlideErrorSettings(Settings):
     tumour_found_spread: float = Field(default=0.1109, ge=0, le=5)
     """Standard deviation between slides of its logarithm."""
 
+    tumour_recall_slope: float = Field(default=0.0, ge=-10, le=10)
+    """How much its logit rises from one power of ten of the true CPS + 3 to the next. Where slopes are not 0,
+    the medians are those of slides of CPS 3."""
+
+    tumour_specificity_slope: float = Field(default=0.0, ge=-10, le=10)
+    """As `tumour_recall_slope`."""
+
+    immune_recall_slope: float = Field(default=0.0, ge=-10, le=10)
+    """As `tumour_recall_slope`."""
+
+    immune_specificity_slope: float = Field(default=0.0, ge=-10, le=10)
+    """As `tumour_recall_slope`."""
+
     held_out_slides: int = Field(default=16, ge=0)
-    """How many slides of known truth the ten figures were estimated on."""
+    """How many slides of known truth these figures were estimated on."""
+
+    @property
+    def has_slopes(self) -> bool:
+        """Whether a rate depends on the true score."""
+        return any(getattr(self, name) != 0.0 for name in SLOPES)
+
+    def logit_at(self, rate: str, decades: Array) -> Array:
+        """Return the logit of a rate's median on slides of a true score.
+
+        Parameters
+        ----------
+        rate : str
+            Such as "tumour_recall".
+        decades : float array
+            `decades_of` the true CPS.
+        """
+        middle = special.logit(getattr(self, rate))
+        return np.asarray(middle + getattr(self, rate + "_slope") * (decades - DECADES_OF_MEDIANS))
 
     def updated(self, metrics: Mapping[str, float], held_out_slides: int) -> Self:
         """Return the term that a model card states, where it states all of it; else this one.
@@ -327,13 +363,32 @@ class SlideErrorSettings(Settings):
         held_out_slides : int
             How many slides they rest on.
         """
-        stated = {name: metrics[METRIC_PREFIX + name] for name in RATES if METRIC_PREFIX + name in metrics}
-        if len(stated) < len(RATES):
+        known = (*RATES, *SLOPES)
+        stated = {name: metrics[METRIC_PREFIX + name] for name in known if METRIC_PREFIX + name in metrics}
+        if not all(name in stated for name in RATES):
             return self
         return type(self)(**stated, held_out_slides=held_out_slides)
 
 
-RATES = tuple(name for name in SlideErrorSettings.model_fields if name != "held_out_slides")
+SLOPES = tuple(name for name in SlideErrorSettings.model_fields if name.endswith("_slope"))
+"""A card that was written before rates could depend on the score states none of them: they are 0 then."""
+
+RATES = tuple(name for name in SlideErrorSettings.model_fields if name not in {*SLOPES, "held_out_slides"})
+
+
+_LIFT = 3.0
+"""Below a CPS of about this the rates hardly change. Of 0.1 to 10, values from 2 to 10 make what was counted
+on the bundled model's evaluated slides about as likely, 0.1 and 1 less so."""
+
+_CPS_OF_MEDIANS = 3.0
+
+
+def decades_of(cps: Array) -> Array:
+    """Return the power of ten on which the rates of a slide may depend: log10(CPS + 3)."""
+    return np.asarray(np.log10(cps + _LIFT))
+
+
+DECADES_OF_MEDIANS = float(np.log10(_CPS_OF_MEDIANS + _LIFT))
 
 
 # What a lab may set about scoring.
