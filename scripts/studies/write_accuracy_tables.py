@@ -1,6 +1,6 @@
 """Put the tables of evaluations into a page, between lines `<!-- SET: begin -->` and `<!-- SET: end -->`.
 
-The page of this repository is `docs/notebook/accuracy.md`; `docs/accuracy.md` states results and limits alone.
+The page of this repository is `docs/notebook/accuracy.md`; `docs/accuracy.md` has results and limits alone.
 
 Run it as `python -m scripts.studies.write_accuracy_tables PAGE FOLDER...`; each FOLDER is what `cxpath model
 evaluate` left, and its name is the set's. Figures of subgroups of slides are left out.

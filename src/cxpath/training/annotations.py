@@ -386,7 +386,7 @@ def _unknown_class(marked: MarkedObject) -> AnnotationsError:
         )
     return AnnotationsError(
         f"{marked.where} has the class {marked.class_name!r}, which the class map does not name",
-        "add it under [cells], [regions], complete_areas or ignored (--classes MAP.toml)",
+        "add it under [cells], [regions], complete_areas or ignored (--class-map MAP.toml)",
     )
 
 
