@@ -355,6 +355,7 @@ class _Yardstick:
     what: str
 
     def compare(self, start: Model, tuned: Model) -> tuple[Comparison, ...]:
+        """Measure both models on the same images; figures that neither has are left out."""
         before, after = self._measure(start), self._measure(tuned)
         labels = {name: ratio.label for name, ratio in FIGURES.items()}
         labels |= {f"synthetic_{name}": label for name, label in SYNTHETIC_FIGURES.items()}
