@@ -422,6 +422,12 @@ def test_a_shown_file_is_one_that_is_read(block: Block, tmp_path: Path) -> None:
     CHECKS[check_of(block)](block.text, tmp_path)
 
 
+@pytest.mark.parametrize("block", shown(), ids=lambda block: block.where)
+def test_a_block_is_not_wider_than_the_page(block: Block) -> None:
+    widest = 105 if block.language == "text" else 90
+    assert [line for line in block.text.splitlines() if len(line) > widest] == []
+
+
 def test_every_check_is_used_and_every_block_says_its_language() -> None:
     assert {check_of(block) for block in OTHERS} == set(CHECKS)
     for page in PAGES:
