@@ -21,7 +21,7 @@ check: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.studies.measure_structure
-	$(BIN)/python -m scripts.studies.check_prose *.md docs
+	$(BIN)/python -m scripts.studies.check_prose *.md docs src
 
 docs: $(VENV)/installed-docs
 	$(BIN)/mkdocs build --strict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -11,6 +12,13 @@ from mkdocs.structure.files import File
 from nbconvert import MarkdownExporter
 
 _LINK = re.compile(r"\]\((?P<path>[\w./-]+)\.ipynb(?P<anchor>#[\w-]*)?\)")
+_CODE_OR_TABLE = re.compile(r"(^```.*?^```$|^<table.*?^</table>$)", re.MULTILINE | re.DOTALL)
+_PRINTED = re.compile(r"(?:^ {4}.*\n|^\n(?= {4}))+", re.MULTILINE)
+"""What a cell printed, indented."""
+_STYLED = re.compile(
+    r'<style scoped>.*?</style>\n|(?<=<table) border="1" class="dataframe"|(?<=<tr) style="[^"]*"', re.DOTALL
+)
+"""What pandas says of the look of its tables, which is the site's to choose."""
 _PICTURE = re.compile(r"!\[(?:png|svg|jpeg)\]\(")
 
 
@@ -41,7 +49,18 @@ def page_and_pictures(path: Path, uri: PurePosixPath) -> Iterator[tuple[str, str
 
 
 def page(body: str, notebook: str) -> str:
-    """Return a page: links to other notebooks lead to their pages, and the notebook can be had itself."""
-    linked = _LINK.sub(r"](\g<path>.md\g<anchor>)", body)
+    """Return a page: links to other notebooks lead to their pages, and the notebook can be had itself.
+
+    Tables and printed text look like those of the other pages.
+    """
+    parts = _CODE_OR_TABLE.split(_STYLED.sub("", body))
+    plain = "".join(part if at % 2 else _PRINTED.sub(_fenced, part) for at, part in enumerate(parts))
+    linked = _LINK.sub(r"](\g<path>.md\g<anchor>)", plain)
     shown = _PICTURE.sub("![What the cell above draws](", linked)
     return f"{shown.rstrip()}\n\n[This page as a notebook]({notebook})\n"
+
+
+def _fenced(printed: re.Match[str]) -> str:
+    """Return printed lines as a block that may be wrapped; lines of blanks, which surround pictures, go."""
+    text = textwrap.dedent(printed[0]).strip("\n")
+    return f"\n```{{ .text .output }}\n{text}\n```\n" if text.strip() else "\n"

@@ -1,13 +1,15 @@
 """Check the prose of pages with proselint and the project's own vocabulary; `make check` runs it, offline.
 
-    python -m scripts.studies.check_prose README.md docs
+    python -m scripts.studies.check_prose README.md docs src
 
 Prints a line for each finding and ends with 1 when there is one. Code, links and keys are not prose. Headings
-and cells of tables are, but only running text has sentences to be too long.
+and cells of tables are, but only running text has sentences to be too long. Of modules in Python, docstrings
+and messages are compared with the vocabulary alone.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -47,6 +49,8 @@ PERSONS = (
     r"(?:cxpath|the (?:network|software|program|page|report|interval|score|table|model|result)s?)"
     r" (?:minds?|believes?|wants?|likes?|cares?|hopes?|thinks?|speaks?|means? it)"
 )
+OF_PAGES_ALONE = r"holds?|held(?![ -]out)"
+"""Words that modules may use: a lock is held, and a picture is held in memory."""
 BRITISH = {
     "color": "colour",
     "colors": "colours",
@@ -126,17 +130,36 @@ def findings(path: Path) -> Iterator[str]:
         yield f"{path}:{line}: more than {MOST_WORDS_A_SENTENCE} words: {words} ..."
 
 
+def texts_of(module: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of every docstring and message of a module: strings of three words or more."""
+    for node in ast.walk(ast.parse(module)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value.split()) >= 3:
+            yield node.lineno, prose(node.value)
+
+
+def findings_of_module(path: Path) -> Iterator[str]:
+    """Yield one line for each word of the vocabulary that a module in Python says."""
+    words = {one: f"not used here: {VOCABULARY[one]}" for one in VOCABULARY if one != OF_PAGES_ALONE}
+    texts = list(texts_of(path.read_text(encoding="utf-8")))
+    for pattern, why in (words | {PERSONS: "software is no person"}).items():
+        for line, text in texts:
+            for found in re.finditer(rf"\b(?:{pattern})\b", text, re.IGNORECASE):
+                yield f"{path}:{line + text.count(chr(10), 0, found.start())}: '{found[0]}': {why}"
+
+
 def pages(paths: Sequence[str]) -> list[Path]:
-    """Return the Markdown pages that are named, and those in the folders that are named."""
+    """Return the pages and modules that are named, and those in the folders that are named."""
     named = [Path(one) for one in paths]
-    return sorted({page for one in named for page in (one.rglob("*.md") if one.is_dir() else [one])})
+    below = (page for one in named if one.is_dir() for page in one.rglob("*"))
+    return sorted({one for one in (*named, *below) if one.is_file() and one.suffix in {".md", ".py"}})
 
 
 def main() -> None:
     """Print what is found in the pages that the command line names."""
     registry = CheckRegistry()
     registry.register_many((*checks(), *proselint.checks.__register__))
-    found = [line for page in pages(sys.argv[1:]) for line in findings(page)]
+    readers = {".md": findings, ".py": findings_of_module}
+    found = [line for page in pages(sys.argv[1:]) for line in readers[page.suffix](page)]
     print("\n".join(found) or "prose: nothing found")
     sys.exit(1 if found else 0)
 

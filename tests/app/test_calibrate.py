@@ -153,6 +153,14 @@ def test_results_of_two_models_are_refused(laboratory: tuple[Path, Path], tmp_pa
         calibrate(laboratory[0], [tmp_path])
 
 
+def test_a_result_that_nobody_read_need_not_be_of_the_same_model(
+    laboratory: tuple[Path, Path], tmp_path: Path
+) -> None:
+    _folder(tmp_path, CASES + 1, provenance={"model_digest": "ff" * 32})
+    alone, both = (calibrate(laboratory[0], found) for found in ([laboratory[1]], [laboratory[1], tmp_path]))
+    assert both.document() == alone.document()
+
+
 def test_a_map_is_never_fitted_to_cells_of_other_programs(
     laboratory: tuple[Path, Path], tmp_path: Path
 ) -> None:

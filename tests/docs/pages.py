@@ -13,12 +13,15 @@ from scripts.site.reference import written_out
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+NOTEBOOK = ROOT / "docs" / "notebook"
+"""Laboratory notebooks, which no reader of the documentation needs."""
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w+)[^\n]*\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
 )
-_CONSOLE = frozenset({"console", "bash", "sh"})
+CONSOLE = ("console", "bash", "sh")
+_PROMPT = re.compile(r"(?:[a-z]+)?\$ +")
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,11 @@ def content(page: Path) -> str:
 
 
 def blocks(*languages: str) -> Iterator[Block]:
-    """Yield the blocks of all pages in these languages."""
+    """Yield the blocks of all pages in these languages, or in any."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for found in _FENCE.finditer(text):
-            if found["language"] in languages:
+            if not languages or found["language"] in languages:
                 line = text.count("\n", 0, found.start()) + 1
                 yield Block(page, line, found["language"], textwrap.dedent(found["text"]))
 
@@ -71,13 +74,26 @@ def quoted(text: str) -> set[str]:
 
 def shell_lines(page: Path) -> Iterator[str]:
     """Yield the commands of a page's console blocks, without prompt and remark, continued lines joined."""
-    for block in blocks(*_CONSOLE):
+    for block in blocks(*CONSOLE):
         if block.page == page:
             yield from commands_of(block)
 
 
 def commands_of(block: Block) -> Iterator[str]:
     """Yield the commands of a console block, without prompt, continued lines joined."""
+    return (command for command, _ in transcript(block))
+
+
+def transcript(block: Block) -> list[tuple[str, list[str]]]:
+    """Return the commands of a console block, each with the lines that it is shown to print.
+
+    A prompt is `$`, or `host$` where a command belongs on a certain computer.
+    """
+    found: list[tuple[str, list[str]]] = []
     for line in block.text.replace("\\\n", " ").splitlines():
-        if line.startswith("$ "):
-            yield line[2:]
+        if prompt := _PROMPT.match(line):
+            found.append((line[prompt.end() :], []))
+        elif line.strip():
+            assert found, f"{block.where}: begins without a prompt"
+            found[-1][1].append(line)
+    return found

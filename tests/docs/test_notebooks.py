@@ -60,6 +60,19 @@ def test_the_page_of_a_notebook_has_its_text_its_code_and_its_pictures(path: Pat
         assert f"]({name.removeprefix('notebooks/')})" in text
 
 
+def test_what_a_notebook_printed_looks_like_the_rest_of_the_site() -> None:
+    body = (
+        "```python\nif x:\n    y\n```\n\n    printed\n\n      more\n\n\n    \n![png](x.png)\n    \n"
+        '<div>\n<style scoped>\n    .a {}\n</style>\n<table border="1" class="dataframe">\n'
+        '    <tr style="text-align: right;">\n</table>\n</div>\n'
+    )
+    written = page(body, "f.ipynb")
+    assert written.startswith("```python\nif x:\n    y\n```\n")
+    assert written.count("```{ .text .output }") == 1
+    assert "```{ .text .output }\nprinted\n\n  more\n```\n" in written
+    assert "<table>\n    <tr>\n</table>" in written
+
+
 def test_links_between_notebooks_lead_to_their_pages() -> None:
     written = page("See [a](b.ipynb) and [c](d.ipynb#e).\n\n![png](x.png)\n", "f.ipynb")
     assert "[a](b.md) and [c](d.md#e)" in written

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from proselint.registry import CheckRegistry
 
-from scripts.studies.check_prose import VOCABULARY, checks, findings, main, pages, prose
+from scripts.studies.check_prose import VOCABULARY, checks, findings, findings_of_module, main, pages, prose
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,6 +74,25 @@ def test_pages_of_folders_are_found_and_other_files_are_not(tmp_path: Path) -> N
     (tmp_path / "below" / "one.md").touch()
     (tmp_path / "two.txt").touch()
     assert pages([str(tmp_path)]) == [tmp_path / "below" / "one.md"]
+
+
+MODULE = '''"""What it is.
+
+The network wants more, and the lock is held.
+"""
+
+def told(path):
+    """Return `beside`."""
+    beside = "told apart"
+    raise Wrong(f"{path}: stands beside the slide", "go on")
+'''
+
+
+def test_docstrings_and_messages_of_a_module_are_read_and_its_names_are_not(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text(MODULE, encoding="utf-8")
+    found = [line.removeprefix(f"{module}:").split(": ")[:2] for line in findings_of_module(module)]
+    assert sorted(found) == [["3", "'The network wants'"], ["9", "'beside'"], ["9", "'stands beside'"]]
 
 
 def test_it_ends_with_1_when_something_is_found(

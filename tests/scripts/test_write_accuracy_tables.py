@@ -49,10 +49,8 @@ def test_the_shipped_page_has_the_marks_that_make_evaluate_needs() -> None:
         assert page.index(f"<!-- {name}: begin -->") < page.index(f"<!-- {name}: end -->")
 
 
-def test_the_page_of_results_has_no_tables_of_its_own_and_is_short() -> None:
-    text = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
-    assert ": begin -->" not in text
-    assert len(text.split()) <= 900
+def test_the_page_of_results_has_no_tables_of_its_own() -> None:
+    assert ": begin -->" not in (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
 
 
 def test_figures_of_some_slides_alone_are_left_out() -> None:

@@ -323,9 +323,11 @@ class _OneReader(TwoWayDraws):
 
     @property
     def method(self) -> str:
+        """What the interval is, in words."""
         return f"expanded percentile bootstrap, {len(self.readers)} draws of {self.cases.patients} patients"
 
     def interval(self, statistic: TwoWay) -> Interval | None:
+        """Return the interval of a statistic; None where most replicates have no value."""
         values = statistic(self.cases.weights, self.readers)
         known = values[np.isfinite(values)]
         if self.cases.patients < 3 or len(known) < len(values) / 2:

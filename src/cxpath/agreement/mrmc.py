@@ -49,6 +49,7 @@ def auc_figure(scores: Floats, positive: NDArray[np.bool_]) -> Figure:
     """
 
     def figure(kept: NDArray[np.bool_]) -> Floats:
+        """Return the area under the curve of each arm and reader, of the cases that are kept."""
         truth = positive[kept]
         yes, no = int(truth.sum()), int((~truth).sum())
         if not yes or not no:
@@ -73,6 +74,7 @@ def share_figure(hits: NDArray[np.bool_], counted: NDArray[np.bool_] | None = No
     of = np.ones(hits.shape[2], dtype=bool) if counted is None else counted
 
     def figure(kept: NDArray[np.bool_]) -> Floats:
+        """Return the share of hits of each arm and reader, of the cases that are kept."""
         chosen = kept & of
         if not chosen.any():
             return np.full(hits.shape[:2], np.nan)

@@ -150,8 +150,8 @@ def calibrate(
     matrix = read_matrix(table, min(read.round for read in table))
     medians = median_of(matrix.values)
     found = {name: read_scored_folder(path) for name, path in results_by_name(results).items()}
-    _require_one_kind(list(found.values()))
     kept, folders = _with_results(matrix, medians, found)
+    _require_one_kind(folders)
     first = folders[0]
     present = threshold_of(first.scoring)
     thresholds = np.unique(np.append(STEPS, present))

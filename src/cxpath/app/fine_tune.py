@@ -234,7 +234,7 @@ def _of_found(seen: Seen, pairs: NDArray[np.int64]) -> Rows:
 # The whole story of a fine-tuning: read, hold out, measure, learn, measure again, pack.
 
 
-_SYNTHETIC_FIGURES = {
+SYNTHETIC_FIGURES = {
     "detection_f1": "synthetic tissue: cells found, F1",
     "macro_f1": "synthetic tissue: macro-F1",
 }
@@ -355,9 +355,10 @@ class _Yardstick:
     what: str
 
     def compare(self, start: Model, tuned: Model) -> tuple[Comparison, ...]:
+        """Measure both models on the same images; figures that neither has are left out."""
         before, after = self._measure(start), self._measure(tuned)
         labels = {name: ratio.label for name, ratio in FIGURES.items()}
-        labels |= {f"synthetic_{name}": label for name, label in _SYNTHETIC_FIGURES.items()}
+        labels |= {f"synthetic_{name}": label for name, label in SYNTHETIC_FIGURES.items()}
         return tuple(
             Comparison(name, label, before.get(name), after.get(name))
             for name, label in labels.items()
@@ -372,7 +373,7 @@ class _Yardstick:
         evaluation = evaluate(observed, card_decision(model), matching, model.card.mpp)
         synthetic = evaluation.metrics(matching, "held-out synthetic fields")
         return figures | {
-            f"synthetic_{name}": synthetic[name] for name in _SYNTHETIC_FIGURES if name in synthetic
+            f"synthetic_{name}": synthetic[name] for name in SYNTHETIC_FIGURES if name in synthetic
         }
 
 

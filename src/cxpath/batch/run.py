@@ -323,10 +323,12 @@ class _Diary:
         self._written_s = float("-inf")
 
     def write_now_and_then(self) -> None:
+        """Write the state if the last time is long enough ago."""
         if monotonic() - self._written_s >= _WRITE_EVERY_S:
             self.write()
 
     def write(self) -> None:
+        """Write how far the batch is."""
         self._written_s = monotonic()
         progress = self._tally.progress(monotonic())
         now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -401,9 +401,11 @@ class _Hands:
 
     @property
     def state(self) -> StateFolder:
+        """The folder of the batch's state."""
         return StateFolder(self.engine.attempt.batch)
 
     def events(self, client: Any) -> Iterator[Event]:
+        """Give out slides until all are done, and yield what workers report."""
         client.subscribe_topic(self.topic, lambda event: self.said.put(event[1]))
         try:
             while self.waiting or self.given:

@@ -239,7 +239,7 @@ def _options(
 
 
 def _is_own(record: logging.LogRecord) -> bool:
-    """Let only cxpath speak: other libraries name files, also those that a pseudonym hides."""
+    """Say whether a record is cxpath's own: other libraries name files, also those that a pseudonym hides."""
     return record.name.partition(".")[0] == "cxpath"
 
 

@@ -93,7 +93,7 @@ def require_browser_extra() -> None:
 def serve_review(
     folder: Path, slide: Path, reviewer: str | None, listen: Listen | None = None, *, browser: bool = True
 ) -> None:
-    """Serve a review until Ctrl-C, and say how to go on."""
+    """Serve a review until Ctrl-C, and say how to resume."""
     from cxpath.viewer.launch import Binding, run_review
 
     binding = Binding(*(listen or Listen()))

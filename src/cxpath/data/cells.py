@@ -365,7 +365,7 @@ class CellPeaks:
 SCVERSE_EXTRA = "scverse"
 
 NAMED: dict[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "region": TissueRegion}
-"""Columns that hold words."""
+"""Columns of words."""
 
 STAINING = "staining"
 STAINING_WORDS = ("negative", "positive")

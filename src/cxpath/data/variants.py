@@ -210,7 +210,7 @@ class Variant:
     def is_countable(self) -> bool:
         """Whether the allele is spelt out base by base, changes something and is not called structural.
 
-        A long insertion that is spelt out counts, whatever its length: published cohorts hold FLT3's
+        A long insertion that is spelt out counts, whatever its length: published cohorts have FLT3's
         internal tandem duplications in that way.
         """
         spelt_out = not any(sign in self.alternate for sign in "<>[]*.")

@@ -450,6 +450,7 @@ class _Sketch:
 
     @property
     def tumour_cells(self) -> int:
+        """The number of tumour cells in the field."""
         return int((self.truth(self.world.cells).kind == Kind.TUMOUR).sum())
 
 

@@ -61,7 +61,7 @@ NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """The digit of a UUID that states its variant, by the hash's own."""
 _COMPRESSION = 1
-"""zlib's quickest: a sixth larger than 4, in half the time, while the network wants the processor."""
+"""zlib's quickest: a sixth larger than 4, in half the time, while the network needs the processor."""
 
 _CELLS_AT_A_TIME = 16_384
 """Written at once: the texts of more would take gigabytes where a file brings millions."""

@@ -243,6 +243,7 @@ class _FromBytes(nn.Module):
         self.network, self._with_features = network, with_features
 
     def forward(self, tiles: Tensor) -> tuple[Tensor, ...]:
+        """Return the network's outputs for tiles whose colours come last, as they lie in memory."""
         output, features = self.network.with_features(tiles.permute(0, 3, 1, 2))
         return (*output, features.permute(0, 2, 3, 1)) if self._with_features else tuple(output)
 

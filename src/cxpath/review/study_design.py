@@ -1,7 +1,7 @@
 """`study.toml`: the design of a reader study, and the seeded order in which each reader sees the slides.
 
 Order, allocation and blinded names all come from SHA-256 of the study's seed and of names, so that anybody
-who has `study.toml` can repeat them without this program.
+with `study.toml` can repeat them without this program.
 """
 
 from __future__ import annotations

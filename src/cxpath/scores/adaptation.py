@@ -253,10 +253,12 @@ class _Answered:
     components: Array | None
 
     def taken(self, chosen: NDArray[np.bool_]) -> _Answered:
+        """Return the answers that are chosen."""
         components = self.components[chosen] if self.components is not None else None
         return _Answered(self.log_odds[chosen], self.yes[chosen], components)
 
     def enough(self, answers: int, of_each: int) -> bool:
+        """Say whether there are so many answers, and so many of each kind."""
         each = min(np.count_nonzero(self.yes), np.count_nonzero(~self.yes))
         return bool(len(self.yes) >= answers and each >= of_each)
 
@@ -271,6 +273,7 @@ class _Fitted:
 
     @property
     def offered(self) -> bool:
+        """Whether held-out answers gain enough for the adaptation to be offered."""
         return self.gain is not None and self.gain.offered
 
 

@@ -430,7 +430,7 @@ def _weight_of_both_kinds(truth: _Truth) -> Draws:
 
 
 def _draw_together(parts: Sequence[_Truth], rng: np.random.Generator) -> list[_Truth]:
-    """Draw the slides of a case anew so that each order of magnitude of their sum is alike beforehand.
+    """Draw the slides of a case again so that each order of magnitude of their sum is alike beforehand.
 
     `sample_found` took every slide's number to be independent of the others'; of several low slides a
     high sum
@@ -477,7 +477,7 @@ def _draw(
 
     A gamma distribution of the true count's mean and of the fields' variance: Jeffreys' interval of a
     Poisson count where fields differ no more than by chance, wider and skewed where cells cluster. Slide
-    and tissue are then drawn anew together, by a weight that makes each order of magnitude of the tissue's
+    and tissue are then drawn again, together, by a weight that makes each order of magnitude of the tissue's
     score alike beforehand. `sample_found` has made those of the slide's count alike already, and that is
     taken
     out again: with both, a count would be the less credible the more cells it rests on.

@@ -1,6 +1,6 @@
 """Real H&E tissue restained as H-DAB with painted PD-L1: real cells and architecture, exact staining truth.
 
-Chromatin, crowding and tissue stay real; haematoxylin is shown anew in a slide's own blue, eosin all but
+Chromatin, crowding and tissue stay real; haematoxylin is shown in another slide's blue, eosin all but
 goes, and PD-L1 is painted onto the cells that grow from the labelled nuclei. One tile can be restained many
 times.
 """

@@ -205,6 +205,7 @@ class _Plan:
 
     @classmethod
     def empty(cls, number: int) -> _Plan:
+        """Return a plan that paints nothing, for so many cells."""
         od, around, heading, cytoplasm, granular, clumps = np.zeros((6, number))
         membrane, any_stain = np.zeros((2, number), bool)
         return cls(od, around, heading, cytoplasm, granular, clumps, membrane, any_stain)
@@ -220,6 +221,7 @@ class _Textures:
 
     @classmethod
     def sampled(cls, rng: np.random.Generator, shape: tuple[int, int], mpp: float) -> _Textures:
+        """Return random textures of three grains for a picture."""
         return cls(*(smooth_field(rng, shape, mpp, scale) for scale in (2.2, 3.6, 7.0)))
 
 

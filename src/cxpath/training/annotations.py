@@ -310,6 +310,7 @@ class _Sorter:
         self._regions: list[tuple[TissueRegion, BaseGeometry]] = []
 
     def add(self, marked: MarkedObject) -> None:
+        """Sort one object: a cell, a region, a complete area, or nothing to use."""
         name = plain(marked.class_name)
         outlined = marked.drawn and not marked.is_points
         if name in self._ignored:
@@ -324,6 +325,7 @@ class _Sorter:
             raise _unknown_class(marked)
 
     def labels(self) -> ImageLabels:
+        """Return the labels of the image, without cells in areas that are left out."""
         rows = np.array(self._rows, dtype=np.float64).reshape(-1, 4)
         cells = AnnotatedCells(
             rows[:, 0], rows[:, 1], rows[:, 2].astype(np.int64), rows[:, 3].astype(np.int8)
@@ -386,7 +388,7 @@ def _unknown_class(marked: MarkedObject) -> AnnotationsError:
         )
     return AnnotationsError(
         f"{marked.where} has the class {marked.class_name!r}, which the class map does not name",
-        "add it under [cells], [regions], complete_areas or ignored (--classes MAP.toml)",
+        "add it under [cells], [regions], complete_areas or ignored (--class-map MAP.toml)",
     )
 
 

@@ -44,7 +44,7 @@ class CropSettings(Settings):
     brightness_spread: float = Field(default=6.0, ge=0)
     """Spread of a random shift of all channels, in levels of 255."""
     scanner_share: float = Field(default=0.0, ge=0, le=1)
-    """Share of crops shown as a poor scan would: softer, paler, noisier, compressed harder."""
+    """Share of crops with scanner augmentation: softer, paler, noisier, compressed harder."""
     scale_spread: float = Field(default=0.0, ge=0, lt=1)
     """Crops are shrunk or enlarged by up to this share, evenly on a logarithmic scale: cells of different
     tumours, fixed and cut differently, differ in size, so size alone must not name them."""
@@ -166,7 +166,7 @@ _WITHOUT_EFFECT = (
     ("slide_threshold", "hard_negative_slides"),
     ("restained", "calibration_stainings"),
 )
-"""Keys that change no weight: never in the digest, so that they may change when a training goes on."""
+"""Keys that change no weight: never in the digest, so that they may change when a training resumes."""
 
 
 class TrainingSettings(Settings):
@@ -235,7 +235,7 @@ def read_training_settings(path: Path) -> TrainingSettings:
 
 
 class RehearsalSettings(SynthesisSettings):
-    """How much tissue is made anew, so that what the start model knows is not forgotten."""
+    """How much synthetic tissue is made, so that what the start model knows is not forgotten."""
 
     train_fields: int = Field(default=240, ge=1)
     """Synthetic fields to train on."""

@@ -172,11 +172,13 @@ class _Server(uvicorn.Server):
         self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
         await super().startup(sockets=sockets)
         self._started()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        """Handle Ctrl-C and SIGTERM while the server runs, and no longer."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -188,6 +190,7 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Let the server end."""
         super().handle_exit(sig, frame)
 
 

@@ -282,6 +282,7 @@ class _Search:
 
     @cached_property
     def mpp(self) -> float:
+        """Micrometres per pixel of the search."""
         return max(STEP_UM, self.look.mpp)
 
     @cached_property
@@ -293,6 +294,7 @@ class _Search:
 
     @cached_property
     def inside(self) -> Mask:
+        """Where tissue is, at the search's micrometres per pixel."""
         small = cv2.resize(self.tissue.astype(np.float32), self._size, interpolation=cv2.INTER_AREA)
         return np.asarray(small > 0.5)
 
@@ -345,6 +347,7 @@ class _Turn:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], angle: float) -> _Turn:
+        """Return the turn of a picture by an angle, without cutting a corner off."""
         height, width = shape[:2]
         side = int(np.ceil(np.hypot(height, width))) + 2
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), float(np.degrees(angle)), 1.0)
@@ -352,9 +355,11 @@ class _Turn:
         return cls(np.asarray(matrix + shift, np.float32), (side, side), (width, height))
 
     def there(self, image: FloatImage) -> FloatImage:
+        """Return a picture, turned."""
         return np.asarray(cv2.warpAffine(image, self.matrix, self.turned, borderValue=0), np.float32)
 
     def back(self, image: FloatImage) -> FloatImage:
+        """Return a turned picture as it was before."""
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         turned = cv2.warpAffine(image, self.matrix, self.original, flags=flags, borderValue=LEAST_GAIN)
         return np.asarray(turned, np.float32)
