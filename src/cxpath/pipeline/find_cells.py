@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxpath.data import EMBEDDING_COMPONENTS, CellTable, CellTableFacts, Regions, TileFrame
 from cxpath.network import Detector, Launched
@@ -183,7 +184,7 @@ def _stages(
 
     def launch(batch: tuple[Tile, ...]) -> _LaunchedTiles:
         frames = tuple(tile.frame for tile in batch)
-        return _LaunchedTiles(frames, detector.launch(np.stack([tile.rgb for tile in batch])))
+        return _LaunchedTiles(frames, detector.launch(_stacked([tile.rgb for tile in batch])))
 
     def written(tables: list[CellTable]) -> list[CellTable]:
         for table in tables:
@@ -194,6 +195,11 @@ def _stages(
     tiles = _batches(read_tiles(context.slide, plan.with_tissue, plan.mpp, settings.tiles, reading), size)
     found = prefetch(prefetch(tiles, launch, network), tile_cells, cells)
     return prefetch(found, written, write)
+
+
+def _stacked(tiles: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return tiles as a batch; a single one is not copied."""
+    return tiles[0][None] if len(tiles) == 1 else np.stack(tiles)
 
 
 def _batches(tiles: Generator[Tile, None, None], size: int) -> Iterator[tuple[Tile, ...]]:

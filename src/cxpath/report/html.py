@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import repeat
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -35,7 +36,11 @@ _STEPS = ((1800, 86), (1300, 84), (1000, 80), (800, 76), (640, 72), (480, 68), (
 _AT_ONCE = 4
 
 
-def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> dict[str, str]:
+def embedded(
+    pictures: Mapping[str, Path],
+    budget_bytes: int = BUDGET_BYTES,
+    drawn: Mapping[str, Image.Image] = MappingProxyType({}),
+) -> dict[str, str]:
     """Return data URIs by name, at the best of a few sizes at which they fit the budget together.
 
     Parameters
@@ -43,9 +48,12 @@ def embedded(pictures: Mapping[str, Path], budget_bytes: int = BUDGET_BYTES) -> 
     pictures : mapping of str to Path
     budget_bytes : int
         For all URIs together.
+    drawn : mapping of str to PIL.Image.Image
+        Pictures, in RGB, that were written just now and need not be unpacked again.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        opened = list(pool.map(_opened, pictures.values()))  # once each: unpacking takes most of the time
+        # Once each: unpacking takes most of the time.
+        opened = list(pool.map(lambda name: drawn.get(name) or _opened(pictures[name]), pictures))
         for side_px, quality in _STEPS:
             uris = _packed(pool, opened, side_px, quality, budget_bytes)
             if len(uris) == len(opened):
