@@ -313,7 +313,7 @@ def write_fields(folder: Path, fields: Sequence[FieldView]) -> dict[str, Image.I
     """
     target = folder / "fields"
     target.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE, "field-pictures") as pool:
         numbers = range(1, len(fields) + 1)
         written = list(pool.map(lambda number, field: _write_field(target, number, field), numbers, fields))
     FieldsDocument(fields=tuple(entry for entry, _ in written)).write(target / "fields.json")

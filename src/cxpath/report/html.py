@@ -51,7 +51,7 @@ def embedded(
     drawn : mapping of str to PIL.Image.Image
         Pictures, in RGB, that were written just now and need not be unpacked again.
     """
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE, "report-pictures") as pool:
         # Once each: unpacking takes most of the time.
         opened = list(pool.map(lambda name: drawn.get(name) or _opened(pictures[name]), pictures))
         for side_px, quality in _STEPS:
