@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter, process_time
@@ -20,6 +21,7 @@ import torch
 
 import cxpath
 from benchmarks.rounds import Job, ratio, take_turns
+from benchmarks.thread_times import thread_times
 from cxpath.app.configuration import Configuration, load_configuration
 from cxpath.app.slide_cells import choose_engine
 from cxpath.data.settings import usable_cores
@@ -79,13 +81,36 @@ def bare(path: Path, plan: TilePlan, configuration: Configuration, device: str) 
 
 
 def whole(
-    path: Path, out: Path, plan: TilePlan, configuration: Configuration, device: str
+    path: Path,
+    out: Path,
+    plan: TilePlan,
+    configuration: Configuration,
+    device: str,
+    spent: Counter[str] | None = None,
 ) -> Callable[[], Job]:
-    """Score the slide and leave every file."""
+    """Score the slide and leave every file; `spent` receives the last run's processor time by thread."""
 
     def job() -> float:
-        cxpath.score_slide(path, out, overwrite=True, device=device, configuration=configuration)
+        with thread_times() as found:
+            cxpath.score_slide(path, out, overwrite=True, device=device, configuration=configuration)
+        if spent is not None:
+            spent.clear()
+            spent.update(found)
         return megapixels(plan)
+
+    return lambda: job
+
+
+def on_one_core(opened: Callable[[], Job]) -> Callable[[], Job]:
+    """Return the job for a single core: with one thread for the network, other stages use a second core."""
+
+    def job() -> float:
+        cores = usable_cores()
+        os.sched_setaffinity(0, {min(cores)})  # for this thread and all that it starts
+        try:
+            return opened()()
+        finally:
+            os.sched_setaffinity(0, cores)
 
     return lambda: job
 
@@ -108,9 +133,10 @@ def print_end_to_end(
         configuration = settings_of(engine, precision, 1)
         plan = plan_of(path, configuration)
         out = folder / f"out-{engine}-{precision}"
+        spent: Counter[str] = Counter()
         jobs = {
             BARE: bare(path, plan, configuration, device),
-            WHOLE: whole(path, out, plan, configuration, device),
+            WHOLE: whole(path, out, plan, configuration, device, spent),
         }
         found = take_turns(jobs, clock, rounds)
         speed = {name: float(np.median(values)) for name, values in found.items()}
@@ -126,26 +152,38 @@ def print_end_to_end(
                 f"    {name:8} at work {times['busy_share']:6.1%}, "
                 f"waited for input {times['waited_for_input_s']} s"
             )
+        print_where(spent, megapixels(plan) / speed[BARE], megapixels(plan) / speed[WHOLE])
         figures[f"{engine} {run['precision']}"] = speed | {
             "of bare": share,
+            "processor_s": {name: round(value, 2) for name, value in spent.most_common()},
             "megapixels": megapixels(plan),
             "run": run["timings_s"],
         }
     return figures
 
 
-def print_threads(path: Path, folder: Path) -> dict[int, float]:
-    """Score with one thread, two, ... by the clock."""
+def print_where(spent: Counter[str], bare_s: float, whole_s: float) -> None:
+    """Say what a run spends the processor's time on besides bare reading and forward."""
+    parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in spent.most_common() if seconds >= 0.05)
+    print(f"  processor seconds: {whole_s:.1f}, of which bare {bare_s:.1f}; by thread: {parts}")
+
+
+def print_threads(path: Path, folder: Path) -> dict[str, float]:
+    """Score on one core, then with one thread for the network, two, ... by the clock."""
     counts = [count for count in (1, 2, 4, 8) if count <= len(usable_cores())]
     plan = plan_of(path, settings_of("torch", "auto", 1))
     jobs = {
         str(count): whole(path, folder / "out", plan, settings_of("torch", "auto", count), "cpu")
         for count in counts
     }
+    base = "1"
+    if hasattr(os, "sched_setaffinity"):
+        base = "one core, 1"
+        jobs = {base: on_one_core(jobs["1"])} | jobs
     found = take_turns(jobs, perf_counter, ROUNDS)
-    gains = {count: ratio(found, str(count), "1") for count in counts}
-    for count, gain in gains.items():
-        print(f"  {count} threads: {float(np.median(found[str(count)])):6.2f} Mpx/s, {gain:.2f} x one")
+    gains = {name: ratio(found, name, base) for name in jobs}
+    for name, gain in gains.items():
+        print(f"  {name} threads: {float(np.median(found[name])):6.2f} Mpx/s, {gain:.2f} x {base}")
     return gains
 
 

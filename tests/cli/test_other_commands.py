@@ -12,6 +12,7 @@ from PIL import Image
 import cxpath
 from cxpath.synth.labelled_tissue import CONSEP
 from tests.cli.command import cxpath as command
+from tests.conftest import SyntheticSlide
 from tests.docs.test_commands import COMMANDS
 from tests.tissue_tiles import TILE_PX, tissue_tile, write_tile
 
@@ -43,6 +44,18 @@ def test_scoring_in_python_loads_no_statistics_of_reads_and_no_plots() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_scoring_loads_nothing_that_it_does_not_need(tmp_path: Path, synthetic_slide: SyntheticSlide) -> None:
+    """pandas and pydicom take a third of a second each; a slide is looked at before torch is there."""
+    code = (
+        "import sys, cxpath; cxpath.score_slide; print('torch' in sys.modules)\n"
+        "cxpath.score_slide(sys.argv[1], sys.argv[2], device='cpu')\n"
+        "print([name for name in ('pandas', 'pydicom', 'matplotlib', 'cxpath.synth') if name in sys.modules])"
+    )
+    arguments = [sys.executable, "-c", code, str(synthetic_slide.path), str(tmp_path / "run")]
+    found = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert found.stdout.split("\n")[:2] == ["False", "[]"]
 
 
 def test_every_command_explains_itself() -> None:

@@ -161,6 +161,26 @@ def test_nan_is_null_in_the_file_and_texts_may_be_numpy_strings(tmp_path: Path) 
     assert table["excluded"].to_pylist() == ["pen", ""]
 
 
+def test_numbers_from_others_are_read_as_arrow_gives_them(tmp_path: Path) -> None:
+    """In several parts, with empty places, and with true and false."""
+    table = pa.table(
+        {
+            "float": pa.chunked_array(
+                [pa.array([1.5, None], pa.float32()), pa.array([None, 2.5], pa.float32())]
+            ),
+            "whole": pa.chunked_array([pa.array([1, 2], pa.int16()), pa.array([3, 4], pa.int16())]),
+            "empty": pa.array([1, None, 3, 4], pa.int32()),
+            "flag": pa.array([True, False, True, True]),
+        }
+    )
+    pq.write_table(table.replace_schema_metadata({"cxpath": "{}"}), tmp_path / "t.parquet", row_group_size=2)
+    found, _ = read_table(tmp_path / "t.parquet")
+    for name in table.column_names:
+        expected = table.column(name).to_numpy()
+        assert found[name].dtype == expected.dtype
+        np.testing.assert_array_equal(found[name], expected)
+
+
 def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "tiles.parquet"
     write_table({"tile": np.empty(0, np.int32), "excluded": np.empty(0, object)}, path, {"mpp": 1.0})

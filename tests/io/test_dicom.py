@@ -13,11 +13,11 @@ from cxpath.io.dicom import (
     derived_uid,
     image_of_digest,
     image_of_series,
-    is_dicom,
     new_uid,
     read_annotations,
     write_annotations,
 )
+from cxpath.io.foreign_cells import is_dicom
 from tests.dicom_validator import dicom_errors
 from tests.slide.dicom_slides import FRAME, PATIENT, SERIES, STUDY, write_dicom_series
 from tests.slide.synthetic_slides import block_mean, speckle

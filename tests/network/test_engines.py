@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from dataclasses import replace
@@ -42,6 +43,22 @@ def test_it_gives_what_torch_gives(model: Model, processor: Device, tiles: NDArr
     assert worst(NetworkOutput(*(part[1:2] for part in found)), alone) < 1e-3
     again = engine.run(tiles).output
     assert worst(found, again) == 0  # the first outputs were not written over
+
+
+def test_results_in_use_are_not_written_over(
+    model: Model, processor: Device, tiles: NDArray[np.uint8]
+) -> None:
+    """However small the part of them that is kept; memory of which nothing is kept serves again."""
+    engine = OpenvinoEngine(model, processor)
+    kept = engine.run(tiles).output.kind[0, 3, 5:7]
+    before, place = kept.clone(), kept.data_ptr()
+    places = {engine.run(255 - tiles).output.kind[0, 3, 5:7].data_ptr() for _ in range(3)}
+    assert torch.equal(kept, before)
+    assert len(places) == 1
+    assert place not in places
+    del kept
+    gc.collect()
+    assert engine.run(tiles).output.kind[0, 3, 5:7].data_ptr() in {place, *places}
 
 
 def test_both_engines_give_the_features_that_an_embedding_is_made_from(

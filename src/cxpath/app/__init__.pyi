@@ -14,6 +14,7 @@ from .api import (
     find_cells as find_cells,
     find_tissue as find_tissue,
     read_regions as read_regions,
+    run_request as run_request,
     score_cells as score_cells,
 )
 from .calibrate import (

@@ -1,8 +1,12 @@
-"""What `import cxpath` offers for slides and cells: the steps of `cxpath score`, one by one."""
+"""What `import cxpath` offers for slides and cells: the steps of `cxpath score`, one by one.
+
+torch is imported where it is needed, so that a slide is looked at meanwhile.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cxpath.app.configuration import (
     CERVIX,
@@ -13,16 +17,17 @@ from cxpath.app.configuration import (
     ScoreRequest,
     read_assay,
 )
-from cxpath.app.score_slide import Progress, score_slide as run_score_slide, scoring_of, why_out_of_range
-from cxpath.app.slide_cells import load_network, prepare
+from cxpath.app.slide_look import looking_at_slide
 from cxpath.data import CellTable, Regions, TissueAreas
+from cxpath.documents import ResultsFolder
 from cxpath.errors import NotEvaluableError
 from cxpath.io import read_regions as read_regions_file
-from cxpath.network import choose_device, list_models, load_card
-from cxpath.pipeline.find_cells import find_cells as find_cells_of
 from cxpath.scores import ASSAY_BOUND, SlideScore, score_cells as score_table, with_threshold_of
 from cxpath.slide import Slide
 from cxpath.tissue import Tissue, find_tissue as find_tissue_of
+
+if TYPE_CHECKING:
+    from cxpath.app.score_slide import Progress
 
 
 def read_regions(path: str | Path, slide: Slide, configuration: Configuration | None = None) -> Regions:
@@ -135,6 +140,11 @@ def find_cells(
     >>> cells.facts.mpp
     0.25
     """
+    from cxpath.app.score_slide import why_out_of_range
+    from cxpath.app.slide_cells import load_network, prepare
+    from cxpath.network import choose_device, load_card
+    from cxpath.pipeline.find_cells import find_cells as find_cells_of
+
     settings = configuration or Configuration()
     tissue = tissue or find_tissue(slide, regions=regions, configuration=settings)
     because = (*tissue.refused_because, *why_out_of_range(slide.info, load_card(model)))
@@ -197,6 +207,9 @@ def score_cells(
     >>> cx.score_cells(cells, assay="22c3").cps.value
     10.0
     """
+    from cxpath.app.score_slide import scoring_of
+    from cxpath.network import list_models
+
     chosen, known = (configuration or Configuration()).scoring, read_assay(assay)
     for card in list_models():
         if cells.facts.model_digest == card.digest:
@@ -295,7 +308,17 @@ def score_slide(
         pseudonym=pseudonym,
         configuration=configuration or Configuration(),
     )
-    return run_score_slide(request, progress)
+    return run_request(request, progress)
+
+
+def run_request(request: ScoreRequest, progress: Progress | None = None) -> SlideScore:
+    """Score the slide of a request, which is looked at while torch is imported; see `score_slide`."""
+    request.check()
+    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
+    with looking_at_slide(request) as looking:
+        from cxpath.app.score_slide import score_slide as score
+
+        return score(request, progress, looking)
 
 
 def _path(given: str | Path | None) -> Path | None:

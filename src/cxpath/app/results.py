@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cxpath import __version__
 from cxpath.app.configuration import PictureSettings, ReportSettings, ScoreRequest
@@ -256,6 +257,9 @@ def _versions() -> dict[str, str]:
 
 MAP = "map.png"
 
+Drawn = dict[str, Image.Image]
+"""Pictures as they were written, by file name inside the folder: the report need not unpack them."""
+
 
 def write_field_pictures(
     folder: Path,
@@ -263,7 +267,7 @@ def write_field_pictures(
     tissue: Tissue,
     called: CalledCells,
     settings: PictureSettings,
-) -> None:
+) -> Drawn:
     """Write `fields/`: every field plain and with its cells, their list, and `map.png`.
 
     Parameters
@@ -282,7 +286,7 @@ def write_field_pictures(
     reader = _FieldReader(slide, called, lattice, settings)
     captions = [_caption(float(influence[row]), bucket) for bucket, row in chosen]
     views = [reader.view(row, bucket, words) for (bucket, row), words in zip(chosen, captions, strict=True)]
-    write_fields(folder, views)
+    drawn = write_fields(folder, views)
     if views:
         to_overview = tissue.slide_mpp / tissue.overview_mpp
         placed = [
@@ -295,7 +299,9 @@ def write_field_pictures(
             )
             for number, (bucket, row) in enumerate(chosen, start=1)
         ]
-        write_png(field_map(tissue.overview, placed, tissue.overview_mpp), folder / "fields" / MAP)
+        drawn[f"fields/{MAP}"] = field_map(tissue.overview, placed, tissue.overview_mpp)
+        write_png(drawn[f"fields/{MAP}"], folder / "fields" / MAP)
+    return drawn
 
 
 def _chosen(lattice: FieldLattice, settings: PictureSettings) -> Iterator[tuple[str, int]]:
@@ -360,7 +366,7 @@ def _caption(influence: float, bucket: str) -> str:
 # The pictures of a whole slide: what was scored, and where it is positive.
 
 
-def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None = None) -> None:
+def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None = None) -> Drawn:
     """Write `tissue.png`."""
     picture = tissue_picture(
         tissue.overview,
@@ -371,6 +377,7 @@ def write_tissue_picture(folder: Path, tissue: Tissue, regions: Regions | None =
         tissue.slide_mpp,
     )
     write_png(picture, folder / "tissue.png")
+    return {"tissue.png": picture}
 
 
 def write_heatmap(
@@ -378,7 +385,7 @@ def write_heatmap(
     tissue: Tissue,
     called: CalledCells,
     settings: ReportSettings,
-) -> None:
+) -> Drawn:
     """Write `heatmap.png`: the local CPS of small squares, grey where too few tumour cells lie."""
     squares = lay_fields(called, settings.heatmap_um)
     enough = squares.counts.tumour >= settings.heatmap_fewest_tumour_cells
@@ -392,6 +399,7 @@ def write_heatmap(
         tissue.overview_mpp,
     )
     write_png(picture, folder / "heatmap.png")
+    return {"heatmap.png": picture}
 
 
 # The table of tiles: where each lies, what was counted in it, or why it was left out.
@@ -509,7 +517,7 @@ def write_tile_table(folder: Path, plan: TilePlan, called: CalledCells) -> None:
 
 def write_cell_pictures(
     folder: Path, slide: Slide, tissue: Tissue, called: CalledCells, settings: PictureSettings
-) -> None:
+) -> Drawn:
     """Write `heatmap.png` and `fields/`, which need all cells."""
-    write_heatmap(folder, tissue, called, settings)
-    write_field_pictures(folder, slide, tissue, called, settings)
+    heatmap = write_heatmap(folder, tissue, called, settings)
+    return heatmap | write_field_pictures(folder, slide, tissue, called, settings)

@@ -13,6 +13,7 @@ from typing import Any
 from cxpath.app.configuration import PDL1, ScoreRequest
 from cxpath.app.results import (
     CellFiles,
+    Drawn,
     RunFacts,
     run_document,
     score_document,
@@ -77,21 +78,24 @@ def score_slide(
     with ExitStack() as stack:
         looking = looking or stack.enter_context(looking_at_slide(request))
         network = load_network(request, method.device)
-        # While the network is at work; what fails there fails again when the report is built.
+        # While the slide is looked at; what fails there fails again when the report is built.
         stack.enter_context(ThreadPoolExecutor(1, "report")).submit(prepare_report)
         look = looking.result()
         stack.enter_context(results)
-        with look.watch.stage("tissue"):
-            write_tissue_picture(results.partial, look.tissue, look.regions)
+        # Entered after the folder, and so ended before the folder of a run that failed is removed.
+        meanwhile = stack.enter_context(ThreadPoolExecutor(1, "tissue-picture"))
+        tissue = meanwhile.submit(write_tissue_picture, results.partial, look.tissue, look.regions)
         with look.watch.stage("detect"):
             found = _found_cells(method, look, network, results.partial, progress)
         if found:
             method = method.for_cells(found.cells.facts)
         with look.watch.stage("score"):
             score = _score(method, look, found)
+        drawn = tissue.result()
         if found:
-            _write_cells(method, look, found, results.partial)
+            drawn |= _write_cells(method, look, found, results.partial)
         _write_documents(method, look, network, found, score, results.partial)
+        build_report(results.partial, drawn)
         results.commit()
     return score
 
@@ -170,13 +174,14 @@ def _score(method: _Method, look: SlideLook, found: SlideCells | None) -> SlideS
     return score_cells(found.cells, scoring, cutoffs, because, areas, refused)
 
 
-def _write_cells(method: _Method, look: SlideLook, found: SlideCells, folder: Path) -> None:
+def _write_cells(method: _Method, look: SlideLook, found: SlideCells, folder: Path) -> Drawn:
+    pictures = method.request.configuration.pictures
     threshold = method.no_call or threshold_of(method.scoring)
     called = call_cells(found.cells, threshold, method.scoring.association_distance_um)
     with look.watch.stage("write"):
         write_tile_table(folder, found.plan, called)
     with look.watch.stage("pictures"):
-        write_cell_pictures(folder, look.slide, look.tissue, called, method.request.configuration.pictures)
+        return write_cell_pictures(folder, look.slide, look.tissue, called, pictures)
 
 
 def _write_documents(
@@ -199,7 +204,6 @@ def _write_documents(
     facts = RunFacts(method.request, look, method.card, network, warnings, found, method.scoring)
     score_document(facts, score).write(folder / COMMIT_MARK)
     run_document(facts, look.watch.seconds()).write(folder / RUN_NAME)
-    build_report(folder)
 
 
 def why_out_of_range(info: SlideInfo, card: ModelCard) -> tuple[Reason, ...]:

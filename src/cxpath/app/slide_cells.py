@@ -61,7 +61,6 @@ from cxpath.scores import (
     why_enough,
 )
 from cxpath.slide import Slide, cache_path
-from cxpath.synth import make_field, random_recipe
 from cxpath.tissue import Tissue
 
 # Which engine runs the network: torch, or OpenVINO with a network that was converted or quantised once.
@@ -115,6 +114,8 @@ def converted_network(model: Model) -> Path | None:
 
 def calibration_tiles(mpp: float) -> list[NDArray[np.uint8]]:
     """Make the tissue that networks are quantised on; never made elsewhere."""
+    from cxpath.synth import make_field, random_recipe  # noqa: PLC0415 - once for a model, not for a slide
+
     tiles = []
     for seed in range(FIRST_SEED, FIRST_SEED + CALIBRATION_FIELDS):
         rng = np.random.default_rng(seed)

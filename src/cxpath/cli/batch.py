@@ -34,6 +34,7 @@ from cxpath.cli.output import (
     StainCheckOption,
     TumourOption,
     effective_configuration,
+    multiply_in_one_thread,
     print_document,
 )
 
@@ -302,6 +303,7 @@ def run(
     Options apply to slides whose row in the worklist does not say otherwise. Ends with 0 when every slide was
     scored or is not evaluable, 3 when some failed, 1 when the batch could not run or had to stop.
     """
+    multiply_in_one_thread()
     from cxpath.app import ScoreRequest
     from cxpath.batch import BatchRequest, Patience, plan_batch, run_tasks
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -232,6 +233,15 @@ def require_files(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not _exists(path):
             raise MissingFileError(f"{path}: no such file", "check the path")
+
+
+def multiply_in_one_thread() -> None:
+    """Let NumPy multiply matrices in the thread that asks: to be called before NumPy is imported.
+
+    A run's matrices are small. OpenBLAS's own threads wait busily for the next one, for longer than such a
+    product takes, and take the processor from the network.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _exists(path: Path) -> bool:

@@ -37,6 +37,7 @@ from cxpath.cli.output import (
     TumourOption,
     effective_configuration,
     estimate_lines,
+    multiply_in_one_thread,
     print_document,
     print_json,
     print_text,
@@ -296,6 +297,7 @@ def score(
 
     Ends with 0 when scored, 4 when the slide is not evaluable, 1 when something failed.
     """
+    multiply_in_one_thread()
     require_files(slide, regions, cells, profile, class_map, config)
     if review:
         _require_reviewable(mode, marker, as_json=as_json)
@@ -333,19 +335,10 @@ def score(
 
 def _score(request: ScoreRequest) -> bool:
     """Score the slide and show how far that is; say whether it is evaluable."""
-    from cxpath.documents import ResultsFolder
+    from cxpath.app import run_request
 
-    request.check()
-    ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
-    from cxpath.app import looking_at_slide
-
-    with (
-        tile_progress(request.shown_name or request.slide.name) as move,
-        looking_at_slide(request) as looking,
-    ):
-        from cxpath.app.score_slide import score_slide  # imports torch, while the slide is looked at
-
-        return score_slide(request, move, looking).evaluable
+    with tile_progress(request.shown_name or request.slide.name) as move:
+        return run_request(request, move).evaluable
 
 
 def _require_reviewable(mode: Mode, marker: Marker, *, as_json: bool) -> None:

@@ -66,7 +66,7 @@ def usable_cores() -> frozenset[int]:
 class Settings(BaseModel):
     """Parameters read from TOML: finite numbers; key names carry their units."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # Reading a TOML file into settings: one clear line for whatever is wrong with it.

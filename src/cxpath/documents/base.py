@@ -28,7 +28,6 @@ class Part(BaseModel):
         extra="forbid",
         from_attributes=True,
         allow_inf_nan=False,
-        use_attribute_docstrings=True,
     )
 
     @classmethod

@@ -292,7 +292,7 @@ class Column(NamedTuple):
 class CohortRow(BaseModel):
     """One slide in the cohort table: the columns in their order, empty where there is nothing to say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     id: str
     """Name in the batch, and of the results folder."""

@@ -322,18 +322,49 @@ def schema_facts(schema: pa.Schema, path: Path) -> dict[str, Any]:
     return facts
 
 
+# Arrow's arrays from buffers and back: `pa.array` and `to_numpy` import pandas, a third of a second of a run.
+
+
 def _to_arrow(array: NDArray[Any]) -> pa.Array:
-    if array.dtype.kind == "f":
-        return pa.array(array, from_pandas=True)
+    """Return numbers or words as Arrow's; a number that is nan is null."""
     if array.dtype.kind in "UO":
-        return pa.array(array.tolist(), type=pa.string())
-    return pa.array(array)
+        return _words_to_arrow(array.tolist())
+    if array.dtype.kind == "b":
+        return pa.Array.from_buffers(pa.bool_(), len(array), [None, _bits(array)])
+    missing = np.isnan(array) if array.dtype.kind == "f" else np.zeros(0, bool)
+    nulls = int(np.count_nonzero(missing))
+    buffers = [_bits(~missing) if nulls else None, pa.py_buffer(np.ascontiguousarray(array))]
+    return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), buffers, nulls)
+
+
+def _words_to_arrow(words: Sequence[str]) -> pa.Array:
+    encoded = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers, 0)
+
+
+def _bits(flags: NDArray[np.bool_]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(flags, bitorder="little"))
 
 
 def _to_numpy(column: pa.ChunkedArray) -> NDArray[Any]:
     if pa.types.is_string(column.type):
         return np.array([value or "" for value in column.to_pylist()], dtype=object)
-    return np.asarray(column.to_numpy())
+    if not pa.types.is_floating(column.type) and (column.null_count or not pa.types.is_integer(column.type)):
+        return np.asarray(column.to_numpy())
+    parts = [_numbers(chunk) for chunk in column.chunks]
+    return np.concatenate(parts) if parts else np.zeros(0, column.type.to_pandas_dtype())
+
+
+def _numbers(chunk: pa.Array) -> NDArray[Any]:
+    """Return the numbers of a chunk, nan for null."""
+    valid, content = chunk.buffers()
+    own = slice(chunk.offset, chunk.offset + len(chunk))
+    numbers = np.frombuffer(content, chunk.type.to_pandas_dtype())[own].copy()
+    if chunk.null_count:
+        numbers[np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")[own] == 0] = np.nan
+    return numbers
 
 
 # CellTable as Parquet: enumerations as readable strings, facts as JSON in the schema, NaN as null.
@@ -492,16 +523,16 @@ def _arrow_type(name: str) -> pa.DataType:
 def _cells_to_arrow(name: str, array: NDArray[Any]) -> pa.Array:
     if name in ENUMERATIONS:
         names = [member.name.lower() for member in ENUMERATIONS[name]]
-        return pa.DictionaryArray.from_arrays(pa.array(array.astype(np.int8)), pa.array(names))
-    return pa.array(array, from_pandas=array.dtype.kind == "f")
+        return pa.DictionaryArray.from_arrays(_to_arrow(array.astype(np.int8)), _words_to_arrow(names))
+    return _to_arrow(array)
 
 
 def _embedding_to_arrow(cells: CellTable) -> pa.Array:
     """Return lists of bytes, null for a cell without."""
     if cells.embedding is None:
         return pa.nulls(len(cells), _EMBEDDING_TYPE)
-    values = pa.array(np.ascontiguousarray(cells.embedding).ravel())
-    return pa.FixedSizeListArray.from_arrays(values, type=_EMBEDDING_TYPE, mask=pa.array(~cells.embedded))
+    values = _to_arrow(cells.embedding.ravel())
+    return pa.FixedSizeListArray.from_arrays(values, type=_EMBEDDING_TYPE, mask=_to_arrow(~cells.embedded))
 
 
 def _embedding_to_numpy(column: pa.ChunkedArray, path: Path) -> NDArray[np.uint8]:

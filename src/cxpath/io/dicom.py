@@ -315,15 +315,6 @@ def _measurements(cells: CellTable, rows: NDArray[np.int64]) -> Iterator[Any]:
 # Reading.
 
 
-def is_dicom(path: Path) -> bool:
-    """Say whether a file begins as a DICOM file does; False for one that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False  # reading the content says why
-
-
 def read_annotations(path: Path) -> CellTable:
     """Read the cells that `write_annotations` wrote, every value and their order as they were.
 

@@ -37,7 +37,6 @@ from cxpath.io.cell_classes import (
     to_cell_table,
 )
 from cxpath.io.cells import METADATA_KEY, TableFileError, open_parquet, read_cells, read_columns
-from cxpath.io.dicom import DICOM_FORM, is_dicom, read_annotations
 from cxpath.io.geojson import (
     lookalike_key,
 )
@@ -180,6 +179,15 @@ def is_hdf5(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False  # reading the content says why
+
+
+def is_dicom(path: Path) -> bool:
+    """Say whether a file begins as a DICOM file does; False for one that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
     except OSError:
         return False  # reading the content says why
 
@@ -347,6 +355,8 @@ def _read(
     if is_hdf5(path):
         return _of_this_slide(read_h5ad(path), facts, path), H5AD_FORM, []
     if is_dicom(path):
+        from cxpath.io.dicom import DICOM_FORM, read_annotations  # noqa: PLC0415 - pydicom is slow to import
+
         return _of_this_slide(read_annotations(path), facts, path), DICOM_FORM, []
     content = read_content(path, CellsFileError, _FORMS)
     if content.startswith(b"PK\x03\x04"):

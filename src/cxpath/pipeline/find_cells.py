@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxpath.data import EMBEDDING_COMPONENTS, CellTable, CellTableFacts, Regions, TileFrame
 from cxpath.network import Detector, Launched
@@ -385,7 +386,7 @@ def _stages(
 
     def launch(batch: tuple[Tile, ...]) -> _LaunchedTiles:
         frames = tuple(tile.frame for tile in batch)
-        return _LaunchedTiles(frames, detector.launch(np.stack([tile.rgb for tile in batch])))
+        return _LaunchedTiles(frames, detector.launch(_stacked([tile.rgb for tile in batch])))
 
     def written(tables: list[CellTable]) -> list[CellTable]:
         for table in tables:
@@ -398,6 +399,11 @@ def _stages(
     )
     found = prefetch(prefetch(tiles, launch, network), tile_cells, cells)
     return prefetch(found, written, write)
+
+
+def _stacked(tiles: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Return tiles as a batch; a single one is not copied."""
+    return tiles[0][None] if len(tiles) == 1 else np.stack(tiles)
 
 
 def _batches(tiles: Generator[Tile, None, None], size: int) -> Iterator[tuple[Tile, ...]]:

@@ -303,17 +303,24 @@ class FieldView:
         )
 
 
-def write_fields(folder: Path, fields: Sequence[FieldView]) -> None:
-    """Write `fields/NN.png`, `fields/NN_cells.png` and `fields/fields.json` into a run's folder."""
+def write_fields(folder: Path, fields: Sequence[FieldView]) -> dict[str, Image.Image]:
+    """Write `fields/NN.png`, `fields/NN_cells.png` and `fields/fields.json` into a run's folder.
+
+    Returns
+    -------
+    dict of str to PIL.Image.Image
+        The pictures by file name inside the folder.
+    """
     target = folder / "fields"
     target.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_AT_ONCE, "field-pictures") as pool:
         numbers = range(1, len(fields) + 1)
-        entries = list(pool.map(lambda number, field: _write_field(target, number, field), numbers, fields))
-    FieldsDocument(fields=tuple(entries)).write(target / "fields.json")
+        written = list(pool.map(lambda number, field: _write_field(target, number, field), numbers, fields))
+    FieldsDocument(fields=tuple(entry for entry, _ in written)).write(target / "fields.json")
+    return {f"{target.name}/{name}": picture for _, two in written for name, picture in two.items()}
 
 
-def _write_field(target: Path, number: int, field: FieldView) -> FieldEntry:
+def _write_field(target: Path, number: int, field: FieldView) -> tuple[FieldEntry, dict[str, Image.Image]]:
     plain, marked = f"{number:02d}.png", f"{number:02d}_cells.png"
     pictures = {
         plain: plain_field_picture(field.rgb, field.mpp),
@@ -324,7 +331,7 @@ def _write_field(target: Path, number: int, field: FieldView) -> FieldEntry:
     for name, picture in pictures.items():
         write_png(picture, target / name)
     height, width = field.rgb.shape[:2]
-    return FieldEntry(
+    entry = FieldEntry(
         number=number,
         bucket=field.bucket,
         plain=plain,
@@ -337,3 +344,4 @@ def _write_field(target: Path, number: int, field: FieldView) -> FieldEntry:
         local_cps=field.local_cps,
         counts=field.counts(),
     )
+    return entry, pictures

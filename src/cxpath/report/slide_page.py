@@ -7,10 +7,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from cxpath.data import ReasonCode
 from cxpath.documents import (
@@ -552,7 +554,7 @@ def prepare_report() -> None:
     font(1)
 
 
-def build_report(folder: Path) -> Path:
+def build_report(folder: Path, drawn: Mapping[str, Image.Image] = MappingProxyType({})) -> Path:
     """Write `report.html` into a run's folder from the files that stand there.
 
     Parameters
@@ -560,6 +562,8 @@ def build_report(folder: Path) -> Path:
     folder : Path
         A folder with `score.json` and `run.json`; pictures, `tiles.parquet` and `fields/` are shown when
         they are there.
+    drawn : mapping of str to PIL.Image.Image
+        Pictures by file name inside the folder that were written just now: they are not read again.
 
     Returns
     -------
@@ -574,7 +578,8 @@ def build_report(folder: Path) -> Path:
         When the report cannot be written.
     """
     run = read_run_folder(Path(folder))
-    pictures = embedded({name: path for name in _picture_names(run) if (path := run.picture(name))})
+    paths = {name: path for name in _picture_names(run) if (path := run.picture(name))}
+    pictures = embedded(paths, drawn=drawn)
     html = render_page(_TEMPLATE, ("report.css",), **page_content(run, pictures))
     report = run.path / "report.html"
     with atomic_write(report) as partial:

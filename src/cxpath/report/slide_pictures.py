@@ -131,7 +131,7 @@ def _colour(effect: int) -> Colour:
 
 _OPACITY = 0.78
 _HEATMAP_STRIP_PX = 128
-_MAP_NAME = "viridis"  # cividis is grey in the middle, as is tissue without a value
+_MAP = cv2.COLORMAP_VIRIDIS  # cividis is grey in the middle, as is tissue without a value
 
 
 @dataclass(frozen=True)
@@ -209,9 +209,8 @@ def _greyed(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _colour_table() -> NDArray[np.float64]:
-    import matplotlib as mpl  # noqa: PLC0415 - slow to import, and only pictures need it
-
-    return np.asarray(mpl.colormaps[_MAP_NAME](np.arange(256)))[:, :3] * 255
+    steps = np.arange(256, dtype=np.uint8)[:, None]
+    return cv2.applyColorMap(steps, _MAP)[:, 0, ::-1].astype(np.float64)  # OpenCV's colours are blue first
 
 
 def _draw_bar(

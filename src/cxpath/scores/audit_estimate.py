@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import scipy  # imports scipy.optimize when it is first used
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from cxpath.data import Kind
 from cxpath.scores.audit_answers import AnsweredCells, AuditAnswer, CellAnswer
@@ -220,7 +221,7 @@ def _share_below(sample: AuditSample) -> float:
         return float(-(weights @ density) + _prior_misfit(of[0], of[1]))
 
     start = np.array([_TAIL_MEAN, np.log(_TAIL_SPREAD)])
-    mean, log_spread = optimize.minimize(misfit, start, method="Nelder-Mead", options={"xatol": 1e-3}).x
+    mean, log_spread = scipy.optimize.minimize(misfit, start, method="Nelder-Mead", options={"xatol": 1e-3}).x
     below = float(special.ndtr((lowest - mean) / np.exp(log_spread)))
     return min(below / max(1.0 - below, 1e-9), _MOST_HIDDEN)
 
@@ -286,7 +287,7 @@ def quantile_of_range(width: float, degrees: float, level: float) -> float:
     def too_much(quantile: float) -> float:
         return float(special.stdtr(degrees, quantile + width) - special.stdtr(degrees, -quantile) - level)
 
-    return float(optimize.brentq(too_much, float(one_sided) - 1e-6, float(two_sided)))
+    return float(scipy.optimize.brentq(too_much, float(one_sided) - 1e-6, float(two_sided)))
 
 
 def variance_parts(sample: AuditSample) -> Array:
