@@ -20,15 +20,24 @@ from cxpath.slide.privacy import printable, user_folder
 # The series a DICOM file belongs to: reads the file's header up to SeriesInstanceUID, and no pixels.
 
 
+_INSTANCE = pydicom.tag.Tag(0x0008, 0x0018)
 _SERIES = pydicom.tag.Tag(0x0020, 0x000E)
 
 
 def series_instance_uid(path: Path) -> str | None:
     """Return the UID of the file's series, or None for a file that is no such DICOM file."""
+    uids = _uids(path)
+    return uids[0] if uids else None
+
+
+def _uids(path: Path) -> tuple[str, str] | None:
+    """Return SeriesInstanceUID and SOPInstanceUID (empty without one) of a DICOM file; None for others."""
     try:
         with path.open("rb") as file:
-            head = read_partial(file, lambda tag, _vr, _length: tag > _SERIES, specific_tags=[_SERIES])
-            return str(head.SeriesInstanceUID)
+            head = read_partial(
+                file, lambda tag, _vr, _length: tag > _SERIES, specific_tags=[_INSTANCE, _SERIES]
+            )
+            return str(head.SeriesInstanceUID), str(head.get("SOPInstanceUID", ""))
     except Exception:  # noqa: BLE001  # pydicom raises all kinds at damaged files; none of them is a slide
         return None
 
@@ -141,6 +150,27 @@ def _series_of(path: Path) -> tuple[Path, ...]:
     return tuple(sorted([path, *(file for file in siblings if series_instance_uid(file) == uid)]))
 
 
+def refuse_contradicting_copies(path: Path, shown: str) -> None:
+    """Refuse a DICOM series with two files of one SOPInstanceUID that differ: which is read would be chance.
+
+    Raises
+    ------
+    UnreadableSlideError
+    """
+    by_instance: dict[str, list[Path]] = {}
+    for file in _series_of(path):
+        uids = _uids(file)
+        if uids and uids[1]:
+            by_instance.setdefault(uids[1], []).append(file)
+    for copies in by_instance.values():
+        if len(copies) > 1 and len({_file_digest(copy) for copy in copies}) > 1:
+            names = "" if shown != str(path) else f" ({', '.join(file.name for file in copies)})"
+            raise UnreadableSlideError(
+                f"{shown}: {len(copies)} files of its series claim to be the same image but differ{names}",
+                "keep the right one in the folder (equal SOPInstanceUID)",
+            )
+
+
 def _named_in(index: Path) -> tuple[Path, ...]:
     """Return the existing siblings that an index file of `key=value` lines names, less the macro picture."""
     pairs = (line.partition("=") for line in index.read_text("utf-8", "replace").splitlines())
@@ -158,7 +188,7 @@ def slide_digest(path: Path, vendor: str = "", *, shown: str = "") -> str:
     """Return the SHA-256 of a slide, hexadecimal.
 
     One file: the SHA-256 of its bytes. Several (MRXS, DICOM, VMS): the SHA-256 over the sorted SHA-256
-    of each, one hexadecimal line a file.
+    of each, one hexadecimal line a file; files of equal bytes count once.
 
     Parameters
     ----------
@@ -190,7 +220,7 @@ def slide_digest(path: Path, vendor: str = "", *, shown: str = "") -> str:
 
 
 def _digest(files: Sequence[Path]) -> str:
-    digests = sorted(_file_digest(file) for file in files)
+    digests = sorted({_file_digest(file) for file in files})  # a copy next to its original changes nothing
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
