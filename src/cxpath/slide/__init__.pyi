@@ -10,6 +10,8 @@ from .open import (
 )
 from .pixels import Icc as Icc, SlideSettings as SlideSettings, icc_as_recorded as icc_as_recorded
 from .privacy import (
+    forms_of_path as forms_of_path,
+    hide_names as hide_names,
     printable as printable,
     pseudonym as pseudonym,
     pseudonym_key as pseudonym_key,

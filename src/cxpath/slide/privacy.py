@@ -22,6 +22,9 @@ _LONGEST = 160
 _SHORTEST_NAME = 3
 """Shorter ones are part of other words."""
 
+_FEWEST_LETTERS = 4
+"""A shorter name without its suffix is also a word of the message: only the whole name is hidden."""
+
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories: control characters, lone surrogates, ends of line and paragraph."""
 
@@ -57,6 +60,38 @@ def printable(name: str) -> str:
     Bytes that are no UTF-8 (Python keeps them as lone surrogates) and control characters become U+FFFD.
     """
     return "".join("\ufffd" if unicodedata.category(one) in _UNPRINTABLE else one for one in name)
+
+
+def forms_of_path(path: Path) -> list[str]:
+    """Return how a message may write a path, the longest first; `repr` doubles backslashes."""
+    forms = {str(path), str(path.absolute()), os.path.realpath(path)}
+    return sorted({*forms, *(repr(form)[1:-1] for form in forms)}, key=len, reverse=True)
+
+
+def hide_names(text: str, files: Mapping[Path, str]) -> str:
+    """Return a message without these files: whole paths, the folders they lie in, and their names alone.
+
+    Parameters
+    ----------
+    text : str
+    files : mapping of Path to str
+        What to call each of them.
+    """
+    forms = [(form, shown) for path, shown in files.items() for form in forms_of_path(path)]
+    for form, shown in sorted(forms, key=lambda one: len(one[0]), reverse=True):
+        text = _without_word(text, form, shown) if os.sep not in form else text.replace(form, shown)
+    folders = {folder for form, _ in forms for folder in Path(form).parents}
+    for folder in sorted(folders - {Path(), Path("/")}, key=lambda one: len(str(one)), reverse=True):
+        text = text.replace(str(folder) if folder.is_absolute() else f"{folder}{os.sep}", "…")
+    for path, shown in files.items():
+        text = _without_word(text, path.name, shown)
+        if len(path.stem) >= _FEWEST_LETTERS:
+            text = _without_word(text, path.stem, shown)
+    return text
+
+
+def _without_word(text: str, word: str, shown: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _found: shown, text) if word else text
 
 
 def shown_as(path: Path, name: str | None) -> str:
