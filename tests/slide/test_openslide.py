@@ -210,3 +210,29 @@ def test_a_page_whose_size_is_no_number_leaves_the_slide_readable(tmp_path: Path
     path.write_bytes(content)
     with open_slide(path, 0.25) as slide:
         assert (slide.width_px, slide.height_px) == (800, 600)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "magnification", "said"),
+    [
+        ("0.25", "40", False),
+        ("0.2", "40", False),
+        ("0.5", "40", True),
+        ("0.25", "20", True),
+        ("0.5", "", False),
+    ],
+)
+def test_a_magnification_that_speaks_for_another_resolution_is_named(
+    tmp_path: Path,
+    mpp: str,
+    magnification: str,
+    said: bool,
+) -> None:
+    says = f"Aperio Image Library v12\r\n800x600|AppMag = {magnification}|MPP = {mpp}"
+    with tifffile.TiffWriter(tmp_path / "a.svs") as tiff:
+        tiff.write(speckle(600, 800), photometric="rgb", tile=(64, 64), description=says, metadata=None)
+    with open_slide(tmp_path / "a.svs") as slide:
+        assert slide.mpp == float(mpp)
+        assert said == any("usual at magnification" in warning for warning in slide.warnings)
+    with open_slide(tmp_path / "a.svs", float(mpp)) as slide:
+        assert slide.warnings == ()

@@ -640,3 +640,31 @@ def test_numbers_that_overflow_in_damaged_tags_are_no_news(monkeypatch: pytest.M
     monkeypatch.setattr(tifffile, "TiffFile", parse)
     parsed: Any = parsed_tiff(Path("a.tif"))
     assert parsed == (Path("a.tif"), 255)
+
+
+@pytest.mark.parametrize(
+    ("samples", "says"),
+    [
+        (PICTURE.astype(np.uint16) * 16, "16 bits a channel"),
+        (PICTURE.astype(np.float32) / 255, "32 bits a channel, floating point"),
+        (PICTURE.astype(np.int8), "8 bits a channel, with sign"),
+    ],
+)
+def test_samples_that_are_no_whole_numbers_of_8_bits_are_refused(
+    tmp_path: Path, samples: NDArray[Any], says: str
+) -> None:
+    """OpenSlide reads them: twelve bits in sixteen as a dark picture, numbers with sign in false colours."""
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", tile=(64, 64), metadata=None)
+    with pytest.raises(UnreadableSlideError, match=f"not a picture of 8 bits a channel .{says}"):
+        open_slide(tmp_path / "a.tif", 0.25)
+
+
+@pytest.mark.parametrize(("tag_mpp", "said"), [(0.25, False), (0.26, False), (1.0, True), (352.8, False)])
+def test_two_contradicting_resolutions_are_named(tmp_path: Path, tag_mpp: float, said: bool) -> None:
+    """72 dpi is what programs write unasked."""
+    per_cm = (10_000 / tag_mpp,) * 2
+    how: dict[str, Any] = {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
+    path = write_ome(tmp_path / "a.ome.tif", PICTURE, mpp=0.25, tile=(64, 64), photometric="rgb", **how)
+    with open_slide(path) as slide:
+        assert slide.mpp == 0.25
+        assert said == any("contradicts itself" in warning for warning in slide.warnings)

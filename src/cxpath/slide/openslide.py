@@ -21,7 +21,14 @@ from cxpath.slide.identity import refuse_contradicting_copies
 from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.pixels import DAMAGED_PROFILE, PROFILE_ERRORS, on_white
 from cxpath.slide.privacy import allowed_properties, one_line, shown_as
-from cxpath.slide.resolution import Level, StatedResolution, levels_of, resolve, stated_in_openslide
+from cxpath.slide.resolution import (
+    Level,
+    StatedResolution,
+    levels_of,
+    of_magnification,
+    resolve,
+    stated_in_openslide,
+)
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
 from cxpath.slide.tiff import left_out, rivals, stated_in_page
 from cxpath.slide.tiff_directories import TIFF_ERRORS, parsed_tiff
@@ -266,9 +273,12 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
     levels = levels_of(handle.level_dimensions, shown, _tile_sizes(handle, properties))
     stated = stated_in_openslide(properties)
     warnings = _of_equal_size(levels)
+    also = None
     vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
     if vendor == "generic-tiff":
         stated, warnings = stated_by_level_0(path, levels)
+    if vendor == "aperio":  # elsewhere the objective is not the whole magnification
+        also = of_magnification(properties.get("aperio.AppMag", ""), stated)
     if vendor == "dicom":
         refuse_contradicting_copies(path, shown)
     return SlideFacts(
@@ -277,7 +287,7 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
         reader="openslide",
         vendor=vendor,
         levels=levels,
-        resolution=resolve(mpp, stated, shown, objective),
+        resolution=resolve(mpp, stated, shown, objective, also),
         quickhash=properties.get(openslide.PROPERTY_NAME_QUICKHASH1, ""),
         properties=allowed_properties(properties),
         bounds_px=_bounds(properties),

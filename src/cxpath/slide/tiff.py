@@ -280,14 +280,15 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
         _refuse_absurd_counts(xml, tiff, shown)
         series = max(tiff.series, key=lambda one: one.size)
         stored = [_stored(level, shown) for level in series.levels]
-        stated = stated_in_ome(xml, stored[0].size, series.keyframe.index) or stated_in_page(series.keyframe)
+        by_tags = stated_in_page(series.keyframe)
+        stated = stated_in_ome(xml, stored[0].size, series.keyframe.index) or by_tags
         facts = SlideFacts(
             path=path,
             name=name,
             reader="ome-tiff",
             vendor="ome",
             levels=levels_of([level.size for level in stored], shown),
-            resolution=resolve(mpp, stated, shown),
+            resolution=resolve(mpp, stated, shown, also=by_tags),
             warnings=_other_series(tiff, series, stated, xml),
             icc_profile=icc_profile(series.keyframe),
         )
