@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.agreement.base import (
+    RARE,
     AgreementSettings,
     Weighting,
     draw_cases,
@@ -25,7 +26,7 @@ from cxpath.agreement.categorical import (
     cohens_kappa,
     krippendorff_alpha,
 )
-from cxpath.agreement.continuous import Scale, bland_altman, concordance
+from cxpath.agreement.continuous import Form, Scale, bland_altman, concordance, icc
 from cxpath.agreement.readers import PairwiseMeasure, mean_pairwise
 from cxpath.agreement.study import AgreementStudy, study_reads
 from cxpath.data.reads import Read, exactly
@@ -115,6 +116,45 @@ def test_a_few_discordant_cases_widen_the_difference_beyond_the_bootstrap() -> N
     assert found
     assert found.low == pytest.approx(-0.1722, abs=0.0001)
     assert found.high > 0
+
+
+@pytest.mark.parametrize(("error", "said"), [(0.01, True), (0.3, False)])
+def test_coefficients_near_one_say_that_rare_disagreements_are_not_in_their_interval(
+    error: float, said: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0, 1, (30, 1)) + rng.normal(0, error, (30, 3))
+    draws = draw_cases(np.arange(30), 200, 0.95, 1)
+    found = [
+        icc(scores, Form.AGREEMENT, draws),
+        concordance(pair_up(scores[:, 0], scores[:, 1], draws)),
+        krippendorff_alpha(scores, Metric.INTERVAL, draws),
+        mean_pairwise(scores, PairwiseMeasure.CCC, draws),
+    ]
+    assert [RARE in one.note for one in found] == [said] * 4
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.3])
+def test_icc_and_ccc_of_thirty_cases_hold_the_truth_where_readers_err_as_usual(zeros: float) -> None:
+    """300 studies of three readers; the notebook has 1,000 of each kind."""
+    rng = np.random.default_rng(11)
+
+    def draw(cases: int) -> Floats:
+        true = np.where(rng.random((cases, 1)) < zeros, 0, np.exp(rng.normal(1.5, 1.5, (cases, 1))))
+        return Scale.LOG.of(np.round(true * np.exp(rng.normal(0, 0.3, (cases, 3)))))
+
+    many = draw(300_000)
+    draws = draw_cases(np.arange(30), 300, 0.95, 1)
+    truths = icc(many, Form.AGREEMENT).value, concordance(pair_up(many[:, 0], many[:, 1])).value
+    held = np.zeros(2)
+    for _ in range(300):
+        scores = draw(30)
+        found = icc(scores, Form.AGREEMENT, draws), concordance(pair_up(*scores.T[:2], draws))
+        held += [
+            one.intervals[0].low <= truth <= one.intervals[0].high
+            for one, truth in zip(found, truths, strict=True)
+        ]
+    assert (held >= 0.91 * 300).all(), held
 
 
 def simulated_sides(

@@ -279,3 +279,13 @@ def test_scores_that_differ_by_rounding_alone_are_not_called_skewed() -> None:
     assert "skewed" not in named(matrix(Ann=alike, Bob=alike, Cem=alike))
     lopsided = np.where(np.arange(len(BALANCED)) < 12, 40.0, 0.0)
     assert "skewed" in named(matrix(Ann=lopsided, Bob=lopsided, Cem=lopsided))
+
+
+def test_a_reader_with_hardly_a_read_is_named() -> None:
+    """A misspelt name is a reader of its own, and takes all cases from those that all readers read."""
+    reads = np.arange(20.0)
+    slip = np.full(20, np.nan)
+    slip[3], reads_of_a = 3.0, reads.copy()
+    reads_of_a[3] = np.nan
+    assert "Reader AA read 1 of 20 cases" in named(matrix(A=reads_of_a, AA=slip, B=reads))
+    assert "read 1 of" not in named(matrix(A=reads, B=reads))

@@ -1,5 +1,6 @@
 """Worklists from folders, patterns and tables, and what is wrong with them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import contradictions, read_worklist, unreadable
 from cxpath.errors import MissingFileError, WorklistError
+from tests.slide.dicom_slides import write_dicom_series
+from tests.slide.synthetic_slides import speckle
 
 HEADER = "slide,id,case,block,batch,assay,mpp,regions,note seen by\n"
 
@@ -37,6 +40,29 @@ def test_a_folder_is_searched_below_for_slides_alone(tmp_path: Path) -> None:
 def test_a_pattern_takes_whatever_it_matches(tmp_path: Path) -> None:
     touch(tmp_path, "x/a.png", "y/b.png", "y/c.svs")
     assert [task.id for task in read(f"{tmp_path}/**/*.png")] == ["a", "b"]
+
+
+def _series(folder: Path, *parts: str) -> None:
+    write_dicom_series(folder / "written", [speckle(300, 300), speckle(100, 100)])
+    for part in parts:
+        shutil.copytree(folder / "written", folder / part)
+    shutil.rmtree(folder / "written")
+
+
+@pytest.mark.parametrize("source", ["", "/**/*.dcm"])
+def test_a_dicom_series_is_one_slide(tmp_path: Path, source: str) -> None:
+    _series(tmp_path, "a")
+    assert [task.id for task in read(f"{tmp_path}{source}")] == ["level_0"]
+
+
+@pytest.mark.parametrize("source", ["", "/*/*.dcm", "/list.csv"])
+def test_copies_of_a_dicom_series_are_named(tmp_path: Path, source: str) -> None:
+    """They were one slide without a word, whichever folder came first."""
+    _series(tmp_path, "a", "b")
+    table(tmp_path, "a/level_0.dcm,first", "b/level_1.dcm,second", header="slide,id\n")
+    reasons = [problem.reason for problem in contradictions(read(f"{tmp_path}{source}"))]
+    assert any("its DICOM series lies in several folders" in reason for reason in reasons)
+    assert str(tmp_path / "b") in reasons[-1]
 
 
 def test_a_table_says_how_each_slide_is_scored(tmp_path: Path) -> None:

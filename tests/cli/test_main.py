@@ -120,7 +120,7 @@ def test_a_signal_leaves_nothing_and_says_how_to_resume(
 
 
 def test_how_to_resume_names_nothing_that_a_pseudonym_hides() -> None:
-    code = "import cxpath.cli.main as m\ndef end(): raise SystemExit(130)\nm.app = end\nm.main()"
+    code = "import cxpath.cli.main as m\ndef end(**_): raise SystemExit(130)\nm.app = end\nm.main()"
     done = run_code(code, "score", "DOE_JANE.svs", "--pseudonym")
     assert b"interrupted" in done.stderr
     assert b"DOE" not in done.stderr
@@ -128,7 +128,7 @@ def test_how_to_resume_names_nothing_that_a_pseudonym_hides() -> None:
 
 
 def test_what_is_unforeseen_names_nothing_that_a_pseudonym_hides() -> None:
-    code = "import cxpath.cli.main as m\ndef end(): raise RuntimeError('DOE_JANE')\nm.app = end\nm.main()"
+    code = "import cxpath.cli.main as m\ndef end(**_): raise RuntimeError('DOE_JANE')\nm.app = end\nm.main()"
     done = run_code(code, "score", "a.svs", "--pseudonym")
     assert done.stderr.startswith(b"cxpath: internal error: RuntimeError")
     assert b"DOE" not in done.stderr
@@ -184,3 +184,55 @@ def test_a_batch_with_a_name_that_is_not_utf_8_scores_all(
     table = (tmp_path / "out" / "cohort.csv").read_text(encoding="utf-8-sig")
     assert "M\ufffdller.tif" in table
     assert "good.tif" in table
+
+
+# With --pseudonym no file of the command line is named.
+
+
+@pytest.fixture
+def roe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A patient's folder with files that cannot be scored."""
+    monkeypatch.setenv("CXPATH_PSEUDONYM_KEY", "0123456789abcdef")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "ROE JANE"
+    folder.mkdir()
+    for name in ("roe.svs", "roe.geojson", "roe.toml", "jane-1961.csv"):
+        (folder / name).write_text("nonsense", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("score {roe}/roe.svs --pseudonym", "slide-"),
+        ("score {roe}/gone.svs --pseudonym", "the slide: no such file"),
+        ("score --pseudonym jane", "the slide: no such file"),
+        ("score {roe} --pseudonym", "a folder, not a slide"),
+        ("score {roe}/roe.svs --pseudonym --cells {roe}/gone.csv", "the cells file: no such file"),
+        ("score {roe}/roe.svs --pseudonym --regions={roe}/gone.json", "the regions file: no such file"),
+        ("score {roe}/roe.svs --pseudonym --class-map {roe}/gone.toml", "the class map: no such file"),
+        ("score {roe}/roe.svs --pseudonym --config {roe}/roe.toml", "the settings file: not readable"),
+        ("score {roe}/roe.svs --pseudonym --model {roe}/net", "model 'the model' is unknown"),
+        ("score roe.svs jane.svs --pseudonym", "unexpected extra argument"),
+        ("batch run {roe}/gone.csv --pseudonym", "the worklist: no such folder, worklist or slide"),
+        ("batch run {roe}/jane-1961.csv --pseudonym", "the worklist: has no column `slide`"),
+        ("batch run --pseudonym {roe}/jane*.svs", "the worklist: names no slide"),
+    ],
+)
+def test_with_a_pseudonym_no_file_of_the_command_line_is_named(roe: Path, words: str, says: str) -> None:
+    line = cxpath(*(word.replace("{roe}", str(roe)) for word in words.split(" "))).only_line
+    assert says in line
+    assert "roe" not in line.lower()
+    assert "jane" not in line.lower()
+
+
+def test_with_a_pseudonym_no_line_of_the_log_names_a_file(roe: Path) -> None:
+    link = roe / "again"
+    link.symlink_to(roe)
+    done = cxpath("--verbose", "batch", "run", roe, "--pseudonym", "--check", "--out", "results")
+    assert "wrong" in done.stdout or "fail" in done.stdout
+    assert "roe" not in (done.stdout + done.stderr).lower()
+
+
+def test_without_a_pseudonym_files_are_named_as_they_were_given(roe: Path) -> None:
+    assert f"{roe}/gone.svs: no such file" in cxpath("score", roe / "gone.svs").only_line

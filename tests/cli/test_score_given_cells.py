@@ -131,3 +131,15 @@ def test_a_class_map_without_cells_is_wrong_usage(synthetic_slide: SyntheticSlid
     )
     assert done.returncode == 2
     assert "--class-map without --cells" in done.only_line
+
+
+@pytest.mark.parametrize(("step_px", "said"), [(70, True), (270, False)])
+def test_places_in_micrometres_are_doubted(
+    step_px: int, said: bool, synthetic_slide: SyntheticSlide, tmp_path: Path
+) -> None:
+    """They would heap in the upper left of the slide, where nothing else gives them away."""
+    rows = [f"{x * step_px},{y * step_px},tumour,{(x + y) % 2}" for x in range(1, 15) for y in range(1, 15)]
+    (tmp_path / "cells.csv").write_text("\n".join(["x_px,y_px,kind,stained", *rows]), encoding="utf-8")
+    done = score(synthetic_slide, tmp_path / "cells.csv", tmp_path / "out", "--stain-check", "off")
+    assert done.returncode == 0, done.stderr
+    assert said == ("pixels of level 0" in done.stdout)

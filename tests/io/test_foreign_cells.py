@@ -986,3 +986,16 @@ def test_a_table_of_no_cells_is_refused_as_a_file_of_no_cells_is(tmp_path: Path)
     classes = read_cell_classes(default_cell_classes())
     with pytest.raises(CellsFileError, match=r"cells\.csv: contains no cell"):
         read_given_cells(path, INFO, classes, 0.5)
+
+
+@pytest.mark.parametrize(("shift_px", "said"), [(0.4, True), (3.0, True), (20.0, False)])
+def test_many_cells_nearer_than_nuclei_can_lie_are_said(
+    tmp_path: Path,
+    shift_px: float,
+    said: bool,
+) -> None:
+    """Two exports of one part differ by less than a nucleus; neighbours do not."""
+    places = [(x, y) for x in range(10, 800, 60) for y in range(10, 800, 60)]
+    rows = [f"{x + by},{y},tumour,1" for by in (0.0, shift_px) for x, y in places]
+    (tmp_path / "a.csv").write_text("\n".join(["x_px,y_px,kind,stained", *rows]), encoding="utf-8")
+    assert said == any("nearer than 1.5 µm" in one for one in read(tmp_path / "a.csv").warnings)

@@ -143,7 +143,7 @@ def test_a_preset_that_needs_what_the_file_lacks_is_refused(name: str, need: Kno
 
 @pytest.mark.parametrize("name", list_presets())
 def test_every_preset_prints_like(name: str) -> None:
-    found = mutational_burden(sample(), preset(name), 2.0)
+    found = mutational_burden(sample(variant(1)), preset(name), 2.0)
     assert found.preset.title.endswith("-like")
     assert found.warnings[0].startswith(found.preset.title)
     assert found.preset.source
@@ -273,3 +273,23 @@ def test_of_a_variant_s_rows_any_that_passes_is_enough_in_any_order(step: int) -
 def test_more_reads_of_an_allele_than_in_all_are_warned_of() -> None:
     warnings = mutational_burden(sample(variant(1, depth=20)), preset("msk_like"), 1.0).warnings
     assert warnings[0] == "1 variant states more reads of the allele than reads in all"
+
+
+def test_a_filter_that_leaves_no_variant_is_named() -> None:
+    """A burden of 0 because every variant has a FILTER other than PASS was printed without a word."""
+    rejected = [variant(n, passed=False) for n in range(10)]
+    said = mutational_burden(sample(*rejected), preset("wes_nonsyn"), 1.0).warnings
+    assert any("no variant is left after" in one and "took 10 of 10" in one for one in said)
+    some = mutational_burden(sample(*rejected, variant(20)), preset("wes_nonsyn"), 1.0).warnings
+    assert not any("no variant is left" in one for one in some)
+
+
+def test_a_sample_without_any_variant_is_said() -> None:
+    said = mutational_burden(sample(), preset("wes_nonsyn"), 1.0).warnings
+    assert any("contains no variant of the sample" in one for one in said)
+
+
+@pytest.mark.parametrize(("megabases", "said"), [(1.0, False), (0.001, True)])
+def test_a_burden_that_no_tumour_has_doubts_the_megabases(megabases: float, said: bool) -> None:
+    found = mutational_burden(sample(*map(variant, range(10))), preset("msk_like"), megabases)
+    assert said == any("check the megabases" in one for one in found.warnings)

@@ -8,8 +8,6 @@ import pytest
 
 from tests.scripts.conftest import STUDIES
 
-ROW = re.compile(r"\| (?P<scale>[^,|]+), ICC [\d.]+ \| (?P<kind>[\w-]+) \| (?P<share>[\d.]+)% \|")
-
 
 def printed_by(recipe: str, *words: str) -> str:
     """Run a recipe and return what it prints."""
@@ -21,13 +19,16 @@ def printed_by(recipe: str, *words: str) -> str:
     return "\n".join(lines)
 
 
-def test_bootstrap_intervals_on_log_scores_hold_the_truth_often_enough() -> None:
-    """Of 2,000 zero-heavy studies of 60 cases, 93 % of intervals hold it."""
-    printed = printed_by("measure_icc_coverage.py", "2000", "60")
-    share = {(row["scale"], row["kind"]): float(row["share"]) for row in ROW.finditer(printed)}
-    assert "2,000 studies of 60 cases" in printed
-    assert share["log10(score + 1)", "bootstrap"] >= 93
-    assert share["raw", "bootstrap"] > share["raw", "F-based"] + 10
+def test_intervals_of_usual_studies_hold_the_truth_often_enough() -> None:
+    """93 % in the long run, so at least 89 % of 200 studies of each kind; on raw scores it is less."""
+    printed = printed_by("measure_agreement_coverage.py", "200", "30")
+    assert "200 studies of 30 cases" in printed
+    lines = [line for line in printed.splitlines() if line.startswith(("| small", "| ordinary"))]
+    assert len(lines) == 8
+    for line in lines:
+        shares = [float(share) for share in re.findall(r"([\d.]+)% of", line)]
+        quoted = shares if len(shares) == 2 else [*shares[:2], shares[4]]
+        assert min(quoted) >= 89, line
 
 
 def test_the_map_study_prints_a_row_for_each_leaning() -> None:

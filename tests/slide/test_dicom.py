@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cxpath.errors import UnreadableSlideError
 from cxpath.slide.open import open_slide
 from cxpath.tissue.tissue import find_tissue
 from tests.conftest import SyntheticSlide
@@ -32,6 +34,26 @@ def test_every_level_gives_the_pixels_that_were_stored(tmp_path: Path) -> None:
         assert slide.info.vendor == "dicom"
         np.testing.assert_array_equal(slide.read(0, 0, 900, 700, 0.25), picture)
         np.testing.assert_array_equal(slide.read(0, 0, 225, 175, 1.0), quarter)
+
+
+def test_a_copy_in_the_folder_changes_nothing(tmp_path: Path) -> None:
+    path = write_dicom_series(tmp_path, [speckle(700, 900)])
+    with open_slide(path) as slide:
+        digest = slide.info.digest
+    shutil.copy(path, tmp_path / "copy of level_0.dcm")
+    with open_slide(path) as slide:
+        assert slide.info.digest == digest
+
+
+def test_files_that_claim_to_be_one_image_but_differ_are_refused(tmp_path: Path) -> None:
+    path = write_dicom_series(tmp_path, [speckle(700, 900)])
+    write_dicom_series(tmp_path / "changed", [speckle(700, 900, seed=1)])
+    shutil.move(tmp_path / "changed" / "level_0.dcm", tmp_path / "changed.dcm")
+    with pytest.raises(UnreadableSlideError, match=r"differ \(changed.dcm, level_0.dcm\)"):
+        open_slide(path)
+    with pytest.raises(UnreadableSlideError, match=r"^slide-1: 2 files of its series .* differ ") as caught:
+        open_slide(path, name="slide-1")
+    assert "level_0" not in str(caught.value)
 
 
 def test_a_part_is_read_like_its_twin(twins: tuple[Path, Path]) -> None:

@@ -164,8 +164,40 @@ def test_a_larger_picture_that_is_not_read_is_named(tmp_path: Path) -> None:
     with open_slide(path) as slide:
         assert (slide.width_px, slide.mpp) == (200, 1.0)
         assert slide.warnings == (
-            "the file contains a larger picture of 800 x 600 px; its first one of 200 x 150 px is read",
+            "the file contains a larger picture of 800 x 600 px; the first one of 200 x 150 px is read",
         )
+
+
+@pytest.mark.parametrize(
+    ("second", "left"),
+    [
+        (speckle(600, 800, seed=1), "another picture of 800 x 600 px"),
+        (speckle(450, 700, seed=1), "another picture of 700 x 450 px"),
+        (block_mean(speckle(600, 800), 4), ""),
+        (speckle(100, 120), ""),
+    ],
+    ids=["equal", "smaller", "copy", "label"],
+)
+def test_another_picture_that_is_not_read_is_named(tmp_path: Path, second: RGB, left: str) -> None:
+    path = write_pages(tmp_path / "a.tif", (speckle(600, 800), 0.25, 0), (second, 0.25, 0))
+    with open_slide(path) as slide:
+        assert slide.width_px == 800
+        assert left in "".join(slide.warnings)
+        assert bool(left) == bool(slide.warnings)
+
+
+def test_several_pictures_of_one_size_in_an_svs_are_named(tmp_path: Path) -> None:
+    """Focal planes: OpenSlide gives them as levels."""
+    with tifffile.TiffWriter(tmp_path / "a.svs") as tiff:
+        for seed in range(3):
+            says = "Aperio Image Library v12\r\n800x600|AppMag = 40|MPP = 0.25"
+            tiff.write(
+                speckle(600, 800, seed), photometric="rgb", tile=(64, 64), description=says, metadata=None
+            )
+    with open_slide(tmp_path / "a.svs") as slide:
+        (warning,) = slide.warnings
+        assert "another picture of 800 x 600 px and 1 more" in warning
+        np.testing.assert_array_equal(slide.read(0, 0, 99, 99, 0.25), speckle(600, 800)[:99, :99])
 
 
 def test_a_page_whose_size_is_no_number_leaves_the_slide_readable(tmp_path: Path) -> None:
@@ -178,3 +210,29 @@ def test_a_page_whose_size_is_no_number_leaves_the_slide_readable(tmp_path: Path
     path.write_bytes(content)
     with open_slide(path, 0.25) as slide:
         assert (slide.width_px, slide.height_px) == (800, 600)
+
+
+@pytest.mark.parametrize(
+    ("mpp", "magnification", "said"),
+    [
+        ("0.25", "40", False),
+        ("0.2", "40", False),
+        ("0.5", "40", True),
+        ("0.25", "20", True),
+        ("0.5", "", False),
+    ],
+)
+def test_a_magnification_that_speaks_for_another_resolution_is_named(
+    tmp_path: Path,
+    mpp: str,
+    magnification: str,
+    said: bool,
+) -> None:
+    says = f"Aperio Image Library v12\r\n800x600|AppMag = {magnification}|MPP = {mpp}"
+    with tifffile.TiffWriter(tmp_path / "a.svs") as tiff:
+        tiff.write(speckle(600, 800), photometric="rgb", tile=(64, 64), description=says, metadata=None)
+    with open_slide(tmp_path / "a.svs") as slide:
+        assert slide.mpp == float(mpp)
+        assert said == any("usual at magnification" in warning for warning in slide.warnings)
+    with open_slide(tmp_path / "a.svs", float(mpp)) as slide:
+        assert slide.warnings == ()

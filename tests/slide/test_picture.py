@@ -143,3 +143,12 @@ def test_closed(tmp_path: Path) -> None:
     slide.close()
     with pytest.raises(ValueError, match="closed"):
         slide.read(0, 0, 4, 4, 0.5)
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_png_that_is_stored_turned_is_refused(tmp_path: Path, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(PICTURE).save(tmp_path / "a.png", exif=exif)
+    with pytest.raises(UnreadableSlideError, match="turned or mirrored"):
+        open_slide(tmp_path / "a.png", mpp=0.5)

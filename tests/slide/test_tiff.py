@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,38 @@ def test_the_largest_picture_is_the_slide_with_its_own_resolution(tmp_path: Path
             tiff.write(picture, photometric="rgb", tile=(64, 64), metadata=metadata)
     with open_slide(path) as slide:
         assert (slide.width_px, slide.info.mpp) == (333, 0.4)
+
+
+Pictures = Sequence[tuple[RGB, float | None, str]]
+LABEL = PICTURE[:40, :60]
+HALF = PICTURE[:150, :220]
+SMALL = PICTURE[:50, :50]
+
+
+@pytest.mark.parametrize(
+    ("pictures", "left"),
+    [
+        ([(PICTURE, 0.4, "a"), (PICTURE, 0.4, "b")], "another picture of 333 x 211 px"),
+        ([(PICTURE, 0.4, "a"), (PICTURE, 0.8, "b")], "another picture of 333 x 211 px"),
+        ([(HALF, 0.4, "a"), (PICTURE, 0.4, "b")], "another picture of 220 x 150 px"),
+        ([(PICTURE, 0.4, "a"), (SMALL, 0.4, "b")], "another picture of 50 x 50 px"),
+        ([(PICTURE, 0.4, "a"), (HALF, 0.4, "b"), (SMALL, 0.4, "c")], "of 220 x 150 px and 1 more"),
+        ([(PICTURE, 0.4, "a"), (LABEL, 30.0, "b")], ""),
+        ([(PICTURE, 0.4, "a"), (HALF, 9.0, "macro image"), (LABEL, None, "Label")], ""),
+        ([(PICTURE, 0.4, "a"), (block_mean(PICTURE, 3), 1.2, "smaller copy")], ""),
+    ],
+)
+def test_another_picture_that_is_not_read_is_named(tmp_path: Path, pictures: Pictures, left: str) -> None:
+    path = tmp_path / "two.ome.tif"
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for picture, mpp, name in pictures:
+            metadata = {"axes": "YXS", "PhysicalSizeX": mpp, "PhysicalSizeY": mpp, "Name": name}
+            metadata = {key: value for key, value in metadata.items() if value is not None}
+            tiff.write(picture, photometric="rgb", tile=(64, 64), metadata=metadata)
+    with open_slide(path) as slide:
+        assert slide.width_px == 333
+        assert left in "".join(slide.warnings)
+        assert bool(left) == bool(slide.warnings)
 
 
 def test_alpha_is_laid_over_white(tmp_path: Path) -> None:
@@ -607,3 +640,31 @@ def test_numbers_that_overflow_in_damaged_tags_are_no_news(monkeypatch: pytest.M
     monkeypatch.setattr(tifffile, "TiffFile", parse)
     parsed: Any = parsed_tiff(Path("a.tif"))
     assert parsed == (Path("a.tif"), 255)
+
+
+@pytest.mark.parametrize(
+    ("samples", "says"),
+    [
+        (PICTURE.astype(np.uint16) * 16, "16 bits a channel"),
+        (PICTURE.astype(np.float32) / 255, "32 bits a channel, floating point"),
+        (PICTURE.astype(np.int8), "8 bits a channel, with sign"),
+    ],
+)
+def test_samples_that_are_no_whole_numbers_of_8_bits_are_refused(
+    tmp_path: Path, samples: NDArray[Any], says: str
+) -> None:
+    """OpenSlide reads them: twelve bits in sixteen as a dark picture, numbers with sign in false colours."""
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", tile=(64, 64), metadata=None)
+    with pytest.raises(UnreadableSlideError, match=f"not a picture of 8 bits a channel .{says}"):
+        open_slide(tmp_path / "a.tif", 0.25)
+
+
+@pytest.mark.parametrize(("tag_mpp", "said"), [(0.25, False), (0.26, False), (1.0, True), (352.8, False)])
+def test_two_contradicting_resolutions_are_named(tmp_path: Path, tag_mpp: float, said: bool) -> None:
+    """72 dpi is what programs write unasked."""
+    per_cm = (10_000 / tag_mpp,) * 2
+    how: dict[str, Any] = {"resolution": per_cm, "resolutionunit": "CENTIMETER"}
+    path = write_ome(tmp_path / "a.ome.tif", PICTURE, mpp=0.25, tile=(64, 64), photometric="rgb", **how)
+    with open_slide(path) as slide:
+        assert slide.mpp == 0.25
+        assert said == any("contradicts itself" in warning for warning in slide.warnings)

@@ -31,6 +31,7 @@ from cxpath.agreement.base import (
     Statistic,
     Weighted,
     Weighting,
+    blind_to_rare_disagreements,
     carried_interval,
     effective_cases,
     measured,
@@ -164,6 +165,8 @@ def krippendorff_alpha(reads: Floats, metric: Metric, draws: Draws | None = None
         carried=_carried(reads, metric, draws),
         undefined="not defined: all values are equal",
     )
+    if metric is not Metric.NOMINAL:
+        found = blind_to_rare_disagreements(found)
     dropped = len(reads) - usable
     return found.noting(f"{dropped} cases with fewer than two reads") if dropped else found
 

@@ -23,6 +23,7 @@ from cxpath.agreement.base import (
     Pair,
     Statistic,
     Weighted,
+    blind_to_rare_disagreements,
     bootstrap_interval,
     measured,
     value_of,
@@ -215,7 +216,7 @@ def concordance(pair: Pair, level: float = 0.95) -> Statistic:
     level : float
         Of the interval by formula.
     """
-    return measured(
+    found = measured(
         "ccc",
         "Lin's CCC",
         concordance_statistic(pair.x, pair.y),
@@ -226,6 +227,7 @@ def concordance(pair: Pair, level: float = 0.95) -> Statistic:
         analytic=_lins_interval(pair, level),
         note=pair.note,
     )
+    return blind_to_rare_disagreements(found)
 
 
 def _lins_interval(pair: Pair, level: float) -> Interval | None:
@@ -576,7 +578,7 @@ def icc(ratings: Floats, form: Form, draws: Draws | None = None, level: float = 
     notes += [without] if without else []
     notes += [] if known else ["not defined: fewer than two cases or readers, or nothing varies"]
     also = f" = {ALSO_KNOWN_AS[form]}" if form in ALSO_KNOWN_AS else ""
-    return Statistic(
+    found = Statistic(
         key=_KEY[form],
         label=form.value,
         value=value,
@@ -587,3 +589,4 @@ def icc(ratings: Floats, form: Form, draws: Draws | None = None, level: float = 
         source=ICC_SOURCE,
         note="; ".join(notes),
     )
+    return blind_to_rare_disagreements(found)

@@ -26,6 +26,7 @@ from cxpath.agreement.base import (
     Statistic,
     Weighted,
     Weighting,
+    blind_to_rare_disagreements,
     carried_interval,
     effective_cases,
     measured,
@@ -491,7 +492,7 @@ def mean_pairwise(reads: Floats, measure: PairwiseMeasure, draws: Draws | None) 
         None for no interval.
     """
     pairs = all_pairs(reads)
-    return measured(
+    found = measured(
         KEYS[measure],
         f"Mean pairwise {measure.value}",
         mean_pairwise_measure(pairs, measure),
@@ -502,6 +503,7 @@ def mean_pairwise(reads: Floats, measure: PairwiseMeasure, draws: Draws | None) 
         carried=carried_likeness(pairs, measure, draws),
         readers=reads.shape[1],
     )
+    return blind_to_rare_disagreements(found) if measure is PairwiseMeasure.CCC else found
 
 
 def _of_cutoffs(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -> Iterator[Statistic]:

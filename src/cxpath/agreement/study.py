@@ -71,10 +71,24 @@ def caveats(
         All of the round.
     settings : AgreementSettings
     """
-    found = [*_kappa(statistics), *_skewed_icc(readers)]
+    found = [*_rare_readers(readers), *_kappa(statistics), *_skewed_icc(readers)]
     if reference and compared:
         found += [*_fanning(reference, compared), *_bent(statistics)]
     return list(dict.fromkeys([*found, *_case_mix(readers, reference, settings)]))
+
+
+_FEW_READS = 0.1
+
+
+def _rare_readers(readers: ReadMatrix) -> Iterator[str]:
+    """Name readers with hardly a read: a misspelt name is a reader of its own, whom all cases lack."""
+    reads = np.isfinite(readers.values).sum(axis=0)
+    for name, number in zip(readers.readers, reads.tolist(), strict=True):
+        if 0 < number < max(2, _FEW_READS * reads.max()) and reads.max() >= 10:
+            yield (
+                f"Reader {name} read {number} of {len(readers.values)} cases. If the name is misspelt, mend "
+                "it: figures of cases that all readers read are lost by it."
+            )
 
 
 def _kappa(statistics: Sequence[Statistic]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -433,6 +433,7 @@ def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCel
     names = (request.slide.name, request.slide.stem, info.name)
     given = read_given_cells(path, info, classes, threshold, names)
     cells = given.cells
+    warnings = (*given.warnings, *_of_another_scale(cells, tissue, info.mpp))
     if request.marker == PDL1:
         refuse_unknown_staining(cells, path)
     cells = cells.take(tissue.unspoiled(cells.x_px, cells.y_px))
@@ -441,4 +442,22 @@ def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCel
     own = cells.facts.stained_threshold
     facts = replace(cells.facts, stained_threshold=stated or own or threshold)
     cells = replace(cells, facts=facts, tile=context.plan.tile_at(cells.x_px, cells.y_px))
-    return SlideCells(cells, context.plan, 0, given.form, coded(ReasonCode.GIVEN_CELLS, given.warnings))
+    return SlideCells(cells, context.plan, 0, given.form, coded(ReasonCode.GIVEN_CELLS, warnings))
+
+
+_FEW_CELLS, _SMALLER, _ALIKE = 100, 0.6, 0.05
+
+
+def _of_another_scale(cells: CellTable, tissue: Tissue, mpp: float) -> Iterator[str]:
+    """Warn of cells that reach an equal, small part of the tissue's width and height, as places in µm do."""
+    rows, columns = np.nonzero(tissue.found)
+    if not len(rows) or len(cells) < _FEW_CELLS:
+        return
+    scale = tissue.overview_mpp / mpp
+    across = float(cells.x_px.max()) / ((columns.max() + 1) * scale)
+    down = float(cells.y_px.max()) / ((rows.max() + 1) * scale)
+    if max(across, down) < _SMALLER and abs(across - down) < _ALIKE:
+        yield (
+            f"the given cells reach {across:.0%} of the way to the tissue's right edge and {down:.0%} to its "
+            "lower edge: check that their places are pixels of level 0 of this slide"
+        )

@@ -23,7 +23,7 @@ from cxpath.app import ScoreRequest
 from cxpath.documents import COMMIT_MARK, Outcome
 from cxpath.errors import BatchError, CxpathError, MissingFileError
 from cxpath.io import leftovers_of, output_error
-from cxpath.slide import files_of, open_slide, printable, pseudonym_key
+from cxpath.slide import files_of, forms_of_path, hide_names, open_slide, printable, pseudonym_key
 
 # The state of a batch on disk: one small file a slide, each replaced whole, and the locks.
 #
@@ -213,10 +213,10 @@ class SlideTask:
         }
         files = {path: name for path, name in shown.items() if path is not None}
         for path, name in files.items():
-            for form in _forms(path):
+            for form in forms_of_path(path):
                 text = text.replace(form, name)
         if request.pseudonym:
-            text = _without_names(text, files)
+            text = hide_names(text, files)
             if any(name in text for name in _OTHER_FILES):
                 text = _QUOTED.sub("'…'", text)  # a class or an entry of these files may name a person
         return text.encode(errors="backslashreplace").decode()
@@ -224,32 +224,6 @@ class SlideTask:
 
 _OTHER_FILES = ("the regions file", "the cells file", "the class map")
 _QUOTED = re.compile(r"""(?<!\w)('[^']*'|"[^"]*")(?!\w)""")
-_FEWEST_LETTERS = 4
-"""A shorter name without its suffix is also a word of the message: only the whole name is hidden."""
-
-
-def _forms(path: Path) -> list[str]:
-    """Return how a message may write a path, the longest first; `repr` doubles backslashes."""
-    forms = {str(path), str(path.absolute()), os.path.realpath(path)}
-    return sorted({*forms, *(repr(form)[1:-1] for form in forms)}, key=len, reverse=True)
-
-
-def _without_names(text: str, files: Mapping[Path, str]) -> str:
-    """Return a message without the folders and the names of these files."""
-    folders = {folder for path in files for form in _forms(path) for folder in Path(form).parents}
-    for folder in sorted(folders - {Path(), Path("/")}, key=lambda one: len(str(one)), reverse=True):
-        text = text.replace(str(folder) if folder.is_absolute() else f"{folder}{os.sep}", "…")
-    for path, shown in files.items():
-        text = _without_word(text, path.name, shown)
-        if len(path.stem) >= _FEWEST_LETTERS:
-            text = _without_word(text, path.stem, shown)
-    return text
-
-
-def _without_word(text: str, word: str, shown: str) -> str:
-    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _found: shown, text)
-
-
 # What every engine does: take tasks, give events as they come. One worker or a cluster, the same.
 
 

@@ -8,7 +8,7 @@ import logging
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,16 +102,25 @@ def _folder_key(slide_id: str) -> str:
 
 
 def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
-    by_path: dict[Path, list[SlideTask]] = defaultdict(list)
+    by_slide: dict[str, list[SlideTask]] = defaultdict(list)
     for task in tasks:
-        by_path[task.request.slide.resolve()].append(task)
-    for same in by_path.values():
+        by_slide[_slide_key(task.request.slide)].append(task)
+    for same in by_slide.values():
         if len(same) > 1 and len(
             {(task.request.regions, task.request.cells, task.request.marker) for task in same}
         ) < len(same):
             names = ", ".join(task.id for task in same)
             reason = f"{same[0].named}: occurs {len(same)} times ({names})"
+            if len({task.request.slide.resolve().parent for task in same}) > 1:
+                places = ", ".join(task.named for task in same[:3])
+                reason = f"{same[0].named}: its DICOM series lies in several folders ({places})"
             yield Problem(same[0].id, reason, "name every slide once")
+
+
+def _slide_key(path: Path) -> str:
+    """Return what is the same for two names of one slide: its DICOM series, else its true path."""
+    series = series_instance_uid(path) if path.suffix.lower() == ".dcm" else None
+    return series or str(path.resolve())
 
 
 def _impossible(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
@@ -294,7 +303,7 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     elif glob.has_magic(source):
         rows = [
             WorklistRow(str(slide), slide, {})
-            for slide in _matching(source, hide_names=template.pseudonym)
+            for slide in _one_of_each_series(_matching(source, hide_names=template.pseudonym))
             if not slide.is_dir()  # a broken link is a slide that fails by name
         ]
     else:
@@ -305,18 +314,22 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
 
 
 def _slides_below(folder: Path, out: Path, *, hide_names: bool) -> Iterator[Path]:
-    seen: set[str] = set()
-    for path in files_below(folder, hide_names=hide_names):
+    for path in _one_of_each_series(files_below(folder, hide_names=hide_names)):
         ours = path.absolute().is_relative_to(out.absolute())
         no_file = path.exists() and not path.is_file()  # a broken link is a slide that fails by name
-        if ours or no_file or path.suffix.lower() not in SLIDES:
-            continue
-        if path.suffix.lower() == ".dcm":
-            series = series_instance_uid(path) or str(path)
-            if series in seen:
-                continue
-            seen.add(series)
-        yield path
+        if not (ours or no_file or path.suffix.lower() not in SLIDES):
+            yield path
+
+
+def _one_of_each_series(paths: Iterable[Path]) -> Iterator[Path]:
+    """Leave out further DICOM files of a series in the same folder: together they are one slide."""
+    seen: set[tuple[Path, str]] = set()
+    for path in paths:
+        series = series_instance_uid(path) if path.suffix.lower() == ".dcm" else None
+        if series is None or (path.parent, series) not in seen:
+            yield path
+        if series is not None:
+            seen.add((path.parent, series))
 
 
 def files_below(folder: Path, *, hide_names: bool = False) -> list[Path]:

@@ -10,11 +10,13 @@ import errno
 import io
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import dropwhile
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -233,6 +235,7 @@ def _options(
 ) -> None:
     level = logging.INFO if verbose else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_without_given_names)
     if not _debugging():
         handler.addFilter(_is_own)
     logging.basicConfig(level=level, format="cxpath: %(message)s", handlers=[handler])
@@ -256,7 +259,8 @@ def main() -> None:
 def _run() -> int:
     """Run the command and return its exit code."""
     try:
-        app()
+        # standalone, it would print a mistyped command line as it is
+        return _ended(app(standalone_mode=False) if _hides_names() else app())
     except SystemExit as end:
         return _ended(end.code)
     except (ConfigurationError, AssayError) as error:
@@ -264,10 +268,11 @@ def _run() -> int:
     except CxpathError as error:
         return _end_with(str(error), FAILED)
     except Exception as error:  # the last resort: a user never meets a traceback
+        if says := getattr(error, "format_message", None):  # of a command line that makes no sense
+            return _end_with(f"{says()} (see --help; put names with spaces in quotes)", USAGE)
         if _debugging():
             raise
         return _end_with(_unforeseen(error), FAILED)
-    return 0
 
 
 def _ended(code: str | int | None) -> int:
@@ -295,10 +300,75 @@ def _hides_names() -> bool:
     return "--pseudonym" in sys.argv
 
 
+_FILES = {
+    "--regions": "the regions file",
+    "--cells": "the cells file",
+    "--class-map": "the class map",
+    "--profile": "the profile",
+    "--config": "the settings file",
+    "--model": "the model",
+    "--baseline": "the baseline",
+    "--dask-config": "the queue settings",
+}
+"""Options that name files, and how messages call these with `--pseudonym`."""
+
+_FLAGS = {"--pseudonym", "--overwrite", "--research", "--review", "--json", "--check", "--verbose", "-v"}
+_COMMANDS = {"score", "batch", "run", "-v", "--verbose"}
+_NO_FILES = {"--out", "--set", "--sql", "--ignore-class"}
+_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,8}$")
+
+
+def _without_given_names(record: logging.LogRecord) -> bool:
+    """Let a line of the log name no file of the command line where names are to be hidden."""
+    if _hides_names():
+        record.msg, record.args = _hidden(record.getMessage()), ()
+    return True
+
+
+def _hidden(line: str) -> str:
+    """Return a line for the terminal; with `--pseudonym` without the files that the command line names.
+
+    The folder for results (`--out`) stays: whoever names it decides what it tells.
+    """
+    if not _hides_names():
+        return line
+    from cxpath.slide import hide_names
+
+    return hide_names(line, _files_named(sys.argv[1:]))
+
+
+def _files_named(words: list[str]) -> dict[Path, str]:
+    """Return the words of a command line that are files, and what they are."""
+    words = list(dropwhile(_COMMANDS.__contains__, words))
+    first = "the slide" if "score" in sys.argv[:3] else "the worklist"
+    found, option = {}, ""
+    for word in words:
+        if not word.startswith("-"):
+            name, value = option, word
+        elif "=" in word:
+            name, _, value = word.partition("=")
+        else:
+            option = "" if word in _FLAGS else word
+            continue
+        if name in _FILES or not name or (name not in _NO_FILES and _may_be_file(value)):
+            found[Path(value)] = _FILES.get(name, first)
+        option = ""
+    return {path: shown for path, shown in found.items() if path != Path("small")}
+
+
+def _may_be_file(word: str) -> bool:
+    if os.sep in word or _SUFFIX.search(word):
+        return True
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _debugging() -> bool:
     return bool(os.environ.get("CXPATH_DEBUG"))
 
 
 def _end_with(line: str, code: int) -> int:
-    print(f"cxpath: {line}", file=sys.stderr)
+    print(f"cxpath: {_hidden(line)}", file=sys.stderr)
     return code

@@ -338,6 +338,7 @@ def read_given_cells(
             *said,
             *_another_file(kept, info),
             *_twice(kept),
+            *_nearly_twice(kept),
             *_uncertain_classes(kept),
             *_certain(kept),
             *_no_densities(kept),
@@ -527,6 +528,26 @@ def _twice(cells: CellTable) -> Iterator[str]:
         yield (
             f"cells exactly where another cell of the file lies: {len(cells) - places}; each was counted, so "
             "check that no part of the slide is in the file twice"
+        )
+
+
+_NEAR_UM, _MANY_NEAR = 1.5, 0.05
+
+
+def _nearly_twice(cells: CellTable) -> Iterator[str]:
+    """Warn of many cells nearer to each other than nuclei can lie, as of two exports of one part in a file.
+
+    Counted on two lattices of that step, the second shifted by half of it.
+    """
+    places = np.unique(cells.x_px + 1j * cells.y_px) * cells.facts.mpp / _NEAR_UM
+    if not len(places):
+        return
+    lattices = (np.floor(places.real + by) + 1j * np.floor(places.imag + by) for by in (0.0, 0.5))
+    near = max(len(places) - len(np.unique(lattice)) for lattice in lattices)
+    if near > _MANY_NEAR * len(places):
+        yield (
+            f"cells nearer than {_NEAR_UM:g} µm to another cell of the file: about {near}; each was counted, "
+            "so check that no part of the slide is in the file twice, and µm per pixel"
         )
 
 

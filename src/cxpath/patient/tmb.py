@@ -73,6 +73,8 @@ class Preset(Settings):
 
 
 LEAST_MEGABASES = 1.0
+MOST_PER_MEGABASE = 1_000
+"""Tumours that cannot mend or copy their DNA rightly have up to several hundred."""
 LEAST_PURITY = 0.2
 DEAMINATION_FRACTION = 0.1
 """Formalin's C>T changes lie below this allele fraction (brief: 5 to 10 %)."""
@@ -91,6 +93,8 @@ def doubts(
     yield f"{preset.title}: made after the example of that method, not interchangeable with it"
     if megabases < LEAST_MEGABASES:
         yield f"{megabases:.3g} Mb is less than 1 Mb: the interval is wide"
+    if len(counted) > MOST_PER_MEGABASE * megabases:
+        yield f"more than {MOST_PER_MEGABASE:,} per Mb, as no tumour has: check the megabases ({megabases:g})"
     if matched_normal is None:
         yield "whether a matched normal was used is not stated (--normal): tumour-only is biased upwards"
     elif not matched_normal:
@@ -200,7 +204,15 @@ def run_funnel(
 
 
 def funnel_cautions(steps: Sequence[FunnelStep]) -> Iterator[str]:
-    """Yield which of the preset's filters did nothing, or not for all variants: too many may count."""
+    """Yield which of the preset's filters left nothing, did nothing, or not for all variants."""
+    if not steps[0].left:
+        yield "the file contains no variant of the sample: 0 is right only if the caller found none"
+    for one in steps:
+        if one.removed and not one.left:
+            yield (
+                f"no variant is left after {one.step!r}, which took {one.removed} of {steps[0].left}: "
+                "check what the file states there"
+            )
     idle = [one.step for one in steps if not one.applied and one.step != IN_THE_PANEL]
     if idle:
         yield (

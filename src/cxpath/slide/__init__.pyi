@@ -1,6 +1,8 @@
 from .identity import (
     cache_path as cache_path,
     files_of as files_of,
+    forms_of_path as forms_of_path,
+    hide_names as hide_names,
     printable as printable,
     pseudonym as pseudonym,
     pseudonym_key as pseudonym_key,

@@ -23,12 +23,19 @@ from cxpath.errors import ConfigurationError, UnreadableSlideError
 # The series a DICOM file belongs to: reads the file's header up to SeriesInstanceUID, and no pixels.
 
 
+_INSTANCE = 0x0008_0018
 _SERIES = 0x0020_000E
 _PREAMBLE = 128
 
 
 def series_instance_uid(path: Path) -> str | None:
     """Return the UID of the file's series, or None for a file that is no such DICOM file."""
+    uids = _uids(path)
+    return uids[0] if uids else None
+
+
+def _uids(path: Path) -> tuple[str, str] | None:
+    """Return SeriesInstanceUID and SOPInstanceUID (empty without one) of a DICOM file; None for others."""
     try:
         with path.open("rb") as file:
             if file.read(_PREAMBLE + 4)[_PREAMBLE:] != b"DICM":
@@ -37,10 +44,12 @@ def series_instance_uid(path: Path) -> str | None:
             from pydicom.filereader import read_partial  # noqa: PLC0415
             from pydicom.tag import Tag  # noqa: PLC0415
 
-            series = Tag(_SERIES)
+            series, instance = Tag(_SERIES), Tag(_INSTANCE)
             file.seek(0)
-            head = read_partial(file, lambda tag, _vr, _length: tag > series, specific_tags=[series])
-            return str(head.SeriesInstanceUID)
+            head = read_partial(
+                file, lambda tag, _vr, _length: tag > series, specific_tags=[instance, series]
+            )
+            return str(head.SeriesInstanceUID), str(head.get("SOPInstanceUID", ""))
     except Exception:  # noqa: BLE001  # pydicom raises all kinds at damaged files; none of them is a slide
         return None
 
@@ -153,6 +162,27 @@ def _series_of(path: Path) -> tuple[Path, ...]:
     return tuple(sorted([path, *(file for file in siblings if series_instance_uid(file) == uid)]))
 
 
+def refuse_contradicting_copies(path: Path, shown: str) -> None:
+    """Refuse a DICOM series with two files of one SOPInstanceUID that differ: which is read would be chance.
+
+    Raises
+    ------
+    UnreadableSlideError
+    """
+    by_instance: dict[str, list[Path]] = {}
+    for file in _series_of(path):
+        uids = _uids(file)
+        if uids and uids[1]:
+            by_instance.setdefault(uids[1], []).append(file)
+    for copies in by_instance.values():
+        if len(copies) > 1 and len({_file_digest(copy) for copy in copies}) > 1:
+            names = "" if shown != str(path) else f" ({', '.join(file.name for file in copies)})"
+            raise UnreadableSlideError(
+                f"{shown}: {len(copies)} files of its series claim to be the same image but differ{names}",
+                "keep the right one in the folder (equal SOPInstanceUID)",
+            )
+
+
 def _named_in(index: Path) -> tuple[Path, ...]:
     """Return the existing siblings that an index file of `key=value` lines names, less the macro picture."""
     pairs = (line.partition("=") for line in index.read_text("utf-8", "replace").splitlines())
@@ -170,7 +200,7 @@ def slide_digest(path: Path, vendor: str = "", *, shown: str = "") -> str:
     """Return the SHA-256 of a slide, hexadecimal.
 
     One file: the SHA-256 of its bytes. Several (MRXS, DICOM, VMS): the SHA-256 over the sorted SHA-256
-    of each, one hexadecimal line a file.
+    of each, one hexadecimal line a file; files of equal bytes count once.
 
     Parameters
     ----------
@@ -202,7 +232,7 @@ def slide_digest(path: Path, vendor: str = "", *, shown: str = "") -> str:
 
 
 def _digest(files: Sequence[Path]) -> str:
-    digests = sorted(_file_digest(file) for file in files)
+    digests = sorted({_file_digest(file) for file in files})  # a copy next to its original changes nothing
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
@@ -222,6 +252,9 @@ def _file_digest(path: Path) -> str:
 _LONGEST = 160
 _SHORTEST_NAME = 3
 """Shorter ones are part of other words."""
+
+_FEWEST_LETTERS = 4
+"""A shorter name without its suffix is also a word of the message: only the whole name is hidden."""
 
 _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories: control characters, lone surrogates, ends of line and paragraph."""
@@ -258,6 +291,38 @@ def printable(name: str) -> str:
     Bytes that are no UTF-8 (Python keeps them as lone surrogates) and control characters become U+FFFD.
     """
     return "".join("\ufffd" if unicodedata.category(one) in _UNPRINTABLE else one for one in name)
+
+
+def forms_of_path(path: Path) -> list[str]:
+    """Return how a message may write a path, the longest first; `repr` doubles backslashes."""
+    forms = {str(path), str(path.absolute()), os.path.realpath(path)}
+    return sorted({*forms, *(repr(form)[1:-1] for form in forms)}, key=len, reverse=True)
+
+
+def hide_names(text: str, files: Mapping[Path, str]) -> str:
+    """Return a message without these files: whole paths, the folders they lie in, and their names alone.
+
+    Parameters
+    ----------
+    text : str
+    files : mapping of Path to str
+        What to call each of them.
+    """
+    forms = [(form, shown) for path, shown in files.items() for form in forms_of_path(path)]
+    for form, shown in sorted(forms, key=lambda one: len(one[0]), reverse=True):
+        text = _without_word(text, form, shown) if os.sep not in form else text.replace(form, shown)
+    folders = {folder for form, _ in forms for folder in Path(form).parents}
+    for folder in sorted(folders - {Path(), Path("/")}, key=lambda one: len(str(one)), reverse=True):
+        text = text.replace(str(folder) if folder.is_absolute() else f"{folder}{os.sep}", "…")
+    for path, shown in files.items():
+        text = _without_word(text, path.name, shown)
+        if len(path.stem) >= _FEWEST_LETTERS:
+            text = _without_word(text, path.stem, shown)
+    return text
+
+
+def _without_word(text: str, word: str, shown: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", lambda _found: shown, text) if word else text
 
 
 def shown_as(path: Path, name: str | None) -> str:

@@ -14,7 +14,7 @@ from cxpath.slide.picture import open_picture, picture_kind
 from cxpath.slide.pixels import Icc
 from cxpath.slide.slide import Slide
 from cxpath.slide.tiff import is_ome_tiff, open_ome_tiff, open_plain_tiff
-from cxpath.slide.tiff_directories import orientation, tiff_damage, unspecified_samples
+from cxpath.slide.tiff_directories import odd_samples, orientation, tiff_damage, unspecified_samples
 
 SLIDE_SUFFIXES = frozenset(
     {".svs", ".ndpi", ".mrxs", ".scn", ".bif", ".vms", ".vmu", ".svslide", ".dcm", ".tif", ".tiff"}
@@ -72,6 +72,8 @@ def _opened(path: Path, mpp: float | None, name: str | None) -> Slide:
             vendor = None  # OpenSlide takes such samples for transparency
     if kind == "tiff" and vendor in {None, "generic-tiff"} and is_ome_tiff(path):
         return open_ome_tiff(path, mpp, name)
+    if kind == "tiff" and vendor == "generic-tiff":
+        _refuse_odd_samples(path, shown)
     if vendor is not None:
         return open_with_openslide(path, mpp, name)
     if kind == "tiff":
@@ -95,6 +97,15 @@ def _refuse_turned(path: Path, shown: str) -> None:
     if 2 <= lies <= 8:
         raise UnreadableSlideError(
             f"{shown}: is stored turned or mirrored (TIFF orientation {lies})", "export it upright"
+        )
+
+
+def _refuse_odd_samples(path: Path, shown: str) -> None:
+    samples = odd_samples(path)
+    if samples:
+        raise UnreadableSlideError(
+            f"{shown}: not a picture of 8 bits a channel ({samples})",
+            "cxpath reads brightfield pictures; save it as 8-bit RGB",
         )
 
 

@@ -17,12 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cxpath.errors import UnreadableSlideError
-from cxpath.slide.identity import allowed_properties, one_line, shown_as
+from cxpath.slide.identity import allowed_properties, one_line, refuse_contradicting_copies, shown_as
 from cxpath.slide.jpeg_tiles import ColourRule
 from cxpath.slide.pixels import DAMAGED_PROFILE, PROFILE_ERRORS, on_white
-from cxpath.slide.resolution import Level, StatedResolution, levels_of, resolve, stated_in_openslide
+from cxpath.slide.resolution import (
+    Level,
+    StatedResolution,
+    levels_of,
+    of_magnification,
+    resolve,
+    stated_in_openslide,
+)
 from cxpath.slide.slide import FastPath, Slide, SlideFacts
-from cxpath.slide.tiff import stated_in_page
+from cxpath.slide.tiff import left_out, rivals, stated_in_page
 from cxpath.slide.tiff_directories import TIFF_ERRORS, parsed_tiff
 
 # One OpenSlide handle shared by all reading threads, replaced when a broken tile has spoilt it.
@@ -111,27 +118,32 @@ def tiff_pages(path: Path, levels: Sequence[Level]) -> Iterator[Mapping[int, Any
         yield _matched(tiff, levels)
 
 
-def stated_by_level_0(path: Path, level: Level) -> tuple[StatedResolution | None, tuple[str, ...]]:
-    """Return what the page that is level 0 states of its resolution, and a warning of larger pictures.
+def stated_by_level_0(path: Path, levels: Sequence[Level]) -> tuple[StatedResolution | None, tuple[str, ...]]:
+    """Return what the page that is level 0 states of its resolution, and a warning of pictures left out.
 
     OpenSlide passes on the tags of the first page, and reads it and its smaller copies: where level 0 is
     another page, its µm per pixel would be those of the other picture.
     """
+    own = (levels[0].width_px, levels[0].height_px)
     try:
         with parsed_tiff(path) as tiff:
-            pages: list[Any] = list(tiff.pages)
-            sizes = [(page.keyframe.imagewidth, page.keyframe.imagelength) for page in pages]
-            own = (level.width_px, level.height_px)
-            stated = stated_in_page(pages[sizes.index(own)].aspage()) if own in sizes else None
-            largest = max(sizes, key=lambda size: size[0] * size[1])
-            is_larger = largest[0] * largest[1] > own[0] * own[1]
+            pages: list[Any] = [page.aspage() for page in tiff.pages]
+            sizes = [(page.imagewidth, page.imagelength) for page in pages]
+            stated = stated_in_page(pages[sizes.index(own)]) if own in sizes else None
+            copies = {size for page, size in zip(pages, sizes, strict=True) if page.is_reduced}
+            if own in sizes:
+                sizes.remove(own)
+            others = [size for size in sizes if size not in copies and rivals(own, size)]
     except TIFF_ERRORS as error:
         _log.info("the tags of a slide cannot be read: %s", type(error).__name__)
         return None, ()
-    if not is_larger:
-        return stated, ()
-    larger = f"the file contains a larger picture of {largest[0]} x {largest[1]} px"
-    return stated, (f"{larger}; its first one of {own[0]} x {own[1]} px is read",)
+    return stated, left_out(own, others)
+
+
+def _of_equal_size(levels: Sequence[Level]) -> tuple[str, ...]:
+    """Warn of several pictures of one size, as of a focus stack: OpenSlide takes them for levels."""
+    sizes = [(level.width_px, level.height_px) for level in levels]
+    return left_out(sizes[0], [size for size in sizes[1:] if size == sizes[0]])
 
 
 def _matched(tiff: tifffile.TiffFile, levels: Sequence[Level]) -> Mapping[int, Any]:
@@ -259,16 +271,22 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
     shown = shown_as(path, name)
     levels = levels_of(handle.level_dimensions, shown, _tile_sizes(handle, properties))
     stated = stated_in_openslide(properties)
-    warnings: tuple[str, ...] = ()
-    if properties.get(openslide.PROPERTY_NAME_VENDOR) == "generic-tiff":
-        stated, warnings = stated_by_level_0(path, levels[0])
+    warnings = _of_equal_size(levels)
+    also = None
+    vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "")
+    if vendor == "generic-tiff":
+        stated, warnings = stated_by_level_0(path, levels)
+    if vendor == "aperio":  # elsewhere the objective is not the whole magnification
+        also = of_magnification(properties.get("aperio.AppMag", ""), stated)
+    if vendor == "dicom":
+        refuse_contradicting_copies(path, shown)
     return SlideFacts(
         path=path,
         name=name,
         reader="openslide",
-        vendor=properties.get(openslide.PROPERTY_NAME_VENDOR, ""),
+        vendor=vendor,
         levels=levels,
-        resolution=resolve(mpp, stated, shown, objective),
+        resolution=resolve(mpp, stated, shown, objective, also),
         quickhash=properties.get(openslide.PROPERTY_NAME_QUICKHASH1, ""),
         properties=allowed_properties(properties),
         bounds_px=_bounds(properties),

@@ -139,7 +139,8 @@ def _check(picture: ImageFile.ImageFile, shown: str, size: int) -> None:
             "cxpath reads brightfield pictures; save it as 8-bit RGB",
         )
     # Of a JPEG alone: Pillow decodes a PNG whole to look for it.
-    lies = picture.getexif().get(_ORIENTATION, _UPRIGHT) if picture.format == "JPEG" else _UPRIGHT
+    has_exif = picture.format == "JPEG" or "exif" in picture.info  # asking a PNG without any decodes it
+    lies = picture.getexif().get(_ORIENTATION, _UPRIGHT) if has_exif else _UPRIGHT
     if lies != _UPRIGHT:
         # Viewers turn it; annotations made there would lie elsewhere than the cells found here.
         raise UnreadableSlideError(

@@ -49,6 +49,11 @@ _ALPHA = {_ASSOCIATED, 2}
 
 MOST_SAMPLES = 8
 
+_MUCH_SMALLER = 16
+"""How many times smaller in area label and macro are at least."""
+
+_ASSOCIATED_NAMES = re.compile(r"\b(label|macro|thumbnail|overview)\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class StoredPlanes:
@@ -275,17 +280,61 @@ def open_ome_tiff(path: Path, mpp: float | None, name: str | None) -> TiffSlide:
         _refuse_absurd_counts(xml, tiff, shown)
         series = max(tiff.series, key=lambda one: one.size)
         stored = [_stored(level, shown) for level in series.levels]
-        stated = stated_in_ome(xml, stored[0].size, series.keyframe.index) or stated_in_page(series.keyframe)
+        by_tags = stated_in_page(series.keyframe)
+        stated = stated_in_ome(xml, stored[0].size, series.keyframe.index) or by_tags
         facts = SlideFacts(
             path=path,
             name=name,
             reader="ome-tiff",
             vendor="ome",
             levels=levels_of([level.size for level in stored], shown),
-            resolution=resolve(mpp, stated, shown),
+            resolution=resolve(mpp, stated, shown, also=by_tags),
+            warnings=_other_series(tiff, series, stated, xml),
             icc_profile=icc_profile(series.keyframe),
         )
         return TiffSlide(facts, tiff, stored)
+
+
+def _other_series(
+    tiff: tifffile.TiffFile, read: Any, stated: StatedResolution | None, xml: str
+) -> tuple[str, ...]:
+    """Warn of pictures besides the one that is read, unless they are named or sized like label and macro.
+
+    A second piece of tissue may be small; it is known by the same µm per pixel.
+    """
+
+    def size(series: Any) -> tuple[int, int]:
+        return series.keyframe.imagewidth, series.keyframe.imagelength
+
+    def is_alike(series: Any) -> bool:
+        other = stated_in_ome(xml, size(series), series.keyframe.index)
+        if stated is None or other is None:
+            return False
+        return math.isclose(other.mean_mpp, stated.mean_mpp, rel_tol=0.1)
+
+    others = [one for one in tiff.series if one is not read and not _ASSOCIATED_NAMES.search(one.name)]
+    counted = [size(one) for one in others if is_alike(one) or rivals(size(read), size(one))]
+    return left_out(size(read), counted)
+
+
+def rivals(own: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Say whether a picture of this size may be a slide beside one of another; a smaller copy is none."""
+    factor = round(own[0] / other[0])
+    is_copy = factor > 1 and all(
+        abs(ours / factor - theirs) < 1 for ours, theirs in zip(own, other, strict=True)
+    )
+    return not is_copy and math.prod(other) * _MUCH_SMALLER >= math.prod(own)
+
+
+def left_out(own: tuple[int, int], others: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """Return a warning that names the pictures of a file that are not read; none without any."""
+    if not others:
+        return ()
+    largest = max(others, key=math.prod)
+    kind = "a larger" if math.prod(largest) > math.prod(own) else "another"
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    other = f"the file contains {kind} picture of {largest[0]} x {largest[1]} px{more}"
+    return (f"{other}; the first one of {own[0]} x {own[1]} px is read",)
 
 
 def icc_profile(page: Any) -> bytes:

@@ -36,6 +36,8 @@ _BYTES_OF_TYPE |= {16: 8, 17: 8, 18: 8}
 _WIDTH, _LENGTH, _SAMPLES, _PLANAR, _SUB_DIRECTORIES, _JPEG_TABLES = 256, 257, 277, 284, 330, 347
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _STRIP_BYTES, _EXTRA_SAMPLES, _ORIENTATION, _UPRIGHT = 279, 338, 274, 1
+_BITS, _SAMPLE_FORMAT = 258, 339
+_SAMPLE_KINDS = {2: "with sign", 3: "floating point", 5: "complex", 6: "complex"}
 _NAMES = {
     _WIDTH: "ImageWidth",
     _LENGTH: "ImageLength",
@@ -141,6 +143,23 @@ def unspecified_samples(path: Path) -> bool:
         if first is None or first.number(262) != 2 or first.number(_SAMPLES) <= 3:  # RGB
             return False
         return not {1, 2} & set(first.numbers(_EXTRA_SAMPLES, most=_MOST_SAMPLES))
+
+
+def odd_samples(path: Path) -> str:
+    """Say what the samples of the first picture are, where they are not whole numbers of up to 8 bits.
+
+    OpenSlide takes 12 bits in 16 for a dark picture, and negative numbers for bright ones.
+    """
+    with path.open("rb") as file:
+        try:
+            first = next(_directories(file, path.stat().st_size), None)
+        except TiffDamageError:
+            return ""
+        bits = max(first.numbers(_BITS, most=_MOST_SAMPLES), default=1) if first else 1
+        kind = first.number(_SAMPLE_FORMAT, 1) if first else 1
+    if kind in _SAMPLE_KINDS:
+        return f"{bits} bits a channel, {_SAMPLE_KINDS[kind]}"
+    return f"{bits} bits a channel" if bits > 8 else ""
 
 
 def orientation(path: Path) -> int:
