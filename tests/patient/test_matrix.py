@@ -74,8 +74,9 @@ FACTS: Mapping[str, Draw] = {
     "clinical.therapies": _therapies,
 }
 
-EVIDENCE_AGAINST = {"pdl1.near_cutoff", "pdl1.viable_tumour_cells", "pdl1.value"}
-"""What may speak against deciding on a score that stands: the exclusions of a CPS clause."""
+EVIDENCE_AGAINST = {"pdl1.near_cutoff", "pdl1.viable_tumour_cells", "pdl1.value", "clinical.therapies"}
+"""What may speak against deciding on a score that stands: the exclusions of a CPS clause. Earlier therapies may
+contradict the setting."""
 
 
 def _nested(flat: Mapping[str, Any]) -> Fields:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, field_validator, model_validator
 
 from cxpath.data import Settings
 
@@ -54,6 +54,17 @@ class ProfilePart(Settings):
         if not isinstance(stated, Mapping):
             return stated
         return {key: value for key, value in stated.items() if value != UNKNOWN}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _yes_is_no_number(cls, stated: Any, check: ModelWrapValidatorHandler[Any]) -> Any:
+        """Refuse yes or no where a number is asked for: they would count as 1 and 0."""
+        if isinstance(stated, Mapping):
+            for name, value in stated.items():
+                field = cls.model_fields.get(name)
+                if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
+                    raise ValueError(f"{name} is {str(value).lower()}, which is no entry for it")
+        return check(stated)
 
 
 # Drugs by class, as far as labels and cautions ask for them. A typed name belongs to a class when one of the
@@ -116,10 +127,14 @@ _OTHERS = frozenset(
 _KNOWN = CHEMOTHERAPY | IMMUNE_CHECKPOINT | NTRK_INHIBITORS | ANTIBODY_DRUG_CONJUGATES | _OTHERS
 
 
+_NEGATION = frozenset({"no", "not", "without", "planned", "declined", "refused", "instead", "ineligible"})
+"""Words next to a drug that may say that it was not given: the entry is asked about."""
+
+
 def names_one_of(agent: str, names: frozenset[str]) -> bool:
     """Say whether a typed name contains one of these names as a word."""
     words = set(re.split(r"[^a-z0-9-]+", agent)) | set(re.split(r"[^a-z0-9]+", agent))
-    return not names.isdisjoint(words)
+    return not names.isdisjoint(words) and _NEGATION.isdisjoint(words)
 
 
 class Histology(StrEnum):
@@ -157,6 +172,10 @@ _IMPOSSIBLE = {
     Setting.LOCALLY_ADVANCED: {Extent.METASTATIC},
     Setting.METASTATIC: {Extent.RESECTABLE, Extent.LOCALLY_ADVANCED},
 }
+
+
+_UNTREATED = frozenset({Setting.EARLY, Setting.LOCALLY_ADVANCED})
+_BEYOND_EARLY = ("IIB", "III", "IV")
 
 
 class Edition(StrEnum):
@@ -342,9 +361,24 @@ class Clinical(ProfilePart):
 
         A FIGO stage describes the disease at diagnosis, and remains valid only as long as this is false.
         """
-        if self.current_setting is None:
+        if self.current_setting is None or self.contradictions:
             return None
-        return self.current_setting not in {Setting.EARLY, Setting.LOCALLY_ADVANCED}
+        return self.current_setting not in _UNTREATED
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What setting, stage and earlier therapies say against each other."""
+        setting, stage = self.setting, self.stage.stage or ""
+        found = []
+        if setting is Setting.EARLY and stage.startswith(_BEYOND_EARLY):
+            found.append(f"the setting is early, the stage {stage}")
+        if setting is Setting.LOCALLY_ADVANCED and stage == "IVB":
+            found.append("the setting is locally advanced, the stage IVB")
+        if setting in _UNTREATED and self._lines:
+            found.append(
+                f"the setting is {setting}, but a therapy of recurrent or metastatic disease is listed"
+            )
+        return tuple(one.replace("_", " ") for one in found)
 
     # What was given before
 
@@ -368,6 +402,12 @@ class Clinical(ProfilePart):
         if self.therapies is None:
             return None
         return any_of(self._is_systemic(one.purpose) for one in self.therapies)
+
+    @property
+    def prior_treatment(self) -> bool | None:
+        """Whether anything was given; whether surgery or radiotherapy alone counts, no label says."""
+        systemic = self.prior_systemic_therapy
+        return None if systemic is False and self.therapies else systemic
 
     @staticmethod
     def _is_systemic(purpose: Purpose) -> bool | None:
