@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from cxpath.data import Settings
 
@@ -55,16 +55,15 @@ class ProfilePart(Settings):
             return stated
         return {key: value for key, value in stated.items() if value != UNKNOWN}
 
-    @model_validator(mode="wrap")
+    @model_validator(mode="before")
     @classmethod
-    def _yes_is_no_number(cls, stated: Any, check: ModelWrapValidatorHandler[Any]) -> Any:
+    def _yes_is_no_number(cls, stated: Any) -> Any:
         """Refuse yes or no where a number is asked for: they would count as 1 and 0."""
-        if isinstance(stated, Mapping):
-            for name, value in stated.items():
-                field = cls.model_fields.get(name)
-                if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
-                    raise ValueError(f"{name} is {str(value).lower()}, which is no entry for it")
-        return check(stated)
+        for name, value in stated.items() if isinstance(stated, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
+                raise ValueError(f"{name} is {str(value).lower()}, which is no entry for it")
+        return stated
 
 
 # Drugs by class, as far as labels and cautions ask for them. A typed name belongs to a class when one of the
