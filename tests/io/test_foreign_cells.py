@@ -474,7 +474,7 @@ def read_of_cells_from_geojson(
 
 def test_a_file_as_qupath_writes_it() -> None:
     """A cell lies at its nucleus, a detection at its outline's centre; points are as many cells."""
-    found, (warning,) = cells_in_geojson(GOLDEN.read_bytes(), WHOLE, CLASSES, "a.geojson")
+    found, (warning, of_points) = cells_in_geojson(GOLDEN.read_bytes(), WHOLE, CLASSES, "a.geojson")
     cells = to_cell_table(found, FACTS_OF_CELLS_FROM_GEOJSON, CLASSES, 0.5, "a.geojson")
     assert list(zip(cells.x_px, cells.y_px, strict=True)) == [
         (104, 204), (310, 405), (500.25, 600.75), (700.5, 20.5), (710.5, 30.5),
@@ -486,6 +486,7 @@ def test_a_file_as_qupath_writes_it() -> None:
     assert warning == (
         "objects of the file that are no cells were passed over: 1 annotation (Polygon, Region*)"
     )
+    assert of_points.startswith("points of annotations were counted as cells next to the detections: 2")
 
 
 def test_a_map_may_name_the_measurements_that_fill_columns() -> None:
@@ -999,3 +1000,92 @@ def test_many_cells_nearer_than_nuclei_can_lie_are_said(
     rows = [f"{x + by},{y},tumour,1" for by in (0.0, shift_px) for x, y in places]
     (tmp_path / "a.csv").write_text("\n".join(["x_px,y_px,kind,stained", *rows]), encoding="utf-8")
     assert said == any("nearer than 1.5 µm" in one for one in read(tmp_path / "a.csv").warnings)
+
+
+def _as_it_is(x: float, y: float) -> tuple[float, float]:
+    return x, y
+
+
+def _lattice(
+    folder: Path, of: Callable[[float, float], tuple[float, float]] = _as_it_is, times: int = 1
+) -> Path:
+    """Write 400 tumour cells, 40 px apart; each as often as said, moved by a part of a pixel."""
+    path = folder / "cells.csv"
+    places = [of(20 + 40 * (n % 20), 20 + 40 * (n // 20)) for n in range(400)]
+    rows = [f"{x + 0.3 * again},{y + 0.2 * again},tumour,1" for again in range(times) for x, y in places]
+    path.write_text("\n".join(["x_px,y_px,kind,stained", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_places_that_are_no_pixels_of_the_slide_crowd_and_are_refused(tmp_path: Path) -> None:
+    assert len(read(_lattice(tmp_path)).cells) == 400
+    for wrong in (lambda x, y: (x / 1000, y / 1000), lambda x, y: (x % 80, y % 80)):
+        with pytest.raises(CellsFileError, match="more than can be there"):
+            read(_lattice(tmp_path, wrong))
+
+
+def test_cells_that_are_nearly_where_others_are_are_named(tmp_path: Path) -> None:
+    assert not any("to another cell of the file" in one for one in read(_lattice(tmp_path)).warnings)
+    assert any(
+        "nearer than 1.5 µm to another cell of the file: about 400" in one
+        for one in read(_lattice(tmp_path, times=2)).warnings
+    )
+
+
+def test_each_axis_is_compared_with_the_slide_s_scale(tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    rows = [f"{x},{x},{x * 0.25},{x},tumour,1" for x in (100, 300, 500)]
+    path.write_text("\n".join(["x_px,y_px,x_um,y_um,kind,stained", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(CellsFileError, match="y_um and y_px say 1 µm per pixel"):
+        read(path)
+
+
+def _of_geojson(folder: Path, *objects: dict[str, Any]) -> GivenCells:
+    path = folder / "cells.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": list(objects)}), encoding="utf-8")
+    return read(path)
+
+
+def _named_cell(x: float, y: float, half: float = 10.0, kind: str = "detection") -> dict[str, Any]:
+    left, top, right, bottom = x - half, y - half, x + half, y + half
+    ring = [[left, top], [right, top], [right, bottom], [left, bottom], [left, top]]
+    held = {"objectType": kind, "classification": {"name": "Tumor: Positive"}}
+    return {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": held}
+
+
+def test_points_of_a_person_next_to_detections_are_named(tmp_path: Path) -> None:
+    detections = [_named_cell(100 * n, 100) for n in range(1, 6)]
+    points = _named_cell(0, 0, kind="annotation") | {
+        "geometry": {"type": "MultiPoint", "coordinates": [[300, 300], [400, 400]]}
+    }
+    words = "points of annotations were counted as cells next to the detections: 2"
+    assert any(words in one for one in _of_geojson(tmp_path, *detections, points).warnings)
+    assert not any(words in one for one in _of_geojson(tmp_path, points).warnings)
+    assert not any("next to the detections" in one for one in _of_geojson(tmp_path, *detections).warnings)
+
+
+def test_an_area_that_was_written_as_a_detection_is_named(tmp_path: Path) -> None:
+    detections = [_named_cell(100 * n, 100) for n in range(1, 6)]
+    assert any(
+        "cells more than 10 times as wide as most: 1" in one
+        for one in _of_geojson(tmp_path, *detections, _named_cell(1500, 1500, 600)).warnings
+    )
+    assert not any("times as wide" in one for one in _of_geojson(tmp_path, *detections).warnings)
+
+
+def test_yes_and_no_are_no_coordinates(tmp_path: Path) -> None:
+    point = _named_cell(0, 0) | {"geometry": {"type": "Point", "coordinates": [True, False]}}
+    with pytest.raises(CellsFileError, match="no pairs of numbers"):
+        _of_geojson(tmp_path, point)
+
+
+@pytest.mark.parametrize(("other", "refused"), [("Tumor: Negative", True), ("Tumor: Positive", False)])
+def test_two_columns_of_classes_must_agree(tmp_path: Path, other: str, refused: bool) -> None:
+    path = tmp_path / "table.tsv"
+    head = "Class\tClassification\tCentroid X px\tCentroid Y px"
+    path.write_text(f"{head}\n{other}\tTumor: Positive\t30\t40\n", encoding="utf-8")
+    if refused:
+        with pytest.raises(CellsFileError, match="columns Class and Classification state different classes"):
+            read(path)
+    else:
+        assert len(read(path).cells) == 1

@@ -337,3 +337,101 @@ def test_numbers_of_cases_that_lost_their_zeros_are_asked_about(tmp_path: Path, 
 def test_a_score_without_a_name_is_called_a_score(tmp_path: Path) -> None:
     with pytest.raises(ReadsFileError, match="row 2: score of reader 'Ann'"):
         read_reads(write(tmp_path, "case,Ann,Bob\na,~1,2\n"), score="")
+
+
+def _wide(folder: Path, *columns: str, rows: int = 12, first: tuple[str, ...] = ("case",)) -> Path:
+    path = folder / "wide.csv"
+    lines = [",".join((*first, *columns))]
+    for row in range(rows):
+        cases = [str(row + 1)] * (len(first) - 1) + [f"C{row:02}"]
+        lines.append(",".join([*cases, *(str((7 * row + 3 * place) % 40) for place in range(len(columns)))]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Consensus", "Final", "Ground truth", "Reference", "Adjudicated", "Diff", "A-B", "Category", "Max",
+     "TC+", "Confidence", "Minutes", "Purity", "TILs", "TMB"],
+)  # fmt: skip
+def test_what_is_made_of_reads_or_besides_them_is_no_reader_unasked(tmp_path: Path, name: str) -> None:
+    path = _wide(tmp_path, "A", "B", name)
+    with pytest.raises(ReadsFileError, match="may contain something other than reads") as raised:
+        read_reads(path)
+    assert raised.value.hint == "name the readers: --readers A,B"
+    assert {read.reader for read in read_reads(path, readers=["A", "B", name]).reads} == {"A", "B", name}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("A", "B", "A.1", "B.1"),
+        ("A", "B", "A_2", "B_2"),
+        ("Smith", "Smith (2)", "Jones"),
+        ("Smith", "Smith second"),
+        ("Smith", "Smith repeat", "Jones"),
+        ("Smith R1", "Smith R2", "Jones R1", "Jones R2"),
+        ("Smith 1", "Smith 2", "Jones 1", "Jones 2"),
+        ("A_t1", "A_t2"),
+        ("A Runde 1", "A Runde 2"),
+    ],
+)
+def test_a_further_read_of_a_reader_is_no_further_reader(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    path = _wide(tmp_path, *columns)
+    with pytest.raises(ReadsFileError, match="may be a further read of the reader of"):
+        read_reads(path)
+    assert len({read.reader for read in read_reads(path, readers=columns).reads}) == len(columns)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("Reader 1", "Reader 2", "Reader 3"),
+        ("R1", "R2", "R3"),
+        ("Expert 1", "Expert 2"),
+        ("Site A reader 1", "Site A reader 2", "Site B reader 1", "Site B reader 2"),
+        ("Smith", "Smithson", "Jones"),
+        ("A", "AB", "B"),
+        ("A", "AI", "QuPath"),
+        ("Smith", "Smith round 2", "Jones", "Jones round 2"),
+    ],
+)
+def test_numbered_and_similar_readers_are_readers(tmp_path: Path, columns: tuple[str, ...]) -> None:
+    reads = read_reads(_wide(tmp_path, *columns)).reads
+    assert len({(read.reader, read.round) for read in reads}) == len(columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "score", "hint"),
+    [
+        (("A CPS", "A TPS", "B CPS", "B TPS"), "CPS", "name one score's readers"),
+        (("TPS_A", "TPS_B"), "CPS", "pass --score TPS"),
+        (("CPS_A", "CPS_B"), "TPS", "pass --score CPS"),
+    ],
+)
+def test_columns_that_are_named_after_another_score_are_refused(
+    tmp_path: Path, columns: tuple[str, ...], score: str, hint: str
+) -> None:
+    with pytest.raises(ReadsFileError, match="but read as") as raised:
+        read_reads(_wide(tmp_path, *columns), score=score)
+    assert raised.value.hint
+    assert hint in raised.value.hint
+
+
+def test_columns_of_one_score_are_read_as_it(tmp_path: Path) -> None:
+    path = _wide(tmp_path, "A CPS", "A TPS", "B CPS", "B TPS")
+    assert len(read_reads(path, readers=["A TPS", "B TPS"], score="TPS").reads) == 24
+
+
+@pytest.mark.parametrize("first", [("", "case"), ("", "Case ID")])
+def test_a_numbering_of_rows_by_r_or_pandas_is_no_case(tmp_path: Path, first: tuple[str, ...]) -> None:
+    reads = read_reads(_wide(tmp_path, "A", "B", first=first)).reads
+    assert {read.case for read in reads} == {f"C{row:02}" for row in range(12)}
+    assert {read.reader for read in reads} == {"A", "B"}
+
+
+@pytest.mark.parametrize(("last", "named"), [("0.25", True), ("25%", False), ("25", False)])
+def test_per_cent_and_shares_of_one_reader_are_named(tmp_path: Path, last: str, named: bool) -> None:
+    path = tmp_path / "reads.csv"
+    path.write_text(f"case,A,B\nC1,5%,5\nC2,10%,10\nC3,{last},25\n", encoding="utf-8")
+    assert any("a percent sign in some rows" in one for one in read_reads(path).warnings) == named

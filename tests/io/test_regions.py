@@ -783,3 +783,64 @@ def test_what_is_not_well_formed_is_one_line(content: bytes) -> None:
     with pytest.raises(RegionsFileError, match="not readable XML") as caught:
         parse_xml(content, "bad.xml")
     assert "\n" not in str(caught.value)
+
+
+Areas = list[tuple[str, list[Place]]]
+
+
+def _warned(folder: Path, areas: Areas, form: str = "QuPath GeoJSON") -> str:
+    return "; ".join(read_regions(write(folder, FORMS[form](areas))).warnings)
+
+
+def test_a_frame_without_a_class_next_to_areas_with_one_is_named(tmp_path: Path) -> None:
+    frame, tumour = ("", _square(0, 0, 900)), ("Tumor", _square(100, 100, 300))
+    for form in ("ASAP XML", "ImageScope XML"):
+        said = _warned(tmp_path, [frame, tumour], form)
+        assert "1 area without a class is scored, too, next to areas with one" in said
+        assert "next to areas" not in _warned(tmp_path, [frame, ("Necrosis", tumour[1])], form)
+        assert "next to areas" not in _warned(tmp_path, [frame], form)
+
+
+def test_an_area_to_score_within_one_that_is_left_out_is_named(tmp_path: Path) -> None:
+    out, island = ("Exclude", _square(0, 0, 900)), ("Tumor", _square(100, 100, 300))
+    free = ("Tumor", _square(2000, 2000, 300))
+    lost = "annotation 2 (Tumor) lies wholly within areas that are left out"
+    assert lost in _warned(tmp_path, [out, island, free])
+    assert "left out" not in _warned(tmp_path, [("Exclude", _square(150, 150, 50)), island])
+
+
+@pytest.mark.parametrize(("side", "named"), [(0.4, True), (40, False)])
+def test_an_area_smaller_than_a_cell_is_named(tmp_path: Path, side: float, named: bool) -> None:
+    said = _warned(tmp_path, [("Tumor", _square(0.1, 0.1, side))])
+    assert ("smaller than a cell: are its places in pixels?" in said) == named
+
+
+def _vertices(*places: Place) -> str:
+    return "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in places)
+
+
+@pytest.mark.parametrize(
+    ("corners", "kind", "right"),
+    [
+        ([(100, 100), (500, 500)], "2", pi * 100 * 400),
+        ([(100, 100), (500, 100), (500, 500), (100, 500)], "2", pi * 100 * 400),
+        ([(100, 100), (100, 500), (500, 500), (500, 100)], "2", pi * 100 * 400),
+        ([(100, 100), (500, 100), (500, 500), (100, 500)], "1", 400 * 400),
+        ([(100, 100), (500, 150), (500, 500), (100, 500)], "2", 400 * 375),
+    ],
+)
+def test_an_ellipse_by_the_corners_of_its_box_is_an_ellipse(
+    corners: list[Place], kind: str, right: float
+) -> None:
+    root = _root_of_imagescope_xml(_vertices(*corners), region=f'Type="{kind}"')
+    (area,), _ = regions_in_imagescope(root, "a.xml")
+    assert area.shape.area == pytest.approx(right, rel=0.002)
+
+
+def test_a_region_that_is_not_to_be_analysed_and_one_with_an_odd_attribute_are_named() -> None:
+    square = _vertices((100, 100), (500, 100), (500, 500))
+    root = _root_of_imagescope_xml(square, region='Type="0" Analyze="0"')
+    assert "not to be analysed (Analyze=0)" in regions_in_imagescope(root, "a.xml")[1][0]
+    odd = _root_of_imagescope_xml(square, layer='Name=""', attributes='<Attribute Name="Necrosis" Value=""/>')
+    (area,), _ = regions_in_imagescope(odd, "a.xml")
+    assert (area.class_name, area.label_key, area.label) == (UNCLASSIFIED, "Attribute", "Necrosis")

@@ -198,3 +198,34 @@ def test_the_declared_number_of_entries_makes_no_difference(tmp_path: Path, numb
     header = csq("IMPACT").replace("Number=.", f"Number={number}")
     info = "CSQ=A|intron_variant|LOW,T|missense_variant|MODERATE,T|intron_variant|LOW"
     assert annotated_consequences(tmp_path, "C A,T", info, header) == [NOT, NON]
+
+
+@pytest.mark.parametrize(
+    ("biotype", "right", "named"),
+    [
+        ("IG_V_gene", Consequence.NON_SYNONYMOUS, False),
+        ("TR_C_gene", Consequence.NON_SYNONYMOUS, False),
+        ("mRNA", Consequence.NON_SYNONYMOUS, False),
+        ("protein-coding", Consequence.NON_SYNONYMOUS, False),
+        ("IG_V_pseudogene", Consequence.NON_CODING, False),
+        ("transcribed_unprocessed_pseudogene", Consequence.NON_CODING, False),
+        ("lncRNA", Consequence.NON_CODING, False),
+        ("retained_intron", Consequence.NON_CODING, False),
+        ("processed_transcript", Consequence.NON_CODING, False),
+        ("TEC", Consequence.NON_CODING, False),
+        ("protein_coding_CDS_not_defined", Consequence.NON_CODING, False),
+        ("promoter_flanking_region", Consequence.NON_CODING, False),
+        ("Swiss-Prot", Consequence.NON_SYNONYMOUS, True),
+    ],
+)
+def test_biotypes_that_are_not_known_are_named(
+    tmp_path: Path,
+    biotype: str,
+    right: Consequence,
+    named: bool,
+) -> None:
+    entry = f"CSQ=G|missense_variant|{biotype}"
+    path = vcf(tmp_path, [f"chr1 100 . A G . PASS {entry} GT:AD:DP 0/1:60,20:80"], header=(csq("BIOTYPE"),))
+    found = read_vcf(path)
+    assert found.variants[0].consequence is right
+    assert any("biotypes that are not known" in one for one in found.cautions) == named

@@ -326,3 +326,65 @@ def test_a_missing_column_is_named(tmp_path: Path, lacking: str) -> None:
 def test_an_entry_that_is_no_position_is_named(tmp_path: Path) -> None:
     with pytest.raises(VariantsFileError, match="'x' of T1 is no position"):
         read_maf(maf(tmp_path, (ROW[0], "x", *ROW[2:])))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("chr1\t901\t2000\t+\tt1\n", "strand in column 4"),
+        ("track name=Targets\nchr1\t9\t19\ntrack name=Tiled\nchr1\t5\t29\n", "contains 2 tracks"),
+        ("chr1\t0\t10\t0\nchr1\t10\t20\t120\n", r"contains depths \(column 4\)"),
+        ("track type=bedGraph\nchr1\t0\t10\t5\n", r"contains depths \(column 4\)"),
+    ],
+)
+def test_files_of_another_kind_than_targets_are_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "panel.bed"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(VariantsFileError, match=words):
+        read_bed(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "track name=x\nchr1\t0\t10\tTP53\t0\t+\n",
+        "chr1\t0\t10\t1\nchr1\t20\t30\t2\n",
+        "chr1\t0\t10\t0\t5\t+\n",
+    ],
+)
+def test_names_numbers_and_strands_of_targets_are_no_depths(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "panel.bed"
+    path.write_text(text, encoding="utf-8")
+    assert read_bed(path).bases >= 10
+
+
+@pytest.mark.parametrize(
+    ("column", "entry", "words"),
+    [
+        (
+            "GDC_FILTER",
+            "common_in_exac",
+            "GDC_FILTER casts doubt on rows, which are kept: common_in_exac (1)",
+        ),
+        (
+            "Validation_Status",
+            "Wildtype",
+            "Validation_Status casts doubt on rows, which are kept: Wildtype (1)",
+        ),
+        ("GDC_FILTER", "", ""),
+        ("Validation_Status", "Untested", ""),
+    ],
+)
+def test_columns_that_cast_doubt_on_rows_are_named(
+    tmp_path: Path, column: str, entry: str, words: str
+) -> None:
+    (found,) = read_maf(maf(tmp_path, (*ROW, entry), columns=(*REQUIRED, *MORE, column)))
+    assert found.cautions == ((words,) if words else ())
+
+
+def test_a_row_without_a_change_is_named(tmp_path: Path) -> None:
+    row = (*ROW[:3], ROW[2], *ROW[4:], ROW[2])
+    (found,) = read_maf(maf(tmp_path, row, columns=(*REQUIRED, *MORE, "Tumor_Seq_Allele1")))
+    assert found.cautions == (
+        "1 row states the reference as both of the tumour's alleles, which is no variant",
+    )

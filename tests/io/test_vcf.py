@@ -333,3 +333,96 @@ def test_a_gzip_file_without_variants_is_refused_by_its_own_name(
     with pytest.raises(VariantsFileError, match=words) as refused:
         read_vcf(path)
     assert "unpacked.vcf" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "kept"),
+    [("./.:.:.", 0), ("./.:0,0:0", 0), ("./.:90,0:90", 0), ("./.:60,40:100", 1), ("./.:.:90", 1)],
+)
+def test_a_missing_genotype_is_no_variant_unless_reads_show_it(tmp_path: Path, call: str, kept: int) -> None:
+    """Merged files have "./." where another sample was called."""
+    lines = [
+        f"chr1 100 . A G . PASS . GT:AD:DP 0/1:60,20:80 {call}",
+        f"chr1 200 . A G . PASS . GT:AD:DP {call} {call}",
+    ]
+    found = read_vcf(vcf(tmp_path, lines, samples=("T1", "T2")), sample="T1")
+    assert len(found.variants) == 1 + kept
+    assert any("no call" in one for one in found.cautions) == (not kept)
+
+
+def test_a_sample_that_has_none_of_the_variants_is_named(tmp_path: Path) -> None:
+    path = vcf(tmp_path, ["chr1 100 . A G . PASS . GT:AD:DP 0/0:80,0:80"])
+    assert (
+        "the sample T has none of the 1 variants of the file: is it the tumour's?" in read_vcf(path).cautions
+    )
+
+
+@pytest.mark.parametrize(
+    ("percent", "right"), [("4,9%", 0.049), ("6,0%", 0.06), ("33,33%", 0.3333), ("5%", 0.05)]
+)
+def test_varscan_s_decimal_comma_is_no_list(tmp_path: Path, percent: str, right: float) -> None:
+    line = f"chr1 100 . A G . PASS . GT:DP:RD:AD:FREQ:DP4 0/1:200:190:10:{percent}:9,1,3,2"
+    (variant,) = read_vcf(vcf(tmp_path, [line], formats=VARSCAN)).variants
+    assert variant.allele_fraction == pytest.approx(right)
+
+
+@pytest.mark.parametrize(
+    ("number", "fractions", "right"),
+    [
+        ("A", "0.01,0.40", None),
+        ("R", "0.6,0.4", 0.4),
+        ("R", "0.5,0.4", 0.4),
+        (".", "0.61,0.39", 0.39),
+        ("A", "0.4", 0.4),
+    ],
+)
+def test_fractions_of_alleles_that_a_split_took_away_say_nothing(
+    tmp_path: Path, number: str, fractions: str, right: float | None
+) -> None:
+    formats = declared_formats(GT="1 String", AF=f"{number} Float", DP="1 Integer")
+    line = f"chr1 100 . A G . PASS . GT:AF:DP 0/1:{fractions}:100"
+    (variant,) = read_vcf(vcf(tmp_path, [line], formats=formats)).variants
+    assert variant.allele_fraction == (pytest.approx(right) if right is not None else None)
+
+
+def test_of_two_tumour_samples_one_is_asked_for(tmp_path: Path) -> None:
+    header = (CSQ, "##tumor_sample=T1", "##tumor_sample=T2", "##normal_sample=N")
+    line = "chr1 100 . A G . PASS . GT:AD:DP 0/1:60,20:80 0/0:80,0:80 0/0:80,0:80"
+    path = vcf(tmp_path, [line], header=header, samples=("T1", "T2", "N"))
+    with pytest.raises(VariantsFileError, match="contains 3 samples"):
+        read_vcf(path)
+    assert not read_vcf(path, sample="T1").cautions
+    assert "by its header, N is the normal sample, not the tumour's" in read_vcf(path, sample="N").cautions
+
+
+def test_a_lone_normal_sample_is_named(tmp_path: Path) -> None:
+    path = vcf(tmp_path, ["chr1 100 . A G . PASS . GT:AD:DP 0/1:60,20:80"], samples=("NORMAL",))
+    found = read_vcf(path)
+    assert found.cautions == ("by its header, NORMAL is the normal sample, not the tumour's",)
+    assert found.matched_normal is None
+
+
+SOMATIC_FLAG = '##INFO=<ID=SOMATIC,Number=0,Type=Flag,Description="Somatic mutation">'
+
+
+@pytest.mark.parametrize(("marked", "named"), [(0, False), (1, True), (2, False)])
+def test_a_flag_that_only_some_variants_have_is_named(tmp_path: Path, marked: int, named: bool) -> None:
+    lines = [
+        f"chr1 {100 + n} . A G . PASS {'SOMATIC' if n < marked else '.'} GT:AD:DP 0/1:60,20:80"
+        for n in range(2)
+    ]
+    found = read_vcf(vcf(tmp_path, lines, header=(SOMATIC_FLAG,)))
+    assert ("INFO SOMATIC marks 1 of 2 variants" in " ".join(found.cautions)) == named
+
+
+def test_dragen_s_germline_tags_are_read_and_a_line_without_one_is_not_known(tmp_path: Path) -> None:
+    header = '##INFO=<ID=GermlineStatus,Number=1,Type=String,Description="Status of the variant">'
+    tags = ["GermlineStatus=Germline_DB", "GermlineStatus=Germline_Proxi", "GermlineStatus=Somatic", "."]
+    lines = [f"chr1 {100 + n} . A G . PASS {tag} GT:AD:DP 0/1:60,20:80" for n, tag in enumerate(tags)]
+    found = read_vcf(vcf(tmp_path, lines, header=(header,)))
+    assert [one.somatic for one in found.variants] == [False, False, True, None]
+
+
+def test_a_filter_passes_in_any_case(tmp_path: Path) -> None:
+    path = vcf(tmp_path, ["chr1 100 . A G . pass . GT:AD:DP 0/1:60,20:80"])
+    assert read_vcf(path).variants[0].passed is True

@@ -14,6 +14,7 @@ from cxpath.patient.review import CriterionResult, TherapyReview, review_therapy
 Fields = dict[str, Any]
 
 PDL1: Fields = {
+    "score": "cps",
     "assay": "22c3",
     "value": 20.0,
     "origin": "reader",

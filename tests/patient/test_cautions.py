@@ -10,7 +10,7 @@ from cxpath.patient.criteria import CautionState, Verdict
 from cxpath.patient.profile import profile_from
 from cxpath.patient.review import evaluate_caution
 from tests.patient import patients as of
-from tests.patient.patients import changed, criteria, reviewed
+from tests.patient.patients import changed, criteria, judged, reviewed
 
 IMMUNE = {**of.LINE, "agents": ["pembrolizumab"]}
 PACLITAXEL = {**of.LINE, "agents": ["Paclitaxel", "carboplatin"]}
@@ -44,6 +44,7 @@ CASES: dict[str, tuple[str, Any, Any]] = {
     "platinum-creatinine-clearance": ("comorbidities.creatinine_clearance_reduced", True, False),
     "platinum-hearing": ("comorbidities.hearing_loss", True, False),
     "platinum-neuropathy": ("comorbidities.neuropathy_grade", 1, 0),
+    "platinum-unsuitable": ("clinical.platinum_unsuitable", True, False),
     "bevacizumab-pregnancy": ("comorbidities.pregnancy", True, False),
     "tisotumab-pregnancy": ("comorbidities.pregnancy", True, False),
     "tisotumab-severe-skin-reactions": ("comorbidities.severe_skin_reaction", True, False),
@@ -126,3 +127,9 @@ def test_a_caution_that_was_not_looked_up_says_so() -> None:
     for one in CAUTIONS.values():
         assert bool(one.sources) is not one.certainty.value.startswith("from memory"), one.id
         assert one.source
+
+
+def test_platinum_that_cannot_be_given_is_flagged() -> None:
+    patient = changed(of.FIRST_LINE, "clinical.platinum_unsuitable", value=True)
+    raised = [one for one in judged(patient, "eu-bevacizumab-chemotherapy").cautions if one.state == "raised"]
+    assert "the board judged that platinum cannot be given" in [one.caution.flag for one in raised]

@@ -114,6 +114,7 @@ CHANGES: dict[str, tuple[Changes, Changes]] = {
     "clinical.progressed_after_platinum": ([("clinical.therapies", [WITHOUT_PLATINUM])], [NO_HISTORY]),
     "clinical.progressed_after_systemic": ([("clinical.therapies", [])], [NO_HISTORY]),
     "clinical.prior_systemic_therapy": ([("clinical.therapies", [])], [NO_HISTORY]),
+    "clinical.prior_treatment": ([("clinical.therapies", [])], [NO_HISTORY]),
     "clinical.progressed": ([("clinical.therapies", [STABLE])], [NO_HISTORY]),
     "clinical.no_satisfactory_alternative": ([NOT_LEFT], [NOT_SAID]),
     "clinical.progressed_or_no_alternative": (

@@ -40,6 +40,7 @@ def _therapies(rng: random.Random) -> list[Fields]:
 
 
 FACTS: Mapping[str, Draw] = {
+    "pdl1.score": one_of("cps", "cps", "cps", "tps"),
     "pdl1.assay": one_of("22c3", "22c3", "sp263"),
     "pdl1.value": one_of(0.0, 0.4, 1.0, 1.2, 3.0, 20.0, 100.0, "<1"),
     "pdl1.origin": one_of("cxpath", "reader"),
@@ -74,8 +75,9 @@ FACTS: Mapping[str, Draw] = {
     "clinical.therapies": _therapies,
 }
 
-EVIDENCE_AGAINST = {"pdl1.near_cutoff", "pdl1.viable_tumour_cells", "pdl1.value"}
-"""What may speak against deciding on a score that stands: the exclusions of a CPS clause."""
+EVIDENCE_AGAINST = {"pdl1.near_cutoff", "pdl1.viable_tumour_cells", "pdl1.value", "clinical.therapies"}
+"""What may speak against deciding on a score that stands: the exclusions of a CPS clause. Earlier therapies
+may contradict the setting."""
 
 
 def _nested(flat: Mapping[str, Any]) -> Fields:

@@ -9,6 +9,7 @@ import pytest
 
 from cxpath.documents.patient import TherapyDocument
 from cxpath.patient.criteria import Verdict
+from cxpath.patient.profile import profile_from
 from tests.patient import patients as of
 from tests.patient.patients import changed, criteria, judged, reviewed
 
@@ -169,3 +170,47 @@ def test_words_of_a_recommendation_are_nowhere() -> None:
     assert "eligible" not in text
     assert "recommended" not in text.replace("nothing here is ranked or recommended", "")
     assert "needs confirmation" in text
+
+
+@pytest.mark.parametrize("stated", ["unknown", None])
+def test_a_number_that_is_neither_called_cps_nor_tps_decides_nothing(stated: str | None) -> None:
+    score = {key: value for key, value in of.PDL1.items() if key != "score"} | (
+        {"score": stated} if stated else {}
+    )
+    patient = changed(of.FIRST_LINE, "pdl1", [score])
+    result = of.judged(patient, "us-pembrolizumab-chemotherapy")
+    assert result.verdict is Verdict.INDETERMINATE
+    assert "which score the number is" in result.missing
+    assert any("whether it is a CPS or a TPS is not stated" in one for one in profile_from(patient).conflicts)
+
+
+def test_a_named_score_decides_next_to_one_without_a_name() -> None:
+    unnamed = {key: value for key, value in of.PDL1.items() if key != "score"}
+    patient = changed(of.FIRST_LINE, "pdl1", [unnamed | {"value": 0.0}, of.PDL1])
+    assert of.judged(patient, "us-pembrolizumab-chemotherapy").verdict is Verdict.MET
+
+
+def test_a_stage_of_chemoradiation_is_not_met_by_disease_that_contradicts_it() -> None:
+    stage = {"edition": "FIGO 2014", "stage": "IIIB"}
+    clinical = {"age_years": 50, "histology": "squamous", "setting": "locally_advanced", "stage": stage}
+    fresh, treated = {**clinical, "therapies": []}, {**clinical, "therapies": [of.LINE]}
+    for place in ("us", "eu", "cn"):
+        name = f"{place}-pembrolizumab-chemoradiation"
+        assert of.judged({"clinical": fresh}, name).verdict is Verdict.MET
+        assert of.judged({"clinical": treated}, name).verdict is Verdict.INDETERMINATE
+        assert of.judged({"clinical": {**fresh, "setting": "early"}}, name).verdict is Verdict.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    ("therapies", "right"),
+    [([], Verdict.NOT_MET), ([{"purpose": "surgery"}], Verdict.INDETERMINATE), ([of.LINE], Verdict.MET)],
+)
+def test_prior_treatment_of_the_eu_is_not_systemic_alone(therapies: list[Any], right: Verdict) -> None:
+    clinical = {
+        "age_years": 50,
+        "setting": "metastatic",
+        "no_satisfactory_alternative": True,
+        "therapies": therapies,
+    }
+    her2 = {"ihc": "3+", "specimen": "biopsy", "scoring": "gastric"}
+    assert of.judged({"clinical": clinical, "her2": her2}, "eu-trastuzumab-deruxtecan").verdict is right

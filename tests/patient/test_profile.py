@@ -159,3 +159,58 @@ def test_conflicts_are_named() -> None:
     assert "direct HPV test is negative, p16 is positive" in words
     assert "disagree" in words
     assert "chemoradiation is in the history" in words
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({"pdl1": [{"score": "cps", "value": 0.5, "interval": [3, 5]}]}, "does not contain the value 0.5"),
+        ({"pdl1": [{"score": "cps", "value": 20, "below": 1}]}, "state value or below, not both"),
+        ({"pdl1": [{"score": "cps", "value": True}]}, "value is true, which is no entry for it"),
+        ({"pdl1": [{"score": "cps", "viable_tumour_cells": True}]}, "viable_tumour_cells is true"),
+        ({"tmb": {"value": 12, "interval": [1, 3]}}, "does not contain the value 12"),
+        ({"tmb": {"value": False}}, "value is false"),
+        ({"clinical": {"age_years": True}}, "age_years is true"),
+        ({"comorbidities": {"days_since_surgery": False}}, "days_since_surgery is false"),
+    ],
+)
+def test_what_cannot_be_one_number_is_refused(stated: dict[str, object], words: str) -> None:
+    with pytest.raises(ProfileError, match=re.escape(words)):
+        profile_from(stated)
+
+
+@pytest.mark.parametrize(
+    ("clinical", "words"),
+    [
+        (
+            {"setting": "early", "stage": {"edition": "FIGO 2014", "stage": "IIIB"}},
+            "setting is early, the stage IIIB",
+        ),
+        ({"setting": "locally_advanced", "stage": {"stage": "IVB"}}, "locally advanced, the stage IVB"),
+        (
+            {"setting": "early", "therapies": [{"purpose": "recurrent_or_metastatic"}]},
+            "setting is early, but a therapy of recurrent or metastatic disease is listed",
+        ),
+        ({"setting": "early", "stage": {"stage": "IB1"}, "therapies": [{"purpose": "surgery"}]}, ""),
+        ({"setting": "recurrent", "stage": {"stage": "IVB"}, "therapies": []}, ""),
+    ],
+)
+def test_contradictions_of_setting_stage_and_therapies_are_named(
+    clinical: dict[str, object], words: str
+) -> None:
+    conflicts = profile_from({"clinical": clinical}).conflicts
+    assert [words in one for one in conflicts] == ([True] if words else [])
+
+
+@pytest.mark.parametrize("agent", ["paclitaxel without cisplatin", "no platinum", "carboplatin declined"])
+def test_a_drug_that_may_not_have_been_given_is_not_taken_as_given(agent: str) -> None:
+    clinical = profile_from(
+        {
+            "clinical": {
+                "therapies": [{"purpose": "recurrent_or_metastatic", "agents": [agent], "progressed": True}]
+            }
+        }
+    ).clinical
+    assert clinical.progressed_after_platinum is None
+    assert clinical.therapies
+    assert "is not known here" in clinical.therapies[0].doubts[0]

@@ -125,3 +125,10 @@ def test_a_criterion_says_whether_its_wording_was_read() -> None:
         if part["code"]["text"] == "wording read in full"
     ]
     assert set(read) == {"yes", "no"}
+
+
+def test_a_score_without_a_name_is_neither_a_cps_nor_a_tps() -> None:
+    unnamed = {key: value for key, value in of.PDL1.items() if key != "score"}
+    codes = {code_of(one) for one in resources(changed(of.FIRST_LINE, "pdl1", [unnamed]), "Observation")}
+    assert "pdl1-score-not-stated" in codes
+    assert not codes & {"pdl1-cps", "pdl1-tps"}

@@ -34,6 +34,7 @@ from cxpath.patient import (
     Expression,
     Her2,
     Pdl1Score,
+    ScoreKind,
     ScoreOrigin,
     names_a_person,
     profile_from,
@@ -159,6 +160,7 @@ def _pdl1(document: ScoreDocument) -> Pdl1Score:
     cps = read.estimate
     decided = cps.decided if cps else ()
     return Pdl1Score(
+        score=ScoreKind.CPS,
         assay=None if assay == UNKNOWN else assay,
         value=cps.value if cps else None,
         origin=ScoreOrigin.CXPATH,
@@ -187,6 +189,7 @@ def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:
     cps, assay = case.cps, case.assay.lower()
     decided = cps.decided if cps else ()
     return Pdl1Score(
+        score=ScoreKind.CPS,
         assay=None if assay == UNKNOWN else assay,
         value=cps.value if cps else None,
         origin=ScoreOrigin.CXPATH,

@@ -78,6 +78,8 @@ class Read:
         "unaided" or "aided" in a reader study; empty elsewhere. All reads of a round are of one arm.
     groups : mapping of str to str
         Site, scanner, histology and whatever else cases may be grouped by.
+    percent : bool
+        Whether it was written with a percent sign.
     """
 
     case: str
@@ -92,6 +94,7 @@ class Read:
     assay: str = ""
     arm: str = ""
     groups: Mapping[str, str] = field(default_factory=dict)
+    percent: bool = False
 
     @property
     def unit(self) -> tuple[str, str]:

@@ -58,6 +58,9 @@ from cxpath.io.tables import numbers, read_text_table, texts
 COLUMNS_FORM = "table of cells"
 
 _PLACES = (("x_px", "y_px"), ("x_um", "y_um"))
+_SMALLEST_AREA_UM2 = 10.0
+"""Of tissue that a cell takes up on average; a lymphocyte takes up three times as much."""
+_FEWEST_CROWDED = 50
 _NO_PLAIN_NUMBER = r"[^0-9eE.,+\-\s]"
 _WORDS = {"true": "1", "false": "0", "yes": "1", "no": "0", "positive": "1", "negative": "0"}
 _SCALE_TOLERANCE = 0.05
@@ -94,7 +97,9 @@ def cells_in_columns(table: pa.Table, facts: CellTableFacts, file: object) -> Ce
         raise CellsFileError(f"{file}: cells without a place in {pair[0]}, {pair[1]}", _HINT)
     to_px = 1.0 if pair[0] == "x_px" else 1.0 / facts.mpp
     if all(set(pair) <= present for pair in _PLACES):
-        _refuse_another_scale(x, numbers(table.column("x_um"), "x_um", file, table), facts, file)
+        for axis, values in (("x", x), ("y", y)):
+            name = f"{axis}_um"
+            _refuse_another_scale(axis, values, numbers(table.column(name), name, file, table), facts, file)
     named: Mapping[str, type[IntEnum]] = {"kind": Kind, "subkind": Subkind, "region": TissueRegion}
     columns: dict[str, NDArray[Any]] = {
         name: _codes(table.column(name), name, words, file)
@@ -113,16 +118,17 @@ def cells_in_columns(table: pa.Table, facts: CellTableFacts, file: object) -> Ce
 
 
 def _refuse_another_scale(
-    x_px: NDArray[np.float64], x_um: NDArray[np.float64], facts: CellTableFacts, file: object
+    axis: str, in_px: NDArray[np.float64], in_um: NDArray[np.float64], facts: CellTableFacts, file: object
 ) -> None:
     """Refuse a table whose places in µm and in pixels say another µm per pixel than the slide."""
-    far = np.isfinite(x_um) & (np.abs(x_px) > 1)
+    far = np.isfinite(in_um) & (np.abs(in_px) > 1)
     if not far.any():
         return
-    stated = float(np.median(x_um[far] / x_px[far]))
+    stated = float(np.median(in_um[far] / in_px[far]))
     if not abs(stated - facts.mpp) <= _SCALE_TOLERANCE * facts.mpp:
         raise CellsFileError(
-            f"{file}: x_um and x_px say {stated:.4g} µm per pixel, but the slide has {facts.mpp:.4g}",
+            f"{file}: {axis}_um and {axis}_px say {stated:.4g} µm per pixel, but the slide has "
+            f"{facts.mpp:.4g}",
             "check --mpp, or leave out x_um and y_um",
         )
 
@@ -319,6 +325,7 @@ def read_given_cells(
     """
     cells, form, warnings = _read(path, info, classes, stained_threshold, image_names)
     _refuse_impossible(cells, path)
+    _refuse_crowded(cells, path)
     cells = _from_border(cells, info)
     inside = _on_slide(cells, info)
     outside = int((~inside).sum())
@@ -476,6 +483,19 @@ def _refuse_impossible(cells: CellTable, path: Path) -> None:
             f"{path}: {', '.join(PROBABILITIES)} add up to {total[wrong][0]:g}, not 1, in {wrong.sum()} of "
             f"{len(cells)} cells",
             "give all three of them, or none",
+        )
+
+
+def _refuse_crowded(cells: CellTable, path: Path) -> None:
+    """Refuse more cells than fit between the outermost: places relative to tiles, or shares of a width."""
+    if len(cells) < _FEWEST_CROWDED:
+        return
+    width, height = (float(np.ptp(values)) * cells.facts.mpp for values in (cells.x_px, cells.y_px))
+    line = 2 * np.sqrt(_SMALLEST_AREA_UM2)  # cells in one row lie in an area, too
+    if not (width + line) * (height + line) >= _SMALLEST_AREA_UM2 * len(cells):
+        raise CellsFileError(
+            f"{path}: {len(cells)} cells lie within {width:.4g} x {height:.4g} µm, more than can be there",
+            "give places in level-0 pixels of the whole slide",
         )
 
 

@@ -56,6 +56,7 @@ _POINTS = {"Point", "MultiPoint"}
 _LINES = {"LineString", "MultiLineString"}
 _MOST_PARTS, _WIDEST_SPREAD = 8, 4.0
 """A cell may fall into a few parts side by side; many parts, or parts far from each other, are many cells."""
+_TIMES_WIDER = 10
 _NO_NUMBERS = {"", "nan", "inf", "-inf", "infinity", "-infinity"}
 """How QuPath writes measurements that are not finite."""
 
@@ -114,6 +115,8 @@ def cells_in_geojson(
         *others,
         *planes(objects),
         *_several_parts(objects),
+        *_points_besides(objects, copies),
+        *_large(objects),
         *unread,
         *([labelled] if labelled else []),
     ]
@@ -183,6 +186,33 @@ def _several_parts(objects: list[Feature]) -> Iterator[str]:
         yield f"cells whose outline has several parts: {number}; each was counted once"
 
 
+def _points_besides(objects: list[Feature], copies: NDArray[np.int64]) -> Iterator[str]:
+    """Say that points were counted next to detections: they may be examples a classifier learned from."""
+    by_hand = np.array([object_type(feature) not in _CELLS for feature in objects], dtype=bool)
+    if by_hand.any() and not by_hand.all():
+        number = int(copies[by_hand].sum())
+        yield (
+            f"points of annotations were counted as cells next to the detections: {number}; "
+            "leave them out if they mark cells that were detected, too"
+        )
+
+
+def _large(objects: list[Feature]) -> Iterator[str]:
+    """Say how many outlines are far wider than the others: areas that a program wrote as detections."""
+    widths = np.array([_width(geometry(feature)) for feature in objects], dtype=np.float64)
+    known = widths[widths > 0]
+    if len(known) and (large := int((known > _TIMES_WIDER * np.median(known)).sum())):
+        yield f"cells more than {_TIMES_WIDER} times as wide as most: {large}; each was counted as one cell"
+
+
+def _width(held: Mapping[str, Any]) -> float:
+    """Return how far the outer ring of a polygon reaches from left to right; 0 of anything else."""
+    if held.get("type") != "Polygon":
+        return 0.0
+    outer = [point[0] for point in held["coordinates"][0]]
+    return float(max(outer) - min(outer))
+
+
 def _labelled(objects: list[Feature]) -> str:
     """Say how many cells carry a name or label, but no class."""
     labels = Counter(key for one in objects if class_name(one) == UNCLASSIFIED and (key := label(one)[0]))
@@ -194,7 +224,7 @@ def _is_pair(place: Any) -> bool:
     return (
         isinstance(place, list)
         and len(place) >= 2
-        and all(isinstance(number, int | float) and abs(number) < 1e9 for number in place[:2])
+        and all(type(number) in {int, float} and abs(number) < 1e9 for number in place[:2])
     )
 
 
@@ -308,6 +338,7 @@ def cells_in_qupath_table(
         raise CellsFileError(
             f"{file}: no column Class or Classification", "export it along with the centroids"
         )
+    _refuse_two_classes(table, [column_of[name] for name in _CLASS if name in column_of], file)
     of_slide = np.ones(table.num_rows, dtype=bool)
     if _IMAGE in column_of:
         of_slide = rows_of_slide(table.column(column_of[_IMAGE]), image_names, file)
@@ -325,6 +356,14 @@ def cells_in_qupath_table(
         measured=_measured_in_table(table, classes, file),
     )
     return found, list(_rows_passed_over(cells, of_slide))
+
+
+def _refuse_two_classes(table: pa.Table, columns: Sequence[str], file: object) -> None:
+    """Refuse a table with the class in two columns that differ: QuPath writes one of them."""
+    if len(columns) > 1 and not table.column(columns[0]).equals(table.column(columns[1])):
+        raise CellsFileError(
+            f"{file}: the columns {' and '.join(columns)} state different classes", "keep the right one"
+        )
 
 
 def _plain(names: list[str]) -> dict[str, str]:

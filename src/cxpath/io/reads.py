@@ -115,10 +115,23 @@ _MEASURE_WORDS = frozenset(
      "index", "idx", "row", "no", "nr", "number", "count", "counts", "cells", "cell", "total", "sum", "mean",
      "median", "average", "sd", "n", "size", "area", "mm", "mm2", "um", "percent", "percentage", "ratio",
      "fraction", "stage", "grade", "figo", "ki67", "p16", "weight", "height", "bmi", "tumour", "tumor",
-     "immune", "lymphocytes", "macrophages", "stroma", "batch", "block", "level", "unnamed", "mpp"}
+     "immune", "lymphocytes", "macrophages", "stroma", "batch", "block", "level", "unnamed", "mpp",
+     "diff", "difference", "delta", "abs", "max", "min", "range", "var", "cv", "category", "cat", "class",
+     "bin", "agreement", "result", "confidence", "certainty", "minutes", "seconds", "duration", "intensity",
+     "purity", "cellularity", "tils", "til", "tc", "mic", "hpv", "tmb", "msi", "her2", "egfr", "vegf",
+     "consensus", "final", "adjudicated", "adjudication", "agreed", "truth", "gt", "reference", "ref", "gold",
+     "standard", "majority"}
 )  # fmt: skip
 _PERSON_WORDS = frozenset({"reader", "rater", "observer", "pathologist", "dr", "prof"})
 """Words in the name of a column of a wide table, by what such a column most likely contains."""
+_AGAIN = re.compile(
+    r"(?P<reader>.*?[^\W_])[\s_.\-(\[]+"
+    r"((?P<word>read|reading|time|t|r|rd|repeat|rep|session|visit|runde|wave|w|test)[\s_.\-]*)?"
+    r"(?P<number>[0-9]{1,2}|1st|2nd|3rd|first|second|third|repeat|again|retest)[)\]]?"
+    r"|(?P<repeated>.*[^\W_])[\s_.\-(\[]+(repeat|again|retest)[)\]]?"
+)
+"""What a column of a reader's second read may be called: "Smith.1", "Smith (2)", "Smith R2"."""
+_SCORES_IN_NAMES = ("cps", "tps", "tap", "ic")
 _SUMMARIES = frozenset(
     {"total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "sd", "std", "stdev", "min",
      "max", "count", "minimum", "maximum", "summe", "mittelwert", "gesamt"}
@@ -179,12 +192,14 @@ def read_reads(
         unused = [name for name in names if name not in {*TIDY_COLUMNS, *wanted, "comment", ""}]
     else:
         columns = _reader_columns(path, names, entries, wanted, readers)
+        if not readers:
+            _refuse_other_scores(path, columns, score)
         reads = tuple(_wide_reads(path, columns, entries, score, wanted))
         unused = [name for name in names if name not in {*TIDY_COLUMNS, *columns, *wanted, "comment", ""}]
     _refuse_doubles(path, reads)
     refuse_lookalikes(reads, path)
     warnings = [f"{path.name}: columns not used: {', '.join(unused)}"] if unused else []
-    warnings += _turned(path, reads)
+    warnings += [*_turned(path, reads), *_partly_percent(path, reads)]
     return ReadsTable(reads, (*found.warnings, *warnings, *_remarks(path, reads)))
 
 
@@ -220,7 +235,7 @@ def _column_names(header: Sequence[str], path: Path) -> list[str]:
     names = [_plain(name) if _plain(name) in known or not name else name.strip() for name in header]
     if {"reader", "value"} <= set(names):
         names = [_plain(name) for name in names]
-    if names[0] == "":
+    if names[0] == "" and "case" not in names:  # a numbering of rows, as R and pandas write it, else
         names[0] = "case"
     doubled = sorted({name for name in names if name and names.count(name) > 1})
     if doubled:
@@ -271,7 +286,12 @@ def _reader_columns(
         return [column for reader in readers for column in _columns_of(path, reader, unknown)]
     if not unknown:
         raise ReadsFileError(f"{path}: no columns 'reader' and 'value', and no column of a reader", _TEMPLATE)
-    doubtful = [name for name in unknown if _may_be_no_reader(name, [entry[name] for _, entry in entries])]
+    _refuse_second_reads(path, unknown)
+    doubtful = [
+        name
+        for name in unknown
+        if _is_made_of(name, unknown) or _may_be_no_reader(name, [entry[name] for _, entry in entries])
+    ]
     if doubtful:
         people = [name for name in unknown if name not in doubtful] or ["NAME"]
         raise ReadsFileError(
@@ -279,6 +299,46 @@ def _reader_columns(
             f"name the readers: --readers {','.join(people)}",
         )
     return unknown
+
+
+def _refuse_second_reads(path: Path, columns: Sequence[str]) -> None:
+    """Refuse columns that may be two reads of one person, who would count as two readers.
+
+    Numbers alone may also count the readers: they are asked about where the name stands alone, too ("A" and
+    "A 2"), or where several names are numbered.
+    """
+    names = {lookalike_key(column): column for column in columns if not _ROUND_IN_NAME.match(column)}
+    found = {key: match for key in names if (match := _AGAIN.fullmatch(key))}
+    of_reader: dict[str, list[str]] = {}
+    for key, match in found.items():
+        reader = match["reader"] or match["repeated"]
+        if re.findall(r"[^\W_]+", reader)[-1] not in _PERSON_WORDS:
+            of_reader.setdefault(reader, []).append(key)
+    several = sum(len(keys) > 1 for keys in of_reader.values()) > 1
+    for reader, keys in of_reader.items():
+        in_words = len(keys) > 1 and any(found[key]["word"] or not found[key]["number"] for key in keys)
+        if reader in names or several or in_words:
+            first, *_ = [name for name in (names.get(reader), names[keys[0]]) if name is not None]
+            other = names[keys[0] if reader in names else keys[-1]]
+            called = names.get(reader, other[: len(reader)])
+            raise ReadsFileError(
+                f"{path}: column {other!r} may be a further read of the reader of {first!r}",
+                f"call it '{called} round 2', or name the readers: --readers {','.join(columns)}",
+            )
+
+
+def _refuse_other_scores(path: Path, columns: Sequence[str], score: str) -> None:
+    """Refuse columns whose names state another score than the one that is read, or several."""
+    words = {word for column in columns for word in re.findall(r"[^\W_]+", lookalike_key(column))}
+    stated = [one for one in _SCORES_IN_NAMES if one in words]
+    if stated and stated[0] in {"cps", "tps"} and stated != [score.casefold()]:
+        several = len(stated) > 1
+        raise ReadsFileError(
+            f"{path}: the columns are named {' and '.join(map(str.upper, stated))}, but read as {score}",
+            "name one score's readers (--readers), or give the columns case, reader, score and value"
+            if several
+            else f"pass --score {stated[0].upper()}",
+        )
 
 
 def _columns_of(path: Path, reader: str, columns: Sequence[str]) -> list[str]:
@@ -296,6 +356,12 @@ def _reader_of(column: str) -> tuple[str, str]:
     """Return the reader and round that the name of a column states."""
     found = _ROUND_IN_NAME.match(column)
     return (found["reader"], found["round"]) if found else (column, "")
+
+
+def _is_made_of(name: str, columns: Sequence[str]) -> bool:
+    """Say whether a column is named after two others, such as "A-B": their difference or mean."""
+    words = re.findall(r"[^\W_]+", lookalike_key(name))
+    return len(words) > 1 and set(words) <= {lookalike_key(one) for one in columns if one != name}
 
 
 def _may_be_no_reader(name: str, texts: Sequence[str]) -> bool:
@@ -363,6 +429,7 @@ def _read(
         date=entry.get("date", ""),
         assay=entry.get("assay", ""),
         arm=entry.get("arm", "").casefold(),
+        percent=text.strip().endswith("%"),
         groups={group: entry[group] for group in groups if entry.get(group)},
     )
 
@@ -437,6 +504,20 @@ def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
             yield f"{path.name}: {number} reads are {state.value}"
     for reader in _readers_of_shares(reads):
         yield f"{path.name}: all reads of {reader!r} lie between 0 and 1: are they shares, not per cent?"
+
+
+def _partly_percent(path: Path, reads: Sequence[Read]) -> Iterator[str]:
+    """Say whose reads have a percent sign here and are shares of 1 there."""
+    signed: dict[str, list[bool]] = {}
+    for read in reads:
+        if read.percent or 0 < read.value.number < 1:
+            signed.setdefault(read.reader, []).append(read.percent)
+    for reader, found in signed.items():
+        if any(found) and not all(found):
+            yield (
+                f"{path.name}: reads of {reader!r} have a percent sign in some rows, and lie between 0 and 1 "
+                "without one in others: are these shares, not per cent?"
+            )
 
 
 def _readers_of_shares(reads: Sequence[Read]) -> Iterator[str]:

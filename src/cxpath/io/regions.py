@@ -249,6 +249,7 @@ def _said(passed_over: Counter[str]) -> str:
 
 _FORMS = "QuPath GeoJSON, ASAP XML or ImageScope XML"
 _MOST_LABELS = 5
+_SMALLEST_PX2 = 25.0
 _EXPORT = "export the annotations again"
 
 
@@ -301,7 +302,9 @@ def read_regions(
     beyond = [said for area, _ in meant for said in _beyond(area, size_px)]
     areas = tuple(_regions(meant))
     labels = tuple(_labels(meant, classes))
-    said = (*warnings, *passed_over, *labels, *repairs, *beyond, *_nothing_left(areas, size_px))
+    odd = (*_mixed_with_unclassified(meant), *_tiny(meant))
+    lost = tuple(_nothing_left(areas, size_px)) or tuple(_swallowed(meant))
+    said = (*warnings, *passed_over, *labels, *repairs, *odd, *beyond, *lost)
     return Regions(areas, tuple(said), form, hashlib.sha256(content).hexdigest())
 
 
@@ -405,6 +408,36 @@ def _beyond(area: AnnotatedArea, size_px: tuple[int, int] | None) -> Iterator[st
         yield f"{area.where} lies wholly outside the slide: is the file of this slide?"
     elif not slide.covers(area.shape):
         yield f"{area.where} reaches beyond the slide's edge"
+
+
+def _mixed_with_unclassified(meant: Meant) -> Iterator[str]:
+    """Say that areas without a class are scored next to areas with one: they may be mere frames."""
+    scored = [area for area, meaning in meant if meaning.use is RegionUse.INCLUDE and not area.negative]
+    without = sum(area.class_name == UNCLASSIFIED for area in scored)
+    if 0 < without < len(scored):
+        areas = "1 area without a class is" if without == 1 else f"{without} areas without a class are"
+        yield f"{areas} scored, too, next to areas with one; leave it out if it is a mere frame"
+
+
+def _swallowed(meant: Meant) -> Iterator[str]:
+    """Say which areas to score lie wholly within areas that are left out: nothing of them is scored."""
+    out = [area.shape for area, meaning in meant if meaning.use is not RegionUse.INCLUDE or area.negative]
+    scored = [area for area, meaning in meant if meaning.use is RegionUse.INCLUDE and not area.negative]
+    if not out or not scored:
+        return
+    left_out = shapely.union_all(out)
+    lost = [area.where for area in scored if left_out.covers(area.shape)]
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        yield f"{lost[0]}{more} lies wholly within areas that are left out: nothing of it is scored"
+
+
+def _tiny(meant: Meant) -> Iterator[str]:
+    """Say which areas are smaller than any cell: their places may be no pixels."""
+    small = [area.where for area, _ in meant if area.shape.area < _SMALLEST_PX2]
+    if small:
+        more = f" and {len(small) - 1} more" if len(small) > 1 else ""
+        yield f"{small[0]}{more} is smaller than a cell: are its places in pixels?"
 
 
 def _nothing_left(areas: tuple[Region, ...], size_px: tuple[int, int] | None) -> Iterator[str]:

@@ -166,8 +166,13 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
                 continue
             outline = _outline(_imagescope_points(region, where, file), kind, where, file)
             negative = (region.get("NegativeROA") or "0").strip() == "1"
+            if not negative and (region.get("Analyze") or "1").strip() == "0":
+                warnings.append(
+                    f"{where} is marked as not to be analysed (Analyze=0), but was taken all the same"
+                )
             text = (region.get("Text") or "").strip()
-            label = ("Text", "" if text == class_name else text)
+            label = ("Text", text) if text else ("Attribute", _attribute_name(layer))
+            label = label if label[1] != class_name else ("", "")
             found.append(annotated_area(outline, class_name, where, file, negative=negative, label=label))
     elsewhere = sum(1 for _ in root.iter("Region")) - sum(
         1 for _ in root.iterfind("Annotation/Regions/Region")
@@ -204,6 +209,12 @@ def _stated(layer: Element) -> Iterator[str]:
             yield value
 
 
+def _attribute_name(layer: Element) -> str:
+    """Return the name of a layer's attribute that is not one of the usual ones: it may be the class."""
+    names = ((one.get("Name") or "").strip() for one in layer.iterfind("Attributes/Attribute"))
+    return next((name for name in names if name and name.casefold() not in _NAMING_ATTRIBUTES), "")
+
+
 def _imagescope_points(region: Element, where: str, file: object) -> Ring:
     return [
         (coordinate(vertex.get("X"), where, file), coordinate(vertex.get("Y"), where, file))
@@ -211,10 +222,18 @@ def _imagescope_points(region: Element, where: str, file: object) -> Ring:
     ]
 
 
+def _is_box(points: Ring) -> bool:
+    """Say whether these are the four corners, in order, of an upright rectangle."""
+    if len(points) != 4:
+        return False
+    (a, b), (c, d), (e, f), (g, h) = points
+    return (b == d and c == e and f == h and g == a) or (a == c and d == f and e == g and h == b)
+
+
 def _outline(points: Ring, kind: str, where: str, file: object) -> Polygon:
     """Return the outline; rectangles and ellipses may be given by two opposite corners of their box."""
-    if len(points) == 2 and kind in {_RECTANGLE, _ELLIPSE}:
-        (left, top), (right, bottom) = points
+    if kind in {_RECTANGLE, _ELLIPSE} and (len(points) == 2 or (kind == _ELLIPSE and _is_box(points))):
+        (left, top), (right, bottom) = points[0], points[1 if len(points) == 2 else 2]
         if kind == _RECTANGLE:
             return shapely.box(min(left, right), min(top, bottom), max(left, right), max(top, bottom))
         circle = Point((left + right) / 2, (top + bottom) / 2).buffer(0.5, quad_segs=32)

@@ -50,12 +50,18 @@ _SOMATIC = {
     "none": False,
     "wildtype": False,
     "posttranscriptionalmodification": False,
+    "germlinedb": False,
+    "germlineproxi": False,
+    "germlineproximity": False,
+    "somaticdb": True,
+    "somaticproxi": True,
+    "somaticproximity": True,
 }
-"""`Mutation_Status` of MAF, of which cBioPortal loads neither LOH nor None nor Wildtype, and VarDict's
-`STATUS`."""
+"""`Mutation_Status` of MAF, of which cBioPortal loads neither LOH nor None nor Wildtype, VarDict's `STATUS`
+and DRAGEN's `GermlineStatus`."""
 _SOMATIC_NUMBERS = {"0": False, "1": False, "2": True, "3": False}
 """SS of VarScan, SomaticSniper and TCGA's VCF: wild type, germline, somatic, loss of heterozygosity."""
-_STATUS_FIELDS = (("INFO", "SS"), ("FORMAT", "SS"), ("INFO", "STATUS"))
+_STATUS_FIELDS = (("INFO", "SS"), ("FORMAT", "SS"), ("INFO", "STATUS"), ("INFO", "GermlineStatus"))
 NO_STATUS = frozenset({"", ".", "-", "na", "n/a", "nan", "null", "unknown", "5"})
 """How files write that it is not known whether a variant is somatic; "None" is a status of MAF."""
 
@@ -148,7 +154,7 @@ def status_field(header: Any) -> tuple[str, str] | None:
     for section, name in _STATUS_FIELDS:
         if name in sections[section]:
             described = str(sections[section][name].description).lower()
-            if "somatic" in described and "germline" in described:
+            if name == "GermlineStatus" or ("somatic" in described and "germline" in described):
                 return section, name
     return None
 
@@ -173,8 +179,15 @@ def status_field(header: Any) -> tuple[str, str] | None:
 _CONSEQUENCE = ("Consequence", "Annotation")
 """What VEP and snpEff call the column."""
 _BIOTYPE = ("BIOTYPE", "Transcript_BioType")
-_CODING_BIOTYPES = frozenset({"protein_coding", "protein_coding_lof", "coding"})
-"""snpEff writes "Coding" where its database knows no more than that."""
+_CODING_BIOTYPES = re.compile(r"protein_coding(_lof)?|coding|mrna|(ig|tr)_[a-z]+_gene")
+"""snpEff writes "Coding" where its database knows no more than that, RefSeq's files "mRNA"; the genes of
+immunoglobulins and T cell receptors have coding sequences, too."""
+_OTHER_BIOTYPES = re.compile(
+    r".*(pseudogene|rna|decay|_intron|_overlapping|_flank|_region|_site)|.*(antisense|ribozyme|tec|enhancer)"
+    r"|processed_transcript|protein_coding_cds_not_defined|(artifact|ctcf|disrupted|vault|non_?coding|motif)"
+    r".*|promoter.*|.*chromatin.*|.*transcript|tfbs|open|epigenetic.*"
+)
+"""Those of Ensembl, GENCODE and RefSeq that make no protein, and of regulatory features."""
 _GENE = ("Gene", "Gene_ID", "SYMBOL", "Gene_Name")
 _FLAGS: tuple[tuple[str, ...], ...] = (("PICK",), ("MANE_SELECT", "MANE"), ("CANONICAL",))
 _MOST_WORDS = 8
@@ -192,6 +205,7 @@ class Misfits:
 
     lines_without_own_entry: int = 0
     disagreeing: int = 0
+    biotypes: Counter[str] = field(default_factory=Counter)
     terms: Counter[str] = field(default_factory=Counter)
     understood: int = 0
 
@@ -203,6 +217,11 @@ class Misfits:
         if self.disagreeing:
             variants = counted(self.disagreeing, "variant", "variants")
             yield f"INFO CSQ and ANN state different consequences of {variants}; {name} counts"
+        if self.biotypes:
+            yield (
+                f"{name} contains biotypes that are not known, and takes them as protein-coding: "
+                f"{counted_words(self.biotypes)}"
+            )
         if self.terms:
             yield (
                 f"{name} contains terms that are no known consequence, and counts them as non-coding: "
@@ -280,8 +299,11 @@ class Annotation:
 
     def _is_coding(self, entry: Entry) -> bool:
         biotype = _first(entry, _BIOTYPE)
-        if biotype.lower() not in NOT_STATED and biotype.lower() not in _CODING_BIOTYPES:
-            return False
+        plain = re.sub(r"[ -]", "_", biotype.lower())
+        if biotype.lower() not in NOT_STATED and not _CODING_BIOTYPES.fullmatch(plain):
+            if _OTHER_BIOTYPES.fullmatch(plain):
+                return False
+            self.misfits.biotypes[biotype] += 1
         return not NON_CODING_TRANSCRIPT_TERMS & set(self._terms(entry))
 
 

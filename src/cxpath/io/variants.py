@@ -16,6 +16,7 @@ from cxpath.io.variant_annotation import (
     ASKED,
     NO_STATUS,
     NOT_STATED,
+    counted,
     counted_words,
     is_somatic,
     known_by,
@@ -69,6 +70,9 @@ _NOT_CALLABLE = frozenset(
     {"REF_N", "NO_COVERAGE", "LOW_COVERAGE", "EXCESSIVE_COVERAGE", "POOR_MAPPING_QUALITY"}
 )
 """States that CallableLoci of GATK writes into column 4 besides CALLABLE; mosdepth's labels are alike."""
+_STRANDS = frozenset({"+", "-"})
+_DEPTH_COLUMNS = 4
+"""Columns of bedGraph, and of mosdepth's depths."""
 _BLOCKS = 9
 """Place of the number of blocks, such as exons, in a line of 12 columns."""
 _LAST_BASE = 2**31 - 1
@@ -89,6 +93,7 @@ def read_bed(path: Path) -> GenomeIntervals:
     """
     lines = text_lines(read_content(path, VariantsFileError, _HINT))
     header = " ".join(line for line in lines if line.startswith(_HEADERS))
+    _refuse_other_files(lines, path)
     found = list(_intervals(lines, path))
     accessions = assembly_of_accessions({name for name, _, _ in found})
     intervals = GenomeIntervals.merged(found, accessions or assembly_in(f"{path.name} {header}"))
@@ -111,12 +116,35 @@ def _intervals(lines: list[str], path: Path) -> Iterator[tuple[str, int, int]]:
         yield match[1], first, last
 
 
+def _refuse_other_files(lines: Sequence[str], path: Path) -> None:
+    """Refuse several tracks, of which one is meant, and depths, of which only a part is deep enough."""
+    tracks = [line for line in lines if line.startswith("track")]
+    if len(tracks) > 1:
+        raise VariantsFileError(
+            f"{path}: contains {len(tracks)} tracks, such as targets and probes, of which one is meant",
+            "keep the lines of the track that was sequenced on purpose",
+        )
+    rows = [line.split() for line in lines if line.strip() and not line.startswith(_HEADERS)]
+    depths = {row[-1] for row in rows if len(row) == _DEPTH_COLUMNS and row[-1].isdecimal()}
+    of_depth = all(len(row) == _DEPTH_COLUMNS and row[-1].isdecimal() for row in rows)
+    if any("bedgraph" in track.lower() for track in tracks) or (rows and of_depth and "0" in depths):
+        raise VariantsFileError(
+            f"{path}: contains depths (column 4), and lists what is not covered, too",
+            "keep the lines that are deep enough",
+        )
+
+
 def _refuse_other_meanings(fields: Sequence[str], where: str) -> None:
     """Refuse lines whose further columns say that not all bases from start to end are meant."""
     if len(fields) > 3 and fields[3].upper() in _NOT_CALLABLE:
         raise VariantsFileError(
             f"{where} is {fields[3]} (column 4): the file lists what is not callable, too",
             "keep the lines that are callable",
+        )
+    if len(fields) > 3 and fields[3] in _STRANDS:
+        raise VariantsFileError(
+            f"{where} has the strand in column 4: an interval list of Picard, which is 1-based",
+            "convert it: IntervalListToBed of Picard",
         )
     if len(fields) > _BLOCKS and fields[_BLOCKS].isdecimal() and int(fields[_BLOCKS]) > 1:
         raise VariantsFileError(
@@ -142,7 +170,10 @@ _COUNTS = ("t_depth", "t_alt_count", "t_ref_count")
 _OPTIONAL = (
     *("Tumor_Seq_Allele1", "Matched_Norm_Sample_Barcode", "NCBI_Build", "FILTER", "Mutation_Status"),
     *("tumor_f", *_COUNTS, *ASKED),
+    *("GDC_FILTER", "Validation_Status"),
 )
+_NOT_VALIDATED = frozenset({"invalid", "wildtype"})
+"""`Validation_Status` of what a second experiment did not find."""
 _WHOLE = re.compile(r"([0-9]{1,12})(?:\.0*)?")
 """A whole number, also as pandas writes it in a column with gaps: "9.0"."""
 _ALLELE = re.compile(r"[ACGTUNRYKMSWBDHV]*|<.*>|.*[\[\]].*")
@@ -159,6 +190,8 @@ class _Words:
 
     classes: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
+    marks: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    unchanged: int = 0
 
     def cautions(self) -> Iterator[str]:
         """Yield how each was taken."""
@@ -169,6 +202,11 @@ class _Words:
             )
         if self.statuses:
             yield f"Mutation_Status contains unknown words (rows are kept): {counted_words(self.statuses)}"
+        for column, words in self.marks.items():
+            yield f"{column} casts doubt on rows, which are kept: {counted_words(words)}"
+        if self.unchanged:
+            rows = counted(self.unchanged, "row states", "rows state")
+            yield f"{rows} the reference as both of the tumour's alleles, which is no variant"
 
 
 def read_maf(path: Path) -> list[SampleVariants]:
@@ -287,7 +325,17 @@ def _strange_words(rows: Sequence[Row]) -> _Words:
         status = row.get("Mutation_Status", "")
         if is_somatic(status) is None and status.lower() not in NO_STATUS:
             words.statuses[status] += 1
+        if (mark := row.get("GDC_FILTER", "")).lower() not in NOT_STATED | {"pass"}:
+            words.marks["GDC_FILTER"][mark] += 1
+        if (mark := row.get("Validation_Status", "")).lower() in _NOT_VALIDATED:
+            words.marks["Validation_Status"][mark] += 1
+        words.unchanged += _is_unchanged(row)
     return words
+
+
+def _is_unchanged(row: Row) -> bool:
+    alleles = {row[name].upper() for name in ("Reference_Allele", "Tumor_Seq_Allele2")}
+    return len(alleles | {row.get("Tumor_Seq_Allele1", "").upper() or row["Reference_Allele"].upper()}) == 1
 
 
 def _taken(word: str) -> str:

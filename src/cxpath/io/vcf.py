@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from cxpath.io.variant_annotation import (
     NOT_STATED,
     Annotation,
     annotation_of,
+    counted,
     counted_words,
     is_somatic,
     known_by,
@@ -47,6 +48,9 @@ from cxpath.io.variants import assembly_in, assembly_of, assembly_of_accessions
 
 
 _FRACTIONS = ("AF", "FA", "VAF", "VF", "FREQ")
+_DECIMAL_COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6}%)")
+"""How VarScan writes a percentage on a computer whose language has decimal commas: "4,9%"."""
+_ABOUT_ONE = 0.02
 _STRELKA_BASES = frozenset({"AU", "CU", "GU", "TU"})
 _READS_OF = (
     frozenset({"AD"}),
@@ -73,12 +77,15 @@ class Allele:
         1 for the line's first alternative.
     alternates : int
         How many the line has.
+    reference_first : frozenset of str
+        FORMAT fields that the header declares to have a number of the reference, too (Number=R).
     """
 
     reference: str
     alternate: str
     index: int
     alternates: int
+    reference_first: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -172,10 +179,13 @@ def _strelka(call: Mapping[str, Any], allele: Allele) -> _Reads | None:
 
 def _stated_fraction(call: Mapping[str, Any], allele: Allele, place: str) -> float | None:
     for name in _FRACTIONS:
-        entries = _entries(call.get(name))
-        if len(entries) not in {allele.alternates, allele.alternates + 1}:
+        entries = _with_points(_entries(call.get(name)))
+        has_reference = len(entries) == allele.alternates + 1 and _begins_with_reference(
+            name, entries, allele
+        )
+        if len(entries) != allele.alternates and not has_reference:
             continue
-        entry = entries[allele.index - 1 + len(entries) - allele.alternates]
+        entry = entries[allele.index - 1 + has_reference]
         fraction = _fraction(entry)
         if fraction is None:
             continue
@@ -186,6 +196,23 @@ def _stated_fraction(call: Mapping[str, Any], allele: Allele, place: str) -> flo
             )
         return fraction
     return None
+
+
+def _with_points(entries: Sequence[str]) -> Sequence[str]:
+    """Return one percentage with a decimal comma, which was split at it, as one entry."""
+    match = _DECIMAL_COMMA.fullmatch(",".join(entries))
+    return [f"{match[1]}.{match[2]}"] if match else entries
+
+
+def _begins_with_reference(name: str, entries: Sequence[str], allele: Allele) -> bool:
+    """Say whether the first of the fractions is the reference's: so declared, or all together make 1.
+
+    A line that was split without its fractions keeps those of alleles that are no longer there.
+    """
+    fractions = [fraction for entry in entries if (fraction := _fraction(entry)) is not None]
+    return name in allele.reference_first or (
+        len(fractions) == len(entries) and abs(sum(fractions) - 1) <= _ABOUT_ONE
+    )
 
 
 def _fraction(entry: Any) -> float | None:
@@ -255,10 +282,21 @@ _FOREIGN = (
 
 @dataclass(frozen=True)
 class _Samples:
-    """Which sample is the tumour's, and whether a normal one is known."""
+    """Which sample is the tumour's, whether a normal one is known, and what is odd about the choice."""
 
     tumour: str | None
     matched_normal: bool | None
+    caution: str = ""
+
+
+@dataclass
+class _Lines:
+    """What was met while the lines were read, for the cautions."""
+
+    variants: int = 0
+    of_sample: int = 0
+    no_calls: int = 0
+    flagged_somatic: int = 0
 
 
 def read_vcf(path: Path, sample: str | None = None) -> SampleVariants:
@@ -335,6 +373,8 @@ def _read(file: Any, path: Path, wanted: str | None) -> SampleVariants:
         annotation=annotation_of(file.header, path),
         asked=tuple(name for name in ASKED if name in file.header.info),
         status=status_field(file.header),
+        reference_first=frozenset(name for name, one in file.header.formats.items() if one.number == "R"),
+        flags_somatic="SOMATIC" in file.header.info and file.header.info["SOMATIC"].type == "Flag",
         file=path,
     )
     lengths, names = _lengths(file.header), list(file.header.contigs)
@@ -348,24 +388,28 @@ def _read(file: Any, path: Path, wanted: str | None) -> SampleVariants:
         assembly=assembly_of(lengths) or assembly_of_accessions(names) or _named_assembly(file.header, path),
         chromosome_lengths=lengths,
         declared_chromosomes=frozenset(map(plain_chromosome, names)),
-        cautions=tuple(reader.cautions()),
+        cautions=(*filter(None, [samples.caution]), *reader.cautions()),
     )
 
 
 def _samples(header: Any, wanted: str | None, path: Path) -> _Samples:
     names = list(header.samples)
-    stated = {record.key: record.value for record in header.records if record.type == "GENERIC"}
-    normal = stated.get("normal_sample") in names or any(name.lower() in _NORMAL_NAMES for name in names)
-    if wanted is not None:
-        if wanted not in names:
-            raise VariantsFileError(f"{path}: no sample {wanted!r}", f"samples: {_listed(names) or 'none'}")
-        return _Samples(wanted, normal or None)
-    candidates = [name for name in names if name == stated.get("tumor_sample")]
+    normals = [n for n in names if n in _stated(header, "normal_sample") or n.lower() in _NORMAL_NAMES]
+    if wanted is not None and wanted not in names:
+        raise VariantsFileError(f"{path}: no sample {wanted!r}", f"samples: {_listed(names) or 'none'}")
+    candidates = [name for name in names if name in _stated(header, "tumor_sample")]
     candidates = candidates or [name for name in names if name.lower() in _TUMOUR_NAMES]
-    if len(names) <= 1 or len(candidates) == 1:
-        only = names[0] if len(names) == 1 else None
-        return _Samples(candidates[0] if candidates else only, normal or None)
-    raise VariantsFileError(f"{path}: contains {len(names)} samples", f"pass --sample: {_listed(names)}")
+    if wanted is None and len(names) > 1 and len(candidates) != 1:
+        raise VariantsFileError(f"{path}: contains {len(names)} samples", f"pass --sample: {_listed(names)}")
+    chosen = wanted or next(iter(candidates or names), None)
+    caution = f"by its header, {printable(chosen or '')} is the normal sample, not the tumour's"
+    others = [name for name in normals if name != chosen]
+    return _Samples(chosen, True if others else None, caution if chosen in normals else "")
+
+
+def _stated(header: Any, key: str) -> frozenset[str]:
+    """Return what the lines of this key in the header state, such as "##tumor_sample=T1"."""
+    return frozenset(str(one.value) for one in header.records if one.type == "GENERIC" and one.key == key)
 
 
 def _listed(names: list[str]) -> str:
@@ -381,19 +425,32 @@ class _Reader:
     annotation: Annotation | None
     asked: tuple[str, ...]
     status: tuple[str, str] | None
+    reference_first: frozenset[str]
+    flags_somatic: bool
     file: Path
+    lines: _Lines = field(default_factory=_Lines)
 
     def variants(self, record: Any) -> Iterator[Variant]:
         """Yield the alleles of a line that the sample has."""
         call = dict(record.samples[self.tumour].items()) if self.tumour is not None else None
-        for index in _called(call, len(record.alleles or ())):
-            if record.alleles[index] not in _NO_VARIANT:
-                yield self._variant(record, index, call)
+        alternates = len(record.alleles or ())
+        self.lines.variants += any(name not in _NO_VARIANT for name in (record.alleles or ())[1:])
+        for index in _called(call, alternates):
+            if record.alleles[index] in _NO_VARIANT:
+                continue
+            variant = self._variant(record, index, call)
+            if _is_no_call(call, variant):
+                self.lines.no_calls += 1
+                continue
+            self.lines.of_sample += 1
+            self.lines.flagged_somatic += self.flags_somatic and "SOMATIC" in record.info
+            yield variant
 
     def _variant(self, record: Any, index: int, call: Mapping[str, Any] | None) -> Variant:
         annotation = self.annotation
         consequence, named = annotation.read(record, index) if annotation is not None else (None, {})
-        allele = Allele(str(record.ref), str(record.alleles[index]), index, len(record.alleles) - 1)
+        alternate, alternates = str(record.alleles[index]), len(record.alleles) - 1
+        allele = Allele(str(record.ref), alternate, index, alternates, self.reference_first)
         place = f"{self.file}: {record.chrom}:{record.pos}"
         depth, reads, fraction = read_support(call, allele, place) if call is not None else NO_SUPPORT
         variant = Variant(
@@ -418,7 +475,7 @@ class _Reader:
             return None
         section, name = self.status
         value = record.info.get(name) if section == "INFO" else (call or {}).get(name)
-        return is_somatic(_text(value))
+        return None if value is None else is_somatic(_text(value))
 
     def known(self, header: Any) -> frozenset[Known]:
         """Return what the file says about its variants at all."""
@@ -438,6 +495,7 @@ class _Reader:
         VariantsFileError
             When no entry of the annotation is in the words of the Sequence Ontology.
         """
+        yield from self._cautions_of_calls()
         if self.annotation is None:
             return
         misfits = self.annotation.misfits
@@ -448,6 +506,34 @@ class _Reader:
                 "annotate with VEP or snpEff, without their older words",
             )
         yield from misfits.cautions(f"INFO {self.annotation.info_field}")
+
+    def _cautions_of_calls(self) -> Iterator[str]:
+        lines = self.lines
+        if lines.no_calls:
+            alleles = counted(lines.no_calls, "allele is", "alleles are")
+            yield f"{alleles} left out: the sample has no call there (GT ./.) and no reads of it are stated"
+        if lines.variants and not lines.of_sample:
+            yield (
+                f"the sample {printable(self.tumour or '')} has none of the {lines.variants} variants of the "
+                "file: is it the tumour's?"
+            )
+        if 0 < lines.flagged_somatic < lines.of_sample:
+            yield (
+                f"INFO SOMATIC marks {lines.flagged_somatic} of {lines.of_sample} variants; the others are "
+                "kept, be they germline or not"
+            )
+
+
+def _is_no_call(call: Mapping[str, Any] | None, variant: Variant) -> bool:
+    """Say whether the genotype is missing and nothing shows that the sample has the allele.
+
+    Merged files have such lines for what was called in another sample.
+    """
+    genotype = call.get("GT") if call is not None else None
+    if not isinstance(genotype, tuple) or any(allele is not None for allele in genotype):
+        return False
+    reads = variant.depth if variant.alternate_reads is None else variant.alternate_reads
+    return not reads and not variant.allele_fraction
 
 
 def _called(call: Mapping[str, Any] | None, alleles: int) -> list[int]:
@@ -461,7 +547,7 @@ def _called(call: Mapping[str, Any] | None, alleles: int) -> list[int]:
 def _passed(record: Any) -> bool | None:
     """Say whether a line passed the caller's filters; None where none was run (".")."""
     names = list(record.filter.keys())
-    return names == ["PASS"] if names else None
+    return [name.upper() for name in names] == ["PASS"] if names else None
 
 
 def _is_structural(record: Any, allele: Allele) -> bool:

@@ -55,6 +55,16 @@ class ProfilePart(Settings):
             return stated
         return {key: value for key, value in stated.items() if value != UNKNOWN}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, stated: Any) -> Any:
+        """Refuse yes or no where a number is asked for: they would count as 1 and 0."""
+        for name, value in stated.items() if isinstance(stated, Mapping) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
+                raise ValueError(f"{name} is {str(value).lower()}, which is no entry for it")
+        return stated
+
 
 # Drugs by class, as far as labels and cautions ask for them. A typed name belongs to a class when one of the
 # class's names is a word of it: "Carboplatin AUC 5" and "carboplatin/paclitaxel" are both platinum.
@@ -116,10 +126,14 @@ _OTHERS = frozenset(
 _KNOWN = CHEMOTHERAPY | IMMUNE_CHECKPOINT | NTRK_INHIBITORS | ANTIBODY_DRUG_CONJUGATES | _OTHERS
 
 
+_NEGATION = frozenset({"no", "not", "without", "planned", "declined", "refused", "instead", "ineligible"})
+"""Words next to a drug that may say that it was not given: the entry is asked about."""
+
+
 def names_one_of(agent: str, names: frozenset[str]) -> bool:
     """Say whether a typed name contains one of these names as a word."""
     words = set(re.split(r"[^a-z0-9-]+", agent)) | set(re.split(r"[^a-z0-9]+", agent))
-    return not names.isdisjoint(words)
+    return not names.isdisjoint(words) and _NEGATION.isdisjoint(words)
 
 
 class Histology(StrEnum):
@@ -157,6 +171,10 @@ _IMPOSSIBLE = {
     Setting.LOCALLY_ADVANCED: {Extent.METASTATIC},
     Setting.METASTATIC: {Extent.RESECTABLE, Extent.LOCALLY_ADVANCED},
 }
+
+
+_UNTREATED = frozenset({Setting.EARLY, Setting.LOCALLY_ADVANCED})
+_BEYOND_EARLY = ("IIB", "III", "IV")
 
 
 class Edition(StrEnum):
@@ -342,9 +360,24 @@ class Clinical(ProfilePart):
 
         A FIGO stage describes the disease at diagnosis, and remains valid only as long as this is false.
         """
-        if self.current_setting is None:
+        if self.current_setting is None or self.contradictions:
             return None
-        return self.current_setting not in {Setting.EARLY, Setting.LOCALLY_ADVANCED}
+        return self.current_setting not in _UNTREATED
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """What setting, stage and earlier therapies say against each other."""
+        setting, stage = self.setting, self.stage.stage or ""
+        found = []
+        if setting is Setting.EARLY and stage.startswith(_BEYOND_EARLY):
+            found.append(f"the setting is early, the stage {stage}")
+        if setting is Setting.LOCALLY_ADVANCED and stage == "IVB":
+            found.append("the setting is locally advanced, the stage IVB")
+        if setting in _UNTREATED and self._lines:
+            found.append(
+                f"the setting is {setting}, but a therapy of recurrent or metastatic disease is listed"
+            )
+        return tuple(one.replace("_", " ") for one in found)
 
     # What was given before
 
@@ -368,6 +401,12 @@ class Clinical(ProfilePart):
         if self.therapies is None:
             return None
         return any_of(self._is_systemic(one.purpose) for one in self.therapies)
+
+    @property
+    def prior_treatment(self) -> bool | None:
+        """Whether anything was given; whether surgery or radiotherapy alone counts, no label says."""
+        systemic = self.prior_systemic_therapy
+        return None if systemic is False and self.therapies else systemic
 
     @staticmethod
     def _is_systemic(purpose: Purpose) -> bool | None:

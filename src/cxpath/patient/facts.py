@@ -16,6 +16,7 @@ from cxpath.patient.profile import (
     MmrStatus,
     MsiStatus,
     Pdl1Score,
+    ScoreKind,
 )
 
 # Every fact that a criterion may ask for, by name: its words, and what would settle it where it is unknown.
@@ -186,6 +187,11 @@ FACTS: dict[str, Fact] = {
         " chemoradiation or (neo)adjuvant therapy",
         lambda p: p.clinical.prior_systemic_therapy,
     ),
+    "clinical.prior_treatment": _plain(
+        "earlier treatment",
+        "whether systemic therapy was given, or whether the board counts surgery or radiotherapy",
+        lambda p: p.clinical.prior_treatment,
+    ),
     "clinical.chemotherapy_for_advanced_disease": _plain(
         "earlier chemotherapy (chemoradiation is none)",
         "for each earlier line, whether it contained chemotherapy",
@@ -298,7 +304,7 @@ def find_pdl1(profile: BiomarkerProfile, clause: Clause) -> Found:
         Its fact a key of `PDL1_FACTS`, its value the cut-off, its `assay` those that count.
     """
     kind = PDL1_FACTS[clause.fact].lower()
-    scores = [score for score in profile.pdl1 if score.score == kind]
+    scores = [score for score in profile.pdl1 if score.score in {kind, ScoreKind.NOT_STATED}]
     by = " or ".join(name.upper() for name in clause.assay) or "a stated assay"
     if not scores:
         return unknown("unknown", f"{kind.upper()} by {by}, confirmed by a pathologist")
@@ -322,7 +328,9 @@ class _Doubt:
 
 
 def _doubts(score: Pdl1Score, clause: Clause, by: str) -> Iterator[_Doubt]:
-    name = score.score.upper()
+    name = PDL1_FACTS[clause.fact]
+    if score.score is ScoreKind.NOT_STATED:
+        yield _Doubt("CPS or TPS is not stated", "which score the number is")
     if score.assay is None:
         yield _Doubt("its assay is not stated", "which assay stained the slide")
     elif clause.assay and score.assay not in clause.assay:

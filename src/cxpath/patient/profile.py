@@ -136,6 +136,8 @@ class ScoreKind(StrEnum):
 
     CPS = "cps"
     TPS = "tps"
+    NOT_STATED = "not_stated"
+    """It counts for nothing: 20 may be a CPS or a TPS."""
 
 
 class ScoreOrigin(StrEnum):
@@ -145,10 +147,18 @@ class ScoreOrigin(StrEnum):
     READER = "reader"
 
 
+def _require_within(value: float | None, interval: tuple[float, float] | None) -> None:
+    """Refuse an interval that does not contain its own value: one of the two is of something else."""
+    if value is not None and interval is not None and not interval[0] <= value <= interval[1]:
+        raise ValueError(
+            f"the interval {interval[0]:g} to {interval[1]:g} does not contain the value {value:g}"
+        )
+
+
 class Pdl1Score(ProfilePart):
     """One PD-L1 score; several may stand side by side."""
 
-    score: ScoreKind = ScoreKind.CPS
+    score: ScoreKind = ScoreKind.NOT_STATED
     assay: PlainName = None
     """22c3, 28-8, sp142, sp263; a score by one assay is unknown by another."""
     value: float | None = Field(default=None, ge=0, le=100)
@@ -187,6 +197,14 @@ class Pdl1Score(ProfilePart):
             return rest | {"below": value.strip().removeprefix("<").replace(",", ".")}
         return stated
 
+    @model_validator(mode="after")
+    def _is_one_number(self) -> Pdl1Score:
+        if self.value is not None and self.below is not None:
+            raise ValueError("state value or below, not both")
+        if self.model_digest is None:  # cxpath's own are as its score has them
+            _require_within(self.value, self.interval)
+        return self
+
     @field_validator("confirmed_by")
     @classmethod
     def _names_a_person(cls, name: str | None) -> str | None:
@@ -213,7 +231,13 @@ class Pdl1Score(ProfilePart):
         by = f"by {self.assay.upper()}" if self.assay else "by an assay that is not stated"
         who = f"confirmed by {self.confirmed_by}, {self.confirmed_on}" if self.confirmed else "not confirmed"
         how = f", {_BASES[self.basis]}" if self.basis else ""
-        return f"{self.score.upper()} {number} {by}{how}, {who}"
+        return f"{self.name} {number} {by}{how}, {who}"
+
+    @property
+    def name(self) -> str:
+        """The score's name: CPS, TPS, or that it is not stated."""
+        is_named = self.score is not ScoreKind.NOT_STATED
+        return self.score.upper() if is_named else "score (CPS or TPS is not stated)"
 
     @property
     def counting_interval(self) -> tuple[float, float] | None:
@@ -309,6 +333,11 @@ class Tmb(ProfilePart):
     """Such as f1cdx, msk-impact, tso500, or a cxpath preset (f1cdx_like)."""
     interval: Interval = None
     megabases: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _interval_is_its_own(self) -> Tmb:
+        _require_within(self.value, self.interval)
+        return self
 
 
 class MsiStatus(StrEnum):
@@ -432,6 +461,10 @@ class BiomarkerProfile(ProfilePart):
         given = self.clinical.pelvic_radiotherapy
         if given and self.clinical.prior_pelvic_radiotherapy is False:
             yield "no pelvic radiotherapy is stated, but chemoradiation is in the history"
+        yield from self.clinical.contradictions
+        for number, score in enumerate(self.pdl1, start=1):
+            if score.score is ScoreKind.NOT_STATED:
+                yield f"PD-L1 entry {number}: whether it is a CPS or a TPS is not stated; it decides nothing"
         for number, therapy in enumerate(self.clinical.therapies or (), start=1):
             yield from (f"earlier therapy {number}: {doubt}" for doubt in therapy.doubts)
 

@@ -219,7 +219,7 @@ def _pdl1_row(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
     if not profile.pdl1:
         yield ProfileRow("PD-L1", UNKNOWN)
     for score in profile.pdl1:
-        yield ProfileRow(f"PD-L1 {score.score.upper()}", _score(score), _score_source(score))
+        yield ProfileRow(f"PD-L1 {score.name}", _score(score), _score_source(score))
 
 
 def _score(score: Pdl1Score) -> str:

@@ -122,7 +122,7 @@ def counts_of(results: Iterable[CriterionResult]) -> dict[str, int]:
 
 def _score_line(score: Pdl1Score) -> ScoreLine:
     return ScoreLine(
-        name=f"PD-L1 {score.score.upper()}",
+        name=f"PD-L1 {score.name}",
         value="not evaluable" if score.not_evaluable_because else printed_score(score),
         interval=_interval(score),
         who=f"{_read_by(score)}; {_confirmed_by(score)}",

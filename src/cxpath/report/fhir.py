@@ -195,10 +195,17 @@ def _hpv(profile: BiomarkerProfile, codes: Mapping[str, Code]) -> Iterator[tuple
         yield "p16", _worded("p16", "p16, immunohistochemistry", profile.p16.result.value, codes)
 
 
+_PDL1_NAMES = {
+    ScoreKind.CPS: ("PD-L1 combined positive score", "pdl1-cps"),
+    ScoreKind.TPS: ("PD-L1 tumour proportion score", "pdl1-tps"),
+    ScoreKind.NOT_STATED: ("PD-L1 score, which one is not stated", "pdl1-score-not-stated"),
+}
+
+
 def _pdl1(score: Pdl1Score, codes: Mapping[str, Code]) -> Resource:
-    is_cps = score.score is ScoreKind.CPS
-    name = "PD-L1 combined positive score" if is_cps else "PD-L1 tumour proportion score"
-    unit = {"unit": "1", "code": "1"} if is_cps else {"unit": "%", "code": "%"}
+    name, code = _PDL1_NAMES[score.score]
+    is_share = score.score is ScoreKind.TPS
+    unit = {"unit": "%", "code": "%"} if is_share else {"unit": "1", "code": "1"}
     value: Resource
     if score.value is not None:
         value = {"valueQuantity": {"value": score.value, "system": _UCUM, **unit}}
@@ -208,10 +215,10 @@ def _pdl1(score: Pdl1Score, codes: Mapping[str, Code]) -> Resource:
         value = {"dataAbsentReason": {"text": "; ".join(score.not_evaluable_because) or "not stated"}}
     method = {
         "code": concept("pdl1-scoring-method", "PD-L1 scoring method", codes),
-        "valueString": score.score.upper(),
+        "valueString": score.name,
     }
     return {
-        "code": concept("pdl1-cps" if is_cps else "pdl1-tps", name, codes),
+        "code": concept(code, name, codes),
         "method": {"text": score.assay.upper() if score.assay else "assay not stated"},
         "component": [method, *_basis(score, codes)],
         "note": [{"text": score.words}],
