@@ -27,10 +27,10 @@ from cxpath.errors import ConfigurationError, ModelError
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic_set import plan_slides
 from cxpath.metrics.cells import Decision, MatchingSettings
+from cxpath.network.architecture import PlainUNetSettings
 from cxpath.network.card import ModelCard
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
-from cxpath.network.unet import ArchitectureSettings
 from cxpath.pipeline.cells import name_cells, positive_probability
 from cxpath.training.loop import CHECKPOINT_NAME, StepReport, train, training_fields, validation_fields
 from cxpath.training.settings import (
@@ -48,7 +48,7 @@ from tests.training.blob_fields import blob_field
 def tiny(steps: int, seed: int = 1) -> TrainingSettings:
     return TrainingSettings(
         name="tiny",
-        architecture=ArchitectureSettings(
+        architecture=PlainUNetSettings(
             stem_channels=8, fine_channels=16, middle_channels=16, deep_channels=16,
             merged_channels=16, hidden_channels=32,
         ),
@@ -136,9 +136,12 @@ def test_the_packed_network_is_the_averaged_one_in_evaluation_mode(tmp_path: Pat
     trained = train(tiny(3), tmp_path, source=blob_field)
     content = torch.load(tmp_path / CHECKPOINT_NAME, weights_only=True)
     assert not trained.network.training
-    assert all(torch.equal(t, content["average"][name]) for name, t in trained.network.state_dict().items())
+    assert all(
+        torch.equal(t, content["average"][f"module.{name}"])
+        for name, t in trained.network.state_dict().items()
+    )
     name = "outputs.weight"
-    assert not torch.equal(content["average"][name], content["network"][name])
+    assert not torch.equal(content["average"][f"module.{name}"], content["network"][name])
 
 
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
@@ -180,7 +183,7 @@ def test_training_goes_on_from_another_model(
 def test_another_architecture_cannot_be_gone_on_from(
     packed: tuple[ModelCard, list[StepReport], Path], tmp_path: Path
 ) -> None:
-    wider = ArchitectureSettings(stem_channels=24)
+    wider = PlainUNetSettings(stem_channels=24)
     changed = {"start_from": str(packed[2] / "models" / "tiny"), "architecture": wider}
     with pytest.raises(ConfigurationError, match="another architecture"):
         train(tiny(1).model_copy(update=changed), tmp_path, source=blob_field)

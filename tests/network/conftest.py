@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.card import CardCalibration, DataSource, Metric, ModelCard, Thresholds, TrainingRecord
 from cxpath.network.device import Device
 from cxpath.network.model import Model
-from cxpath.network.unet import ArchitectureSettings, PlainUNet
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def network() -> PlainUNet:
     """A narrow network whose norms have seen something, so that folding them is not a trivial thing."""
     torch.manual_seed(7)
     network = PlainUNet(
-        ArchitectureSettings(
+        PlainUNetSettings(
             stem_channels=8, fine_channels=8, middle_channels=8, deep_channels=16,
             merged_channels=8, hidden_channels=16,
         )

@@ -10,6 +10,7 @@ import torch
 from cxpath.data.cells import EMBEDDING_COMPONENTS
 from cxpath.data.slide_info import StainBasis
 from cxpath.errors import ModelError
+from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.card import read_card
 from cxpath.network.detector import Detector
 from cxpath.network.device import Device
@@ -24,7 +25,6 @@ from cxpath.network.model import (
     load_model,
     read_embedding,
 )
-from cxpath.network.unet import ArchitectureSettings, PlainUNet
 from cxpath.training.pack import pack
 
 
@@ -77,7 +77,7 @@ def test_too_few_cells_are_refused() -> None:
 
 def test_features_are_those_the_outputs_are_made_from() -> None:
     torch.manual_seed(1)
-    network = PlainUNet(ArchitectureSettings()).eval()
+    network = PlainUNet(PlainUNetSettings()).eval()
     rgb = torch.randint(0, 255, (1, 3, 64, 64), dtype=torch.uint8)
     found = features_at(network, rgb, np.array([9.0, 63.9]), np.array([33.0, 2.0]))
     assert found.shape == (2, 48 + 96)
@@ -117,7 +117,8 @@ def test_a_changed_or_missing_embedding_is_refused(tmp_path: Path) -> None:
 
 
 def _embedded(model: Model) -> Model:
-    width = model.network.settings.merged_channels + model.network.settings.hidden_channels
+    settings = PlainUNetSettings.model_validate(model.network.settings)
+    width = settings.merged_channels + settings.hidden_channels
     return replace(model, embedding=fit_embedding(_features(width=width)))
 
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from cxpath.data.cells import EMBEDDING_COMPONENTS
 from cxpath.errors import DeviceError
+from cxpath.network.architecture import NetworkOutput
 from cxpath.network.device import Device
 from cxpath.network.engines import OpenvinoEngine, TorchEngine, openvino_version, quantise
 from cxpath.network.model import CellEmbedding, Model
-from cxpath.network.unet import NetworkOutput
 
 
 @pytest.fixture

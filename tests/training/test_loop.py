@@ -1,5 +1,3 @@
-""""""
-
 from __future__ import annotations
 
 import builtins
@@ -15,8 +13,8 @@ from rich.console import Console
 from torch import optim
 
 from cxpath.errors import ConfigurationError, ModelError
+from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.model import load_model
-from cxpath.network.unet import ArchitectureSettings, PlainUNet
 from cxpath.training import loop
 from cxpath.training.loop import (
     EVENTS_NAME,
@@ -24,9 +22,10 @@ from cxpath.training.loop import (
     TrainingState,
     WeightAverage,
     blended,
+    decay_after,
     event_log,
-    learning_rate,
     progress,
+    rate_share,
     resume_checkpoint,
     save_checkpoint,
     train,
@@ -39,9 +38,10 @@ from tests.training.blob_fields import blob_field
 
 def state(seed: int, step: int = 0) -> TrainingState:
     torch.manual_seed(seed)
-    network = PlainUNet(ArchitectureSettings(deep_channels=8)).train()
+    network = PlainUNet(PlainUNetSettings(deep_channels=8)).train()
     optimiser = optim.AdamW(network.parameters(), lr=0.01)
-    return TrainingState(network, WeightAverage(network, 0.9), optimiser, step, minutes=0.5 * step)
+    average = WeightAverage(network, 0.9)
+    return TrainingState(network, average, optimiser, SETTINGS, step, minutes=0.5 * step)
 
 
 def moved(trained: TrainingState) -> TrainingState:
@@ -49,7 +49,8 @@ def moved(trained: TrainingState) -> TrainingState:
     output = trained.network(torch.full((2, 3, 32, 32), 90.0))
     output.kind.square().mean().backward()
     trained.optimiser.step()
-    trained.average.update(trained.network, 1)
+    trained.average.update_parameters(trained.network)
+    trained.schedule.step()
     return trained
 
 
@@ -59,11 +60,28 @@ def test_everything_that_moves_comes_back(tmp_path: Path) -> None:
     after = state(2)
     assert resume_checkpoint(tmp_path / "c.pt", after, "digest")
     assert (after.step, after.minutes) == (7, 3.5)
-    for a, b in ((before.network, after.network), (before.average.network, after.average.network)):
+    for a, b in ((before.network, after.network), (before.average, after.average)):
         assert all(torch.equal(t, b.state_dict()[name]) for name, t in a.state_dict().items())
     memory = [s.optimiser.state_dict()["state"][0]["exp_avg"] for s in (before, after)]
     assert torch.equal(*memory)
     assert memory[0].abs().sum() > 0
+    assert after.average.n_averaged == 1
+    assert after.schedule.state_dict() == before.schedule.state_dict()
+    assert after.schedule.last_epoch == 1
+
+
+def test_the_average_goes_on_after_a_resumption_as_without_one(tmp_path: Path) -> None:
+    through = moved(state(1))
+    save_checkpoint(tmp_path / "c.pt", through, "digest")
+    resumed = state(2)
+    resume_checkpoint(tmp_path / "c.pt", resumed, "digest")
+    for one in (through, resumed):
+        with torch.no_grad():
+            for tensor in one.network.parameters():
+                tensor.fill_(1.0)
+        one.average.update_parameters(one.network)
+    for name, tensor in through.average.state_dict().items():
+        assert torch.equal(tensor, resumed.average.state_dict()[name]), name
 
 
 def test_without_a_checkpoint_nothing_is_resumed(tmp_path: Path) -> None:
@@ -80,6 +98,14 @@ def test_other_settings_and_damage_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ModelError, match="not a readable checkpoint"):
         resume_checkpoint(path, state(1), "digest")
+
+
+@pytest.mark.parametrize("content", [{"settings_digest": "digest", "step": 3}, [1, 2]])
+def test_a_checkpoint_of_another_version_is_refused_in_one_line(content: Any, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(ModelError, match="another version of cxpath") as refused:
+        resume_checkpoint(tmp_path / "c.pt", state(1), "digest")
+    assert "delete it to start afresh" in str(refused.value)
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,13 +242,27 @@ SETTINGS = ScheduleSettings(steps=100, learning_rate=0.01, warm_up_share=0.1)
 
 
 def test_it_rises_then_falls_to_nothing() -> None:
-    rates = [learning_rate(SETTINGS, done) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
-    assert rates == pytest.approx([0.0001, 0.005, 0.01, 0.005, 0.0], abs=1e-9)
+    shares = [rate_share(SETTINGS, done) for done in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    assert shares == pytest.approx([0.01, 0.5, 1.0, 0.5, 0.0], abs=1e-9)
 
 
 @given(st.floats(0, 1))
 def test_it_never_leaves_its_range(done: float) -> None:
-    assert 0 <= learning_rate(SETTINGS, done) <= SETTINGS.learning_rate + 1e-12
+    assert 0 <= rate_share(SETTINGS, done) <= 1 + 1e-12
+
+
+def test_the_rate_of_the_optimiser_follows_steps_or_the_clock() -> None:
+    trained = state(1)
+    rates = []
+    for trained.step in (0, 5, 10, 55):
+        trained.optimiser.step()
+        trained.schedule.step()
+        rates.append(trained.optimiser.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.0001, 0.005, 0.01, 0.005])
+    trained.settings = SETTINGS.model_copy(update={"max_minutes": 10.0})
+    trained.minutes = 10.0
+    trained.schedule.step()
+    assert trained.optimiser.param_groups[0]["lr"] == pytest.approx(0.0)
 
 
 def test_progress_goes_by_steps_or_by_the_clock() -> None:
@@ -233,31 +273,50 @@ def test_progress_goes_by_steps_or_by_the_clock() -> None:
 
 
 def test_no_warm_up_starts_at_the_top() -> None:
-    assert learning_rate(SETTINGS.model_copy(update={"warm_up_share": 0.0}), 0.0) == 0.01
+    assert rate_share(SETTINGS.model_copy(update={"warm_up_share": 0.0}), 0.0) == 1.0
 
 
-def test_the_average_follows_slowly_and_soon_forgets_the_start() -> None:
-    network = PlainUNet(ArchitectureSettings(deep_channels=8))
-    average = WeightAverage(network, decay=0.9)
-    with torch.no_grad():
-        for tensor in network.parameters():
-            tensor.fill_(1.0)
-    average.update(network, step=1000)
-    bias = average.network.region.bias
-    assert bias is not None
-    torch.testing.assert_close(bias, torch.full_like(bias, 0.1))
-    average.update(network, step=0)
-    torch.testing.assert_close(bias, torch.full_like(bias, 0.91))
+def test_averaged_weights_equal_the_formula() -> None:
+    """The first weights as they are, then d of the average and 1 - d of the new; d rises to the most."""
+    torch.manual_seed(3)
+    network = PlainUNet(PlainUNetSettings(deep_channels=8))
+    average, most = WeightAverage(network, decay=0.4), 0.4
+    weight, averaged = (one.hidden.convolution.weight.detach() for one in (network, average.module))
+    expected = torch.zeros(())
+    for step in range(1, 30):
+        weight.normal_()
+        average.update_parameters(network)
+        kept = min(most, (1 + step) / (10 + step)) if step > 1 else 0.0
+        expected = expected + (1 - kept) * (weight - expected)
+        torch.testing.assert_close(averaged, expected)
 
 
-def test_norm_statistics_are_averaged_too() -> None:
-    network = PlainUNet(ArchitectureSettings(deep_channels=8)).train()
-    average = WeightAverage(network, decay=0.0)
-    network(torch.full((2, 3, 32, 32), 50.0))
-    average.update(network, step=10)
-    for name, tensor in average.network.state_dict().items():
-        torch.testing.assert_close(tensor, network.state_dict()[name])
-    assert not average.network.training
+@given(step=st.integers(1, 10**6), most=st.floats(0, 0.999))
+def test_a_step_keeps_more_of_the_average_the_later_it_is_but_never_more_than_the_most(
+    step: int, most: float
+) -> None:
+    assert 0 <= decay_after(step, most) <= decay_after(step + 1, most) <= most
+    assert decay_after(10**9, most) == most
+
+
+def test_norm_statistics_are_averaged_and_batches_counted() -> None:
+    network = PlainUNet(PlainUNetSettings(deep_channels=8)).train()
+    average = WeightAverage(network, decay=0.5)
+    (mean, counted), (averaged, counted_too) = (
+        (one.state_dict()["hidden.norm.running_mean"], one.state_dict()["hidden.norm.num_batches_tracked"])
+        for one in (network, average.module)
+    )
+    for level in (1.0, 3.0, 3.0):
+        mean.fill_(level)
+        counted += 1
+        average.update_parameters(network)
+        assert counted_too == counted
+    # kept: nothing at the first step, 3/12 at the second, 4/13 at the third
+    second = 3 / 12 * 1.0 + 9 / 12 * 3.0
+    expected = 4 / 13 * second + 9 / 13 * 3.0
+    torch.testing.assert_close(averaged, torch.full_like(averaged, expected))
+    assert not average.module.training
+    assert network.training
 
 
 def test_a_share_of_the_start_comes_back_into_what_is_packed() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from cxpath.data.cells import FINE_CLASSES, TissueRegion
-from cxpath.network.unet import NetworkOutput
+from cxpath.network.architecture import NetworkOutput
 from cxpath.training.data import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
 from cxpath.training.mixture import joined, mixed_losses, partial_batch, partial_targets, stain_weights
 from cxpath.training.settings import LossSettings

@@ -9,9 +9,9 @@ import torch
 from cxpath.data.cells import Calibration
 from cxpath.errors import OutputError
 from cxpath.metrics.cells import Decision
+from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.card import PAGE_NAME, ModelCard, TrainingRecord, read_card
 from cxpath.network.model import load_model, model_folder
-from cxpath.network.unet import ArchitectureSettings, PlainUNet
 from cxpath.training.pack import describe, pack, write_card
 from cxpath.training.settings import TrainingSettings
 from cxpath.training.thresholds import card_decision
@@ -24,7 +24,7 @@ RECORD = TrainingRecord(
 
 def narrow_network(seed: int) -> PlainUNet:
     torch.manual_seed(seed)
-    return PlainUNet(ArchitectureSettings(deep_channels=8)).eval()
+    return PlainUNet(PlainUNetSettings(deep_channels=8)).eval()
 
 
 def card_of(network: PlainUNet) -> ModelCard:
@@ -44,7 +44,7 @@ def test_the_card_measures_the_network(tmp_path: Path) -> None:
     card = card_of(narrow_network(1))
     assert card.halo_px == 64
     assert card.receptive_field_px == 134
-    assert card.architecture.deep_channels == 8
+    assert card.architecture == PlainUNetSettings(deep_channels=8)
 
 
 def test_packing_again_replaces_the_model_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ from cxpath.data.cells import FINE_CLASSES, Kind
 from cxpath.data.slide_info import StainBasis
 from cxpath.errors import ConfigurationError
 from cxpath.metrics.cells import above
+from cxpath.network.architecture import NetworkOutput, PlainUNet
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
 from cxpath.network.model import load_model
-from cxpath.network.unet import NetworkOutput, PlainUNet
 from cxpath.synth.labelled_tissue import BRCA_M2C, CONSEP, LABELS, Part, part_of
 from cxpath.synth.restain import prepare, random_restain, restain
 from cxpath.training.data import Turn, cached_fields

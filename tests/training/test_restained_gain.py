@@ -10,8 +10,8 @@ import torch
 from scipy.stats import rankdata
 
 from cxpath.data import Kind
+from cxpath.network.architecture import OUTPUT_STRIDE_PX, Network, PlainUNetSettings
 from cxpath.network.card import TrainingRecord
-from cxpath.network.unet import OUTPUT_STRIDE_PX, ArchitectureSettings, PlainUNet
 from cxpath.synth import KIND_OF_LABEL, SOURCES, Part, RestainedTile, prepare, random_restain, read_tiles
 from cxpath.synth.restain import restain
 from cxpath.training.loop import train
@@ -19,7 +19,7 @@ from cxpath.training.pack import describe, pack
 from cxpath.training.settings import CropSettings, RestainedSettings, ScheduleSettings, TrainingSettings
 from cxpath.training.thresholds import FIRST_DECISION
 
-ARCHITECTURE = ArchitectureSettings(
+ARCHITECTURE = PlainUNetSettings(
     stem_channels=16, fine_channels=24, middle_channels=48, deep_channels=64, merged_channels=32,
     hidden_channels=64,
 )  # fmt: skip
@@ -43,7 +43,7 @@ def settings(pairs: int, start_from: Path | None = None) -> TrainingSettings:
     )
 
 
-def packed(network: PlainUNet, folder: Path) -> Path:
+def packed(network: Network, folder: Path) -> Path:
     """Pack a network so that another training may start from it."""
     record = TrainingRecord(
         command="none", seed=1, steps=STEPS, minutes=0.0, software="this one", settings_digest="0" * 64
@@ -62,7 +62,7 @@ def validation_tiles(data: Path) -> list[RestainedTile]:
 
 
 @torch.inference_mode()
-def tumour_log_odds(network: PlainUNet, tile: RestainedTile) -> np.ndarray:
+def tumour_log_odds(network: Network, tile: RestainedTile) -> np.ndarray:
     """Return the log-odds of tumour against all else at each labelled cell."""
     below, right = (-side % 16 for side in tile.rgb.shape[:2])
     padded = np.ascontiguousarray(np.pad(tile.rgb, ((0, below), (0, right), (0, 0)), mode="symmetric"))
@@ -76,7 +76,7 @@ def tumour_log_odds(network: PlainUNet, tile: RestainedTile) -> np.ndarray:
     return log_odds
 
 
-def separation(network: PlainUNet, tiles: list[RestainedTile]) -> float:
+def separation(network: Network, tiles: list[RestainedTile]) -> float:
     """Return how well log-odds part tumour cells from others (area under the curve)."""
     log_odds = np.concatenate([tumour_log_odds(network, tile) for tile in tiles])
     tumour = np.concatenate([KIND_OF_LABEL[tile.label] == Kind.TUMOUR for tile in tiles])

@@ -9,7 +9,7 @@ import pytest
 
 from cxpath.data.settings import bundled
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
-from cxpath.network.unet import PlainUNet
+from cxpath.network.architecture import PlainUNet
 from cxpath.training.pack import describe
 from cxpath.training.settings import TrainingSettings, read_training_settings
 from cxpath.training.thresholds import FIRST_DECISION

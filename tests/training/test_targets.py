@@ -1,5 +1,3 @@
-""""""
-
 from __future__ import annotations
 
 from dataclasses import replace
@@ -9,7 +7,7 @@ import pytest
 import torch
 
 from cxpath.data.cells import FINE_CLASSES, IMMUNE_SUBKINDS, Kind, Subkind, TissueRegion
-from cxpath.network.unet import NetworkOutput
+from cxpath.network.architecture import NetworkOutput
 from cxpath.synth.field import SyntheticCells, SyntheticField
 from cxpath.synth.labelled_tissue import LABELS
 from cxpath.training.settings import LossSettings

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
+from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.card import TrainingRecord
-from cxpath.network.unet import ArchitectureSettings, PlainUNet
 from cxpath.training.pack import describe, pack
 from cxpath.training.settings import FineTuneSettings, TrainingSettings
 from cxpath.training.thresholds import FIRST_DECISION
 
-ARCHITECTURE = ArchitectureSettings(
+ARCHITECTURE = PlainUNetSettings(
     stem_channels=8, fine_channels=16, middle_channels=16, deep_channels=16, merged_channels=16,
     hidden_channels=32,
 )  # fmt: skip

@@ -184,7 +184,8 @@ class Statistic:
 #
 # A replicate is a row of weights, how often each case was drawn, and a statistic is a function of such rows.
 # Most statistics are sums over cases, so that 2,000 replicates are one product of matrices. Cases of one
-# patient are drawn together. Readers are not drawn again: an interval is for these readers.
+# patient are drawn together. Readers are not drawn again: an interval is for these readers. Figures of models
+# have another bootstrap (`metrics/figures.py`), which says why.
 
 
 Weighted = Callable[[Floats], Floats]

@@ -39,7 +39,7 @@ from cxpath.network import (
     Metric,
     Model,
     ModelCard,
-    PlainUNet,
+    Network,
     TrainingRecord,
     choose_device,
     features_at,
@@ -354,7 +354,7 @@ def evaluate_and_pack(
 
 
 def cell_embedding(
-    network: PlainUNet, fields: FieldCache, settings: TrainingSettings, data: Path | None
+    network: Network, fields: FieldCache, settings: TrainingSettings, data: Path | None
 ) -> CellEmbedding | None:
     """Fit the embedding on the true cells of validation fields, and of restained patients who calibrate.
 

@@ -15,7 +15,7 @@ from cxpath.cli.output import ClassMapOption, OverwriteOption, print_document, p
 from cxpath.data import RESEARCH_USE
 
 if TYPE_CHECKING:
-    from cxpath.agreement import AgreementStudy, Components, ReaderStudyPlan
+    from cxpath.agreement import AgreementStudy, Components, Plan, ReaderStudyPlan
     from cxpath.app import Calibration
 
 # `cxpath agree`: validates cxpath, or any software, against manual reads, and readers against each other.
@@ -88,7 +88,6 @@ def run(
 ) -> None:
     """Study the agreement of readers with each other, and of the software with them."""
     from cxpath.app import AgreementRequest, agreement_settings, run_agreement
-    from cxpath.documents import AgreementDocument
 
     settings = agreement_settings(
         cutoffs=cutoffs.split(","), margin=margin, replicates=replicates, level=level, seed=seed
@@ -105,6 +104,13 @@ def run(
         settings=settings,
     )
     study = run_agreement(request, out, overwrite=overwrite)
+    _print_study(study, out, as_json=as_json)
+
+
+def _print_study(study: AgreementStudy, out: Path, *, as_json: bool) -> None:
+    """Print the document of a study, or its summary."""
+    from cxpath.documents import AgreementDocument
+
     if as_json:
         print((out / "agreement.json").read_text(encoding="utf-8").rstrip())
         return
@@ -183,9 +189,7 @@ def plan(
         parts = _pilot_or_stated(pilot, figure_of_merit, cutoff, components)
         _plan_arms(ReaderStudyPlan(value, parts, level), readers, assurance, as_json=as_json)
         return
-    from dataclasses import asdict
-
-    from cxpath.agreement import Plan, Planned, plan_study
+    from cxpath.agreement import Plan, Planned
 
     wished = Plan(
         figure=Planned(figure.value),
@@ -202,13 +206,26 @@ def plan(
         studies=studies,
         seed=seed,
     )
-    found = plan_study(wished)
+    _plan_cases(wished, as_json=as_json)
+
+
+def _plan_cases(plan: Plan, *, as_json: bool) -> None:
+    """Say how many cases a study of one figure needs."""
+    from dataclasses import asdict
+
+    from cxpath.agreement import plan_study
+
+    found = plan_study(plan)
     if as_json:
-        print(json.dumps({"plan": asdict(wished), "study": asdict(found)}, indent=2))
+        print(json.dumps({"plan": asdict(plan), "study": asdict(found)}, indent=2))
         return
-    print(f"cases    {found.cases}  ({found.reached:.0%} of {studies:,} simulated studies end as wished)")
+    print(
+        f"cases    {found.cases}  ({found.reached:.0%} of {plan.studies:,} simulated studies end as wished)"
+    )
     print(f"         {found.below} or more below the cut-off, {found.near} or more near it")
-    print(f"expected {figure.value} {wished.expected:.3f}, prevalence {prevalence:g}; seed {seed}")
+    print(
+        f"expected {plan.figure.value} {plan.expected:.3f}, prevalence {plan.prevalence:g}; seed {plan.seed}"
+    )
 
 
 def _plan_arms(plan: ReaderStudyPlan, readers: int, power: float, *, as_json: bool) -> None:

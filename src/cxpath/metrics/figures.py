@@ -49,6 +49,11 @@ class BlockGrid:
 # The percentile bootstrap (Efron & Tibshirani 1993): how far a figure could move with other images.
 #
 # Knows only rows: a row is one image, one block or one slide, and a figure is any function of rows.
+#
+# Agreement has a bootstrap of its own (`agreement/base.py`), and they are not one: there a statistic is a
+# function of weights of cases, cases of a patient are drawn together, and the interval is expanded for few
+# patients. A figure here may be anything of its rows, such as a rank correlation, which no weights express,
+# and its intervals are those of published cards, to the last digit.
 
 
 Rows = NDArray[np.float64]

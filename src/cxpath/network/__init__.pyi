@@ -1,3 +1,14 @@
+from .architecture import (
+    LATTICE_STRIDE_PX as LATTICE_STRIDE_PX,
+    OUTPUT_STRIDE_PX as OUTPUT_STRIDE_PX,
+    AnyArchitecture as AnyArchitecture,
+    ArchitectureSettings as ArchitectureSettings,
+    Network as Network,
+    NetworkOutput as NetworkOutput,
+    PlainUNetSettings as PlainUNetSettings,
+    build_network as build_network,
+    receptive_field as receptive_field,
+)
 from .card import (
     CARD_NAME as CARD_NAME,
     PAGE_NAME as PAGE_NAME,
@@ -48,12 +59,4 @@ from .model import (
 )
 from .settings import (
     NetworkSettings as NetworkSettings,
-)
-from .unet import (
-    LATTICE_STRIDE_PX as LATTICE_STRIDE_PX,
-    OUTPUT_STRIDE_PX as OUTPUT_STRIDE_PX,
-    ArchitectureSettings as ArchitectureSettings,
-    NetworkOutput as NetworkOutput,
-    PlainUNet as PlainUNet,
-    receptive_field as receptive_field,
 )

@@ -18,7 +18,7 @@ from cxpath.data import (
     parse_toml,
 )
 from cxpath.errors import ModelError
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, ArchitectureSettings
+from cxpath.network.architecture import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX, AnyArchitecture
 
 # A model's card: what it is, what it may be used on, how good it was measured to be, and its digest.
 #
@@ -224,7 +224,7 @@ class ModelCard(Settings):
     """Outputs for its staining, in order."""
     region_classes: tuple[str, ...]
     """Outputs for the tissue around it, in order."""
-    architecture: ArchitectureSettings
+    architecture: AnyArchitecture
     """What is needed to rebuild the network."""
     thresholds: Thresholds
     """Thresholds that turn outputs into cells, chosen on held-out tissue."""

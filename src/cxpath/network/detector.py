@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from cxpath.data import CellPeaks, StainBasis
+from cxpath.network.architecture import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX
 from cxpath.network.card import ModelCard
 from cxpath.network.device import Device
 from cxpath.network.engines import Engine, Launched, TorchEngine
 from cxpath.network.model import Model, PeakEmbedding
-from cxpath.network.unet import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX
 
 # Peaks of the centre map, found on the device: where the network sees a cell.
 #

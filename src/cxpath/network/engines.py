@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cxpath.errors import DeviceError, MissingExtraError
+from cxpath.network.architecture import LATTICE_STRIDE_PX, Network, NetworkOutput, fold_norms
 from cxpath.network.device import Device, computes_int8
 from cxpath.network.model import Model
 from cxpath.network.settings import NetworkSettings
-from cxpath.network.unet import LATTICE_STRIDE_PX, NetworkOutput, PlainUNet, fold_norms
 
 # Engine: what runs the network on a batch. Torch here; OpenVINO in its own module.
 #
@@ -275,7 +275,7 @@ def openvino_version() -> str:
 class _FromBytes(nn.Module):
     """The network as OpenVINO and ONNX want it: bytes in, a plain tuple out."""
 
-    def __init__(self, network: PlainUNet, *, with_features: bool) -> None:
+    def __init__(self, network: Network, *, with_features: bool) -> None:
         super().__init__()
         self.network, self._with_features = network, with_features
 

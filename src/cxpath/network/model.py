@@ -14,8 +14,8 @@ from torch import Tensor
 
 from cxpath.data import EMBEDDING_COMPONENTS, bundled
 from cxpath.errors import ModelError
+from cxpath.network.architecture import OUTPUT_STRIDE_PX, Network, build_network, folded_convolution
 from cxpath.network.card import CARD_NAME, ModelCard, read_card
-from cxpath.network.unet import OUTPUT_STRIDE_PX, PlainUNet, folded_convolution
 
 # What a network sees in a cell, in 16 bytes: principal components of its last features.
 #
@@ -101,13 +101,13 @@ class PeakEmbedding:
 
     Parameters
     ----------
-    network : PlainUNet
+    network : Network
         Left untouched.
     embedding : CellEmbedding
-        Fitted on `PlainUNet.last_features` of this network.
+        Fitted on `Network.last_features` of this network.
     """
 
-    def __init__(self, network: PlainUNet, embedding: CellEmbedding) -> None:
+    def __init__(self, network: Network, embedding: CellEmbedding) -> None:
         hidden = folded_convolution(network.hidden)
         assert hidden.bias is not None
         self._embedding = embedding
@@ -122,15 +122,15 @@ class PeakEmbedding:
 
 @torch.inference_mode()
 def features_at(
-    network: PlainUNet, rgb: Tensor, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
+    network: Network, rgb: Tensor, x_px: NDArray[np.float64], y_px: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Return the features of cells in one tile.
 
     Parameters
     ----------
-    network : PlainUNet
+    network : Network
     rgb : Tensor, (1, 3, H, W)
-        Light 0-255; see `PlainUNet.forward`.
+        Light 0-255; see `Network.forward`.
     x_px, y_px : float64 array, (N,)
         In pixels of the tile.
 
@@ -184,13 +184,13 @@ class Model:
     Parameters
     ----------
     card : ModelCard
-    network : PlainUNet
+    network : Network
     embedding : CellEmbedding, optional
         Models packed before cxpath fitted one have none.
     """
 
     card: ModelCard
-    network: PlainUNet
+    network: Network
     embedding: CellEmbedding | None = None
 
 
@@ -239,7 +239,7 @@ def load_model(name_or_path: str | Path) -> Model:
     folder = model_folder(name_or_path)
     card = read_card(folder)
     content = _weights(folder / WEIGHTS_NAME, card.digest)
-    network = PlainUNet(card.architecture)
+    network = build_network(card.architecture)
     try:
         network.load_state_dict(_widened(tensors.load(content)))
     except (RuntimeError, SafetensorError) as error:

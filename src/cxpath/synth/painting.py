@@ -53,6 +53,14 @@ class _Noise:
     lumps: FloatImage
     uneven: FloatImage
 
+    def at(self, flat: NDArray[np.intp]) -> _Noise:
+        """Return the values of each plane at flat indices, of their shape."""
+        return _Noise(*(plane.ravel()[flat] for plane in vars(self).values()))
+
+    def of(self, rows: NDArray[np.intp]) -> _Noise:
+        """Return some rows of each plane."""
+        return _Noise(*(plane[rows] for plane in vars(self).values()))
+
 
 def paint_cells(world: World, window: Window) -> CellLayers:
     """Paint all cells that reach into the window."""
@@ -114,19 +122,7 @@ def _paint_stack(
     ]
     flat = ((top - canvas.row)[:, None] + steps)[:, :, None] * canvas.width
     flat = flat + ((left - canvas.column)[:, None] + steps)[:, None, :]
-    here = _Noise(
-        *(
-            plane.ravel()[flat]
-            for plane in (
-                noise.warp_x,
-                noise.warp_y,
-                noise.chromatin,
-                noise.granules,
-                noise.lumps,
-                noise.uneven,
-            )
-        )
-    )
+    here = noise.at(flat)
     edge, clock = nucleus_distance(x + 0.5 * here.warp_x, y + 0.5 * here.warp_y, cells)
     ragged = column(cells, "ragged")
     x, y = x + ragged * here.warp_x, y + ragged * here.warp_y
@@ -152,12 +148,7 @@ def _paint_stack(
             combine(layer[place], stamp[index], out=layer[place])
     brown = np.flatnonzero(cells["membrane_od"] + cells["cytoplasm_dab_od"] + cells["nuclear_dab_od"] > 0)
     if len(brown):
-        few = _Noise(
-            *(
-                getattr(here, name)[brown]
-                for name in ("warp_x", "warp_y", "chromatin", "granules", "lumps", "uneven")
-            )
-        )
+        few = here.of(brown)
         dab = _dab(cells[brown], inside[brown], body[brown], nucleus[brown], x[brown], y[brown], few)
         for index, stamp in zip(brown.tolist(), dab, strict=True):
             layers.dab[windows[index]] += stamp

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +19,20 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn, optim
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cxpath.errors import ConfigurationError, MissingFileError, ModelError
 from cxpath.io import atomic_write
-from cxpath.network import ArchitectureSettings, Device, NetworkOutput, PlainUNet, choose_device, load_model
+from cxpath.network import (
+    ArchitectureSettings,
+    Device,
+    Network,
+    NetworkOutput,
+    build_network,
+    choose_device,
+    load_model,
+)
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
@@ -90,62 +99,75 @@ def progress(settings: ScheduleSettings, step: int, minutes: float) -> float:
     return min(1.0, max(step / settings.steps, by_elapsed_time))
 
 
-def learning_rate(settings: ScheduleSettings, done: float) -> float:
-    """Return the learning rate when the share `done` of training is over."""
+def rate_share(settings: ScheduleSettings, done: float) -> float:
+    """Return the share of the highest learning rate when the share `done` of training is over."""
     if done < settings.warm_up_share:
-        return settings.learning_rate * max(done, 0.01 * settings.warm_up_share) / settings.warm_up_share
+        return max(done, 0.01 * settings.warm_up_share) / settings.warm_up_share
     rest = (done - settings.warm_up_share) / (1 - settings.warm_up_share)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * rest))
+    return 0.5 * (1 + math.cos(math.pi * rest))
 
 
 # A moving average of the weights along training: steadier than the last step's (Polyak averaging).
 
 
-class WeightAverage:
-    """Exponential moving average of a network's weights and norm statistics.
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+class WeightAverage(AveragedModel):
+    """Exponential moving average of a network's weights and norm statistics, in evaluation mode.
+
+    The decay is smaller in the first steps, so that the random start is soon forgotten.
 
     Parameters
     ----------
-    network : PlainUNet
+    network : Network
         Copied.
     decay : float
-        Largest share of the old average that a step keeps; less in the first steps, so that the
-        random start is soon forgotten.
-
-    Attributes
-    ----------
-    network : PlainUNet
-        The averaged network.
+        Largest share of the old average that a step keeps.
     """
 
-    def __init__(self, network: PlainUNet, decay: float) -> None:
-        self.network = copy.deepcopy(network).eval()
-        self._decay = decay
+    module: Network
 
-    @torch.no_grad()
-    def update(self, network: PlainUNet, step: int) -> None:
-        """Take in the weights after `step` steps."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        current = network.state_dict()
-        for name, average in self.network.state_dict().items():
-            if average.dtype.is_floating_point:
-                average.lerp_(current[name], 1 - decay)
-            else:
-                average.copy_(current[name])
+    def __init__(self, network: Network, decay: float) -> None:
+        def averaged(average: Tensors, current: Tensors, taken: Tensor | int) -> None:
+            if average[0].is_floating_point():
+                move = get_ema_multi_avg_fn(decay_after(int(taken) + 1, decay))  # type: ignore[no-untyped-call]
+                move(average, current, taken)
+            else:  # counts of batches
+                torch._foreach_copy_(list(average), list(current))
+
+        super().__init__(network, multi_avg_fn=averaged, use_buffers=True)
+        self.eval()
+
+
+def decay_after(step: int, most: float) -> float:
+    """Return the share of the average that a step keeps, counted from 1."""
+    return min(most, (1 + step) / (10 + step))
 
 
 # The state of an unfinished training on disk: written whole or not at all, resumed only by its own run.
+
+
+_CONTENT = {"settings_digest", "network", "average", "optimiser", "schedule", "step", "minutes"}
 
 
 @dataclass
 class TrainingState:
     """What moves while training."""
 
-    network: PlainUNet
+    network: Network
     average: WeightAverage
     optimiser: optim.Optimizer
+    settings: ScheduleSettings
     step: int = 0
     minutes: float = 0.0
+    schedule: LambdaLR = field(init=False)
+
+    def __post_init__(self) -> None:
+        def share(_: int) -> float:
+            return rate_share(self.settings, progress(self.settings, self.step, self.minutes))
+
+        self.schedule = LambdaLR(self.optimiser, share)
 
 
 def save_checkpoint(path: Path, state: TrainingState, settings_digest: str) -> None:
@@ -153,8 +175,9 @@ def save_checkpoint(path: Path, state: TrainingState, settings_digest: str) -> N
     content = {
         "settings_digest": settings_digest,
         "network": state.network.state_dict(),
-        "average": state.average.network.state_dict(),
+        "average": state.average.state_dict(),
         "optimiser": state.optimiser.state_dict(),
+        "schedule": state.schedule.state_dict(),
         "step": state.step,
         "minutes": state.minutes,
     }
@@ -176,15 +199,16 @@ def resume_checkpoint(path: Path, state: TrainingState, settings_digest: str) ->
         return False
     content = _read(path, settings_digest, "choose another folder or delete it")
     state.network.load_state_dict(content["network"])
-    state.average.network.load_state_dict(content["average"])
+    state.average.load_state_dict(content["average"])
     state.optimiser.load_state_dict(content["optimiser"])
+    state.schedule.load_state_dict(content["schedule"])
     state.step, state.minutes = content["step"], content["minutes"]
     return True
 
 
 def averaged_network(
     path: Path, architecture: ArchitectureSettings, settings_digest: str
-) -> tuple[PlainUNet, int, float]:
+) -> tuple[Network, int, float]:
     """Return the averaged network of a checkpoint, its steps and minutes.
 
     Raises
@@ -201,19 +225,21 @@ def averaged_network(
     content = _read(path, settings_digest, "give the file that the training was started with")
     if content["step"] < 1:
         raise ModelError(f"{path}: not one step was trained yet", "let the training continue first")
-    network = PlainUNet(architecture)
-    network.load_state_dict(content["average"])
-    return network.eval(), content["step"], content["minutes"]
+    average = WeightAverage(build_network(architecture), decay=0.0)
+    average.load_state_dict(content["average"])
+    return average.module, content["step"], content["minutes"]
 
 
 def _read(path: Path, settings_digest: str, advice: str) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise ModelError(f"{path}: not a readable checkpoint", "delete it to start afresh") from error
+    if not isinstance(content, dict) or content.keys() != _CONTENT:
+        raise ModelError(f"{path}: a checkpoint of another version of cxpath", "delete it to start afresh")
     if content["settings_digest"] != settings_digest:
         raise ConfigurationError(f"{path}: belongs to a training with other settings", advice)
-    return content
+    return {str(key): value for key, value in content.items()}
 
 
 # Training: crops in, weights out. Can be interrupted and resumed; the same seed gives the same weights.
@@ -240,7 +266,7 @@ class StepReport:
 class TrainedNetwork:
     """The averaged network, in evaluation mode on the processor, and what it took."""
 
-    network: PlainUNet
+    network: Network
     steps: int
     minutes: float
 
@@ -345,7 +371,7 @@ def learn(
         _logger.info("interrupted at step %d; call again to resume", state.step)
         raise
     save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
-    trained = blended(state.average.network.cpu().eval(), settings)
+    trained = blended(state.average.module.cpu(), settings)
     return TrainedNetwork(trained, state.step, state.minutes)
 
 
@@ -367,7 +393,7 @@ def load_trained(settings: TrainingSettings, out_dir: Path) -> TrainedNetwork:
     return TrainedNetwork(blended(network, settings), steps, minutes)
 
 
-def blended(network: PlainUNet, settings: TrainingSettings) -> PlainUNet:
+def blended(network: Network, settings: TrainingSettings) -> Network:
     """Return the network with `schedule.start_share` of the weights that training started from."""
     share = settings.schedule.start_share
     if share == 0:
@@ -379,7 +405,7 @@ def blended(network: PlainUNet, settings: TrainingSettings) -> PlainUNet:
         name: torch.lerp(tensor, start[name], share) if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()
     }
-    result = PlainUNet(network.settings)
+    result = build_network(network.settings)
     result.load_state_dict(mixed)
     return result.eval()
 
@@ -425,13 +451,14 @@ def _fresh_state(settings: TrainingSettings, device: Device) -> TrainingState:
         {"params": matrices, "weight_decay": settings.schedule.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return TrainingState(network, average, optim.AdamW(groups, lr=settings.schedule.learning_rate))
+    optimiser = optim.AdamW(groups, lr=settings.schedule.learning_rate)
+    return TrainingState(network, average, optimiser, settings.schedule)
 
 
-def _first_network(settings: TrainingSettings) -> PlainUNet:
+def _first_network(settings: TrainingSettings) -> Network:
     """Return a fresh network, or the one of the model that training continues from."""
     if not settings.start_from:
-        return PlainUNet(settings.architecture)
+        return build_network(settings.architecture)
     model = load_model(settings.start_from)
     if model.card.architecture != settings.architecture:
         raise ConfigurationError(
@@ -471,15 +498,15 @@ def _run(
     class_weights = torch.from_numpy(lesson.class_weights).to(device.torch_device)
     before = time.monotonic() - 60 * state.minutes
     for batch in _batches(lesson, state.step, schedule.steps):
-        if (done := progress(schedule, state.step, state.minutes)) >= 1:
+        if progress(schedule, state.step, state.minutes) >= 1:
             break
-        for group in state.optimiser.param_groups:
-            group["lr"] = learning_rate(schedule, done)
         losses = _step(settings, state, device, lesson, batch, class_weights)
         state.step += 1
         state.minutes = (time.monotonic() - before) / 60
-        state.average.update(state.network, state.step)
-        _tell(state, progress(schedule, state.step, state.minutes), losses, watch)
+        rate = state.schedule.get_last_lr()[0]
+        state.schedule.step()
+        state.average.update_parameters(state.network)
+        _tell(state, progress(schedule, state.step, state.minutes), losses, rate, watch)
         if state.step % schedule.checkpoint_every == 0:
             save_checkpoint(out_dir / CHECKPOINT_NAME, state, lesson.digest)
 
@@ -523,11 +550,11 @@ def _step(
     return losses
 
 
-def _tell(state: TrainingState, done: float, losses: Losses, watch: Watcher | None) -> None:
+def _tell(state: TrainingState, done: float, losses: Losses, rate: float, watch: Watcher | None) -> None:
     if watch is None and state.step % _LOG_EVERY:
         return
     parts_by_name = {name: float(part.detach()) for name, part in losses._asdict().items()}
-    report = StepReport(state.step, done, parts_by_name, state.optimiser.param_groups[0]["lr"])
+    report = StepReport(state.step, done, parts_by_name, rate)
     if state.step % _LOG_EVERY == 0:
         parts = ", ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
         _logger.info("step %d (%.0f %%, %.1f min): %s", report.step, 100 * done, state.minutes, parts)

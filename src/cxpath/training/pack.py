@@ -27,9 +27,10 @@ from cxpath.network import (
     DataSource,
     Metric,
     ModelCard,
-    PlainUNet,
+    Network,
     Thresholds,
     TrainingRecord,
+    build_network,
     card_text,
     receptive_field,
 )
@@ -38,7 +39,7 @@ from cxpath.training.settings import TrainingSettings
 
 
 def describe(
-    network: PlainUNet,
+    network: Network,
     settings: TrainingSettings,
     decision: Decision,
     record: TrainingRecord,
@@ -79,26 +80,26 @@ def _halo_px(reach_px: int) -> int:
     return -(-(reach_px + OUTPUT_STRIDE_PX) // LATTICE_STRIDE_PX) * LATTICE_STRIDE_PX
 
 
-def stored_weights(network: PlainUNet) -> bytes:
+def stored_weights(network: Network) -> bytes:
     """Return the content of `model.safetensors`: matrices as float16, norms and biases as they are."""
     return save({name: _narrow(tensor) for name, tensor in network.state_dict().items()})
 
 
-def as_stored(network: PlainUNet) -> PlainUNet:
+def as_stored(network: Network) -> Network:
     """Return the network that will be loaded: its weights as they are stored, in evaluation mode."""
-    stored = PlainUNet(network.settings)
+    stored = build_network(network.settings)
     number_types = {name: tensor.dtype for name, tensor in stored.state_dict().items()}
     weights = load(stored_weights(network))
     stored.load_state_dict({name: tensor.to(number_types[name]) for name, tensor in weights.items()})
     return stored.eval()
 
 
-def pack(network: PlainUNet, card: ModelCard, folder: Path, embedding: CellEmbedding | None = None) -> None:
+def pack(network: Network, card: ModelCard, folder: Path, embedding: CellEmbedding | None = None) -> None:
     """Write the model into `folder`, in place of what was there.
 
     Parameters
     ----------
-    network : PlainUNet
+    network : Network
         Not folded.
     card : ModelCard
         As `describe` wrote it for this network.

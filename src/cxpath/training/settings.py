@@ -10,7 +10,7 @@ from pydantic import Field
 
 from cxpath.data import Settings, read_settings
 from cxpath.metrics import MatchingSettings
-from cxpath.network import ArchitectureSettings, ModelCard, Precision
+from cxpath.network import AnyArchitecture, ModelCard, PlainUNetSettings, Precision
 
 # Parameters of one training, read from `configs/training/*.toml`; unknown keys are errors.
 
@@ -184,7 +184,7 @@ class TrainingSettings(Settings):
     """Micrometres per pixel of what the network is given."""
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
     """Range of a slide's µm/px from which that may be made."""
-    architecture: ArchitectureSettings = ArchitectureSettings()
+    architecture: AnyArchitecture = PlainUNetSettings()
     """Channels at each depth."""
     synthesis: SynthesisSettings = SynthesisSettings()
     """How much synthetic tissue is made."""

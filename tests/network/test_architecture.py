@@ -1,13 +1,32 @@
-""""""
-
 from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
-from torch import nn
+from pydantic import Field, ValidationError
+from torch import Tensor, nn
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
-from cxpath.network.unet import ArchitectureSettings, PlainUNet, fold_norms, receptive_field
+from cxpath.network.architecture import (
+    ARCHITECTURES,
+    ArchitectureSettings,
+    ConvolutionBlock,
+    Network,
+    NetworkOutput,
+    PlainUNet,
+    PlainUNetSettings,
+    architecture_class,
+    build_network,
+    fold_norms,
+    receptive_field,
+)
+from cxpath.network.card import ModelCard
+from cxpath.network.model import load_model
+from cxpath.training.pack import pack, stored_weights
+from cxpath.training.settings import TrainingSettings
 
 
 def picture(height: int, width: int) -> torch.Tensor:
@@ -44,7 +63,7 @@ def test_a_tile_without_halo_does_not(network: PlainUNet) -> None:
 
 
 def test_the_shipped_size_stays_within_its_budget() -> None:
-    network = PlainUNet(ArchitectureSettings())
+    network = PlainUNet(PlainUNetSettings())
     number = sum(weight.numel() for weight in network.parameters())
     assert 0.7e6 < number < 1.3e6
 
@@ -69,7 +88,7 @@ def test_lower_precision_keeps_logits_in_float32_and_near(network: PlainUNet) ->
 
 @pytest.mark.parametrize("channels", [8, 24])
 def test_settings_decide_the_width(channels: int) -> None:
-    network = PlainUNet(ArchitectureSettings(deep_channels=channels))
+    network = PlainUNet(PlainUNetSettings(deep_channels=channels))
     assert network.deep_to_middle.convolution.in_channels == channels
 
 
@@ -85,7 +104,7 @@ def test_folded_network_says_the_same_without_any_norm(network: PlainUNet) -> No
 
 
 def test_the_shipped_network_sees_no_more_than_a_cheap_halo() -> None:
-    field = receptive_field(PlainUNet(ArchitectureSettings()))
+    field = receptive_field(PlainUNet(PlainUNetSettings()))
     assert field.width_px <= 140
     assert field.reach_px <= 64
     assert ((1024 + 2 * 64) / 1024) ** 2 <= 1.3
@@ -112,3 +131,88 @@ def test_measuring_leaves_the_network_alone(network: PlainUNet) -> None:
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     receptive_field(network)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+class SmallestSettings(ArchitectureSettings):
+    """One number, and a name of its own."""
+
+    name: Literal["smallest"] = "smallest"
+    channels: int = Field(default=4, ge=1)
+
+
+class Smallest(Network):
+    """Another architecture: one layer of features for everything."""
+
+    settings_class = SmallestSettings
+
+    def __init__(self, settings: ArchitectureSettings) -> None:
+        super().__init__(settings)
+        own = SmallestSettings.model_validate(settings)
+        self.settings = own
+        self.merged = ConvolutionBlock(3, own.channels, 4, 4)
+        self.hidden = ConvolutionBlock(own.channels, 16, kernel=1)
+        self.outputs = nn.Conv2d(16, 20, 1)
+
+    def with_features(self, rgb: Tensor) -> tuple[NetworkOutput, Tensor]:
+        merged = self.merged(rgb.float() / 255)
+        return NetworkOutput(*self.outputs(self.hidden(merged)).split((1, 2, 10, 2, 5), dim=1)), merged
+
+    def last_features(self, rgb: Tensor) -> Tensor:
+        _, merged = self.with_features(rgb)
+        return torch.cat((merged, self.hidden(merged)), dim=1)
+
+    def lower_precision(self, number_type: torch.dtype) -> None:
+        self.to(number_type)
+
+
+@pytest.fixture
+def smallest(monkeypatch: pytest.MonkeyPatch) -> SmallestSettings:
+    """The settings of an architecture that is a module and a line of the registry."""
+    monkeypatch.setitem(ARCHITECTURES, "smallest", f"{__name__}:Smallest")
+    return SmallestSettings(channels=6)
+
+
+def test_another_architecture_is_packed_loaded_and_run_by_its_line_alone(
+    smallest: SmallestSettings, card: ModelCard, tmp_path: Path
+) -> None:
+    network = build_network(smallest).eval()
+    assert isinstance(network, Smallest)
+    own = card.model_copy(
+        update={"architecture": smallest, "digest": hashlib.sha256(stored_weights(network)).hexdigest()}
+    )
+    pack(network, own, tmp_path / "trial")
+    model = load_model(tmp_path / "trial")
+    assert model.card.architecture == smallest
+    assert isinstance(model.network, Smallest)
+    light = torch.full((1, 3, 32, 32), 90.0)
+    with torch.inference_mode():
+        output = model.network(light)
+        fold_norms(network)
+        assert torch.allclose(network(light).kind, output.kind, atol=1e-2)
+    assert output.region.shape == (1, 5, 8, 8)
+
+
+def test_a_training_file_may_name_any_architecture_and_its_keys_alone(smallest: SmallestSettings) -> None:
+    stated = TrainingSettings.model_validate({"architecture": {"name": "smallest", "channels": 6}})
+    assert stated.architecture == smallest
+    assert stated.digest() != TrainingSettings().digest()
+    with pytest.raises(ValidationError, match="deep_channels: Extra inputs are not permitted"):
+        TrainingSettings.model_validate({"architecture": {"name": "smallest", "deep_channels": 6}})
+    with pytest.raises(ValidationError, match="architecture 'u_shaped' is unknown; there are: plain_unet"):
+        TrainingSettings.model_validate({"architecture": {"name": "u_shaped"}})
+
+
+def test_a_file_without_a_name_means_the_plain_network() -> None:
+    stated = TrainingSettings.model_validate({"architecture": {"deep_channels": 8}})
+    assert stated.architecture == PlainUNetSettings(deep_channels=8)
+    with pytest.raises(ValidationError, match="deep_channels: Input should be greater than 0"):
+        TrainingSettings.model_validate({"architecture": {"deep_channels": 0}})
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_every_line_of_the_registry_leads_to_a_network_of_that_name(name: str) -> None:
+    found = architecture_class(name)
+    assert issubclass(found, Network)
+    settings = found.settings_class.model_validate({})
+    assert settings.name == name
+    assert build_network(settings).settings == settings
