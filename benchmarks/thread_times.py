@@ -34,8 +34,8 @@ def thread_times() -> Iterator[Counter[str]]:
     finally:
         done.set()
         watch.join()
-        for name, first, last in clocks.values():
-            found[name] += last - first
+        for name, begin, end in clocks.values():
+            found[name] += end - begin
         del found["clock"]
 
 

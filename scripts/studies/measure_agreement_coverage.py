@@ -43,7 +43,7 @@ OF_SCORES: Mapping[str, Measure] = {
     "ICC(A,1)": lambda x, draws: icc(Scale.LOG.of(x), Form.AGREEMENT, draws),
     "ICC(A,1), F-based": lambda x, draws: icc(Scale.LOG.of(x), Form.AGREEMENT),
     "ICC(A,1), raw": lambda x, draws: icc(x, Form.AGREEMENT, draws),
-    "CCC": lambda x, draws: concordance(pair_up(*Scale.LOG.of(x).T[:2], draws)),
+    "CCC": lambda x, draws: concordance(pair_up(Scale.LOG.of(x[:, 0]), Scale.LOG.of(x[:, 1]), draws)),
 }
 
 

@@ -149,7 +149,7 @@ def test_icc_and_ccc_of_thirty_cases_hold_the_truth_where_readers_err_as_usual(z
     held = np.zeros(2)
     for _ in range(300):
         scores = draw(30)
-        found = icc(scores, Form.AGREEMENT, draws), concordance(pair_up(*scores.T[:2], draws))
+        found = icc(scores, Form.AGREEMENT, draws), concordance(pair_up(scores[:, 0], scores[:, 1], draws))
         held += [
             one.intervals[0].low <= truth <= one.intervals[0].high
             for one, truth in zip(found, truths, strict=True)

@@ -10,6 +10,7 @@ import pytest
 from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind
 from cxpath.errors import CellsFileError, ConfigurationError, MissingFileError
 from cxpath.io.cell_classes import (
+    CLASS_NAMES,
     CellClasses,
     ClassifiedCells,
     default_cell_classes,
@@ -17,7 +18,6 @@ from cxpath.io.cell_classes import (
     read_cell_classes,
     to_cell_table,
 )
-from cxpath.io.cells import CLASS_NAMES
 
 
 def test_the_bundled_map_knows_every_class_that_cxpath_writes() -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from cxpath.data.cells import CellTable
 from cxpath.errors import CellsFileError, MissingFileError
+from cxpath.io.cell_classes import NAMESPACE
 from cxpath.io.cells import (
-    NAMESPACE,
     CellsGeojsonWriter,
     TableFileError,
     read_cells,

@@ -13,13 +13,13 @@ from .atomic import (
     write_json as write_json,
 )
 from .cell_classes import (
+    CLASS_NAMES as CLASS_NAMES,
     CellClasses as CellClasses,
     default_cell_classes as default_cell_classes,
     read_cell_classes as read_cell_classes,
     to_cell_table as to_cell_table,
 )
 from .cells import (
-    CLASS_NAMES as CLASS_NAMES,
     CellsGeojsonWriter as CellsGeojsonWriter,
     CellsWriter as CellsWriter,
     read_cells as read_cells,

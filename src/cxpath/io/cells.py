@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
@@ -32,6 +30,7 @@ from cxpath.data import (
 )
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
+from cxpath.io.cell_classes import CLASS_NAMES, COLOURS, qupath_identities
 from cxpath.io.geojson import Bounds, to_qupath_frame
 
 # Cells for QuPath: a gzipped GeoJSON FeatureCollection of point detections, written as the cells come.
@@ -42,24 +41,8 @@ from cxpath.io.geojson import Bounds, to_qupath_frame
 
 GEOJSON_SCHEMA = "cxpath/cells-geojson/1"
 
-CLASS_NAMES = {Kind.TUMOUR: "Tumor", Kind.IMMUNE: "Immune cells", Kind.OTHER: "Other"}
-"""QuPath's own spelling of its default classes."""
-
-COLOURS = {
-    (Kind.TUMOUR, True): (213, 94, 0),
-    (Kind.TUMOUR, False): (0, 114, 178),
-    (Kind.IMMUNE, True): (230, 159, 0),
-    (Kind.IMMUNE, False): (86, 180, 233),
-    (Kind.OTHER, True): (120, 120, 120),
-    (Kind.OTHER, False): (170, 170, 170),
-}
-"""Okabe & Ito's colour-blind-safe palette: oranges positive, blues negative."""
-
 MEASUREMENTS = tuple(name for name, element in COLUMNS.items() if element is np.float32)
 
-NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-"""The digit of a UUID that states its variant, by the hash's own."""
 _COMPRESSION = 1
 """zlib's quickest: a sixth larger than 4, in half the time, while the network needs the processor."""
 
@@ -165,7 +148,7 @@ def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float)
     labels = np.array([_label(kind, stained) for kind in Kind for stained in (None, False, True)], object)
     stained_code = np.where(np.isfinite(cells.stained), 1 + (cells.stained >= threshold), 0)
     label = labels[cells.kind.astype(np.int64) * 3 + stained_code]
-    identity = _identities(cells.facts.slide_digest, first, len(cells))
+    identity = qupath_identities(cells.facts.slide_digest, first, len(cells))
     known = np.stack([np.isfinite(getattr(cells, name)) for name in MEASUREMENTS], axis=1)
     features = np.empty(len(cells), object)
     for names, rows in _same_known(known):
@@ -199,20 +182,6 @@ def _template(names: Sequence[str]) -> str:
 def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
     sign = [] if stained is None else ["Positive" if stained else "Negative"]
     return json.dumps({"names": [CLASS_NAMES[kind], *sign], "color": COLOURS[kind, bool(stained)]}, **_JSON)
-
-
-def _identities(slide_digest: str, first: int, number: int) -> NDArray[np.object_]:
-    """Return uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's."""
-    started = hashlib.sha1(NAMESPACE.bytes + f"{slide_digest}/".encode(), usedforsecurity=False)
-    identities = np.empty(number, object)
-    for place in range(number):
-        hashed = started.copy()
-        hashed.update(b"%d" % (first + place))
-        digits = hashed.hexdigest()
-        identities[place] = (
-            f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
-        )
-    return identities
 
 
 # Plain tables of named columns as Parquet, used for the table of tiles. Does not know what a tile is.

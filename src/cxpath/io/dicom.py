@@ -34,7 +34,7 @@ from cxpath.data import (
 )
 from cxpath.errors import CellsFileError, MissingFileError, OutputError
 from cxpath.io.atomic import atomic_write
-from cxpath.io.cells import COLOURS
+from cxpath.io.cell_classes import COLOURS
 
 EXTRA = "dicom"
 DICOM_FORM = "DICOM annotations"

@@ -503,7 +503,7 @@ def _run(
         losses = _step(settings, state, device, lesson, batch, class_weights)
         state.step += 1
         state.minutes = (time.monotonic() - before) / 60
-        rate = state.schedule.get_last_lr()[0]
+        rate = float(state.schedule.get_last_lr()[0])
         state.schedule.step()
         state.average.update_parameters(state.network)
         _tell(state, progress(schedule, state.step, state.minutes), losses, rate, watch)
