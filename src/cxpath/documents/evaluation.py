@@ -292,7 +292,7 @@ class CountedTile(CountedItem):
 class Evaluation(Document):
     """The whole document."""
 
-    HINT: ClassVar[str] = "run cxpath evaluate again, or give a folder that it wrote"
+    HINT: ClassVar[str] = "run cxpath model evaluate again, or give a folder that it wrote"
 
     schema_name: Literal["cxpath/evaluation/1"] = Field(default="cxpath/evaluation/1", alias="schema")
     model: EvaluatedModel

@@ -129,7 +129,7 @@ IMAGESCOPE_FORM = "ImageScope XML"
 IMAGESCOPE_ROOT = "Annotations"
 
 _RECTANGLE, _ELLIPSE = "1", "2"
-_LINES = {"3": "arrow", "4": "ruler"}
+_LINES = {"3": "an arrow", "4": "a ruler"}
 _SAME_SCALE = 0.05
 """Scanners' statements of µm per pixel differ by less."""
 
@@ -162,7 +162,7 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
             where = place_name(place, class_name)
             kind = (region.get("Type") or "0").strip()
             if kind in _LINES:
-                warnings.append(f"{where} was passed over: a {_LINES[kind]} encloses no area")
+                warnings.append(f"{where} was passed over: {_LINES[kind]} encloses no area")
                 continue
             outline = _outline(_imagescope_points(region, where, file), kind, where, file)
             negative = (region.get("NegativeROA") or "0").strip() == "1"
