@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,13 +13,13 @@ EVERY_S = 0.02
 
 
 @contextmanager
-def thread_times() -> Iterator[Counter[str]]:
-    """Give a counter that is filled, when the block ends, with seconds of the processor by name of thread.
+def thread_times() -> Iterator[dict[str, float]]:
+    """Give a table that is filled, when the block ends, with seconds of the processor by name of thread.
 
     Threads of one pool are added up. Threads that libraries start outside Python are not seen, nor is any on
     systems whose threads have no clock (Windows, macOS).
     """
-    found: Counter[str] = Counter()
+    found: dict[str, float] = defaultdict(float)
     if not hasattr(time, "pthread_getcpuclockid"):
         yield found
         return
@@ -36,7 +36,7 @@ def thread_times() -> Iterator[Counter[str]]:
         watch.join()
         for name, begin, end in clocks.values():
             found[name] += end - begin
-        del found["clock"]
+        found.pop("clock", None)
 
 
 def _read_until(clocks: dict[int, tuple[str, float, float]], done: threading.Event) -> None:
