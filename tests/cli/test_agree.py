@@ -456,3 +456,24 @@ def test_too_few_cases_are_refused_and_nothing_is_written(
     assert done.returncode == FAILED
     assert "30 of each are needed" in done.only_line
     assert not (tmp_path / "calibrated.toml").exists()
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SystemExit(143)])
+def test_a_study_that_was_not_written_whole_is_none(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its document lay there, so that the same command refused to write the figures that were missing."""
+
+    def fail(_folder: Path) -> None:
+        raise error
+
+    rows = [f"{case},{reader},{case % 7}" for case in range(20) for reader in "AB"]
+    table = tmp_path / "reads.csv"
+    table.write_text("\n".join(["case,reader,value", *rows]), encoding="utf-8")
+    words = ("agree", "run", table, "--out", tmp_path / "study", "--replicates", "100")
+    with monkeypatch.context() as patch:
+        patch.setattr("cxpath.app.agree.build_agreement_report", fail)
+        assert cxpath(*words).returncode != 0
+    done = cxpath(*words)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "study" / "report.html").is_file()

@@ -64,6 +64,28 @@ def test_a_full_disk_behind_the_output_is_one_line(much: int) -> None:
     assert "internal error" not in lines[0]
 
 
+@pytest.mark.parametrize("out", ["L" * 300, "file/below"])
+def test_a_folder_that_no_system_makes_is_no_internal_error(
+    out: str, synthetic_slide: SyntheticSlide, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    line = cxpath("score", synthetic_slide.path, "--out", out).only_line
+    assert "internal error" not in line
+    assert "File name too long" in line or "Not a directory" in line
+
+
+def test_what_the_system_refuses_is_no_internal_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system", "cxpath.toml")
+
+    monkeypatch.setattr("cxpath.io.atomic_write", refuse)
+    line = cxpath("config", "init", tmp_path / "cxpath.toml").only_line
+    assert "cxpath.toml: cannot be read or written: Read-only file system" in line
+
+
 WITHOUT_HOME = (
     "import os, pwd, sys\n"
     "for name in ('HOME', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME'): os.environ.pop(name, None)\n"

@@ -74,7 +74,10 @@ def test_an_assay_that_does_not_support_them_leaves_them_null_with_the_reason() 
     refused = read_assay("22c3").refusals(ASSAY_BOUND, "cervix")
     result = score(TISSUE, refused=refused)
     assert not {"ic_area", "ic_cells", "tap"} & set(result.others)
-    assert "22c3 does not support IC, share of tumour area (%) in cervix" in result.null_because["ic_area"]
+    assert (
+        "22c3 does not support IC, share of tumour area that stained immune cells cover (%) in cervix"
+        in result.null_because["ic_area"]
+    )
     assert result.cps is not None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -275,7 +276,12 @@ def run_agreement(request: AgreementRequest, out: Path, *, overwrite: bool = Fal
         raise output_error(out, error) from error
     document = agreement_document(study, request.reads, joined.warnings, joined.model_digests)
     document.write(out / DOCUMENT)
-    build_agreement_report(out)
+    try:
+        build_agreement_report(out)
+    except BaseException:  # a signal or a full disk: without its tables it is no study yet
+        with suppress(OSError):
+            (out / DOCUMENT).unlink()
+        raise
     return study
 
 

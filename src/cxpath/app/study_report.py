@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -246,7 +247,12 @@ def report_study(
         run_agreement(agreement, out / AGREEMENT_FOLDER, overwrite=overwrite)
     document = study_document(study, exported, settings)
     document.write(out / DOCUMENT)
-    build_study_page(out, document, agreement=(out / AGREEMENT_FOLDER / "report.html").is_file())
+    try:
+        build_study_page(out, document, agreement=(out / AGREEMENT_FOLDER / "report.html").is_file())
+    except BaseException:  # a signal or a full disk: without its page it is no report yet
+        with suppress(OSError):
+            (out / DOCUMENT).unlink()
+        raise
     return document
 
 

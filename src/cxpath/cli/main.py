@@ -192,6 +192,17 @@ def flushed(code: int) -> int:
     return code
 
 
+_NOT_OURS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EIO,
+    errno.EMFILE,
+}
+"""What the system refuses for reasons that are no fault of the program."""
 _NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 app = typer.Typer(
@@ -291,6 +302,9 @@ def _how_to_resume() -> str:
 def _unforeseen(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return f"cannot be written: {error.strerror} (make room, then run the same command again)"
+    if isinstance(error, OSError) and error.errno in _NOT_OURS:
+        where = f"{error.filename}: " if error.filename and not _hides_names() else ""
+        return f"{where}cannot be read or written: {error.strerror} (check the path and its permissions)"
     kind = type(error).__name__
     reason = kind if _hides_names() else " ".join(str(error).split()) or kind
     return f"internal error: {reason} (please report it; CXPATH_DEBUG=1 shows where)"

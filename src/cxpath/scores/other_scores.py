@@ -276,7 +276,7 @@ def score(key: str, label: str, *, assay_bound: bool) -> Callable[[Compute], Com
     return registered
 
 
-@score("ic_area", "IC, share of tumour area (%)", assay_bound=True)
+@score("ic_area", "IC, share of tumour area that stained immune cells cover (%)", assay_bound=True)
 def _ic_area(basis: ScoreBasis) -> float | str:
     if basis.area is None:
         return NO_AREA
