@@ -17,6 +17,7 @@ from tests.docs.pages import ROOT
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 LARGEST_BYTES = 300_000
+WIDEST = 90
 
 
 @pytest.mark.slow
@@ -45,6 +46,7 @@ def test_a_notebook_is_kept_as_it_ran_and_small(path: Path) -> None:
     outputs = [output for one in cells for output in one.outputs]
     assert not [one for one in outputs if one.output_type == "error" or one.get("name") == "stderr"]
     assert path.stat().st_size < LARGEST_BYTES
+    assert [line for one in cells for line in one.source.splitlines() if len(line) > WIDEST] == []
     assert str(Path.home()) not in path.read_text(encoding="utf-8")
 
 
