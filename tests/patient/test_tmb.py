@@ -293,3 +293,10 @@ def test_a_sample_without_any_variant_is_said() -> None:
 def test_a_burden_that_no_tumour_has_doubts_the_megabases(megabases: float, said: bool) -> None:
     found = mutational_burden(sample(*map(variant, range(10))), preset("msk_like"), megabases)
     assert said == any("check the megabases" in one for one in found.warnings)
+
+
+@pytest.mark.parametrize(("fraction", "named"), [(0.75, True), (0.25, False)])
+def test_a_fraction_that_its_reads_do_not_give_is_warned_of(fraction: float, named: bool) -> None:
+    one = variant(1, depth=200, alternate_reads=40, allele_fraction=fraction)
+    warnings = mutational_burden(sample(one), preset("msk_like"), 1.0).warnings
+    assert ("1 variant states an allele fraction that its reads and depth do not give" in warnings) == named

@@ -320,6 +320,7 @@ def _at_least(value: float | None, limit: float) -> bool | None:
 
 
 LEVEL = 0.95
+_MOST_APART = 0.25
 _HOW_TO_ANNOTATE = {
     Known.CONSEQUENCE: "annotate with VEP (CSQ) or snpEff (ANN)",
     Known.GERMLINE_FREQUENCY: "annotate with gnomAD or ExAC frequencies, or choose another preset",
@@ -410,6 +411,21 @@ def _impossible_reads(sample: SampleVariants) -> Iterator[str]:
     if wrong:
         variants = "1 variant states" if wrong == 1 else f"{wrong} variants state"
         yield f"{variants} more reads of the allele than reads in all"
+    apart = sum(_fraction_misses_reads(variant) for variant in sample.variants)
+    if apart:
+        variants = "1 variant states" if apart == 1 else f"{apart} variants state"
+        yield f"{variants} an allele fraction that its reads and depth do not give"
+
+
+def _fraction_misses_reads(variant: Variant) -> bool:
+    """Say whether fraction and reads are of two things: callers' own fractions lie close to the reads'."""
+    reads, depth, fraction = variant.alternate_reads, variant.depth, variant.allele_fraction
+    return (
+        reads is not None
+        and bool(depth)
+        and fraction is not None
+        and abs(reads / (depth or 1) - fraction) > _MOST_APART
+    )
 
 
 def mutational_burden(
