@@ -290,7 +290,7 @@ def test_control_characters_do_not_break_a_workbook(tmp_path: Path) -> None:
     assert load_workbook(tmp_path / "t.xlsx")["reads"]["A2"].value == "xy"
 
 
-@pytest.mark.parametrize("name", ["Total", "MEAN", "Sum:", "median", "SD"])
+@pytest.mark.parametrize("name", ["Total", "MEAN", "Sum:", "median", "SD", "Kappa", "ICC", "n", "25%"])
 @pytest.mark.parametrize("text", ["case,Ann,Bob\na,1,2\n{},4,6\n", "case,reader,value\na,Ann,1\n{},Ann,6\n"])
 def test_a_summary_below_the_table_is_no_case(tmp_path: Path, text: str, name: str) -> None:
     with pytest.raises(ReadsFileError, match=r"row 3: .* looks like a summary"):

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 from openpyxl import Workbook
+from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
 
 from cxpath.errors import CellsFileError, MissingFileError, ReadsFileError
@@ -434,3 +435,25 @@ def test_a_condition_of_a_number_format_is_no_sign(tmp_path: Path) -> None:
     book, sheet = reads_workbook(["C1", "A", 0.25])
     sheet["C2"].number_format = "[<1]0.0%;[>=1]0"
     assert rows_of(book, tmp_path)[1] == ["C1", "A", "25%"]
+
+
+@pytest.mark.parametrize(("number_format", "refused"), [("0.00,", True), ("#,##0,", True), ("#,##0", False)])
+def test_a_format_that_shows_thousandths_is_refused(
+    number_format: str, refused: bool, tmp_path: Path
+) -> None:
+    book, sheet = reads_workbook(["C1", "A", 50])
+    sheet["C2"].number_format = number_format
+    if refused:
+        with pytest.raises(ReadsFileError, match="row 2: the sheet shows thousandths of the number 50"):
+            rows_of(book, tmp_path)
+    else:
+        assert rows_of(book, tmp_path)[1] == ["C1", "A", "50"]
+
+
+def test_an_entry_that_is_struck_out_is_refused(tmp_path: Path) -> None:
+    book, sheet = reads_workbook(["C1", "A", 50])
+    sheet["C2"].font = Font(bold=True)
+    assert rows_of(book, tmp_path)[1] == ["C1", "A", "50"]
+    sheet["C2"].font = Font(strike=True)
+    with pytest.raises(ReadsFileError, match="row 2: the entry '50' is struck out"):
+        rows_of(book, tmp_path)

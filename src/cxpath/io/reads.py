@@ -134,7 +134,11 @@ _AGAIN = re.compile(
 _SCORES_IN_NAMES = ("cps", "tps", "tap", "ic")
 _SUMMARIES = frozenset(
     {"total", "totals", "grand total", "sum", "mean", "average", "avg", "median", "sd", "std", "stdev", "min",
-     "max", "count", "minimum", "maximum", "summe", "mittelwert", "gesamt"}
+     "max", "count", "minimum", "maximum", "summe", "mittelwert", "gesamt", "kappa", "cohen's kappa", "icc",
+     "ccc", "ac1", "n", "p", "p value", "p-value", "ci", "95% ci", "95 % ci", "se", "sem", "cv", "variance",
+     "range", "iqr", "q1", "q3", "25%", "50%", "75%", "mode", "std dev", "st dev", "standard deviation",
+     "stabw", "standardabweichung", "anzahl", "correlation", "pearson", "spearman", "agreement",
+     "% agreement", "percent agreement", "bias", "difference", "opa", "ppa", "npa", "prevalence"}
 )  # fmt: skip
 """What rows below a table are called."""
 _NUMBERED = frozenset({"case", "slide", "patient"})

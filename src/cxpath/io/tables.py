@@ -322,6 +322,8 @@ _HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"']
 _ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")
 _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 """What a number format may contain without an effect on the number: quoted and escaped text, colours."""
+_THOUSANDTHS = re.compile(r"[0#?],+(?![0#?,])")
+"""A comma behind the last digit of a number format divides by a thousand."""
 _CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥]")
 """Of a number format: "[<1]0.0" is a condition, '"<"0' shows <1 for a cell that contains 1."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
@@ -480,6 +482,9 @@ def _text(cell: Any, path: Path, row: int) -> str:
     entry = cell.value
     if entry is None:
         return ""
+    if getattr(cell, "has_style", False) and cell.font.strike:
+        message = f"{path}: row {row}: the entry {str(entry)[:20]!r} is struck out"
+        raise ReadsFileError(message, "delete it, or remove the strike-through")
     if isinstance(entry, datetime | date):
         return entry.isoformat()[:10]
     if isinstance(entry, int | float) and not isinstance(entry, bool):
@@ -487,6 +492,9 @@ def _text(cell: Any, path: Path, row: int) -> str:
         if _SIGNS.search(_CONDITION.sub("", number_format)):
             message = f"{path}: row {row}: the sheet shows a sign that the number {entry:g} does not contain"
             raise ReadsFileError(message, f"type it into the cell (its number format is {number_format})")
+        if _THOUSANDTHS.search(_UNSCALED.sub("", number_format)):
+            message = f"{path}: row {row}: the sheet shows thousandths of the number {entry:g}"
+            raise ReadsFileError(message, f"give it a plain number format (it is {number_format})")
         return _number(float(entry), number_format)
     text = str(entry).strip()
     if text.startswith("=") or not isinstance(entry, str | bool | time | timedelta):
