@@ -318,7 +318,7 @@ def _other_series(
 
 
 def rivals(own: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Say whether a picture of this size may be a slide beside one of another; a smaller copy is none."""
+    """Say whether a picture of this size may be a slide next to one of another; a smaller copy is none."""
     factor = round(own[0] / other[0])
     is_copy = factor > 1 and all(
         abs(ours / factor - theirs) < 1 for ours, theirs in zip(own, other, strict=True)
