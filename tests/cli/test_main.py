@@ -258,3 +258,18 @@ def test_with_a_pseudonym_no_line_of_the_log_names_a_file(roe: Path) -> None:
 
 def test_without_a_pseudonym_files_are_named_as_they_were_given(roe: Path) -> None:
     assert f"{roe}/gone.svs: no such file" in cxpath("score", roe / "gone.svs").only_line
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["score", "a.svs", "--out", ""], "--out is empty"),
+        (["score", "a.svs", "--out="], "--out is empty"),
+        (["score", "", "--out", "b"], "an argument is empty"),
+    ],
+)
+def test_an_empty_argument_is_refused(words: list[str], says: str) -> None:
+    """The current folder would be meant; an unset variable of a shell looks like this."""
+    ended = cxpath(*words)
+    assert ended.returncode == 2
+    assert says in ended.only_line

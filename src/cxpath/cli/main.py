@@ -14,9 +14,9 @@ import re
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import dropwhile
+from itertools import dropwhile, pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -270,6 +270,7 @@ def main() -> None:
 def _run() -> int:
     """Run the command and return its exit code."""
     try:
+        _refuse_empty(sys.argv[1:])
         # standalone, it would print a mistyped command line as it is
         return _ended(app(standalone_mode=False) if _hides_names() else app())
     except SystemExit as end:
@@ -284,6 +285,20 @@ def _run() -> int:
         if _debugging():
             raise
         return _end_with(_unforeseen(error), FAILED)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument, which would be read as the current folder: an unset variable of a shell.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    for before, argument in pairwise(["", *arguments]):
+        name, _, value = argument.partition("=")
+        if not argument or (name.startswith("--") and argument.endswith("=") and not value):
+            what = name or before if (name or before).startswith("-") else "an argument"
+            raise ConfigurationError(f"{what} is empty", "give a value; is a variable of the shell unset?")
 
 
 def _ended(code: str | int | None) -> int:
