@@ -188,7 +188,7 @@ def _log_false(false: Draws, log_mean: Draws | float, spread: float) -> Draws:
 # Seeded, so that the same cells give the same interval. Knows counts of fields, nothing of cells or files.
 
 
-METHOD = "slide: per-slide-error/2; tissue: per-slide-error and field-blocks/3"
+METHOD = "slide: per-slide-error/3; tissue: per-slide-error and field-blocks/4"
 DRAWS = 8_000
 SEED = 20_261_123
 MOST_UNEVEN = 2.0
