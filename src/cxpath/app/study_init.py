@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -340,6 +341,8 @@ def stated_components(text: str) -> Components:
             stated[name] = float(value)
         except ValueError as error:
             raise ConfigurationError(f"{part.strip()!r} states no number", f"as {_HINT}") from error
+        if not math.isfinite(stated[name]):
+            raise ConfigurationError(f"{part.strip()!r} states no finite number", f"as {_HINT}")
     missing = [name for name in _NAMES if name not in stated]
     if missing:
         raise ConfigurationError(f"components: {_listed(missing)} missing", f"as {_HINT}")
