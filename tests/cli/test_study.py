@@ -106,6 +106,10 @@ def test_a_study_is_replaced_when_asked_but_never_with_reads(tmp_path: Path, sli
     begin(tmp_path / "study", slides)
     assert "is there already" in cxpath("study", "init", tmp_path / "study", "--slides", slides).only_line
     begin(tmp_path / "study", slides, "--overwrite")
+    before = (tmp_path / "study" / "study.toml").read_bytes()
+    words = ("--slides", slides, "--cutoffs", "10,1", "--overwrite")
+    assert "rise" in cxpath("study", "init", tmp_path / "study", *words).only_line
+    assert (tmp_path / "study" / "study.toml").read_bytes() == before, "a refused one replaces nothing"
     read_by_all(read_study(tmp_path / "study"), until=1)
     done = cxpath("study", "init", tmp_path / "study", "--slides", slides, "--overwrite")
     assert "readers have begun" in done.only_line

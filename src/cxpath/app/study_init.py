@@ -103,16 +103,24 @@ def init_study(folder: Path, request: StudyRequest, *, overwrite: bool = False) 
     software, assay = _software(request, slides)
     text = _toml(request, list(_slide_entries(folder, request, slides, software)), assay)
     folder_for(folder)
-    with atomic_write(path) as partial:
-        partial.write_text(text, encoding="utf-8", newline="\n")
+    earlier = path.read_text(encoding="utf-8") if path.exists() else None
+    _write_study(path, text)
     try:
         study = read_study(folder)
     except ConfigurationError:
-        path.unlink()
+        if earlier is None:
+            path.unlink()
+        else:
+            _write_study(path, earlier)
         raise
     tokens = {reader.id: new_token() for reader in study.design.readers}
     TokensDocument(tokens={name: token_hash(token) for name, token in tokens.items()}).write(folder / TOKENS)
     return BegunStudy(study, tokens)
+
+
+def _write_study(path: Path, text: str) -> None:
+    with atomic_write(path) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _slides_below(folder: Path) -> list[Path]:
