@@ -225,6 +225,19 @@ def test_a_table_that_changes_nothing_is_refused(case: tuple[Path, KnownSlide], 
         apply_edits(case[0], tmp_path / "same.parquet", READER)
 
 
+def test_a_file_of_the_corrected_cells_alone_removes_no_others(
+    case: tuple[Path, KnownSlide], tmp_path: Path
+) -> None:
+    results, known = case
+    write_cells(with_other_kinds(known, [0, 1, 2]).take(np.arange(3)), tmp_path / "three.parquet")
+    record = (results / "review").rglob("events.ndjson")
+    before = [path.read_bytes() for path in record]
+    with pytest.raises(ReviewError, match=r"contains 3 of the run's .* would be removed") as refused:
+        apply_edits(results, tmp_path / "three.parquet", READER)
+    assert "export all cells" in str(refused.value)
+    assert [path.read_bytes() for path in (results / "review").rglob("events.ndjson")] == before
+
+
 def test_cells_are_matched_by_place_one_to_one() -> None:
     network = known_cells(300).cells
     shuffled = np.random.default_rng(1).permutation(300)

@@ -135,7 +135,7 @@ def test_an_undo_voids_the_audited_score_and_the_signature_everywhere(
     assert score.deciding.basis is ScoreBasis.NETWORK
     assert score.review is not None
     assert score.review.signature is None
-    assert "No signature is valid" in (results / "report.html").read_text(encoding="utf-8")
+    assert "Not signed, or changed since" in (results / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_edit_voids_the_signature_and_stands_apart_from_the_audit(

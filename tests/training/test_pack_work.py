@@ -56,7 +56,7 @@ def test_an_interrupted_training_packs_as_it_stands(config: Path, tmp_path: Path
     checkpoint = torch.load(tmp_path / CHECKPOINT_NAME, weights_only=True)
     packed = load_model(tmp_path / "model").network.state_dict()
     name = "fine.1.convolution.weight"
-    assert torch.allclose(packed[name], checkpoint["average"][name], atol=1e-3)
+    assert torch.allclose(packed[name], checkpoint["average"]["module." + name], atol=1e-3)
 
 
 def test_a_checkpoint_before_the_first_step_is_refused(config: Path, tmp_path: Path) -> None:

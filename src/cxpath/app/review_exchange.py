@@ -101,7 +101,7 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     Raises
     ------
     MissingFileError, CellsFileError, ReviewError
-        When the table cannot be read, is of another slide, or changes nothing.
+        When the table cannot be read, is of another slide, lacks most cells, or changes nothing.
     """
     review, name = open_review(folder), printed_name(reviewer)
     scored, before = review.scored, review.verified()
@@ -111,6 +111,7 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     classes = read_cell_classes(default_cell_classes())
     given = read_given_cells(edited, info, classes, threshold, (info.name, info.stem))
     found = compare_edited(replace(given.cells, facts=network.facts), network, threshold)
+    _refuse_part_of_slide(found, network, edited)
     decisions = list(
         _edit_decisions(found, network, threshold, before.state if before else ReviewState(), name)
     )
@@ -123,6 +124,25 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
     entry, score, _ = edited_entry(review, after, given.warnings)
     outcome = publish_review(folder, given.warnings)
     return (outcome.edited if outcome and outcome.edited else entry), score
+
+
+_MOST_REMOVED = 0.5
+"""Nobody removes more of the cells one by one; a file of the corrected cells alone looks like this."""
+
+
+def _refuse_part_of_slide(found: EditedCells, network: CellTable, edited: Path) -> None:
+    """Refuse a table that lacks most of the run's cells: what it lacks counts as removed.
+
+    Raises
+    ------
+    ReviewError
+    """
+    if len(found.removed) > _MOST_REMOVED * len(network):
+        there = len(network) - len(found.removed)
+        raise ReviewError(
+            f"{edited}: contains {there} of the run's {len(network)} cells; the others would be removed",
+            "export all cells, not only the corrected ones; to leave out tissue, draw a region in the review",
+        )
 
 
 def _slide_info(scored: ScoredFolder) -> SlideInfo:

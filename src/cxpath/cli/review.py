@@ -160,12 +160,12 @@ def audit(
 
 
 def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
-    from cxpath.scores import answers_for_width, printed_form, two_decimals
+    from cxpath.scores import answers_for_width, printed_form, printed_interval, two_decimals
 
-    low, high = entry.interval
+    of_slide, of_tumour = printed_interval(*entry.interval), printed_interval(*entry.interval_tissue)
     yield (
         f"audited  CPS {printed_form(entry.cps)}  ({two_decimals(entry.cps)}; {entry.level:.0%} interval "
-        f"{low:.2g} to {high:.2g})"
+        f"{of_slide} for this slide, {of_tumour} for the tumour)"
     )
     yield f"answers  {entry.n} by {entry.reviewer}, {entry.cannot_tell} cannot tell"
     if entry.cannot_tell:
@@ -196,15 +196,14 @@ def apply(
 
 
 def _edited_lines(entry: EditedEntry) -> Iterator[str]:
-    from cxpath.scores import printed_form, two_decimals
+    from cxpath.scores import printed_form, printed_interval, two_decimals
 
     yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
     if entry.estimate is None:
         yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
     else:
-        (low, high), cps = entry.estimate.interval_tissue, entry.estimate.value
-        value = f"{printed_form(cps)}  ({two_decimals(cps)}"
-        yield f"CPS      {value}; interval {low:.2f} to {high:.2f})"
+        interval, cps = printed_interval(*entry.estimate.interval_tissue), entry.estimate.value
+        yield f"CPS      {printed_form(cps)}  ({two_decimals(cps)}; interval {interval} for the tumour)"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
 

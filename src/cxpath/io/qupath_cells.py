@@ -209,8 +209,11 @@ def _width(held: Mapping[str, Any]) -> float:
     """Return how far the outer ring of a polygon reaches from left to right; 0 of anything else."""
     if held.get("type") != "Polygon":
         return 0.0
-    outer = [point[0] for point in held["coordinates"][0]]
-    return float(max(outer) - min(outer))
+    try:
+        outer = [float(point[0]) for point in held["coordinates"][0]]
+    except (LookupError, TypeError, ValueError):  # it is no cell, and is named where places are read
+        return 0.0
+    return max(outer) - min(outer) if outer else 0.0
 
 
 def _labelled(objects: list[Feature]) -> str:

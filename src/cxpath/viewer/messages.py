@@ -167,7 +167,7 @@ class AuditedMessage(Message):
     cps: float
     reported: str
     interval: Interval
-    interval_tissue: Interval
+    interval_slide: Interval
     interval_reported: str
     bounds: Interval
     n: int

@@ -124,12 +124,13 @@ def _edited(session: ReviewSession) -> EditedMessage | None:
 def _audited(session: ReviewSession, score: AuditedScore | None) -> AuditedMessage | None:
     if score is None:
         return None
+    of_tumour = session.audited_estimate(score).interval_tissue
     return AuditedMessage(
         cps=score.cps,
         reported=printed_form(score.cps),
-        interval=score.interval,
-        interval_tissue=session.audited_estimate(score).interval_tissue,
-        interval_reported=printed_interval(*score.interval),
+        interval=of_tumour,
+        interval_slide=score.interval,
+        interval_reported=printed_interval(*of_tumour),
         bounds=score.bounds,
         n=score.answered,
         cannot_tell=score.cannot_tell,

@@ -195,7 +195,7 @@ export class SlideView {
 
   /** Move just as far as is needed for a place to be well inside the view, and near enough for outlines. */
   reveal(x, y) {
-    if (this.pxPerUm < OUTLINES_FROM_PX_PER_UM) {
+    if (!this.ready || this.pxPerUm < OUTLINES_FROM_PX_PER_UM) {
       this.showPlace(x, y, 250);
       return;
     }

@@ -32,7 +32,12 @@ export class SquareStep {
     const frame = element("div", { class: "crop" }, picture, marks(square));
     frame.style.width = frame.style.height = `${side}px`;
     stage.replaceChildren(heading, frame);
-    panel.replaceChildren(element("h2", { text: "Missed cells" }), this.#form(square));
+    // The page is drawn again when a decision is saved or the window changes: numbers being typed stay.
+    const shown = JSON.stringify([audit.name, square.number, square.counts]);
+    if (panel.querySelector("form")?.dataset.shown === shown) return;
+    const form = this.#form(square);
+    form.dataset.shown = shown;
+    panel.replaceChildren(element("h2", { text: "Missed cells" }), form);
     panel.querySelector("input").focus();
     announce(`${heading.textContent}. Three numbers, then Enter.`);
   }
