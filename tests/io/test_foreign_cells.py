@@ -4,10 +4,12 @@ QuPath's measurement table as its versions and languages export it."""
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import re
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -1089,3 +1091,13 @@ def test_two_columns_of_classes_must_agree(tmp_path: Path, other: str, refused: 
             read(path)
     else:
         assert len(read(path).cells) == 1
+
+
+def test_places_beyond_every_number_are_refused_without_a_warning_of_numpy(tmp_path: Path) -> None:
+    places = [(1e308, 1e308), (-1e308, -1e308), *((20.0 * n, 20.0) for n in range(60))]
+    rows = [f"{x},{y},tumour,1" for x, y in places]
+    (tmp_path / "a.csv").write_text("\n".join(["x_px,y_px,kind,stained", *rows]), encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with contextlib.suppress(CellsFileError):
+            read(tmp_path / "a.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -490,8 +491,9 @@ def _refuse_crowded(cells: CellTable, path: Path) -> None:
     """Refuse more cells than fit between the outermost: places relative to tiles, or shares of a width."""
     if len(cells) < _FEWEST_CROWDED:
         return
-    width, height = (float(np.ptp(values)) * cells.facts.mpp for values in (cells.x_px, cells.y_px))
-    line = 2 * np.sqrt(_SMALLEST_AREA_UM2)  # cells in one row lie in an area, too
+    with np.errstate(over="ignore"):  # endless width is no crowd, and lies outside every slide
+        width, height = (float(np.ptp(values)) * cells.facts.mpp for values in (cells.x_px, cells.y_px))
+    line = 2 * math.sqrt(_SMALLEST_AREA_UM2)  # cells in one row lie in an area, too
     if not (width + line) * (height + line) >= _SMALLEST_AREA_UM2 * len(cells):
         raise CellsFileError(
             f"{path}: {len(cells)} cells lie within {width:.4g} x {height:.4g} µm, more than can be there",

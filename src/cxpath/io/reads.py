@@ -108,6 +108,9 @@ _SAME = {
 _ROUND_IN_NAME = re.compile(
     r"^(?P<reader>.+?)[\s_,;(\[]*\bround[\s_]*(?P<round>[0-9]{1,4})[)\]]?$", re.IGNORECASE
 )
+_LONGEST_NAME = 200
+"""Of a column in which a round is looked for: the time that takes grows with the square of the length."""
+
 _ROUND = re.compile(r"0*[1-9][0-9]{0,3}")
 _SCORE_WORDS = frozenset({"cps", "tps", "ic", "tap", "h", "hscore", "score", "pd", "l1", "pdl1"})
 _MEASURE_WORDS = frozenset(
@@ -311,8 +314,9 @@ def _refuse_second_reads(path: Path, columns: Sequence[str]) -> None:
     Numbers alone may also count the readers: they are asked about where the name stands alone, too ("A" and
     "A 2"), or where several names are numbered.
     """
-    names = {lookalike_key(column): column for column in columns if not _ROUND_IN_NAME.match(column)}
-    found = {key: match for key in names if (match := _AGAIN.fullmatch(key))}
+    names = {lookalike_key(column): column for column in columns if not _round_in(column)}
+    short = [key for key in names if len(key) <= _LONGEST_NAME]
+    found = {key: match for key in short if (match := _AGAIN.fullmatch(key))}
     of_reader: dict[str, list[str]] = {}
     for key, match in found.items():
         reader = match["reader"] or match["repeated"]
@@ -358,8 +362,12 @@ def _columns_of(path: Path, reader: str, columns: Sequence[str]) -> list[str]:
 
 def _reader_of(column: str) -> tuple[str, str]:
     """Return the reader and round that the name of a column states."""
-    found = _ROUND_IN_NAME.match(column)
+    found = _round_in(column)
     return (found["reader"], found["round"]) if found else (column, "")
+
+
+def _round_in(column: str) -> re.Match[str] | None:
+    return _ROUND_IN_NAME.match(column) if len(column) <= _LONGEST_NAME else None
 
 
 def _is_made_of(name: str, columns: Sequence[str]) -> bool:
