@@ -29,6 +29,7 @@ from distributed.cli import dask_scheduler, dask_worker
 from cxpath.app.configuration import load_configuration
 from cxpath.app.fine_tune import FIGURES, SYNTHETIC_FIGURES
 from cxpath.app.therapy import lint_files
+from cxpath.errors import CxpathError
 from cxpath.io.cell_classes import read_cell_classes
 from cxpath.io.foreign_cells import read_given_cells
 from cxpath.patient.profile import profile_from
@@ -146,11 +147,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 RUN = [one for one in COMMANDS if not not_run(one[1])]
 
 
-@pytest.mark.parametrize(("block", "command", "printed"), RUN, ids=_named(RUN))
-def test_a_documented_command_runs(
+def test_documented_commands_run_one_after_the_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one test: a command reads what an earlier one of its page, or of another page, has written."""
+    failed = []
+    for block, command, printed in RUN:
+        with monkeypatch.context() as patch:
+            patch.chdir(folder)
+            try:
+                _run_as_documented(block, command, printed, folder, patch)
+            except (AssertionError, CxpathError) as error:
+                failed.append(f"{block.where} {command}: {error}")
+    assert not failed, "\n".join(failed)
+
+
+def _run_as_documented(
     block: Block, command: str, printed: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder)
     for beginning, prepare in BEFORE.items():
         if command.startswith(beginning):
             prepare(folder)
