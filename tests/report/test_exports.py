@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -99,3 +101,9 @@ def test_a_result_without_tumour_has_no_local_scores(run: RunFolder) -> None:
     assert not any(
         name.startswith("Local") for name in classes_of(list(overlay_features(replace(run, tiles=tiles))))
     )
+
+
+def test_the_overlay_for_qupath_needs_no_extra() -> None:
+    """The report for DICOM is written by the same module; highdicom is imported when that is asked for."""
+    without = "import sys; sys.modules['highdicom'] = None; import cxpath.report.exports, cxpath.app.export"
+    subprocess.run([sys.executable, "-c", without], check=True)

@@ -15,25 +15,10 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
-from highdicom.sr import (
-    AlgorithmIdentification,
-    CodedConcept,
-    ComprehensiveSR,
-    DeviceObserverIdentifyingAttributes,
-    Measurement,
-    MeasurementReport,
-    MeasurementsAndQualitativeEvaluations,
-    ObservationContext,
-    ObserverContext,
-    PersonObserverIdentifyingAttributes,
-    QualitativeEvaluation,
-    SourceImageForMeasurementGroup,
-    TrackingIdentifier,
-)
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
@@ -61,6 +46,13 @@ from cxpath.io import (
 )
 from cxpath.io.dicom import save
 from cxpath.scores import OTHER_SCORES, Decision
+
+if TYPE_CHECKING:
+    from highdicom.sr import (
+        Measurement,
+        ObservationContext,
+        QualitativeEvaluation,
+    )
 
 # The DICOM report: scores, counts, verdicts, algorithm, observers.
 
@@ -106,6 +98,15 @@ def write_report(score: ScoreDocument, path: Path, image: Dataset, maker: Maker)
     maker : Maker
         Who found the cells.
     """
+    from highdicom.sr import (  # noqa: PLC0415  # an extra
+        AlgorithmIdentification,
+        ComprehensiveSR,
+        MeasurementReport,
+        MeasurementsAndQualitativeEvaluations,
+        SourceImageForMeasurementGroup,
+        TrackingIdentifier,
+    )
+
     signature = score.review.signature if score.review else None
     source = SourceImageForMeasurementGroup(str(image.SOPClassUID), str(image.SOPInstanceUID))
     group = MeasurementsAndQualitativeEvaluations(
@@ -149,6 +150,14 @@ def write_report(score: ScoreDocument, path: Path, image: Dataset, maker: Maker)
 
 
 def _observers(score: ScoreDocument, maker: Maker, signature: Signature | None) -> ObservationContext:
+    from highdicom.sr import (  # noqa: PLC0415  # an extra
+        CodedConcept,
+        DeviceObserverIdentifyingAttributes,
+        ObservationContext,
+        ObserverContext,
+        PersonObserverIdentifyingAttributes,
+    )
+
     device = DeviceObserverIdentifyingAttributes(
         uid=derived_uid("device", __version__, maker.serial_number),
         name="cxpath",
@@ -168,6 +177,8 @@ def _observers(score: ScoreDocument, maker: Maker, signature: Signature | None) 
 
 
 def _measurements(score: ScoreDocument) -> Iterator[Measurement]:
+    from highdicom.sr import Measurement  # noqa: PLC0415  # an extra
+
     yield from _estimate(CPS, "cps", score.cps, NO_UNITS)
     yield from _estimate(TPS, "tps", score.tps, PER_CENT)
     if score.audited:
@@ -188,12 +199,16 @@ def _measurements(score: ScoreDocument) -> Iterator[Measurement]:
 
 
 def _estimate(code: Code, key: str, estimate: Estimate | None, unit: Code) -> Iterator[Measurement]:
+    from highdicom.sr import Measurement  # noqa: PLC0415  # an extra
+
     if estimate is not None:
         yield Measurement(code, estimate.value, unit)
         yield from _bounds(key, estimate.interval_tissue, unit)
 
 
 def _bounds(key: str, interval: Sequence[float], unit: Code) -> Iterator[Measurement]:
+    from highdicom.sr import Measurement  # noqa: PLC0415  # an extra
+
     for end, value in zip(("low", "high"), interval, strict=True):
         words = f"{key.replace('_', ' ').upper()}, {end} end of its interval"
         yield Measurement(own_code(f"{key}_{end}", words), value, unit)
@@ -205,6 +220,8 @@ def _short(key: str) -> str:
 
 
 def _evaluations(score: ScoreDocument, signature: Signature | None) -> Iterator[QualitativeEvaluation]:
+    from highdicom.sr import QualitativeEvaluation  # noqa: PLC0415  # an extra
+
     yield _own("notice", "Notice", "research_use", RESEARCH_USE)
     yield _own("assay", "Assay", score.assay, score.assay.upper())
     yield _own("evaluable", "Evaluable", *(("yes", "Yes") if score.evaluable else ("no", "No")))
@@ -225,6 +242,8 @@ def _evaluations(score: ScoreDocument, signature: Signature | None) -> Iterator[
 
 def _own(name: str, words: str, value: str, meaning: str) -> QualitativeEvaluation:
     """Return an evaluation in cxpath's own codes; a longer meaning is shortened, which the dots show."""
+    from highdicom.sr import QualitativeEvaluation  # noqa: PLC0415  # an extra
+
     fits = len(meaning) <= _LONGEST_MEANING
     shown = meaning if fits else f"{meaning[: _LONGEST_MEANING - 3]}..."
     return QualitativeEvaluation(own_code(name, words), own_code(value, shown))
