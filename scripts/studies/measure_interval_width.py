@@ -24,7 +24,7 @@ from cxpath.metrics import predicted_cps, true_cps
 from cxpath.scores.counts import GroupedCounts
 from cxpath.scores.intervals import sample_scores
 from cxpath.scores.settings import SlideErrorSettings
-from scripts.studies.coverage import fit_slide_error
+from scripts.studies.coverage import fit_rates, fit_slide_error
 from scripts.studies.slide_error import EvaluatedSlides, slides_of_arms
 
 LEVEL, FOLDS, FIELDS = 0.95, 5, 20
@@ -33,6 +33,8 @@ IMMUNE_SHARE = 0.3
 """Immune cells that are not stained, for each tumour cell."""
 
 SCORES = (1.0, 5.0, 20.0, 50.0)
+RATE_GROUPS = ((0.0, 0.5), (0.5, 1.5), (1.5, 4.0), (4.0, 12.0), (12.0, 30.0), (30.0, 100.1))
+FEWEST_SLIDES, FEWEST_CELLS = 5, 30
 GROUPS = ((0.0, 0.5), (0.5, 2.0), (2.0, 8.0), (8.0, 20.0), (20.0, 100.1))
 
 
@@ -113,6 +115,37 @@ def lines_of(slides: EvaluatedSlides) -> Iterator[str]:
         yield from _row(arm, [one for one in found if one.arm == arm])
 
 
+def rate_lines(slides: EvaluatedSlides) -> Iterator[str]:
+    """Yield how the rates depend on the true score, and each arm's middle recall, as Markdown."""
+    truth = np.array([true_cps(table) for table in slides.tables])
+    yield "\n| true CPS | slides | tumour: recall, spread | false calls, spread | immune: recall, spread |"
+    yield "|---|---:|---|---|---|"
+    for low, high in (*RATE_GROUPS, (0.0, 100.1)):
+        own = slides.tables[(truth >= low) & (truth < high)]
+        if len(own) >= FEWEST_SLIDES:
+            yield f"| {low:g} to {min(high, 100):g} | {len(own)} | {' | '.join(_rates(own))} |"
+    yield "\n| arm | recall on the median slide: tumour, immune (slides with 30 such cells) |\n|---|---|"
+    for arm in dict.fromkeys(slides.arm.tolist()):
+        own = slides.tables[slides.arm == arm]
+        yield f"| {arm} | {_middle_recall(own, 0):.2f}, {_middle_recall(own, 2):.2f} |"
+
+
+def _rates(tables: NDArray[np.int64]) -> Iterator[str]:
+    """Yield median and spread of three rates; a dash where no slide of the group says anything."""
+    false = tables[:, [1, 3, 4, 5], 0].sum(axis=1)
+    unstained = tables[:, :, :2].sum(axis=(1, 2)) - tables[:, :, 0].sum(axis=1) + false
+    of_kind = {place: tables[:, place].sum(axis=1) for place in (0, 2)}
+    found = {place: tables[:, place, [0, 2]].sum(axis=1) for place in (0, 2)}
+    for successes, trials in ((found[0], of_kind[0]), (false, unstained), (found[2], of_kind[2])):
+        rate = fit_rates(successes, trials) if trials.any() else None
+        yield f"{rate.median:.3g}, {rate.spread:.2g}" if rate else "–"
+
+
+def _middle_recall(tables: NDArray[np.int64], place: int) -> float:
+    known = tables[tables[:, place].sum(axis=1) >= FEWEST_CELLS]
+    return float(np.median(known[:, place, place] / known[:, place].sum(axis=1))) if len(known) else np.nan
+
+
 def _row(name: str, own: Sequence[Interval]) -> Iterator[str]:
     if own:
         covered, ratio = np.mean([one.covers for one in own]), np.median([one.ratio for one in own])
@@ -126,7 +159,8 @@ def main() -> None:
     parser.add_argument("--arm", nargs="+", default=["held_out"])
     options = parser.parse_args()
     try:
-        print("\n".join(lines_of(slides_of_arms(options.folder, options.arm))))
+        slides = slides_of_arms(options.folder, options.arm)
+        print("\n".join((*lines_of(slides), *rate_lines(slides))))
     except CxpathError as error:
         sys.exit(str(error))
 

@@ -7,7 +7,7 @@ import pytest
 
 from cxpath.scores.settings import SlideErrorSettings
 from scripts.studies.coverage import CAREFUL, random_plan, write_synthetic_slide
-from scripts.studies.measure_interval_width import Interval, cross_fitted, interval_at, lines_of
+from scripts.studies.measure_interval_width import Interval, cross_fitted, interval_at, lines_of, rate_lines
 from scripts.studies.slide_error import EvaluatedSlides
 
 
@@ -56,3 +56,14 @@ def test_the_tables_name_every_score_group_and_arm(slides: EvaluatedSlides) -> N
 
 def test_the_error_term_itself_is_no_constant() -> None:
     assert interval_at(5.0, SlideErrorSettings()).ratio > interval_at(5.0, CAREFUL).ratio
+
+
+def test_rates_are_listed_by_score_and_recall_by_arm() -> None:
+    """A slide of CPS 20: 80 of 100 stained tumour cells found, 30 of 60 stained immune cells."""
+    table = np.zeros((6, 6), dtype=np.int64)
+    table[0, [0, 5]], table[1, [0, 1]], table[2, [2, 5]], table[3, 3] = (80, 20), (7, 693), (30, 30), 200
+    slides = EvaluatedSlides(np.repeat(table[None], 12, axis=0), np.ones(12), np.repeat(["one", "two"], 6))
+    lines = list(rate_lines(slides))
+    of_group = next(line for line in lines if line.startswith("| 12 to 30 | 12 |"))
+    assert [cell.split(",")[0].strip() for cell in of_group.split("|")[3:6]] == ["0.8", "0.01", "0.5"]
+    assert "| two | 0.80, 0.50 |" in lines

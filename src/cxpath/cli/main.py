@@ -295,8 +295,8 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
     ConfigurationError
     """
     for before, argument in pairwise(["", *arguments]):
-        name, _, value = argument.partition("=")
-        if not argument or (name.startswith("--") and argument.endswith("=") and not value):
+        name = argument.removesuffix("=")
+        if not argument or (name.startswith("--") and argument == f"{name}="):
             what = name or before if (name or before).startswith("-") else "an argument"
             raise ConfigurationError(f"{what} is empty", "give a value; is a variable of the shell unset?")
 
