@@ -127,6 +127,16 @@ def test_a_click_takes_the_cell_under_it_and_a_key_decides_and_goes_on(
     assert tab.evaluate(f"{REVIEW}.then(r => r.cells.kind[{cell}])") == 0
 
 
+def test_a_press_held_for_longer_than_a_quick_click_takes_the_cell_too(tab: Tab) -> None:
+    cell = _shown(tab, "r.cells.kind[id] === 0")[0]
+    x, y = _place(tab, cell)
+    tab.mouse("mouseMoved", x, y)
+    tab.mouse("mousePressed", x, y, button="left", buttons=1, clickCount=1)
+    tab.evaluate("new Promise(held => setTimeout(() => held(true), 450))")
+    tab.mouse("mouseReleased", x, y, button="left", clickCount=1)
+    assert tab.text("#cell-card h3") == f"Cell {cell}"
+
+
 def test_a_lasso_and_one_key_decide_about_all_cells_inside(tab: Tab, review: ServedReview) -> None:
     tab.press("l")
     inside = _shown(tab, "r.cells.kind[id] < 3")

@@ -111,6 +111,7 @@ export class SlideView {
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false },
       gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: false },
       gestureSettingsPen: { clickToZoom: false, dblClickToZoom: false },
+      clickTimeThreshold: Infinity, // a slow press on a cell is a click, too: what moves is not
       keyboardNavEnabled: false,
       tabIndex: -1,
       imageLoaderLimit: 6,
