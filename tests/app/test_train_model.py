@@ -180,12 +180,29 @@ def test_training_goes_on_from_another_model(
     assert reports[0].losses["kind"] < 0.5 * fresh[0].losses["kind"]
 
 
-def test_another_architecture_cannot_be_gone_on_from(
+def test_a_wider_network_goes_on_from_another_model(
     packed: tuple[ModelCard, list[StepReport], Path], tmp_path: Path
 ) -> None:
-    wider = PlainUNetSettings(stem_channels=24)
-    changed = {"start_from": str(packed[2] / "models" / "tiny"), "architecture": wider}
-    with pytest.raises(ConfigurationError, match="another architecture"):
+    _, fresh, folder = packed
+    narrow = tiny(1).architecture
+    assert isinstance(narrow, PlainUNetSettings)
+    wider = narrow.model_copy(update={"middle_channels": narrow.middle_channels + 8})
+    changed = {"start_from": str(folder / "models" / "tiny"), "architecture": wider}
+    reports: list[StepReport] = []
+    train(tiny(1).model_copy(update=changed), tmp_path, watch=reports.append, source=blob_field)
+    assert reports[0].losses["kind"] < 0.5 * fresh[0].losses["kind"]
+
+
+def test_a_narrower_network_cannot_go_on_from_another_model(
+    packed: tuple[ModelCard, list[StepReport], Path], tmp_path: Path
+) -> None:
+    narrow = tiny(1).architecture
+    assert isinstance(narrow, PlainUNetSettings)
+    changed = {
+        "start_from": str(packed[2] / "models" / "tiny"),
+        "architecture": narrow.model_copy(update={"deep_channels": 1}),
+    }
+    with pytest.raises(ConfigurationError, match=r"tiny.*only become wider"):
         train(tiny(1).model_copy(update=changed), tmp_path, source=blob_field)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor, nn
 
 from cxpath.data.cells import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES
+from cxpath.errors import ConfigurationError
 from cxpath.network.architecture import (
     ARCHITECTURES,
     ArchitectureSettings,
@@ -22,6 +23,7 @@ from cxpath.network.architecture import (
     build_network,
     fold_norms,
     receptive_field,
+    widened,
 )
 from cxpath.network.card import ModelCard
 from cxpath.network.model import load_model
@@ -52,6 +54,41 @@ def test_a_tile_with_its_halo_equals_the_whole_picture(network: PlainUNet) -> No
     for a, b in zip(from_whole, from_tile, strict=True):
         in_whole = a[..., top // 4 + first : top // 4 + last, left // 4 + first : left // 4 + last]
         torch.testing.assert_close(in_whole, b[..., first:last, first:last], rtol=1e-4, atol=1e-4)
+
+
+WIDER = PlainUNetSettings(
+    stem_channels=24,
+    fine_channels=40,
+    middle_channels=64,
+    deep_channels=300,
+    merged_channels=96,
+    hidden_channels=97,
+)
+"""Twice as wide as `small` in one layer, not a multiple in others, as it is in one."""
+
+
+def test_a_widened_network_answers_as_before_and_its_copies_can_be_told_apart() -> None:
+    narrow = load_model("small").network
+    wide = widened(narrow, WIDER).eval()
+    assert sum(part.numel() for part in wide.parameters()) > sum(part.numel() for part in narrow.parameters())
+    with torch.inference_mode():
+        for before, after in zip(narrow(picture(96, 128)), wide(picture(96, 128)), strict=True):
+            torch.testing.assert_close(before, after, rtol=1e-3, atol=1e-3)
+    weights = wide.outputs.weight
+    assert not torch.equal(weights[:, 0], weights[:, narrow.settings.hidden_channels])
+    torch.testing.assert_close(weights[:, 1], narrow.outputs.weight[:, 1])
+
+
+def test_widening_is_the_same_each_time() -> None:
+    narrow = load_model("small").network
+    first, second = (widened(narrow, WIDER).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_network_never_becomes_narrower() -> None:
+    narrower = PlainUNetSettings(stem_channels=8)
+    with pytest.raises(ConfigurationError, match="only become wider"):
+        widened(load_model("small").network, narrower)
 
 
 def test_a_tile_without_halo_does_not(network: PlainUNet) -> None:

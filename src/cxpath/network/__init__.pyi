@@ -8,6 +8,7 @@ from .architecture import (
     PlainUNetSettings as PlainUNetSettings,
     build_network as build_network,
     receptive_field as receptive_field,
+    widened as widened,
 )
 from .card import (
     CARD_NAME as CARD_NAME,

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cxpath.data import FINE_CLASSES, REGION_CLASSES, STAIN_CLASSES, Settings
+from cxpath.errors import ConfigurationError
 
 # The registry: another architecture is a module with a subclass of `Network`, and its line here.
 
@@ -248,6 +249,71 @@ def _seen_by(network: Network, cell: int) -> tuple[int, int]:
     (gradient,) = torch.autograd.grad(seen, strip)
     columns = gradient.abs().sum(dim=(0, 1, 2)).nonzero().flatten()
     return int(columns[0]), int(columns[-1])
+
+
+# A wider network that answers as a narrower one does, to train on from there.
+
+
+_WIDENED_SEED = 20
+_SAME_LOGIT = 1e-3
+
+
+def widened(network: Network, settings: ArchitectureSettings) -> Network:
+    """Return a wider network that answers as `network` does: training goes on from there.
+
+    Every new channel is a copy of an old one. What reads it gives the copies unequal shares of the old
+    weight, by chance but always the same, so that training can tell them apart (Net2WiderNet: Chen,
+    Goodfellow & Shlens, "Net2Net", ICLR 2016, arXiv 1511.05641).
+
+    Parameters
+    ----------
+    network : Network
+        Left untouched.
+    settings : ArchitectureSettings
+        Of the same architecture, each of its layers at least as wide.
+
+    Raises
+    ------
+    ConfigurationError
+        When a layer is narrower, or the architecture is another one or cannot be widened like this.
+    """
+    wide = build_network(settings)
+    old, new = network.state_dict(), wide.state_dict()
+    if settings.name != network.settings.name or any(
+        was > becomes for name in old for was, becomes in zip(old[name].shape, new[name].shape, strict=True)
+    ):
+        raise ConfigurationError(
+            "a network can only become wider, not narrower or of another architecture",
+            "state the channels of the model that training starts from, or more",
+        )
+    chance = torch.Generator().manual_seed(_WIDENED_SEED)
+    wide.load_state_dict({name: _widened_tensor(old[name], new[name].shape, chance) for name in old})
+    _check_same_answers(network, wide)
+    return wide
+
+
+def _widened_tensor(tensor: Tensor, shape: torch.Size, chance: torch.Generator) -> Tensor:
+    """Return weights or statistics whose channels are copies; copies of an input share its weight."""
+    if tensor.ndim == 0:
+        return tensor.clone()
+    wide = tensor[torch.arange(shape[0]) % len(tensor)]
+    if tensor.ndim == 1 or shape[1] == tensor.shape[1]:
+        return wide
+    source = torch.arange(shape[1]) % tensor.shape[1]
+    share = torch.rand(shape[:2], generator=chance) + 0.5
+    whole = torch.zeros(shape[0], tensor.shape[1]).index_add_(1, source, share)
+    return wide[:, source] * (share / whole[:, source])[:, :, None, None]
+
+
+def _check_same_answers(network: Network, wide: Network) -> None:
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(_WIDENED_SEED)) * 255
+    with torch.no_grad():
+        answers = [copy.deepcopy(one).float().cpu().eval()(picture) for one in (network, wide)]
+    if any((was - now).abs().max() > _SAME_LOGIT for was, now in zip(*answers, strict=True)):
+        raise ConfigurationError(
+            f"a network of architecture {network.settings.name!r} answers differently when it is made wider",
+            "state the channels of the model that training starts from",
+        )
 
 
 # The plain U-Net.

@@ -32,6 +32,7 @@ from cxpath.network import (
     build_network,
     choose_device,
     load_model,
+    widened,
 )
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
@@ -456,16 +457,18 @@ def _fresh_state(settings: TrainingSettings, device: Device) -> TrainingState:
 
 
 def _first_network(settings: TrainingSettings) -> Network:
-    """Return a fresh network, or the one of the model that training continues from."""
+    """Return a fresh network, or the one of the model that training continues from, made wider if need be."""
     if not settings.start_from:
         return build_network(settings.architecture)
     model = load_model(settings.start_from)
-    if model.card.architecture != settings.architecture:
+    if model.card.architecture == settings.architecture:
+        return model.network
+    try:
+        return widened(model.network, settings.architecture)
+    except ConfigurationError as error:
         raise ConfigurationError(
-            f"model {settings.start_from!r} has another architecture than these settings",
-            "copy [architecture] from its card",
-        )
-    return model.network
+            f"training cannot start from model {settings.start_from!r}: {error.message}", error.hint
+        ) from error
 
 
 @contextmanager
