@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,8 @@ def heatmap_document(session: ReviewSession, square_um: float = HEATMAP_UM) -> d
         "columns": columns,
         "rows": rows,
         "cps": [
-            round(value, 3) if count else None for value, count in zip(cps.tolist(), tumour, strict=True)
+            floor(1000 * value) / 1000 if count else None
+            for value, count in zip(cps.tolist(), tumour, strict=True)
         ],
         "tumour": tumour.tolist(),
     }
