@@ -370,6 +370,7 @@ def draw_pictures(folder: Path) -> None:
         pixels, columns = cells_of_field(number)
         views.append(
             FieldView(
+                number + 1,
                 pixels,
                 0.5,
                 **columns,

@@ -207,6 +207,7 @@ def test_a_field_of_the_report_on_the_disk_opens_in_the_review(
     report = driven.open_tab()
     report.goto(own.as_uri())
     link = report.evaluate("document.querySelector('.field a').href")
+    heading = report.text(".field h4")
     report.evaluate("document.querySelector('.field a').removeAttribute('target')")
     report.click_on(".field a")
     report.wait_for(f"location.host === '127.0.0.1:{port}' && document.body?.dataset.mode === 'fields'")
@@ -215,6 +216,8 @@ def test_a_field_of_the_report_on_the_disk_opens_in_the_review(
     asked = {name: float(value) for name, value in parse_qsl(urlsplit(link).query) if name != "of"}
     assert shown["left_px"] <= asked["field_x"] < shown["left_px"] + shown["side_px"]
     assert shown["top_px"] <= asked["field_y"] < shown["top_px"] + shown["side_px"]
+    assert f"Field {shown['number']} " in heading
+    assert report.text(".field-list tr[aria-current=true] th") == str(shown["number"])
     assert not report.errors
     report.close()
 

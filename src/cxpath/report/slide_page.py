@@ -49,7 +49,7 @@ from cxpath.report.html import (
     whole,
 )
 from cxpath.report.review_pages import moment, review_link, reviewable, reviewed_section
-from cxpath.scores import OTHER_SCORES, ScoringSettings
+from cxpath.scores import OTHER_SCORES, ScoringSettings, field_number
 
 # What to do about a slide that is not evaluable, by the code of its reason.
 
@@ -307,7 +307,7 @@ def unevenness(score: ScoreDocument) -> Section | None:
         "fields": whole(found.fields),
         "gini": MISSING if found.gini is None else f"{found.gini:.2f}",
         "tenth": None if tenth is None else percent(tenth),
-        "hottest": _hottest(found.hottest) if found.hottest else None,
+        "hottest": _hottest(found.hottest, score) if found.hottest else None,
         "fewest": whole(found.fewest_tumour_cells),
         "rows": [_bar(bucket) for bucket in found.buckets],
         "curve": _curve(found.positive_share_of_hottest),
@@ -316,8 +316,10 @@ def unevenness(score: ScoreDocument) -> Section | None:
     }
 
 
-def _hottest(field: Hottest) -> Section:
+def _hottest(field: Hottest, score: ScoreDocument) -> Section:
+    width_um = score.slide.width_px * score.slide.mpp
     return {
+        "number": field_number(field.left_um, field.top_um, score.scoring.field_um, width_um),
         "local_cps": score_form(field.local_cps),
         "tumour_cells": whole(field.tumour_cells),
         "place": f"{field.left_um / 1000:.2f} mm from left, {field.top_um / 1000:.2f} mm from top",

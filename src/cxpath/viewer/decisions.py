@@ -226,8 +226,7 @@ def undo(session: ReviewSession, reviewer: str, body: UndoBody) -> list[Decision
 
 def accept(session: ReviewSession, reviewer: str, body: FieldBody) -> list[Decision]:
     """Return the decision that accepts the calls of a field, or takes that back."""
-    _, numbers = session.live.lattice()
-    if body.number not in numbers and body.number not in session.state.fields:
+    if body.number not in session.live.lattice().numbers and body.number not in session.state.fields:
         raise RefusedError("not_found", f"there is no field {body.number}")
     if (body.number in session.state.fields) == body.accepted:
         return []

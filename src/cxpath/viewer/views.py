@@ -90,12 +90,12 @@ def framed_square(square: MissedSquare) -> tuple[float, float, float]:
 def fields_document(session: ReviewSession) -> dict[str, Any]:
     """Return the fields of the slide as its cells are now."""
     with session.lock:
-        lattice, numbers = session.live.lattice()
+        lattice = session.live.lattice()
         influence, local, counts = lattice.influence(), lattice.counts.cps(), lattice.counts
         return {
             "fields": [
                 {
-                    "number": int(numbers[row]),
+                    "number": int(lattice.numbers[row]),
                     "left_px": float(lattice.left_px[row]),
                     "top_px": float(lattice.top_px[row]),
                     "side_px": lattice.side_px,
@@ -105,7 +105,7 @@ def fields_document(session: ReviewSession) -> dict[str, Any]:
                     "positive": int(counts.positive[row]),
                     "cells": int(counts.tumour[row] + counts.immune_negative[row] + counts.other[row])
                     + int(counts.immune_positive[row]),
-                    "accepted": int(numbers[row]) in session.state.fields,
+                    "accepted": int(lattice.numbers[row]) in session.state.fields,
                 }
                 for row in rank_fields(lattice).tolist()
             ]
