@@ -187,7 +187,8 @@ def apply(
     """Score an edited table of cells.
 
     Cells are matched by position with those of the run. A cell that a person changed or added counts as it
-    is, without a term for the network's errors; all other cells have that term.
+    is, without a term for the network's errors; all other cells have that term. cxpath score --cells gives
+    the term to every cell, since it does not know who changed what, so its intervals differ.
     """
     from cxpath.app import apply_edits
 
