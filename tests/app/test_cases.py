@@ -25,9 +25,10 @@ from cxpath.app.cases import (
 )
 from cxpath.data.reads import NOT_EVALUABLE, Read, exactly
 from cxpath.data.reasons import ReasonCode
-from cxpath.documents.score import CaseDocument
+from cxpath.documents.score import CaseDocument, ScoreDocument
 from cxpath.errors import DocumentError, MissingFileError, StudyError
 from cxpath.scores.case import CaseRule
+from cxpath.scores.fields import field_number
 from tests.cli.scored_folders import scored_folder
 from tests.report.run_folders import RUN, coded, normal_score, not_evaluable_score, write_run
 from tests.synthetic_cells import many
@@ -141,7 +142,11 @@ def test_fields_contain_every_tumour_cell_once_and_the_largest_come_first(blocks
     cells = [row.viable_tumour_cells for row in table.fields]
     assert sum(cells) == table.viable_tumour_cells == 200
     assert cells == sorted(cells, reverse=True)
-    assert [row.field for row in table.fields] == list(range(1, len(cells) + 1))
+    score = ScoreDocument.read(blocks[1] / "score.json")
+    places = [(row.left_um, row.top_um) for row in table.fields]
+    width_um = score.slide.width_px * score.slide.mpp
+    numbers = [field_number(*place, score.scoring.field_um, width_um) for place in places]
+    assert [row.field for row in table.fields] == numbers
     assert sum(row.share_of_tumour_cells for row in table.fields) == pytest.approx(1.0, abs=1e-4)
 
 

@@ -88,6 +88,9 @@ def test_every_member_of_the_export_for_qupath_is_explained(run: Path) -> None:
         export = json.load(file)
     text = section(PAGE, "## cells.geojson.gz")
     assert set(export["cxpath"]) <= named("## cells.geojson.gz")
+    members = {name for one in export["features"] for name in one["properties"]} - {"objectType"}
+    stated = {word.split(".")[2] for word in quoted(text) if word.startswith("features[].properties.")}
+    assert members <= stated
     measured = {name for one in export["features"] for name in one["properties"]["measurements"]}
     assert measured - quoted(text) <= columns(run / "cells.parquet")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -99,6 +100,17 @@ def test_every_document_has_a_table_or_a_reason() -> None:
     missing = {one.__name__ for one in documents() if one not in shown | parts}
     assert missing - set(OF_THE_PROGRAM) - {"Document", "BatchDocument"} == set()
     assert {name for name in OF_THE_PROGRAM if not hasattr(cxpath.documents, name)} <= {"ReviewDocument"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if DIRECTIVE.search(page.read_text(encoding="utf-8")) or page.name == "api.md"],
+    ids=lambda page: page.name,
+)
+def test_a_page_whose_tables_are_made_says_so_where_it_is_read_without_them(page: Path) -> None:
+    before = DIRECTIVE.split(page.read_text(encoding="utf-8"))[0].split(":::")[0]
+    assert "`make docs`" in before
+    assert "plain Markdown" in before or "Plain Markdown" in before
 
 
 TABLES = sorted(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cxpath.data.cells import CellTable
+from cxpath.data.cells import CellTable, TissueRegion
 from cxpath.errors import CellsFileError, MissingFileError
 from cxpath.io.cell_classes import NAMESPACE
 from cxpath.io.cells import (
@@ -23,6 +23,7 @@ from cxpath.io.cells import (
     write_cells,
     write_table,
 )
+from cxpath.scores.counts import in_uncounted_region
 from tests.cell_tables import write_cells_geojson
 from tests.synthetic_cells import many
 
@@ -65,6 +66,17 @@ def test_the_form_is_what_qupath_reads(path: Path) -> None:
 def test_every_cell_has_its_class_in_order(path: Path) -> None:
     names = [feature["properties"]["classification"]["names"] for feature in _document(path)["features"]]
     assert names == [["Tumor", "Positive"], ["Tumor", "Negative"], ["Immune cells", "Positive"], ["Other"]]
+
+
+def test_cells_of_regions_that_are_not_scored_say_why_they_do_not_count(
+    tmp_path: Path, cells: CellTable
+) -> None:
+    region = np.array([TissueRegion.NEST, TissueRegion.NECROSIS, TissueRegion.BENIGN, TissueRegion.UNKNOWN])
+    placed = CellTable(cells.facts, **(cells.columns() | {"region": region.astype(np.uint8)}))
+    write_cells_geojson([placed], tmp_path / "a.gz", cells.facts, BOUNDS, stained_threshold=0.5)
+    found = [one["properties"].get("metadata") for one in _document(tmp_path / "a.gz")["features"]]
+    assert found == [None, {"not_counted": "in necrosis"}, {"not_counted": "in benign epithelium"}, None]
+    assert [kind is not None for kind in found] == in_uncounted_region(placed).tolist()
 
 
 def test_unknown_measurements_are_left_out(path: Path) -> None:

@@ -263,6 +263,20 @@ def not_evaluable_score() -> dict[str, Any]:
     return score
 
 
+def audited_score() -> dict[str, Any]:
+    """Return a score that an audit moved from 12 to 4.2; one answer of 100 was "cannot tell"."""
+    cutoffs = {"1": cutoff("label", "met", 0.99), "10": cutoff(TRIAL, "uncertain", 0.06)}
+    audited = {
+        "cps": 4.236, "interval": [2.0, 9.0], "interval_tissue": [1.5, 11.0], "level": 0.95,
+        "bounds": [4.109, 4.396], "n": 100, "cannot_tell": 1, "answers": [], "tumour_cells": 20_000.5,
+        "hidden_cells": 3.5, "squares": 0, "reviewer": "Dr A", "utc": "2026-11-30T09:00:00Z", "seed": 1,
+        "events": 8, "head_hash": "ab" * 32, "method": "difference", "warnings": [], "cutoffs": cutoffs,
+    }  # fmt: skip
+    signed = {"name": "Dr B", "utc": "2026-11-30T10:00:00Z", "meaning": "approved"}
+    review = {"edits": 0, "events": 9, "head_hash": "cd" * 32, "signature": signed}
+    return normal_score() | {"audited": audited, "review": review}
+
+
 SCORES = {"normal": normal_score, "borderline": borderline_score, "not evaluable": not_evaluable_score}
 
 
@@ -356,6 +370,7 @@ def draw_pictures(folder: Path) -> None:
         pixels, columns = cells_of_field(number)
         views.append(
             FieldView(
+                number + 1,
                 pixels,
                 0.5,
                 **columns,

@@ -89,8 +89,9 @@ def test_marks_move_with_the_scaling() -> None:
     assert _near(np.asarray(picture)[400, 200].astype(int), POSITIVE)
 
 
-def _view(caption: str = "raises the score most") -> FieldView:
+def _view(number: int = 1, caption: str = "raises the score most") -> FieldView:
     return FieldView(
+        number=number,
         rgb=np.full((200, 300, 3), 220, np.uint8),
         mpp=0.5,
         x_px=np.array([10.0, 20.0, 30.0, 40.0, 50.0, 60.0]),
@@ -117,9 +118,9 @@ def test_counts_are_by_kind_and_stain_and_other_cells_never_count_as_positive() 
 
 
 def test_pictures_and_list_are_written(tmp_path: Path) -> None:
-    write_fields(tmp_path, [_view(), _view("drawn at random: µ")])
+    write_fields(tmp_path, [_view(342), _view(12, "drawn at random: µ")])
     names = sorted(path.name for path in (tmp_path / "fields").iterdir())
-    assert names == ["01.png", "01_cells.png", "02.png", "02_cells.png", "fields.json"]
+    assert names == ["12.png", "12_cells.png", "342.png", "342_cells.png", "fields.json"]
     document = json.loads((tmp_path / "fields" / "fields.json").read_text(encoding="utf-8"))
     assert document["schema"] == "cxpath/fields/1"
     first, second = document["fields"]
@@ -132,13 +133,13 @@ def test_pictures_and_list_are_written(tmp_path: Path) -> None:
         100.0,
     )
     assert (second["number"], second["marked"], second["caption"]) == (
-        2,
-        "02_cells.png",
+        12,
+        "12_cells.png",
         "drawn at random: µ",
     )
     with (
-        Image.open(tmp_path / "fields" / "01.png") as plain,
-        Image.open(tmp_path / "fields" / "01_cells.png") as marked,
+        Image.open(tmp_path / "fields" / "342.png") as plain,
+        Image.open(tmp_path / "fields" / "342_cells.png") as marked,
     ):
         assert plain.size == marked.size
         assert plain.tobytes() != marked.tobytes()

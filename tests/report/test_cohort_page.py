@@ -54,6 +54,22 @@ def test_every_slide_stands_with_its_outcome(tmp_path: Path) -> None:
     assert re.search(r'<p class="big">1</p>\s*<p class="word">of them near a cut-off', html)
 
 
+def test_a_score_of_a_person_is_marked_with_a_word(tmp_path: Path) -> None:
+    rows = [
+        row(name, "scored", cps=4.2, cps_reported="4.2", cps_basis=name, tps=2.0)
+        for name in ("network", "edited", "audited")
+    ]
+    html = page_of(tmp_path, rows)
+    assert re.findall(r'4\.2<small class="basis ([\w-]*)">(\w+)</small>', html) == [
+        ("", "network"),
+        ("by-person", "edited"),
+        ("by-person", "audited"),
+    ]
+    assert re.search(r'<p class="big">1</p><p class="word">of them with an audited CPS', html)
+    assert ">TPS (%), network<" in html
+    assert 'class="basis' not in page_of(tmp_path, [ROWS[2]])
+
+
 def test_nothing_is_loaded_from_elsewhere(tmp_path: Path) -> None:
     html = page_of(tmp_path, ROWS)
     assert "default-src 'none'" in html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -33,6 +34,7 @@ from tests.report.run_folders import (
     HETEROGENEITY,
     NOTICE,
     SCORES,
+    audited_score,
     borderline_score,
     coded,
     document_of,
@@ -157,7 +159,7 @@ def test_every_value_of_a_result_is_shown(reports: dict[str, str]) -> None:
     shown = [
         "case-0417_PD-L1.svs", "22c3", "cervix", "95 % interval 10 to 14",
         "11 to 13", "CPS ≥ 1 (label cut-off): met",
-        "CPS ≥ 10 (trial stratum, not a label): met", "TPS 8.5 %", "6.9 to 10",
+        "CPS ≥ 10 (trial stratum, not a label): met", "TPS, from the network 8.5 %", "6.9 to 10",
         "7.6 to 9.4", "Immune cells are 31 % of the positive cells that count.",
         "4 102", "44 111", "1 848", "9 377", "211", "27 904",
         "48 213 viable tumour cells, at least 100 required: adequate",
@@ -169,7 +171,7 @@ def test_every_value_of_a_result_is_shown(reports: dict[str, str]) -> None:
         "812 read of 812 planned", "23 November 2026, 09:14 UTC", "Name", "Date", "Comment",
     ]  # fmt: skip
     assert [words for words in shown if words not in text] == []
-    assert re.search(r"CPS 12 95 % interval", text)
+    assert "CPS, from the network 12 95 % interval" in text
     assert "pathologist review" not in text
     assert "probability" not in text.split("How to read this")[0], "a decided cut-off has none"
 
@@ -199,12 +201,35 @@ def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
 
 def test_a_borderline_score_asks_for_review(reports: dict[str, str]) -> None:
     text = _Page(reports["borderline"]).text
-    assert "CPS <1 95 % interval 0.5 to 1.4" in text
+    assert "CPS, from the network <1 95 % interval 0.5 to 1.4" in text
     assert "Near CPS ≥ 1: pathologist review" in text
     line = "CPS ≥ 1 (label cut-off): uncertain, probability 0.41 that the tumour reaches it"
     assert line in text
     assert "CPS ≥ 10 (trial stratum, not a label): not met" in text
     assert "Assay: not stated" in text
+
+
+def test_every_score_of_an_audited_slide_says_where_it_comes_from(tmp_path: Path) -> None:
+    text = _Page(_report(write_run(tmp_path, audited_score(), pictures=False))).text
+    for words in (
+        "CPS, audited by a person 4.2 95 % interval 1.5 to 11",
+        "TPS, from the network 8.5 %",
+        "intervalCPS, audited by a personTPS (%), from the network",
+        "All numbers from here on are from the network; the CPS at the top is audited by a person.",
+        "As scored, from the network12",
+        "counted both ways, the audited CPS lies between 4.10 and 4.39.",
+    ):
+        assert words in text
+
+
+def test_scores_of_given_cells_are_not_called_the_networks(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, normal_score(), pictures=False)
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    run["given_cells"] = {"form": "QuPath GeoJSON", "cells": 5}
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    text = _Page(_report(folder)).text
+    assert "CPS, from the given cells 12" in text
+    assert "from the network" not in text
 
 
 def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(reports: dict[str, str]) -> None:

@@ -91,10 +91,10 @@ def test_its_fields_are_those_of_the_score() -> None:
     table, _ = cells.to_score()
     distance = immune_distance_um(table, SCORING.association_distance_um)
     called = call_within(table, THRESHOLD, distance, SCORING.association_distance_um)
-    whole, (lattice, numbers) = lay_fields(called, SCORING.field_um), live.lattice()
+    whole, lattice = lay_fields(called, SCORING.field_um), live.lattice()
     assert np.array_equal(lattice.left_px, whole.left_px)
     assert np.array_equal(lattice.influence(), whole.influence(), equal_nan=True)
-    assert len(numbers) == len(whole.left_px)
+    assert np.array_equal(lattice.numbers, whole.numbers)
 
 
 def test_a_slide_that_is_not_evaluable_for_other_reasons_stays_so() -> None:

@@ -7,6 +7,7 @@ from cxpath.data.cells import CellTable
 from cxpath.scores.counts import call_cells
 from cxpath.scores.fields import (
     FieldLattice,
+    field_number,
     heterogeneity,
     influential_fields,
     lay_fields,
@@ -117,6 +118,15 @@ def test_the_hottest_field_needs_enough_tumour_cells() -> None:
     found = heterogeneity(lattice_of_heterogeneity(rows, 120.0), MPP)
     assert found.hottest is not None
     assert (found.hottest.left_um, found.hottest.tumour_cells, found.hottest.local_cps) == (0.0, 100, 10.0)
+
+
+def test_a_field_has_the_same_number_in_the_table_and_by_its_place() -> None:
+    cells, field_um = synthetic_cells("T+ T- .. T-\n.. T+ T- .."), 24.0
+    whole, width_um = fields(cells, field_um), cells.facts.width_px * MPP
+    corners = zip((whole.left_px * MPP).tolist(), (whole.top_px * MPP).tolist(), strict=True)
+    by_place = [field_number(left, top, field_um, width_um) for left, top in corners]
+    assert by_place == whole.numbers.tolist()
+    assert len(set(whole.numbers.tolist())) == len(whole.left_px) > 1
 
 
 def test_the_most_influential_field_comes_first_with_its_place() -> None:

@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from cxpath.documents import ScoreDocument
-from tests.driven_browser import SHIFT, Chromium, Tab
+from cxpath.scores.counts import printed_form, two_decimals
+from tests.driven_browser import CONTROL, SHIFT, Chromium, Tab
 from tests.viewer.reviewed_page import PAGE, REVIEW, ServedReview, open_page, saved, switch_to
 
 VIEW = f"{PAGE}.then(p => p.modes.slide.view)"
@@ -216,6 +217,7 @@ def test_a_field_of_the_report_on_the_disk_opens_in_the_review(
     report = driven.open_tab()
     report.goto(own.as_uri())
     link = report.evaluate("document.querySelector('.field a').href")
+    heading = report.text(".field h4")
     report.evaluate("document.querySelector('.field a').removeAttribute('target')")
     report.click_on(".field a")
     report.wait_for(f"location.host === '127.0.0.1:{port}' && document.body?.dataset.mode === 'fields'")
@@ -224,6 +226,8 @@ def test_a_field_of_the_report_on_the_disk_opens_in_the_review(
     asked = {name: float(value) for name, value in parse_qsl(urlsplit(link).query) if name != "of"}
     assert shown["left_px"] <= asked["field_x"] < shown["left_px"] + shown["side_px"]
     assert shown["top_px"] <= asked["field_y"] < shown["top_px"] + shown["side_px"]
+    assert f"Field {shown['number']} " in heading
+    assert report.text(".field-list tr[aria-current=true] th") == str(shown["number"])
     assert not report.errors
     report.close()
 
@@ -248,6 +252,56 @@ def test_many_cells_of_the_gallery_are_decided_by_shift_click_and_one_key(
     tab.press("]")
     tab.wait_for("document.querySelectorAll('.tile.decided').length === 0")
     assert len(review.state.edits) == 12
+
+
+def test_a_whole_page_of_the_gallery_is_accepted_by_one_decision_and_one_undo_opens_it_again(
+    tab: Tab, review: ServedReview
+) -> None:
+    """The cells have different calls; after the undo each tile shows its own call again."""
+    switch_to(tab, "gallery")
+    tab.wait_for("document.querySelectorAll('.tile').length === 64")
+    first = captions(tab)
+    assert len(set(first)) > 1
+    before = saved(tab)["events"]
+    tab.press("a", CONTROL)
+    tab.press(" ")
+    assert saved(tab)["undo"]["text"] == "64 cells edited"
+    assert len(review.state.edits) == 64
+    tab.wait_for("document.querySelectorAll('.tile.decided').length === 0")  # the next page
+    tab.press("z")
+    assert saved(tab)["edited"] is None
+    assert not review.state.edits
+    assert saved(tab)["events"] <= before + 3  # perhaps with the one that begins a review
+
+
+def test_an_undo_shows_the_calls_of_the_gallery_as_they_were(tab: Tab, review: ServedReview) -> None:
+    switch_to(tab, "gallery")
+    tab.wait_for("document.querySelectorAll('.tile').length === 64")
+    first = captions(tab)
+    tab.click_on(".tile:nth-child(1)")
+    tab.click_on(".tile:nth-child(12)", SHIFT)
+    tab.press("4")
+    saved(tab)
+    assert captions(tab)[:12] == ["not a cell✓"] * 12
+    tab.press("z")
+    assert saved(tab)["edited"] is None
+    tab.wait_for("document.querySelectorAll('.tile.decided').length === 0")
+    assert captions(tab) == first
+
+
+def captions(tab: Tab) -> list[str]:
+    """Return what the gallery says of its cells."""
+    found: list[str] = tab.evaluate(
+        "[...document.querySelectorAll('.tile .caption')].map(p => p.textContent)"
+    )
+    return found
+
+
+def test_the_page_prints_a_score_as_python_does(tab: Tab) -> None:
+    scores = [0.0, 1e-9, 0.29, 0.96, 0.999, 1.0, 1.1, 4.35, 9.96, 9.999, 10.0, 12.341069, 99.99, 100.0, 1 / 3]
+    module = "import('/static/printed.js')"
+    shown = tab.evaluate(f"{module}.then(m => {scores}.map(s => [m.printedForm(s), m.twoDecimals(s)]))")
+    assert shown == [[printed_form(score), two_decimals(score)] for score in scores]
 
 
 def test_two_tabs_see_each_others_decisions(tab: Tab, review: ServedReview, driven: Chromium) -> None:

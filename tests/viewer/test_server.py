@@ -129,6 +129,17 @@ def test_staining_is_toggled_and_the_class_kept(page: Page) -> None:
     assert after["edited"]
 
 
+def test_one_edit_states_a_call_for_each_cell_and_one_undo_takes_it_back(page: Page) -> None:
+    start = page.cells()
+    calls = [{"class": "other", "stained": False}, {"class": "tumour", "stained": True}]
+    state = page.post("/api/edit", {"ids": [9, 4], "calls": calls})["state"]
+    assert state["last"]["text"] == "2 cells edited"
+    stated = [page.get(f"/api/cells/{cell}") for cell in (9, 4)]
+    assert [(one["class"], one["stained"]) for one in stated] == [("other", False), ("tumour", True)]
+    assert page.post("/api/undo")["state"]["edited"] is None
+    assert np.array_equal(page.cells().flags, start.flags)
+
+
 def test_one_undo_takes_a_whole_lasso_back_and_undo_goes_back_to_the_start(page: Page) -> None:
     start = page.cells()
     page.post("/api/edit", {"ids": list(range(100)), "class": "other"})
@@ -170,6 +181,9 @@ def test_the_last_action_says_what_it_changed(page: Page) -> None:
     assert last["after"] > before
 
 
+OTHER = {"class": "other", "stained": False}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
@@ -179,6 +193,9 @@ def test_the_last_action_says_what_it_changed(page: Page) -> None:
         ("edit", {"ids": [1], "class": "tumour", "colour": 1}, 400, "bad_request"),
         ("edit", {"ids": ["1"], "class": "tumour"}, 400, "bad_request"),
         ("edit", {"ids": [10**9], "class": "tumour"}, 404, "not_found"),
+        ("edit", {"ids": [1, 2], "calls": [OTHER]}, 400, "bad_request"),
+        ("edit", {"ids": [1, 1], "calls": [OTHER, OTHER]}, 400, "bad_request"),
+        ("edit", {"ids": [1], "class": "tumour", "calls": [OTHER]}, 400, "bad_request"),
         ("add", {"x_px": -5, "y_px": 1, "class": "tumour", "stained": True}, 400, "bad_request"),
         ("add", {"x_px": 5, "y_px": 1, "class": "not a cell", "stained": True}, 400, "bad_request"),
         ("audit/answer", {"number": 1, "class": "tumour"}, 409, "conflict"),

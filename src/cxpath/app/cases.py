@@ -195,10 +195,10 @@ def _field_rows(lattice: FieldLattice, mpp: float) -> Iterator[FieldRow]:
     counts, side_um = lattice.counts, lattice.side_px * mpp
     local, influence = counts.cps(), lattice.influence()
     order = np.lexsort((lattice.left_px, lattice.top_px, -counts.tumour))
-    for number, row in enumerate((row for row in order if counts.tumour[row] > 0), start=1):
+    for row in order[counts.tumour[order] > 0]:
         left_um, top_um = float(lattice.left_px[row]) * mpp, float(lattice.top_px[row]) * mpp
         yield FieldRow(
-            field=number,
+            field=int(lattice.numbers[row]),
             left_px=round(float(lattice.left_px[row]), 1),
             top_px=round(float(lattice.top_px[row]), 1),
             left_um=round(left_um, 1),

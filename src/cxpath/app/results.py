@@ -291,13 +291,13 @@ def write_field_pictures(
         to_overview = tissue.slide_mpp / tissue.overview_mpp
         placed = [
             PlacedField(
-                number,
+                int(lattice.numbers[row]),
                 float(lattice.left_px[row]) * to_overview,
                 float(lattice.top_px[row]) * to_overview,
                 lattice.side_px * to_overview,
                 _effect(float(influence[row]), bucket),
             )
-            for number, (bucket, row) in enumerate(chosen, start=1)
+            for bucket, row in chosen
         ]
         drawn[f"fields/{MAP}"] = field_map(tissue.overview, placed, tissue.overview_mpp)
         write_png(drawn[f"fields/{MAP}"], folder / "fields" / MAP)
@@ -333,6 +333,7 @@ class _FieldReader:
         own = np.flatnonzero(lattice.field_of_cell == row)
         local_cps = float(lattice.counts.cps()[row])
         return FieldView(
+            number=int(lattice.numbers[row]),
             rgb=self._slide.read(left_px, top_px, side, side, settings.field_mpp),
             mpp=settings.field_mpp,
             x_px=(self._cells.x_px[own] - left_px) * to_picture,

@@ -16,7 +16,7 @@ from cxpath.errors import MissingFileError
 
 if TYPE_CHECKING:
     from cxpath.app import Configuration
-    from cxpath.documents import Document, Estimate, ScoreDocument
+    from cxpath.documents import DecidingScore, Document, Estimate, ScoreDocument
 
 # Exit codes of the `cxpath` command.
 
@@ -307,29 +307,33 @@ def _scores(document: ScoreDocument) -> Iterator[str]:
         scale = f"laboratory's scale {printed_form(own.value)}, by its map of {own.cases} cases"
         yield f"         {scale}: {_NO_CPS}"
     if document.h_score is not None:
-        yield f"H-score  {printed_form(document.h_score)}"
+        yield f"H-score  {printed_form(document.h_score)}{_whose(read)}"
     if shares := document.h_score_grades:
-        yield f"         {', '.join(f'{grade}: {share:.0f} %' for grade, share in shares.items())}"
+        grades = (f"{grade}: {printed_form(share)} %" for grade, share in shares.items())
+        yield f"         {', '.join(grades)}"
     if counts := document.counts:
         yield (
             f"cells    tumour {counts.tumour_positive} positive, {counts.tumour_negative} negative; "
-            f"immune {counts.immune_positive} positive counted"
+            f"immune {counts.immune_positive} positive counted{_whose(read)}"
         )
 
 
-def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
-    """Yield the CPS that decides, then the network's, each with whose cells it counts."""
-    from cxpath.scores import printed_interval
+def _whose(read: DecidingScore) -> str:
+    """Return whose a number is, where it stands below a score that a person's review gave."""
+    return "" if read.basis.value == "network" else ", from the network"
 
-    read, own = document.deciding, document.cps
+
+def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
+    """Yield the CPS that decides, then the network's CPS and TPS, each with whose cells it counts."""
+    read = document.deciding
     if read.estimate is None:
         because = "; ".join(read.not_evaluable_because)
         yield f"CPS      not evaluable, {read.basis.words}: {because}"
-    yield from estimate_lines(read.estimate, document.tps)
+    yield from estimate_lines(read.estimate, None)
     yield f"         the CPS is {read.basis.words}"
-    if own:
-        interval = f"{own.level:.0%} interval {printed_interval(*own.interval_tissue)}"
-        yield f"network  CPS {own.reported}  ({interval})"
+    for name, own in (("CPS", document.cps), ("TPS", document.tps)):
+        if own:
+            yield f"network  {name} {_with_interval(own)}"
     if document.review and (signature := document.review.signature):
         yield f"signed   {signature.meaning} by {signature.name}, {signature.utc}"
 
@@ -337,11 +341,15 @@ def _scores_side_by_side(document: ScoreDocument) -> Iterator[str]:
 def estimate_lines(cps: Estimate | None, tps: Estimate | None) -> Iterator[str]:
     """Yield CPS and TPS with their intervals, as far as there are any, and every cut-off."""
     from cxpath.report import cutoff_lines
-    from cxpath.scores import printed_interval
 
     for name, score in (("CPS", cps), ("TPS", tps)):
         if score:
-            interval = f"{score.level:.0%} interval {printed_interval(*score.interval_tissue)}"
-            yield f"{name}      {score.reported}  ({interval})"
+            yield f"{name}      {_with_interval(score)}"
     for line in cutoff_lines(cps) if cps else ():
         yield f"         {line.sentence.replace('≥', '>=')}"  # a terminal may know no more than ASCII
+
+
+def _with_interval(score: Estimate) -> str:
+    from cxpath.scores import printed_interval
+
+    return f"{score.reported}  ({score.level:.0%} interval {printed_interval(*score.interval_tissue)})"

@@ -169,7 +169,7 @@ def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
     )
     yield f"answers  {entry.n} by {entry.reviewer}, {entry.cannot_tell} cannot tell"
     if entry.cannot_tell:
-        yield f"         counted both ways: CPS {entry.bounds[0]:.2f} to {entry.bounds[1]:.2f}"
+        yield f"         counted both ways: CPS {' to '.join(map(two_decimals, entry.bounds))}"
     wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD)
     if wanted and wanted > entry.n:
         yield f"         about {wanted} answers in all would bring its ends to a factor of {WANTED_FOLD:g}"
@@ -187,7 +187,8 @@ def apply(
     """Score an edited table of cells.
 
     Cells are matched by position with those of the run. A cell that a person changed or added counts as it
-    is, without a term for the network's errors; all other cells have that term.
+    is, without a term for the network's errors; all other cells have that term. cxpath score --cells gives
+    the term to every cell, since it does not know who changed what, so its intervals differ.
     """
     from cxpath.app import apply_edits
 

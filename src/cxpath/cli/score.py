@@ -237,7 +237,8 @@ CellsOption = Annotated[
         rich_help_panel=INPUT,
         help="Score these cells instead of the network's: Parquet as cells.parquet, CSV, "
         "QuPath's GeoJSON or measurement table, AnnData or DICOM annotations of cxpath "
-        "export. The form is recognised by content.",
+        "export. The form is recognised by content. All of them have an error term in the intervals, also "
+        "those that a person corrected; cxpath review apply leaves it out for these: its intervals differ.",
     ),
 ]
 ProfileOption = Annotated[

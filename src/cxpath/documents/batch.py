@@ -353,13 +353,13 @@ class CohortRow(BaseModel):
     uncertain_cutoffs: str | None = None
     """Cut-offs that are neither met nor not met, joined by `; `."""
     tps: float | None = None
-    """TPS, per cent."""
+    """TPS of the network's cells, per cent; an audit gives none."""
     tps_low: float | None = None
     """Lower end of its interval for the tumour."""
     tps_high: float | None = None
     """Upper end of its interval for the tumour."""
     h_score: float | None = None
-    """H-score, 0 to 300."""
+    """H-score of the network's cells, 0 to 300."""
     viable_tumour_cells: int | None = None
     """Viable tumour cells."""
     tumour_positive: int | None = None

@@ -41,7 +41,8 @@ class FieldEntry(Part):
     """One field of the gallery; lengths are of the slide, from its top left corner."""
 
     number: int
-    """1, 2 and so on, as on the map."""
+    """Place on the lattice of fields, counted row by row from the slide's top left; the same on the map, in
+    the review and in the table of fields."""
     bucket: str
     """`influence`, or the range of local CPS that the field was sampled from."""
     plain: PictureName
@@ -78,7 +79,7 @@ class FieldRow(Part):
     """Viable tumour cells of one field; pixels are level-0, lengths from the slide's top left corner."""
 
     field: int
-    """1, 2 and so on; most viable tumour cells first."""
+    """Number of the field, the same as in the report and the review."""
     left_px: float
     """Left edge, level-0 pixels."""
     top_px: float

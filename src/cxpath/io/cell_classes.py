@@ -338,6 +338,10 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 """The digit of a UUID that states its variant, by the hash's own."""
 
 
+NOT_COUNTED = {TissueRegion.NECROSIS: "in necrosis", TissueRegion.BENIGN: "in benign epithelium"}
+"""Regions whose cells are in no score, and how the export says so."""
+
+
 def qupath_identities(slide_digest: str, first: int, number: int) -> NDArray[np.object_]:
     """Return uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's."""
     started = hashlib.sha1(NAMESPACE.bytes + f"{slide_digest}/".encode(), usedforsecurity=False)

@@ -30,7 +30,7 @@ from cxpath.data import (
 )
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
-from cxpath.io.cell_classes import CLASS_NAMES, COLOURS, qupath_identities
+from cxpath.io.cell_classes import CLASS_NAMES, COLOURS, NOT_COUNTED, qupath_identities
 from cxpath.io.geojson import Bounds, to_qupath_frame
 
 # Cells for QuPath: a gzipped GeoJSON FeatureCollection of point detections, written as the cells come.
@@ -148,12 +148,13 @@ def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float)
     labels = np.array([_label(kind, stained) for kind in Kind for stained in (None, False, True)], object)
     stained_code = np.where(np.isfinite(cells.stained), 1 + (cells.stained >= threshold), 0)
     label = labels[cells.kind.astype(np.int64) * 3 + stained_code]
+    why_not = _WHY_NOT[cells.region]
     identity = qupath_identities(cells.facts.slide_digest, first, len(cells))
     known = np.stack([np.isfinite(getattr(cells, name)) for name in MEASUREMENTS], axis=1)
     features = np.empty(len(cells), object)
     for names, rows in _same_known(known):
         columns = [getattr(cells, name)[rows] for name in names]
-        values = (identity[rows], x_px[rows], y_px[rows], label[rows], *columns)
+        values = (identity[rows], x_px[rows], y_px[rows], label[rows], why_not[rows], *columns)
         codes = (cells.subkind[rows], cells.region[rows], cells.tile[rows])
         template = _template(names)
         lists = (array.tolist() for array in (*values, *codes))
@@ -174,9 +175,16 @@ def _template(names: Sequence[str]) -> str:
     members += [f'"{name}":%d' for name in ("subkind_code", "region_code", "tile")]
     return (
         '{"type":"Feature","id":"%s","geometry":{"type":"Point","coordinates":[%r,%r]},'
-        '"properties":{"objectType":"detection","classification":%s,'
+        '"properties":{"objectType":"detection","classification":%s,%s'
         f'"measurements":{{{",".join(members)}}}}}}}'
     )
+
+
+_REASONS: dict[int, str] = {
+    code: f'"metadata":{{"not_counted":"{words}"}},' for code, words in NOT_COUNTED.items()
+}
+_WHY_NOT = np.array([_REASONS.get(code, "") for code in range(256)], object)
+"""By code of the region: the part of a feature that says why its cell is in no score."""
 
 
 def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001

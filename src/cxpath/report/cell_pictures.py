@@ -255,6 +255,8 @@ class FieldView:
 
     Parameters
     ----------
+    number : int
+        As in its `FieldLattice`.
     rgb : uint8 array, (height, width, 3)
         Its pixels.
     mpp : float
@@ -277,6 +279,7 @@ class FieldView:
         `INFLUENCE`, or the class of local CPS it was drawn from.
     """
 
+    number: int
     rgb: NDArray[np.uint8]
     mpp: float
     x_px: NDArray[np.float64]
@@ -314,14 +317,13 @@ def write_fields(folder: Path, fields: Sequence[FieldView]) -> dict[str, Image.I
     target = folder / "fields"
     target.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(_AT_ONCE, "field-pictures") as pool:
-        numbers = range(1, len(fields) + 1)
-        written = list(pool.map(lambda number, field: _write_field(target, number, field), numbers, fields))
+        written = list(pool.map(lambda field: _write_field(target, field), fields))
     FieldsDocument(fields=tuple(entry for entry, _ in written)).write(target / "fields.json")
     return {f"{target.name}/{name}": picture for _, two in written for name, picture in two.items()}
 
 
-def _write_field(target: Path, number: int, field: FieldView) -> tuple[FieldEntry, dict[str, Image.Image]]:
-    plain, marked = f"{number:02d}.png", f"{number:02d}_cells.png"
+def _write_field(target: Path, field: FieldView) -> tuple[FieldEntry, dict[str, Image.Image]]:
+    plain, marked = f"{field.number:02d}.png", f"{field.number:02d}_cells.png"
     pictures = {
         plain: plain_field_picture(field.rgb, field.mpp),
         marked: field_picture(
@@ -332,7 +334,7 @@ def _write_field(target: Path, number: int, field: FieldView) -> tuple[FieldEntr
         write_png(picture, target / name)
     height, width = field.rgb.shape[:2]
     entry = FieldEntry(
-        number=number,
+        number=field.number,
         bucket=field.bucket,
         plain=plain,
         marked=marked,

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from cxpath.data import RESEARCH_USE
-from cxpath.documents import CohortRow, Status
+from cxpath.documents import CohortRow, ScoreBasis, Status
 from cxpath.errors import DocumentError
 from cxpath.io import atomic_write
 from cxpath.report.html import MISSING, area, data_uri, interval, render_page, score_form, seconds, whole
@@ -275,6 +275,7 @@ def build_cohort_page(folder: Path, rows: Sequence[CohortRow], charts: Sequence[
         bar_height=BAR_HEIGHT,
         line_width=LINE_WIDTH,
         borderline=sum(bool(row.borderline) for row in scored),
+        audited=sum(row.cps_basis == ScoreBasis.AUDITED for row in scored),
         notices=list(dict.fromkeys(row.notice for row in rows if row.notice)),
         failures=[row for row in rows if row.status is Status.FAILED],
         not_evaluable=[row for row in rows if row.status is Status.NOT_EVALUABLE],
@@ -329,6 +330,8 @@ def _slide(folder: Path, row: CohortRow, number: int) -> dict[str, Any]:
         "uncertain": row.uncertain_cutoffs or "",
         "cps": row.cps,
         "cps_reported": row.cps_reported or MISSING,
+        "basis": row.cps_basis or "",
+        "by_person": row.cps_basis not in {None, ScoreBasis.NETWORK},
         "interval": interval(_ends(row)),
         "tps": score_form(row.tps),
         "tps_value": row.tps,

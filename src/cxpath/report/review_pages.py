@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from cxpath.documents import AuditedScore, Estimate, ReviewState, ScoreBasis, ScoreDocument
+from cxpath.documents import (
+    PDL1,
+    RESULT_LETTERS,
+    AuditedScore,
+    Estimate,
+    FieldEntry,
+    ReviewState,
+    ScoreBasis,
+    ScoreDocument,
+)
 from cxpath.report.html import MISSING, arithmetic, interval, render_page, whole
 
 # The contact sheet: one crop a cell, its call hidden, and the answers as radio buttons.
@@ -142,6 +151,24 @@ def _uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, format="JPEG", quality=_QUALITY, subsampling=0)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+# From a field of the report to the same field in the review.
+
+
+def review_link(entry: FieldEntry, score: ScoreDocument) -> str | None:
+    """Return the address of a field in the review of this result; None where it cannot be reviewed."""
+    if not reviewable(score):
+        return None
+    x_px = (entry.left_um + entry.width_um / 2) / score.slide.mpp
+    y_px = (entry.top_um + entry.height_um / 2) / score.slide.mpp
+    where = f"field_x={x_px:.0f}&field_y={y_px:.0f}&of={score.scored_digest[:RESULT_LETTERS]}"
+    return f"http://127.0.0.1:{score.review_port}/open?{where}"
+
+
+def reviewable(score: ScoreDocument) -> bool:
+    """Say whether `cxpath review open` takes the result: a whole slide scored for PD-L1."""
+    return score.marker == PDL1 and score.sampling is None
 
 
 # What the report says of a review: the scores side by side, the answers, the record.

@@ -16,8 +16,6 @@ from PIL import Image
 
 from cxpath.data import ReasonCode
 from cxpath.documents import (
-    PDL1,
-    RESULT_LETTERS,
     Adequacy,
     Bucket,
     Counts,
@@ -28,6 +26,7 @@ from cxpath.documents import (
     OtherChoice,
     RunDocument,
     RunFolder,
+    ScoreBasis,
     ScoreDocument,
     read_run_folder,
 )
@@ -49,8 +48,8 @@ from cxpath.report.html import (
     seconds,
     whole,
 )
-from cxpath.report.review_pages import moment, reviewed_section
-from cxpath.scores import OTHER_SCORES, ScoringSettings
+from cxpath.report.review_pages import moment, review_link, reviewable, reviewed_section
+from cxpath.scores import OTHER_SCORES, ScoringSettings, field_number
 
 # What to do about a slide that is not evaluable, by the code of its reason.
 
@@ -114,7 +113,7 @@ def gallery(
     groups: dict[str, list[Section]] = {}
     for entry in entries:
         groups.setdefault(entry.bucket, []).append(
-            _field(entry, pictures) | {"link": _review_link(entry, score)}
+            _field(entry, pictures) | {"link": review_link(entry, score)}
         )
     return [_heading(name, len(fields), score) | {"fields": fields} for name, fields in groups.items()]
 
@@ -146,21 +145,6 @@ def _field(entry: FieldEntry, pictures: Mapping[str, str]) -> Section:
         "place": f"{entry.left_um / 1000:.2f} mm from left, {entry.top_um / 1000:.2f} mm from top",
         "size": f"{entry.width_um:.0f} × {entry.height_um:.0f} µm",
     }
-
-
-def _review_link(entry: FieldEntry, score: ScoreDocument) -> str | None:
-    """Return the address of a field in the review of this result; None where it cannot be reviewed."""
-    if not _reviewable(score):
-        return None
-    x_px = (entry.left_um + entry.width_um / 2) / score.slide.mpp
-    y_px = (entry.top_um + entry.height_um / 2) / score.slide.mpp
-    where = f"field_x={x_px:.0f}&field_y={y_px:.0f}&of={score.scored_digest[:RESULT_LETTERS]}"
-    return f"http://127.0.0.1:{score.review_port}/open?{where}"
-
-
-def _reviewable(score: ScoreDocument) -> bool:
-    """Say whether `cxpath review open` takes the result: a whole slide scored for PD-L1."""
-    return score.marker == PDL1 and score.sampling is None
 
 
 # A score, its intervals and the cut-offs as places on a line, 0 to 100, spaced as log(score + 1).
@@ -323,7 +307,7 @@ def unevenness(score: ScoreDocument) -> Section | None:
         "fields": whole(found.fields),
         "gini": MISSING if found.gini is None else f"{found.gini:.2f}",
         "tenth": None if tenth is None else percent(tenth),
-        "hottest": _hottest(found.hottest) if found.hottest else None,
+        "hottest": _hottest(found.hottest, score) if found.hottest else None,
         "fewest": whole(found.fewest_tumour_cells),
         "rows": [_bar(bucket) for bucket in found.buckets],
         "curve": _curve(found.positive_share_of_hottest),
@@ -332,8 +316,10 @@ def unevenness(score: ScoreDocument) -> Section | None:
     }
 
 
-def _hottest(field: Hottest) -> Section:
+def _hottest(field: Hottest, score: ScoreDocument) -> Section:
+    width_um = score.slide.width_px * score.slide.mpp
     return {
+        "number": field_number(field.left_um, field.top_um, score.scoring.field_um, width_um),
         "local_cps": score_form(field.local_cps),
         "tumour_cells": whole(field.tumour_cells),
         "place": f"{field.left_um / 1000:.2f} mm from left, {field.top_um / 1000:.2f} mm from top",
@@ -380,8 +366,9 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
         "slide": {"name": score.slide.name, "tumour": score.tumour, "assay": score.assay},
         "evaluable": score.evaluable and not because,
         "marker": score.marker,
+        "cells_of": _cells_of(folder),
         "scored_on": moment(folder.run.started),
-        "result": _result(score, read.estimate) if read.estimate else None,
+        "result": _result(folder, read.estimate) if read.estimate else None,
         "reviewed": reviewed_section(score),
         "reasons": [
             *(
@@ -397,7 +384,7 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
         "unevenness": unevenness(score),
         "sensitivity": sensitivity_panel(score),
         "groups": gallery(folder.fields, score, pictures),
-        "reviewable": _reviewable(score),
+        "reviewable": reviewable(score),
         "tissue": _tissue(score),
         "warnings": list(dict.fromkeys(one.text for one in (*score.warnings, *folder.run.warnings))),
         "provenance": _provenance(folder),
@@ -408,12 +395,20 @@ def page_content(folder: RunFolder, pictures: Mapping[str, str]) -> Section:
     }
 
 
-def _result(score: ScoreDocument, cps: Estimate) -> Section:
+def _cells_of(folder: RunFolder) -> str:
+    """Return where every number comes from that no person changed."""
+    return "from the given cells" if folder.run.given_cells else "from the network"
+
+
+def _result(folder: RunFolder, cps: Estimate) -> Section:
     """Return the scores in words."""
+    score = folder.score
+    basis = score.deciding.basis
     return {
         "reported": cps.reported,
         "counted": score.cps.reported if score.cps else cps.reported,
-        "basis": score.deciding.basis.value,
+        "basis": basis.value,
+        "whose": _cells_of(folder) if basis is ScoreBasis.NETWORK else basis.words,
         "interval_slide": interval(cps.interval_slide),
         "interval_tissue": interval(cps.interval_tissue),
         "level": f"{100 * cps.level:g} %",

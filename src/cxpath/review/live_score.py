@@ -127,14 +127,14 @@ class LiveScore:
         draws, _ = sample_scores([whole], slide_error_of(self._settings), certain=certain)
         return LiveEstimate(counts, (), estimate_cps(counts, draws, self._settings, self._cutoffs))
 
-    def lattice(self) -> tuple[FieldLattice, Rows]:
-        """Return the fields that contain cells, and their numbers; no field is stated for single cells."""
+    def lattice(self) -> FieldLattice:
+        """Return the fields that contain cells; no field is stated for single cells."""
         numbers = np.flatnonzero(self._counts[:, :_GONE].sum(axis=1) > 0)
         columns = (numbers % self._columns, numbers // self._columns)
         left_px, top_px = (np.asarray(column * self._side_px, dtype=np.float64) for column in columns)
         counts = _grouped(self._counts[numbers])
         none = np.zeros(0, dtype=np.int64)
-        return FieldLattice(left_px, top_px, self._side_px, counts, none), numbers
+        return FieldLattice(numbers, left_px, top_px, self._side_px, counts, none)
 
     @property
     def ways(self) -> NDArray[np.uint8]:

@@ -55,6 +55,7 @@ from .counts import (
 )
 from .fields import (
     FieldLattice as FieldLattice,
+    field_number as field_number,
     lay_fields as lay_fields,
     rank_fields as rank_fields,
     sample_fields as sample_fields,

@@ -46,9 +46,14 @@ def in_uncounted_region(cells: CellTable) -> NDArray[np.bool_]:
 # The slide-wide lattice of squares that fields, tumour area and association are made of.
 
 
+def lattice_columns(width: float, side: float) -> int:
+    """Return the squares in a row of the lattice over a slide of this width."""
+    return int(np.ceil(width / side)) + 1
+
+
 def places_on_lattice(cells: CellTable, side_px: float) -> tuple[NDArray[np.int64], int]:
     """Return each cell's square, counted row by row from the slide's top left, and the squares in a row."""
-    columns = int(np.ceil(cells.facts.width_px / side_px)) + 1
+    columns = lattice_columns(cells.facts.width_px, side_px)
     across = np.clip((cells.x_px / side_px).astype(np.int64), 0, columns - 1)
     down = np.maximum((cells.y_px / side_px).astype(np.int64), 0)
     return down * columns + across, columns

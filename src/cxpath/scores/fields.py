@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cxpath.scores.counts import CalledCells, GroupedCounts, grouped_counts, places_on_lattice
+from cxpath.scores.counts import (
+    CalledCells,
+    GroupedCounts,
+    grouped_counts,
+    lattice_columns,
+    places_on_lattice,
+)
 
 # Fields: squares of a slide-wide lattice, and how much each of them moves the score.
 
@@ -19,6 +25,9 @@ class FieldLattice:
 
     Parameters
     ----------
+    numbers : int64 array
+        Place of each field on the lattice, counted row by row from the slide's top left: the number by which
+        report, review and tables call it.
     left_px, top_px : float64 array
         Top left corners in level-0 pixels.
     side_px : float
@@ -28,6 +37,7 @@ class FieldLattice:
         Field of each cell of the table it was made from.
     """
 
+    numbers: NDArray[np.int64]
     left_px: NDArray[np.float64]
     top_px: NDArray[np.float64]
     side_px: float
@@ -62,12 +72,22 @@ def lay_fields(called: CalledCells, field_um: float) -> FieldLattice:
     occupied, row_of_place = np.flatnonzero(held), np.cumsum(held) - 1
     field_of_cell = row_of_place[place]
     return FieldLattice(
+        numbers=occupied,
         left_px=np.asarray((occupied % columns) * side_px, dtype=np.float64),
         top_px=np.asarray((occupied // columns) * side_px, dtype=np.float64),
         side_px=side_px,
         counts=grouped_counts(called, field_of_cell, len(occupied)),
         field_of_cell=field_of_cell,
     )
+
+
+def field_number(left_um: float, top_um: float, field_um: float, width_um: float) -> int:
+    """Return the number of the field at a place, given by its top left corner, on a slide of this width.
+
+    The same as in `FieldLattice.numbers`, for results that state only the place.
+    """
+    columns = lattice_columns(width_um, field_um)
+    return round(top_um / field_um) * columns + round(left_um / field_um)
 
 
 # Fields sorted into buckets of local CPS, and from each a few drawn at random, for a reader to look at.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -110,19 +110,40 @@ def question_of(session: ReviewSession, number: int) -> AuditQuestion:
 
 def edit(session: ReviewSession, reviewer: str, body: EditBody) -> list[Decision]:
     """Return the one decision that edits cells; an edit that states the call as it is confirms it."""
-    if body.cell_class is None and body.stained is None and not body.toggle_stained:
-        raise RefusedError("bad_request", "the edit says neither a class nor a staining")
-    if body.stained is not None and body.toggle_stained:
-        raise RefusedError("bad_request", "the edit both states the staining and toggles it")
-    rows = _rows_of(session, body.ids)
+    changes = _changes(body)
+    rows = _rows_of(session, list(changes))
+    change_of = dict(zip(rows, (changes[cell] for cell in sorted(changes)), strict=True))
     old = _values_of(session, rows)
     called = _called(session.network, [row for row in rows if row < len(session.network)], session.threshold)
-    new = {row: _confirmed(called.get(row), _edited(value, body)) for row, value in old.items()}
+    new = {row: _confirmed(called.get(row), _edited(value, change_of[row])) for row, value in old.items()}
     held = session.state.edits
     changed = [row for row in rows if held.get(row) != new[row]]
     if not changed:
         return []
     return [edits_decision({row: old[row] for row in changed}, {row: new[row] for row in changed}, reviewer)]
+
+
+class Change(NamedTuple):
+    """What to change of one cell; None leaves it as it is."""
+
+    cell_class: str | None
+    stained: bool | None
+    toggle_stained: bool
+
+
+def _changes(body: EditBody) -> dict[int, Change]:
+    """Return what to change of each cell, by its id."""
+    same = Change(body.cell_class, body.stained, body.toggle_stained)
+    if body.calls is None:
+        if same == Change(None, None, toggle_stained=False):
+            raise RefusedError("bad_request", "the edit says neither a class nor a staining")
+        if same.stained is not None and same.toggle_stained:
+            raise RefusedError("bad_request", "the edit both states the staining and toggles it")
+        return dict.fromkeys(body.ids, same)
+    if same != Change(None, None, toggle_stained=False) or len(body.calls) != len(set(body.ids)):
+        raise RefusedError("bad_request", "the edit does not state one call for each cell")
+    each = (Change(call.cell_class, call.stained, toggle_stained=False) for call in body.calls)
+    return dict(zip(body.ids, each, strict=True))
 
 
 def _rows_of(session: ReviewSession, ids: list[int]) -> list[int]:
@@ -163,15 +184,15 @@ def _called(cells: CellTable, rows: list[int], threshold: float) -> dict[int, Ca
     }
 
 
-def _edited(value: Mapping[str, Any], body: EditBody) -> dict[str, Any]:
+def _edited(value: Mapping[str, Any], change: Change) -> dict[str, Any]:
     place = {name: value[name] for name in ("x_px", "y_px") if name in value}
-    stated = body.cell_class or value.get("class")
+    stated = change.cell_class or value.get("class")
     if stated is None or stated == CLASS_NAMES[REMOVED]:
         return {"removed": True} | place
     stained = bool(value.get("stained", False))
-    if body.stained is not None:
-        stained = body.stained
-    return {"class": stated, "stained": stained != body.toggle_stained} | place
+    if change.stained is not None:
+        stained = change.stained
+    return {"class": stated, "stained": stained != change.toggle_stained} | place
 
 
 def _confirmed(called: Call | None, value: Call) -> Call:
@@ -205,8 +226,7 @@ def undo(session: ReviewSession, reviewer: str, body: UndoBody) -> list[Decision
 
 def accept(session: ReviewSession, reviewer: str, body: FieldBody) -> list[Decision]:
     """Return the decision that accepts the calls of a field, or takes that back."""
-    _, numbers = session.live.lattice()
-    if body.number not in numbers and body.number not in session.state.fields:
+    if body.number not in session.live.lattice().numbers and body.number not in session.state.fields:
         raise RefusedError("not_found", f"there is no field {body.number}")
     if (body.number in session.state.fields) == body.accepted:
         return []

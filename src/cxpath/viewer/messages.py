@@ -72,13 +72,22 @@ class SquareBody(Body):
     immune_stained: int = Field(ge=0, le=999)
 
 
+class CallBody(Body):
+    """What a cell is stated to be."""
+
+    cell_class: CellClass = Field(alias="class")
+    stained: bool
+
+
 class EditBody(Body):
-    """What to change of some cells; what is left out stays."""
+    """What to change of some cells, of all the same or of each its own call; what is left out stays."""
 
     ids: list[Annotated[int, Field(ge=0)]] = Field(min_length=1, max_length=MOST_IDS)
     cell_class: CellClass | None = Field(default=None, alias="class")
     stained: bool | None = None
     toggle_stained: bool = False
+    calls: list[CallBody] | None = Field(default=None, max_length=MOST_IDS)
+    """One for each of `ids`, in their order."""
 
 
 class AddBody(Body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,12 @@ def framed_square(square: MissedSquare) -> tuple[float, float, float]:
 def fields_document(session: ReviewSession) -> dict[str, Any]:
     """Return the fields of the slide as its cells are now."""
     with session.lock:
-        lattice, numbers = session.live.lattice()
+        lattice = session.live.lattice()
         influence, local, counts = lattice.influence(), lattice.counts.cps(), lattice.counts
         return {
             "fields": [
                 {
-                    "number": int(numbers[row]),
+                    "number": int(lattice.numbers[row]),
                     "left_px": float(lattice.left_px[row]),
                     "top_px": float(lattice.top_px[row]),
                     "side_px": lattice.side_px,
@@ -104,7 +105,7 @@ def fields_document(session: ReviewSession) -> dict[str, Any]:
                     "positive": int(counts.positive[row]),
                     "cells": int(counts.tumour[row] + counts.immune_negative[row] + counts.other[row])
                     + int(counts.immune_positive[row]),
-                    "accepted": int(numbers[row]) in session.state.fields,
+                    "accepted": int(lattice.numbers[row]) in session.state.fields,
                 }
                 for row in rank_fields(lattice).tolist()
             ]
@@ -215,7 +216,8 @@ def heatmap_document(session: ReviewSession, square_um: float = HEATMAP_UM) -> d
         "columns": columns,
         "rows": rows,
         "cps": [
-            round(value, 3) if count else None for value, count in zip(cps.tolist(), tumour, strict=True)
+            floor(1000 * value) / 1000 if count else None
+            for value, count in zip(cps.tolist(), tumour, strict=True)
         ],
         "tumour": tumour.tolist(),
     }

@@ -1,6 +1,7 @@
 /** The audit: one blind crop at a time, its cell in the middle, answered by a key; then squares of missed cells. */
 
 import { announce, byId, counted, drawn, element, keyButton, refill } from "./dom.js";
+import { twoDecimals } from "./printed.js";
 import { orNull, review } from "./review.js";
 import { leftSentence } from "./score_line.js";
 import { read } from "./server.js";
@@ -432,7 +433,7 @@ export class AuditView {
       element("p", { text: words }),
       audited.cannot_tell
         ? element("p", {
-            text: `${counted(audited.cannot_tell, "cell")} could not be classified; counted both ways: CPS ${audited.bounds[0].toFixed(1)} to ${audited.bounds[1].toFixed(1)}.`,
+            text: `${counted(audited.cannot_tell, "cell")} could not be classified; counted both ways: CPS ${audited.bounds.map(twoDecimals).join(" to ")}.`,
           })
         : element("p", { class: "quiet", text: "Every cell could be classified." }),
       element("p", { class: "quiet", text: `The network alone: ${own}.` }),

@@ -2,6 +2,7 @@
 
 import { announce, counted, element, keyButton, refill } from "./dom.js";
 import { NEAR, NOT_A_CELL } from "./cells.js";
+import { printedForm } from "./printed.js";
 import { review } from "./review.js";
 import { read } from "./server.js";
 
@@ -168,7 +169,7 @@ export class FieldsMode {
   }
 
   #words({ local_cps, tumour, positive }) {
-    const local = local_cps === null ? "no tumour" : `local CPS ${local_cps.toFixed(1)}`;
+    const local = local_cps === null ? "no tumour" : `local CPS ${printedForm(local_cps)}`;
     return `${local}, ${counted(tumour, "tumour cell")}, ${positive} in the numerator`;
   }
 
@@ -213,7 +214,7 @@ export class FieldsMode {
       "aria-label": `Open field ${field.number}`,
       onclick: () => this.open(at),
     });
-    const cps = field.local_cps === null ? "–" : field.local_cps.toFixed(1);
+    const cps = field.local_cps === null ? "–" : printedForm(field.local_cps);
     return element(
       "tr",
       { "aria-current": String(at === this.at), class: field.accepted ? "accepted" : null, onclick: () => this.open(at) },

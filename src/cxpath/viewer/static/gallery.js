@@ -60,6 +60,8 @@ export class GalleryMode {
   #followUndo() {
     for (const cell of this.cells) {
       const decided = review.cells.flags[cell.id] & 8;
+      cell.class = CLASS_NAMES[review.cells.kind[cell.id]];
+      cell.stained = review.cells.isStained(cell.id);
       cell.decided = decided ? review.cells.wordsOf(cell.id) : null;
     }
     this.#refresh();
@@ -133,16 +135,10 @@ export class GalleryMode {
     this.#decide(this.targets, { toggle_stained: true }, (cell) => (cell.stained = !cell.stained), { stay: true });
   }
 
-  /** Accept what is shown: cells of one call at a time, so that one decision says one thing. */
+  /** Accept what is shown, of all chosen cells in one decision, which one undo takes back. */
   accept() {
-    const groups = new Map();
-    for (const cell of this.targets) {
-      const key = `${cell.class} ${cell.stained}`;
-      groups.set(key, [...(groups.get(key) ?? []), cell]);
-    }
-    for (const cells of groups.values())
-      this.#decide(cells, { class: cells[0].class, stained: cells[0].stained }, () => {}, { stay: true });
-    this.#goOn();
+    const calls = this.targets.map(({ class: name, stained }) => ({ class: name, stained }));
+    this.#decide(this.targets, { calls }, () => {});
   }
 
   #decide(cells, change, apply, { stay = false } = {}) {

@@ -1,6 +1,7 @@
 /** What is painted over the slide apart from cells: tissue, heat map, regions, fields, drafts, the chosen cell. */
 
 import { css } from "./marks.js";
+import { printedForm } from "./printed.js";
 
 export const USES = {
   include: { label: "Include", colour: [0, 90, 156], dash: [] },
@@ -98,7 +99,7 @@ export class Overlay {
   }
 
   #paintNumber(context, value, x, y) {
-    const text = value < 10 ? value.toFixed(1) : value.toFixed(0);
+    const text = printedForm(value);
     context.strokeStyle = "rgba(255, 255, 255, 0.9)";
     context.lineWidth = 3;
     context.strokeText(text, x, y);

@@ -1,6 +1,7 @@
 /** The line that never leaves the screen: three scores side by side, cut-offs, the last action, what is left. */
 
 import { byId, counted, drawn, element } from "./dom.js";
+import { twoDecimals } from "./printed.js";
 import { review } from "./review.js";
 
 const LOWEST = 0.1;
@@ -48,7 +49,7 @@ function showScore(host, name, label, state) {
 export const leading = (state) => (state.audited ? "audited" : state.edited ? "edited" : "network");
 
 function value(score, name, state) {
-  const more = `${score.cps.toFixed(2)} unrounded`;
+  const more = `CPS ${twoDecimals(score.cps)}, rounded down to two decimals`;
   const moved = name === "edited" && state.network.cps !== null ? change(score.cps - state.network.cps) : null;
   return element(
     "p",
@@ -165,8 +166,8 @@ function showLast(host, state) {
 
 function effect({ before, after }) {
   if (before === null || after === null || before === undefined || after === undefined) return "";
-  if (Math.abs(after - before) < 0.005) return " · score unchanged";
-  return ` · ${before.toFixed(2)} → ${after.toFixed(2)}`;
+  const [earlier, now] = [before, after].map(twoDecimals);
+  return earlier === now ? " · score unchanged" : ` · ${earlier} → ${now}`;
 }
 
 function showLeft(host, state) {
