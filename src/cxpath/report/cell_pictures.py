@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +125,7 @@ SMALLEST_MARK_PX, LARGEST_MARK_PX = 5.0, 8.0
 """Radius of a mark: a nucleus's, but neither a dot nor so large that it hides its cell."""
 
 _OVERSAMPLING = 2
-"""Marks are drawn so much larger and averaged; pixels doubled and averaged are what they were."""
+"""Marks are drawn so much larger and averaged; they stand on parts of a pixel."""
 
 _STRIP_ROW_PX = 30
 _LETTER_PX = 17
@@ -183,25 +185,40 @@ def marked_cells(
 ) -> tuple[Image.Image, float]:
     """Return the field at a readable size with every cell marked, and by how much it grew."""
     picture, factor = _fitted(rgb)
-    size = picture.size
-    large = picture.resize((size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), Image.Resampling.NEAREST)
-    draw, zoom = ImageDraw.Draw(large), factor * _OVERSAMPLING
-    radius_px = (
-        float(np.clip(MARK_RADIUS_UM / mpp * factor, SMALLEST_MARK_PX, LARGEST_MARK_PX)) * _OVERSAMPLING
-    )
+    radius_px = float(np.clip(MARK_RADIUS_UM / mpp * factor, SMALLEST_MARK_PX, LARGEST_MARK_PX))
     order = np.argsort(_drawn_last(kind, positive), kind="stable")
-    for row in order:
-        draw_mark(
-            draw,
-            float(x_px[row]) * zoom,
-            float(y_px[row]) * zoom,
-            Kind(int(kind[row])),
-            positive=bool(positive[row]),
-            radius_px=radius_px,
-            line_px=2 * _OVERSAMPLING,
-            counted=counted is None or bool(counted[row]),
-        )
-    return large.reduce(_OVERSAMPLING), factor
+    counted = np.ones(len(order), bool) if counted is None else counted
+    across, down = (np.rint(place * factor * _OVERSAMPLING).astype(np.int64) for place in (x_px, y_px))
+    columns = (column[order].tolist() for column in (across, down, kind, positive, counted))
+    for x, y, one, stained, counts in zip(*columns, strict=True):
+        shift = x % _OVERSAMPLING, y % _OVERSAMPLING
+        mark = _mark(one, shift, radius_px, positive=stained, counted=counts)
+        half = mark.width // 2
+        picture.paste(mark, (x // _OVERSAMPLING - half, y // _OVERSAMPLING - half), mark)
+    return picture, factor
+
+
+@lru_cache(maxsize=256)
+def _mark(
+    kind: int, shift: tuple[int, int], radius_px: float, *, positive: bool, counted: bool
+) -> Image.Image:
+    """Return a mark on nothing, to be laid over pictures; `shift` moves it by parts of a pixel.
+
+    A slide has thousands of cells, which differ in little: drawing each anew takes three times as long.
+    """
+    middle = _OVERSAMPLING * math.ceil(2 * radius_px)
+    large = Image.new("RGBA", (2 * middle, 2 * middle))
+    draw_mark(
+        ImageDraw.Draw(large),
+        middle + shift[0],
+        middle + shift[1],
+        Kind(kind),
+        positive=positive,
+        radius_px=radius_px * _OVERSAMPLING,
+        line_px=2 * _OVERSAMPLING,
+        counted=counted,
+    )
+    return large.reduce(_OVERSAMPLING)
 
 
 def _drawn_last(kind: NDArray[np.uint8], positive: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import cv2
+import imagecodecs
 import jinja2
 import numpy as np
 from markupsafe import Markup
@@ -34,8 +36,8 @@ from cxpath.scores import Decision, printed_form, printed_interval, two_decimals
 logger = logging.getLogger(__name__)
 
 BUDGET_BYTES = 14_000_000
-_STEPS = ((1800, 86), (1300, 84), (1000, 80), (800, 76), (640, 72), (480, 68), (320, 60), (200, 50))
-"""Longest side in pixels and JPEG quality, from best to smallest."""
+_STEPS = ((1800, 86), (1200, 80), (1000, 78), (800, 76), (640, 72), (480, 68), (320, 60), (200, 50))
+"""Longest side in pixels and JPEG quality, from best to smallest; the second leaves fields at their size."""
 
 _AT_ONCE = 4
 
@@ -94,7 +96,8 @@ def _jpeg_uri(picture: Image.Image, side_px: int, quality: int) -> str:
         picture = picture.copy()
         picture.thumbnail((side_px, side_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=quality, subsampling=0)
+    # Half the resolution for colours, as scanners store them: a finer size fits the page, in half the time.
+    picture.save(buffer, format="JPEG", quality=quality, subsampling="4:2:0")
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
@@ -433,16 +436,9 @@ def above_strip(picture: Image.Image, strip_px: int) -> Image.Image:
 # Pictures on disk: as PNG, whole or not at all.
 
 
-_QUICKLY = (
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-)
-"""Each row as its difference to the one above, of which only runs are looked for: a tenth larger than
-Pillow's file, in less than half the time.
-
-Pillow cannot name the filter and tries all of them on every row.
-"""
+_PNG = b"\x89PNG\r\n\x1a\n"
+_COLOURS, _UP = 2, 2
+"""A picture of red, green and blue; the filter that takes each row as its difference to the one above."""
 
 
 def write_png(picture: Image.Image, path: Path) -> None:
@@ -459,7 +455,24 @@ def write_png(picture: Image.Image, path: Path) -> None:
     OutputError
         When nothing can be written there.
     """
-    blue_first = cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
-    _, packed = cv2.imencode(".png", blue_first, _QUICKLY)
+    packed = _png(np.asarray(picture.convert("RGB")))
     with atomic_write(path) as partial:
-        partial.write_bytes(packed.tobytes())
+        partial.write_bytes(packed)
+
+
+def _png(rgb: NDArray[np.uint8]) -> bytes:
+    """Return a PNG file, packed by libdeflate: in half the time of zlib, which Pillow and OpenCV use."""
+    height, width = rgb.shape[:2]
+    light = rgb.reshape(height, -1)
+    rows = np.empty((height, 1 + light.shape[1]), np.uint8)
+    rows[:, 0] = _UP
+    rows[0, 1:] = light[0]
+    np.subtract(light[1:], light[:-1], out=rows[1:, 1:])
+    size = struct.pack(">IIBBBBB", width, height, 8, _COLOURS, 0, 0, 0)
+    pixels = bytes(imagecodecs.deflate_encode(rows.tobytes(), level=1))
+    chunks = ((b"IHDR", size), (b"IDAT", pixels), (b"IEND", b""))
+    return _PNG + b"".join(_chunk(name, content) for name, content in chunks)
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

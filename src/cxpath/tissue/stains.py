@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from cxpath.tissue.settings import TissueSettings
 
 Mask = NDArray[np.bool_]
 FloatImage = NDArray[np.float32]
+Pixel = TypeVar("Pixel", np.uint8, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class Look:
     @cached_property
     def blackness(self) -> FloatImage:
         """Least optical density of the three channels: each stain leaves one channel light, soot none."""
-        return np.asarray(self.density.min(axis=2), np.float32)
+        return np.asarray(np.minimum.reduce(channels(self.density)), np.float32)
 
     def smooth(self, image: FloatImage, width_um: float) -> FloatImage:
         """Blur an image of this look with a Gaussian of that standard deviation, half a pixel at least."""
@@ -73,6 +75,15 @@ class Look:
         keep = stats[:, cv2.CC_STAT_AREA] * (self.mpp / 1000.0) ** 2 >= least_mm2
         keep[0] = False
         return np.asarray(keep[labels]) if count > 1 else np.zeros_like(mask)
+
+
+def channels(pixels: NDArray[Pixel]) -> list[NDArray[Pixel]]:
+    """Return red, green and blue, each (...), of pixels (..., 3).
+
+    What is made of these takes NumPy a tenth of the time that it takes over an axis of three, to the same
+    last digit.
+    """
+    return list(np.moveaxis(pixels, -1, 0))
 
 
 def mean_density(density: FloatImage) -> FloatImage:
@@ -128,10 +139,10 @@ def stain_hue(density: NDArray[np.float32]) -> StainHue:
     """
     normal = np.cross(unit(DEFAULT_HEMATOXYLIN), unit(DEFAULT_DAB))
     normal = (normal / np.linalg.norm(normal)).astype(np.float32)
-    total = density.sum(axis=1)
+    red, green, blue = channels(density)
     return StainHue(
-        brownness=(density[:, 2] - density[:, 0]) / total,
-        offplane=(density @ normal) / np.linalg.norm(density, axis=1),
+        brownness=(blue - red) / (red + green + blue),
+        offplane=(density @ normal) / np.sqrt(red * red + green * green + blue * blue),
     )
 
 
@@ -161,13 +172,14 @@ def estimate_white_point(overview: NDArray[np.uint8]) -> WhitePoint:
         Median red, green, blue of the brightest 3 % of pixels.
     """
     pixels = overview.reshape(-1, 3)
-    scanned = pixels[~(pixels >= BEYOND_SCAN).all(axis=1)]
+    scanned = pixels[np.minimum.reduce(channels(pixels)) < BEYOND_SCAN]
     if len(scanned) < BRIGHTEST_SHARE * len(pixels):
         scanned = pixels
-    brightness = scanned.sum(axis=1, dtype=np.int32)
+    red, green, blue = channels(scanned)
+    brightness = red.astype(np.int32) + green + blue
     brightest = scanned[brightness >= np.quantile(brightness, 1.0 - BRIGHTEST_SHARE)]
-    red, green, blue = np.median(brightest, axis=0)
-    return float(red), float(green), float(blue)
+    light = np.median(brightest, axis=0)
+    return float(light[0]), float(light[1]), float(light[2])
 
 
 def is_brightfield(white_point: WhitePoint) -> bool:

@@ -26,6 +26,7 @@ from cxpath.tissue.quality import (
 from cxpath.tissue.settings import Artefact, ControlSettings, StainCheck, TissueSettings
 from cxpath.tissue.stains import (
     WhitePoint,
+    channels,
     estimate_stains,
     estimate_white_point,
     is_brightfield,
@@ -307,7 +308,8 @@ def tissue_mask(
     -------
     bool array, (height, width)
     """
-    density = optical_density(overview, white_point).mean(axis=2)
+    red, green, blue = channels(optical_density(overview, white_point))
+    density = np.asarray((red + green + blue) / 3, np.float32)
     width_px = max(settings.smoothing_um / overview_mpp / 2, 0.5)
     smooth = cv2.GaussianBlur(density, (0, 0), width_px)
     mask = (smooth > _cut(smooth, settings)) | (

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import pairwise
 
 import cv2
@@ -333,7 +333,7 @@ class _Search:
             wide = 2 * round(WANDERS_UM / self.mpp) + 1
             tolerant = cv2.dilate(ridge, np.ones((wide, 1), np.uint8))
             on_tissue = tolerant * tissue
-            along = _mean(on_tissue, self.settings.fold_line_um / self.mpp, 1)
+            along = _mean(on_tissue, _odd(self.settings.fold_line_um / self.mpp), 1)
             yield turn, ridge, along
 
 
@@ -371,29 +371,30 @@ def _gain(density: FloatImage, tissue: FloatImage, mpp: float) -> FloatImage:
     Both sides must contain tissue: a strand with glass next to it is no fold.
     """
     best = np.full(density.shape, np.exp(LEAST_GAIN), np.float32)
+    images = (density, tissue, density * tissue)
+    # Kept by their width in whole pixels, in which two widths are often the same.
+    line, cover, held = (cache(partial(_mean, image, _odd(PIECE_UM / mpp))) for image in images)
     for width_um in WIDTHS_UM:
         strip_um = max(0.6 * width_um, 12.0)
-        line = _mean(density, PIECE_UM / mpp, 0.8 * width_um / mpp)
-        covered = _mean(tissue, PIECE_UM / mpp, strip_um / mpp)
-        held = _mean(density * tissue, PIECE_UM / mpp, strip_um / mpp)
-        strip = np.asarray(held / np.maximum(covered, SIDE_TISSUE), np.float32)
+        covered = cover(_odd(strip_um / mpp))
+        strip = held(_odd(strip_um / mpp)) / np.maximum(covered, SIDE_TISSUE)
+        strip[covered < SIDE_TISSUE] = np.inf  # next to which nothing is denser
         away = max(2, round((width_um / 2 + strip_um / 2 + GAP_UM) / mpp))
-        sides = np.maximum(_moved(strip, away), _moved(strip, -away))
-        between = np.minimum(_moved(covered, away), _moved(covered, -away)) >= SIDE_TISSUE
-        np.maximum(best, (line + FLOOR_OD) / (sides + FLOOR_OD), out=best, where=between)
+        sides = np.maximum(strip[2 * away :], strip[: -2 * away])
+        between = slice(away, -away)
+        gain = (line(_odd(0.8 * width_um / mpp))[between] + FLOOR_OD) / (sides + FLOOR_OD)
+        np.maximum(best[between], gain, out=best[between])
     return np.asarray(np.clip(np.log(best), LEAST_GAIN, MOST_GAIN))
 
 
-def _mean(image: FloatImage, length_px: float, width_px: float) -> FloatImage:
+def _mean(image: FloatImage, length_px: int, width_px: int) -> FloatImage:
     """Average over a box along the rows."""
-    size = (max(1, 2 * round((length_px - 1) / 2) + 1), max(1, 2 * round((width_px - 1) / 2) + 1))
-    return np.asarray(cv2.blur(image, size, borderType=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(cv2.blur(image, (length_px, width_px), borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
-def _moved(image: FloatImage, rows: int) -> FloatImage:
-    framed = np.pad(image, ((abs(rows), abs(rows)), (0, 0)))
-    start = abs(rows) + rows
-    return np.asarray(framed[start : start + image.shape[0]])
+def _odd(length_px: float) -> int:
+    """Return the nearest odd number of pixels, so that a box has a middle."""
+    return max(1, 2 * round((length_px - 1) / 2) + 1)
 
 
 def _of_both_stains(folds: Mask, search: _Search) -> Mask:
