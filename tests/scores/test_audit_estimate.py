@@ -215,7 +215,7 @@ def test_no_more_cells_can_be_positive_than_are_asked_about() -> None:
     """Nine in ten lie far below the threshold: the limit is the cells that are asked about."""
     one = answers([0], [0.1], [UNSTAINED_TUMOUR])
     sample = sample_of(frame_of([0] * 10 + [2] * 90), one, UNSTAINED_TUMOUR)
-    assert interval_of(sample, 0.0, (0.0, 0.0), 0.95) == (0.0, pytest.approx(100 * 10 / 100))
+    assert interval_of(sample, 0.0, (0.0, 0.0), 0.95) == pytest.approx((0.0, 100 * 10 / 100))
 
 
 def ask(row: int, *, asks_stained: bool = True, guard: bool = False) -> AuditQuestion:
