@@ -198,7 +198,7 @@ def test_a_field_comes_twice_only_where_a_batch_needs_more_than_there_are(fields
     whole = {fields.field(index).rgb.tobytes() for index in range(4)}
     plain = {"crop_px": 96, "gain_spread": 0.0, "brightness_spread": 0.0}
     four, six = (
-        sample_crops(fields, CropSettings(batch=number, **plain), 1, 0)  # type: ignore[arg-type]
+        sample_crops(fields, CropSettings.model_validate({"batch": number, **plain}), 1, 0)
         for number in (4, 6)
     )
     upright = {
