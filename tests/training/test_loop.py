@@ -31,7 +31,6 @@ from cxpath.training.loop import (
     decay_after,
     event_log,
     learn,
-    light_of,
     load_trained,
     progress,
     rate_share,
@@ -41,7 +40,7 @@ from cxpath.training.loop import (
     training_bar,
 )
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
-from cxpath.training.targets import batch_targets
+from cxpath.training.targets import batch_targets, light_of
 from tests.app.test_train_model import tiny
 from tests.training.blob_fields import blob_field
 
