@@ -18,6 +18,7 @@ from cxpath.documents.agreement import (
     CellAgreementDocument,
     ComparedImage,
     CxpathVersion,
+    PairwiseEntry,
     StatisticEntry,
 )
 from cxpath.errors import DocumentError
@@ -106,3 +107,37 @@ def test_compared_cells_come_back(tmp_path: Path) -> None:
     )
     document.write(tmp_path / "cells.json")
     assert CellAgreementDocument.read(tmp_path / "cells.json") == document
+
+
+def test_the_first_interval_is_the_one_to_quote_and_the_others_follow() -> None:
+    intervals = (Interval(0.1, 0.9, "bootstrap"), Interval(0.2, 0.8, "F"), Interval(0.0, math.inf, "exact"))
+    entry = StatisticEntry.of_statistic(Statistic("icc", "ICC", 0.5, intervals, 30, "m", "s", readers=4))
+    assert (entry.interval, entry.interval_method) == ((0.1, 0.9), "bootstrap")
+    assert [(one.interval, one.method) for one in entry.other_intervals] == [
+        ((0.2, 0.8), "F"),
+        ((0.0, None), "exact"),
+    ]
+    assert (entry.n, entry.readers, entry.p_value) == (30, 4, None)
+
+
+def test_a_statistic_without_an_interval_has_none() -> None:
+    entry = StatisticEntry.of_statistic(Statistic("k", "K", 0.5, (), 3, "m", "s", p_value=0.04, note="few"))
+    assert (entry.interval, entry.interval_method, entry.other_intervals) == (None, None, ())
+    assert (entry.p_value, entry.note) == (0.04, "few")
+
+
+@pytest.mark.parametrize(
+    ("context", "place"),
+    [
+        ({"cutoff": "10"}, "10"),
+        ({"scale": "CPS"}, "CPS"),
+        ({"cutoff": "1", "scale": "CPS"}, "1"),
+        ({}, ""),
+    ],
+)
+def test_the_place_of_a_number_is_its_cut_off_else_its_scale(context: dict[str, str], place: str) -> None:
+    assert (
+        StatisticEntry.of_statistic(Statistic("k", "K", 1.0, (), 3, "m", "s", context=context)).place == place
+    )
+    entry = PairwiseEntry(measure="kappa", readers=("a", "b"), values=((None, 0.5), (0.5, None)), **context)
+    assert entry.place == place

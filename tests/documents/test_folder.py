@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cxpath.documents.folder import ResultsFolder, read_run_folder, read_scored_folder
+from cxpath.documents import folder as folder_module
+from cxpath.documents.folder import ResultsFolder, read_run_folder, read_score, read_scored_folder
 from cxpath.errors import DocumentError, MissingFileError, OutputError
-from cxpath.io.cells import read_table, write_table
+from cxpath.io.cells import read_table, write_cells, write_table
 from tests.report.run_folders import normal_score, write_run
+from tests.synthetic_cells import synthetic_cells
 
 
 def fill(folder: Path, mark: str) -> None:
@@ -215,3 +217,72 @@ def test_a_cut_off_without_a_number_is_named(tmp_path: Path) -> None:
     (folder / "score.json").write_text(json.dumps(score))
     with pytest.raises(DocumentError, match=r"score\.json: cps\.cutoffs"):
         read_run_folder(folder)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_with_a_persons_review_is_refused_whatever_was_asked(
+    tmp_path: Path, *, overwrite: bool
+) -> None:
+    """Scoring again would leave a review of cells that are gone."""
+    review = tmp_path / "out" / "review" / "a"
+    review.mkdir(parents=True)
+    (review / "events.ndjson").touch()
+    with pytest.raises(OutputError) as caught:
+        ResultsFolder(tmp_path / "out", overwrite=overwrite)
+    assert str(Path("review") / "a") in str(caught.value)
+    assert "move the folder review elsewhere" in (caught.value.hint or "")
+    (review / "events.ndjson").unlink()
+    leave(tmp_path / "out", "a")
+
+
+def test_a_folder_that_cannot_be_claimed_is_taken_away_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C between making the folder and claiming it: nobody else would ever clear it."""
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folder_module, "claimed", interrupted)
+    with pytest.raises(KeyboardInterrupt), ResultsFolder(tmp_path / "out", overwrite=False):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exchange_that_the_system_refuses_is_one_line_and_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path / "out", "a")
+    rename = Path.rename
+    refused = list[Path]()
+
+    def refuse_once(self: Path, target: Path) -> Path:
+        if self.parent.name.endswith(".partial") and self.name == "score.json" and not refused:
+            refused.append(self)
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_once)
+    with pytest.raises(OutputError, match=r"out: cannot be written: No space left on device") as caught:
+        leave(tmp_path / "out", "b", overwrite=True)
+    assert caught.value.hint == "choose another --out"
+    assert (tmp_path / "out" / "score.json").read_text() == "a"
+
+
+def test_the_mark_of_a_whole_result_is_moved_last() -> None:
+    """Whoever finds `score.json` finds all the rest."""
+    assert folder_module.OWN_NAMES[-1] == folder_module.COMMIT_MARK
+
+
+def test_a_scored_folder_gives_its_cells_and_counts_its_fields_as_the_score_did(tmp_path: Path) -> None:
+    write_run(tmp_path, normal_score(), pictures=False)
+    cells = synthetic_cells("T+ T- T- L+ L-\nT- P+ T- T- ..")
+    write_cells(cells, tmp_path / "cells.parquet")
+    scored = read_scored_folder(tmp_path)
+    assert scored.name == read_score(tmp_path).slide.name
+    assert len(scored.cells()) == len(cells)
+    counts, threshold = scored.fields().counts, scored.scoring.stained_threshold
+    assert threshold is not None
+    assert counts.tumour.sum() == 6
+    assert counts.positive.sum() == 2
+    assert scored.fields().side_px == scored.scoring.field_um / cells.facts.mpp

@@ -11,6 +11,9 @@ from pydantic import ValidationError
 
 from cxpath.documents.base import Estimate
 from cxpath.documents.review import (
+    AdaptedEntry,
+    AnsweredBy,
+    AuditedEntry,
     AuditedScore,
     EditedEntry,
     GainEntry,
@@ -22,6 +25,10 @@ from cxpath.documents.review import (
     StratumEntry,
 )
 from cxpath.errors import DocumentError, MissingFileError
+from cxpath.scores import Adaptation, AuditedScore as AuditEstimate, LogOddsMap, Regression, ScoreEstimate
+from cxpath.scores.adaptation import Gain
+from cxpath.scores.audit import StratumAnswers
+from cxpath.scores.settings import Cutoff, CutoffVerdict, Decision
 
 HEAD = "ab" * 32
 STAINED = StratumEntry(
@@ -158,3 +165,70 @@ def test_a_profile_keeps_what_it_does_to_the_calls(tmp_path: Path) -> None:
 def test_a_profile_that_no_answers_could_give_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         profile(**{field: value})
+
+
+# Entries that are made from what was computed: every number in its own place.
+
+COMPUTED = AuditEstimate(
+    cps=12.5, interval=(9.0, 16.0), level=0.9, bounds=(12.0, 13.0), answered=100, cannot_tell=4,
+    strata=(StratumAnswers("tumour stained", 400, 60, 1, 50, 58),), tumour_cells=812.5, hidden_cells=2.5,
+    squares=20, warnings=("one",),
+)  # fmt: skip
+ESTIMATE = ScoreEstimate(
+    value=12.5, interval_slide=(9.0, 16.0), interval_tissue=(7.0, 21.0), level=0.9, method="by hand",
+    reported="12",
+    cutoffs=(CutoffVerdict(Cutoff(10.0, "trial stratum"), Decision.UNCERTAIN, 0.8, borderline=True),),
+)  # fmt: skip
+
+
+def test_an_audit_is_written_with_every_number_in_its_place(tmp_path: Path) -> None:
+    answered = AnsweredBy("Dr A", "2026-11-30T09:00:00Z", seed=3, events=140, head_hash=HEAD)
+    entry = AuditedEntry.of_score(COMPUTED, ESTIMATE, answered)
+    assert (entry.cps, entry.interval, entry.interval_tissue) == (12.5, (9.0, 16.0), (7.0, 21.0))
+    assert (entry.bounds, entry.n, entry.cannot_tell, entry.squares) == ((12.0, 13.0), 100, 4, 20)
+    assert (entry.tumour_cells, entry.hidden_cells, entry.level) == (812.5, 2.5, 0.9)
+    assert (entry.reviewer, entry.utc, entry.seed, entry.events) == ("Dr A", "2026-11-30T09:00:00Z", 3, 140)
+    assert entry.answers == (STAINED,)
+    assert entry.cutoffs["10"].probability == 0.8
+    assert entry.warnings == ("one",)
+    entry.write(tmp_path / "audit.json")
+    assert AuditedEntry.read(tmp_path / "audit.json") == entry
+
+
+@pytest.mark.parametrize("regression", [None, Regression(LogOddsMap(), Gain(70, 0.9, 0.6, 0.1))])
+def test_an_adaptation_is_written_with_each_gain_under_its_name(
+    regression: Regression | None, tmp_path: Path
+) -> None:
+    found = Adaptation(
+        LogOddsMap(0.5, 1.25), 0.375, Gain(40, 0.5, 0.4, 0.2), Gain(50, 0.7, 0.3, 0.1), regression, None
+    )
+    entry = AdaptedEntry.of_fit(found, None, "Dr A", (140, HEAD))
+    assert (entry.tumour_shift, entry.tumour_scale, entry.stained_threshold) == (0.5, 1.25, 0.375)
+    assert entry.tumour_gain is not None
+    assert (entry.tumour_gain.answers, entry.tumour_gain.offered) == (40, False)
+    assert entry.stained_gain is not None
+    assert (entry.stained_gain.answers, entry.stained_gain.offered) == (50, True)
+    regressed = entry.tumour_regression_gain
+    assert (regressed.answers if regressed else None) == (70 if regression else None)
+    assert entry.stained_regression_gain is None
+    assert (entry.offered, entry.events, entry.head_hash) == (True, 140, HEAD)
+    entry.write(tmp_path / "adapted.json")
+    assert AdaptedEntry.read(tmp_path / "adapted.json") == entry
+
+
+def test_too_few_answers_leave_no_gain_and_offer_nothing() -> None:
+    entry = AdaptedEntry.of_fit(Adaptation(LogOddsMap(), 0.5, None, None), None, "Dr A", (3, HEAD))
+    assert (entry.tumour_gain, entry.stained_gain, entry.offered) == (None, None, False)
+    assert not entry.offered_for_slide
+
+
+def test_only_a_regression_is_offered_for_one_slide_alone() -> None:
+    regression = Regression(LogOddsMap(), Gain(70, 0.9, 0.6, 0.1))
+    entry = AdaptedEntry.of_fit(
+        Adaptation(LogOddsMap(), 0.5, None, None, None, regression), None, "Dr A", (3, HEAD)
+    )
+    assert (entry.offered, entry.offered_for_slide) == (False, True)
+
+
+def test_an_edited_score_has_the_cps_of_its_estimate() -> None:
+    assert EDITED.model_copy(update={"estimate": audited().estimate}).cps == 4.25

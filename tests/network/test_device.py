@@ -7,7 +7,7 @@ import torch
 
 from cxpath.errors import ConfigurationError, DeviceError
 from cxpath.network import device as device_module
-from cxpath.network.device import choose_device, computes_bfloat16
+from cxpath.network.device import Device, choose_device, computes_bfloat16, computes_int8, visible_gpus
 
 
 @pytest.fixture(autouse=True)
@@ -71,3 +71,61 @@ def test_nonsense_is_refused() -> None:
         choose_device("tpu")
     with pytest.raises(ConfigurationError, match="threads"):
         choose_device("cpu", threads=0)
+
+
+def test_a_gpu_is_described_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    device = Device("cuda", torch.bfloat16, 4)
+    assert (device.hardware, device.precision) == ("cuda (a GPU)", "bfloat16")
+    assert device.describe() == "cuda (a GPU), bfloat16"
+    assert device.torch_device == torch.device("cuda")
+
+
+@pytest.mark.parametrize("able", ["avx512_vnni", "avx_vnni", "amx_int8"])
+def test_int8_pays_only_where_the_processor_adds_bytes_in_one_instruction(
+    monkeypatch: pytest.MonkeyPatch, able: str
+) -> None:
+    pretend_processor(monkeypatch, avx512_bf16=True)
+    assert not computes_int8("cpu")
+    pretend_processor(monkeypatch, **{able: True})
+    assert computes_int8("cpu")
+    assert not computes_int8("cuda")
+
+
+def test_emulated_bfloat16_of_a_gpu_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def supported(*, including_emulation: bool) -> bool:
+        asked.append(including_emulation)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert not computes_bfloat16("cuda")
+    assert asked == [False]
+
+
+@pytest.mark.parametrize(
+    ("number", "stated", "expected"),
+    [
+        (0, None, ()),
+        (2, None, ("0", "1")),
+        (2, "", ("0", "1")),
+        (2, "3, 5", ("3", "5")),
+        (1, "GPU-1234,", ("GPU-1234",)),
+        (1, "3,5", ("3",)),  # torch sees one of them only
+    ],
+)
+def test_each_gpu_is_named_as_another_process_must_name_it(
+    monkeypatch: pytest.MonkeyPatch, number: int, stated: str | None, expected: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if stated is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", stated)
+    assert visible_gpus() == expected
+
+
+def test_what_is_not_quantised_computes_as_auto_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able, number_type in (({"amx_bf16": True}, torch.bfloat16), ({}, torch.float32)):
+        pretend_processor(monkeypatch, **able)
+        assert choose_device("cpu", precision="int8").number_type == number_type

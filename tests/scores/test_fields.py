@@ -11,6 +11,7 @@ from cxpath.scores.fields import (
     heterogeneity,
     influential_fields,
     lay_fields,
+    rank_fields,
     sample_fields,
     sort_fields,
 )
@@ -140,3 +141,70 @@ def test_the_most_influential_field_comes_first_with_its_place() -> None:
 
 def test_one_field_has_no_influence_to_speak_of() -> None:
     assert influential_fields(lattice_of_heterogeneity("T+ T-", 500.0), MPP)[0].influence is None
+
+
+def test_the_curve_of_the_hottest_is_the_share_of_positive_cells_by_tumour_cells() -> None:
+    """A quarter of the tumour cells contains all positive ones: a twentieth of them holds a fifth."""
+    found = heterogeneity(lattice_of_heterogeneity("T- T- T- T- T+ T+ T- T-", 24.0), MPP)
+    curve = found.positive_share_of_hottest
+    assert len(curve) == 20
+    assert curve[:5] == pytest.approx((0.2, 0.4, 0.6, 0.8, 1.0))
+    assert set(np.round(curve[5:], 12)) == {1.0}
+
+
+def test_fields_are_weighted_by_their_tumour_cells() -> None:
+    """Ratios 1 of one cell and 0 of three: mean 1/4, variance (1 x 9/16 + 3 x 1/16) / 4 = 3/16."""
+    found = heterogeneity(lattice_of_heterogeneity("T+ .. .. T- T- T-", 36.0), MPP)
+    assert found.coefficient_of_variation == pytest.approx((3 / 16) ** 0.5 / (1 / 4))
+    assert found.gini == pytest.approx(0.75)
+
+
+def test_a_field_of_49_tumour_cells_is_not_named_the_hottest_and_one_of_50_is() -> None:
+    few, enough = (
+        heterogeneity(lattice_of_heterogeneity(" ".join(["T+"] + ["T-"] * (number - 1)), 6000.0), MPP)
+        for number in (49, 50)
+    )
+    assert few.hottest is None
+    assert enough.hottest is not None
+    assert enough.hottest.local_cps == pytest.approx(2.0)
+
+
+def test_the_hottest_field_states_its_place_in_micrometres() -> None:
+    blank, cold, hot = [".. " * 10], ["T- " * 10] * 10, ["T+ " * 10] * 10
+    rows = [a + b for a, b in zip(cold + blank * 10, blank * 10 + hot, strict=True)]
+    found = heterogeneity(lattice_of_heterogeneity("\n".join(rows), 120.0), MPP)
+    assert found.hottest is not None
+    assert (found.hottest.left_um, found.hottest.top_um, found.hottest.local_cps) == (120.0, 120.0, 100.0)
+
+
+def test_fields_rank_by_how_far_they_move_the_score_either_way() -> None:
+    """Without the first (all stained) the score falls most; the last has least tumour and moves it least."""
+    cells = synthetic_cells("T+ T+ T+ .. T- T- T- T- T- T- .. ..")
+    made = lay_fields(call_cells(cells, 0.5, 500.0), 48.0)
+    influence = made.influence()
+    assert influence == pytest.approx([100 * 3 / 9, 100 * (3 / 9 - 3 / 5), 100 * (3 / 9 - 3 / 7)])
+    assert rank_fields(made).tolist() == [0, 1, 2]
+    shown = influential_fields(made, MPP)
+    assert [field.side_um for field in shown] == [48.0] * 3
+    assert shown[1].influence == pytest.approx(influence[1])
+    assert shown[1].influence is not None
+    assert shown[1].influence < 0
+
+
+def test_where_nothing_is_stained_the_field_with_most_tumour_comes_first() -> None:
+    made = lay_fields(call_cells(synthetic_cells("T- .. T- T- T- .."), 0.5, 500.0), 24.0)
+    assert rank_fields(made).tolist() == [1, 0, 2]
+
+
+def test_a_field_with_immune_cells_alone_is_shown_without_a_local_cps() -> None:
+    (first, second) = influential_fields(lattice_of_heterogeneity("T- T+ L+ L+", 24.0), MPP)
+    assert {first.local_cps, second.local_cps} == {50.0, None}
+
+
+def test_cells_beyond_the_edges_of_the_slide_stay_in_their_own_row_of_fields() -> None:
+    """Foreign tables contain such cells: one must not be counted at the left of the next row."""
+    cells = synthetic_cells("T+ T-\nT- T+")
+    cells.x_px[1], cells.y_px[0] = 200_000.0, -3.0
+    made = lay_fields(call_cells(cells, 0.5, 500.0), 24.0)
+    assert made.counts.tumour.sum() == 4
+    assert set(made.top_px) == {0.0}

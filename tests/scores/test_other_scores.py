@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cxpath.app.configuration import list_assays, read_assay
 from cxpath.data.cells import TissueRegion
 from cxpath.data.slide_info import TissueAreas
 from cxpath.errors import AssayError
-from cxpath.scores.other_scores import ASSAY_BOUND
+from cxpath.scores.counts import call_cells
+from cxpath.scores.other_scores import (
+    ASSAY_BOUND,
+    Assay,
+    AssayCutoff,
+    AssayScore,
+    Compartment,
+    ScoreBasis,
+    TumourArea,
+    grade_percentages,
+    h_score,
+    immune_area_share,
+    immune_negative_associated,
+    tumour_area,
+    tumour_area_positivity,
+)
 from cxpath.scores.score import SlideScore, score_cells
 from cxpath.scores.settings import ScoringSettings
 from tests.synthetic_cells import synthetic_cells
@@ -153,3 +169,112 @@ def test_refusals_name_only_what_is_not_supported() -> None:
     refused = read_assay("sp263").refusals(("ic_area", "tap"), "stomach")
     assert set(refused) == {"ic_area"}
     assert "SP142" in read_assay("22c3").refusals(("ic_area",), "cervix")["ic_area"]
+
+
+# Their parts, by hand.
+
+SQUARE_MM2 = 0.05**2
+
+
+def test_a_stated_area_is_never_smaller_than_what_stained_cells_take_of_it() -> None:
+    """A bed drawn too small, by a slip, must not make a share above 100 %."""
+    called = call_cells(synthetic_cells(TISSUE), 0.5, 500.0)
+    settings = ScoringSettings()
+    tiny = ScoreBasis(called, settings, 0, TissueAreas(9.9, tumour_bed_mm2=SQUARE_MM2 / 100)).area
+    assert tiny is not None
+    assert tiny.area_mm2 == pytest.approx(SQUARE_MM2 * 3 / 8)
+    assert tumour_area_positivity(tiny) == pytest.approx(100.0)
+    within_scored = ScoreBasis(called, settings, 0, TissueAreas(SQUARE_MM2 / 2)).area
+    assert within_scored is not None
+    assert within_scored.area_mm2 == pytest.approx(SQUARE_MM2 / 2)
+
+
+def test_without_tumour_there_is_no_tumour_area() -> None:
+    area = tumour_area(call_cells(synthetic_cells("L+ L-"), 0.5, 500.0), 500.0)
+    assert area == TumourArea(0.0, 0.0, 0.0)
+    assert immune_area_share(area) is None
+    assert tumour_area_positivity(area) is None
+
+
+@pytest.mark.parametrize(("distance_um", "squares"), [(150.0, 2), (149.0, 1)])
+def test_the_reach_of_the_tumour_area_is_measured_between_centres(distance_um: float, squares: int) -> None:
+    """Tumour in the first square, a lymphocyte in the fourth: 150 µm from centre to centre."""
+    cells = synthetic_cells("T- .. .. L-", spacing_um=50.0)
+    area = tumour_area(call_cells(cells, 0.5, 500.0), distance_um)
+    assert area.area_mm2 == pytest.approx(squares * SQUARE_MM2)
+
+
+def test_unstained_immune_cells_count_with_the_tumour_only() -> None:
+    """One of three lies too far away, one is stained; one of unknown staining is not stained."""
+    cells = synthetic_cells("T- L- L- L- L+")
+    cells.stained[1] = np.nan
+    distance_um = np.array([np.inf, 10.0, 500.0, 500.1, 10.0])
+    called = call_cells(cells, 0.5, 500.0)
+    assert immune_negative_associated(called, distance_um, 500.0) == 2
+
+
+def test_a_grade_begins_at_its_cut() -> None:
+    cells = synthetic_cells("T- " * 8)
+    cells.dab_membrane_od[:] = [0.0, 0.125, 0.1249, 0.25, 0.2499, 0.5, 0.4999, 2.0]
+    assert grade_percentages(cells, (0.125, 0.25, 0.5)) == {"0": 25.0, "1+": 25.0, "2+": 25.0, "3+": 25.0}
+    assert h_score(cells, (0.125, 0.25, 0.5)) == pytest.approx(25 + 50 + 75)
+
+
+def test_grades_rest_on_viable_tumour_cells_that_were_measured() -> None:
+    cells = synthetic_cells("T- T- T- L- T-")
+    cells.dab_cytoplasm_od[:] = [0.6, np.nan, 0.0, 0.9, 0.9]
+    cells.region[4] = TissueRegion.NECROSIS
+    cuts = (0.1, 0.2, 0.5)
+    found = grade_percentages(cells, cuts, Compartment.CYTOPLASM)
+    assert found == {"0": 50.0, "1+": 0.0, "2+": 0.0, "3+": 50.0}
+    assert grade_percentages(cells, cuts) is None  # no membrane was measured
+    assert h_score(cells, cuts) is None
+
+
+ASSAY = Assay(
+    name="own",
+    clone="own",
+    as_of="2026-11-01",
+    scores=(
+        AssayScore(
+            tumour="cervix", score="cps", supported=True, source="label", certainty="high",
+            cutoffs=(AssayCutoff(value=1.0, basis="label", source="label"),),
+        ),
+        AssayScore(
+            tumour="cervix", score="tap", supported="unknown", source="no study was found", certainty="low",
+        ),
+        AssayScore(tumour="lung", score="tap", supported=True, source="label", certainty="high"),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("score", "tumour", "supported", "why"),
+    [
+        ("cps", "cervix", True, ""),
+        ("tap", "lung", True, ""),
+        ("tap", "cervix", False, r"assay own does not support TAP \(%\) in cervix: no study was found"),
+        (
+            "cps",
+            "lung",
+            False,
+            "assay own does not support CPS in lung: no source in its assay file states it",
+        ),
+        ("own score", "lung", False, "does not support own score in lung"),
+    ],
+)
+def test_an_assay_supports_what_it_states_for_that_tumour(
+    score: str, tumour: str, why: str, *, supported: bool
+) -> None:
+    assert ASSAY.supports(score, tumour) is supported
+    if supported:
+        ASSAY.require(score, tumour)
+        return
+    with pytest.raises(AssayError, match=why):
+        ASSAY.require(score, tumour)
+
+
+def test_cut_offs_belong_to_a_score_and_a_tumour() -> None:
+    assert [cut.value for cut in ASSAY.cutoffs("cps", "cervix")] == [1.0]
+    assert ASSAY.cutoffs("cps", "lung") == ASSAY.cutoffs("tap", "cervix") == ()
+    assert set(ASSAY.refusals(("cps", "tap"), "cervix")) == {"tap"}

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from cxpath.data.cells import CellTable, CellTableFacts, Kind, Subkind, TissueRegion
+from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.scores.sampling import (
     FieldDrawing,
     FieldSample,
@@ -232,3 +233,110 @@ def test_too_few_tumour_cells_are_not_evaluable(cells: CellTable) -> None:
     found = score_sample(few, tiles([0, 12]), SETTINGS_OF_SAMPLED_SCORE)
     assert not found.evaluable
     assert found.cps is None
+
+
+def test_strata_differ_as_their_residuals_do() -> None:
+    """Ratio 10 of 200; residuals of stratum 0 are 4 - 100/20 = -1 and 6 - 5 = 1: variance 2.
+
+    Jeffreys' guess is less there: mean size 5, share (2 + .5) / (2 + 1), so 25 x 5/6 x 1/6 = 3.47 is more.
+    """
+    found = sample([0] * 4, [1, 1, 0, 0], [4, 6, 0, 0], [100, 100, 0, 0])
+    assert found.spreads == pytest.approx([np.sqrt(25 * 5 / 6 / 6)])
+    wide = sample([0] * 4, [1, 1, 0, 0], [1, 9, 0, 0], [100, 100, 0, 0])
+    assert wide.spreads == pytest.approx([np.sqrt(32)])
+    assert wide.variances == pytest.approx([4 * 2 / 2 * 32])
+
+
+def test_a_stratum_without_a_positive_cell_takes_the_smallest_cluster_seen_elsewhere() -> None:
+    """None of 3 fields positive: share (0 + .5) / (3 + 1) = 1/8, clusters of 6 as in the other stratum."""
+    found = sample([0] * 6 + [1] * 2, [1, 1, 1, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 0, 6, 0], [100] * 8)
+    assert found.spreads[0] == pytest.approx(np.sqrt(36 / 8 * 7 / 8))
+    assert found.variances[1] == 0.0  # read whole
+
+
+def test_where_none_was_ever_seen_a_cluster_is_of_three_cells() -> None:
+    found = sample([0] * 6, [1, 1, 1, 0, 0, 0], [0] * 6, [100] * 6)
+    assert found.spreads == pytest.approx([np.sqrt(9 * 1 / 8 * 7 / 8)])
+
+
+def test_draws_have_the_mean_and_the_spread_of_the_estimate() -> None:
+    positive = np.random.default_rng(5).integers(20, 60, 100).tolist()
+    found = sample([0] * 100, [1] * 50 + [0] * 50, positive, [100] * 100)
+    drawn = found.draws(40_000)
+    assert drawn.mean() == pytest.approx(found.total_positive, rel=0.02)
+    assert drawn.std() == pytest.approx(np.sqrt(found.variances.sum()), rel=0.1)
+    assert found.draws(10).tolist() == found.draws(10).tolist()
+
+
+def test_the_first_look_takes_a_share_and_no_fewer_than_the_least() -> None:
+    stratum = np.repeat([0, 1, 2], [200, 30, 5])
+    drawing = FieldDrawing(stratum, 1, SamplingSettings(first_share=0.1, fewest_in_stratum=8))
+    assert np.bincount(stratum[drawing.first()]).tolist() == [20, 30, 5]
+
+
+def test_what_is_drawn_next_is_a_share_of_what_was_read_and_four_at_least() -> None:
+    stratum = np.zeros(100, dtype=np.int64)
+    for first_share, more_share, expected in ((0.2, 0.5, 10), (0.08, 0.1, 4)):
+        settings = SamplingSettings(first_share=first_share, fewest_in_stratum=2, more_share=more_share)
+        drawing, read = FieldDrawing(stratum, -1, settings), np.zeros(100, bool)
+        read[drawing.first()] = True
+        counts = np.arange(100) % 5
+        assert len(drawing.more(FieldSample(stratum, read, counts, counts + 50))) == expected
+
+
+def test_a_drawing_is_repeated_by_its_seed() -> None:
+    stratum = np.zeros(50, dtype=np.int64)
+    one, same, other = (FieldDrawing(stratum, -1, SamplingSettings(seed=seed)).first() for seed in (1, 1, 2))
+    assert one.tolist() == same.tolist()
+    assert one.tolist() != other.tolist()
+
+
+def test_without_a_cut_off_only_a_narrow_interval_is_enough() -> None:
+    positive = np.random.default_rng(1).integers(0, 80, 40).tolist()
+    uneven = sample([0] * 40, [1] * 10 + [0] * 30, positive, [100] * 40)
+    assert why_enough(uneven, [], SETTINGS) == ""
+    assert "95% sampling interval is narrow" in why_enough(uneven, [], SamplingSettings(relative_width=5.0))
+
+
+def test_cells_of_no_drawn_tile_belong_to_no_field(cells: CellTable) -> None:
+    drawn = tiles([3, 12])
+    field = drawn.field_of(cells)
+    assert set(np.unique(field)) == {3, 12, TILES}
+    assert (field[cells.tile == 3] == 3).all()
+    lost = cells.take(np.arange(3))
+    lost.tile[:] = [-1, 500, 12]
+    assert drawn.field_of(lost).tolist() == [TILES, TILES, 12]
+
+
+def test_an_unread_tile_is_estimated_and_a_tile_beside_is_not_scored(cells: CellTable) -> None:
+    """Half of the 12 quiet tiles and all 4 others: every cell of a quiet one stands for two."""
+    read = [0, 1, 2, 3, 4, 5, 12, 13, 14, 15]
+    found = score_sample(cells.take(np.isin(cells.tile, read)), tiles(read), SETTINGS_OF_SAMPLED_SCORE)
+    tumour = (cells.kind == Kind.TUMOUR) & np.isin(cells.tile, read)
+    assert found.counts is not None
+    assert found.counts.tumour == pytest.approx(
+        2 * (tumour & (cells.tile < 12)).sum() + (tumour & (cells.tile >= 12)).sum(), abs=1
+    )
+    assert found.counts.macrophage == 0
+    assert found.counts.lymphocyte == found.counts.immune_positive
+
+
+def test_where_no_positive_cell_was_read_both_intervals_rise(cells: CellTable) -> None:
+    cells.stained[:] = 0.0
+    read = [0, 12]
+    sampled = score_sample(cells.take(np.isin(cells.tile, read)), tiles(read), SETTINGS_OF_SAMPLED_SCORE)
+    whole = score_cells(cells, SETTINGS_OF_SAMPLED_SCORE)
+    assert sampled.cps is not None
+    assert whole.cps is not None
+    assert sampled.cps.value == 0.0
+    assert sampled.cps.interval_slide[1] > whole.cps.interval_slide[1]
+    assert sampled.cps.interval_tissue[1] > whole.cps.interval_tissue[1]
+
+
+def test_reasons_found_earlier_leave_estimated_counts(cells: CellTable) -> None:
+    reason = Reason(ReasonCode.RESOLUTION, "the slide is upside down")
+    found = score_sample(cells, tiles([*range(TILES)]), SETTINGS_OF_SAMPLED_SCORE, (), (reason,))
+    assert found.not_evaluable_because == (reason,)
+    assert found.cps is None
+    assert found.counts is not None
+    assert found.null_because["tap"] == "only a sample of the slide was read: score it whole"

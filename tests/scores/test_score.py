@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,17 @@ from cxpath.data.reasons import Reason, ReasonCode
 from cxpath.documents.base import Estimate
 from cxpath.documents.score import Adequacy, SlideScores
 from cxpath.errors import ConfigurationError
-from cxpath.scores.score import ScoreEstimate, SensitivityCase, SlideScore, score_cells, score_expression
+from cxpath.scores.counts import call_cells
+from cxpath.scores.score import (
+    ScoreEstimate,
+    SensitivityCase,
+    SlideScore,
+    call_within,
+    immune_distance_um,
+    score_cells,
+    score_expression,
+    score_fields,
+)
 from cxpath.scores.settings import Cutoff, Decision, ScoringSettings
 from tests.scores.tissues import FLAWLESS, GOOD, mixed
 from tests.synthetic_cells import many, synthetic_cells
@@ -265,3 +276,102 @@ def test_half_and_double_the_association_distance() -> None:
 def test_the_panel_can_be_written() -> None:
     result = score_cells(many({"T+": 5, "T-": 195, "L+": 3}), ScoringSettings(), CUTOFFS)
     assert SlideScores.of_score(result).sensitivity[0].choice == "staining threshold"
+
+
+def test_a_choice_that_lifts_the_score_over_a_cut_off_flips_it_too() -> None:
+    """Nine of 100 stained, a tenth and an eleventh just below: the lower threshold reaches 10."""
+    cells = many({"T-": 100})
+    cells.stained[:9], cells.stained[9:11] = 0.95, 0.56
+    case = panel(cells)["staining threshold", 0.54]
+    assert case.cps == pytest.approx(11.0)
+    assert case.flips == (10.0,)
+
+
+def test_the_panel_is_capped_as_the_score_is() -> None:
+    cases = panel(many({"T+": 60, "T-": 40, "L+": 300}))
+    assert {case.cps for case in cases.values() if case.cps is not None} == {100.0}
+
+
+def test_cells_in_necrosis_enter_no_case_of_the_panel() -> None:
+    cells = many({"T+": 20, "T-": 80})
+    cells.membrane_completeness[:] = 1.0
+    cells.region[:20] = TissueRegion.NECROSIS
+    assert {case.cps for case in panel(cells).values() if case.choice != "membrane completeness"} == {0.0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_distance_serves_the_call_and_the_panel(seed: int) -> None:
+    """The shared measurement, exact from half to twice the reach, calls as the plain way does."""
+    rng = np.random.default_rng(seed)
+    cells = mixed({"T-": 4, "L+": 60, "M-": 30, "P+": 10}, spacing_um=90.0, seed=seed)
+    cells.stained[:] = rng.random(len(cells))
+    reach_um = float(rng.uniform(60.0, 400.0))
+    within = call_within(cells, 0.5, immune_distance_um(cells, reach_um), reach_um)
+    assert within.counted.tolist() == call_cells(cells, 0.5, reach_um).counted.tolist()
+
+
+def test_a_cell_at_exactly_the_association_distance_counts() -> None:
+    cells = synthetic_cells("T- .. .. .. .. L+")  # 60 µm apart
+    for reach_um, counted in ((60.0, 1), (59.9, 0)):
+        assert call_within(cells, 0.5, immune_distance_um(cells, reach_um), reach_um).counted.sum() == counted
+
+
+def test_a_slide_that_a_person_classified_whole_has_no_error_of_calls() -> None:
+    cells = mixed({"T+": 60, "T-": 940, "L+": 20})
+    every = np.ones(len(cells), dtype=bool)
+    plain, by_person = (
+        cps_of(score_cells(cells, ScoringSettings(), CUTOFFS, by_person=chosen)) for chosen in (None, every)
+    )
+    assert by_person.value == plain.value == pytest.approx(8.0)
+    assert by_person.interval_slide == pytest.approx((8.0, 8.0), abs=0.05)
+    assert plain.interval_slide[1] - plain.interval_slide[0] > 1.0
+    half = cps_of(score_cells(cells, ScoringSettings(), CUTOFFS, by_person=np.arange(len(cells)) % 2 == 0))
+    widths = [one.interval_slide[1] - one.interval_slide[0] for one in (by_person, half, plain)]
+    assert widths == sorted(widths)
+
+
+def test_the_threshold_that_the_cells_carry_is_used_and_the_laboratorys_goes_before_it() -> None:
+    cells = many({"T-": 100})
+    cells.stained[:30], cells.stained[30:40] = 0.4, 0.8
+    carrying = replace(cells, facts=replace(cells.facts, stained_threshold=0.3))
+    assert cps_of(score_cells(carrying)).value == pytest.approx(40.0)
+    assert cps_of(score_cells(carrying, ScoringSettings(stained_threshold=0.6))).value == pytest.approx(10.0)
+    assert cps_of(score_cells(cells)).value == pytest.approx(10.0)
+
+
+def test_fields_add_up_to_the_counts_of_the_score() -> None:
+    cells = mixed({"T+": 30, "T-": 170, "L+": 40, "L-": 10}, spacing_um=120.0)
+    settings = ScoringSettings(minimum_tumour_cells=1, association_distance_um=150.0)
+    counts, lattice = score_cells(cells, settings).counts, score_fields(cells, settings)
+    assert counts is not None
+    assert lattice.counts.tumour.sum() == counts.tumour
+    assert lattice.counts.positive.sum() == counts.positive
+    assert lattice.side_px == 500.0 / cells.facts.mpp
+
+
+def test_another_marker_without_a_measured_membrane_has_no_h_score() -> None:
+    settings = ScoringSettings(intensity_thresholds_od=(0.1, 0.2, 0.5))
+    result = score_expression(many({"T-": 200}), "her2", settings)
+    assert result.others == {}
+    assert result.h_score_grades is None
+    assert result.evaluable
+
+
+def test_another_marker_keeps_earlier_reasons_and_counts_no_cell_as_positive() -> None:
+    cells = many({"T+": 200, "L+": 30})
+    cells.dab_cytoplasm_od[:] = 0.3
+    settings = ScoringSettings(intensity_thresholds_od=(0.1, 0.2, 0.5))
+    result = score_expression(cells, "vegf", settings, (UPSIDE_DOWN,))
+    assert result.not_evaluable_because == (UPSIDE_DOWN,)
+    assert result.others == {}
+    assert result.h_score_grades is None
+    assert result.counts is not None
+    assert (result.counts.positive, result.counts.tumour) == (0, 200)
+    assert set(result.null_because) == {"ic_area", "ic_cells", "tap"}
+    assert [warning.code for warning in result.warnings] == [ReasonCode.OTHER_MARKER]
+
+
+def test_the_hint_about_missing_cuts_can_be_pasted() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        score_expression(many({"T-": 200}), "egfr", ScoringSettings())
+    assert "--set 'scoring.intensity_thresholds_od=[0.1, 0.25, 0.5]'" in (error.value.hint or "")

@@ -12,15 +12,19 @@ from pathlib import Path
 import pytest
 import tifffile
 
-from cxpath.errors import ConfigurationError
+from cxpath.errors import ConfigurationError, UnreadableSlideError
 from cxpath.slide.identity import (
     allowed_properties,
+    allowed_words,
     files_of,
+    forms_of_path,
+    hide_names,
     key_path,
     one_line,
     printable,
     pseudonym,
     pseudonym_key,
+    refuse_contradicting_copies,
     series_instance_uid,
     shown_as,
 )
@@ -258,3 +262,135 @@ def test_a_user_without_a_home_is_asked_for_a_key(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(os.path, "expanduser", unknown)
     with pytest.raises(ConfigurationError, match="set CXPATH_PSEUDONYM_KEY"):
         pseudonym_key()
+
+
+# Names of files in messages of others.
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths of other systems")
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("cannot open /data/Jane Doe/DOE_JANE.svs", "cannot open slide-1"),
+        ("/data/Jane Doe/DOE_JANE.svs.tmp: busy", "slide-1.tmp: busy"),
+        ("in /data/Jane Doe/other.svs", "in …/other.svs"),
+        ("DOE_JANE.svs is damaged", "slide-1 is damaged"),
+        ("DOE_JANE is damaged", "slide-1 is damaged"),
+        ("DOE_JANES is another word", "DOE_JANES is another word"),
+        ("nothing of it", "nothing of it"),
+    ],
+)
+def test_a_message_shows_a_file_under_the_name_that_it_may(message: str, expected: str) -> None:
+    assert hide_names(message, {Path("/data/Jane Doe/DOE_JANE.svs"): "slide-1"}) == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths of other systems")
+def test_a_short_name_is_hidden_only_as_a_whole() -> None:
+    """A slide called "is.svs" must not take a word out of every sentence."""
+    assert hide_names("this is is.svs", {Path("/data/is.svs"): "slide-1"}) == "this is slide-1"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="paths of other systems")
+def test_of_two_files_the_longer_path_is_hidden_first() -> None:
+    files = {Path("/data/case.svs"): "slide-1", Path("/data/case.svs.d/part.svs"): "slide-2"}
+    assert hide_names("/data/case.svs.d/part.svs and /data/case.svs", files) == "slide-2 and slide-1"
+
+
+def test_a_name_with_special_characters_is_taken_literally() -> None:
+    path = Path("a+b (1).svs")
+    assert hide_names("read a+b (1).svs", {path: r"slide-\1"}) == r"read slide-\1"
+
+
+def test_a_path_is_known_in_every_form_that_a_message_may_give_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "true.svs").touch()
+    (tmp_path / "link.svs").symlink_to(tmp_path / "true.svs")
+    monkeypatch.chdir(tmp_path)
+    forms = forms_of_path(Path("link.svs"))
+    assert {"link.svs", str(tmp_path / "link.svs"), os.path.realpath(tmp_path / "true.svs")} <= set(forms)
+    assert [len(form) for form in forms] == sorted((len(form) for form in forms), reverse=True)
+
+
+# Two files that claim to be one image.
+
+
+def _instance(uid: str) -> bytes:
+    return _element(8, 0x18, b"UI", (uid + "\0" * (len(uid) % 2)).encode())
+
+
+def test_files_that_claim_to_be_one_image_and_differ_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(_dicom("1.2.3", _instance("7.1")))
+    refuse_contradicting_copies(path, str(path))
+    (tmp_path / "copy.dcm").write_bytes(path.read_bytes())
+    refuse_contradicting_copies(path, str(path))  # an equal copy says the same
+    (tmp_path / "other.dcm").write_bytes(_dicom("1.2.3", _instance("7.2")))
+    refuse_contradicting_copies(path, str(path))  # another image of the series
+    (tmp_path / "foreign.dcm").write_bytes(_dicom("1.2.4", _instance("7.1")) + b"x")
+    refuse_contradicting_copies(path, str(path))  # of another series
+    (tmp_path / "changed.dcm").write_bytes(path.read_bytes() + b"\0\0")
+    with pytest.raises(
+        UnreadableSlideError, match=r"3 files of its series claim to be the same image"
+    ) as error:
+        refuse_contradicting_copies(path, str(path))
+    assert "changed.dcm" in str(error.value)
+    assert "SOPInstanceUID" in (error.value.hint or "")
+
+
+def test_a_pseudonymised_slide_names_none_of_its_files(tmp_path: Path) -> None:
+    for number, tail in enumerate((b"", b"\0\0")):
+        (tmp_path / f"DOE_{number}.dcm").write_bytes(_dicom("1.2.3", _instance("7.1")) + tail)
+    with pytest.raises(UnreadableSlideError, match="slide-1: 2 files") as error:
+        refuse_contradicting_copies(tmp_path / "DOE_0.dcm", "slide-1")
+    assert "DOE" not in str(error.value)
+
+
+def test_files_without_an_instance_do_not_contradict_each_other(tmp_path: Path) -> None:
+    for number, tail in enumerate((b"", b"\0\0")):
+        (tmp_path / f"{number}.dcm").write_bytes(_dicom("1.2.3") + tail)
+    refuse_contradicting_copies(tmp_path / "0.dcm", "slide-1")
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("Aperio GT450 DX", True),
+        ("Scanner 1234", True),
+        ("Scanner 12345", False),
+        ("12 Scanner", False),
+        ("Jane: Doe", False),
+        ("x" * 40, True),
+        ("x" * 41, False),
+        ("", False),
+    ],
+)
+def test_words_leave_only_where_they_look_technical(words: str, *, kept: bool) -> None:
+    assert allowed_words(words) == (words if kept else "")
+
+
+def test_two_processes_that_make_a_key_at_once_agree_on_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one's key appears between looking and linking: it counts."""
+    link = os.link
+
+    def other_first(draft: Path, path: Path) -> None:
+        Path(path).write_text("k" * 64, encoding="ascii")
+        link(draft, path)
+
+    monkeypatch.setattr(os, "link", other_first)
+    assert pseudonym_key() == b"k" * 64
+    assert [file.name for file in key_path().parent.iterdir()] == ["pseudonym.key"]
+
+
+def test_a_file_system_without_hard_links_keeps_the_key_too(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(draft: Path, path: Path) -> None:
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    first = pseudonym_key()
+    assert pseudonym_key() == first
+    assert [file.name for file in key_path().parent.iterdir()] == ["pseudonym.key"]

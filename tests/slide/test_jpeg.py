@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import simplejpeg
 
-from cxpath.slide.jpeg import StreamError, UnknownStreamError, read_head
+from cxpath.slide.jpeg import (
+    DamagedStreamError,
+    JpegLevel,
+    NotFastError,
+    StreamError,
+    UnknownStreamError,
+    decode,
+    jpeg_level_of,
+    memory_for,
+    read_head,
+)
 from tests.slide.jpeg_slides import Storage, encoded, split, tissue
 
 TILE = tissue(64, 64)
@@ -63,3 +76,118 @@ def test_other_kinds_of_jpeg_are_left_to_others() -> None:
     arithmetic = encoded(TILE, Storage()).replace(b"\xff\xc0", b"\xff\xc9", 1)
     with pytest.raises(UnknownStreamError, match="SOF9"):
         read_head(arithmetic)
+
+
+# Decoding.
+
+STREAM = encoded(TILE, Storage("444"))
+
+
+@pytest.mark.parametrize("shrink", [1, 2, 4, 8])
+def test_a_stream_is_decoded_to_the_mean_light_of_its_blocks(shrink: int) -> None:
+    side = 64 // shrink
+    found = decode(STREAM, 64, 64, shrink)
+    means = TILE.reshape(side, shrink, side, shrink, 3).mean(axis=(1, 3))
+    assert found.shape == (side, side, 3)
+    assert np.abs(found - means).mean() < 4
+
+
+def test_pixels_are_decoded_into_the_memory_that_is_given() -> None:
+    memory = memory_for(32, 32)
+    memory[:] = 7
+    found = decode(STREAM, 64, 64, 2, memory)
+    np.testing.assert_array_equal(memory, found)
+    np.testing.assert_array_equal(found, decode(STREAM, 64, 64, 2))
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 64), (7, 3), (1, 1)])
+def test_memory_never_begins_where_decoding_is_slow(width: int, height: int) -> None:
+    for _ in range(8):
+        memory = memory_for(width, height)
+        assert memory.shape == (height, width, 3)
+        assert memory.flags.c_contiguous
+        assert memory.ctypes.data % 32 == 16
+
+
+@pytest.mark.parametrize("cut", [0.4, 0.8, 0.98])
+def test_missing_pixels_are_an_error_and_no_grey(cut: float) -> None:
+    with pytest.raises(DamagedStreamError):
+        decode(STREAM[: int(len(STREAM) * cut)], 64, 64, 1)
+
+
+@pytest.mark.parametrize("filling", [b"\x00" * 40, b"\xff" * 40, b"\xff\x00" * 20])
+def test_filling_before_the_end_is_no_damage(filling: bytes) -> None:
+    """Some scanners fill a tile's stream up to a whole number of words."""
+    padded = STREAM[:-2] + filling + STREAM[-2:]
+    np.testing.assert_array_equal(decode(padded, 64, 64, 1), decode(STREAM, 64, 64, 1))
+
+
+def test_other_bytes_before_the_end_are_damage() -> None:
+    with pytest.raises(DamagedStreamError, match="extraneous"):
+        decode(STREAM[:-2] + b"\x00\x00\x55\x55" * 10 + STREAM[-2:], 64, 64, 1)
+
+
+def test_a_stream_of_another_size_is_damage() -> None:
+    with pytest.raises(DamagedStreamError):
+        decode(STREAM, 128, 128, 1)
+
+
+# Levels of tiles.
+
+
+def page(**changes: Any) -> Any:
+    """What tifffile says of a level of 100 x 70 px in tiles of 64 x 32 px: two across and three down."""
+    stated: dict[str, Any] = {
+        "is_tiled": True, "compression": 7, "photometric": 6, "samplesperpixel": 3, "extrasamples": (),
+        "bitspersample": 8, "planarconfig": 1, "imagedepth": 1, "imagewidth": 100, "imagelength": 70,
+        "tilewidth": 64, "tilelength": 32, "tags": {}, "jpegheader": None,
+    }  # fmt: skip
+    frame = SimpleNamespace(**stated | changes)
+    return SimpleNamespace(
+        keyframe=frame, dataoffsets=(8, 9, 10, 11, 12, 13), databytecounts=(1, 1, 1, 1, 1, 1), jpegtables=None
+    )
+
+
+def test_a_level_knows_its_tiles_and_those_that_its_edge_cuts() -> None:
+    level = jpeg_level_of(page())
+    assert (level.across, level.down) == (2, 3)
+    assert (level.whole_across, level.whole_down) == (1, 2)
+    assert (level.tables, level.tagged_ycbcr, level.has_gaps) == (b"", True, False)
+    assert level.shrinks == (1, 2, 4, 8)
+
+
+@pytest.mark.parametrize(("tile", "shrinks"), [((64, 36), (1, 2, 4)), ((50, 64), (1, 2)), ((33, 64), (1,))])
+def test_a_tile_is_shrunk_only_to_whole_pixels(tile: tuple[int, int], shrinks: tuple[int, ...]) -> None:
+    level = JpegLevel(200, 200, *tile, offsets=(), lengths=(1, 0), tables=b"", tagged_ycbcr=True)
+    assert level.shrinks == shrinks
+    assert level.has_gaps
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ({"is_tiled": False}, "in strips"),
+        ({"compression": SimpleNamespace(name="LZW")}, "compressed as LZW, not JPEG"),
+        ({"compression": 33003}, "compressed as 33003, not JPEG"),
+        ({"photometric": 1}, "not stored as three colours"),
+        ({"samplesperpixel": 4}, "not stored as three colours"),
+        ({"extrasamples": (1,)}, "not stored as three colours"),
+        ({"bitspersample": 12}, "not 8 bits"),
+        ({"planarconfig": 2}, "side by side"),
+        ({"imagedepth": 5}, "side by side"),
+        ({"tags": {274: SimpleNamespace(value=3)}}, "stored turned"),
+        ({"tags": {266: SimpleNamespace(value=2)}}, "bits reversed"),
+        ({"tilelength": 4}, "tiles of 64 x 4 px"),
+        ({"tilewidth": 8192}, "tiles of 8192 x 32 px"),
+        ({"jpegheader": b"x"}, "parts of one JPEG stream"),
+        ({"imagewidth": 200}, "number of tiles does not fit"),
+    ],
+)
+def test_any_other_storage_is_left_to_the_library_with_the_reason(changes: Any, because: str) -> None:
+    with pytest.raises(NotFastError, match=because):
+        jpeg_level_of(page(**changes))
+
+
+def test_a_tile_of_the_largest_size_is_read_fast() -> None:
+    level = jpeg_level_of(page(tilewidth=4096, tilelength=8, imagewidth=100, imagelength=48))
+    assert (level.across, level.down) == (1, 6)

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from cxpath.errors import ResolutionError
 from cxpath.slide.resolution import (
     StatedResolution,
+    of_magnification,
     resolve,
     stated_in_ome,
     stated_in_openslide,
@@ -201,3 +202,54 @@ def test_the_resolution_is_that_of_the_files_own_picture(pictures: list[str], mp
     xml = f'<OME UUID="urn:uuid:b">{"".join(pictures)}</OME>'
     stated = stated_in_ome(xml, (70, 50), 0)
     assert (stated and stated.x_mpp) == mpp
+
+
+# What a file says in two places.
+
+
+@pytest.mark.parametrize(("also", "warned"), [(0.2749, False), (0.2251, False), (0.2755, True), (0.2, True)])
+def test_two_numbers_of_a_file_may_differ_by_a_tenth(also: float, *, warned: bool) -> None:
+    other = StatedResolution(also, also, "tiff.XResolution")
+    found = resolve(None, _stated(0.25), "a.svs", also=other)
+    assert (found.mpp, found.source) == (0.25, "openslide.mpp-x")
+    assert bool(found.warnings) is warned
+    if warned:
+        (warning,) = found.warnings
+        assert warning.startswith(
+            "the file contradicts itself: 0.25 µm per pixel (openslide.mpp-x, which is used)"
+        )
+        assert f"{also:.4g} (tiff.XResolution)" in warning
+
+
+def test_an_absurd_second_number_contradicts_nothing() -> None:
+    """72 dpi, which programs write unasked, is 353 µm per pixel."""
+    assert resolve(None, _stated(0.25), "a.svs", also=StatedResolution(352.8, 352.8, "tags")).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("magnification", "mpp", "usual"),
+    [
+        ("40", 0.25, None),
+        ("20", 0.5, None),
+        ("40", 0.27, None),
+        ("40", 0.399, None),
+        ("40", 0.401, 0.25),
+        ("20", 0.25, 0.5),
+        ("40", 0.5, 0.25),
+        ("", 0.25, None),
+        ("forty", 0.25, None),
+        ("0", 0.25, None),
+        ("-20", 0.25, None),
+        ("40", 352.8, None),
+    ],
+)
+def test_a_magnification_speaks_up_only_where_it_is_far_from_the_number(
+    magnification: str, mpp: float, usual: float | None
+) -> None:
+    found = of_magnification(magnification, _stated(mpp))
+    assert (found and found.mean_mpp) == usual
+    assert found is None or found.source == f"usual at magnification {magnification}"
+
+
+def test_a_magnification_alone_is_no_resolution() -> None:
+    assert of_magnification("40", None) is None

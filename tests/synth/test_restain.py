@@ -1,19 +1,28 @@
 from __future__ import annotations
 
+import csv
+import gzip
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cxpath.errors import TissueTileError
+from cxpath.errors import MissingFileError, TissueTileError
 from cxpath.synth.labelled_tissue import (
+    BRCA_M2C,
+    CONSEP,
     LABEL_NUMBER,
     LABELS,
     USUAL_EOSIN,
     USUAL_HAEMATOXYLIN,
+    Part,
     Tissue,
     optical_density_of,
+    part_of,
     stain_directions,
     unmix,
 )
@@ -25,10 +34,11 @@ from cxpath.synth.restain import (
     prepare,
     random_restain,
     restain,
+    write_examples,
 )
-from cxpath.synth.restain_cells import Outline
+from cxpath.synth.restain_cells import OUTLINES, Outline, read_outlines
 from cxpath.synth.restain_painting import Painting, Pattern
-from tests.tissue_tiles import TILE_PX, tissue_tile
+from tests.tissue_tiles import TILE_PX, tissue_tile, write_tile
 
 _TISSUE = np.array([label.tissue for label in LABELS])
 
@@ -219,3 +229,92 @@ def test_without_outlines_no_guests_join(prepared: PreparedTile) -> None:
 def test_usual_directions_have_unit_length() -> None:
     for direction in (USUAL_HAEMATOXYLIN, USUAL_EOSIN):
         assert np.linalg.norm(direction) == pytest.approx(1, abs=0.01)
+
+
+# Examples to look at, from a data folder.
+
+TRAINED = next(
+    patient
+    for patient in (f"TCGA-AA-{number:04d}" for number in range(12))
+    if part_of(BRCA_M2C, "", patient) is Part.TRAIN
+)
+SQUARE = [[0, 0], [24, 0], [24, 20], [0, 20]]
+
+
+def data_folder(data: Path, *, good: bool = True) -> Path:
+    """Write a tile that can be restained, unless told otherwise, two blank ones that cannot, and outlines."""
+    tiles = [tissue_tile(number, name=f"{TRAINED}-{number}") for number in range(3)]
+    for number, tile in enumerate(tiles):
+        blank = number > 0 or not good
+        write_tile(replace(tile, rgb=np.full_like(tile.rgb, 250)) if blank else tile, data)
+    write_tile(replace(tiles[0], name="train_1", source=CONSEP, rgb=np.full_like(tiles[0].rgb, 250)), data)
+    (data / OUTLINES).parent.mkdir(parents=True, exist_ok=True)
+    named = [[name, SQUARE] for name in ("nuclei_histiocyte", "nuclei_lymphocyte", "nuclei_stroma")]
+    with gzip.open(data / OUTLINES, "wt", encoding="utf-8") as stream:
+        json.dump({"field": named}, stream)
+    return data
+
+
+def test_a_tile_that_cannot_be_restained_stops_no_examples(tmp_path: Path) -> None:
+    """Four tiles of which one can be restained: all three examples are of it."""
+    data = data_folder(tmp_path / "data")
+    written = write_examples(data, tmp_path / "out", 3, seed=4)
+    assert [path.name for path in written] == [f"{number:03d}-{TRAINED}.png" for number in range(3)]
+    assert all(path.is_file() and path.with_suffix(".csv").is_file() for path in written)
+
+
+def test_examples_are_pictures_with_the_truth_about_their_cells(tmp_path: Path) -> None:
+    (picture,) = write_examples(data_folder(tmp_path / "data"), tmp_path / "out", 1, 4, Painting.USUAL)
+    rgb = cv2.imread(str(picture))
+    assert rgb is not None
+    assert rgb.shape == (TILE_PX, TILE_PX, 3)
+    with picture.with_suffix(".csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) == {"x_px", "y_px", "label", "membrane", "any_stain", "stain_known"}
+    assert {row["label"] for row in rows} >= {"tumour", "lymphocyte", "stromal"}
+    assert {row["membrane"] for row in rows} <= {"0", "1"}
+    assert all(0 <= float(row["x_px"]) <= TILE_PX for row in rows)
+
+
+def test_examples_are_repeated_by_their_seed(tmp_path: Path) -> None:
+    data = data_folder(tmp_path / "data")
+    first, again, other = (
+        write_examples(data, tmp_path / name, 1, seed)[0].read_bytes()
+        for name, seed in (("a", 4), ("b", 4), ("c", 5))
+    )
+    assert first == again != other
+
+
+def test_where_no_tile_can_be_restained_the_last_one_says_why(tmp_path: Path) -> None:
+    data = data_folder(tmp_path / "data", good=False)
+    with pytest.raises(TissueTileError, match="tile "):
+        write_examples(data, tmp_path / "out", 1, 4)
+    assert not (tmp_path / "out").exists()
+
+
+def test_outlines_are_in_micrometres_from_their_middle(tmp_path: Path) -> None:
+    """24 by 20 pixels of 0.23 µm."""
+    macrophage, lymphocyte, stromal = read_outlines(data_folder(tmp_path))
+    assert [LABELS[one.label].name for one in (macrophage, lymphocyte, stromal)] == [
+        "macrophage",
+        "lymphocyte",
+        "stromal",
+    ]
+    assert macrophage.points_um.max(axis=0) == pytest.approx([12 * 0.23, 10 * 0.23])
+    assert macrophage.points_um.min(axis=0) == pytest.approx([-12 * 0.23, -10 * 0.23])
+
+
+def test_without_outlines_the_data_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"no outlines of nuclei .*CXPATH_DATA"):
+        read_outlines(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", gzip.compress(b"{"), gzip.compress(b"[1]"), gzip.compress(b"")]
+)
+def test_outlines_that_cannot_be_read_are_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / OUTLINES).parent.mkdir(parents=True)
+    (tmp_path / OUTLINES).write_bytes(content)
+    with pytest.raises(TissueTileError, match="not outlines of nuclei") as caught:
+        read_outlines(tmp_path)
+    assert "\n" not in str(caught.value)

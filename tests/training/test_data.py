@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cxpath.synth.field import SyntheticField
 from cxpath.training.data import (
+    AnnotatedCells,
     FieldCache,
     Turn,
     as_other_scanner,
@@ -18,6 +19,8 @@ from cxpath.training.data import (
     recoloured,
     sample_crops,
     turned,
+    turned_array,
+    turned_places,
 )
 from cxpath.training.settings import CropSettings
 from tests.training.blob_fields import blob_field
@@ -171,3 +174,73 @@ def test_crops_are_spoiled_as_often_as_asked(tmp_path: Path) -> None:
     plain = sample_crops(fields, usual, 1, 1)
     assert all(np.array_equal(a.rgb, b.rgb) for a, b in zip(plain, never, strict=True))
     assert any(not np.array_equal(a.rgb, b.rgb) for a, b in zip(plain, always, strict=True))
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("quarters", range(4))
+def test_places_turn_as_the_array_does(quarters: int, *, mirrored: bool) -> None:
+    """One lit pixel of a square without symmetry, at row 1 and column 5 of 8."""
+    array = np.zeros((8, 8))
+    array[1, 5] = 1.0
+    turn = Turn(mirrored, quarters)
+    x_px, y_px = turned_places(np.array([5.5]), np.array([1.5]), 8, turn)
+    assert np.argwhere(turned_array(array, turn)).tolist() == [[int(y_px[0]), int(x_px[0])]]
+
+
+def test_the_eight_symmetries_are_different() -> None:
+    array = np.arange(16).reshape(4, 4)
+    turns = [Turn(mirrored, quarters) for mirrored in (False, True) for quarters in range(4)]
+    assert len({turned_array(array, turn).tobytes() for turn in turns}) == 8
+
+
+def test_a_field_comes_twice_only_where_a_batch_needs_more_than_there_are(fields: FieldCache) -> None:
+    """Four fields: a batch of four shows each, one of six shows some again."""
+    whole = {fields.field(index).rgb.tobytes() for index in range(4)}
+    plain = {"crop_px": 96, "gain_spread": 0.0, "brightness_spread": 0.0}
+    four, six = (
+        sample_crops(fields, CropSettings.model_validate({"batch": number, **plain}), 1, 0)
+        for number in (4, 6)
+    )
+    upright = {
+        turned_array(crop.rgb, Turn(mirrored, quarters)).tobytes(): number
+        for number, crop in enumerate(four)
+        for mirrored in (False, True)
+        for quarters in range(4)
+    }
+    assert {upright[picture] for picture in whole} == {0, 1, 2, 3}
+    assert len(six) == 6
+
+
+def test_cells_of_a_field_are_its_own(fields: FieldCache) -> None:
+    assert len(fields) == 4
+    for index, field in enumerate(fields):
+        assert np.array_equal(field.cells.x_px, blob_field(1, index, 96).cells.x_px)
+        assert field.mpp == 0.5
+
+
+def test_progress_is_told_field_by_field(tmp_path: Path) -> None:
+    told: list[int] = []
+    cached_fields(tmp_path / "a", 3, 1, 64, source=blob_field, progress=told.append)
+    assert told == [1, 2, 3]
+
+
+MARKED = AnnotatedCells(
+    x_px=np.array([0.0, 31.9, 32.0, 10.0]),
+    y_px=np.array([0.0, 31.9, 5.0, -0.1]),
+    fine=np.array([0, 1, 2, 3]),
+    stained=np.array([1, 0, -1, 1], dtype=np.int8),
+)
+
+
+def test_a_square_contains_its_left_and_upper_edge_alone() -> None:
+    assert MARKED.inside(0, 0, 32).tolist() == [True, True, False, False]
+    assert MARKED.inside(32, 5, 1).tolist() == [False, False, True, False]
+
+
+def test_cells_move_into_a_frame_of_larger_pixels() -> None:
+    """Twice as large pixels, whose origin lies at (4, 6) of theirs."""
+    moved = MARKED.in_frame(4.0, 6.0, 2.0)
+    assert moved.x_px.tolist() == [-4.0, 11.95, 12.0, 1.0]
+    assert moved.y_px[1] == pytest.approx(31.9 / 2 - 6)
+    assert moved.fine.tolist() == MARKED.fine.tolist()
+    assert moved.take(np.array([2, 0])).stained.tolist() == [-1, 1]

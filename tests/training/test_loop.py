@@ -3,27 +3,35 @@ from __future__ import annotations
 import builtins
 import io
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, strategies as st
 from rich.console import Console
 from torch import optim
 
-from cxpath.errors import ConfigurationError, ModelError
+from cxpath.errors import ConfigurationError, MissingFileError, ModelError
 from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.model import load_model
 from cxpath.training import loop
 from cxpath.training.loop import (
+    CHECKPOINT_NAME,
     EVENTS_NAME,
+    Batch,
+    Lesson,
     StepReport,
     TrainingState,
     WeightAverage,
+    averaged_network,
     blended,
     decay_after,
     event_log,
+    learn,
+    load_trained,
     progress,
     rate_share,
     resume_checkpoint,
@@ -32,6 +40,7 @@ from cxpath.training.loop import (
     training_bar,
 )
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
+from cxpath.training.targets import batch_targets, light_of
 from tests.app.test_train_model import tiny
 from tests.training.blob_fields import blob_field
 
@@ -335,3 +344,93 @@ def test_a_share_of_the_start_comes_back_into_what_is_packed() -> None:
     without = half.model_copy(update={"start_from": ""})
     with pytest.raises(ConfigurationError, match="start_share goes with start_from"):
         blended(moved, without)
+
+
+# What a lesson is taught from, and what is left of it.
+
+
+def lesson(asked: list[int], digest: str = "d") -> Lesson:
+    """Blob fields of the size that `tiny` trains on; notes the steps it was asked for."""
+
+    def batch(step: int) -> Batch:
+        asked.append(step)
+        assert threading.current_thread() is not threading.main_thread()
+        fields = [blob_field(1, step, 96)]
+        return light_of([field.rgb for field in fields]), batch_targets(fields, tiny(1).loss)
+
+    return Lesson(batch, np.ones(10, np.float32), digest)
+
+
+def test_batches_are_made_ahead_in_order_on_another_thread(tmp_path: Path) -> None:
+    asked: list[int] = []
+    reports: list[StepReport] = []
+    trained = learn(tiny(3), lesson(asked), tmp_path, watch=reports.append)
+    assert asked[:3] == [0, 1, 2]
+    assert [report.step for report in reports] == [1, 2, 3]
+    assert reports[-1].done == 1.0
+    assert trained.steps == 3
+    assert not trained.network.training
+
+
+def test_a_resumed_lesson_asks_for_the_steps_that_are_left(tmp_path: Path) -> None:
+    learn(tiny(2), lesson([]), tmp_path)
+    asked: list[int] = []
+    assert learn(tiny(4), lesson(asked), tmp_path).steps == 4
+    assert asked[:2] == [2, 3]
+
+
+def test_an_interrupted_lesson_leaves_a_checkpoint_of_the_steps_it_made(tmp_path: Path) -> None:
+    def interrupt(report: StepReport) -> None:
+        if report.step == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        learn(tiny(9), lesson([]), tmp_path, watch=interrupt)
+    network, steps, minutes = averaged_network(tmp_path / CHECKPOINT_NAME, tiny(9).architecture, "d")
+    assert steps == 2
+    assert minutes > 0
+    assert not network.training
+
+
+def test_a_checkpoint_is_written_every_so_many_steps(tmp_path: Path) -> None:
+    """`tiny` writes one after every fifth: a power cut in the seventh step loses two."""
+
+    class PowerCutError(Exception):
+        pass
+
+    def cut(report: StepReport) -> None:
+        if report.step == 7:
+            raise PowerCutError
+
+    with pytest.raises(PowerCutError):
+        learn(tiny(9), lesson([]), tmp_path, watch=cut)
+    assert averaged_network(tmp_path / CHECKPOINT_NAME, tiny(9).architecture, "d")[1] == 5
+
+
+def test_what_is_left_of_no_training_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"no checkpoint .*--work folder"):
+        load_trained(tiny(1), tmp_path)
+    save_checkpoint(tmp_path / CHECKPOINT_NAME, state(1), "d")
+    with pytest.raises(ModelError, match="not one step was trained yet"):
+        averaged_network(tmp_path / CHECKPOINT_NAME, PlainUNetSettings(deep_channels=8), "d")
+    with pytest.raises(ConfigurationError, match="give the file that the training was started with"):
+        averaged_network(tmp_path / CHECKPOINT_NAME, PlainUNetSettings(deep_channels=8), "other")
+
+
+def test_a_start_of_another_architecture_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    other = tiny(1).model_copy(update={"start_from": "small"})
+    asked: list[int] = []
+    with pytest.raises(
+        ConfigurationError, match=r"model 'small' has another architecture.*copy \[architecture\]"
+    ):
+        learn(other, lesson(asked), tmp_path)
+    assert asked == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_become_a_batch_with_colours_first() -> None:
+    pictures = [np.full((4, 6, 3), (1, 2, 3), np.uint8), np.zeros((4, 6, 3), np.uint8)]
+    light = light_of(pictures)
+    assert light.shape == (2, 3, 4, 6)
+    assert light[0, :, 2, 5].tolist() == [1, 2, 3]
+    assert light.dtype == torch.uint8

@@ -12,7 +12,7 @@ from torch import Tensor
 from cxpath.data.cells import FINE_CLASSES, TissueRegion
 from cxpath.network.architecture import NetworkOutput
 from cxpath.training.data import REGION_UNLABELLED, STAIN_UNKNOWN, AnnotatedCells, AnnotatedField
-from cxpath.training.mixture import joined, mixed_losses, partial_batch, partial_targets, stain_weights
+from cxpath.training.mixture import mixed_losses, partial_batch, partial_targets, stain_weights
 from cxpath.training.settings import LossSettings
 from cxpath.training.targets import (
     ANY_IMMUNE,
@@ -23,6 +23,7 @@ from cxpath.training.targets import (
     Targets,
     all_losses,
     batch_targets,
+    joined,
 )
 from tests.training.blob_fields import blob_field
 

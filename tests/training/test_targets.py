@@ -17,6 +17,8 @@ from cxpath.training.targets import (
     FIRST_OF_TISSUE,
     MEMBERS,
     UNLABELLED,
+    UNLABELLED_REGION,
+    Losses,
     Targets,
     all_losses,
     balanced_weights,
@@ -24,6 +26,7 @@ from cxpath.training.targets import (
     centre_loss,
     field_targets,
     fine_labels,
+    output_cells,
 )
 from tests.training.blob_fields import blob_field, cells_at
 
@@ -234,3 +237,90 @@ def test_the_kind_of_stained_cells_can_weigh_more() -> None:
     weighed = float(all_losses(wrong, truth, EVEN, stained_class_weight=3.0).kind)
     share = float(stained.sum() / (truth.fine >= 0).sum())
     assert weighed == pytest.approx(plain * 3 / (1 + 2 * share), rel=1e-4)
+
+
+def test_the_focal_loss_by_hand() -> None:
+    """Zhou et al. 2019, formula 1, at a probability of one half and of one quarter.
+
+    A centre costs (1 - .5)^2 x ln 2; a place of .8 costs (1 - .8)^4 x .25^2 x ln(4/3), an empty one the same
+    without the first factor. All are divided by the one centre.
+    """
+    logit = torch.tensor([[[0.0, np.log(1 / 3), np.log(1 / 3)]]])
+    centre = torch.tensor([[[1.0, 0.8, 0.0]]])
+    judged = torch.ones(1, 1, 3, dtype=torch.bool)
+    expected = 0.25 * np.log(2) + (0.2**4 + 1.0) * 0.0625 * np.log(4 / 3)
+    assert float(centre_loss(logit, centre, judged)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_two_centres_share_the_loss_of_the_empty_places() -> None:
+    logit, judged = torch.zeros(1, 1, 4), torch.ones(1, 1, 4, dtype=torch.bool)
+    one, two = (
+        centre_loss(logit, torch.tensor([[row]]), judged) for row in ([1.0, 0, 0, 0], [1.0, 1.0, 0, 0])
+    )
+    quarter = 0.25 * np.log(2)
+    assert float(one) == pytest.approx(4 * quarter)
+    assert float(two) == pytest.approx(4 * quarter / 2)
+
+
+def test_the_total_is_the_weighted_sum_of_its_parts() -> None:
+    parts = Losses(*(torch.tensor(value) for value in (1.0, 10.0, 100.0, 1000.0, 10000.0)))
+    settings = LossSettings(
+        centre_weight=1.0, offset_weight=2.0, class_weight=3.0, stain_weight=4.0, region_weight=5.0
+    )
+    assert float(parts.total(settings)) == 54321.0
+
+
+def test_labels_reach_as_far_as_their_radius() -> None:
+    """A centre in the middle of output cell (8, 8), whose neighbours lie 4 px and 5.66 px away."""
+    cell = cells_at(np.array([34.0]), np.array([34.0]), np.array([Kind.TUMOUR], np.uint8), np.array([True]))
+    number = [
+        int(field_targets(field_of(cell), LossSettings(label_radius_px=radius_px)).placed.sum())
+        for radius_px in (3.9, 4.0, 5.7)
+    ]
+    assert number == [1, 5, 9]
+
+
+def test_the_soft_target_is_a_gaussian_of_the_stated_width() -> None:
+    cell = cells_at(np.array([34.0]), np.array([34.0]), np.array([Kind.TUMOUR], np.uint8), np.array([True]))
+    centre = field_targets(field_of(cell), LossSettings(centre_sigma_px=4.0)).centre
+    assert float(centre[8, 9]) == pytest.approx(np.exp(-0.5))
+    assert float(centre[8, 10]) == pytest.approx(np.exp(-2.0))
+
+
+def test_of_two_cells_the_nearer_one_labels_a_place() -> None:
+    kinds = np.array([Kind.TUMOUR, Kind.IMMUNE], np.uint8)
+    pair = cells_at(np.array([30.0, 38.0]), np.array([34.0, 34.0]), kinds, np.array([True, False]))
+    fine = field_targets(field_of(pair), LossSettings(label_radius_px=20.0)).fine[8]
+    assert fine[7] == FINE_CLASSES.index("tumour")
+    assert fine[9] == FINE_CLASSES.index("lymphocyte")
+
+
+@pytest.mark.parametrize(
+    ("place", "cell"), [(0.0, 0), (3.99, 0), (4.0, 1), (63.9, 15), (64.0, 15), (70.0, 15)]
+)
+def test_a_place_lies_in_its_output_cell(place: float, cell: int) -> None:
+    row, column = output_cells(np.array([5.0]), np.array([place]), (16, 16))
+    assert (row.tolist(), column.tolist()) == ([cell], [1])
+
+
+def test_cells_of_unknown_class_do_not_move_the_balance() -> None:
+    kind = np.array([Kind.TUMOUR] * 9 + [Kind.IMMUNE], np.uint8)
+    cells = cells_at(np.zeros(10), np.zeros(10), kind, np.zeros(10, bool))
+    unknown = replace(cells, subkind=np.where(kind == Kind.IMMUNE, cells.subkind, Subkind.UNKNOWN))
+    more = cells_at(np.zeros(30), np.zeros(30), np.full(30, Kind.OTHER, np.uint8), np.zeros(30, bool))
+    nameless = replace(more, subkind=np.zeros(30, np.uint8))
+    joined = replace(
+        unknown,
+        **{name: np.concatenate([getattr(unknown, name), getattr(nameless, name)]) for name in vars(unknown)},
+    )
+    assert balanced_weights(joined, 0.5).tolist() == balanced_weights(cells, 0.5).tolist()
+
+
+def test_unnamed_tissue_teaches_no_region() -> None:
+    truth = targets()
+    good = perfect(truth)
+    unnamed = replace(truth, region=torch.full_like(truth.region, UNLABELLED_REGION))
+    assert float(all_losses(good._replace(region=-good.region), unnamed, EVEN).region) == 0.0
+    half = truth.region.clone()
+    half[:, :12] = UNLABELLED_REGION
+    assert float(all_losses(good, replace(truth, region=half), EVEN).region) < 1e-3

@@ -127,7 +127,7 @@ class EvaluationRequest:
         Of the network, on a processor.
     workers : int, optional
         Processes that make synthetic tissue; all usable cores when None.
-    real, synthetic : Path, optional
+    real, restained, synthetic : Path, optional
         Settings instead of those in `configs/evaluation/`.
     """
 

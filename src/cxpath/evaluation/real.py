@@ -76,7 +76,7 @@ class RealEvaluation:
 
     Parameters
     ----------
-    caller : CellClassifier
+    classifier : CellClassifier
     settings : RealSettings
     cache : ResultsCache
     data : Path or None

@@ -79,7 +79,7 @@ class RestainedEvaluation:
         findings, curves = Findings(), list[EvaluatedReliability]()
         for arm in self.settings.arm:
             source = next(one for one in SOURCES if one.name == arm.source)
-            tiles = self._tiles(source, arm, findings)
+            tiles = tiles_to_evaluate(self.data, source, arm.name, findings)[: self.limit]
             if not tiles:
                 continue
             rows = self._rows(arm, tiles, findings)
@@ -89,16 +89,6 @@ class RestainedEvaluation:
             findings.figures += arm_figures(arm, source, rows, _labels_of(tiles), self.settings)
             curves += arm_curves(arm, rows, len(_labels_of(tiles)), self.settings.bootstrap)
         return findings, curves
-
-    def _tiles(self, source: TissueSource, arm: RestainedArm, findings: Findings) -> list[LabelledTile]:
-        if self.data is None:
-            findings.skipped.append(Skipped(item=arm.name, reason="CXPATH_DATA is not set"))
-            return []
-        try:
-            return read_tiles(self.data, [Part.VALIDATE], [source])[: self.limit]
-        except MissingFileError as error:
-            findings.skipped.append(Skipped(item=arm.name, reason=str(error)))
-            return []
 
     def _rows(self, arm: RestainedArm, tiles: Sequence[LabelledTile], findings: Findings) -> Rows:
         """Return one row of counts a patient."""
@@ -132,6 +122,20 @@ class RestainedEvaluation:
             content = f"{_digest(painted)} {settings.match_radius_um} {settings.wide_radius_um}"
             total.append(np.array(self.cache.result(item, content, CountedTile, measure).counts))
         return np.asarray(np.sum(total, axis=0))
+
+
+def tiles_to_evaluate(
+    data: Path | None, source: TissueSource, item: str, findings: Findings
+) -> list[LabelledTile]:
+    """Return the validation patients' tiles of a data set; where there are none, note why for an item."""
+    if data is None:
+        findings.skipped.append(Skipped(item=item, reason="CXPATH_DATA is not set"))
+        return []
+    try:
+        return read_tiles(data, [Part.VALIDATE], [source])
+    except MissingFileError as error:
+        findings.skipped.append(Skipped(item=item, reason=str(error)))
+        return []
 
 
 def restainings(
@@ -175,39 +179,39 @@ def arm_figures(
             n_of="labels in all stainings", method=method, target=arm.targets.get(name),
         )  # fmt: skip
 
-    names = [LABELS[row].name for row in labels]
     near, wide = (
         f"one-to-one within {um:g} µm" for um in (settings.match_radius_um, settings.wide_radius_um)
     )
-    found = [
-        figure(f"f1_{name}", f"{name} cells, F1", _class_f1(place), f"{near}, class right")
+    return [figure(*one) for one in _figures([LABELS[row].name for row in labels], near, wide)]
+
+
+_Wanted = tuple[str, str, Callable[["TileCounts"], float], str]
+"""Name, label, statistic and method of a figure."""
+
+
+def _figures(names: Sequence[str], near: str, wide: str) -> list[_Wanted]:
+    """Return what is measured of an arm whose data set distinguishes cells of these names."""
+    of_classes: list[_Wanted] = [
+        (f"f1_{name}", f"{name} cells, F1", _class_f1(place), f"{near}, class right")
         for place, name in enumerate(names)
     ]
-    found.append(figure("f1_any", "any cell, F1", lambda counts: any_f1(counts.near), near))
-    found.append(figure("f1_any_wide", "any cell, F1, wider pairs", lambda counts: any_f1(counts.wide), wide))
-    found.append(
-        figure("epithelium_auc", "epithelial against other cells, AUC",
-               lambda counts: area_under_curve(counts.epithelium), "found cells")
-    )  # fmt: skip
-    found.append(
-        figure("membrane_auc", "painted membrane staining of epithelial cells, AUC",
-               lambda counts: area_under_curve(counts.membrane), "found epithelial cells")
-    )  # fmt: skip
-    found.append(
-        figure("f1_tumour_positive", "PD-L1 positive tumour cells, F1", positive_f1,
-               f"{near}, at the model's thresholds")
-    )  # fmt: skip
-    found.append(
-        figure("class_calibration_error", "expected calibration error of the class",
-               lambda counts: expected_error(counts.class_bins.reshape(1, -1)),
-               "found cells, among the classes that the set names, ten bins")
-    )  # fmt: skip
-    found.append(
-        figure("stained_calibration_error", "expected calibration error of the staining",
-               lambda counts: expected_error(counts.stained_bins.reshape(1, -1)),
-               "found cells, by the rule of the true class, ten bins")
-    )  # fmt: skip
-    return found
+    return [
+        *of_classes,
+        ("f1_any", "any cell, F1", lambda counts: any_f1(counts.near), near),
+        ("f1_any_wide", "any cell, F1, wider pairs", lambda counts: any_f1(counts.wide), wide),
+        ("epithelium_auc", "epithelial against other cells, AUC",
+         lambda counts: area_under_curve(counts.epithelium), "found cells"),
+        ("membrane_auc", "painted membrane staining of epithelial cells, AUC",
+         lambda counts: area_under_curve(counts.membrane), "found epithelial cells"),
+        ("f1_tumour_positive", "PD-L1 positive tumour cells, F1", positive_f1,
+         f"{near}, at the model's thresholds"),
+        ("class_calibration_error", "expected calibration error of the class",
+         lambda counts: expected_error(counts.class_bins.reshape(1, -1)),
+         "found cells, among the classes that the set names, ten bins"),
+        ("stained_calibration_error", "expected calibration error of the staining",
+         lambda counts: expected_error(counts.stained_bins.reshape(1, -1)),
+         "found cells, by the rule of the true class, ten bins"),
+    ]  # fmt: skip
 
 
 def arm_curves(

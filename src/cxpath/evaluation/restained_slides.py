@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from cxpath.agreement import match_points
 from cxpath.data import Kind
 from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
-from cxpath.errors import MissingFileError, TissueTileError
+from cxpath.errors import TissueTileError
 from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache
 from cxpath.evaluation.real import Findings, Watcher
+from cxpath.evaluation.restained import tiles_to_evaluate
 from cxpath.evaluation.settings import RestainedSetSettings
 from cxpath.evaluation.synthetic import (
     count_rows,
@@ -33,16 +34,13 @@ from cxpath.metrics import Origin, Rows, Statistic, binned, macro_f1, measured, 
 from cxpath.synth import (
     KIND_OF_LABEL,
     SOURCES,
-    LabelledTile,
     Painting,
-    Part,
     PreparedTile,
     RestainedTile,
     RestainRecipe,
     TissueSource,
     prepare,
     random_restain,
-    read_tiles,
 )
 from cxpath.synth.restain import restain
 
@@ -175,22 +173,13 @@ class MosaicEvaluation:
 
     def _prepared(self, source: TissueSource, findings: Findings) -> list[PreparedTile]:
         prepared = []
-        for number, tile in enumerate(self._read(source, findings)):
+        tiles = tiles_to_evaluate(self.data, source, SET_NAME, findings)
+        for number, tile in enumerate(tiles):
             try:
                 prepared.append(prepare(tile, np.random.default_rng([self.settings.seed, number])))
             except TissueTileError as error:
                 findings.skipped.append(Skipped(item=SET_NAME, reason=str(error)))
         return prepared
-
-    def _read(self, source: TissueSource, findings: Findings) -> list[LabelledTile]:
-        if self.data is None:
-            findings.skipped.append(Skipped(item=SET_NAME, reason="CXPATH_DATA is not set"))
-            return []
-        try:
-            return read_tiles(self.data, [Part.VALIDATE], [source])
-        except MissingFileError as error:
-            findings.skipped.append(Skipped(item=SET_NAME, reason=str(error)))
-            return []
 
     def _measured(self, planned: PlannedMosaic, prepared: Sequence[PreparedTile]) -> CountedMosaic:
         content = f"{self.settings.seed} {self.settings.mosaic.model_dump_json()} {planned.painting}"

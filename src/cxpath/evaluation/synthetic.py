@@ -116,7 +116,7 @@ class SyntheticEvaluation:
 
     Parameters
     ----------
-    caller : CellClassifier
+    classifier : CellClassifier
     settings : SyntheticSettings
     cache : ResultsCache
     limit : int or None

@@ -237,19 +237,27 @@ def write_examples(
     Raises
     ------
     MissingFileError, TissueTileError
-        When the data folder lacks the tiles, or none can be restained.
+        When the data folder lacks the tiles, or none can be restained; single ones that cannot are left out.
     OutputError
         When the folder cannot be written.
     """
     tiles = read_tiles(data, [Part.TRAIN])
     outlines = read_outlines(data)
     rng = np.random.default_rng(seed)
-    written = []
-    for count in range(number):
-        tile = tiles[int(rng.integers(len(tiles)))]
+    written: list[Path] = []
+    while len(written) < number:
+        place = int(rng.integers(len(tiles)))
         recipe = random_restain(rng, painting=painting, guests=True)
-        restained = restain(prepare(tile, rng), recipe, rng, outlines)
-        written.append(_write_example(folder / f"{count:03d}-{tile.name[:12]}.png", restained))
+        try:
+            prepared = prepare(tiles[place], rng)
+        except TissueTileError:
+            if len(tiles) == 1:
+                raise
+            del tiles[place]
+            continue
+        restained = restain(prepared, recipe, rng, outlines)
+        name = f"{len(written):03d}-{prepared.tile.name[:12]}.png"
+        written.append(_write_example(folder / name, restained))
     return written
 
 

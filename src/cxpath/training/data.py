@@ -194,9 +194,9 @@ def _draw_into(
 ) -> None:
     _logger.info("making %d fields of %d px into %s", number, side_px, folder)
     coarse = side_px // REGION_STRIDE_PX
-    rgb = _new(folder / "rgb.npy", np.uint8, (number, side_px, side_px, 3))
-    region = _new(folder / "region.npy", np.uint8, (number, coarse, coarse))
-    ignore = _new(folder / "ignore.npy", np.bool_, (number, coarse, coarse))
+    rgb = new_on_disk(folder / "rgb.npy", np.uint8, (number, side_px, side_px, 3))
+    region = new_on_disk(folder / "region.npy", np.uint8, (number, coarse, coarse))
+    ignore = new_on_disk(folder / "ignore.npy", np.bool_, (number, coarse, coarse))
     cells, mpp = [], np.zeros(number)
     for index, field in enumerate(_made(make, number, workers)):
         rgb[index], region[index], ignore[index] = field.rgb, field.region, field.ignore
@@ -223,7 +223,8 @@ def _made(make: Callable[[int], SyntheticField], number: int, workers: int) -> I
         yield from pool.map(make, range(number), chunksize=4)
 
 
-def _new(path: Path, element: type[np.generic], shape: tuple[int, ...]) -> Any:
+def new_on_disk(path: Path, element: type[np.generic], shape: tuple[int, ...]) -> Any:
+    """Return a new array that is a file; it is written as it is filled."""
     return np.lib.format.open_memmap(path, mode="w+", dtype=element, shape=shape)
 
 

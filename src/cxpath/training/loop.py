@@ -37,7 +37,7 @@ from cxpath.network import (
 from cxpath.training.data import FieldCache, FieldSource, cached_fields, make_random_field, sample_crops
 from cxpath.training.restained import data_folder, restained_batch, restained_losses, restained_stacks
 from cxpath.training.settings import ScheduleSettings, TrainingSettings
-from cxpath.training.targets import Losses, Targets, all_losses, balanced_weights, batch_targets
+from cxpath.training.targets import Losses, Targets, all_losses, balanced_weights, batch_targets, light_of
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -526,11 +526,6 @@ def _batches(lesson: Lesson, first_step: int, steps: int) -> Iterator[Batch]:
 def _batch(settings: TrainingSettings, fields: FieldCache, step: int) -> Batch:
     crops = sample_crops(fields, settings.crops, settings.schedule.seed, step)
     return light_of([crop.rgb for crop in crops]), batch_targets(crops, settings.loss)
-
-
-def light_of(pictures: list[NDArray[np.uint8]]) -> Tensor:
-    """Return pictures (H, W, 3) as a batch, uint8 (B, 3, H, W)."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 
 def _step(

@@ -21,7 +21,7 @@ from cxpath.training.data import (
     FieldCache,
     sample_crops,
 )
-from cxpath.training.loop import Batch, Lesson, light_of
+from cxpath.training.loop import Batch, Lesson
 from cxpath.training.settings import FineTuneSettings, LossSettings
 from cxpath.training.targets import (
     TUMOUR,
@@ -33,7 +33,9 @@ from cxpath.training.targets import (
     all_losses,
     balanced_weights,
     batch_targets,
+    joined,
     label_maps,
+    light_of,
     output_cells,
     stacked,
 )
@@ -89,13 +91,6 @@ def stain_weights(cells: AnnotatedCells, settings: LossSettings) -> NDArray[np.f
     return np.asarray(weight * (settings.low_prevalence_weight if few else 1.0))
 
 
-def joined(first: Targets, second: Targets) -> Targets:
-    """Return two batches as one."""
-    return Targets(
-        *(torch.cat(pair) for pair in zip(vars(first).values(), vars(second).values(), strict=True))
-    )
-
-
 # The lesson of a fine-tuning: annotated crops, and some synthetic tissue so that nothing is forgotten.
 
 
@@ -145,7 +140,7 @@ def mixed_losses(
     the hundreds of a synthetic crop.
     """
     parts = [
-        crop_losses(NetworkOutput(*(part[rows] for part in output)), _rows(targets, rows), class_weights)
+        crop_losses(NetworkOutput(*(part[rows] for part in output)), targets.rows(rows), class_weights)
         for rows in (slice(0, synthetic), slice(synthetic, None))
     ]
     return Losses(*(share * first + (1 - share) * second for first, second in zip(*parts, strict=True)))
@@ -165,7 +160,3 @@ def _mixed_batch(
 def _annotated_batch(annotated: WindowCache, settings: FineTuneSettings, number: int, step: int) -> Batch:
     fields = sample_annotated_crops(annotated, settings.crops, number, settings.schedule.seed, step)
     return light_of([field.rgb for field in fields]), partial_batch(fields, settings.loss)
-
-
-def _rows(targets: Targets, rows: slice) -> Targets:
-    return Targets(*(part[rows] for part in vars(targets).values()))

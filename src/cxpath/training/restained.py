@@ -16,7 +16,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -62,7 +61,9 @@ from cxpath.training.targets import (
     Targets,
     all_losses,
     batch_targets,
+    joined,
     label_maps,
+    light_of,
     stacked,
 )
 
@@ -378,7 +379,7 @@ def restained_batch(
     tiles = draw_restained_pairs(restained, settings.crops, pairs, seed, step)
     pictures = [*(field.rgb for field in fields), *(tile.rgb for tile in tiles)]
     first, second = batch_targets(fields, settings.loss), restained_targets(tiles, settings.loss)
-    return _light(pictures), _joined(first, second)
+    return light_of(pictures), joined(first, second)
 
 
 def restained_losses(
@@ -397,7 +398,7 @@ def restained_losses(
     pairs, batch = settings.restained.pairs, settings.crops.batch
     synthetic = batch - 2 * pairs
     parts = [
-        crop_losses(_rows(output, rows), _target_rows(targets, rows), class_weights)
+        crop_losses(_rows(output, rows), targets.rows(rows), class_weights)
         for rows in (slice(0, synthetic), slice(synthetic, None))
     ]
     share = synthetic / batch
@@ -426,17 +427,5 @@ def _halves(batch: int, pairs: int) -> tuple[slice, slice]:
     return slice(batch - 2 * pairs, batch - pairs), slice(batch - pairs, batch)
 
 
-def _light(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-
-
-def _joined(first: Targets, second: Targets) -> Targets:
-    return Targets(*(torch.cat(p) for p in zip(vars(first).values(), vars(second).values(), strict=True)))
-
-
 def _rows(output: NetworkOutput, rows: slice) -> NetworkOutput:
     return NetworkOutput(*(part[rows] for part in output))
-
-
-def _target_rows(targets: Targets, rows: slice) -> Targets:
-    return Targets(*(part[rows] for part in vars(targets).values()))

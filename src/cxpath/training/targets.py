@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
@@ -100,6 +101,10 @@ class Targets:
         """Return the targets on a device."""
         return Targets(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
 
+    def rows(self, rows: slice) -> Targets:
+        """Return the targets of some fields of a batch."""
+        return Targets(*(part[rows] for part in vars(self).values()))
+
 
 @dataclass(frozen=True, eq=False)
 class CellLabels:
@@ -194,6 +199,16 @@ def batch_targets(crops: list[SyntheticField], settings: LossSettings) -> Target
 def stacked(each: list[Targets]) -> Targets:
     """Return the targets of several fields as those of a batch."""
     return Targets(*(torch.stack([getattr(one, item.name) for one in each]) for item in fields(Targets)))
+
+
+def joined(first: Targets, second: Targets) -> Targets:
+    """Return one batch made of two."""
+    return Targets(*(torch.cat(p) for p in zip(vars(first).values(), vars(second).values(), strict=True)))
+
+
+def light_of(pictures: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Return pictures (H, W, 3) as a batch, uint8 (B, 3, H, W)."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
 
 
 def _stain_weights(cells: SyntheticCells, settings: LossSettings) -> NDArray[np.float64]:

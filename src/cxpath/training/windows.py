@@ -7,7 +7,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
@@ -27,6 +26,7 @@ from cxpath.training.data import (
     AnnotatedCells,
     AnnotatedField,
     Turn,
+    new_on_disk,
     random_turn,
     recoloured,
     turned_array,
@@ -216,9 +216,9 @@ def _read_into(folder: Path, images: Sequence[AnnotatedImage], size: WindowSize)
     number = sum(len(marked_squares(image, size)) for image in images)
     _logger.info("reading %d windows of %d px into %s", number, size.side_px, folder)
     output, coarse = size.side_px // OUTPUT_STRIDE_PX, size.side_px // REGION_STRIDE_PX
-    rgb = _new(folder / "rgb.npy", np.uint8, (number, size.side_px, size.side_px, 3))
-    complete = _new(folder / "complete.npy", np.bool_, (number, output, output))
-    region = _new(folder / "region.npy", np.int8, (number, coarse, coarse))
+    rgb = new_on_disk(folder / "rgb.npy", np.uint8, (number, size.side_px, size.side_px, 3))
+    complete = new_on_disk(folder / "complete.npy", np.bool_, (number, output, output))
+    region = new_on_disk(folder / "region.npy", np.int8, (number, coarse, coarse))
     place, cells = np.zeros((number, 3), dtype=np.int64), []
     windows = ((order, window) for order, image in enumerate(images) for window in read_windows(image, size))
     for index, (order, window) in enumerate(windows):
@@ -233,10 +233,6 @@ def _read_into(folder: Path, images: Sequence[AnnotatedImage], size: WindowSize)
     for item in fields(AnnotatedCells):
         column = np.concatenate([getattr(part, item.name) for part in cells])
         np.save(folder / f"cell_{item.name}.npy", column)
-
-
-def _new(path: Path, element: type[np.generic], shape: tuple[int, ...]) -> Any:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=element, shape=shape)
 
 
 def _open(folder: Path, size: WindowSize) -> WindowCache:
