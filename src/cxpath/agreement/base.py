@@ -555,8 +555,3 @@ def _exact(share: float, total: float, level: float) -> tuple[float, float]:
     low = float(betaincinv(hits, total - hits + 1, tail)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, total - hits, 1 - tail)) if hits < total else 1.0
     return low, high
-
-
-def share_of(hit: NDArray[np.bool_]) -> Weighted:
-    """Return the share of hits as a function of case weights."""
-    return lambda weights: weights @ hit.astype(np.float64) / weights.sum(axis=1)

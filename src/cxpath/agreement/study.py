@@ -22,10 +22,9 @@ from cxpath.agreement.base import (
     median_of,
     pair_up,
     reaching,
-    share_of,
-    wilson_interval,
 )
-from cxpath.agreement.comparison import Indeterminate, Scored, compare, each_reader, software_with_readers
+from cxpath.agreement.categorical import overall_agreement
+from cxpath.agreement.comparison import Scored, compare, each_reader, software_with_readers
 from cxpath.agreement.continuous import Scale, concordance
 from cxpath.agreement.readers import (
     BINARY,
@@ -559,24 +558,8 @@ def _main_figures(
     """Return OPA at each cut-off and Lin's concordance of the compared with the reference."""
     found = []
     for cutoff in settings.cutoffs:
-        way = Indeterminate.LEFT_OUT
-        x = way.fill(reference.reaches[cutoff], reference.indeterminate[cutoff])[kept]
-        y = way.fill(compared.reaches[cutoff], compared.indeterminate[cutoff])[kept]
-        pair = pair_up(x, y, draws)
-        agree = pair.x == pair.y
-        found.append(
-            measured(
-                "opa",
-                "OPA",
-                share_of(agree),
-                len(pair),
-                pair.draws,
-                method=f"{agree.sum()} of {len(pair)}",
-                source="FDA 2007; interval Wilson 1927",
-                analytic=wilson_interval(float(agree.sum()), float(len(pair)), settings.level),
-                quote_analytic=True,
-            ).within(cutoff=f"≥ {cutoff:g}")
-        )
+        pair = pair_up(reference.reaches[cutoff][kept], compared.reaches[cutoff][kept], draws)
+        found.append(overall_agreement(pair).within(cutoff=f"≥ {cutoff:g}"))
     log = Scale.LOG
     pair = pair_up(log.of(reference.values[kept]), log.of(compared.values[kept]), draws)
     return [*found, concordance(pair, settings.level).within(scale=log.value)]

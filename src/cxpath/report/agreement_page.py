@@ -266,9 +266,12 @@ def number(value: float | None, key: str) -> str:
     return minus(f"{value:.2f}" if key.startswith(of_scores) else f"{value:.3f}")
 
 
+_SIGN_OF_NOTHING = re.compile(r"-(?=0(?:\.0+)?(?![\d.]))")
+
+
 def minus(text: str) -> str:
-    """Return a number with a minus sign instead of a hyphen."""
-    return text.replace("-", "−")
+    """Return numbers with a minus sign instead of a hyphen, and without any where all digits are 0."""
+    return _SIGN_OF_NOTHING.sub("", text).replace("-", "−")
 
 
 def _interval(edges: Ends | None, key: str) -> str:
