@@ -199,7 +199,12 @@ def test_prevalence_is_of_the_reads_that_there_are() -> None:
     assert prevalence.value == pytest.approx(3 / 7)
     assert prevalence.method == "3 of 7 reads"
     keys = [one.key for one in found if one.key.startswith("onest")]
-    assert keys == ["onest_ignored_all", "onest_ignored_enough", "onest_complete_all", "onest_complete_enough"]
+    assert keys == [
+        "onest_ignored_all",
+        "onest_ignored_enough",
+        "onest_complete_all",
+        "onest_complete_enough",
+    ]
 
 
 def test_nobody_says_no_so_that_agreement_on_no_is_not_defined() -> None:
@@ -251,7 +256,9 @@ def test_a_component_below_zero_is_given_as_nothing_and_says_so() -> None:
     assert found["case"].note == "estimated below zero, given as 0"
     assert found["case"].method.startswith("variance 0; ")
     assert sum(one.value for one in found.values()) == pytest.approx(1.0)
-    assert all(0 <= end <= 1 for one in found.values() for way in one.intervals for end in (way.low, way.high))
+    assert all(
+        0 <= end <= 1 for one in found.values() for way in one.intervals for end in (way.low, way.high)
+    )
 
 
 def test_equal_scores_have_no_shares_of_any_spread() -> None:

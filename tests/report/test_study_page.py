@@ -193,14 +193,12 @@ def test_the_page_its_tables_and_its_figures_are_written(tmp_path: Path) -> None
         tests=(arms_test(),),
         checklist=checklist({"flow": "80 of 80 reads."}),
     )
-    page = build_study_page(tmp_path, document, agreement=False).read_text(encoding="utf-8")
+    page = build_study_page(tmp_path, document, agreement=True).read_text(encoding="utf-8")
     assert "R&lt;1&gt;" in page
     assert "R<1>" not in page
     assert page.count("data:image/svg+xml;base64,") == 2
     assert "Few cases." in page
-    assert "agreement/report.html" not in page
-    linked = build_study_page(tmp_path, document, agreement=True).read_text(encoding="utf-8")
-    assert "agreement/report.html" in linked
+    assert "agreement/report.html" in page
     with (tmp_path / "tables" / "mrmc.csv").open(encoding="utf-8", newline="") as file:
         header, row = csv.reader(file)
     assert dict(zip(header, row, strict=True))["p"] == "0.052"
@@ -213,7 +211,13 @@ def test_the_page_its_tables_and_its_figures_are_written(tmp_path: Path) -> None
 
 
 def test_a_study_without_gains_or_times_has_no_figure(tmp_path: Path) -> None:
-    nothing = study(statistic("right_gain", None, cutoff="≥ 1", interval=None))
-    page = build_study_page(tmp_path, nothing, agreement=False).read_text(encoding="utf-8")
-    assert "data:image/svg+xml" not in page
+    nothing = (
+        statistic("right_gain", None, cutoff="≥ 1", interval=None),
+        statistic("right_unaided", cutoff="≥ 1", reader="R1"),
+    )
+    for document in (study(*nothing, tests=(arms_test(),)), study()):
+        page = build_study_page(tmp_path, document, agreement=False).read_text(encoding="utf-8")
+        assert "data:image/svg+xml" not in page
+        assert "agreement/report.html" not in page
+        assert ("Unaided and aided reading" in page) == bool(document.tests)
     assert list((tmp_path / "figures").iterdir()) == []

@@ -41,6 +41,7 @@ from cxpath.agreement.base import (
     wilson_interval,
     worth_of,
 )
+from cxpath.data import counted
 
 # Krippendorff's alpha for any number of readers, missing reads and four kinds of scale.
 #
@@ -168,7 +169,7 @@ def krippendorff_alpha(reads: Floats, metric: Metric, draws: Draws | None = None
     if metric is not Metric.NOMINAL:
         found = blind_to_rare_disagreements(found)
     dropped = len(reads) - usable
-    return found.noting(f"{dropped} cases with fewer than two reads") if dropped else found
+    return found.noting(f"{counted(dropped, 'case')} with fewer than two reads") if dropped else found
 
 
 # Agreement of two readers on yes or no: shares, with or without one of them as the reference, and McNemar.

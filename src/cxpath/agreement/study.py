@@ -41,7 +41,7 @@ from cxpath.agreement.readers import (
     remembered,
 )
 from cxpath.agreement.reads import ReadMatrix, read_matrix
-from cxpath.data import Read
+from cxpath.data import Read, counted
 from cxpath.errors import StudyError
 
 # Where a number of the study misleads, and what the cases do not allow to say.
@@ -151,7 +151,7 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
     scores = scores[np.isfinite(scores)]
     first, last = settings.cutoffs[0], settings.cutoffs[-1]
     if len(readers.units) < FEWEST_CASES:
-        yield f"{_counted(len(readers.units), 'case')}: a validation should contain {FEWEST_CASES} or more."
+        yield f"{counted(len(readers.units), 'case')}: a validation should contain {FEWEST_CASES} or more."
     below = int(np.count_nonzero(scores < first))
     if reference and below < FEWEST_BELOW:
         lie = "1 case lies" if below == 1 else f"{below} cases lie"
@@ -163,15 +163,11 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
             f"few cases are near a cut-off; aim for {_percent(SHARE_NEAR)} or more."
         )
     if len(readers.readers) < FEWEST_READERS:
-        people = _counted(len(readers.readers), "reader")
+        people = counted(len(readers.readers), "reader")
         yield f"{people}: to speak of readers in general takes {FEWEST_READERS}."
     sites = {site for site in readers.groups.get("site", ()) if site}
     if len(sites) < 2:
         yield "Cases of one site, or site not stated: nothing is known about other sites."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _percent(share: float) -> str:

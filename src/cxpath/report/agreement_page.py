@@ -52,8 +52,7 @@ def _design(document: AgreementDocument) -> Iterator[str]:
     yield f"Consensus rule: {document.consensus}."
     first = document.rounds[0]
     if first.compared and first.reference:
-        yield f"Method comparisons are of {first.compared.name} with {first.reference.name}: "
-        yield f"{first.why}."
+        yield f"Method comparisons are of {first.compared.name} with {first.reference.name}: {first.why}."
     elif first.reference:
         yield f"Each reader was compared with {first.reference.name}: {first.why}."
 
