@@ -27,7 +27,6 @@ from cxpath.agreement.base import (
     pair_up,
     paired_difference,
     reaching,
-    share_of,
     smoothed,
     wilson_interval,
     with_width,
@@ -264,8 +263,3 @@ def test_swapping_the_sides_of_a_difference_mirrors_its_interval(gains: int, los
     assert other is not None
     assert [one.low, one.high] == pytest.approx([-other.high, -other.low])
     assert one.low <= difference.mean() <= one.high
-
-
-def test_a_share_is_of_the_cases_as_often_as_they_were_drawn() -> None:
-    share = share_of(np.array([True, False, True]))
-    np.testing.assert_allclose(share(np.array([[1.0, 1, 1], [0, 3, 0], [2, 1, 0]])), [2 / 3, 0, 2 / 3])

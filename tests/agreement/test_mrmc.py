@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from cxpath.agreement.mrmc import (
     Components,
@@ -165,3 +166,56 @@ def test_impossible_plans_are_refused(difference: float, readers: int, power: fl
     plan = ReaderStudyPlan(difference, Components(0.0, 0.0002, ERROR, COV1, COV2, COV3, CASES))
     with pytest.raises(ConfigurationError, match="readers"):
         cases_for_power(plan, readers, power)
+
+
+@pytest.mark.parametrize("gain", [0.1, 1 / 3, 0.07])
+def test_readers_who_all_gain_the_same_are_no_test_by_rounding(gain: float) -> None:
+    """Their differences vary by 1e-17, whose square would divide: p was 1e-30 of three readers."""
+    unaided = np.array([0.61, 0.55, 0.6123])
+    figures = np.stack([unaided, unaided + gain])
+    with pytest.raises(StudyError, match="do not differ"):
+        from_components(figures, (1e-3, 5e-4, 2e-4, 3e-4), 40)
+    between = from_components(figures, (1e-3, 5e-4, 3e-4, 2e-4), 40)
+    assert between.degrees == np.inf
+    assert between.difference == pytest.approx(gain)
+    assert between.standard_error == pytest.approx(np.sqrt(2 * 1e-4))
+    half = 1.959964 * between.standard_error
+    assert (between.interval.low, between.interval.high) == pytest.approx((gain - half, gain + half))
+
+
+def test_without_readers_of_their_own_the_p_value_is_that_of_a_normal_difference() -> None:
+    figures = np.array([[0.8, 0.8], [0.83, 0.83]])
+    found = from_components(figures, (0.0, 0.0, 2e-4, 0.0), 40)
+    z = found.difference / found.standard_error
+    assert found.p_value == pytest.approx(2 * norm.sf(z))
+    assert found.arms[0].degrees == np.inf
+    assert found.arms[0].standard_error == pytest.approx(np.sqrt(2e-4))
+
+
+def test_arms_whose_covariance_is_below_0_are_not_narrower_for_it() -> None:
+    """A covariance estimated below 0 counts as 0, as Hillis 2007 has it."""
+    figures = np.array([[0.8, 0.9, 0.7], [0.85, 0.88, 0.8]])
+    at_nothing, below = (
+        from_components(figures, (1e-3, 0.0, cov2, 0.0), 40).arms[0] for cov2 in (0.0, -1e-3)
+    )
+    assert below == at_nothing
+    assert below.standard_error == pytest.approx(np.std(figures[0], ddof=1) / np.sqrt(3))
+    assert below.degrees == pytest.approx(2.0)
+
+
+def test_the_components_of_a_study_are_those_of_its_mean_squares() -> None:
+    """By hand: two readers, arms (0.8, 0.9) and (0.8, 0.7)."""
+    found = from_components(np.array([[0.8, 0.9], [0.8, 0.7]]), (0.004, 0.001, 0.002, 0.0005), 50)
+    assert found.components.arm_reader == pytest.approx(0.01 - (0.004 - 0.001 - 0.0015))
+    assert found.components.reader == pytest.approx((0.0 - 0.01) / 2 - (0.001 - 0.0005))
+    assert found.difference == pytest.approx(-0.1)
+    assert found.f == pytest.approx(0.01 / (0.01 + 2 * 0.0015))
+    assert found.degrees == pytest.approx(0.013**2 / 0.01**2)
+
+
+def test_error_is_needed_to_plan_and_more_readers_are_worth_more_where_they_differ() -> None:
+    nothing = ReaderStudyPlan(0.05, Components(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 100))
+    with pytest.raises(ConfigurationError, match="no error at all"):
+        power_of(nothing, 5, 100)
+    plan = ReaderStudyPlan(0.05, Components(0.0, 1e-3, 1e-3, 5e-4, 4e-4, 2e-4, 100))
+    assert power_of(plan, 12, 100) > power_of(plan, 6, 200)

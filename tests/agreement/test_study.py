@@ -289,3 +289,99 @@ def test_a_reader_with_hardly_a_read_is_named() -> None:
     reads_of_a[3] = np.nan
     assert "Reader AA read 1 of 20 cases" in named(matrix(A=reads_of_a, AA=slip, B=reads))
     assert "read 1 of" not in named(matrix(A=reads, B=reads))
+
+
+def test_a_subgroup_counts_patients_where_they_have_several_slides() -> None:
+    """Wilson's interval takes slides for independent: with four slides a patient it would be half as wide."""
+    rng = np.random.default_rng(8)
+    level = np.repeat(rng.uniform(0, 3, 20), 4)
+    reads = [
+        Read(
+            case=f"c{case}",
+            reader=reader,
+            value=exactly(float(round(score, 2))),
+            patient=f"p{case // 4}",
+            groups={"site": "north" if case < 40 else "south"},
+        )
+        for reader, scores in (("Ann", level), ("AI", level + np.repeat(rng.normal(0, 1, 20), 4) ** 2))
+        for case, score in enumerate(scores)
+    ] + [Read(case=f"c{case}", reader="Bob", value=exactly(float(level[case]))) for case in range(80)]
+    study = study_reads(reads, FEW, software="AI")
+    compared = study.find("opa", analysis="comparison", cutoff="≥ 1")
+    whole = study.find("opa", analysis="subgroup", subgroup="all cases", cutoff="≥ 1")
+    assert compared is not None
+    assert whole is not None
+    assert whole.intervals == compared.intervals
+    assert "20 patients" in whole.intervals[0].method
+    north = study.find("opa", analysis="subgroup", subgroup="north", cutoff="≥ 1")
+    assert north is not None
+    assert "10 patients" in north.intervals[0].method
+
+
+def test_a_reader_of_two_rounds_is_compared_with_that_reader_alone() -> None:
+    """Ann repeats herself exactly, Bob never: each has figures of their own, and the mean lies between."""
+    steady, other = np.linspace(0, 20, 24), np.linspace(20, 0, 24)
+    reads = [
+        Read(case=f"c{case}", reader=reader, value=exactly(float(score)), round=number)
+        for reader, rounds in (("Ann", (steady, steady)), ("Bob", (steady, other)), ("Cem", (steady,)))
+        for number, scores in enumerate(rounds, start=1)
+        for case, score in enumerate(scores)
+    ]
+    study = study_reads(reads, FEW)
+    own = {
+        one.context.get("reader", "mean"): one.value
+        for one in study.statistics
+        if one.key == "intra_opa" and one.context["cutoff"] == "≥ 10"
+    }
+    assert own["Ann"] == 1.0
+    assert own["Bob"] == 0.0
+    assert own["mean"] == pytest.approx(0.5)
+    assert "Cem" not in own, "one round only"
+
+
+def test_rounds_without_a_common_reader_have_no_figures_within_readers() -> None:
+    reads = [
+        Read(case=f"c{case}", reader=reader, value=exactly(float(case)), round=number)
+        for number, names in ((1, ("Ann", "Bob")), (2, ("Cem", "Dot")))
+        for reader in names
+        for case in range(12)
+    ]
+    study = study_reads(reads, FEW)
+    assert not [one for one in study.statistics if one.context["analysis"] == "within readers"]
+    assert {one.context["round"] for one in study.statistics} == {"1", "2"}
+
+
+def test_a_round_of_two_arms_is_refused_by_number() -> None:
+    reads = [
+        Read(case=f"c{case}", reader=reader, value=exactly(1.0), round=3, arm=arm)
+        for reader, arm in (("Ann", "unaided"), ("Bob", "aided"))
+        for case in range(4)
+    ]
+    with pytest.raises(StudyError, match="round 3 has reads of two arms: unaided and aided") as caught:
+        study_reads(reads, FEW)
+    assert "a round of its own" in caught.value.hint
+
+
+def test_what_is_not_in_the_study_is_not_found(study: AgreementStudy) -> None:
+    assert study.find("opa", analysis="comparison", cutoff="≥ 7") is None
+    assert study.find("no such key") is None
+
+
+def test_a_lone_case_below_the_cutoff_is_one_case() -> None:
+    scores = np.concatenate([[0.2], np.linspace(1, 9, 119)])
+    text = named(matrix(Ann=scores, Bob=scores, Cem=scores))
+    assert "Only 1 case lies below 1: NPA rests on few" in text
+
+
+def test_cases_far_from_every_cutoff_are_said_to_be_easy() -> None:
+    easy = np.where(np.arange(120) < 100, 60.0, 5.0)
+    text = named(matrix(Ann=easy, Bob=easy, Cem=easy))
+    assert "17 % of cases lie between 0.5 and 10: agreement looks better" in text
+    assert "aim for 25 % or more" in text
+
+
+def test_readers_who_never_differ_fan_out_nowhere() -> None:
+    """A rank correlation of equal differences is not defined: nothing is said of it."""
+    assert "Differences grow" not in named(matrix(Ann=BALANCED, Bob=BALANCED, Cem=BALANCED))
+    few = np.where(np.arange(120) < 9, BALANCED, np.nan)
+    assert "Differences grow" not in named(matrix(Ann=few, Bob=few * GROWING, Cem=few))

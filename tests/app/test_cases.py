@@ -239,7 +239,7 @@ def test_every_unit_that_has_a_result_gains_one_read_of_cxpath(tmp_path: Path) -
     assert joined.results == 2
     assert joined.model_digests == (normal_score()["provenance"]["model_digest"],)
     assert [one.text for one in joined.warnings] == [
-        "1 cases have no cxpath result and are compared among readers only"
+        "1 case has no cxpath result and is compared among readers only"
     ]
 
 

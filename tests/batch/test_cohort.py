@@ -7,26 +7,40 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from cxpath.app.configuration import ScoreRequest
 from cxpath.batch.cohort import (
+    MEASURES,
     Baseline,
+    SlideRecord,
     drift_charts,
     read_baseline,
     rebuild_cohort,
+    row_of,
     write_cohort,
+    write_tables,
 )
 from cxpath.batch.run import batch_status, same_content
-from cxpath.batch.task import StateFolder
+from cxpath.batch.task import SlideTask, StateFolder
 from cxpath.batch.worklist import save_worklist
-from cxpath.documents import CohortRow, Status
+from cxpath.documents import CohortRow, Outcome, RunDocument, Status
 from cxpath.errors import CxpathError, MissingFileError
 from cxpath.report.cohort_page import draw_chart
 from tests.batch.fake_batches import run, tasks_of, write_slides
 from tests.docs.pages import content
-from tests.report.run_folders import NOTICE, TRIAL, cutoff
+from tests.report.run_folders import (
+    NOTICE,
+    RUN,
+    TRIAL,
+    cutoff,
+    document_of,
+    normal_score,
+    not_evaluable_score,
+)
 
 OUTPUTS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "outputs.md"
 
@@ -249,3 +263,172 @@ def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(CxpathError, match="is no cohort table"):
         read_baseline(tmp_path / "other.csv")
+
+
+# A row by itself.
+
+
+def record(
+    score: dict[str, Any] | None = None, run_: dict[str, Any] | None = None, **facts: str
+) -> SlideRecord:
+    request = ScoreRequest(Path("a.svs"), Path("out") / "a", assay="22c3")
+    outcome = Outcome(id="a", status=Status.SCORED, attempts=1)
+    return SlideRecord(
+        SlideTask("a", request, facts),
+        outcome,
+        document_of(score) if score else None,
+        RunDocument.model_validate(run_) if run_ else None,
+    )
+
+
+def test_a_slide_without_a_result_has_what_the_worklist_and_the_attempt_say_and_nothing_else() -> None:
+    row = row_of(record(case="17", scanner="AT2", note_lab="north"))
+    stated = {name: value for name, value in row.entries().items() if value is not None}
+    assert stated == {
+        "id": "a",
+        "slide": "a.svs",
+        "case": "17",
+        "scanner": "AT2",
+        "status": "scored",
+        "assay": "22c3",
+        "tumour": "cervix",
+        "marker": "pdl1",
+        "attempts": 1,
+    }
+    assert row.notes == {"note_lab": "north"}
+
+
+def test_every_column_is_filled_by_a_whole_result_and_from_where_it_belongs() -> None:
+    row = row_of(record(normal_score() | {"h_score": 41.0}, RUN))
+    assert (row.cps, row.cps_reported, row.cps_basis, row.cps_network) == (
+        12.341069,
+        "12",
+        "network",
+        12.341069,
+    )
+    assert (row.cps_low, row.cps_high, row.cps_slide_low, row.cps_slide_high) == (10.13, 14.92, 11.04, 13.83)
+    assert (row.tps, row.tps_low, row.tps_high, row.h_score) == (8.508, 6.9, 10.2, 41.0)
+    assert (row.tumour_positive, row.tumour_negative, row.immune_positive) == (4_102, 44_111, 1_848)
+    assert (row.scored_mm2, row.excluded_mm2) == (38.42, pytest.approx(0.81 + 1.64 + 0.12))
+    assert row.in_focus_percent == pytest.approx(100 * 38.42 / (38.42 + 1.64))
+    assert row.tumour_cells_per_mm2 == pytest.approx(48_213 / 38.42)
+    assert (row.white_red, row.white_green, row.white_blue) == (243.0, 242.1, 240.6)
+    assert (row.hematoxylin_red, row.hematoxylin_green, row.hematoxylin_blue) == (0.70, 0.64, 0.31)
+    assert (row.dab_red, row.dab_green, row.dab_blue) == (0.33, 0.53, 0.78)
+    assert (row.model, row.cxpath, row.mpp, row.mpp_source) == (
+        "first-light",
+        "0.1.0",
+        0.25,
+        "openslide.mpp-x",
+    )
+    assert row.scanner == "aperio", "the file's own word, where the worklist has none"
+
+
+def test_a_slide_that_is_not_evaluable_has_no_score_and_is_neither_borderline_nor_clear() -> None:
+    row = row_of(record(not_evaluable_score(), RUN))
+    assert (row.cps, row.cps_basis, row.borderline, row.uncertain_cutoffs) == (None, None, None, None)
+    assert row.not_evaluable_because is not None
+    assert row.not_evaluable_because.count(";") == 1
+    assert row.viable_tumour_cells == 37
+
+
+def test_a_score_without_cutoffs_is_not_said_to_be_clear() -> None:
+    plain = normal_score()
+    plain["cps"] = plain["cps"] | {"cutoffs": {}}
+    row = row_of(record(plain))
+    assert (row.cps_at_least_1, row.cps_at_least_10, row.borderline) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("properties", "scanner"),
+    [
+        ({"tiff.Model": "X1", "leica.device-model": "Leica GT450"}, "Leica GT450"),
+        ({"tiff.Model": "X1", "leica.device-model": ""}, "X1"),
+        ({"dicom.ManufacturerModelName": "P1000"}, "P1000"),
+        ({}, "aperio"),
+    ],
+)
+def test_the_scanner_is_that_of_the_file_unless_the_worklist_says(
+    properties: dict[str, str], scanner: str
+) -> None:
+    run_ = RUN | {"slide": RUN["slide"] | {"properties": properties}}
+    assert row_of(record(normal_score(), run_)).scanner == scanner
+    assert row_of(record(normal_score(), run_, scanner="ours")).scanner == "ours"
+
+
+def test_tissue_that_was_never_seen_has_no_share_in_focus_and_no_density() -> None:
+    nothing = normal_score()
+    nothing["tissue"] = nothing["tissue"] | {"scored_mm2": 0.0, "excluded_mm2": {"pen": 1.0}}
+    row = row_of(record(nothing))
+    assert (row.in_focus_percent, row.tumour_cells_per_mm2, row.excluded_mm2) == (None, None, 1.0)
+
+
+def test_a_measure_of_several_columns_needs_all_of_them() -> None:
+    (brightness,) = (one for one in MEASURES if one.title == "Background brightness")
+    row = row_of(record(normal_score(), RUN))
+    assert brightness.value(row) == pytest.approx((243.0 + 242.1 + 240.6) / 3)
+    assert brightness.value(row.model_copy(update={"white_blue": None})) is None
+
+
+def test_slides_are_grouped_by_scanner_only_where_no_batch_is_stated() -> None:
+    of_scanner = [row.model_copy(update={"batch": None, "scanner": "AT2"}) for row in USUAL]
+    (chart,) = drift_charts(of_scanner)
+    assert (chart.grouped_by, [group.name for group in chart.groups]) == ("scanner", ["AT2"])
+    (mixed,) = drift_charts([*of_scanner, *USUAL])
+    assert mixed.grouped_by == "batch"
+    assert [group.name for group in mixed.groups] == ["not stated", "monday"]
+
+
+def test_a_measure_that_never_varies_marks_what_differs_and_nothing_else() -> None:
+    steady = rows(*[0.7] * 10, batch="monday")
+    (chart,) = drift_charts([*steady, *rows(0.7 + 1e-12, 0.71, batch="tuesday")], Baseline("b", steady))
+    assert [point.id for point in chart.points if point.outside] == ["tuesday1"]
+    assert (chart.low, chart.high) == (chart.centre, chart.centre)
+
+
+# What a damaged result looks like.
+
+
+@pytest.mark.parametrize("name", ["tissue.png", "heatmap.png", "report.html", "fields/fields.json"])
+def test_a_file_that_breaks_off_makes_the_slide_a_failure_that_is_scored_again(
+    batch: Path, name: str
+) -> None:
+    path = batch / "a" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"half")
+    rebuild_cohort(batch)
+    row = table(batch)["a"]
+    assert (row["status"], row["reason"], row["cps"]) == ("failed", f"a/{name}: is not whole", "")
+    assert "the slide is scored again" in row["hint"]
+
+
+def test_a_table_of_cells_that_is_not_there_or_not_whole_is_named(batch: Path) -> None:
+    path = batch / "a" / "cells.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    rebuild_cohort(batch)
+    assert table(batch)["a"]["reason"] == "a/cells.parquet: is not whole"
+    path.unlink()
+    rebuild_cohort(batch)
+    assert table(batch)["a"]["reason"] == "a/cells.parquet: no such file"
+
+
+def test_a_result_without_a_digest_of_its_slide_is_no_result(batch: Path) -> None:
+    path = batch / "a" / "score.json"
+    score = json.loads(path.read_text(encoding="utf-8"))
+    score["slide"]["digest"] = ""
+    path.write_text(json.dumps(score), encoding="utf-8")
+    rebuild_cohort(batch)
+    assert table(batch)["a"]["reason"] == "a/score.json: slide.digest: is empty"
+
+
+def test_notes_of_the_worklist_are_columns_of_both_tables(tmp_path: Path) -> None:
+    noted = CohortRow(id="a", slide="a.svs", status=Status.SCORED, notes={"note_site": "=1+1"})
+    plain = CohortRow(id="b", slide="b.svs", status=Status.FAILED, borderline=False)
+    write_tables(tmp_path, [noted, plain])
+    found = pq.read_table(tmp_path / "cohort.parquet").to_pylist()
+    assert [row["note_site"] for row in found] == ["=1+1", None]
+    assert [row["borderline"] for row in found] == [None, False]
+    lines = list(csv.DictReader((tmp_path / "cohort.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [line["borderline"] for line in lines] == ["", "no"]
+    assert not lines[0]["note_site"].startswith("="), "a spreadsheet would compute it"

@@ -214,3 +214,78 @@ def test_a_drug_that_may_not_have_been_given_is_not_taken_as_given(agent: str) -
     assert clinical.progressed_after_platinum is None
     assert clinical.therapies
     assert "is not known here" in clinical.therapies[0].doubts[0]
+
+
+def test_one_error_of_several_is_shown_and_the_others_are_counted() -> None:
+    with pytest.raises(ProfileError, match=r"^case: tmb.value: [^\n]* \(and 1 more\) "):
+        profile_from({"tmb": {"value": -1}, "egfr": {"h_score": -1}}, "case")
+    with pytest.raises(ProfileError) as caught:
+        profile_from({"tmb": {"value": -1}}, "case")
+    assert "more" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["A", "7", "!!", "A.", ""])
+def test_a_confirmation_names_a_person(name: str) -> None:
+    with pytest.raises(ProfileError, match="confirmed_by"):
+        profile_from({"pdl1": [{"score": "cps", "value": 5, "confirmed_by": name}]})
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ({}, "score (CPS or TPS is not stated) not stated by an assay that is not stated, not confirmed"),
+        ({"score": "cps", "value": 0.0, "assay": "22c3"}, "CPS 0 by 22C3, not confirmed"),
+        ({"score": "tps", "value": "< 1"}, "TPS <1 by an assay that is not stated, not confirmed"),
+        (
+            {"score": "cps", "value": 12.5, "confirmed_by": "Dr A", "confirmed_on": "2026-11-20"},
+            "CPS 12.5 by an assay that is not stated, confirmed by Dr A, 2026-11-20",
+        ),
+        (
+            {"score": "cps", "value": 2, "assay": "SP263", "basis": "audited", "confirmed_by": "Dr A"},
+            "CPS 2 by SP263, audited by a person, not confirmed",
+        ),
+    ],
+)
+def test_a_score_in_the_words_of_the_page(stated: dict[str, object], words: str) -> None:
+    (score,) = profile_from({"pdl1": [stated]}).pdl1
+    assert score.words == words
+
+
+@pytest.mark.parametrize(("cells", "adequate"), [(None, True), (99, False), (100, True), (0, False)])
+def test_a_score_needs_a_hundred_tumour_cells_as_far_as_anybody_says(
+    cells: int | None, adequate: bool
+) -> None:
+    stated = {"value": 5} | ({} if cells is None else {"viable_tumour_cells": cells})
+    assert profile_from({"pdl1": [stated]}).pdl1[0].adequate is adequate
+
+
+def test_a_counting_interval_is_shown_only_where_no_other_is_known() -> None:
+    """Ten stained cells of 1,000: 4.80 to 18.39 by the exact Poisson interval (Garwood 1936), per cent."""
+    plain, own, refused, nothing = (
+        profile_from({"pdl1": [stated]}).pdl1[0].counting_interval
+        for stated in (
+            {"value": 1.0, "viable_tumour_cells": 1000},
+            {"value": 1.0, "interval": [0.5, 2.0]},
+            {"value": 1.0, "not_evaluable_because": ["blurred"]},
+            {"value": "<1"},
+        )
+    )
+    assert plain == pytest.approx((0.4795, 1.8390), abs=5e-5)
+    assert (own, refused, nothing) == (None, None, None)
+
+
+def test_why_a_score_is_near_a_cutoff_names_what_it_rests_on() -> None:
+    def why(cutoff: float = 1.0, **stated: object) -> str:
+        return profile_from({"pdl1": [{"score": "cps", **stated}]}).pdl1[0].why_near(cutoff)
+
+    assert why(value=1.2) == "the counting interval at assumed 1000 tumour cells, 0.62 to 2.10 contains 1"
+    few = why(value=1.2, viable_tumour_cells=500)
+    assert few == "the counting interval at 500 tumour cells, 0.44 to 2.61 contains 1"
+    assert why(value=1.2, interval=[0.9, 1.6]) == "its interval 0.90 to 1.60 contains 1"
+    assert why(value=1.2, borderline_at=[1.0]) == "cxpath leaves 1 uncertain: pathologist review"
+    assert why(value=1.2, borderline_at=[1.0], near_cutoff=False) == "", "the reader's word comes first"
+    assert why(value=50.0, near_cutoff=True) == "the reader calls it near 1"
+    assert why(value=1.2, clear_at=[1.0]) == ""
+    assert why(10.0, value="<1") == "<1 alone does not say how near 10 it lies"
+    assert why() == ""
+    assert why(value=20.0) == ""

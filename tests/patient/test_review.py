@@ -139,3 +139,61 @@ def test_an_id_that_stands_twice_names_the_first_file() -> None:
 
 def test_an_unknown_table_is_an_error() -> None:
     assert "no such table" in lint({"us.toml": {"criteria": []}}, TODAY)[0].what
+
+
+def test_entries_without_a_name_are_named_by_their_place_and_not_taken_for_one_another() -> None:
+    nameless = {key: value for key, value in CRITERION.items() if key != "id"}
+    found = lint({"us.toml": {"criterion": [CRITERION, nameless, nameless]}, **SOURCES}, TODAY)
+    assert [(one.entry, one.what) for one in found] == [
+        ("criterion 2", "id: Field required"),
+        ("criterion 3", "id: Field required"),
+    ]
+
+
+def test_everything_that_is_wrong_with_an_entry_is_found_at_once() -> None:
+    found = _found(jurisdiction="mars", approval="maybe", certainty="sure")
+    wrong = {what.partition(":")[0].partition(".")[0] for _, what in found}
+    assert wrong == {"jurisdiction", "approval", "certainty"}
+
+
+def test_a_finding_as_data_has_its_place_and_plain_words() -> None:
+    (found,) = lint({"us.toml": {"criterion": [CRITERION | {"cautions": ["magic"]}]}, **SOURCES}, TODAY)
+    assert found.as_dict() == {
+        "severity": "error",
+        "file": "us.toml",
+        "entry": "us-example",
+        "what": "cautions: there is none for 'magic'",
+    }
+
+
+def test_a_caution_of_another_file_is_known_and_its_fact_is_checked() -> None:
+    caution: dict[str, Any] = {
+        "id": "lung",
+        "agents": "magic",
+        "flag": "pneumonitis",
+        "when": {"fact": "comorbidities.lung_disease", "op": "is", "value": True},
+        "as_of": date(2026, 11, 23),
+        "certainty": "verified in a public page",
+    }
+    documents = {
+        "us.toml": {"criterion": [CRITERION | {"cautions": ["magic"]}]},
+        "cautions.toml": {"caution": [caution]},
+        **SOURCES,
+    }
+    assert lint(documents, TODAY) == []
+    wrong = caution | {"when": {"fact": "comorbidities.hiccups", "op": "is", "value": True}}
+    found = lint(documents | {"cautions.toml": {"caution": [wrong]}}, TODAY)
+    assert [(one.file, one.entry, one.what) for one in found] == [
+        ("cautions.toml", "lung", "there is no fact 'comorbidities.hiccups'")
+    ]
+
+
+def test_a_broken_source_does_not_count_as_cited() -> None:
+    documents = {
+        "us.toml": {"criterion": [CRITERION]},
+        "sources.toml": {"source": [LABEL | {"kind": 7}, TRIAL]},
+    }
+    what = [one.what for one in lint(documents, TODAY)]
+    assert "sources: there is no [[source]] 'label'" in what
+    assert "cites no product label or guideline" in what
+    assert any(one.startswith("kind: ") for one in what)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cxpath.review.events import Action, Decision, ReviewError
@@ -7,6 +9,7 @@ from cxpath.review.sign import Meaning, sign_decision
 from cxpath.review.state import (
     ReviewState,
     accept_decision,
+    audit_from,
     draw_decision,
     edit_decision,
     edits_decision,
@@ -205,3 +208,128 @@ def test_answers_of_an_earlier_audit_are_not_undone() -> None:
     latest = latest_undoable(events, READER)
     assert latest is not None
     assert latest.action is Action.EDIT
+
+
+# What an event must state, whoever wrote it: a record with a sound chain may still say nonsense.
+
+COUNTS: dict[str, object] = {"tumour_stained": 1, "tumour_unstained": 0, "immune_stained": 2}
+
+
+@pytest.mark.parametrize("wrong", ["7", 1.5, -1, True, None])
+def test_a_square_is_counted_in_whole_cells(wrong: object) -> None:
+    counted = Decision(READER, Action.SQUARE, "square 0", new=COUNTS | {"immune_stained": wrong})
+    with pytest.raises(ReviewError, match="event 9 counts square 0 by what is no number of cells"):
+        replay(after(record(), counted))
+
+
+@pytest.mark.parametrize("new", [None, [1, 0, 2], {"tumour_stained": 1}, COUNTS | {"other": 1}])
+def test_a_square_has_its_three_counts_and_no_others(new: object) -> None:
+    with pytest.raises(ReviewError, match="event 9 counts square 1, which was not drawn"):
+        replay(after(record(), Decision(READER, Action.SQUARE, "square 1", new=new)))
+
+
+def test_a_square_that_is_counted_again_is_replaced_and_belongs_to_its_reader() -> None:
+    again = Decision(READER, Action.SQUARE, "square 1", new=COUNTS | {"immune_stained": 9})
+    other = Decision("Dr B", Action.SQUARE, "square 0", new=COUNTS)
+    state = replay(after(record(), again, other))
+    assert [square.immune_stained for square in state.squares_of(READER)] == [9]
+    assert [square.left_px for square in state.squares_of("Dr B")] == [0.0]
+
+
+DRAW: dict[str, object] = {
+    "seed": 7,
+    "near_from": 0.1,
+    "regions": [],
+    "questions": [[3, 1, True, False, 0.25]],
+    "squares": [[0.0, 0.0, 200.0]],
+}
+
+
+def test_a_draw_reads_back_as_it_was_written() -> None:
+    state = replay(after(record(), draw_decision(AUDIT, 2, "cxpath")))
+    assert state.audit == AUDIT
+    assert state.audit.rows == frozenset(range(12))
+    assert (state.answers, state.squares) == ({}, {}), "answers of the draw before are gone"
+    assert replay(after(record(), Decision("cxpath", Action.DRAW, "audit 2", new=DRAW))).audit is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"questions": [[3, 1, True, False, 0.0]]},
+        {"questions": [[3, 1, True, False, 1.01]]},
+        {"questions": [[3, 1, True, False, float("inf")]]},
+        {"questions": [[3, 1, True, False]]},
+        {"questions": [["three", 1, True, False, 0.5]]},
+        {"questions": 7},
+        {"squares": [[0.0, 0.0]]},
+        {"seed": None},
+        {"near_from": "near"},
+        {"regions": [{"use": "exclude"}]},
+    ],
+)
+def test_a_draw_that_states_no_sample_is_named(changes: dict[str, object]) -> None:
+    """A question that was drawn with probability 0 would weigh without end."""
+    events = record()
+    event = after(events, Decision("cxpath", Action.DRAW, "audit 2", new=DRAW))[-1]
+    with pytest.raises(ReviewError, match=r"event 9 is no (draw of an audit|region)"):
+        audit_from(replace(event, new=DRAW | changes))
+
+
+@pytest.mark.parametrize("new", [None, [], "other"])
+def test_an_edit_of_one_cell_says_how(new: object) -> None:
+    with pytest.raises(ReviewError, match="event 9 edits a cell without saying how"):
+        replay(after(record(), Decision(READER, Action.EDIT, "cell 50", new=new)))
+
+
+@pytest.mark.parametrize("action", [Action.OPEN, Action.SHOW, Action.DRAFT, Action.SUBMIT])
+def test_an_event_of_a_reader_study_is_none_of_a_review(action: Action) -> None:
+    with pytest.raises(ReviewError, match=f"event 9 is of a reader study \\({action}\\)"):
+        replay(after(record(), Decision(READER, action, "read 1")))
+
+
+@pytest.mark.parametrize("target", ["cell", "cell ", "cell -1", "cell ²", "cell 1.0", "cells 3", "7"])
+def test_a_target_is_a_kind_and_a_number(target: str) -> None:
+    with pytest.raises(ReviewError, match="event 9: its target is"):
+        replay(after(record(), Decision(READER, Action.ANSWER, target, new={"class": "other"})))
+
+
+# When two states give the same score.
+
+
+def test_the_same_audit_needs_the_same_draw_answers_and_regions() -> None:
+    state = replay(record())
+    assert state.same_answers(state, READER)
+    answered_more = replay(answered(record(), 8, CellAnswer.CANNOT_TELL, None))
+    assert not state.same_answers(answered_more, READER)
+    assert state.same_answers(answered_more, "somebody else"), "whose answers are the same: none"
+    with_region = replace(state, regions={1: RING})
+    assert state.same_answers(with_region, READER)
+    assert not state.same_audit(with_region, READER), "a region changes which cells the audit speaks for"
+    assert not state.same_score(with_region)
+
+
+def test_answers_alone_do_not_change_the_score_of_the_cells() -> None:
+    plain = ReviewState()
+    audited = replay(answered(after(record()), 8, CellAnswer.OTHER, None))
+    assert not plain.changes_score()
+    for changed in (
+        replace(plain, edits={1: {"removed": True}}),
+        replace(plain, fields=frozenset({3})),
+        replace(plain, regions={1: RING}),
+    ):
+        assert changed.changes_score()
+        assert not changed.same_score(plain)
+    assert audited.same_score(replace(plain, edits=audited.edits))
+
+
+def test_regions_are_given_in_the_order_of_their_numbers() -> None:
+    other = RING | {"use": "include"}
+    assert ReviewState(regions={7: RING, 2: other}).region_values == (other, RING)
+
+
+def test_many_edits_are_grouped_by_what_they_say_in_the_order_of_their_rows() -> None:
+    same = dict.fromkeys((9, 4, 7), TUMOUR)
+    decision = edits_decision(same, {9: OTHER, 4: TUMOUR, 7: OTHER}, READER)
+    assert decision.old == [[TUMOUR, [4, 7, 9]]]
+    assert decision.new == [[TUMOUR, [4]], [OTHER, [7, 9]]]

@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 from scipy.special import betaincinv, gammaincinv, ndtr, ndtri
 from scipy.stats import t as t_distribution
 
-from cxpath.data import Settings
+from cxpath.data import Settings, counted
 
 FEWEST_BELOW, SHARE_NEAR = 30, 0.25
 """Of a validation: cases below the first cut-off; share of cases between half of it and the last cut-off."""
@@ -327,7 +327,8 @@ class Pair:
     @property
     def note(self) -> str:
         """What was left out, in words."""
-        return f"{self.left_out} cases lack a read" if self.left_out else ""
+        lacks = "lacks" if self.left_out == 1 else "lack"
+        return f"{counted(self.left_out, 'case')} {lacks} a read" if self.left_out else ""
 
 
 def pair_up(x: Floats, y: Floats, draws: Draws | None = None) -> Pair:
@@ -555,8 +556,3 @@ def _exact(share: float, total: float, level: float) -> tuple[float, float]:
     low = float(betaincinv(hits, total - hits + 1, tail)) if hits > 0 else 0.0
     high = float(betaincinv(hits + 1, total - hits, 1 - tail)) if hits < total else 1.0
     return low, high
-
-
-def share_of(hit: NDArray[np.bool_]) -> Weighted:
-    """Return the share of hits as a function of case weights."""
-    return lambda weights: weights @ hit.astype(np.float64) / weights.sum(axis=1)

@@ -41,6 +41,7 @@ from cxpath.agreement.base import (
     wilson_interval,
     worth_of,
 )
+from cxpath.data import counted
 
 # Krippendorff's alpha for any number of readers, missing reads and four kinds of scale.
 #
@@ -168,7 +169,7 @@ def krippendorff_alpha(reads: Floats, metric: Metric, draws: Draws | None = None
     if metric is not Metric.NOMINAL:
         found = blind_to_rare_disagreements(found)
     dropped = len(reads) - usable
-    return found.noting(f"{dropped} cases with fewer than two reads") if dropped else found
+    return found.noting(f"{counted(dropped, 'case')} with fewer than two reads") if dropped else found
 
 
 # Agreement of two readers on yes or no: shares, with or without one of them as the reference, and McNemar.
@@ -204,7 +205,7 @@ def binary_agreement(pair: Pair) -> list[Statistic]:
     both, neither = x * y, (1 - x) * (1 - y)
     fda, kind = "FDA 2007", "Cicchetti & Feinstein 1990"
     shares = (
-        _Share("opa", "OPA", both + neither, ones, fda),
+        _overall(pair),
         _Share("ppa", "PPA", both, x, fda),
         _Share("npa", "NPA", neither, 1 - x, fda),
         _Share("apa", "APA", 2 * both, x + y, kind, 2),
@@ -212,6 +213,16 @@ def binary_agreement(pair: Pair) -> list[Statistic]:
         _Share("prevalence", "Prevalence (mean of both)", (x + y) / 2, ones, "share of yes"),
     )
     return [*(_measured(share, pair) for share in shares), mcnemar(pair)]
+
+
+def overall_agreement(pair: Pair) -> Statistic:
+    """Return OPA alone, as `binary_agreement` does."""
+    return _measured(_overall(pair), pair)
+
+
+def _overall(pair: Pair) -> _Share:
+    agree = (pair.x == pair.y).astype(np.float64)
+    return _Share("opa", "OPA", agree, np.ones(len(pair)), "FDA 2007")
 
 
 def _measured(share: _Share, pair: Pair) -> Statistic:

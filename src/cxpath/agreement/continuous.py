@@ -29,6 +29,7 @@ from cxpath.agreement.base import (
     value_of,
     with_width,
 )
+from cxpath.data import counted
 
 # Bland-Altman: bias and limits of agreement, raw and as ratio, with exact intervals.
 #
@@ -574,7 +575,7 @@ def icc(ratings: Floats, form: Form, draws: Draws | None = None, level: float = 
     by_formula = f_interval(table, form, draws.level if draws else level) if known else None
     intervals, without = with_width((boot, by_formula))
     left_out = int(np.count_nonzero(~complete))
-    notes = [f"{left_out} cases without all reads left out"] if left_out else []
+    notes = [f"{counted(left_out, 'case')} without all reads left out"] if left_out else []
     notes += [without] if without else []
     notes += [] if known else ["not defined: fewer than two cases or readers, or nothing varies"]
     also = f" = {ALSO_KNOWN_AS[form]}" if form in ALSO_KNOWN_AS else ""

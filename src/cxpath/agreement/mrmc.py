@@ -279,6 +279,10 @@ def _t(level: float, degrees: float) -> float:
     return float(t_distribution.ppf((1 + level) / 2, degrees))
 
 
+_ROUNDING = 1e-12
+"""Readers whose figures move by the same from arm to arm differ by no more than this share of a figure."""
+
+
 def _mean_squares(figures: Floats) -> tuple[float, float, float]:
     """Return the mean squares of arms, of readers and of both."""
     arms, readers = figures.shape
@@ -286,6 +290,7 @@ def _mean_squares(figures: Floats) -> tuple[float, float, float]:
     ms_arm = readers * float(np.sum((arm - whole) ** 2)) / (arms - 1)
     ms_reader = arms * float(np.sum((reader - whole) ** 2)) / (readers - 1)
     rest = figures - arm[:, None] - reader[None, :] + whole
+    rest[np.abs(rest) <= _ROUNDING * np.abs(figures).max()] = 0.0  # else its square would be divided by
     return ms_arm, ms_reader, float(np.sum(rest**2)) / ((arms - 1) * (readers - 1))
 
 

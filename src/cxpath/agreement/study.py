@@ -22,10 +22,9 @@ from cxpath.agreement.base import (
     median_of,
     pair_up,
     reaching,
-    share_of,
-    wilson_interval,
 )
-from cxpath.agreement.comparison import Indeterminate, Scored, compare, each_reader, software_with_readers
+from cxpath.agreement.categorical import overall_agreement
+from cxpath.agreement.comparison import Scored, compare, each_reader, software_with_readers
 from cxpath.agreement.continuous import Scale, concordance
 from cxpath.agreement.readers import (
     BINARY,
@@ -42,7 +41,7 @@ from cxpath.agreement.readers import (
     remembered,
 )
 from cxpath.agreement.reads import ReadMatrix, read_matrix
-from cxpath.data import Read
+from cxpath.data import Read, counted
 from cxpath.errors import StudyError
 
 # Where a number of the study misleads, and what the cases do not allow to say.
@@ -152,7 +151,7 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
     scores = scores[np.isfinite(scores)]
     first, last = settings.cutoffs[0], settings.cutoffs[-1]
     if len(readers.units) < FEWEST_CASES:
-        yield f"{_counted(len(readers.units), 'case')}: a validation should contain {FEWEST_CASES} or more."
+        yield f"{counted(len(readers.units), 'case')}: a validation should contain {FEWEST_CASES} or more."
     below = int(np.count_nonzero(scores < first))
     if reference and below < FEWEST_BELOW:
         lie = "1 case lies" if below == 1 else f"{below} cases lie"
@@ -164,15 +163,11 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
             f"few cases are near a cut-off; aim for {_percent(SHARE_NEAR)} or more."
         )
     if len(readers.readers) < FEWEST_READERS:
-        people = _counted(len(readers.readers), "reader")
+        people = counted(len(readers.readers), "reader")
         yield f"{people}: to speak of readers in general takes {FEWEST_READERS}."
     sites = {site for site in readers.groups.get("site", ()) if site}
     if len(sites) < 2:
         yield "Cases of one site, or site not stated: nothing is known about other sites."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _percent(share: float) -> str:
@@ -559,24 +554,8 @@ def _main_figures(
     """Return OPA at each cut-off and Lin's concordance of the compared with the reference."""
     found = []
     for cutoff in settings.cutoffs:
-        way = Indeterminate.LEFT_OUT
-        x = way.fill(reference.reaches[cutoff], reference.indeterminate[cutoff])[kept]
-        y = way.fill(compared.reaches[cutoff], compared.indeterminate[cutoff])[kept]
-        pair = pair_up(x, y, draws)
-        agree = pair.x == pair.y
-        found.append(
-            measured(
-                "opa",
-                "OPA",
-                share_of(agree),
-                len(pair),
-                pair.draws,
-                method=f"{agree.sum()} of {len(pair)}",
-                source="FDA 2007; interval Wilson 1927",
-                analytic=wilson_interval(float(agree.sum()), float(len(pair)), settings.level),
-                quote_analytic=True,
-            ).within(cutoff=f"≥ {cutoff:g}")
-        )
+        pair = pair_up(reference.reaches[cutoff][kept], compared.reaches[cutoff][kept], draws)
+        found.append(overall_agreement(pair).within(cutoff=f"≥ {cutoff:g}"))
     log = Scale.LOG
     pair = pair_up(log.of(reference.values[kept]), log.of(compared.values[kept]), draws)
     return [*found, concordance(pair, settings.level).within(scale=log.value)]

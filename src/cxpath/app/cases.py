@@ -14,7 +14,7 @@ import numpy as np
 
 from cxpath.app.configuration import REFERENCE_ASSAY, UNKNOWN, read_assay
 from cxpath.app.review_folder import require_current_review
-from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadValue, Reason, ReasonCode, coded, exactly
+from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadValue, Reason, ReasonCode, coded, counted, exactly
 from cxpath.documents import (
     COMMIT_MARK,
     CaseDocument,
@@ -425,7 +425,8 @@ def _differ(stated: str, scored: str) -> bool:
 
 def _remarks(without: int, unused: Sequence[str], assays: Sequence[str]) -> Iterator[str]:
     if without:
-        yield f"{without} cases have no cxpath result and are compared among readers only"
+        are = "has no cxpath result and is" if without == 1 else "have no cxpath result and are"
+        yield f"{counted(without, 'case')} {are} compared among readers only"
     if unused:
         more = ", ..." if len(unused) > 3 else ""
         yield f"{len(unused)} cxpath results are of no case in the table: {', '.join(unused[:3])}{more}"

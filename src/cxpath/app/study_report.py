@@ -26,7 +26,7 @@ from cxpath.agreement import (
 )
 from cxpath.app.agree import AgreementRequest, run_agreement
 from cxpath.app.study import READS, StudyFolder, StudyRead, export_study, reads_of, submitted_reads
-from cxpath.data import Read
+from cxpath.data import Read, counted
 from cxpath.documents import (
     ArmEntry,
     ArmsTestEntry,
@@ -141,11 +141,6 @@ def _readers(design: StudyDesign) -> str:
     shared = f"each slide was read by {design.readers_per_slide} of them, anchor slides by all"
     how = shared if design.readers_per_slide else "each read every slide"
     return f"{counted(number, 'reader')} took part; {how}."
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 reader" or "3 readers"."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,7 @@ from cxpath.documents import (
     Estimate,
     Outcome,
     RunDocument,
+    RunStains,
     ScoreDocument,
     Status,
     TissueEntry,
@@ -75,82 +76,114 @@ class SlideRecord:
         return self.score.slide.digest if self.score else ""
 
 
+Columns = dict[str, Any]
+"""Some columns of a row, by name; those of what a slide lacks are left out."""
+
+
 def row_of(slide: SlideRecord) -> CohortRow:
-    """Return the slide's row: a table in itself, one line a column."""
-    task, outcome, facts, score, run = slide.task, slide.outcome, slide.task.facts, slide.score, slide.run
-    decides = score.deciding if score else None
-    cps = decides.estimate if decides else None
-    network, tps = (score.cps, score.tps) if score else (None, None)
-    counts, tissue = (score.counts, score.tissue) if score else (None, None)
-    signed = score.review.signature if score and score.review else None
-    made, stains = score.provenance if score else None, run.stains if run else None
+    """Return the slide's row."""
+    facts, score, run = slide.task.facts, slide.score, slide.run
     return CohortRow(
-        id=task.id,
-        slide=task.shown_name,
-        case=facts.get("case"),
-        block=facts.get("block"),
-        batch=facts.get("batch"),
+        **_of_task(slide.task),
+        **_of_outcome(slide.outcome),
+        **(_of_score(score) if score else {}),
+        **(_of_stains(run.stains) if run else {}),
         scanner=_scanner(slide),
-        status=outcome.status,
-        reason=outcome.reason or None,
-        hint=outcome.hint or None,
-        error=outcome.error or None,
-        not_evaluable_because=_joined(score.not_evaluable_because) if score else None,
-        assay=task.request.assay,
-        tumour=task.request.tumour,
-        marker=task.request.marker,
-        cps=cps.value if cps else None,
-        cps_basis=decides.basis.value if decides and cps else None,
-        cps_network=network.value if network else None,
-        cps_reported=cps.reported if cps else None,
-        cps_low=cps.interval_tissue[0] if cps else None,
-        cps_high=cps.interval_tissue[1] if cps else None,
-        cps_slide_low=cps.interval_slide[0] if cps else None,
-        cps_slide_high=cps.interval_slide[1] if cps else None,
-        cps_at_least_1=_met(cps, "1"),
-        cps_at_least_10=_met(cps, "10"),
-        reviewer=_reviewer(score) if score else None,
-        signed_by=signed.name if signed else None,
-        signed_utc=signed.utc if signed else None,
-        borderline=bool(cps.borderline) if cps and cps.cutoffs else None,
-        uncertain_cutoffs="; ".join(f"CPS ≥ {one:g}" for one in cps.uncertain) or None if cps else None,
-        tps=tps.value if tps else None,
-        tps_low=tps.interval_tissue[0] if tps else None,
-        tps_high=tps.interval_tissue[1] if tps else None,
-        h_score=score.h_score if score else None,
-        viable_tumour_cells=score.adequacy.viable_tumour_cells if score else None,
-        tumour_positive=counts.tumour_positive if counts else None,
-        tumour_negative=counts.tumour_negative if counts else None,
-        immune_positive=counts.immune_positive if counts else None,
-        scored_mm2=tissue.scored_mm2 if tissue else None,
-        excluded_mm2=float(sum(tissue.excluded_mm2.values())) if tissue else None,
-        in_focus_percent=_in_focus_percent(tissue) if tissue else None,
-        tumour_cells_per_mm2=_tumour_cells_per_mm2(score) if score else None,
-        white_red=stains.white_point[0] if stains else None,
-        white_green=stains.white_point[1] if stains else None,
-        white_blue=stains.white_point[2] if stains else None,
-        hematoxylin_red=stains.hematoxylin[0] if stains else None,
-        hematoxylin_green=stains.hematoxylin[1] if stains else None,
-        hematoxylin_blue=stains.hematoxylin[2] if stains else None,
-        dab_red=stains.dab[0] if stains else None,
-        dab_green=stains.dab[1] if stains else None,
-        dab_blue=stains.dab[2] if stains else None,
-        mpp=score.slide.mpp if score else None,
-        mpp_source=score.slide.mpp_source if score else None,
-        notice=score.notice if score else None,
-        warnings=_warnings(score) if score else None,
-        attempts=outcome.attempts or None,
-        seconds=outcome.seconds or None,
-        worker=outcome.worker or None,
-        started=outcome.started or None,
-        finished=outcome.finished or None,
-        slide_digest=outcome.slide_digest or None,
-        model=made.model if made else None,
-        model_digest=made.model_digest if made else None,
-        configuration_digest=made.configuration_digest if made else None,
-        cxpath=made.cxpath if made else None,
         notes={name: entry for name, entry in facts.items() if name.startswith(NOTE)},
     )
+
+
+def _of_task(task: SlideTask) -> Columns:
+    return {
+        "id": task.id,
+        "slide": task.shown_name,
+        "case": task.facts.get("case"),
+        "block": task.facts.get("block"),
+        "batch": task.facts.get("batch"),
+        "assay": task.request.assay,
+        "tumour": task.request.tumour,
+        "marker": task.request.marker,
+    }
+
+
+def _of_outcome(outcome: Outcome) -> Columns:
+    return {
+        "status": outcome.status,
+        "reason": outcome.reason or None,
+        "hint": outcome.hint or None,
+        "error": outcome.error or None,
+        "attempts": outcome.attempts or None,
+        "seconds": outcome.seconds or None,
+        "worker": outcome.worker or None,
+        "started": outcome.started or None,
+        "finished": outcome.finished or None,
+        "slide_digest": outcome.slide_digest or None,
+    }
+
+
+def _of_score(score: ScoreDocument) -> Columns:
+    decides, signed = score.deciding, score.review.signature if score.review else None
+    cps, made = decides.estimate, score.provenance
+    return {
+        "not_evaluable_because": _joined(score.not_evaluable_because),
+        **(_of_cps(cps) | {"cps_basis": decides.basis.value} if cps else {}),
+        "cps_network": score.cps.value if score.cps else None,
+        "reviewer": _reviewer(score),
+        "signed_by": signed.name if signed else None,
+        "signed_utc": signed.utc if signed else None,
+        "h_score": score.h_score,
+        **_of_cells(score),
+        "mpp": score.slide.mpp,
+        "mpp_source": score.slide.mpp_source,
+        "notice": score.notice,
+        "warnings": _warnings(score),
+        "model": made.model,
+        "model_digest": made.model_digest,
+        "configuration_digest": made.configuration_digest,
+        "cxpath": made.cxpath,
+    }
+
+
+def _of_cps(cps: Estimate) -> Columns:
+    (low, high), (slide_low, slide_high) = cps.interval_tissue, cps.interval_slide
+    return {
+        "cps": cps.value,
+        "cps_reported": cps.reported,
+        "cps_low": low,
+        "cps_high": high,
+        "cps_slide_low": slide_low,
+        "cps_slide_high": slide_high,
+        "cps_at_least_1": _met(cps, "1"),
+        "cps_at_least_10": _met(cps, "10"),
+        "borderline": bool(cps.borderline) if cps.cutoffs else None,
+        "uncertain_cutoffs": "; ".join(f"CPS ≥ {one:g}" for one in cps.uncertain) or None,
+    }
+
+
+def _of_cells(score: ScoreDocument) -> Columns:
+    tps, counts, tissue = score.tps, score.counts, score.tissue
+    return {
+        "tps": tps.value if tps else None,
+        "tps_low": tps.interval_tissue[0] if tps else None,
+        "tps_high": tps.interval_tissue[1] if tps else None,
+        "viable_tumour_cells": score.adequacy.viable_tumour_cells,
+        "tumour_positive": counts.tumour_positive if counts else None,
+        "tumour_negative": counts.tumour_negative if counts else None,
+        "immune_positive": counts.immune_positive if counts else None,
+        "scored_mm2": tissue.scored_mm2,
+        "excluded_mm2": float(sum(tissue.excluded_mm2.values())),
+        "in_focus_percent": _in_focus_percent(tissue),
+        "tumour_cells_per_mm2": _tumour_cells_per_mm2(score),
+    }
+
+
+def _of_stains(stains: RunStains) -> Columns:
+    colours = {"white": stains.white_point, "hematoxylin": stains.hematoxylin, "dab": stains.dab}
+    return {
+        f"{name}_{part}": value
+        for name, colour in colours.items()
+        for part, value in zip(("red", "green", "blue"), colour, strict=True)
+    }
 
 
 def _scanner(slide: SlideRecord) -> str | None:
@@ -166,8 +199,8 @@ def _joined(reasons: Sequence[CodedText]) -> str | None:
     return "; ".join(one.text for one in reasons) or None
 
 
-def _met(cps: Estimate | None, cutoff: str) -> bool | None:
-    return cps.cutoffs[cutoff].met if cps and cutoff in cps.cutoffs else None
+def _met(cps: Estimate, cutoff: str) -> bool | None:
+    return cps.cutoffs[cutoff].met if cutoff in cps.cutoffs else None
 
 
 def _reviewer(score: ScoreDocument) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxpath.cli.output import ClassMapOption, OverwriteOption, print_document, print_text
-from cxpath.data import RESEARCH_USE
+from cxpath.data import RESEARCH_USE, counted
 
 if TYPE_CHECKING:
     from cxpath.agreement import AgreementStudy, Components, Plan, ReaderStudyPlan
@@ -298,7 +298,8 @@ def cells(
 def _lines(study: AgreementStudy, warnings: Sequence[str]) -> Iterator[str]:
     for number, roles in study.rounds.items():
         readers = roles.readers
-        yield f"round {number}  {len(readers.units)} cases, {len(readers.readers)} readers; {roles.why}"
+        cases, people = counted(len(readers.units), "case"), counted(len(readers.readers), "reader")
+        yield f"round {number}  {cases}, {people}; {roles.why}"
         for analysis, key, label in _SHOWN:
             for one in study.statistics:
                 context = one.context

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from cxpath.cli.output import JsonOption, OverwriteOption, print_document, require_files
+from cxpath.data import counted
 from cxpath.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
     if wanted and wanted > entry.n:
         yield f"         about {wanted} answers in all would bring its ends to a factor of {WANTED_FOLD:g}"
     yield from (f"warning  {warning}" for warning in entry.warnings)
-    yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
+    yield f"record   {counted(entry.events, 'event')}, head {entry.head_hash[:12]}"
 
 
 @review.command()
@@ -199,14 +200,14 @@ def apply(
 def _edited_lines(entry: EditedEntry) -> Iterator[str]:
     from cxpath.scores import printed_form, printed_interval, two_decimals
 
-    yield f"edited   {entry.changed} cells changed, {entry.added} added, {entry.removed} removed"
+    yield f"edited   {counted(entry.changed, 'cell')} changed, {entry.added} added, {entry.removed} removed"
     if entry.estimate is None:
         yield from (f"CPS      not evaluable: {reason}" for reason in entry.not_evaluable_because)
     else:
         interval, cps = printed_interval(*entry.estimate.interval_tissue), entry.estimate.value
         yield f"CPS      {printed_form(cps)}  ({two_decimals(cps)}; interval {interval} for the tumour)"
     yield from (f"warning  {warning}" for warning in entry.warnings)
-    yield f"record   {entry.events} events, head {entry.head_hash[:12]}"
+    yield f"record   {counted(entry.events, 'event')}, head {entry.head_hash[:12]}"
 
 
 @review.command()
@@ -228,7 +229,7 @@ def sign(
     entry = sign_review(folder, _named(reviewer), Meaning(meaning.value))
     lines = [
         f"signed   {entry.meaning} by {entry.name}, {entry.utc}",
-        f"record   {entry.events} events, head {entry.head_hash[:12]}",
+        f"record   {counted(entry.events, 'event')}, head {entry.head_hash[:12]}",
     ]
     print_document(entry.model_dump(mode="json"), lines, as_json=as_json)
 
@@ -250,7 +251,7 @@ def undo(
     done = undo_event(folder, event, _named(reviewer))
     lines = [
         f"undone   {done.target}",
-        f"record   {done.n} events, head {done.hash[:12]}",
+        f"record   {counted(done.n, 'event')}, head {done.hash[:12]}",
         "then     give the answers or the edited table again to score the present state",
     ]
     print_document({"events": done.n, "head_hash": done.hash, "target": done.target}, lines, as_json=as_json)
@@ -355,8 +356,12 @@ def _verified_lines(path: Path, found: Verified) -> Iterator[str]:
     from cxpath.review import audit_queue
 
     yield f"record   {path}"
-    yield f"         unbroken: {found.seal.events} events, head {found.seal.head_hash[:12]}"
-    yield f"has      {len(found.state.answers)} answers, {len(found.state.edits)} edited cells"
+    yield f"         unbroken: {counted(found.seal.events, 'event')}, head {found.seal.head_hash[:12]}"
+    answers, edits = (
+        counted(len(found.state.answers), "answer"),
+        counted(len(found.state.edits), "edited cell"),
+    )
+    yield f"has      {answers}, {edits}"
     for reader in sorted({actor for actor, _ in found.state.answers}):
         queue = audit_queue(found.state, reader)
         yield f"         audit by {reader}: {queue.answered} answered, {len(queue.open)} open"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cxpath.cli.output import INPUT, OUTPUT, JsonOption, OverwriteOption, print_document, print_text
+from cxpath.data import counted
 
 if TYPE_CHECKING:
     from cxpath.app import BegunStudy
@@ -127,7 +128,7 @@ def init(
 
 
 def _init_lines(begun: BegunStudy, folder: Path) -> Iterator[str]:
-    yield f"study    {folder / 'study.toml'}  ({len(begun.study.design.slides)} slides)"
+    yield f"study    {folder / 'study.toml'}  ({counted(len(begun.study.design.slides), 'slide')})"
     yield from (f"token    {who}: {token}" for who, token in begun.tokens.items())
     yield "         give each reader their own; they are not stored and are not shown again"
     yield f"then     check study.toml, and open the study: cxpath study open {folder}"

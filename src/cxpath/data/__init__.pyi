@@ -34,6 +34,7 @@ from .reasons import (
     ReasonCode as ReasonCode,
     ResearchUse as ResearchUse,
     coded as coded,
+    counted as counted,
 )
 from .settings import (
     AnySettings as AnySettings,

@@ -73,6 +73,11 @@ def coded(code: ReasonCode, texts: Iterable[str]) -> tuple[Reason, ...]:
     return tuple(Reason(code, text) for text in texts)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return "1 slide", or "3 slides"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def texts(reasons: Iterable[Reason]) -> tuple[str, ...]:
     """Return what a person reads of each reason."""
     return tuple(reason.text for reason in reasons)

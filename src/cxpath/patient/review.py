@@ -340,7 +340,9 @@ def _ids_twice(documents: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
         for entry in (
             entry for table in ("criterion", "caution", "source") for entry in _list(document, table)
         ):
-            name = str(entry.get("id"))
+            if "id" not in entry:
+                continue
+            name = str(entry["id"])
             if name in seen:
                 found.append(Finding(Severity.ERROR, file, name, f"id occurs twice, first in {seen[name]}"))
             seen.setdefault(name, file)

@@ -52,8 +52,7 @@ def _design(document: AgreementDocument) -> Iterator[str]:
     yield f"Consensus rule: {document.consensus}."
     first = document.rounds[0]
     if first.compared and first.reference:
-        yield f"Method comparisons are of {first.compared.name} with {first.reference.name}: "
-        yield f"{first.why}."
+        yield f"Method comparisons are of {first.compared.name} with {first.reference.name}: {first.why}."
     elif first.reference:
         yield f"Each reader was compared with {first.reference.name}: {first.why}."
 
@@ -266,9 +265,12 @@ def number(value: float | None, key: str) -> str:
     return minus(f"{value:.2f}" if key.startswith(of_scores) else f"{value:.3f}")
 
 
+_SIGN_OF_NOTHING = re.compile(r"-(?=0(?:\.0+)?(?![\d.]))")
+
+
 def minus(text: str) -> str:
-    """Return a number with a minus sign instead of a hyphen."""
-    return text.replace("-", "−")
+    """Return numbers with a minus sign instead of a hyphen, and without any where all digits are 0."""
+    return _SIGN_OF_NOTHING.sub("", text).replace("-", "−")
 
 
 def _interval(edges: Ends | None, key: str) -> str:

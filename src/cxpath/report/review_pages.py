@@ -226,11 +226,16 @@ def _changes(review: ReviewState) -> str:
     edited = review.edited
     if edited is None:
         return ""
-    parts = ((edited.changed, "changed"), (edited.added, "added"), (edited.removed, "removed"))
-    said = [f"{whole(number)} cells {what}" for number, what in parts if number]
-    said += [f"{whole(edited.accepted_fields)} fields accepted"] if edited.accepted_fields else []
-    said += [f"{whole(edited.regions)} regions drawn"] if edited.regions else []
-    return ", ".join(said)
+    parts = (
+        (edited.changed, "cell", "changed"),
+        (edited.added, "cell", "added"),
+        (edited.removed, "cell", "removed"),
+        (edited.accepted_fields, "field", "accepted"),
+        (edited.regions, "region", "drawn"),
+    )
+    return ", ".join(
+        f"{whole(number)} {noun}{'' if number == 1 else 's'} {what}" for number, noun, what in parts if number
+    )
 
 
 def _audit(audited: AuditedScore) -> Section:

@@ -222,7 +222,9 @@ def _square(work: _Work, event: Event) -> None:
     drawn = work.audit.squares if work.audit else ()
     if not 0 <= number < len(drawn) or not isinstance(event.new, dict) or set(event.new) != set(MISSED):
         raise _misfit(event, f"counts square {number}, which was not drawn")
-    counted = replace(drawn[number], **{name: int(count) for name, count in event.new.items()})
+    if not all(type(count) is int and count >= 0 for count in event.new.values()):
+        raise _misfit(event, f"counts square {number} by what is no number of cells")
+    counted = replace(drawn[number], **event.new)
     work.squares[event.actor, number], work.signature = counted, None
 
 
