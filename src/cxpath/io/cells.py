@@ -180,9 +180,7 @@ def _template(names: Sequence[str]) -> str:
     )
 
 
-_REASONS: dict[int, str] = {
-    code: f'"metadata":{{"not_counted":"{words}"}},' for code, words in NOT_COUNTED.items()
-}
+_REASONS = {int(code): f'"metadata":{{"not_counted":"{words}"}},' for code, words in NOT_COUNTED.items()}
 _WHY_NOT = np.array([_REASONS.get(code, "") for code in range(256)], object)
 """By code of the region: the part of a feature that says why its cell is in no score."""
 
