@@ -30,6 +30,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     [
         pytest.param("a = " + "[" * 5000 + "]" * 5000, "nested too deeply", id="deep"),
         pytest.param(f"a = {'9' * 5000}", "too many digits", id="digits"),
+        pytest.param("a = [{ b = 1e101 }]", "a.0.b: the number is too large", id="number"),
         pytest.param("a = \n", "Invalid value", id="no TOML"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cxpath.data.settings import Settings, import_extra, read_settings, usable_cores
+from cxpath.data.settings import Settings, import_extra, number_too_large, read_settings, usable_cores
 from cxpath.errors import ConfigurationError, MissingExtraError, MissingFileError, ReadsFileError
 from cxpath.io.reads import read_reads
 from cxpath.io.vcf import read_vcf
@@ -77,6 +77,26 @@ def test_toml_that_breaks_its_reader_is_one_line(tmp_path: Path, content: str, s
     path.write_text(content)
     with pytest.raises(ConfigurationError, match=f"not readable as TOML: .*{said}"):
         read_settings(Lamp, path, "see lamps")
+
+
+@pytest.mark.parametrize(
+    ("stated", "place"),
+    [
+        ({"a": [{"b": 1e101}]}, "a.0.b"),
+        ({"a": {"b": -(2**63)}}, "a.b"),
+        (2**63, "file"),
+        ({"a": 2**63 - 1, "b": -1e100, "c": True, "d": float("nan"), "e": "9" * 200}, ""),
+    ],
+)
+def test_a_number_beyond_what_can_be_computed_with_is_found(stated: object, place: str) -> None:
+    assert number_too_large(stated) == place
+
+
+def test_numbers_are_looked_for_in_what_is_nested_deeper_than_calls_can_be() -> None:
+    stated: object = 1e200
+    for _ in range(5_000):
+        stated = [stated]
+    assert number_too_large(stated) == ".".join(["0"] * 5_000)
 
 
 def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:

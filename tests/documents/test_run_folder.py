@@ -30,6 +30,9 @@ def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
         ({"tiles": {"planned": 1}}, "tiles.read: is missing"),
         ({"patient": "Jane"}, "patient: is not a key of this document"),
         ({"timings_s": {"open": "fast"}}, "timings_s.open: Input should be a valid number"),
+        ({"timings_s": {"open": 10**60}}, "timings_s.open: the number is too large"),
+        ({"slide": RUN["slide"] | {"height_px": 10**15}}, "slide.height_px: Input should be less than"),
+        ({"slide": RUN["slide"] | {"mpp": 1e50}}, "slide.mpp: Input should be less than"),
     ],
 )
 def test_a_damaged_one_names_the_field(tmp_path: Path, changes: dict[str, object], said: str) -> None:

@@ -42,6 +42,7 @@ from .settings import (
     bundled as bundled,
     default_workers as default_workers,
     import_extra as import_extra,
+    number_too_large as number_too_large,
     parse_toml as parse_toml,
     read_settings as read_settings,
     usable_cores as usable_cores,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import pickle
 import sys
 import threading
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -69,6 +70,25 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+LARGEST_INTEGER, LARGEST_NUMBER = 2**63 - 1, 1e100
+"""Nothing that is counted or measured is larger; beyond, arithmetic ends in overflow somewhere."""
+
+
+def number_too_large(stated: object) -> str:
+    """Return where a file's content states a number that is too large to compute with; empty when nowhere."""
+    waiting = [("", stated)]
+    while waiting:
+        place, part = waiting.pop()
+        if isinstance(part, Mapping | list):
+            named = part.items() if isinstance(part, Mapping) else enumerate(part)
+            waiting += [(f"{place}.{name}" if place else str(name), one) for name, one in named]
+        elif isinstance(part, int) and abs(part) > LARGEST_INTEGER:
+            return place or "file"
+        elif isinstance(part, float) and LARGEST_NUMBER < abs(part) < math.inf:  # which settings refuse
+            return place or "file"
+    return ""
+
+
 # Reading a TOML file into settings: one clear line for whatever is wrong with it.
 
 
@@ -81,17 +101,20 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is none, is nested too deeply or contains a number of too many digits: the library itself lets
-        a RecursionError pass.
+        When it is none, is nested too deeply or contains a number that is too large to compute with: the
+        library itself lets a RecursionError pass.
     """
     try:
-        return tomllib.loads(text)
+        stated = tomllib.loads(text)
     except tomllib.TOMLDecodeError:
         raise
     except RecursionError as error:
         raise ValueError("its tables or lists are nested too deeply") from error
     except ValueError as error:
         raise ValueError("a number of it has too many digits") from error
+    if place := number_too_large(stated):
+        raise ValueError(f"{place}: the number is too large")
+    return stated
 
 
 def read_settings(model: type[AnySettings], path: Path, hint: str) -> AnySettings:

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse
+from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse, number_too_large
 from cxpath.errors import DocumentError, MissingFileError
 from cxpath.io import atomic_write
 from cxpath.scores import REVIEW, CutoffVerdict, Decision, ScoreEstimate
@@ -94,6 +94,8 @@ class File(Part):
         found, wanted = stated.get("schema") if isinstance(stated, dict) else None, cls.schema_of()
         if found != wanted:
             raise DocumentError(f"{path}: schema is {found!r}, not {wanted!r}", cls.HINT)
+        if place := number_too_large(stated):
+            raise DocumentError(f"{path}: {place}: the number is too large", cls.HINT)
         try:
             return cls.model_validate_json(text, strict=True)
         except ValidationError as error:
@@ -131,6 +133,11 @@ def _complaint(detail: ErrorDetails) -> str:
 
 
 # A score with its intervals and its cut-offs, as every document of cxpath states it.
+
+PixelSide = Annotated[int, Field(gt=0, lt=2**31)]
+"""Width or height of a slide."""
+
+MicrometresPerPixel = Annotated[float, Field(gt=0, le=1000)]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from cxpath.data import CellTable
-from cxpath.documents.base import CodedText, ColourEntry, Document, Part
+from cxpath.documents.base import CodedText, ColourEntry, Document, MicrometresPerPixel, Part, PixelSide
 from cxpath.documents.score import PDL1, FieldEntry, FieldsDocument, ScoreDocument
 from cxpath.errors import DocumentError, MissingFileError, OutputError
 from cxpath.io import claimed, clear_leftovers, partial_path, read_cells, read_table
@@ -37,11 +37,11 @@ class RunSlide(Part):
     """SHA-256 of the file."""
     quickhash: str
     """OpenSlide's own hash; empty where it has none."""
-    width_px: int
+    width_px: PixelSide
     """Width in level-0 pixels."""
-    height_px: int
+    height_px: PixelSide
     """Height in level-0 pixels."""
-    mpp: float
+    mpp: MicrometresPerPixel
     """Micrometres per level-0 pixel."""
     mpp_source: str
     """Where that came from."""

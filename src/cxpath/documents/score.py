@@ -9,7 +9,18 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from cxpath.documents.base import Bounds, CodedText, ColourEntry, Document, Estimate, Part, Percent, Share
+from cxpath.documents.base import (
+    Bounds,
+    CodedText,
+    ColourEntry,
+    Document,
+    Estimate,
+    MicrometresPerPixel,
+    Part,
+    Percent,
+    PixelSide,
+    Share,
+)
 from cxpath.documents.review import AuditedScore, DecidingScore, ReviewState, ScoreBasis
 from cxpath.scores import OTHER_SCORES, CellCounts, ScoringSettings, SlideScore
 
@@ -137,11 +148,11 @@ class ScoredSlide(Part):
     """File name with suffix, or its pseudonym with `--pseudonym`."""
     digest: str
     """SHA-256 of the slide file."""
-    width_px: int
+    width_px: PixelSide
     """Width in level-0 pixels."""
-    height_px: int
+    height_px: PixelSide
     """Height in level-0 pixels."""
-    mpp: float = Field(gt=0)
+    mpp: MicrometresPerPixel
     """Micrometres per level-0 pixel (µm/px)."""
     mpp_source: str
     """Where that came from: `user`, `openslide.mpp-x`, `tiff.XResolution`, `ome.PhysicalSizeX` and so on."""

@@ -421,7 +421,7 @@ class ScoringSettings(Settings):
     """As `borderline_tail`, for a cut-off farther away. Chosen on simulated slides; a lower value flags
     biopsies far from every cut-off."""
 
-    field_um: float = Field(default=500.0, gt=50)
+    field_um: float = Field(default=500.0, gt=50, le=100_000)
     """Side of a field: the block of the tissue interval, and the unit of influence, heterogeneity and the
     gallery."""
 
