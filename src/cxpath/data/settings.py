@@ -82,11 +82,14 @@ def number_too_large(stated: object) -> str:
         if isinstance(part, Mapping | list):
             named = part.items() if isinstance(part, Mapping) else enumerate(part)
             waiting += [(f"{place}.{name}" if place else str(name), one) for name, one in named]
-        elif isinstance(part, int) and abs(part) > LARGEST_INTEGER:
-            return place or "file"
-        elif isinstance(part, float) and LARGEST_NUMBER < abs(part) < math.inf:  # which settings refuse
+        elif isinstance(part, int | float) and _is_too_large(part):
             return place or "file"
     return ""
+
+
+def _is_too_large(number: float) -> bool:
+    largest = LARGEST_INTEGER if isinstance(number, int) else LARGEST_NUMBER
+    return largest < abs(number) < math.inf  # an infinite one is refused as such
 
 
 # Reading a TOML file into settings: one clear line for whatever is wrong with it.
