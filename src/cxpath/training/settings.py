@@ -179,8 +179,8 @@ class TrainingSettings(Settings):
     description: str = "Light plain-convolution U-Net for PD-L1 immunohistochemistry at 0.5 µm/px."
     """What it is, in one sentence."""
     start_from: str = ""
-    """Name or folder of a model whose weights training starts from; empty starts afresh. Where `architecture` is
-    wider, the model is widened first without changing what it answers."""
+    """Name or folder of a model whose weights training starts from; empty starts afresh. Where
+    `architecture` is wider, the model is widened first without changing what it answers."""
     mpp: float = 0.5
     """Micrometres per pixel of what the network is given."""
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
