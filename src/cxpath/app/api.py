@@ -69,6 +69,7 @@ def find_tissue(
     regions : Regions, optional
         Where to score; all tissue when left out.
     configuration : Configuration, optional
+        From `cxpath.load_configuration`; the defaults when left out.
 
     Returns
     -------
@@ -115,6 +116,7 @@ def find_cells(
     regions : Regions, optional
         Cells outside them are left out, by the exact outline.
     configuration : Configuration, optional
+        From `cxpath.load_configuration`; the defaults when left out.
     progress : callable, optional
         Called with the number of tiles done and the number in all.
 
@@ -180,6 +182,7 @@ def score_cells(
     areas : TissueAreas, optional
         For scores of tissue area, such as `tissue.areas`; without them those are null.
     configuration : Configuration, optional
+        From `cxpath.load_configuration`; the defaults when left out.
     assay : str
         Whose cut-offs are shown and whose limits apply: "22c3", "28-8", "sp142" or "sp263".
     tumour : str
@@ -278,6 +281,7 @@ def score_slide(
     pseudonym : bool
         Replace the slide's name by a keyed hash everywhere.
     configuration : Configuration, optional
+        From `cxpath.load_configuration`; the defaults when left out.
 
     Returns
     -------
