@@ -60,6 +60,17 @@ def test_a_tile_gives_the_same_alone_and_in_a_batch(detector: Detector, batch: N
         assert same(detector.detect(tile[None])[0], peaks)
 
 
+def test_peaks_in_the_halo_are_left_to_other_tiles(detector: Detector, batch: NDArray[np.uint8]) -> None:
+    whole = detector.detect(batch)[1]
+    core = detector.collect(detector.launch(batch), halo_px=48)[1]
+    last = batch.shape[1] - 48
+    own = (whole.x_px >= 48) & (whole.x_px < last) & (whole.y_px >= 48) & (whole.y_px < last)
+    assert 3 < own.sum() < len(whole)
+    np.testing.assert_array_equal(core.x_px, whole.x_px[own])
+    np.testing.assert_array_equal(core.y_px, whole.y_px[own])
+    np.testing.assert_allclose(core.dab_od, whole.dab_od[own], atol=1e-6)
+
+
 def test_a_cell_is_the_same_in_every_tile_that_has_its_halo(
     detector: Detector, batch: NDArray[np.uint8]
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,12 +56,20 @@ def find_peaks(centre_logit: Tensor, threshold: float, radius: int) -> GridPeaks
     """
     logit = centre_logit[:, 0].float()
     # Logits are compared, not probabilities: those of two sure neighbours round to the same number.
-    highest = functional.max_pool2d(logit, 2 * radius + 1, stride=1, padding=radius)
-    candidate = logit == highest
+    candidate = logit == _highest_around(logit, radius)
     tile, row, column = candidate.nonzero(as_tuple=True)
     score = torch.sigmoid(logit[tile, row, column])
     peak = (score >= threshold) & _first_of_plateau(candidate, tile, row, column, radius)
     return GridPeaks(tile[peak], row[peak], column[peak], score[peak])
+
+
+def _highest_around(logit: Tensor, radius: int) -> Tensor:
+    """Return the largest of the window around each place, (B, h, w); torch's `max_pool2d` takes ten times."""
+    height, width = logit.shape[1:]
+    framed = functional.pad(logit, (radius,) * 4, value=-math.inf)
+    steps = range(2 * radius + 1)
+    across = reduce(torch.maximum, (framed[:, :, step : step + width] for step in steps))
+    return reduce(torch.maximum, (across[:, step : step + height] for step in steps))
 
 
 def peak_positions(peaks: GridPeaks, offset: Tensor) -> Tensor:
@@ -158,7 +168,7 @@ class StainRings:
 
 # Detector: tiles in, peaks out. Contains a network on a device and the stains of one slide.
 #
-# Drops no peak for lying in a tile's halo: which tile a cell belongs to is decided in `cells/`.
+# Peaks in a tile's halo are dropped only for who asks so: `pipeline/` decides which tile a cell belongs to.
 
 
 class Detector:
@@ -251,8 +261,14 @@ class Detector:
         return self._engine.run(np.require(batch, requirements=("C", "W")))
 
     @torch.inference_mode()
-    def collect(self, launched: Launched) -> list[CellPeaks]:
+    def collect(self, launched: Launched, halo_px: int = 0) -> list[CellPeaks]:
         """Find the peaks of a launched batch, on the device, and measure them.
+
+        Parameters
+        ----------
+        launched : Launched
+        halo_px : int
+            Peaks so near to a tile's edge are those of other tiles; they are neither measured nor returned.
 
         Returns
         -------
@@ -260,23 +276,24 @@ class Detector:
             One for each tile, peaks in reading order.
         """
         peaks = find_peaks(launched.output.centre, self._threshold, self._window_radius)
-        return [self._tile_peaks(launched, _of_tile(peaks, tile)) for tile in range(len(launched.light))]
+        tiles = range(len(launched.light))
+        return [self._tile_peaks(launched, _of_tile(peaks, tile), halo_px) for tile in tiles]
 
-    def _tile_peaks(self, launched: Launched, peaks: GridPeaks) -> CellPeaks:
+    def _tile_peaks(self, launched: Launched, peaks: GridPeaks, halo_px: int) -> CellPeaks:
         light, output = launched.light, launched.output
         positions = peak_positions(peaks, output.offset)
-        keep = non_maximum_suppression(
-            _array(positions, np.float64), _array(peaks.score), self._min_distance_px
-        )
+        place = _array(positions, np.float64)
+        keep = non_maximum_suppression(place, _array(peaks.score), self._min_distance_px)
+        if halo_px:
+            keep &= _in_core(place, light.shape[2:], halo_px)
         rows = torch.from_numpy(np.flatnonzero(keep)).to(light.device)
         positions, peaks = positions[rows], GridPeaks(*(part[rows] for part in peaks))
         where = (peaks.tile, slice(None), peaks.row, peaks.column)
         tile = int(peaks.tile[0]) if len(rows) else 0
         stains = self._rings.sample(light[tile], positions)
-        place = _array(positions, np.float64)
         return CellPeaks(
-            x_px=place[:, 0],
-            y_px=place[:, 1],
+            x_px=place[keep, 0],
+            y_px=place[keep, 1],
             score=_array(peaks.score),
             class_logits=_array(output.kind[where]),
             stain_logits=_array(output.stain[where]),
@@ -291,6 +308,12 @@ class Detector:
         if self._embedding is None or features is None:
             return None
         return self._embedding.encode(_array(features[peaks.tile, :, peaks.row, peaks.column]))
+
+
+def _in_core(place_px: NDArray[np.float64], size: Sequence[int], halo_px: int) -> NDArray[np.bool_]:
+    """Say which places, x and y, lie in the half-open core of a tile of that height and width."""
+    last = np.subtract(size[::-1], halo_px)
+    return np.asarray(((place_px >= halo_px) & (place_px < last)).all(axis=1))
 
 
 def _check(batch: NDArray[np.uint8]) -> None:

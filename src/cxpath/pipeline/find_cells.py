@@ -358,7 +358,7 @@ class _TileCells:
         self._calibration = context.detector.card.calibration.as_value()
 
     def __call__(self, batch: _LaunchedTiles) -> list[CellTable]:
-        peaks_of_tiles = self._context.detector.collect(batch.launched)
+        peaks_of_tiles = self._context.detector.collect(batch.launched, batch.frames[0].halo_px)
         found, settings = [], self._context.settings.cells
         for frame, peaks in zip(batch.frames, peaks_of_tiles, strict=True):
             cells = cells_from_peaks(peaks, frame, self._facts, self._calibration, settings)

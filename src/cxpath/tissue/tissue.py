@@ -309,9 +309,9 @@ def tissue_mask(
     bool array, (height, width)
     """
     red, green, blue = channels(optical_density(overview, white_point))
-    density = np.asarray((red + green + blue) / 3, np.float32)
+    density: NDArray[np.float32] = (red + green + blue) / np.float32(3)
     width_px = max(settings.smoothing_um / overview_mpp / 2, 0.5)
-    smooth = cv2.GaussianBlur(density, (0, 0), width_px)
+    smooth = np.asarray(cv2.GaussianBlur(density, (0, 0), width_px), np.float32)
     mask = (smooth > _cut(smooth, settings)) | (
         _roughness(density, 2 * width_px) > settings.roughest_glass_od
     )
