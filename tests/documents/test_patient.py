@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from cxpath.data.settings import bundled, read_settings
 from cxpath.documents.patient import FunnelEntry, SampleBurden, TherapyDocument, TmbDocument, TmbTable
 from cxpath.errors import DocumentError
 from cxpath.patient.criteria import Verdict
+from cxpath.patient.tmb import Burden, FunnelStep, Preset
 from tests.patient import patients as of
 from tests.patient.patients import Fields, reviewed
 
@@ -80,3 +83,29 @@ def test_several_samples_come_back(tmp_path: Path) -> None:
     document = TmbTable(cxpath="1", samples=(BURDEN, BURDEN.model_copy(update={"sample": "T2"})))
     document.write(tmp_path / "tmb.json")
     assert TmbTable.read(tmp_path / "tmb.json") == document
+
+
+def test_a_burden_is_written_with_every_number_in_its_place_and_names_what_was_not_applied() -> None:
+    preset = read_settings(Preset, bundled("configs") / "tmb" / "msk_like.toml", "see configs/tmb")
+    steps = (FunnelStep("called", 9, 1, 2), FunnelStep("depth", 9, applied=False, why_not="no DP"))
+    burden = Burden("T1", preset, 8.5, (3.9, 16.1), 8, 0.94, steps, ("less than 1 Mb",))
+    entry = SampleBurden.of_burden(burden)
+    assert (entry.sample, entry.value, entry.interval, entry.level) == ("T1", 8.5, (3.9, 16.1), 0.95)
+    assert (entry.variants, entry.megabases) == (8, 0.94)
+    assert (entry.preset, entry.method, entry.source) == (preset.name, preset.title, preset.source)
+    assert (entry.as_of, entry.certainty) == (preset.as_of, preset.certainty)
+    assert entry.not_applied == ("depth",)
+    assert entry.not_reproduced == preset.not_reproduced
+    assert [(one.step, one.left, one.removed, one.unknown, one.why_not) for one in entry.funnel] == [
+        ("called", 9, 1, 2, ""),
+        ("depth", 9, 0, 0, "no DP"),
+    ]
+    assert entry.warnings == ("less than 1 Mb",)
+
+
+def test_the_digest_of_criteria_follows_the_criteria_and_not_the_patient() -> None:
+    first, other = (document_of(fields).provenance.criteria_digest for fields in (of.FIRST_LINE, of.HER2))
+    assert first == other
+    review = reviewed(of.FIRST_LINE)
+    fewer = replace(review, results=review.results[1:])
+    assert TherapyDocument.of_review(fewer, date(2026, 11, 30)).provenance.criteria_digest != first

@@ -15,6 +15,7 @@ from cxpath.documents.evaluation import CountedSynthetic
 from cxpath.evaluation.classifier import CellClassifier, ResultsCache
 from cxpath.evaluation.settings import SyntheticSettings, bundled_settings, evaluation_settings
 from cxpath.evaluation.synthetic import (
+    SUBGROUPS,
     SyntheticEvaluation,
     calibration_error,
     composition,
@@ -26,6 +27,7 @@ from cxpath.evaluation.synthetic import (
     score_rows,
     slide_reliability,
     synthetic_figures,
+    tables_of,
 )
 from cxpath.evaluation.synthetic_set import HARD_NEGATIVES, plan_slides
 from cxpath.network.device import choose_device
@@ -271,3 +273,42 @@ def test_the_test_set_says_what_it_lacks() -> None:
     assert (shares["pen"], shares["fold"], shares["crush"]) == (1.0, 0.5, 0.0)
     assert set(shares) == set(HARD_NEGATIVES)
     assert composition([as_arm(one, "training_stains") for one in SLIDES], RECIPE) == []
+
+
+@given(
+    mpp=st.floats(0.1, 1.0),
+    quality=st.integers(0, 100),
+    counterstain=st.floats(0.5, 1.6),
+    dab=st.floats(0.5, 1.6),
+)
+def test_every_slide_has_one_subgroup_of_each_kind_at_most(
+    mpp: float, quality: int, counterstain: float, dab: float
+) -> None:
+    """Of µm/px and of compression exactly one: no slide is forgotten, none counted twice."""
+    one = slide(1, 1, mpp=mpp, jpeg_quality=quality, counterstain=counterstain, dab=dab)
+    belongs = {key for key, _, test in SUBGROUPS if test(one)}
+    assert len(belongs & {"finer_than_0_3", "0_3_to_0_48", "coarser_than_0_48"}) == 1
+    assert len(belongs & {"no_jpeg", "strong_jpeg", "mild_jpeg"}) == 1
+    assert len(belongs & {"pale_counterstain", "deep_counterstain"}) <= 1
+    assert len(belongs & {"pale_dab", "deep_dab"}) <= 1
+
+
+def test_counts_of_a_slide_survive_their_flat_row() -> None:
+    """36 counts and three numbers for each of ten bins."""
+    rows = count_rows(SLIDES)
+    assert rows.shape == (4, 36 + 30)
+    assert np.array_equal(tables_of(rows), np.array([one.table for one in SLIDES]))
+
+
+def test_an_arm_lacks_what_fewer_slides_than_required_contain() -> None:
+    """One slide of true CPS .5, of 2,000 tumour cells: below 0.5 none, from .3 to 3 one."""
+    found = [(one.value, one.met) for one in composition([slide(0, 0)], RECIPE)]
+    assert found[:4] == [(1, False), (0, False), (1, False), (2000, True)]
+    assert composition([as_arm(slide(0, 0), "training_stains")], RECIPE) == []  # no target is for it
+
+
+def test_shares_of_hard_negatives_are_of_all_fields_the_rarest_first() -> None:
+    shares = hard_negative_shares([slide(0, 0), slide(0, 0, fields=((), ("pen", "bubble")))])
+    assert (shares["pen"], shares["fold"], shares["bubble"], shares["haze"]) == (0.75, 0.25, 0.25, 0.0)
+    assert list(shares.values()) == sorted(shares.values())
+    assert set(hard_negative_shares([])) == set(HARD_NEGATIVES)

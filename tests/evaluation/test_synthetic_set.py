@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ from cxpath.evaluation.synthetic_set import (
 )
 from cxpath.metrics.cells import detection_f1, macro_f1, true_cps
 from cxpath.synth.cells import CellPlan
-from cxpath.synth.layout import lay_out
+from cxpath.synth.layout import Ground, Layout, Vessel, lay_out
 from cxpath.synth.optics import TRAINING_STAINS, random_stain_look
-from cxpath.synth.recipe import FieldRecipe, TissueMix
+from cxpath.synth.recipe import Artefacts, FieldRecipe, HardNegatives, TissueMix
 from cxpath.synth.world import World, build_world
 from tests.evaluation.called_cells import small_recipe
 
@@ -259,3 +260,104 @@ def test_an_arm_cannot_name_a_stratum_that_is_not_there() -> None:
     changed = RECIPE.model_dump() | {"stratum": [{"name": "other", "low_cps": 0, "high_cps": 1}]}
     with pytest.raises(ValidationError, match="strata that do not exist"):
         SyntheticSettings.model_validate(changed)
+
+
+# Which hard negatives a field is said to contain: what is on its ground, not what its recipe would allow.
+
+BARE = FieldRecipe(
+    tissue=TissueMix(
+        benign_share=0.0, lumen_share=0.0, aggregate_share=0.0, plasma_share=0.0, neutrophil_share=0.0,
+        eosinophil_share=0.0, macrophage_sheet_share=0.0, intratumour_immune_share=0.0,
+    ),
+    hard_negatives=HardNegatives(**{item.name: 0.0 for item in fields(HardNegatives)}),
+)  # fmt: skip
+
+
+def ground_of(*grounds: Ground, glands: int = 0) -> Layout:
+    """Return a ground plan of one row that shows these grounds."""
+    row = np.array([grounds], np.uint8)
+    flat = np.zeros(row.shape, np.float32)
+    vessels = tuple(Vessel(1.0, 1.0, 1.0, 1.0, 0.0, gland=True) for _ in range(glands))
+    return Layout(row, flat, flat, flat, np.zeros(row.shape, bool), flat, flat, vessels)
+
+
+def names_of(layout: Layout, recipe: FieldRecipe = BARE) -> set[str]:
+    return set(hard_negatives_in(recipe, layout)) - set(hard_negatives_in(BARE, ground_of(Ground.GLASS)))
+
+
+@pytest.mark.parametrize(
+    ("ground", "name"),
+    [(Ground.KERATIN, "keratinising_nest"), (Ground.NECROSIS, "necrosis"), (Ground.VESSEL, "vessels")],
+)
+def test_a_ground_that_is_there_is_its_own_hard_negative(ground: Ground, name: str) -> None:
+    assert name in names_of(ground_of(Ground.NEST, ground))
+    assert name not in names_of(ground_of(Ground.NEST))
+
+
+def test_a_gland_is_neither_surface_epithelium_nor_a_glandular_nest() -> None:
+    """Its wall is benign ground and its middle a lumen, though the recipe has no share of either."""
+    with_gland = names_of(ground_of(Ground.STROMA, Ground.BENIGN, Ground.LUMEN, glands=1))
+    assert "endocervical_glands" in with_gland
+    assert not {"benign_epithelium", "glandular_nest", "cervical_intraepithelial_neoplasia"} & with_gland
+
+
+def test_dysplasia_needs_epithelium_to_be_in() -> None:
+    dysplastic = replace(BARE, tissue=replace(BARE.tissue, benign_share=0.2, cervical_intraepithelial=True))
+    benign = replace(BARE, tissue=replace(BARE.tissue, benign_share=0.2, cervical_intraepithelial=False))
+    name = "cervical_intraepithelial_neoplasia"
+    assert name in names_of(ground_of(Ground.BENIGN), dysplastic)
+    assert name not in names_of(ground_of(Ground.BENIGN), benign)
+    assert name not in names_of(ground_of(Ground.STROMA), dysplastic)
+
+
+@pytest.mark.parametrize(
+    ("changes", "ground", "name"),
+    [
+        ({"cytoplasm_only_share": 0.1}, Ground.NEST, "cytoplasm_only"),
+        ({"subvisible_share": 0.1}, Ground.NEST, "membrane_below_visible"),
+        ({"necrosis_dab_od": 0.1}, Ground.NECROSIS, "brown_necrosis"),
+        ({"mucus_dab_od": 0.1}, Ground.LUMEN, "brown_mucus"),
+        ({"clefts_share": 0.1}, Ground.STROMA, "clefts"),
+        ({"benign_stained_share": 0.1}, Ground.BENIGN, "benign_stained"),
+    ],
+)
+def test_a_hard_negative_of_one_tissue_needs_that_tissue(
+    changes: dict[str, float], ground: Ground, name: str
+) -> None:
+    recipe = replace(BARE, hard_negatives=replace(BARE.hard_negatives, **changes))
+    assert name in names_of(ground_of(ground), recipe)
+    assert name not in names_of(ground_of(Ground.VESSEL), recipe)
+    assert name not in names_of(ground_of(ground))
+
+
+@pytest.mark.parametrize(
+    ("artefacts", "names"),
+    [
+        (Artefacts(), set()),
+        (Artefacts(pen=True), {"pen"}),
+        (Artefacts(bubble=True, fold=True), {"bubble", "fold"}),
+        (Artefacts(crush=True, defocus_um=2.0), {"crush", "out_of_focus"}),
+    ],
+)
+def test_artefacts_are_named_one_by_one(artefacts: Artefacts, names: set[str]) -> None:
+    found = names_of(ground_of(Ground.GLASS), replace(BARE, artefacts=artefacts))
+    assert found == names
+
+
+def test_a_field_is_evaluated_from_its_margin_on_and_not_up_to_it() -> None:
+    """20 by 16 pixels of .5 µm are 10 by 8 µm; with a margin of 2 µm, 2 to below 8 and 2 to below 6."""
+    spoiled = np.zeros((16, 20), bool)
+    spoiled[8, 10] = True
+    area = EvaluatedArea(spoiled, 0.5, 2.0)
+    points = [
+        (2.0, 2.0),
+        (1.99, 3.0),
+        (7.99, 5.99),
+        (8.0, 3.0),
+        (3.0, 6.0),
+        (5.0, 4.0),
+        (5.49, 4.49),
+        (5.5, 4.0),
+    ]
+    assert area.contains(np.array(points)).tolist() == [True, False, True, False, False, False, False, True]
+    assert area.contains(np.zeros((0, 2))).tolist() == []

@@ -78,6 +78,84 @@ def test_other_kinds_of_jpeg_are_left_to_others() -> None:
         read_head(arithmetic)
 
 
+# Heads written by hand: markers, a length, what it says.
+
+
+def segment(marker: int, content: bytes, length: int | None = None) -> bytes:
+    stated = len(content) + 2 if length is None else length
+    return bytes([0xFF, marker]) + stated.to_bytes(2, "big") + content
+
+
+def head(*notes: bytes, ids: bytes = b"\1\2\3") -> bytes:
+    """A stream of 16 x 8 px whose components are numbered so, with notes before its frame."""
+    components = b"".join(bytes([one, 0x11, 0]) for one in ids)
+    frame = segment(0xC0, b"\x08\0\x08\0\x10\x03" + components)
+    return b"\xff\xd8" + b"".join(notes) + frame + segment(0xDA, b"\x03\1\0\2\0\3\0\0\x3f\0") + b"pixels"
+
+
+JFIF = segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
+ADOBE_RGB, ADOBE_YCBCR = (segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes([how])) for how in (0, 1))
+OTHER_NOTE = segment(0xEE, b"Other\0\x64\0\0\0\0\0")
+SHORT_ADOBE = segment(0xEE, b"Adobe\0\x64\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("stream", "ycbcr"),
+    [
+        (head(), True),
+        (head(ids=b"RGB"), False),
+        (head(JFIF, ids=b"RGB"), True),
+        (head(JFIF, ADOBE_RGB), True),  # JFIF comes first, as in libjpeg
+        (head(ADOBE_RGB), False),
+        (head(ADOBE_YCBCR, ids=b"RGB"), True),
+        (head(OTHER_NOTE), True),  # some other program's note says nothing
+        (head(SHORT_ADOBE), True),
+        (head(ADOBE_YCBCR, ADOBE_RGB), False),  # the last one counts
+        (head(segment(0xE0, b"JFXX\0\0"), ids=b"RGB"), False),
+    ],
+)
+def test_colours_follow_the_rule_of_libjpeg(stream: bytes, *, ycbcr: bool) -> None:
+    assert read_head(stream).stored_as_ycbcr is ycbcr
+
+
+def test_the_head_ends_with_its_scan_and_filling_between_markers_is_skipped() -> None:
+    plain = read_head(head(JFIF))
+    assert (plain.width_px, plain.height_px) == (16, 8)
+    assert [part.marker for part in plain.segments] == [0xE0, 0xC0, 0xDA]
+    assert plain.data == head(JFIF)[: -len(b"pixels")]
+    filled = read_head(head(JFIF, b"\xff\xff\xff"))
+    assert [part.marker for part in filled.segments] == [0xE0, 0xC0, 0xDA]
+
+
+@pytest.mark.parametrize(
+    ("stream", "said"),
+    [
+        (head(b"\x55"), "a JPEG marker is missing"),
+        (head(segment(0xE0, b"x", length=60_000)), "cut off"),  # longer than the stream
+        (head(segment(0xE0, b"", length=1)), "cut off"),  # shorter than its own length
+        (head(b"\xff\xd9"), "cut off"),  # the end before the pixels
+        (head(b"\xff\xd8"), "cut off"),  # a stream within the stream
+        (b"\xff\xd8" + segment(0xDA, b"x"), "no JPEG frame"),
+        (head(segment(0xC0, b"\x08\0\x08\0\x10\x03" + b"\1\x11\0" * 3)), "no JPEG frame"),  # two of them
+        (head()[1:], "not a JPEG stream"),
+    ],
+)
+def test_a_head_that_contradicts_itself_is_no_stream(stream: bytes, said: str) -> None:
+    with pytest.raises(StreamError, match=said):
+        read_head(stream)
+
+
+@pytest.mark.parametrize(
+    "tables", [b"", b"\xff\xd8\xff\xd9", b"\xff\xd8" + segment(0xDB, b"T" * 64) + b"\xff\xd9"]
+)
+def test_shared_tables_come_before_the_frame_and_notes_are_dropped(tables: bytes) -> None:
+    found = read_head(head(JFIF, ADOBE_RGB)).completed(tables, ycbcr=True)
+    again = read_head(found + b"pixels")
+    own = [0xDB] if len(tables) > 4 else []
+    assert [part.marker for part in again.segments] == [0xEE, *own, 0xC0, 0xDA]
+    assert again.stored_as_ycbcr
+
+
 # Decoding.
 
 STREAM = encoded(TILE, Storage("444"))

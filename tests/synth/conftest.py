@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from cxpath.synth.optics import Scanner
 from cxpath.synth.recipe import Artefacts, FieldRecipe, HardNegatives, Staining, TissueMix
 from cxpath.synth.world import World, build_world
 
-CLEAN = HardNegatives(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+CLEAN = HardNegatives(**{item.name: 0.0 for item in fields(HardNegatives)})
 SHARP = Scanner(blur_um=0.0, sharpen=0.0, noise=0.0, jpeg_quality=0)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load
 
 from cxpath.data.cells import Calibration
 from cxpath.errors import OutputError
@@ -12,7 +13,7 @@ from cxpath.metrics.cells import Decision
 from cxpath.network.architecture import PlainUNet, PlainUNetSettings
 from cxpath.network.card import PAGE_NAME, ModelCard, TrainingRecord, read_card
 from cxpath.network.model import load_model, model_folder
-from cxpath.training.pack import describe, pack, write_card
+from cxpath.training.pack import as_stored, describe, pack, refuse_other_things, stored_weights, write_card
 from cxpath.training.settings import TrainingSettings
 from cxpath.training.thresholds import card_decision
 
@@ -77,3 +78,62 @@ def test_a_changed_card_changes_its_page_too(tmp_path: Path) -> None:
     write_card(changed, folder)
     assert read_card(folder) == changed
     assert "Another description." in (folder / PAGE_NAME).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("stopped_by", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_an_exchange_that_fails_between_its_two_steps_brings_the_earlier_model_back(
+    stopped_by: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earlier model is out of the way already when the new one cannot take its place."""
+    folder = tmp_path / "small"
+    pack(narrow_network(1), card_of(narrow_network(1)), folder)
+    rename = Path.rename
+
+    def stopped(self: Path, target: Path) -> Path:
+        if self.name.endswith(".new"):
+            raise stopped_by
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    expected = OutputError if isinstance(stopped_by, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        pack(narrow_network(2), card_of(narrow_network(2)), folder)
+    monkeypatch.undo()
+    assert load_model(folder).card.digest == card_of(narrow_network(1)).digest
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_a_write_that_fails_leaves_the_earlier_model_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "small"
+    pack(narrow_network(1), card_of(narrow_network(1)), folder)
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        pack(narrow_network(2), card_of(narrow_network(2)), folder)
+    assert read_card(folder).digest == card_of(narrow_network(1)).digest
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_matrices_are_stored_in_half_and_norms_and_biases_in_full() -> None:
+    network = narrow_network(1)
+    for name, tensor in load(stored_weights(network)).items():
+        expected = torch.float16 if tensor.ndim > 1 else network.state_dict()[name].dtype
+        assert tensor.dtype == expected, name
+    again = as_stored(network)
+    assert stored_weights(again) == stored_weights(network)  # storing loses nothing twice
+    assert {tensor.dtype for tensor in again.parameters()} == {torch.float32}
+    assert not again.training
+
+
+def test_what_is_packed_over_is_nothing_a_model_or_an_empty_folder(tmp_path: Path) -> None:
+    refuse_other_things(tmp_path / "new")
+    (tmp_path / "empty").mkdir()
+    refuse_other_things(tmp_path / "empty")
+    (tmp_path / "file").write_text("a thesis")
+    with pytest.raises(OutputError, match=r"file: contains something that is no model .*another folder"):
+        refuse_other_things(tmp_path / "file")

@@ -164,6 +164,8 @@ def _replace(folder: Path, files: dict[str, bytes]) -> None:
             folder.rename(old)
         new.rename(folder)
     finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
 
