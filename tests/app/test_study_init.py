@@ -264,15 +264,16 @@ def test_a_study_that_is_there_or_was_begun_is_not_replaced(tmp_path: Path) -> N
 
 
 def test_a_design_that_is_not_allowed_leaves_what_was_there(tmp_path: Path) -> None:
-    twice = {"readers": ("Ann", "Ann")}
+    twice = ("Ann", "Ann")
     with pytest.raises(ConfigurationError):
-        begun(tmp_path, "a.svs", **twice)
+        begun(tmp_path, "a.svs", readers=twice)
     path = tmp_path / "study" / "study.toml"
     assert not path.exists()
     begun(tmp_path, "a.svs")
     before = path.read_bytes()
+    request = StudyRequest("Ring", tmp_path / "slides", readers=twice)
     with pytest.raises(ConfigurationError):
-        init_study(tmp_path / "study", StudyRequest("Ring", tmp_path / "slides", **twice), overwrite=True)
+        init_study(tmp_path / "study", request, overwrite=True)
     assert path.read_bytes() == before
 
 
