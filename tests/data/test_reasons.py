@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from cxpath.data.reasons import RESEARCH_USE, Reason, ReasonCode, coded, texts
+from cxpath.data.reasons import RESEARCH_USE, Reason, ReasonCode, coded, counted, texts
 
 lines = st.lists(st.text(max_size=30), max_size=5)
 
@@ -40,3 +40,8 @@ def test_codes_are_plain_words_that_json_may_carry(code: ReasonCode) -> None:
 
 def test_the_sentence_of_research_use_is_that_of_every_document() -> None:
     assert RESEARCH_USE == "For Research Use Only. Not for use in diagnostic procedures."
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 slides"), (1, "1 slide"), (2, "2 slides")])
+def test_a_number_and_its_word_agree(number: int, words: str) -> None:
+    assert counted(number, "slide") == words

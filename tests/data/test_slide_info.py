@@ -143,3 +143,66 @@ def test_a_unit_direction_keeps_its_ratios(direction: tuple[float, float, float]
     found = unit(direction)
     assert np.linalg.norm(found) == pytest.approx(1.0)
     assert found * np.linalg.norm(direction) == pytest.approx(direction)
+
+
+def test_density_is_that_of_beer_and_lambert_for_every_channel_by_its_own_white() -> None:
+    """−log10((level + 0.5) / white) by hand; the levels differ between channels."""
+    found = optical_density(np.array([[[23, 46, 114]]], np.uint8), (235.0, 232.5, 229.0))
+    assert found.shape == (1, 1, 3)
+    assert found.dtype == np.float32
+    assert found[0, 0].tolist() == pytest.approx([1.0, 0.69897, 0.30103], abs=1e-5)
+
+
+def test_a_picture_without_light_divides_by_nothing() -> None:
+    found = optical_density(np.full((2, 3), 10, np.uint8), (0.0, 0.0, 0.0))
+    assert (found == 0).all(), "brighter than a white of nothing is glass"
+
+
+def test_stains_are_unmixed_whatever_the_length_of_their_vectors() -> None:
+    stains = StainBasis(hematoxylin=(1.4, 1.28, 0.62), dab=(0.033, 0.053, 0.078))
+    plain = StainBasis()
+    np.testing.assert_allclose(stains.unmixing(), plain.unmixing(), atol=1e-12)
+    assert plain.unmixing().shape == (3, 2)
+    assert np.linalg.norm(unit((3.0, 4.0, 0.0))) == pytest.approx(1.0)
+
+
+def test_what_lies_outside_the_plane_of_both_stains_is_ignored() -> None:
+    basis = StainBasis()
+    across = np.cross(unit(basis.hematoxylin), unit(basis.dab))
+    mixed = 0.8 * unit(basis.hematoxylin) + 0.3 * unit(basis.dab)
+    assert (mixed + 0.5 * across) @ basis.unmixing() == pytest.approx([0.8, 0.3])
+
+
+@given(st.integers(0, 10_000), st.floats(0.25, 8), st.integers(16, 2048), st.integers(0, 128))
+def test_a_tile_is_its_core_and_a_halo_on_all_sides(
+    start: int, scale: float, core_px: int, halo_px: int
+) -> None:
+    frame = TileFrame(3, float(start), 2.0 * start, scale, core_px, halo_px)
+    assert frame.side_px == core_px + 2 * halo_px
+    assert frame.core_x_px == pytest.approx(start + halo_px * scale)
+    assert frame.core_y_px == pytest.approx(2 * start + halo_px * scale)
+    right_px = frame.x_px + frame.side_px * scale
+    assert frame.core_x_px + frame.core_side_px == pytest.approx(right_px - halo_px * scale)
+
+
+def test_overlapping_inclusions_are_one_area_and_nothing_outside_the_slide_counts() -> None:
+    beyond = Region("ROI", RegionUse.INCLUDE, box(70, 70, 140, 140))
+    shape = Regions((OUTER, beyond)).scored_shape(100, 100)
+    assert shape.area == pytest.approx(60 * 60 + 30 * 30 - 10 * 10)
+    assert Regions((INNER,)).scored_shape(100, 100).area == pytest.approx(100 * 100 - 20 * 20)
+    assert Regions().scored_shape(100, 50).area == pytest.approx(5000)
+
+
+def test_a_point_on_the_edge_of_an_exclusion_is_not_scored_twice() -> None:
+    """Of two areas that touch, a cell on the common line belongs to one at most."""
+    left = Region("left", RegionUse.INCLUDE, box(0, 0, 50, 100))
+    right = Region("right", RegionUse.EXCLUDE, box(50, 0, 100, 100))
+    on_line = Regions((left, right)).contains(np.array([50.0]), np.array([50.0]), 100, 100)
+    assert not on_line[0]
+
+
+def test_an_exclusion_that_takes_everything_scores_nothing() -> None:
+    nothing = Regions((OUTER, Region("all", RegionUse.EXCLUDE, box(-10, -10, 200, 200))))
+    assert nothing.scored_shape(100, 100).is_empty
+    assert not inside(nothing, 30, 30)
+    assert len(nothing) == 2

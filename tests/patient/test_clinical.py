@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from cxpath.patient.clinical import (
 )
 
 
-def clinical(*therapies: dict[str, object], **facts: object) -> Clinical:
+def clinical(*therapies: Mapping[str, object], **facts: object) -> Clinical:
     return Clinical.model_validate({"therapies": therapies, **facts})
 
 

@@ -92,7 +92,8 @@ def test_the_sheet_counts_what_is_left_and_makes_the_table(sheet: Path) -> None:
 
 
 def estimate(value: float, reported: str) -> dict[str, Any]:
-    return normal_score()["cps"] | {
+    plain: dict[str, Any] = normal_score()["cps"]
+    return plain | {
         "value": value,
         "reported": reported,
         "interval_slide": [value - 0.5, value + 0.5],

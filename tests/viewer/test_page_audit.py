@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import numpy as np
 
 from tests.driven_browser import Chromium, Tab
 from tests.viewer.conftest import ErringSlide
 from tests.viewer.reviewed_page import (
+    PAGE,
     REVIEW,
     ServedReview,
     open_page,
@@ -190,3 +193,53 @@ def test_squares_of_missed_cells_are_counted_by_keyboard(review: ServedReview, d
     assert {square.immune_stained for square in counted} == {2}
     assert np.all([square.tumour_unstained == 0 for square in counted])
     tab.close()
+
+
+def test_numbers_typed_in_a_square_outlive_a_page_that_is_drawn_again(
+    review: ServedReview, driven: Chromium
+) -> None:
+    """Another tab decides, the window changes, another square is looked at: what was typed is not lost."""
+    tab = open_page(driven, review.link)
+    switch_to(tab, "audit")
+    tab.wait_for("document.activeElement?.id === 'audit-start'")
+    tab.evaluate("document.getElementById('audit-squares').value = '4'")
+    tab.press("Enter")
+    tab.wait_for("document.querySelector('.crop img')?.complete")
+    for _ in range(saved(tab)["audit"]["questions"]):
+        tab.press("]")
+    tab.wait_for("document.querySelector('.stage-heading')?.innerText.startsWith('Square 1 ')")
+    for count in ("7", "0"):
+        tab.wait_for("document.activeElement?.type === 'number'")
+        tab.write(count)
+        tab.press("Tab")
+    tab.write("12")
+    events = saved(tab)["events"]
+    other = driven.open_tab()
+    other.goto(f"http://{urlsplit(review.link).netloc}/#slide")
+    other.wait_for(f"{PAGE}.then(p => p.ready)")
+    other.evaluate(f"{REVIEW}.then(r => {{ r.decide('/api/edit', {{ids: [3], class: 'other'}}) }})")
+    assert saved(other)["events"] == events + 1
+    other.close()
+    tab.evaluate(f"{REVIEW}.then(r => r.lookForChanges({{unseen: true}}))")
+    tab.wait_for(f"{REVIEW}.then(r => r.state.events === {events + 1})")
+    tab.wait_for(f"{PAGE}.then(p => p.modes.audit.audit?.squares.length === 4)")
+    tab.resize(1000, 700)
+    assert _typed(tab) == ["7", "0", "12"]
+    assert tab.evaluate("document.activeElement?.name") == "immune_stained", "the place of typing, too"
+    tab.press("Enter")
+    tab.wait_for("document.querySelector('.stage-heading')?.innerText.startsWith('Square 2 ')")
+    assert _typed(tab) == ["0", "0", "0"], "the next square begins anew"
+    saved(tab)
+    (square,) = review.state.squares_of("Dr Ada Example")
+    assert (square.tumour_stained, square.tumour_unstained, square.immune_stained) == (7, 0, 12)
+    tab.evaluate(f"{PAGE}.then(p => p.modes.audit.go(-1))")
+    tab.wait_for("document.querySelector('.stage-heading')?.innerText.startsWith('Square 1 ')")
+    assert _typed(tab) == ["7", "0", "12"]
+    assert "Counted already" in tab.text("#panel")
+    assert not tab.errors
+    tab.close()
+
+
+def _typed(tab: Tab) -> list[str]:
+    found: list[str] = tab.evaluate("[...document.querySelectorAll('#panel form input')].map(i => i.value)")
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -275,37 +275,38 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
         )
     found = {name: read_run_folder(path).score for name, path in results_by_name(folders, prefer).items()}
     units = {read.unit: read for read in reads if read.score.casefold() == score.casefold()}
-    joined = []
-    used: set[str] = set()
-    assays: set[str] = set()
-    several = 0
-    for read in units.values():
-        name = next((name for name in slide_names(read.slide, read.case) if name in found), None)
-        if name is None:
-            continue
-        several += name in used
-        used.add(name)
-        if _differ(read.assay, found[name].assay):
-            assays.add(f"{read.assay} and {found[name].assay}")
-        joined.append(_software_read(read, found[name], score))
-    if not joined:
+    matched = list(_matched(units.values(), found))
+    if not matched:
         example = next(iter(found), "nothing")
         raise StudyError(
             f"none of {len(found)} results is of a slide or case in the table (first result: {example})",
             "name slides in the column slide, or cases, as the slide files are called",
         )
+    used = {name for _, name in matched}
+    remarks = [
+        *_remarks(len(units) - len(matched), sorted(set(found) - used), _other_assays(matched, found)),
+        *_used_again(len(matched) - len(used)),
+    ]
     return JoinedReads(
-        reads=(*reads, *joined),
-        warnings=coded(
-            ReasonCode.JOIN,
-            [
-                *_remarks(len(units) - len(joined), sorted(set(found) - used), sorted(assays)),
-                *_used_again(several),
-            ],
-        ),
-        results=len(joined),
+        reads=(*reads, *(_software_read(read, found[name], score) for read, name in matched)),
+        warnings=coded(ReasonCode.JOIN, remarks),
+        results=len(matched),
         model_digests=tuple(sorted({found[name].provenance.model_digest for name in used})),
     )
+
+
+def _matched(units: Iterable[Read], found: Collection[str]) -> Iterator[tuple[Read, str]]:
+    """Yield the units that have a result, each with the result's name."""
+    for read in units:
+        name = next((name for name in slide_names(read.slide, read.case) if name in found), None)
+        if name is not None:
+            yield read, name
+
+
+def _other_assays(matched: Sequence[tuple[Read, str]], found: Mapping[str, ScoreDocument]) -> list[str]:
+    """Return what reads and their results state where they state different assays."""
+    stated = ((read.assay, found[name].assay) for read, name in matched)
+    return sorted({f"{read} and {result}" for read, result in stated if _differ(read, result)})
 
 
 def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path]:
@@ -406,8 +407,9 @@ def _software_read(read: Read, document: ScoreDocument, score: str) -> Read:
 def _used_again(several: int) -> Iterator[str]:
     """Say how many slides have no result of their own, but that of another slide of the same case."""
     if several:
+        were = f"{counted(several, 'slide')} {'was' if several == 1 else 'were'}"
         yield (
-            f"{several} slides were compared with a result that another slide of the same case was compared "
+            f"{were} compared with a result that another slide of the same case was compared "
             "with, too: name slides in the column slide as the slide files are called"
         )
 
@@ -429,6 +431,7 @@ def _remarks(without: int, unused: Sequence[str], assays: Sequence[str]) -> Iter
         yield f"{counted(without, 'case')} {are} compared among readers only"
     if unused:
         more = ", ..." if len(unused) > 3 else ""
-        yield f"{len(unused)} cxpath results are of no case in the table: {', '.join(unused[:3])}{more}"
+        are = f"{counted(len(unused), 'cxpath result')} {'is' if len(unused) == 1 else 'are'}"
+        yield f"{are} of no case in the table: {', '.join(unused[:3])}{more}"
     if assays:
         yield f"reads and results state different assays: {'; '.join(assays)}"

@@ -16,6 +16,7 @@ import tomli_w
 from cxpath.agreement import Components, ReaderStudyPlan, cases_for_power, power_of
 from cxpath.app.cases import plain_name, results_by_name
 from cxpath.app.study import STUDY, TOKENS, StudyFolder, read_study
+from cxpath.data import counted
 from cxpath.documents import ArmsTestEntry, StudyReportDocument, TokensDocument, read_run_folder
 from cxpath.errors import ConfigurationError, MissingFileError, OutputError, StudyError
 from cxpath.io import atomic_write, folder_for
@@ -171,7 +172,11 @@ def _slide_entries(
     folder: Path, request: StudyRequest, slides: Sequence[Path], software: Mapping[Path, float | str]
 ) -> Iterator[dict[str, object]]:
     if request.practice + request.anchors > len(slides) or request.practice >= len(slides):
-        raise StudyError(f"{len(slides)} slides are too few for so many practice and anchor slides", "")
+        few = f"{counted(len(slides), 'slide')} {'is' if len(slides) == 1 else 'are'} too few"
+        asked = (
+            f"{counted(request.practice, 'practice slide')} and {counted(request.anchors, 'anchor slide')}"
+        )
+        raise StudyError(f"{few} for {asked}", "ask for fewer, or add slides")
     for number, slide in enumerate(slides):
         relative = os.path.relpath(slide.resolve(), folder.resolve())
         entry: dict[str, object] = {"id": _slide_id(slide), "file": Path(relative).as_posix()}

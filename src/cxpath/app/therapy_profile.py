@@ -16,6 +16,7 @@ from cxpath.documents import (
     RUN_NAME,
     CaseDocument,
     CutoffEntry,
+    Estimate,
     RunDocument,
     ScoreBasis,
     ScoreDocument,
@@ -156,25 +157,31 @@ def _with_pdl1(profile: BiomarkerProfile, found: Pdl1Score, path: Path) -> Bioma
 
 
 def _pdl1(document: ScoreDocument) -> Pdl1Score:
-    read, assay = document.deciding, document.assay.lower()
-    cps = read.estimate
-    decided = cps.decided if cps else ()
+    read = document.deciding
     return Pdl1Score(
-        score=ScoreKind.CPS,
-        assay=None if assay == UNKNOWN else assay,
-        value=cps.value if cps else None,
-        origin=ScoreOrigin.CXPATH,
+        **_cps_of_cxpath(read.estimate, document.assay),
         basis=read.basis.value,
         viable_tumour_cells=_tumour_cells(document),
-        interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
-        clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
         not_evaluable_because=read.not_evaluable_because,
         slide_digest=document.slide.digest,
         model_digest=document.provenance.model_digest,
         notice=document.notice,
         **_signed(document),
     )
+
+
+def _cps_of_cxpath(cps: Estimate | None, assay: str) -> dict[str, Any]:
+    """Return what a CPS of cxpath states, of a slide or of a case."""
+    decided = cps.decided if cps else ()
+    return {
+        "score": ScoreKind.CPS,
+        "assay": None if assay.lower() == UNKNOWN else assay.lower(),
+        "value": cps.value if cps else None,
+        "origin": ScoreOrigin.CXPATH,
+        "interval": cps.interval_tissue if cps else None,
+        "borderline_at": tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
+        "clear_at": tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
+    }
 
 
 def _tumour_cells(document: ScoreDocument) -> int | None:
@@ -186,19 +193,10 @@ def _tumour_cells(document: ScoreDocument) -> int | None:
 
 def _pdl1_of_case(case: CaseDocument) -> Pdl1Score:
     """Return the score of several blocks; a person confirms it by the case's digest."""
-    cps, assay = case.cps, case.assay.lower()
-    decided = cps.decided if cps else ()
+    counts = case.counts
     return Pdl1Score(
-        score=ScoreKind.CPS,
-        assay=None if assay == UNKNOWN else assay,
-        value=cps.value if cps else None,
-        origin=ScoreOrigin.CXPATH,
-        viable_tumour_cells=case.counts.tumour_positive + case.counts.tumour_negative
-        if case.counts
-        else None,
-        interval=cps.interval_tissue if cps else None,
-        borderline_at=tuple(cutoff for cutoff, entry in decided if _in_doubt(entry)),
-        clear_at=tuple(cutoff for cutoff, entry in decided if not _in_doubt(entry)),
+        **_cps_of_cxpath(case.cps, case.assay),
+        viable_tumour_cells=counts.tumour_positive + counts.tumour_negative if counts else None,
         not_evaluable_because=tuple(reason.text for reason in case.not_evaluable_because),
         slide_digest=case.digest,
         model_digest=case.model_digest,

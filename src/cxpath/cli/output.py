@@ -75,7 +75,7 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a file may be called "a[b].svs"
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("tiles  {task.fields[rate]}"),

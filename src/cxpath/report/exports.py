@@ -49,7 +49,9 @@ from cxpath.scores import OTHER_SCORES, Decision
 
 if TYPE_CHECKING:
     from highdicom.sr import (
+        AlgorithmIdentification,
         Measurement,
+        MeasurementReport,
         ObservationContext,
         QualitativeEvaluation,
     )
@@ -98,41 +100,11 @@ def write_report(score: ScoreDocument, path: Path, image: Dataset, maker: Maker)
     maker : Maker
         Who found the cells.
     """
-    from highdicom.sr import (  # noqa: PLC0415  # an extra
-        AlgorithmIdentification,
-        ComprehensiveSR,
-        MeasurementReport,
-        MeasurementsAndQualitativeEvaluations,
-        SourceImageForMeasurementGroup,
-        TrackingIdentifier,
-    )
+    from highdicom.sr import ComprehensiveSR  # noqa: PLC0415  # an extra
 
-    signature = score.review.signature if score.review else None
-    source = SourceImageForMeasurementGroup(str(image.SOPClassUID), str(image.SOPInstanceUID))
-    group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            derived_uid("score", score.slide.digest), "Score of the slide"
-        ),
-        finding_type=own_code("score", f"{score.marker.upper()} score of the slide"),
-        algorithm_id=AlgorithmIdentification(
-            maker.algorithm,
-            maker.version,
-            parameters=[f"weights sha256:{maker.digest}"] if maker.digest else None,
-            family=ARTIFICIAL_INTELLIGENCE,
-        ),
-        measurements=list(_measurements(score)),
-        qualitative_evaluations=list(_evaluations(score, signature)),
-        source_images=[source],
-    )
-    content = MeasurementReport(
-        observation_context=_observers(score, maker, signature),
-        procedure_reported=IMMUNOHISTOCHEMISTRY,
-        imaging_measurements=[group],
-        title=_TITLE,
-    )
     found = ComprehensiveSR(
         evidence=[image],
-        content=content[0],
+        content=_content(score, image, maker)[0],
         series_instance_uid=new_uid(),
         series_number=2,
         sop_instance_uid=new_uid(),
@@ -147,6 +119,43 @@ def write_report(score: ScoreDocument, path: Path, image: Dataset, maker: Maker)
     )
     add_coding_scheme(found)
     save(found, path)
+
+
+def _content(score: ScoreDocument, image: Dataset, maker: Maker) -> MeasurementReport:
+    """Return the tree of the report: who observed, and one group of measurements of the slide."""
+    from highdicom.sr import (  # noqa: PLC0415  # an extra
+        MeasurementReport,
+        MeasurementsAndQualitativeEvaluations,
+        SourceImageForMeasurementGroup,
+        TrackingIdentifier,
+    )
+
+    signature = score.review.signature if score.review else None
+    source = SourceImageForMeasurementGroup(str(image.SOPClassUID), str(image.SOPInstanceUID))
+    tracked = TrackingIdentifier(derived_uid("score", score.slide.digest), "Score of the slide")
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracked,
+        finding_type=own_code("score", f"{score.marker.upper()} score of the slide"),
+        algorithm_id=_algorithm(maker),
+        measurements=list(_measurements(score)),
+        qualitative_evaluations=list(_evaluations(score, signature)),
+        source_images=[source],
+    )
+    return MeasurementReport(
+        observation_context=_observers(score, maker, signature),
+        procedure_reported=IMMUNOHISTOCHEMISTRY,
+        imaging_measurements=[group],
+        title=_TITLE,
+    )
+
+
+def _algorithm(maker: Maker) -> AlgorithmIdentification:
+    from highdicom.sr import AlgorithmIdentification  # noqa: PLC0415  # an extra
+
+    weights = [f"weights sha256:{maker.digest}"] if maker.digest else None
+    return AlgorithmIdentification(
+        maker.algorithm, maker.version, parameters=weights, family=ARTIFICIAL_INTELLIGENCE
+    )
 
 
 def _observers(score: ScoreDocument, maker: Maker, signature: Signature | None) -> ObservationContext:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from cxpath.documents import CutoffEntry
+from cxpath.documents import CutoffEntry, Estimate
 from cxpath.review import CLASS_NAMES, Action, Event, edited_cells, latest_undoable
 from cxpath.scores import (
     AuditedScore,
@@ -87,15 +88,22 @@ def _network(session: ReviewSession) -> ScoreMessage:
     stated = session.review.scored.score
     cps, counts = stated.cps, stated.counts.as_counts() if stated.counts else None
     return ScoreMessage(
-        cps=cps.value if cps else None,
-        reported=cps.reported if cps else None,
-        interval=cps.interval_tissue if cps else None,
-        interval_slide=cps.interval_slide if cps else None,
-        interval_reported=printed_interval(*cps.interval_tissue) if cps else None,
+        **_numbers(cps),
         tumour=counts.tumour if counts else 0,
         positive=counts.positive if counts else 0,
         because=tuple(reason.text for reason in stated.not_evaluable_because),
     )
+
+
+def _numbers(cps: Estimate | ScoreEstimate | None) -> dict[str, Any]:
+    """Return the numbers of a score; null without one."""
+    return {
+        "cps": cps.value if cps else None,
+        "reported": cps.reported if cps else None,
+        "interval": cps.interval_tissue if cps else None,
+        "interval_slide": cps.interval_slide if cps else None,
+        "interval_reported": printed_interval(*cps.interval_tissue) if cps else None,
+    }
 
 
 def _edited(session: ReviewSession) -> EditedMessage | None:
@@ -105,11 +113,7 @@ def _edited(session: ReviewSession) -> EditedMessage | None:
     cps, counts, cells = session.estimate.cps, session.estimate.counts, session.cells
     known = cells.network_cells
     return EditedMessage(
-        cps=cps.value if cps else None,
-        reported=cps.reported if cps else None,
-        interval=cps.interval_tissue if cps else None,
-        interval_slide=cps.interval_slide if cps else None,
-        interval_reported=printed_interval(*cps.interval_tissue) if cps else None,
+        **_numbers(cps),
         tumour=counts.tumour,
         positive=counts.positive,
         because=tuple(reason.text for reason in session.estimate.because),

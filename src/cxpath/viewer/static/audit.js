@@ -77,11 +77,21 @@ export class AuditView {
     if (this.shown) this.render();
   }
 
-  /** Answers that still wait for the server count as given. */
+  /** Answers and counts that still wait for the server count as given. */
   #keepWaiting() {
-    for (const { path, body } of review.outbox.items)
+    for (const { path, body } of review.outbox.items) {
       if (path === "/api/audit/answer")
         this.audit.questions[body.number - 1].answer = { class: body.class, stained: body.stained };
+      if (path === "/api/audit/square") {
+        const { number, shown_ms, ...counts } = body;
+        this.keepCounts(number, counts);
+      }
+    }
+  }
+
+  /** Note what was counted: the form of a square may be older than the squares, which are fetched again. */
+  keepCounts(number, counts) {
+    this.audit.squares[number - 1].counts = counts;
   }
 
   #reopened(before) {

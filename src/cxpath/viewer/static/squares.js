@@ -67,15 +67,16 @@ export class SquareStep {
       text: "Count only cells whose middle lies inside the frame and that carry no ring. Leave 0 where none was missed.",
     });
     const given = square.counts ? element("p", { class: "given", text: "Counted already; saving replaces it." }) : null;
-    return element("form", { onsubmit: (event) => this.#save(event, square) }, help, ...rows, save, given);
+    return element("form", { onsubmit: (event) => this.#save(event, square.number) }, help, ...rows, save, given);
   }
 
-  #save(event, square) {
+  #save(event, number) {
     event.preventDefault();
     const form = new FormData(event.target);
-    square.counts = Object.fromEntries(COUNTS.map(([name]) => [name, Number(form.get(name))]));
+    const counts = Object.fromEntries(COUNTS.map(([name]) => [name, Number(form.get(name))]));
     const shown_ms = Math.round(performance.now() - this.audit.shownAt);
-    review.decide("/api/audit/square", { number: square.number, ...square.counts, shown_ms });
+    this.audit.keepCounts(number, counts);
+    review.decide("/api/audit/square", { number, ...counts, shown_ms });
     this.audit.go(1);
   }
 }
