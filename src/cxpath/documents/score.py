@@ -52,8 +52,8 @@ class FieldEntry(Part):
     """One field of the gallery; lengths are of the slide, from its top left corner."""
 
     number: int
-    """Place on the lattice of fields, counted row by row from the slide's top left; the same on the map, in
-    the review and in the table of fields."""
+    """Place on the lattice of fields, counted row by row from 0 at the slide's top left; the same on the map,
+    in the review and in the table of fields."""
     bucket: str
     """`influence`, or the range of local CPS that the field was sampled from."""
     plain: PictureName
