@@ -208,3 +208,15 @@ def test_cells_beyond_the_edges_of_the_slide_stay_in_their_own_row_of_fields() -
     made = lay_fields(call_cells(cells, 0.5, 500.0), 24.0)
     assert made.counts.tumour.sum() == 4
     assert set(made.top_px) == {0.0}
+
+
+def test_a_field_of_a_single_tumour_cell_lies_in_a_bucket_too() -> None:
+    buckets = sort_fields(lattice("T+ .. T- T-"))
+    assert [bucket.fields for bucket in buckets] == [1, 0, 0, 1]
+    assert sum(bucket.share_of_tumour_cells for bucket in buckets) == pytest.approx(1.0)
+
+
+def test_where_nothing_is_stained_the_hottest_field_has_a_local_cps_of_0() -> None:
+    found = heterogeneity(lattice_of_heterogeneity(" ".join(["T-"] * 60), 6000.0), MPP)
+    assert found.hottest is not None
+    assert (found.hottest.local_cps, found.hottest.tumour_cells) == (0.0, 60)

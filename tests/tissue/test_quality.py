@@ -132,3 +132,10 @@ def test_reasons_name_shares_limits_and_what_to_do() -> None:
 
 def test_without_tissue_nothing_is_said() -> None:
     assert why_too_spoiled(np.zeros((3, 3), bool), {"pen": np.ones((3, 3), bool)}, SETTINGS) == ()
+
+
+def test_tissue_whose_focus_was_not_looked_at_is_not_out_of_focus() -> None:
+    """A slide too coarse for it has no mask of blur, however little blur is allowed."""
+    tissue, ink = np.ones((10, 10), bool), np.zeros((10, 10), bool)
+    ink[:, 0] = True
+    assert why_too_spoiled(tissue, {"pen": ink}, ArtefactSettings(most_blurred_share=0.01)) == ()
