@@ -316,17 +316,36 @@ def test_a_stage_is_compared_without_its_suffix_of_method(typed: str, stage: str
     assert Stage(edition=Edition.FIGO_2018, stage=typed).stage == stage
 
 
-@pytest.mark.parametrize("typed", ["V", "IIID", "2B", "IA4", "IIIC1RP", "T1b"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "V",
+        "IIID",
+        "2B",
+        "IA4",
+        "IA3",
+        "IC",
+        "IIC",
+        "IIB1",
+        "IIIB1",
+        "IIIC3",
+        "IVC",
+        "IVA1",
+        "IIIC1RP",
+        "T1b",
+    ],
+)
 def test_what_is_no_stage_is_refused(typed: str) -> None:
-    with pytest.raises(ValidationError, match="must be a FIGO stage from I to IVB"):
+    with pytest.raises(ValidationError, match="must be a FIGO stage of cervical cancer from I to IVB"):
         Stage(stage=typed)
 
 
 def test_a_nodal_stage_without_an_edition_is_taken_for_what_it_can_only_be() -> None:
     assert Stage(stage="IIIC1").stage == "IIIC1"
     for edition in (Edition.FIGO_2009, Edition.FIGO_2014):
-        with pytest.raises(ValidationError, match="stage IIIC exists only since FIGO 2018"):
-            Stage(edition=edition, stage="IIIC")
+        for stage in ("IIIC", "IB3"):
+            with pytest.raises(ValidationError, match=f"stage {stage} exists only since FIGO 2018"):
+                Stage(edition=edition, stage=stage)
 
 
 def test_a_stage_counts_only_as_long_as_the_disease_is_untreated() -> None:

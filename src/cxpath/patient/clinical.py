@@ -185,6 +185,13 @@ class Edition(StrEnum):
     FIGO_2018 = "FIGO 2018"
 
 
+_STAGES = re.compile(r"(I(A[12]?|B[123]?)?|II(A[12]?|B)?|III([AB]|C[12]?)?|IV[AB]?)[RP]?")
+"""Of cervical cancer, FIGO 2009 to 2018 (Bhatla et al. 2019, doi 10.1002/ijgo.12749); `r` and `p` say whether
+nodes were found on pictures or by a pathologist."""
+
+_SINCE_2018 = ("IB3", "IIIC")
+
+
 class Stage(ProfilePart):
     """A stage means nothing without its edition."""
 
@@ -196,14 +203,15 @@ class Stage(ProfilePart):
     @classmethod
     def _plain_stage(cls, stage: str | None) -> str | None:
         plain = stage.strip().upper() if stage else None
-        if plain is not None and not re.fullmatch(r"(I|II|III|IV)([ABC][123]?)?[RP]?", plain):
-            raise ValueError("must be a FIGO stage from I to IVB, such as IIIB")
+        if plain is not None and not _STAGES.fullmatch(plain):
+            raise ValueError("must be a FIGO stage of cervical cancer from I to IVB, such as IIIB")
         return plain.rstrip("RP") if plain else None
 
     @model_validator(mode="after")
-    def _nodal_stage_is_new(self) -> Stage:
-        if (self.stage or "").startswith("IIIC") and self.edition in {Edition.FIGO_2009, Edition.FIGO_2014}:
-            raise ValueError("stage IIIC exists only since FIGO 2018: state the edition that was used")
+    def _new_stages_are_new(self) -> Stage:
+        stage = self.stage or ""
+        if stage.startswith(_SINCE_2018) and self.edition in {Edition.FIGO_2009, Edition.FIGO_2014}:
+            raise ValueError(f"stage {stage} exists only since FIGO 2018: state the edition that was used")
         return self
 
 
