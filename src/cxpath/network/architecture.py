@@ -259,7 +259,7 @@ _SAME_LOGIT = 1e-3
 
 
 def widened(network: Network, settings: ArchitectureSettings) -> Network:
-    """Return a wider network that answers as `network` does: training goes on from there.
+    """Return a wider network that answers as `network` does: training continues from there.
 
     Every new channel is a copy of an old one. What reads it gives the copies unequal shares of the old
     weight, by chance but always the same, so that training can tell them apart (Net2WiderNet: Chen,
