@@ -204,7 +204,7 @@ def _mark(
 ) -> Image.Image:
     """Return a mark on nothing, to be laid over pictures; `shift` moves it by parts of a pixel.
 
-    A slide has thousands of cells, which differ in little: drawing every one of them takes three times as long.
+    A slide has thousands of cells, which differ in little: drawing every one takes three times as long.
     """
     middle = _OVERSAMPLING * math.ceil(2 * radius_px)
     large = Image.new("RGBA", (2 * middle, 2 * middle))
