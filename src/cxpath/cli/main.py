@@ -28,6 +28,7 @@ from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
 from cxpath.cli.models import model, synth
 from cxpath.cli.output import (
+    ENDING,
     FAILED,
     INTERRUPTED,
     USAGE,
@@ -171,13 +172,15 @@ def signals_end_with_cleanup() -> Iterator[None]:
     try:
         yield
     finally:
+        ENDING.number = 0
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)  # a second one shall not disturb the cleaning up
-    raise SystemExit(128 + number)
+    ENDING.number = number
+    ENDING.end_if_asked()
 
 
 def flushed(code: int) -> int:
