@@ -117,8 +117,10 @@ def test_a_user_without_a_home_can_score(synthetic_slide: SyntheticSlide, tmp_pa
 
 LISTENING = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "for number in (signal.SIGTERM, signal.SIGHUP): signal.signal(number, signal.SIG_DFL)\n"
     "from cxpath.cli.main import main; sys.argv[0] = 'cxpath'; main()"
 )
+"""The command, listening to signals even where the tests themselves were started by nohup."""
 
 
 @pytest.mark.parametrize(
