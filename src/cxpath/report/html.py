@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -436,9 +434,13 @@ def above_strip(picture: Image.Image, strip_px: int) -> Image.Image:
 # Pictures on disk: as PNG, whole or not at all.
 
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_COLOURS, _UP = 2, 2
-"""A picture of red, green and blue; the filter that takes each row as its difference to the one above."""
+_QUICKLY = {
+    "level": imagecodecs.PNG.COMPRESSION.SPEED,
+    "filter": imagecodecs.PNG.FILTER.UP,
+    "strategy": imagecodecs.PNG.STRATEGY.RLE,
+}
+"""Each row as its difference to the one above, of which only runs are looked for: a tenth larger than
+Pillow's file, in less than half the time."""
 
 
 def write_png(picture: Image.Image, path: Path) -> None:
@@ -455,24 +457,6 @@ def write_png(picture: Image.Image, path: Path) -> None:
     OutputError
         When nothing can be written there.
     """
-    packed = _png(np.asarray(picture.convert("RGB")))
+    packed = imagecodecs.png_encode(np.asarray(picture.convert("RGB")), **_QUICKLY)
     with atomic_write(path) as partial:
         partial.write_bytes(packed)
-
-
-def _png(rgb: NDArray[np.uint8]) -> bytes:
-    """Return a PNG file, packed by libdeflate: in half the time of zlib, which Pillow and OpenCV use."""
-    height, width = rgb.shape[:2]
-    light = rgb.reshape(height, -1)
-    rows = np.empty((height, 1 + light.shape[1]), np.uint8)
-    rows[:, 0] = _UP
-    rows[0, 1:] = light[0]
-    np.subtract(light[1:], light[:-1], out=rows[1:, 1:])
-    size = struct.pack(">IIBBBBB", width, height, 8, _COLOURS, 0, 0, 0)
-    pixels = bytes(imagecodecs.deflate_encode(rows.tobytes(), level=1))
-    chunks = ((b"IHDR", size), (b"IDAT", pixels), (b"IEND", b""))
-    return _PNG + b"".join(_chunk(name, content) for name, content in chunks)
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
