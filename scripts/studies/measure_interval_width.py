@@ -34,6 +34,7 @@ IMMUNE_SHARE = 0.3
 
 SCORES = (1.0, 5.0, 20.0, 50.0)
 RATE_GROUPS = ((0.0, 0.5), (0.5, 1.5), (1.5, 4.0), (4.0, 12.0), (12.0, 30.0), (30.0, 100.1))
+CALLED_GROUPS = ((0.3, 0.8), (0.8, 3.0), (3.0, 8.0), (8.0, 16.0), (16.0, 30.0), (30.0, 60.0))
 FEWEST_SLIDES, FEWEST_CELLS = 5, 30
 GROUPS = ((0.0, 0.5), (0.5, 2.0), (2.0, 8.0), (8.0, 20.0), (20.0, 100.1))
 
@@ -130,6 +131,19 @@ def rate_lines(slides: EvaluatedSlides) -> Iterator[str]:
         yield f"| {arm} | {_middle_recall(own, 0):.2f}, {_middle_recall(own, 2):.2f} |"
 
 
+def called_lines(slides: EvaluatedSlides) -> Iterator[str]:
+    """Yield how far the true score lies from the called one, by the called one, as Markdown."""
+    tables = [table for table in slides.tables if _has_tumour(table)]
+    called, truth = (np.array([score(table) for table in tables]) for score in (predicted_cps, true_cps))
+    yield "\n| called CPS | slides | true score over called one: 5th percentile, median, 95th, most |"
+    yield "|---|---:|---|"
+    for low, high in CALLED_GROUPS:
+        own = (called >= low) & (called < high)
+        if own.sum() >= FEWEST_SLIDES:
+            ratios = np.quantile(truth[own] / called[own], (0.05, 0.5, 0.95, 1.0))
+            yield f"| {low:g} to {high:g} | {own.sum()} | {', '.join(f'{one:.2g}' for one in ratios)} |"
+
+
 def _rates(tables: NDArray[np.int64]) -> Iterator[str]:
     """Yield median and spread of three rates; a dash where no slide of the group says anything."""
     false = tables[:, [1, 3, 4, 5], 0].sum(axis=1)
@@ -160,7 +174,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         slides = slides_of_arms(options.folder, options.arm)
-        print("\n".join((*lines_of(slides), *rate_lines(slides))))
+        print("\n".join((*lines_of(slides), *rate_lines(slides), *called_lines(slides))))
     except CxpathError as error:
         sys.exit(str(error))
 

@@ -144,8 +144,8 @@ def test_fields_contain_every_tumour_cell_once_and_the_largest_come_first(blocks
     assert cells == sorted(cells, reverse=True)
     score = ScoreDocument.read(blocks[1] / "score.json")
     places = [(row.left_um, row.top_um) for row in table.fields]
-    width_um = score.slide.width_px * score.slide.mpp
-    numbers = [field_number(*place, score.scoring.field_um, width_um) for place in places]
+    slide, side_um = score.slide, score.scoring.field_um
+    numbers = [field_number(*place, side_um, slide.width_px, slide.mpp) for place in places]
     assert [row.field for row in table.fields] == numbers
     assert sum(row.share_of_tumour_cells for row in table.fields) == pytest.approx(1.0, abs=1e-4)
 

@@ -12,7 +12,6 @@ from rich import console as rich_console
 
 from cxpath.app.configuration import Configuration
 from cxpath.cli.output import (
-    ENDING,
     StainCheck,
     effective_configuration,
     multiply_in_one_thread,
@@ -200,14 +199,3 @@ def test_without_a_terminal_there_is_no_bar(capsys: pytest.CaptureFixture[str]) 
     with tile_progress("a.svs") as move:
         move(1, 4)
     assert capsys.readouterr().err == ""
-
-
-def test_a_signal_that_a_library_swallowed_ends_the_work_at_the_next_tile(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with tile_progress("a.svs") as move:
-        move(1, 3)
-        monkeypatch.setattr(ENDING, "number", 15)
-        with pytest.raises(SystemExit) as end:
-            move(2, 3)
-    assert end.value.code == 143

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -250,24 +249,6 @@ def test_a_folder_that_was_just_made_when_ctrl_c_came_is_taken_away_again(
     with pytest.raises(KeyboardInterrupt), ResultsFolder(tmp_path / "out", overwrite=False):
         pass
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_that_a_thread_writes_while_the_folder_is_removed_is_removed_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    removed, late = shutil.rmtree, ["tile.png"]
-
-    def as_if_a_thread_wrote(path: Path, *words: Any, **more: Any) -> None:
-        removed(path, *words, **more)
-        if late:
-            path.mkdir()
-            (path / late.pop()).write_bytes(b"late")
-
-    monkeypatch.setattr(shutil, "rmtree", as_if_a_thread_wrote)
-    with pytest.raises(KeyboardInterrupt), ResultsFolder(tmp_path / "out", overwrite=False):
-        raise KeyboardInterrupt
-    assert list(tmp_path.iterdir()) == []
-    assert not late
 
 
 def test_a_folder_that_cannot_be_claimed_is_taken_away_again(

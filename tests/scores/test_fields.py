@@ -123,9 +123,9 @@ def test_the_hottest_field_needs_enough_tumour_cells() -> None:
 
 def test_a_field_has_the_same_number_in_the_table_and_by_its_place() -> None:
     cells, field_um = synthetic_cells("T+ T- .. T-\n.. T+ T- .."), 24.0
-    whole, width_um = fields(cells, field_um), cells.facts.width_px * MPP
+    whole, width_px = fields(cells, field_um), cells.facts.width_px
     corners = zip((whole.left_px * MPP).tolist(), (whole.top_px * MPP).tolist(), strict=True)
-    by_place = [field_number(left, top, field_um, width_um) for left, top in corners]
+    by_place = [field_number(left, top, field_um, width_px, MPP) for left, top in corners]
     assert by_place == whole.numbers.tolist()
     assert len(set(whole.numbers.tolist())) == len(whole.left_px) > 1
 

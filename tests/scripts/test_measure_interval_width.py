@@ -7,7 +7,14 @@ import pytest
 
 from cxpath.scores.settings import SlideErrorSettings
 from scripts.studies.coverage import CAREFUL, random_plan, write_synthetic_slide
-from scripts.studies.measure_interval_width import Interval, cross_fitted, interval_at, lines_of, rate_lines
+from scripts.studies.measure_interval_width import (
+    Interval,
+    called_lines,
+    cross_fitted,
+    interval_at,
+    lines_of,
+    rate_lines,
+)
 from scripts.studies.slide_error import EvaluatedSlides
 
 
@@ -67,3 +74,16 @@ def test_rates_are_listed_by_score_and_recall_by_arm() -> None:
     of_group = next(line for line in lines if line.startswith("| 12 to 30 | 12 |"))
     assert [cell.split(",")[0].strip() for cell in of_group.split("|")[3:6]] == ["0.8", "0.01", "0.5"]
     assert "| two | 0.80, 0.50 |" in lines
+
+
+def test_the_true_score_is_set_against_the_called_one() -> None:
+    """Ten slides of 100 tumour cells: 5 called positive, and truly 5, 10, 15 … 50."""
+    tables = np.zeros((11, 6, 6), dtype=np.int64)
+    for row, missed in enumerate(range(0, 50, 5)):
+        tables[row, 0, :2], tables[row, 1, 1] = (5, missed), 95 - missed
+    tables[10, 5, 5] = 7  # no tumour: no score
+    slides = EvaluatedSlides(tables, np.ones(11), np.repeat("one", 11))
+    (line,) = list(called_lines(slides))[2:]
+    group, number, ratios = line.strip("| ").split(" | ")
+    assert (group, number) == ("3 to 8", "10")
+    assert [float(one) for one in ratios.split(", ")] == pytest.approx([1.45, 5.5, 9.55, 10.0], abs=0.06)

@@ -81,22 +81,22 @@ def score_slide(
         # While the slide is looked at; what fails there fails again when the report is built.
         stack.enter_context(ThreadPoolExecutor(1, "report")).submit(prepare_report)
         look = looking.result()
-        stack.enter_context(results)
-        # Entered after the folder, and so ended before the folder of a run that failed is removed.
-        meanwhile = stack.enter_context(ThreadPoolExecutor(1, "tissue-picture"))
-        tissue = meanwhile.submit(write_tissue_picture, results.partial, look.tissue, look.regions)
-        with look.watch.stage("detect"):
-            found = _found_cells(method, look, network, results.partial, progress)
-        if found:
-            method = method.for_cells(found.cells.facts)
-        with look.watch.stage("score"):
-            score = _score(method, look, found)
-        drawn = tissue.result()
-        if found:
-            drawn |= _write_cells(method, look, found, results.partial)
-        _write_documents(method, look, network, found, score, results.partial)
-        build_report(results.partial, drawn)
-        results.commit()
+        # By `with`, not by the stack, in whose own code Ctrl-C would leave the folder that was just made. The
+        # thread is entered after the folder, and so ended before the folder of a run that failed is removed.
+        with results, ThreadPoolExecutor(1, "tissue-picture") as meanwhile:
+            tissue = meanwhile.submit(write_tissue_picture, results.partial, look.tissue, look.regions)
+            with look.watch.stage("detect"):
+                found = _found_cells(method, look, network, results.partial, progress)
+            if found:
+                method = method.for_cells(found.cells.facts)
+            with look.watch.stage("score"):
+                score = _score(method, look, found)
+            drawn = tissue.result()
+            if found:
+                drawn |= _write_cells(method, look, found, results.partial)
+            _write_documents(method, look, network, found, score, results.partial)
+            build_report(results.partial, drawn)
+            results.commit()
     return score
 
 

@@ -28,7 +28,6 @@ from cxpath.cli.agree import agree
 from cxpath.cli.batch import batch
 from cxpath.cli.models import model, synth
 from cxpath.cli.output import (
-    ENDING,
     FAILED,
     INTERRUPTED,
     USAGE,
@@ -172,15 +171,13 @@ def signals_end_with_cleanup() -> Iterator[None]:
     try:
         yield
     finally:
-        ENDING.number = 0
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_IGN)  # a second one shall not disturb the cleaning up
-    ENDING.number = number
-    ENDING.end_if_asked()
+    raise SystemExit(128 + number)
 
 
 def flushed(code: int) -> int:

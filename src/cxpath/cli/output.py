@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,25 +57,6 @@ def print_document(document: object, lines: Iterable[str], *, as_json: bool) -> 
 # A progress bar on the terminal: tiles done, rate, time left.
 
 
-@dataclass
-class EndingSignal:
-    """The signal that asked this process to end.
-
-    Its handler ends the command at once; but a library that is being imported, say, may swallow what a
-    handler raises. Long work therefore asks here, too, tile by tile.
-    """
-
-    number: int = 0
-
-    def end_if_asked(self) -> None:
-        """Raise `SystemExit` where a signal asked for it."""
-        if self.number:
-            raise SystemExit(128 + self.number)
-
-
-ENDING = EndingSignal()
-
-
 @contextmanager
 def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar on stderr while a block runs; gives the function that moves it.
@@ -106,7 +86,6 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
         task = progress.add_task(title, total=None, rate="")
 
         def move(done: int, total: int) -> None:
-            ENDING.end_if_asked()
             speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
             rate = f"{speed:.1f}/s" if speed else ""
             progress.update(task, completed=done, total=total, rate=rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -248,9 +247,6 @@ OWN_NAMES = (
 """Everything a run may leave, the mark of a whole result last; all else in the folder is the user's."""
 
 
-_REMOVAL_TRIES, _REMOVAL_PAUSE_S = 10, 0.1
-
-
 class ResultsFolder:
     """Files are written to a hidden folder first; `commit` moves them to the final one.
 
@@ -318,7 +314,7 @@ class ResultsFolder:
         traceback: TracebackType | None,
     ) -> None:
         self._claim.close()
-        _remove(self.partial)
+        shutil.rmtree(self.partial, ignore_errors=True)
 
     def _exchange(self) -> None:
         earlier = self.partial / "earlier"
@@ -334,16 +330,6 @@ class ResultsFolder:
     def _refused(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)
         return OutputError(f"{self.final}: cannot be written: {reason}", "choose another --out")
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder into which a thread that was interrupted may still be writing a file."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for _ in range(_REMOVAL_TRIES):
-        if not folder.exists():
-            return
-        time.sleep(_REMOVAL_PAUSE_S)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _move(source: Path, target: Path) -> None:

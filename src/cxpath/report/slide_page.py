@@ -317,9 +317,9 @@ def unevenness(score: ScoreDocument) -> Section | None:
 
 
 def _hottest(field: Hottest, score: ScoreDocument) -> Section:
-    width_um = score.slide.width_px * score.slide.mpp
+    slide, side_um = score.slide, score.scoring.field_um
     return {
-        "number": field_number(field.left_um, field.top_um, score.scoring.field_um, width_um),
+        "number": field_number(field.left_um, field.top_um, side_um, slide.width_px, slide.mpp),
         "local_cps": score_form(field.local_cps),
         "tumour_cells": whole(field.tumour_cells),
         "place": f"{field.left_um / 1000:.2f} mm from left, {field.top_um / 1000:.2f} mm from top",

@@ -46,9 +46,9 @@ def in_uncounted_region(cells: CellTable) -> NDArray[np.bool_]:
 # The slide-wide lattice of squares that fields, tumour area and association are made of.
 
 
-def lattice_columns(width: float, side: float) -> int:
+def lattice_columns(width_px: int, side_px: float) -> int:
     """Return the squares in a row of the lattice over a slide of this width."""
-    return int(np.ceil(width / side)) + 1
+    return int(np.ceil(width_px / side_px)) + 1
 
 
 def places_on_lattice(cells: CellTable, side_px: float) -> tuple[NDArray[np.int64], int]:

@@ -81,12 +81,12 @@ def lay_fields(called: CalledCells, field_um: float) -> FieldLattice:
     )
 
 
-def field_number(left_um: float, top_um: float, field_um: float, width_um: float) -> int:
+def field_number(left_um: float, top_um: float, field_um: float, width_px: int, mpp: float) -> int:
     """Return the number of the field at a place, given by its top left corner, on a slide of this width.
 
     The same as in `FieldLattice.numbers`, for results that state only the place.
     """
-    columns = lattice_columns(width_um, field_um)
+    columns = lattice_columns(width_px, field_um / mpp)
     return round(top_um / field_um) * columns + round(left_um / field_um)
 
 
