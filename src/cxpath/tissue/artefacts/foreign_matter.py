@@ -86,6 +86,8 @@ def _even(
     spread = np.sqrt(np.maximum(look.smooth(look.mean**2, width_um) - mean**2, 0))
     dense = (look.smooth(what, width_um) > least_od) & (spread < most_contrast * mean)
     marks = look.opened(dense, settings.pen_least_width_um)
+    if not marks.any():
+        return marks
     count, labels, stats, _ = cv2.connectedComponentsWithStats(marks.astype(np.uint8), connectivity=8)
     least_px = settings.pen_least_mm2 * (1000.0 / look.mpp) ** 2
     kept = np.zeros_like(marks)
@@ -230,6 +232,8 @@ def find_dark(look: Look, settings: ArtefactSettings) -> Mask:
     core = look.opened(look.blackness > settings.dark_least_od, settings.dark_least_width_um)
     rim = (look.blackness > settings.dark_rim_od) & look.widened(core, DARK_RIM_UM)
     spots = touching(rim, core)
+    if not spots.any():
+        return spots
     _, labels, stats, _ = cv2.connectedComponentsWithStats(spots.astype(np.uint8), connectivity=8)
     longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     keep = longest * look.mpp <= settings.dark_largest_um
