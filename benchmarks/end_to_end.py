@@ -238,5 +238,4 @@ def _first_line_s(command: Sequence[str], environment: dict[str, str]) -> float:
         assert child.stdout is not None
         if not child.stdout.readline():
             raise RuntimeError("the run ended before its first tile")
-        seconds = perf_counter() - started
-    return seconds
+        return perf_counter() - started
