@@ -177,14 +177,13 @@ def estimate_white_point(overview: NDArray[np.uint8]) -> WhitePoint:
     tuple of float
         Median red, green, blue of the brightest 3 % of pixels.
     """
-    pixels = overview.reshape(-1, 3)
-    scanned = pixels[np.minimum.reduce(channels(pixels)) < BEYOND_SCAN]
-    if len(scanned) < BRIGHTEST_SHARE * len(pixels):
-        scanned = pixels
-    red, green, blue = channels(scanned)
-    brightness = red.astype(np.int32) + green + blue
-    brightest = scanned[brightness >= np.quantile(brightness, 1.0 - BRIGHTEST_SHARE)]
-    light = np.median(brightest, axis=0)
+    red, green, blue = cv2.split(overview)
+    scanned = np.minimum(np.minimum(red, green), blue) < BEYOND_SCAN
+    if np.count_nonzero(scanned) < BRIGHTEST_SHARE * scanned.size:
+        scanned[:] = True
+    brightness = red.astype(np.uint16) + green + blue
+    least = np.quantile(brightness[scanned], 1.0 - BRIGHTEST_SHARE)
+    light = np.median(overview[scanned & (brightness >= least)], axis=0)
     return float(light[0]), float(light[1]), float(light[2])
 
 
