@@ -324,7 +324,7 @@ def run_request(request: ScoreRequest, progress: Progress | None = None) -> Slid
     request.check()
     ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
     with looking_at_slide(request) as looking:
-        with _importing_beside_threads():
+        with _importing_next_to_threads():
             from cxpath.app.score_slide import score_slide as score
 
         return score(request, progress, looking)
@@ -334,7 +334,7 @@ _SWITCH_S = 0.0005
 
 
 @contextmanager
-def _importing_beside_threads() -> Iterator[None]:
+def _importing_next_to_threads() -> Iterator[None]:
     """Import large packages while another thread computes.
 
     Python's lock changes hands every 5 ms, for which each of a look's thousands of steps would wait. And an
