@@ -348,6 +348,9 @@ def _importing_next_to_threads() -> Iterator[None]:
     finally:
         sys.setswitchinterval(interval)
         if collects:
+            if not gc.get_freeze_count():  # the caller's frozen objects stay so
+                gc.freeze()
+                gc.unfreeze()  # what was imported is now old, and not searched at the next opportunity
             gc.enable()
 
 

@@ -151,6 +151,8 @@ def optical_density(rgb: NDArray[np.uint8], white_point: tuple[float, float, flo
         -log10((rgb + 0.5) / white), clipped below at 0: brighter than glass is glass. The half step
         keeps black finite (at 2.7).
     """
+    if not rgb.size:  # of which OpenCV makes a picture of one pixel
+        return np.zeros(rgb.shape, np.float32)
     levels = (np.arange(256, dtype=np.float64) + 0.5)[:, None] / np.maximum(np.asarray(white_point), 1.0)
     table = np.maximum(-np.log10(levels), 0.0).astype(np.float32)
     # OpenCV looks up three channels at once, in a fifth of NumPy's time.
