@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import gc
 import inspect
+import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 
 import cxpath as cx
+from cxpath.app.api import _importing_next_to_threads
 from tests.conftest import SyntheticSlide
 
 PUBLIC: list[str] = vars(cx)["__all__"]
@@ -101,3 +105,19 @@ def test_no_public_function_hides_options() -> None:
     for function in functions:
         kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
         assert inspect.Parameter.VAR_KEYWORD not in kinds, function.__name__
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_an_import_that_fails_leaves_pythons_own_settings_as_they_were(*, collects: bool) -> None:
+    interval, frozen = sys.getswitchinterval(), gc.get_freeze_count()
+    (gc.enable if collects else gc.disable)()
+    try:
+        with suppress(ImportError), _importing_next_to_threads():
+            assert not gc.isenabled()
+            assert sys.getswitchinterval() < interval
+            raise ImportError
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
+    assert sys.getswitchinterval() == interval
+    assert gc.get_freeze_count() == frozen

@@ -29,7 +29,7 @@ from cxpath.app.review_outcome import (
 from cxpath.app.score_slide import profile_for
 from cxpath.app.therapy_profile import with_image_score
 from cxpath.data.cells import CellTable, Kind
-from cxpath.documents.folder import ResultsFolder
+from cxpath.documents.base import ResultsFolder
 from cxpath.documents.review import LaboratoryProfile, ScoreBasis
 from cxpath.documents.score import ScoreDocument
 from cxpath.errors import ConfigurationError, OutputError, ProfileError

@@ -13,7 +13,8 @@ import cxpath
 from cxpath.app.configuration import Configuration
 from cxpath.cli.output import summary_lines
 from cxpath.data.reasons import RESEARCH_USE, ReasonCode
-from cxpath.documents.folder import OWN_NAMES, read_score
+from cxpath.documents.base import OWN_NAMES
+from cxpath.documents.folder import read_score
 from cxpath.documents.review import LaboratoryProfile
 from cxpath.errors import ConfigurationError
 from cxpath.io.cells import read_table

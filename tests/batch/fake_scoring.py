@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxpath.app.configuration import ScoreRequest
-from cxpath.documents.folder import ResultsFolder
+from cxpath.documents.base import ResultsFolder
 from cxpath.errors import MissingFileError, OutputError, ResolutionError, UnreadableSlideError
 from cxpath.slide.identity import printable
 from tests.report.run_folders import RUN, coded, normal_score

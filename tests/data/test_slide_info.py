@@ -206,3 +206,8 @@ def test_an_exclusion_that_takes_everything_scores_nothing() -> None:
     assert nothing.scored_shape(100, 100).is_empty
     assert not inside(nothing, 30, 30)
     assert len(nothing) == 2
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (0, 5, 3), (2, 0, 3)])
+def test_no_pixels_have_no_optical_density(shape: tuple[int, ...]) -> None:
+    assert optical_density(np.zeros(shape, np.uint8), WHITE).shape == shape

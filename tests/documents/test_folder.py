@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cxpath.documents import folder as folder_module
-from cxpath.documents.folder import ResultsFolder, read_run_folder, read_score, read_scored_folder
+from cxpath.documents import base as base_module
+from cxpath.documents.base import ResultsFolder
+from cxpath.documents.folder import read_run_folder, read_score, read_scored_folder
 from cxpath.errors import DocumentError, MissingFileError, OutputError
 from cxpath.io.cells import read_table, write_cells, write_table
 from tests.report.run_folders import normal_score, write_run
@@ -259,7 +260,7 @@ def test_a_folder_that_cannot_be_claimed_is_taken_away_again(
     def interrupted(_: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder_module, "claimed", interrupted)
+    monkeypatch.setattr(base_module, "claimed", interrupted)
     with pytest.raises(KeyboardInterrupt), ResultsFolder(tmp_path / "out", overwrite=False):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -287,7 +288,7 @@ def test_an_exchange_that_the_system_refuses_is_one_line_and_undone(
 
 def test_the_mark_of_a_whole_result_is_moved_last() -> None:
     """Whoever finds `score.json` finds all the rest."""
-    assert folder_module.OWN_NAMES[-1] == folder_module.COMMIT_MARK
+    assert base_module.OWN_NAMES[-1] == base_module.COMMIT_MARK
 
 
 def test_a_scored_folder_gives_its_cells_and_counts_its_fields_as_the_score_did(tmp_path: Path) -> None:

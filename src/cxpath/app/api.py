@@ -5,6 +5,10 @@ torch is imported where it is needed, so that a slide is looked at meanwhile.
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -320,9 +324,34 @@ def run_request(request: ScoreRequest, progress: Progress | None = None) -> Slid
     request.check()
     ResultsFolder(request.folder, overwrite=request.overwrite)  # refuses a result that is there already
     with looking_at_slide(request) as looking:
-        from cxpath.app.score_slide import score_slide as score
+        with _importing_next_to_threads():
+            from cxpath.app.score_slide import score_slide as score
 
         return score(request, progress, looking)
+
+
+_SWITCH_S = 0.0005
+
+
+@contextmanager
+def _importing_next_to_threads() -> Iterator[None]:
+    """Import large packages while another thread computes.
+
+    Python's lock changes hands every 5 ms, for which each of a look's thousands of steps would wait. And an
+    import leaves no garbage to look for, which would take a sixth of its time.
+    """
+    collects, interval = gc.isenabled(), sys.getswitchinterval()
+    gc.disable()
+    sys.setswitchinterval(min(interval, _SWITCH_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
+        if collects:
+            if not gc.get_freeze_count():  # the caller's frozen objects stay so
+                gc.freeze()
+                gc.unfreeze()  # what was imported is now old, and not searched at the next opportunity
+            gc.enable()
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -16,12 +16,6 @@ from numpy.typing import NDArray
 from cxpath.app.configuration import ADAPTIVE, PDL1, UNKNOWN, ScoreRequest, read_assay
 from cxpath.data import CellTable, Reason, ReasonCode, Regions, TileFrame, coded
 from cxpath.errors import OutputError
-from cxpath.io import (
-    default_cell_classes,
-    read_cell_classes,
-    read_given_cells,
-    refuse_unknown_staining,
-)
 from cxpath.network import (
     Detector,
     Device,
@@ -425,6 +419,13 @@ def obtain_cells(
 
 
 def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCells:
+    from cxpath.io import (  # noqa: PLC0415 - most runs are given no cells
+        default_cell_classes,
+        read_cell_classes,
+        read_given_cells,
+        refuse_unknown_staining,
+    )
+
     info, card, tissue = context.slide.info, context.detector.card, context.tissue
     classes = read_cell_classes(request.class_map or default_cell_classes())
     classes = classes.ignoring(request.ignore_classes)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import errno
+import gc
 import io
 import logging
 import os
@@ -264,7 +265,9 @@ def main() -> None:
         logging.captureWarnings(True)  # to a logger of another name than ours
     with signals_end_with_cleanup():
         code = _run()
-    sys.exit(flushed(code))
+    code = flushed(code)
+    gc.freeze()  # else Python looks for garbage among all that libraries defined, a third of a second long
+    sys.exit(code)
 
 
 def _run() -> int:

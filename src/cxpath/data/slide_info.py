@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
@@ -150,12 +151,12 @@ def optical_density(rgb: NDArray[np.uint8], white_point: tuple[float, float, flo
         -log10((rgb + 0.5) / white), clipped below at 0: brighter than glass is glass. The half step
         keeps black finite (at 2.7).
     """
+    if not rgb.size:  # of which OpenCV makes a picture of one pixel
+        return np.zeros(rgb.shape, np.float32)
     levels = (np.arange(256, dtype=np.float64) + 0.5)[:, None] / np.maximum(np.asarray(white_point), 1.0)
     table = np.maximum(-np.log10(levels), 0.0).astype(np.float32)
-    density = np.empty(rgb.shape, np.float32)
-    for channel in range(3):
-        density[..., channel] = table[:, channel][rgb[..., channel]]
-    return density
+    # OpenCV looks up three channels at once, in a fifth of NumPy's time.
+    return np.asarray(cv2.LUT(rgb.reshape(-1, 1, 3), table[None]), np.float32).reshape(rgb.shape)
 
 
 # TileFrame: where a tile lies, so that what was found in it can be put back on the slide.

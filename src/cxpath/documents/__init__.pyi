@@ -16,10 +16,13 @@ from .agreement import (
     finite as finite,
 )
 from .base import (
+    COMMIT_MARK as COMMIT_MARK,
+    RUN_NAME as RUN_NAME,
     CodedText as CodedText,
     CutoffEntry as CutoffEntry,
     Document as Document,
     Estimate as Estimate,
+    ResultsFolder as ResultsFolder,
 )
 from .batch import (
     BatchManifest as BatchManifest,
@@ -63,13 +66,10 @@ from .evaluation import (
     Unit as Unit,
 )
 from .folder import (
-    COMMIT_MARK as COMMIT_MARK,
-    RUN_NAME as RUN_NAME,
     GivenCells as GivenCells,
     ReaderEntry as ReaderEntry,
     RegionEntry as RegionEntry,
     RegionsEntry as RegionsEntry,
-    ResultsFolder as ResultsFolder,
     RunDocument as RunDocument,
     RunFolder as RunFolder,
     RunModel as RunModel,

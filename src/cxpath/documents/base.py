@@ -1,4 +1,4 @@
-"""What all JSON documents of cxpath share: they are read and written whole, and nothing in them is guessed.
+"""What all JSON documents of cxpath share, and the folder of results: whole or not at all, nothing guessed.
 
 A document is a frozen class. A key that it does not know, a missing one or a wrong value is an error that
 names file and field.
@@ -7,16 +7,19 @@ names file and field.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse, number_too_large
-from cxpath.errors import DocumentError, MissingFileError
-from cxpath.io import atomic_write
+from cxpath.errors import DocumentError, MissingFileError, OutputError
+from cxpath.io import atomic_write, claimed, clear_leftovers, partial_path
 from cxpath.scores import REVIEW, CutoffVerdict, Decision, ScoreEstimate
 
 
@@ -235,3 +238,114 @@ class Estimate(Part):
     def borderline(self) -> tuple[float, ...]:
         """The cut-offs that ask for a pathologist, in rising order."""
         return tuple(cutoff for cutoff, entry in self.decided if entry.borderline)
+
+
+# A results folder that appears whole or not at all.
+
+
+COMMIT_MARK = "score.json"
+RUN_NAME = "run.json"
+OWN_NAMES = (
+    "cells.parquet",
+    "tiles.parquet",
+    "cells.geojson.gz",
+    "tissue.png",
+    "heatmap.png",
+    "fields",
+    RUN_NAME,
+    "report.html",
+    COMMIT_MARK,
+)
+"""Everything a run may leave, the mark of a whole result last; all else in the folder is the user's."""
+
+
+class ResultsFolder:
+    """Files are written to a hidden folder first; `commit` moves them to the final one.
+
+    The hidden folder lies next to the final one, or inside where that exists: it may be a mounted volume.
+
+    Parameters
+    ----------
+    final : Path
+        Where the results go.
+    overwrite : bool
+        Replace an earlier result; files of other names stay.
+
+    Raises
+    ------
+    OutputError
+        When a result is already there, or the place cannot be written.
+    """
+
+    def __init__(self, final: Path, *, overwrite: bool) -> None:
+        self.final = final.absolute()
+        self._existed = self.final.is_dir()
+        home = self.final if self._existed else self.final.parent
+        self.partial = partial_path(home / self.final.name)
+        self._claim = ExitStack()
+        if final.exists() and not self._existed:
+            raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
+        if (final / COMMIT_MARK).exists() and not overwrite:
+            raise OutputError(
+                f"{final}: contains a result already", "pass --overwrite or choose another --out"
+            )
+        if reviews := sorted(final.glob("review/*/events.ndjson")):
+            raise OutputError(
+                f"{final}: {reviews[0].parent.relative_to(final)} is a person's review of these cells, which "
+                "scoring again would replace",
+                "choose another --out, or move the folder review elsewhere to keep it",
+            )
+
+    def __enter__(self) -> Self:
+        clear_leftovers(self.final)
+        try:
+            self.partial.mkdir(parents=True)
+            self._claim.enter_context(claimed(self.partial))
+        except OSError as error:
+            self.__exit__(None, None, None)
+            raise self._refused(error) from error
+        except BaseException:  # Ctrl-C, too: nobody else knows of the folder yet
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def commit(self) -> None:
+        """Move the new files to their place; an earlier result is gone only when all of them are there."""
+        try:
+            if self._existed:
+                self._exchange()
+            else:
+                self.partial.rename(self.final)
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._claim.close()
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _exchange(self) -> None:
+        earlier = self.partial / "earlier"
+        earlier.mkdir()
+        try:
+            _move(self.final, earlier)
+            _move(self.partial, self.final)
+        except BaseException:
+            _move(self.final, self.partial)
+            _move(earlier, self.final)
+            raise
+
+    def _refused(self, error: OSError) -> OutputError:
+        reason = error.strerror or str(error)
+        return OutputError(f"{self.final}: cannot be written: {reason}", "choose another --out")
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move what a run leaves from one folder to another, as far as it is there, `score.json` last."""
+    for name in OWN_NAMES:
+        if (source / name).exists():
+            (source / name).rename(target / name)

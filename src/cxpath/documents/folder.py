@@ -1,24 +1,30 @@
-"""`run.json`, and the folder that a run leaves: written as a whole or not at all, and read back."""
+"""`run.json`, and the folder that a run has left, read back."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from cxpath.data import CellTable
-from cxpath.documents.base import CodedText, ColourEntry, Document, MicrometresPerPixel, Part, PixelSide
+from cxpath.documents.base import (
+    COMMIT_MARK,
+    RUN_NAME,
+    CodedText,
+    ColourEntry,
+    Document,
+    MicrometresPerPixel,
+    Part,
+    PixelSide,
+)
 from cxpath.documents.score import PDL1, FieldEntry, FieldsDocument, ScoreDocument
-from cxpath.errors import DocumentError, MissingFileError, OutputError
-from cxpath.io import claimed, clear_leftovers, partial_path, read_cells, read_table
+from cxpath.errors import DocumentError, MissingFileError
+from cxpath.io import read_cells, read_table
 from cxpath.scores import FieldLattice, ScoringSettings, score_fields
 
 # `run.json`: how a result came about, enough to repeat it.
@@ -226,117 +232,6 @@ class RunDocument(Document):
     """The stage whose workers were busiest, which is what to speed up first; null where there is none."""
     warnings: tuple[CodedText, ...]
     """As in `score.json`."""
-
-
-# A results folder that appears whole or not at all.
-
-
-COMMIT_MARK = "score.json"
-RUN_NAME = "run.json"
-OWN_NAMES = (
-    "cells.parquet",
-    "tiles.parquet",
-    "cells.geojson.gz",
-    "tissue.png",
-    "heatmap.png",
-    "fields",
-    RUN_NAME,
-    "report.html",
-    COMMIT_MARK,
-)
-"""Everything a run may leave, the mark of a whole result last; all else in the folder is the user's."""
-
-
-class ResultsFolder:
-    """Files are written to a hidden folder first; `commit` moves them to the final one.
-
-    The hidden folder lies next to the final one, or inside where that exists: it may be a mounted volume.
-
-    Parameters
-    ----------
-    final : Path
-        Where the results go.
-    overwrite : bool
-        Replace an earlier result; files of other names stay.
-
-    Raises
-    ------
-    OutputError
-        When a result is already there, or the place cannot be written.
-    """
-
-    def __init__(self, final: Path, *, overwrite: bool) -> None:
-        self.final = final.absolute()
-        self._existed = self.final.is_dir()
-        home = self.final if self._existed else self.final.parent
-        self.partial = partial_path(home / self.final.name)
-        self._claim = ExitStack()
-        if final.exists() and not self._existed:
-            raise OutputError(f"{final}: is a file, not a folder", "choose another --out")
-        if (final / COMMIT_MARK).exists() and not overwrite:
-            raise OutputError(
-                f"{final}: contains a result already", "pass --overwrite or choose another --out"
-            )
-        if reviews := sorted(final.glob("review/*/events.ndjson")):
-            raise OutputError(
-                f"{final}: {reviews[0].parent.relative_to(final)} is a person's review of these cells, which "
-                "scoring again would replace",
-                "choose another --out, or move the folder review elsewhere to keep it",
-            )
-
-    def __enter__(self) -> Self:
-        clear_leftovers(self.final)
-        try:
-            self.partial.mkdir(parents=True)
-            self._claim.enter_context(claimed(self.partial))
-        except OSError as error:
-            self.__exit__(None, None, None)
-            raise self._refused(error) from error
-        except BaseException:  # Ctrl-C, too: nobody else knows of the folder yet
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def commit(self) -> None:
-        """Move the new files to their place; an earlier result is gone only when all of them are there."""
-        try:
-            if self._existed:
-                self._exchange()
-            else:
-                self.partial.rename(self.final)
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._claim.close()
-        shutil.rmtree(self.partial, ignore_errors=True)
-
-    def _exchange(self) -> None:
-        earlier = self.partial / "earlier"
-        earlier.mkdir()
-        try:
-            _move(self.final, earlier)
-            _move(self.partial, self.final)
-        except BaseException:
-            _move(self.final, self.partial)
-            _move(earlier, self.final)
-            raise
-
-    def _refused(self, error: OSError) -> OutputError:
-        reason = error.strerror or str(error)
-        return OutputError(f"{self.final}: cannot be written: {reason}", "choose another --out")
-
-
-def _move(source: Path, target: Path) -> None:
-    """Move what a run leaves from one folder to another, as far as it is there, `score.json` last."""
-    for name in OWN_NAMES:
-        if (source / name).exists():
-            (source / name).rename(target / name)
 
 
 # A results folder read back: its result, how it came about, its table of tiles, its gallery, its cells.

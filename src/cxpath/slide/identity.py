@@ -94,7 +94,8 @@ def key_of(files: Sequence[Path]) -> str:
 
 def recall(key: str) -> str | None:
     """Return the digest kept under the key, if any."""
-    return _entries().get(key)
+    digest = _entries().get(key)
+    return digest if _DIGEST.fullmatch(str(digest)) else None
 
 
 def remember(key: str, digest: str) -> None:
@@ -113,9 +114,7 @@ def _entries() -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     digests = held.get("digests") if isinstance(held, dict) and held.get("schema") == _SCHEMA else None
-    if not isinstance(digests, dict):
-        return {}
-    return {key: digest for key, digest in digests.items() if _DIGEST.fullmatch(str(digest))}
+    return digests if isinstance(digests, dict) else {}
 
 
 def _write(path: Path, text: str) -> None:

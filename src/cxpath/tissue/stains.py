@@ -65,16 +65,20 @@ class Look:
 
     def opened(self, mask: Mask, width_um: float) -> Mask:
         """Drop what is narrower than `width_um`, and keep the outline of the rest."""
+        if not mask.any():
+            return mask
         reach_px = width_um / 2 / self.mpp
         core = distance_inside(mask) > reach_px
         return within(core, reach_px) & mask
 
     def pieces(self, mask: Mask, least_mm2: float) -> Mask:
         """Drop connected pieces smaller than `least_mm2`."""
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+        if not mask.any():
+            return mask
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
         keep = stats[:, cv2.CC_STAT_AREA] * (self.mpp / 1000.0) ** 2 >= least_mm2
         keep[0] = False
-        return np.asarray(keep[labels]) if count > 1 else np.zeros_like(mask)
+        return np.asarray(keep[labels])
 
 
 def channels(pixels: NDArray[Pixel]) -> list[NDArray[Pixel]]:
@@ -107,6 +111,8 @@ def within(mask: Mask, reach_px: float) -> Mask:
 
 def touching(weak: Mask, strong: Mask) -> Mask:
     """Return the connected pieces of `weak` that contain any of `strong`."""
+    if not strong.any():
+        return np.zeros_like(weak)
     _, labels = cv2.connectedComponents((weak | strong).astype(np.uint8), connectivity=8)
     kept = np.zeros(int(labels.max()) + 1, bool)
     kept[np.unique(labels[strong])] = True
@@ -171,14 +177,13 @@ def estimate_white_point(overview: NDArray[np.uint8]) -> WhitePoint:
     tuple of float
         Median red, green, blue of the brightest 3 % of pixels.
     """
-    pixels = overview.reshape(-1, 3)
-    scanned = pixels[np.minimum.reduce(channels(pixels)) < BEYOND_SCAN]
-    if len(scanned) < BRIGHTEST_SHARE * len(pixels):
-        scanned = pixels
-    red, green, blue = channels(scanned)
-    brightness = red.astype(np.int32) + green + blue
-    brightest = scanned[brightness >= np.quantile(brightness, 1.0 - BRIGHTEST_SHARE)]
-    light = np.median(brightest, axis=0)
+    red, green, blue = cv2.split(overview)
+    scanned = np.minimum(np.minimum(red, green), blue) < BEYOND_SCAN
+    if np.count_nonzero(scanned) < BRIGHTEST_SHARE * scanned.size:
+        scanned[:] = True
+    brightness = red.astype(np.uint16) + green + blue
+    least = np.quantile(brightness[scanned], 1.0 - BRIGHTEST_SHARE)
+    light = np.median(overview[scanned & (brightness >= least)], axis=0)
     return float(light[0]), float(light[1]), float(light[2])
 
 
@@ -308,7 +313,8 @@ def stain_samples(
         for i in chosen
     ]
     density = optical_density(np.concatenate(patches), white_point).reshape(-1, 3)
-    visible: NDArray[np.float32] = density[density.sum(axis=1) >= VISIBLE_OD_SUM]
+    red, green, blue = channels(density)
+    visible: NDArray[np.float32] = density[red + green + blue >= VISIBLE_OD_SUM]
     return visible
 
 
@@ -336,7 +342,8 @@ def estimate_stains(density: NDArray[np.float32], white_point: WhitePoint) -> St
         Optical densities of visible tissue pixels.
     white_point : tuple of float
     """
-    usable = density[density.sum(axis=1) < DARKEST_OD_SUM]
+    red, green, blue = channels(density)
+    usable = density[red + green + blue < DARKEST_OD_SUM]
     if len(usable) == 0:
         return StainBasis(white_point=white_point)
     brownness = stain_hue(usable).brownness

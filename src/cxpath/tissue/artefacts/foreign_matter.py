@@ -46,8 +46,15 @@ def find_pen(look: Look, settings: ArtefactSettings, contrast: Contrast) -> Mask
         Looks closely at a place.
     """
     ink = _coloured(look, settings)
-    ink |= _even(look, look.mean, settings.pen_even_od, settings.pen_most_contrast, settings, contrast)
-    ink |= _even(look, look.blackness, settings.pen_black_od, settings.pen_black_contrast, settings, contrast)
+    width_um = settings.pen_least_width_um / 4
+    mean = look.smooth(look.mean, width_um)
+    spread = np.sqrt(np.maximum(look.smooth(look.mean**2, width_um) - mean**2, 0))
+    for density, least_od, most_contrast in (
+        (mean, settings.pen_even_od, settings.pen_most_contrast),
+        (look.smooth(look.blackness, width_um), settings.pen_black_od, settings.pen_black_contrast),
+    ):
+        dense = (density > least_od) & (spread < most_contrast * mean)
+        ink |= _even(look, dense, most_contrast, settings, contrast)
     return look.pieces(ink, settings.pen_least_mm2)
 
 
@@ -73,19 +80,12 @@ def _strangeness(density: FloatImage, settings: ArtefactSettings) -> NDArray[np.
 
 
 def _even(
-    look: Look,
-    what: FloatImage,
-    least_od: float,
-    most_contrast: float,
-    settings: ArtefactSettings,
-    contrast: Contrast,
+    look: Look, dense: Mask, most_contrast: float, settings: ArtefactSettings, contrast: Contrast
 ) -> Mask:
-    """Find dense marks that are even both on the overview and closely seen, and what continues them."""
-    width_um = settings.pen_least_width_um / 4
-    mean = look.smooth(look.mean, width_um)
-    spread = np.sqrt(np.maximum(look.smooth(look.mean**2, width_um) - mean**2, 0))
-    dense = (look.smooth(what, width_um) > least_od) & (spread < most_contrast * mean)
+    """Find marks, dense and even on the overview, that are even closely seen, and what continues them."""
     marks = look.opened(dense, settings.pen_least_width_um)
+    if not marks.any():
+        return marks
     count, labels, stats, _ = cv2.connectedComponentsWithStats(marks.astype(np.uint8), connectivity=8)
     least_px = settings.pen_least_mm2 * (1000.0 / look.mpp) ** 2
     kept = np.zeros_like(marks)
@@ -230,6 +230,8 @@ def find_dark(look: Look, settings: ArtefactSettings) -> Mask:
     core = look.opened(look.blackness > settings.dark_least_od, settings.dark_least_width_um)
     rim = (look.blackness > settings.dark_rim_od) & look.widened(core, DARK_RIM_UM)
     spots = touching(rim, core)
+    if not spots.any():
+        return spots
     _, labels, stats, _ = cv2.connectedComponentsWithStats(spots.astype(np.uint8), connectivity=8)
     longest = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     keep = longest * look.mpp <= settings.dark_largest_um

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from itertools import pairwise
 
 import cv2
@@ -186,10 +186,17 @@ def _place(lattice: FocusLattice, tissue: Mask, row: int, column: int) -> tuple[
     """Return the middle of the tissue in a square, as column and row of the overview."""
     top, bottom = np.searchsorted(lattice.rows, [row, row + 1])
     left, right = np.searchsorted(lattice.columns, [column, column + 1])
-    inside_rows, inside_columns = np.nonzero(tissue[top:bottom, left:right])
-    middle = (bottom - top) / 2, (right - left) / 2
-    nearest = int(np.argmin((inside_rows + 0.5 - middle[0]) ** 2 + (inside_columns + 0.5 - middle[1]) ** 2))
-    return left + inside_columns[nearest] + 0.5, top + inside_rows[nearest] + 0.5
+    square = tissue[top:bottom, left:right]
+    nearest = np.argmin(np.where(square, _from_middle(*square.shape), np.inf))
+    inside_row, inside_column = np.unravel_index(nearest, square.shape)
+    return left + inside_column + 0.5, top + inside_row + 0.5
+
+
+@lru_cache(maxsize=8)
+def _from_middle(height: int, width: int) -> NDArray[np.float64]:
+    """Return the squared distance of each pixel from the middle; a lattice has squares of few sizes."""
+    rows, columns = np.ogrid[:height, :width]
+    return np.asarray((rows + 0.5 - height / 2) ** 2 + (columns + 0.5 - width / 2) ** 2)
 
 
 def _with_neighbours(sharpness: NDArray[np.float64]) -> NDArray[np.float64]:
