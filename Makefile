@@ -50,16 +50,20 @@ fuzz: $(VENV)/installed-test
 	  --only $(ONLY)
 
 # Every figure of docs/notebook/accuracy.md into cxpath-out/evaluation, the model's card and that page;
-# resumes where it was left.
+# resumes where it was left. MODEL=base measures the wider model, into its card alone.
+MODEL ?= small
+EVALUATION := cxpath-out/evaluation/$(MODEL)
 evaluate: $(VENV)/installed
-	$(BIN)/cxpath model evaluate --record --on restained --out cxpath-out/evaluation/restained
-	$(BIN)/cxpath model evaluate --record --on real --out cxpath-out/evaluation/real
+	$(BIN)/cxpath model evaluate --model $(MODEL) --record --on restained --out $(EVALUATION)/restained
+	$(BIN)/cxpath model evaluate --model $(MODEL) --record --on real --out $(EVALUATION)/real
 	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
-	$(BIN)/cxpath model evaluate --record --on synthetic --out cxpath-out/evaluation/synthetic
-	$(BIN)/python -m scripts.studies.fit_slide_error cxpath-out/evaluation/synthetic \
-	  cxpath-out/evaluation/restained --arm held_out training_stains restained --record models/small
+	$(BIN)/cxpath model evaluate --model $(MODEL) --record --on synthetic --out $(EVALUATION)/synthetic
+	$(BIN)/python -m scripts.studies.fit_slide_error $(EVALUATION)/synthetic \
+	  $(EVALUATION)/restained --arm held_out training_stains restained --record models/$(MODEL)
+ifeq ($(MODEL),small)
 	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/notebook/accuracy.md \
-	  $(addprefix cxpath-out/evaluation/,restained real synthetic)
+	  $(addprefix $(EVALUATION)/,restained real synthetic)
+endif
 
 wheel: $(VENV)/installed-test
 	$(BIN)/python -m build --wheel --no-isolation

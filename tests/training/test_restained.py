@@ -16,7 +16,7 @@ from cxpath.metrics.cells import above
 from cxpath.network.architecture import NetworkOutput, PlainUNet
 from cxpath.network.detector import Detector
 from cxpath.network.device import choose_device
-from cxpath.network.model import load_model
+from cxpath.network.model import load_card, load_model
 from cxpath.synth.labelled_tissue import BRCA_M2C, CONSEP, LABELS, Part, part_of
 from cxpath.synth.restain import prepare, random_restain, restain
 from cxpath.training.data import Turn, cached_fields
@@ -243,3 +243,11 @@ def test_the_card_names_every_source_with_its_licence() -> None:
     assert "not validated on real PD-L1" in notice_of(settings)
     assert {source.licence for source in data_sources(TrainingSettings())} == {"MIT"}
     assert "synthetic tissue alone" in notice_of(TrainingSettings())
+
+
+def test_the_card_names_what_the_start_model_learned_from() -> None:
+    start, settings = load_card("small"), TrainingSettings(start_from="small")
+    sources = data_sources(settings)
+    assert sources[: len(start.data)] == start.data
+    assert f"start model small {start.version}, digest {start.digest}" in {one.name for one in sources}
+    assert notice_of(settings) == start.notice

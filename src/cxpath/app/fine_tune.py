@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement import match_points
-from cxpath.app.train_model import training_record
+from cxpath.app.train_model import start_sources, training_record
 from cxpath.data import Kind, StainBasis
 from cxpath.metrics import BootstrapSettings, Rows, bootstrap_interval, observe
 from cxpath.network import (
@@ -422,13 +422,9 @@ def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSetting
     lab = f"annotated images of a lab, digest {digest[:16]}"
     synthesis = settings.synthesis
     sources = [
-        *start.data,
-        DataSource(
-            name=f"start model {start.name} {start.version}, digest {start.digest}",
-            licence="see its card", use="train", amount="its weights",
-        ),
+        *start_sources(start),
         DataSource(name=lab, licence="the lab's own", use="train", amount=_amount(parts.learned)),
-    ]  # fmt: skip
+    ]
     if settings.synthetic_crops:
         amount = f"{synthesis.train_fields} fields of {synthesis.field_px} px, seed {synthesis.train_seed}"
         name = "synthetic H-DAB tissue made by cxpath.synth"

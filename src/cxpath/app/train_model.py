@@ -44,6 +44,7 @@ from cxpath.network import (
     choose_device,
     features_at,
     fit_embedding,
+    load_card,
     read_card,
 )
 from cxpath.pipeline import PipelineSettings, SlideContext, plan_slide
@@ -408,9 +409,9 @@ def training_record(settings: TrainingSettings, trained: TrainedNetwork, command
 
 def notice_of(settings: TrainingSettings) -> str:
     """Return what a network trained with these settings has seen, in one sentence."""
-    if not settings.restained.pairs:
-        return SYNTHETIC_ALONE
-    return RESTAINED_TOO
+    own = RESTAINED_TOO if settings.restained.pairs else SYNTHETIC_ALONE
+    start = load_card(settings.start_from).notice if settings.start_from else SYNTHETIC_ALONE
+    return own if start == SYNTHETIC_ALONE else start
 
 
 def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:
@@ -429,7 +430,18 @@ def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:
             f"from seed {slides.first_seed}",
         ),
     )  # fmt: skip
-    return synthetic + (restained_sources(settings.restained) if settings.restained.pairs else ())
+    learned = restained_sources(settings.restained) if settings.restained.pairs else ()
+    inherited = start_sources(load_card(settings.start_from)) if settings.start_from else ()
+    return (*inherited, *synthetic, *learned)
+
+
+def start_sources(start: ModelCard) -> tuple[DataSource, ...]:
+    """Return what a training takes over from the model that it starts from: its weights, and their data."""
+    weights = DataSource(
+        name=f"start model {start.name} {start.version}, digest {start.digest}",
+        licence="see its card", use="train", amount="its weights",
+    )  # fmt: skip
+    return (*start.data, weights)
 
 
 def restained_sources(wanted: RestainedSettings) -> tuple[DataSource, ...]:
