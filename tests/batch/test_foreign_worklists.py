@@ -58,7 +58,7 @@ def test_hs2ps_earlier_list_is_read(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("wsi,mpp,magnification\na.svs,0.25,40\n", "column 'magnification' is unknown"),
-        ("wsi,mpp\n,0.25\n", "row 2: names no slide"),
+        ("wsi,mpp\n,0.25\n", "row 2: states no slide"),
         ("wsi,mpp\na.svs,about 0.25\n", "row 2: mpp 'about 0.25' is no number"),
         ("image_path,image_path\na.svs,b.svs\n", "column 'image_path' occurs twice"),
     ],

@@ -316,7 +316,7 @@ def test_unknown_or_contradicting_probabilities_are_said(tmp_path: Path) -> None
     (tmp_path / "a.csv").write_text("\n".join([header, row, unknown, immune]))
     warnings = read(tmp_path / "a.csv").warnings
     assert "cells without p_tumour, p_immune, p_other: 1 of 3" in warnings
-    assert "cells whose probabilities speak for another class than the file's: 1" in warnings
+    assert "cells whose probabilities suggest another class than the file's: 1" in warnings
 
 
 def test_a_cell_that_is_there_twice_is_said(tmp_path: Path) -> None:
@@ -739,7 +739,7 @@ def test_objects_of_several_planes_are_said() -> None:
         _object({"type": "Point", "coordinates": [1, z], "plane": {"c": -1, "z": z, "t": 0}})
         for z in range(3)
     ]
-    assert found_in(*planes) == (3, ["objects of 3 planes or times were taken together"])
+    assert found_in(*planes) == (3, ["objects of 3 planes or times were combined"])
 
 
 NEW = (
@@ -1022,7 +1022,7 @@ def _lattice(
 def test_places_that_are_no_pixels_of_the_slide_crowd_and_are_refused(tmp_path: Path) -> None:
     assert len(read(_lattice(tmp_path)).cells) == 400
     for wrong in (lambda x, y: (x / 1000, y / 1000), lambda x, y: (x % 80, y % 80)):
-        with pytest.raises(CellsFileError, match="more than can be there"):
+        with pytest.raises(CellsFileError, match="more than is possible"):
             read(_lattice(tmp_path, wrong))
 
 

@@ -812,7 +812,7 @@ def test_an_area_to_score_within_one_that_is_left_out_is_named(tmp_path: Path) -
 @pytest.mark.parametrize(("side", "named"), [(0.4, True), (40, False)])
 def test_an_area_smaller_than_a_cell_is_named(tmp_path: Path, side: float, named: bool) -> None:
     said = _warned(tmp_path, [("Tumor", _square(0.1, 0.1, side))])
-    assert ("smaller than a cell: are its places in pixels?" in said) == named
+    assert ("smaller than a cell: are its coordinates in pixels?" in said) == named
 
 
 def _vertices(*places: Place) -> str:

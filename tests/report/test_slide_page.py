@@ -186,7 +186,7 @@ def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     shown = [
         "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field of 50 tumour cells",
-        "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off would flip.",
+        "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off decision would change.",
         "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
         "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields contain 35 % of the tumour cells",
         "immune cell, positive, too far from tumour to count",
@@ -234,7 +234,7 @@ def test_scores_of_given_cells_are_not_called_the_networks(tmp_path: Path) -> No
 
 def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(reports: dict[str, str]) -> None:
     text = _Page(reports["not evaluable"]).text
-    assert "CPS Not evaluable No score was made. This is not a score of 0." in text
+    assert "CPS Not evaluable No score was computed. This is not a score of 0." in text
     assert "37 viable tumour cells found, at least 100 are required" in text
     assert "tissue colour outside the span of haematoxylin and DAB (eosin?)" in text
     assert "--regions" in text
@@ -430,7 +430,7 @@ def test_every_choice_has_its_setting_what_it_stands_for_and_its_place() -> None
 
 
 def test_a_flip_is_named_and_none_is_said() -> None:
-    assert panel(normal_score())["verdict"] == "No cut-off would flip."
+    assert panel(normal_score())["verdict"] == "No cut-off decision would change."
     near = panel(borderline_score())
     assert near["flips"]
     assert near["verdict"].startswith("CPS ≥ 1 would flip")

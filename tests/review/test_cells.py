@@ -228,5 +228,5 @@ def test_a_region_that_adds_cells_nobody_could_draw_ends_the_audited_score(known
     assert (same.stratum == frame.stratum).all()
     with pytest.raises(AuditError, match="more cells are to be scored"):
         frame_of_audit(known.cells, SETTINGS, ReviewState(audit=audit))
-    with pytest.raises(AuditError, match="no audit was drawn"):
+    with pytest.raises(AuditError, match="there is no audit"):
         frame_of_audit(known.cells, SETTINGS, ReviewState())

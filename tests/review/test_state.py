@@ -224,7 +224,7 @@ def test_a_square_is_counted_in_whole_cells(wrong: object) -> None:
 
 @pytest.mark.parametrize("new", [None, [1, 0, 2], {"tumour_stained": 1}, COUNTS | {"other": 1}])
 def test_a_square_has_its_three_counts_and_no_others(new: object) -> None:
-    with pytest.raises(ReviewError, match="event 9 counts square 1, which was not drawn"):
+    with pytest.raises(ReviewError, match="event 9 counts square 1, which was not sampled"):
         replay(after(record(), Decision(READER, Action.SQUARE, "square 1", new=new)))
 
 

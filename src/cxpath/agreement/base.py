@@ -289,7 +289,7 @@ def expanded_tail(n: float, level: float) -> float:
 # From a function of case weights to a statistic with its intervals: the frame that all statistics share.
 
 
-NO_WIDTH = "no interval: nothing disagrees or varies, so that other draws of these cases say nothing"
+NO_WIDTH = "no interval: nothing disagrees or varies, so resampling these cases shows nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -416,7 +416,7 @@ def with_width(intervals: Iterable[Interval | None]) -> tuple[tuple[Interval, ..
     return kept, NO_WIDTH if given and not kept else ""
 
 
-RARE = "hardly anything disagrees: the interval cannot know of disagreements too rare for these cases"
+RARE = "hardly anything disagrees: the interval does not cover disagreements too rare to occur here"
 _NEARLY_ONE = 0.99
 
 

@@ -215,7 +215,9 @@ def from_covariance(figures: Floats, covariance: Floats, cases: int, level: floa
     """
     arms, readers = figures.shape
     if readers < 2 or arms != 2:
-        raise StudyError("two readers and two arms at least are needed to speak of readers in general", "")
+        raise StudyError(
+            "at least two readers and two arms are needed for a statement about readers in general", ""
+        )
     error, cov1, cov2, cov3 = _mean_covariances(covariance)
     return from_components(figures, (error, cov1, cov2, cov3), cases, covariance, level)
 

@@ -322,7 +322,7 @@ def _require_end(path: Path, end: bytes) -> None:
     except OSError:
         return
     if not whole:
-        raise DocumentError(f"{path}: is not whole", _DAMAGED)
+        raise DocumentError(f"{path}: is incomplete", _DAMAGED)
 
 
 def _require_table(path: Path) -> None:
@@ -332,7 +332,7 @@ def _require_table(path: Path) -> None:
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", _DAMAGED) from error
     except (OSError, pa.ArrowException) as error:
-        raise DocumentError(f"{path}: is not whole", _DAMAGED) from error
+        raise DocumentError(f"{path}: is incomplete", _DAMAGED) from error
 
 
 def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:

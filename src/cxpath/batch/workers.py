@@ -559,7 +559,7 @@ def _let_only_cxpath_speak() -> None:
 def _plain(error: Exception) -> Exception:
     if type(error).__name__ == "KilledWorker":
         return CxpathError(
-            "the workers of the cluster died before they began it",
+            "the workers of the cluster ended before they began it",
             "look at the cluster's logs, then run the same command again",
         )
     return error

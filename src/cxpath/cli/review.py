@@ -42,7 +42,7 @@ def open_in_browser(
     folder: FolderArgument,
     slide: Annotated[
         Path | None,
-        typer.Option(help="The slide that was scored, which is required; another one is refused."),
+        typer.Option(help="The slide that was scored (required); another one is refused."),
     ] = None,
     reviewer: Annotated[
         str | None, typer.Option(help="The reader's printed name; left out, the browser asks for it.")
@@ -171,9 +171,10 @@ def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
     yield f"answers  {entry.n} by {entry.reviewer}, {entry.cannot_tell} cannot tell"
     if entry.cannot_tell:
         yield f"         counted both ways: CPS {' to '.join(map(two_decimals, entry.bounds))}"
-    wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD)
+    cells = sum(one.cells for one in entry.answers)
+    wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD, cells)
     if wanted and wanted > entry.n:
-        yield f"         about {wanted} answers in all would bring its ends to a factor of {WANTED_FOLD:g}"
+        yield f"         about {wanted} answers in all: upper end {WANTED_FOLD:g} times the lower"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {counted(entry.events, 'event')}, head {entry.head_hash[:12]}"
 
@@ -260,7 +261,9 @@ def undo(
 @review.command()
 def adapt(
     folder: FolderArgument,
-    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    reviewer: Annotated[
+        str, typer.Option(help="The reader whose answers are used, if several readers answered.")
+    ] = "",
     save_profile: Annotated[
         str,
         typer.Option(
@@ -312,7 +315,9 @@ def _gain_line(what: str, gain: GainEntry | None) -> str:
 def export(
     folder: FolderArgument,
     to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
-    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    reviewer: Annotated[
+        str, typer.Option(help="The reader whose answers are used, if several readers answered.")
+    ] = "",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:

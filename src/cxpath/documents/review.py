@@ -367,7 +367,7 @@ class SignatureEntry(ReviewDocument):
     utc: str
     """When, ISO 8601, UTC."""
     meaning: Literal["reviewed", "approved"]
-    """What the signature says."""
+    """Meaning of the signature."""
 
     cps: float | None = Field(default=None, ge=0, le=100)
     """The CPS that was signed, unrounded; null where the slide is not evaluable."""

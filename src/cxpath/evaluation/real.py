@@ -161,7 +161,7 @@ class RealEvaluation:
             findings.skipped.append(Skipped(item=PDL1_FIELDS, reason=f"no PD-L1 fields in {folder}"))
             return
         results = self._results([self._field_item(one, folder) for one in found], findings, pictures=99)
-        title = "SP142 breast fields: real PD-L1, shown and not gated"
+        title = "SP142 breast fields: real PD-L1, shown without a target"
         findings.sets.append(_summary(PDL1_FIELDS, title, wanted.mpp, "assumed", results))
         findings.figures += field_figures(results, self.settings)
 

@@ -369,7 +369,7 @@ def planes(features: Iterable[Feature]) -> Iterator[str]:
     held = (geometry(feature).get("plane") for feature in features)
     places = {f"{one.get('z', 0)} {one.get('t', 0)}" if isinstance(one, dict) else "0 0" for one in held}
     if len(places) > 1:
-        yield f"objects of {len(places)} planes or times were taken together"
+        yield f"objects of {len(places)} planes or times were combined"
 
 
 def label(feature: Feature) -> tuple[str, str]:

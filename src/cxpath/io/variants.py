@@ -117,19 +117,19 @@ def _intervals(lines: list[str], path: Path) -> Iterator[tuple[str, int, int]]:
 
 
 def _refuse_other_files(lines: Sequence[str], path: Path) -> None:
-    """Refuse several tracks, of which one is meant, and depths, of which only a part is deep enough."""
+    """Refuse several tracks, only one of which can be meant, and depths, only some of which suffice."""
     tracks = [line for line in lines if line.startswith("track")]
     if len(tracks) > 1:
         raise VariantsFileError(
-            f"{path}: contains {len(tracks)} tracks, such as targets and probes, of which one is meant",
-            "keep the lines of the track that was sequenced on purpose",
+            f"{path}: contains {len(tracks)} tracks, such as targets and probes; only one can be meant",
+            "keep the lines of the track of targets",
         )
     rows = [line.split() for line in lines if line.strip() and not line.startswith(_HEADERS)]
     depths = {row[-1] for row in rows if len(row) == _DEPTH_COLUMNS and row[-1].isdecimal()}
     of_depth = all(len(row) == _DEPTH_COLUMNS and row[-1].isdecimal() for row in rows)
     if any("bedgraph" in track.lower() for track in tracks) or (rows and of_depth and "0" in depths):
         raise VariantsFileError(
-            f"{path}: contains depths (column 4), and lists what is not covered, too",
+            f"{path}: contains depths (column 4), and also lists regions that are not covered",
             "keep the lines that are deep enough",
         )
 
@@ -138,7 +138,7 @@ def _refuse_other_meanings(fields: Sequence[str], where: str) -> None:
     """Refuse lines whose further columns say that not all bases from start to end are meant."""
     if len(fields) > 3 and fields[3].upper() in _NOT_CALLABLE:
         raise VariantsFileError(
-            f"{where} is {fields[3]} (column 4): the file lists what is not callable, too",
+            f"{where} is {fields[3]} (column 4): the file also lists regions that are not callable",
             "keep the lines that are callable",
         )
     if len(fields) > 3 and fields[3] in _STRANDS:
@@ -148,7 +148,7 @@ def _refuse_other_meanings(fields: Sequence[str], where: str) -> None:
         )
     if len(fields) > _BLOCKS and fields[_BLOCKS].isdecimal() and int(fields[_BLOCKS]) > 1:
         raise VariantsFileError(
-            f"{where} consists of {fields[_BLOCKS]} blocks (BED12), and what lies between them is not meant",
+            f"{where} consists of {fields[_BLOCKS]} blocks (BED12), with gaps that are not targets",
             "write a line for each block, as bedtools bed12tobed6 does",
         )
 

@@ -433,6 +433,6 @@ def _limits(card: ModelCard) -> Iterator[str]:
     low, high = card.accepted_mpp
     yield "## Limits\n"
     yield f"- Slides outside {low:g} to {high:g} µm/px are not evaluable."
-    yield "- Classes without real labels in the training data rest on synthetic tissue alone."
+    yield "- For classes without real labels, the training data are synthetic tissue only."
     yield "- A laboratory's own stain, scanner and patients may differ: audit its first slides by hand."
     yield f"- {RESEARCH_USE}\n"

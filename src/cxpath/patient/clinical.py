@@ -62,7 +62,7 @@ class ProfilePart(Settings):
         for name, value in stated.items() if isinstance(stated, Mapping) else ():
             field = cls.model_fields.get(name)
             if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
-                raise ValueError(f"{name} is {str(value).lower()}, which is no entry for it")
+                raise ValueError(f"{name} is {str(value).lower()}, which is not a possible entry")
         return stated
 
 

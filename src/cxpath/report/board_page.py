@@ -23,6 +23,7 @@ from cxpath.patient import (
     TherapyReview,
     Verdict,
 )
+from cxpath.patient.criteria import assay_in_words
 from cxpath.report.board_summary import board_summary, printed_score
 from cxpath.report.html import interval, render_page
 
@@ -274,7 +275,7 @@ def _tmb_source(profile: BiomarkerProfile) -> str:
     tmb = profile.tmb
     if tmb.value is None:
         return ""
-    parts = [tmb.assay.upper().replace("_LIKE", "-like") if tmb.assay else "assay not stated"]
+    parts = [assay_in_words(tmb.assay) if tmb.assay else "assay not stated"]
     if tmb.interval:
         parts.append(f"95 % interval {tmb.interval[0]:g} to {tmb.interval[1]:g}")
     if tmb.megabases:

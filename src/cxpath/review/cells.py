@@ -269,17 +269,17 @@ def frame_of_audit(network: CellTable, settings: ScoringSettings, state: ReviewS
     Raises
     ------
     AuditError
-        When no audit was drawn, or the regions contain cells that could not be drawn.
+        When there is no audit, or the regions contain cells that could not be drawn.
     """
     if state.audit is None:
-        raise AuditError("no audit was drawn", "draw one first")
+        raise AuditError("there is no audit", "start one first")
     inside = inside_regions(network, regions_of(state))
     if state.region_values != state.audit.regions:
         drawable = inside_regions(network, _regions(state.audit.regions))
         if (inside & ~drawable).any():
             raise AuditError(
-                "since the audit was drawn, regions were changed so that more cells are to be scored",
-                "draw another audit with --seed, or undo the change",
+                "the regions were enlarged after the audit was sampled",
+                "sample another audit with --seed, or undo the change",
             )
     return audit_frame(network, settings, inside, state.audit.draw.near_from)
 

@@ -102,7 +102,7 @@ def matched_answers(draw: AuditDraw, answers: Sequence[AuditAnswer]) -> Mapping[
         raise AuditError("a cell is answered twice", "give one answer for each cell")
     asked = {question.row: question for question in draw.questions}
     if foreign := sorted(set(given) - set(asked)):
-        raise AuditError(f"cell {foreign[0]} was not drawn", "answer the cells of this audit only")
+        raise AuditError(f"cell {foreign[0]} was not sampled", "answer the cells of this audit only")
     for row, question in asked.items():
         if row not in given:
             raise AuditError(f"cell {row} has no answer", "answer every cell, 'cannot tell' included")
@@ -126,7 +126,7 @@ def answered_cells(
     inside = [question for question in draw.questions if frame.stratum[question.row] != OUTSIDE]
     if any(frame.stratum[question.row] != question.stratum for question in inside):
         raise AuditError(
-            "the audit was drawn from other strata than these cells have", "draw another with --seed"
+            "the audit was sampled from other strata than those of these cells", "sample another with --seed"
         )
     unsure = [given[one.row].answer is CellAnswer.CANNOT_TELL for one in inside]
     ways = [_way_of(given[one.row], associated[one.row], asked=bool(ASKED[one.stratum])) for one in inside]

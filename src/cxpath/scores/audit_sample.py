@@ -416,7 +416,7 @@ def draw_audit(
     """
     if number < FEWEST_QUESTIONS:
         raise AuditError(
-            f"{number} questions are too few for an interval", f"ask for {FEWEST_QUESTIONS} at least"
+            f"{number} questions are too few for an interval", f"ask for at least {FEWEST_QUESTIONS}"
         )
     rng = np.random.default_rng(seed)
     drawn: list[AuditQuestion] = []

@@ -342,7 +342,7 @@ def parts_of_immune(
 def why_inadequate(counts: CellCounts, required: int) -> tuple[Reason, ...]:
     """Return why the cells do not suffice for a score, with what to do; empty when they do."""
     if counts.tumour == 0:
-        text = "no viable tumour cell was found: check that the block contains tumour, and the regions drawn"
+        text = "no viable tumour cell was found: check that the block contains tumour, and check your regions"
         return (Reason(ReasonCode.NO_TUMOUR, text),)
     if counts.tumour < required:
         found = f"only {counts.tumour} viable tumour cells were found, {required} are required"

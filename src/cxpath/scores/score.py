@@ -259,7 +259,7 @@ def require_intensity_thresholds(marker: str, settings: ScoringSettings) -> tupl
     """
     if settings.intensity_thresholds_od is None:
         raise ConfigurationError(
-            f"marker {marker} needs the lab's own cuts between 1+, 2+ and 3+",
+            f"marker {marker} needs the laboratory's own limits between 1+, 2+ and 3+",
             "pass --set 'scoring.intensity_thresholds_od=[0.1, 0.25, 0.5]' with your values",
         )
     return settings.intensity_thresholds_od

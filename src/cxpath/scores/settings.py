@@ -135,7 +135,7 @@ def decide_cutoff(
 # that one made for another model, assay or setting is refused.
 
 
-BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-off is decided on it"
+BASIS = "the laboratory's own map of the CPS to its reads; it is not a CPS and decides no cut-off"
 
 
 class LaboratoryMapSettings(Settings):

@@ -108,7 +108,7 @@ def _contradiction(stated: StatedResolution, also: StatedResolution | None) -> t
         return ()
     used = f"{stated.mean_mpp:.4g} µm per pixel ({stated.source}, which is used)"
     other = f"{also.mean_mpp:.4g} ({also.source})"
-    return (f"the file contradicts itself: {used} and {other}; if need be, pass the true number (--mpp)",)
+    return (f"the file contradicts itself: {used} and {other}; if wrong, pass the true number (--mpp)",)
 
 
 def _from_user(user_mpp: float, stated: StatedResolution | None, shown: str) -> Resolution:

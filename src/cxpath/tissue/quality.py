@@ -251,7 +251,7 @@ class ControlCheck:
         return Reason(
             ReasonCode.CONTROL_FAILED,
             f"the {self.kind} control ({self.source}) failed: mean DAB optical density "
-            f"{self.mean_dab_od:.3f}, {wanted} {self.limit_dab_od:g} is required: repeat the run of staining",
+            f"{self.mean_dab_od:.3f}, {wanted} {self.limit_dab_od:g} is required: repeat the staining run",
         )
 
 

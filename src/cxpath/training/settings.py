@@ -121,7 +121,7 @@ class ScheduleSettings(Settings):
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     threads: int | None = None
-    """Threads on the processor; unset leaves the choice to torch."""
+    """CPU threads; unset leaves the choice to torch."""
     precision: Precision = "auto"
     """What convolutions learn in; "auto": bfloat16 where the hardware computes it, else float32."""
     tensorboard: bool = False
