@@ -399,7 +399,7 @@ def test_a_file_that_breaks_off_makes_the_slide_a_failure_that_is_scored_again(
     path.write_bytes(b"half")
     rebuild_cohort(batch)
     row = table(batch)["a"]
-    assert (row["status"], row["reason"], row["cps"]) == ("failed", f"a/{name}: is not whole", "")
+    assert (row["status"], row["reason"], row["cps"]) == ("failed", f"a/{name}: is incomplete", "")
     assert "the slide is scored again" in row["hint"]
 
 

@@ -167,5 +167,5 @@ def test_what_is_no_project_is_one_line(tmp_path: Path, text: str) -> None:
 
 
 def test_a_project_without_images_names_no_slide(tmp_path: Path) -> None:
-    with pytest.raises(WorklistError, match="names no slide"):
+    with pytest.raises(WorklistError, match="contains no slide"):
         read(qupath(tmp_path))

@@ -95,8 +95,8 @@ def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
         ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is no number"),
         ("slide,case\n", ",K1", "row 2: states no slide"),
         ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot be the name of a folder"),
-        ("slide,id\n", "a.svs,batch-state", "is kept for a file of the batch"),
-        ("slide,id\n", "a.svs,Cohort.CSV", "is kept for a file of the batch"),
+        ("slide,id\n", "a.svs,batch-state", "is reserved for a file of the batch"),
+        ("slide,id\n", "a.svs,Cohort.CSV", "is reserved for a file of the batch"),
         ("slide,assay\n", "a.svs,22c3,0.5", "row 2: has 3 entries under 2 columns"),
         ("slide,note\n", "a.svs,hello, world", "row 2: has 3 entries under 2 columns"),
     ],
@@ -109,7 +109,7 @@ def test_a_table_that_makes_no_sense_is_one_line(
 
 
 def test_nothing_to_score_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WorklistError, match="names no slide"):
+    with pytest.raises(WorklistError, match="contains no slide"):
         read(tmp_path)
     with pytest.raises(MissingFileError, match="no such folder"):
         read(tmp_path / "gone")
@@ -207,7 +207,7 @@ def test_names_that_some_systems_take_for_the_same_are_asked_about(
 
 
 def test_a_name_too_long_for_a_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WorklistError, match="too long to name a folder"):
+    with pytest.raises(WorklistError, match="too long for the name of a folder"):
         read(table(tmp_path, f"a.svs,{'病' * 86}", header="slide,id\n"))
 
 

@@ -137,7 +137,7 @@ def test_even_an_unforeseen_error_is_one_line(picture: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--json"], "--review talks to a person"),
+        (["--json"], "--review is for a person"),
         (["--mode", "adaptive"], "--review needs a whole slide"),
         (["--marker", "her2"], "--review needs a whole slide"),
     ],

@@ -329,7 +329,7 @@ def test_a_cell_that_is_there_twice_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["Stained", "stained\u200b", " P_tumour", "KIND"])
 def test_a_column_that_looks_like_a_known_one_is_asked_about(column: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,{column}\n1,1,tumour,1\n", encoding="utf-8")
-    with pytest.raises(CellsFileError, match="is spelled like"):
+    with pytest.raises(CellsFileError, match="is almost spelled like"):
         read(tmp_path / "a.csv")
 
 

@@ -193,7 +193,7 @@ def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
     ]  # fmt: skip
     assert [words for words in shown if words not in text] == []
     near = _Page(reports["borderline"]).text
-    assert "CPS ≥ 1 would flip: the result depends on a choice" in near
+    assert "CPS ≥ 1 would change: another laboratory" in near
     without = _Page(reports["not evaluable"]).text
     assert "How evenly" not in without
     assert "another choice" not in without
@@ -273,7 +273,7 @@ def test_a_run_without_pictures_says_so(tmp_path: Path) -> None:
     text = _Page(_report(write_run(tmp_path, not_evaluable_score(), pictures=False))).text
     assert "no tissue picture" in text
     assert "no heatmap" in text
-    assert "no fields" in text
+    assert "no pictures of fields" in text
 
 
 def test_counts_that_contradict_the_score_are_called_out(tmp_path: Path) -> None:
@@ -433,8 +433,8 @@ def test_a_flip_is_named_and_none_is_said() -> None:
     assert panel(normal_score())["verdict"] == "No cut-off decision would change."
     near = panel(borderline_score())
     assert near["flips"]
-    assert near["verdict"].startswith("CPS ≥ 1 would flip")
-    assert near["rows"][0]["flips"] == "CPS ≥ 1 flips"
+    assert near["verdict"].startswith("CPS ≥ 1 would change")
+    assert near["rows"][0]["flips"] == "CPS ≥ 1 changes"
 
 
 def test_what_the_cells_do_not_say_has_its_reason_and_no_place() -> None:

@@ -89,15 +89,15 @@ def test_a_later_decision_or_undo_voids_the_signature() -> None:
 @pytest.mark.parametrize(
     ("action", "target", "old", "new", "why"),
     [
-        (Action.ANSWER, "cell 77", None, {"class": "tumour", "stained": True}, "was not drawn"),
+        (Action.ANSWER, "cell 77", None, {"class": "tumour", "stained": True}, "was not sampled"),
         (Action.ANSWER, "cell 1", None, {"class": "tumor", "stained": True}, "no answer"),
         (Action.ANSWER, "cell 1", None, {"class": "tumour", "stained": "yes"}, "no answer"),
         (Action.ANSWER, "cell 3", None, {"class": "tumour", "stained": True}, "another value before"),
         (Action.ANSWER, "square 1", None, {"class": "tumour", "stained": True}, "not a cell"),
-        (Action.SQUARE, "square 9", None, {"tumour_stained": 1}, "was not drawn"),
+        (Action.SQUARE, "square 9", None, {"tumour_stained": 1}, "was not sampled"),
         (Action.EDIT, "cell 40", {"class": "tumour"}, {"class": "other"}, "another value before"),
         (Action.EDIT, "cell x", None, {"class": "other"}, "not a cell"),
-        (Action.DRAW, "audit 2", None, {"seed": 1}, "no draw"),
+        (Action.DRAW, "audit 2", None, {"seed": 1}, "not the sample"),
     ],
 )
 def test_an_event_that_does_not_fit_the_state_is_named(
@@ -272,7 +272,7 @@ def test_a_draw_that_states_no_sample_is_named(changes: dict[str, object]) -> No
     """A question that was drawn with probability 0 would weigh without end."""
     events = record()
     event = after(events, Decision("cxpath", Action.DRAW, "audit 2", new=DRAW))[-1]
-    with pytest.raises(ReviewError, match=r"event 9 is no (draw of an audit|region)"):
+    with pytest.raises(ReviewError, match=r"event 9 is (not the sample of an audit|no region)"):
         audit_from(replace(event, new=DRAW | changes))
 
 

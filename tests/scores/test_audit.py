@@ -219,7 +219,7 @@ def test_answers_that_do_not_fit_the_draw_are_refused(slide: KnownSlide, frame: 
         estimate_audit(frame, draw, answers[1:])
     with pytest.raises(AuditError, match="answered twice"):
         estimate_audit(frame, draw, [*answers, answers[0]])
-    with pytest.raises(AuditError, match=f"cell {foreign} was not drawn"):
+    with pytest.raises(AuditError, match=f"cell {foreign} was not sampled"):
         estimate_audit(frame, draw, [*answers, replace(answers[0], row=foreign)])
     asked = next(place for place, one in enumerate(draw.questions) if one.asks_stained)
     answers[asked] = AuditAnswer(answers[asked].row, CellAnswer.TUMOUR, None)

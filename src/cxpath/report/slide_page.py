@@ -195,7 +195,7 @@ def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
     return place(bounds[0]), place(bounds[1])
 
 
-# The sensitivity panel in words and places: the CPS under other choices, and which cut-off would flip.
+# The sensitivity panel in words and places: the CPS under other choices, and which cut-offs it would change.
 
 
 _WORDS = {
@@ -235,7 +235,7 @@ def _row(case: OtherChoice, scoring: ScoringSettings) -> Section:
         "instead": _chosen(case, scoring),
         "cps": score_form(case.cps),
         "at": None if case.cps is None else place(case.cps),
-        "flips": ", ".join(f"CPS ≥ {cut:g} flips" for cut in case.flips),
+        "flips": ", ".join(f"CPS ≥ {cut:g} changes" for cut in case.flips),
         "because": case.because,
     }
 
