@@ -185,7 +185,7 @@ def test_the_models_notice_is_the_first_warning(reports: dict[str, str], case: s
 def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     shown = [
-        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field of 50 tumour cells",
+        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field with at least 50 tumour cells",
         "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off decision would change.",
         "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
         "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields contain 35 % of the tumour cells",
@@ -420,9 +420,9 @@ def panel(score: dict[str, Any]) -> dict[str, Any]:
 def test_every_choice_has_its_setting_what_it_stands_for_and_its_place() -> None:
     rows = panel(normal_score())["rows"]
     assert [(row["choice"], row["instead"], row["setting"], row["cps"]) for row in rows] == [
-        ("Staining threshold", "0.5", "0.45", "13"),
-        ("Staining threshold", "0.5", "0.55", "11"),
-        ("Least stained outline of a tumour cell", "no such limit", "10 %", "12"),
+        ("Staining threshold (probability)", "0.5", "0.45", "13"),
+        ("Staining threshold (probability)", "0.5", "0.55", "11"),
+        ("Least stained share of a tumour cell's outline", "no such limit", "10 %", "12"),
         ("Immune cells count within", "500 µm", "250 µm", "12"),
         ("Immune cells count within", "500 µm", "1000 µm", "12"),
     ]

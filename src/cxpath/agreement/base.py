@@ -522,7 +522,20 @@ def effective_cases(agreement: NDArray[np.float64], cases: float) -> float:
 
 
 def worth_of(mean: float, variance: float, cases: float) -> float:
-    """Return the same from the mean and the variance of the cases' agreement."""
+    """Return the effective number of cases from the mean and the variance of their agreement.
+
+    Parameters
+    ----------
+    mean, variance : float
+        Of the agreement of each case, a share from 0 to 1.
+    cases : float
+        Patients; returned where the agreement does not vary.
+
+    Returns
+    -------
+    float
+        Patients times the variance that one pair of readers would give, over the one found.
+    """
     return cases * mean * (1 - mean) / variance if variance > 1e-12 else cases
 
 

@@ -359,6 +359,23 @@ def power_of(plan: ReaderStudyPlan, readers: int, cases: int) -> float:
 
     Hillis, Obuchowski & Berbaum 2011: error and covariances of the pilot study are scaled by its cases over
     those of the planned study, and F has a noncentral distribution. Components below zero count as zero.
+
+    Parameters
+    ----------
+    plan : ReaderStudyPlan
+    readers : int
+        At least 2.
+    cases : int
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ConfigurationError
+        When the components leave no error.
     """
     part, scale = plan.components, plan.components.cases / cases
     arm_reader, between = max(part.arm_reader, 0.0), max(part.cov2 - part.cov3, 0.0)
@@ -374,7 +391,20 @@ def power_of(plan: ReaderStudyPlan, readers: int, cases: int) -> float:
 
 
 def cases_for_power(plan: ReaderStudyPlan, readers: int, power: float = 0.8) -> int | None:
-    """Return the smallest number of cases that reaches a power; None where no number does.
+    """Return the smallest number of cases that reaches a power.
+
+    Parameters
+    ----------
+    plan : ReaderStudyPlan
+    readers : int
+        From 2 to `MOST_READERS`.
+    power : float
+        Between 0 and 1, both excluded.
+
+    Returns
+    -------
+    int or None
+        None where no number of cases up to `MOST_CASES` reaches it.
 
     Raises
     ------

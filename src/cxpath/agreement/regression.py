@@ -85,6 +85,7 @@ def deming(
     for at in bias_at:
 
         def bias(weights: Floats, at: float = at) -> Floats:
+            """Return the line at a score, less the score."""
             slope, intercept = deming_line(x, y, weights, error_ratio)
             return intercept + slope * at - at
 

@@ -328,6 +328,19 @@ def _square_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[Squa
 def score_audit(folder: Path, answers: Path, reviewer: str) -> AuditedEntry:
     """Read answers, record them, and write the audited score: `review/<id>/audit.json`, `score.json`, report.
 
+    Parameters
+    ----------
+    folder : Path
+        A results folder of cxpath score.
+    answers : Path
+        The table of the contact sheet, filled in.
+    reviewer : str
+        The reader's printed name.
+
+    Returns
+    -------
+    AuditedEntry
+
     Raises
     ------
     MissingFileError, ReviewError, AuditError

@@ -98,6 +98,22 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
 
     Cells that a person changed or added carry no term for the network's errors; the others do.
 
+    Parameters
+    ----------
+    folder : Path
+        A results folder of cxpath score.
+    edited : Path
+        All cells of the slide, the corrected ones included: Parquet, CSV or QuPath's GeoJSON.
+    reviewer : str
+        The reader's printed name.
+
+    Returns
+    -------
+    entry : EditedEntry
+        As written.
+    score : SlideScore
+        Of the edited cells.
+
     Raises
     ------
     MissingFileError, CellsFileError, ReviewError

@@ -242,6 +242,19 @@ def require_after_scoring(review: ReviewFolder) -> None:
 def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry:
     """Sign what was decided so far and the score that follows, in the record, `score.json` and the report.
 
+    Parameters
+    ----------
+    folder : Path
+        A results folder of cxpath score.
+    reviewer : str
+        Printed name of the person who signs.
+    meaning : Meaning
+        What the signature states.
+
+    Returns
+    -------
+    SignatureEntry
+
     Raises
     ------
     ReviewError

@@ -128,6 +128,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         tasks = {"": progress.add_task("loading the model", total=None)}
 
         def watch(name: str, done: int, total: int) -> None:
+            """Move the bar of one set; the first call hides the one for loading."""
             if name not in tasks:
                 progress.update(tasks[""], visible=False)
                 tasks[name] = progress.add_task(name, total=total)

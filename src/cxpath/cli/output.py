@@ -86,6 +86,7 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
         task = progress.add_task(title, total=None, rate="")
 
         def move(done: int, total: int) -> None:
+            """Move the bar and show the speed."""
             speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
             rate = f"{speed:.1f}/s" if speed else ""
             progress.update(task, completed=done, total=total, rate=rate)

@@ -191,6 +191,7 @@ class RealEvaluation:
         content = f"{digest} {picture} {self.settings.model_dump_json(exclude={'bootstrap': {'repeats'}})}"
 
         def measure() -> Counted:
+            """Count the item and, if asked to, keep its picture for the contact sheet."""
             result, rgb, calls = item.count()
             if not picture:
                 return result

@@ -199,8 +199,8 @@ def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 _WORDS = {
-    "staining threshold": "Staining threshold",
-    "membrane completeness": "Least stained outline of a tumour cell",
+    "staining threshold": "Staining threshold (probability)",
+    "membrane completeness": "Least stained share of a tumour cell's outline",
     "association distance": "Immune cells count within",
 }
 

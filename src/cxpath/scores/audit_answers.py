@@ -115,7 +115,19 @@ def matched_answers(draw: AuditDraw, answers: Sequence[AuditAnswer]) -> Mapping[
 def answered_cells(
     frame: AuditFrame, draw: AuditDraw, given: Mapping[int, AuditAnswer]
 ) -> tuple[AnsweredCells, AnsweredCells]:
-    """Return the cells that are answered, and those of which nobody can tell; these enter in no way.
+    """Return the cells that are answered, and those answered "cannot tell", which the score ignores.
+
+    Parameters
+    ----------
+    frame : AuditFrame
+        As the regions are now; cells outside them are left out.
+    draw : AuditDraw
+    given : mapping of int to AuditAnswer
+        By the cell's row; one for each question.
+
+    Returns
+    -------
+    answered, unsure : AnsweredCells
 
     Raises
     ------
@@ -200,7 +212,22 @@ class MissedSquare:
 def draw_squares(
     cells: CellTable, number: int, seed: int, inside: NDArray[np.bool_] | None = None
 ) -> tuple[MissedSquare, ...]:
-    """Draw squares of `SQUARE_UM` at random among those that contain a found cell where to score."""
+    """Sample squares of `SQUARE_UM` at random among those that contain a found cell where to score.
+
+    Parameters
+    ----------
+    cells : CellTable
+    number : int
+        Squares wanted; fewer are returned where fewer contain a cell.
+    seed : int
+    inside : bool array, (N,), optional
+        Cells that lie where to score; all of them when left out.
+
+    Returns
+    -------
+    tuple of MissedSquare
+        In level-0 pixels.
+    """
     if number <= 0:
         return ()
     side_px = SQUARE_UM / cells.facts.mpp

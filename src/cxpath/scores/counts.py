@@ -288,7 +288,21 @@ class CalledCells:
 
 
 def call_cells(cells: CellTable, stained_threshold: float, association_distance_um: float) -> CalledCells:
-    """Decide which cells count, as `counted_positive` does."""
+    """Decide which cells count, as `counted_positive` does.
+
+    Parameters
+    ----------
+    cells : CellTable
+        All cells of a slide: whether an immune cell counts depends on the tumour cells around it.
+    stained_threshold : float
+        A cell is positive from this probability on; NaN is not positive.
+    association_distance_um : float
+        An immune cell counts within this distance of a viable tumour cell.
+
+    Returns
+    -------
+    CalledCells
+    """
     counted = counted_positive(cells, stained_threshold, association_distance_um)
     return CalledCells(cells, stained_threshold, counted)
 
