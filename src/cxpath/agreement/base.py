@@ -33,7 +33,7 @@ FEWEST_BELOW, SHARE_NEAR = 30, 0.25
 
 
 class Weighting(StrEnum):
-    """How far apart two categories are taken to be."""
+    """The distance between two categories."""
 
     NONE = "unweighted"
     LINEAR = "linear"
@@ -88,17 +88,17 @@ class AgreementSettings(Settings):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of all intervals."""
     replicates: int = Field(default=2000, ge=100)
-    """Bootstrap draws of cases."""
+    """Bootstrap samples of cases."""
     seed: int = 1
     """Seed of the bootstrap."""
     margin: float = Field(default=0.05, gt=0, lt=1)
-    """The software may agree with readers so much less than they do among themselves; state it beforehand."""
+    """How much less the software may agree with readers than they do with each other; state it beforehand."""
     error_ratio: float = Field(default=1.0, gt=0)
     """Ratio of error variances (compared over reference) in Deming regression."""
     deviation_share: float = Field(default=0.9, gt=0, lt=1)
     """Share of differences that the total deviation index covers."""
     fewest_in_subgroup: int = Field(default=10, ge=5)
-    """Smaller subgroups are named, not computed."""
+    """Smaller subgroups are listed, not computed."""
     orders: int = Field(default=500, ge=20)
     """Random orders of readers behind the band of the ONEST curve."""
 

@@ -282,7 +282,7 @@ def mcnemar(pair: Pair) -> Statistic:
 
 
 class Chance(StrEnum):
-    """What is taken for chance agreement."""
+    """What counts as chance agreement."""
 
     FLEISS = "Fleiss"
     GWET = "Gwet"

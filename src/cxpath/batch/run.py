@@ -83,7 +83,7 @@ _RECENT = 50
 
 @dataclass
 class InHand:
-    """What a worker has in hand."""
+    """What a worker is working on."""
 
     id: str
     since_s: float

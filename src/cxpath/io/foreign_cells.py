@@ -240,7 +240,7 @@ def read_h5ad(path: Path) -> CellTable:
 PARQUET = "Parquet"
 
 _MOST_OUTSIDE = 0.01
-"""Share of cells off the slide from which the file is taken for another slide's."""
+"""Share of cells off the slide from which the file is considered another slide's."""
 
 _ROUNDED_PX = 0.011
 """QuPath writes places with two decimals."""

@@ -365,7 +365,7 @@ def class_name(feature: Feature) -> str:
 
 
 def planes(features: Iterable[Feature]) -> Iterator[str]:
-    """Warn of objects on several planes of a stack or at several times: they are taken for one picture."""
+    """Warn of objects on several planes of a stack or at several times: they are treated as one picture."""
     held = (geometry(feature).get("plane") for feature in features)
     places = {f"{one.get('z', 0)} {one.get('t', 0)}" if isinstance(one, dict) else "0 0" for one in held}
     if len(places) > 1:

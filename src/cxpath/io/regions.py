@@ -86,7 +86,7 @@ class RegionClasses(Settings):
     """Left out: control tissue on the slide."""
 
     pass_over: tuple[str, ...] = ()
-    """Drawn for something else: neither includes nor excludes. The result says how many were passed over."""
+    """Drawn for another purpose: neither scored nor left out. The result says how many were passed over."""
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:

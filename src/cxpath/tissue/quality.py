@@ -71,7 +71,7 @@ def why_too_spoiled(
 
 
 WIDEST_UM = 1500.0
-"""Ink wider than this hides whatever lies under it: it is taken for glass."""
+"""Ink wider than this hides whatever lies under it: it counts as glass."""
 
 
 COARSEST = 1.2
