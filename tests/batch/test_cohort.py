@@ -261,7 +261,7 @@ def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
     with pytest.raises(CxpathError, match=r"comma\.csv: line 2: white_red: .*number"):
         read_baseline(tmp_path / "comma.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(CxpathError, match="is no cohort table"):
+    with pytest.raises(CxpathError, match="is not a cohort table"):
         read_baseline(tmp_path / "other.csv")
 
 

@@ -59,7 +59,7 @@ def test_hs2ps_earlier_list_is_read(tmp_path: Path) -> None:
     [
         ("wsi,mpp,magnification\na.svs,0.25,40\n", "column 'magnification' is unknown"),
         ("wsi,mpp\n,0.25\n", "row 2: states no slide"),
-        ("wsi,mpp\na.svs,about 0.25\n", "row 2: mpp 'about 0.25' is no number"),
+        ("wsi,mpp\na.svs,about 0.25\n", "row 2: mpp 'about 0.25' is not a number"),
         ("image_path,image_path\na.svs,b.svs\n", "column 'image_path' occurs twice"),
     ],
 )

@@ -92,7 +92,7 @@ def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
         ("file,case\n", "a.svs,1", "has no column `slide`"),
         ("slide,asay\n", "a.svs,22c3", "column 'asay' is unknown"),
         ("slide,case,case\n", "a.svs,1,2", "column 'case' occurs twice"),
-        ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is no number"),
+        ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is not a number"),
         ("slide,case\n", ",K1", "row 2: states no slide"),
         ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot be the name of a folder"),
         ("slide,id\n", "a.svs,batch-state", "is reserved for a file of the batch"),

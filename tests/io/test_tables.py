@@ -258,14 +258,14 @@ def test_nothing_and_nan_are_unknown() -> None:
 
 @pytest.mark.parametrize("entry", ["1.234,5", "many", "1e", "0x10"])
 def test_what_is_no_number_is_named_with_its_row(entry: str) -> None:
-    with pytest.raises(CellsFileError, match=r"row 3: .* in column 'x' is no number") as caught:
+    with pytest.raises(CellsFileError, match=r"row 3: .* in column 'x' is not a number") as caught:
         numbers(column("1", entry, "2"), "x", "a.csv")
     assert "a.csv" in caught.value.message
 
 
 def test_digits_of_other_scripts_are_refused_by_their_row() -> None:
     column = pa.chunked_array([["1", "\u0661\u0662"]])
-    with pytest.raises(CellsFileError, match=r"row 3: '\u0661\u0662' in column 'x' is no number"):
+    with pytest.raises(CellsFileError, match=r"row 3: '\u0661\u0662' in column 'x' is not a number"):
         numbers(column, "x", "t.csv")
 
 

@@ -175,7 +175,8 @@ def test_an_evaluation_without_reliability_has_no_diagrams(tmp_path: Path) -> No
     document.pop("reliability", None)
     assert reliability_diagrams(read(document)) == []
     (tmp_path / "evaluation.json").write_text(json.dumps(document), encoding="utf-8")
-    assert "Calibration of the probabilities" not in build_evaluation_page(tmp_path).read_text(encoding="utf-8")
+    shown = build_evaluation_page(tmp_path).read_text(encoding="utf-8")
+    assert "Calibration of the probabilities" not in shown
 
 
 def table(folder: Path, **changes: object) -> list[str]:

@@ -185,7 +185,8 @@ def test_the_models_notice_is_the_first_warning(reports: dict[str, str], case: s
 def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     shown = [
-        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field with at least 50 tumour cells",
+        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %",
+        "Hottest field with at least 50 tumour cells",
         "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off decision would change.",
         "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
         "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields contain 35 % of the tumour cells",

@@ -218,7 +218,7 @@ COUNTS: dict[str, object] = {"tumour_stained": 1, "tumour_unstained": 0, "immune
 @pytest.mark.parametrize("wrong", ["7", 1.5, -1, True, None])
 def test_a_square_is_counted_in_whole_cells(wrong: object) -> None:
     counted = Decision(READER, Action.SQUARE, "square 0", new=COUNTS | {"immune_stained": wrong})
-    with pytest.raises(ReviewError, match="event 9 counts square 0 by what is no number of cells"):
+    with pytest.raises(ReviewError, match="event 9 counts square 0 by what is not a number of cells"):
         replay(after(record(), counted))
 
 

@@ -196,7 +196,7 @@ def _cell_value(cells: CellTable, row: int, threshold: float) -> dict[str, Any]:
 
 
 NO_CELL, UNSURE = "Ignore*", "Unsure"
-"""QuPath's class for what is no cell, and the one for what a person cannot tell: neither trains anything."""
+"""QuPath's class for what is not a cell, and for what a person cannot tell: neither is used for training."""
 
 _KINDS = {CellAnswer.TUMOUR: Kind.TUMOUR, CellAnswer.IMMUNE: Kind.IMMUNE, CellAnswer.OTHER: Kind.OTHER}
 

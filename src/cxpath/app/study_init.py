@@ -343,7 +343,7 @@ def stated_components(text: str) -> Components:
     Raises
     ------
     ConfigurationError
-        When one is missing, stands twice, or is no number.
+        When one is missing, stands twice, or is not a number.
     """
     stated: dict[str, float] = {"reader": 0.0}
     for part in text.split(","):

@@ -426,7 +426,7 @@ def read_baseline(path: Path) -> Baseline:
     MissingFileError
         When there is none.
     CxpathError
-        When it is no cohort table.
+        When it is not a cohort table.
     """
     table = path / "cohort.csv" if path.is_dir() else path
     try:
@@ -437,7 +437,7 @@ def read_baseline(path: Path) -> Baseline:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CxpathError(f"{table}: not readable: {error}", "give a cohort.csv of cxpath") from error
     if not rows or not {"id", "slide", "status", "white_red"} <= rows[0].keys():
-        raise CxpathError(f"{table}: is no cohort table", "give a cohort.csv of cxpath")
+        raise CxpathError(f"{table}: is not a cohort table", "give a cohort.csv of cxpath")
     read = tuple(_read_row(row, f"{table}: line {number}") for number, row in enumerate(rows, start=2))
     return Baseline(path.absolute().name, read)  # its folders may tell a person's name
 

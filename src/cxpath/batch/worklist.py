@@ -479,7 +479,7 @@ def _mpp(row: WorklistRow) -> float:
         return float(entry.replace(",", "."))
     except ValueError as error:
         raise WorklistError(
-            f"{row.place}: mpp {entry!r} is no number", "give micrometres per pixel, such as 0.25"
+            f"{row.place}: mpp {entry!r} is not a number", "give micrometres per pixel, such as 0.25"
         ) from error
 
 

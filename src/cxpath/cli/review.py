@@ -323,7 +323,7 @@ def export(
 ) -> None:
     """Write every answered, changed or added cell as a point with its class.
 
-    The file is for QuPath and for cxpath model fine-tune. What is no cell becomes Ignore*, and what the
+    The file is for QuPath and for cxpath model fine-tune. What is not a cell becomes Ignore*, and what the
     reviewer could not tell becomes Unsure; neither is trained on.
     """
     from cxpath.app import export_answers

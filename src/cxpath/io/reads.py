@@ -427,7 +427,7 @@ def _read(
     round_text = entry.get("round") or "1"
     if not _ROUND.fullmatch(round_text):
         raise ReadsFileError(
-            f"{path}: row {number}: round {round_text!r} is no number from 1", "write 1, 2, ..."
+            f"{path}: row {number}: round {round_text!r} is not a number from 1", "write 1, 2, ..."
         )
     return Read(
         case=entry["case"],

@@ -352,7 +352,7 @@ def _labels(meant: Meant, classes: RegionClasses) -> Iterator[str]:
 
 
 def _regions_file_label(area: AnnotatedArea, meaning: RegionMeaning, classes: RegionClasses) -> str:
-    """Say how an area's label and class differ; a label that is no known class may name a person."""
+    """Say how an area's label and class differ; a label that is not a known class may name a person."""
     if not area.label:
         return ""
     known = classes.meaning(area.label)

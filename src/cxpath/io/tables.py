@@ -215,7 +215,7 @@ def numbers(
     Raises
     ------
     CellsFileError
-        Naming the first entry that is no number, or one that could be either of two numbers.
+        Naming the first entry that is not a number, or one that could be either of two numbers.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
@@ -233,7 +233,7 @@ def numbers(
     except pa.ArrowException as error:
         row, entry = _first_that_is_none(plain.to_pylist())
         raise CellsFileError(
-            f"{file}: row {row}: {entry!r} in column {name!r} is no number", "correct it, or leave it empty"
+            f"{file}: row {row}: {entry!r} in column {name!r} is not a number", "correct it or leave it empty"
         ) from error
 
 
@@ -316,7 +316,7 @@ _MOST_ENTRIES = 5_000_000
 _MOST_BYTES = 32 << 20
 """Of an unpacked part of a workbook: several times what fifty thousand reads need."""
 _SMALL_BYTES, _LARGEST_RATIO = 4 << 20, 150
-"""A larger part that unpacks to more than so many times its size is no table that a person filled in."""
+"""A larger part that unpacks to more than so many times its size is not a table that a person filled in."""
 
 _HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"'][^>]*)>")
 _ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")

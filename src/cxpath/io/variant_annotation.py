@@ -85,7 +85,7 @@ def with_databases(variant: Variant, named: Mapping[str, Sequence[str]], place: 
     Raises
     ------
     VariantsFileError
-        When an entry is no number, or a frequency is not between 0 and 1.
+        When an entry is not a number, or a frequency is not between 0 and 1.
     """
     return replace(
         variant,
@@ -118,7 +118,7 @@ def _largest(
 
 
 def _stated_number(part: str, most: float) -> float | None:
-    """Return a number of a list, NaN where none is stated; None for what is no number up to `most`.
+    """Return a number of a list, NaN where none is stated; None for what is not a number up to `most`.
 
     The allele in front, as in "T:0.001", is passed over. "001" is what a decimal comma leaves of "0,001".
     """

@@ -191,7 +191,7 @@ def _stated_fraction(call: Mapping[str, Any], allele: Allele, place: str) -> flo
             continue
         if not 0 <= fraction <= 1:
             raise VariantsFileError(
-                f"{place}: {name} {entry} is no allele fraction",
+                f"{place}: {name} {entry} is not an allele fraction",
                 "state it from 0 to 1, or with a percent sign",
             )
         return fraction

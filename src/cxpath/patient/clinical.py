@@ -457,7 +457,7 @@ class Clinical(ProfilePart):
     def _progressed_after(self, given: Callable[[Therapy], bool | None]) -> bool | None:
         """Say whether the disease progressed on or after a line of a kind.
 
-        Chemoradiation is no line. Progression after (neo)adjuvant therapy of the kind leaves it unknown:
+        Chemoradiation is not a line. Progression after (neo)adjuvant therapy of the kind leaves it unknown:
         the labels do not say whether that counts.
         """
         if self.therapies is None:

@@ -254,7 +254,7 @@ def _others(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
     graded = f"graded by {her2.scoring or 'unstated'} criteria, {her2.specimen or 'specimen not stated'}"
     yield ProfileRow("HER2 immunohistochemistry", her2.ihc or UNKNOWN, graded if her2.ihc else "")
     if her2.h_score is not None:
-        yield ProfileRow("HER2 H-score", f"{her2.h_score:g}", "is no grade")
+        yield ProfileRow("HER2 H-score", f"{her2.h_score:g}", "is not a grade")
     for name, expression in (("EGFR", profile.egfr), ("VEGF", profile.vegf)):
         yield ProfileRow(f"{name} expression", _expression(expression), expression.method or "")
     method = profile.alterations.method or ""

@@ -223,7 +223,7 @@ def _square(work: _Work, event: Event) -> None:
     if not 0 <= number < len(drawn) or not isinstance(event.new, dict) or set(event.new) != set(MISSED):
         raise _misfit(event, f"counts square {number}, which was not sampled")
     if not all(type(count) is int and count >= 0 for count in event.new.values()):
-        raise _misfit(event, f"counts square {number} by what is no number of cells")
+        raise _misfit(event, f"counts square {number} by what is not a number of cells")
     counted = replace(drawn[number], **event.new)
     work.squares[event.actor, number], work.signature = counted, None
 
