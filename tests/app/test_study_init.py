@@ -70,8 +70,8 @@ def test_a_component_that_is_missing_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "'' is no component"),
-        ("errors=1", "'errors=1' is no component"),
+        ("", "'' is not a component"),
+        ("errors=1", "'errors=1' is not a component"),
         ("error=1,error=2", "'error=2' is not a component, or occurs twice"),
         ("error", "'error' states no number"),
         ("error=small", "'error=small' states no number"),

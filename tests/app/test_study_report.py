@@ -221,7 +221,7 @@ def test_stated_components_plan_as_published() -> None:
         ("error=1", "missing"),
         ("error=a", "no number"),
         ("error=1,error=2", "twice"),
-        ("colour=1", "no component"),
+        ("colour=1", "not a component"),
         (STATED.replace("cases=114", "cases=1.5"), "whole number"),
         (STATED.replace("error=0.00080229", "error=0"), "above 0"),
     ],

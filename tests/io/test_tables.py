@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from openpyxl import Workbook
 from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
@@ -408,6 +408,7 @@ def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path)
     assert plain_table(tmp_path / "reads.xlsx").warnings == ()
 
 
+@example(names=["a\na", "a"], rows=2)
 @given(
     names=st.lists(st.text('ab ,;\n"é', min_size=1, max_size=6), min_size=2, max_size=4, unique_by=str.strip),
     rows=st.integers(0, 3),

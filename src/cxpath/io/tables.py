@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zipfile import ZipFile
@@ -35,6 +36,8 @@ _SEPARATOR_LINE = re.compile(r'^"?sep=(?P<separator>\\t|[\t;,|:])"?[ \t;,]*$', r
 """What Excel writes and reads as a first line that states the separator."""
 _SEPARATOR_KEY = b"separator"
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_MOST_HEADER_LINES = 100
+"""A header whose quotes are still open after so many lines is read as a single line."""
 _AGAIN = "save the table again as tab-separated text in UTF-8"
 _NO_GROUPS = "write numbers without thousands separators and save the table again"
 
@@ -84,10 +87,18 @@ def without_separator_line(text: str) -> tuple[str, str]:
 
 
 def separator_of(text: str) -> str:
-    """Return the one of tab, semicolon and comma that the first line contains most of outside quotes."""
-    first = _first_line(text.lstrip("\r\n "))
+    """Return the one of tab, semicolon and comma that the first row contains most of outside quotes."""
+    first = _first_row(text.lstrip("\r\n "))
     unquoted = re.sub(r'"[^"]*"', "", first)
     return max(_SEPARATORS, key=unquoted.count)
+
+
+def _first_row(text: str) -> str:
+    """Return the lines up to the first that closes its quotes; the first line alone, where none does."""
+    for end in islice(_LINE_END.finditer(text), _MOST_HEADER_LINES):
+        if text.count('"', 0, end.start()) % 2 == 0:
+            return text[: end.start()]
+    return _first_line(text)
 
 
 def _first_line(text: str) -> str:
