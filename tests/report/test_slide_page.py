@@ -424,7 +424,7 @@ def test_every_choice_has_its_setting_what_it_stands_for_and_its_place() -> None
     assert [(row["choice"], row["instead"], row["setting"], row["cps"]) for row in rows] == [
         ("Staining threshold (probability)", "0.5", "0.45", "13"),
         ("Staining threshold (probability)", "0.5", "0.55", "11"),
-        ("Least stained share of a tumour cell's outline", "no such limit", "10 %", "12"),
+        ("Stained outline of a tumour cell, at least", "no such limit", "10 %", "12"),
         ("Immune cells count within", "500 µm", "250 µm", "12"),
         ("Immune cells count within", "500 µm", "1000 µm", "12"),
     ]

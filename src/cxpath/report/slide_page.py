@@ -200,7 +200,7 @@ def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
 
 _WORDS = {
     "staining threshold": "Staining threshold (probability)",
-    "membrane completeness": "Least stained share of a tumour cell's outline",
+    "membrane completeness": "Stained outline of a tumour cell, at least",
     "association distance": "Immune cells count within",
 }
 
