@@ -307,8 +307,8 @@ def _gain_line(what: str, gain: GainEntry | None) -> str:
     if gain is None:
         return f"{what:<8} not offered: too few answers on one side"
     verdict = "offered" if gain.offered else "not offered"
-    gained = f"{gain.loss_network - gain.loss_adapted:+.3f} gained, standard error {gain.error:.3f}"
-    return f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    losses = f"{gain.loss_network:.3f}, adapted {gain.loss_adapted:.3f}"
+    return f"{what:<8} {verdict}: held-out log loss {losses} (standard error of the gain {gain.error:.3f})"
 
 
 @review.command()
