@@ -408,7 +408,7 @@ def test_a_table_of_cells_that_is_not_there_or_not_whole_is_named(batch: Path) -
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     rebuild_cohort(batch)
-    assert table(batch)["a"]["reason"] == "a/cells.parquet: is not whole"
+    assert table(batch)["a"]["reason"] == "a/cells.parquet: is incomplete"
     path.unlink()
     rebuild_cohort(batch)
     assert table(batch)["a"]["reason"] == "a/cells.parquet: no such file"

@@ -74,7 +74,7 @@ def test_decimal_commas_and_points_are_the_same(steps: list[int], comma: bool) -
         ('<Coordinate X="one" Y="1"/>', "'one' is not a coordinate"),
         ('<Coordinate Y="1"/>', "None is not a coordinate"),
         ('<Coordinate Order="nan" X="1" Y="1"/>', "'nan' is not a coordinate"),
-        ('<Coordinate X="1e12" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>', "no pixels"),
+        ('<Coordinate X="1e12" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>', "not pixels"),
         (
             '<Coordinate X="nan" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>',
             "'nan' is not a coordinate",
