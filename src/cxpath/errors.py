@@ -46,7 +46,7 @@ class MissingFileError(CxpathError, FileNotFoundError):
 
 
 class UnreadableSlideError(CxpathError, OSError):
-    """A file that is no slide, or a slide that breaks on opening or on reading."""
+    """A file that is not a slide, or a slide that breaks on opening or on reading."""
 
 
 class ResolutionError(CxpathError, ValueError):

@@ -1,4 +1,4 @@
-"""Lines through two reads: what holds of every set of points, and what is no line."""
+"""Lines through two reads: what holds of every set of points, and what is not a line."""
 
 from __future__ import annotations
 

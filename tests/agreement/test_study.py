@@ -92,7 +92,7 @@ def test_one_site_two_readers_and_few_low_cases_are_named() -> None:
         round_number=1,
     )
     text = named(reads)
-    for said in ("50 cases:", "Only 0 cases lie below 1", "2 readers:", "Cases of one site"):
+    for said in ("50 cases:", "Only 0 cases lie below 1", "2 readers:", "All cases are of one site"):
         assert said in text
 
 
@@ -370,7 +370,7 @@ def test_what_is_not_in_the_study_is_not_found(study: AgreementStudy) -> None:
 def test_a_lone_case_below_the_cutoff_is_one_case() -> None:
     scores = np.concatenate([[0.2], np.linspace(1, 9, 119)])
     text = named(matrix(Ann=scores, Bob=scores, Cem=scores))
-    assert "Only 1 case lies below 1: NPA rests on few" in text
+    assert "Only 1 case lies below 1: NPA is based on few" in text
 
 
 def test_cases_far_from_every_cutoff_are_said_to_be_easy() -> None:

@@ -78,7 +78,7 @@ SCORED = ("case", "reader", "value", "score")
     ("scores", "said"),
     [
         (("CPS", "TPS"), "the tables contain several scores: CPS, TPS"),
-        (("CPS", ""), "some reads are of score CPS and some of no named score"),
+        (("CPS", ""), "some reads are of score CPS and some of no stated score"),
     ],
 )
 def test_tables_that_name_no_single_score_are_refused(
@@ -103,7 +103,7 @@ def test_a_score_that_nobody_names_is_said_to_be_so(tmp_path: Path) -> None:
     study, joined = compare(request(reads))
     assert study.score == "score"
     assert [one.text for one in joined.warnings] == [
-        "the tables do not name the score that was read: pass --score to name it"
+        "the tables do not state the score that was read: pass --score to state it"
     ]
     named, quiet = compare(request(reads, score="TPS"))
     assert (named.score, quiet.warnings) == ("TPS", ())
@@ -115,7 +115,7 @@ def test_with_results_an_unnamed_score_is_compared_with_the_cps(tmp_path: Path) 
     study, joined = compare(request(reads, results=(tmp_path / "results",)))
     assert (study.score, study.software) == ("CPS", "cxpath")
     assert "compared with cxpath's CPS" in joined.warnings[0].text
-    for software, said in (("AI", "both results and software 'AI' were named"), ("cxpath", "")):
+    for software, said in (("AI", "both results and software 'AI' were given"), ("cxpath", "")):
         asked = request(reads, results=(tmp_path / "results",), software=software)
         if said:
             with pytest.raises(StudyError, match=said):

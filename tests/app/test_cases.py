@@ -111,7 +111,7 @@ def test_blocks_that_were_scored_otherwise_are_no_case(
 
 
 def test_one_slide_twice_is_no_case(blocks: list[Path]) -> None:
-    with pytest.raises(CaseError, match="its slide is there twice"):
+    with pytest.raises(CaseError, match="its slide was given twice"):
         case_document([*blocks, blocks[0]], CaseRule.POOLED)
 
 

@@ -143,7 +143,7 @@ def test_one_picture_is_judged_on_itself_and_says_so(
     asked = request(folder, start, class_map, tmp_path / "work", seconds(3, synthetic_share=0.0))
     result = fine_tune(replace(asked, mpp=field.mpp), source=blob_field)
     assert result.evaluated_on == "the 1 annotated image(s) trained on: none held out"
-    assert "nothing is held out" in caplog.text
+    assert "no image is held out" in caplog.text
     assert "found_f1" not in {one.name for one in result.comparisons}, "without an area no F1"
     assert [source.use for source in result.card.data] == ["train", "train"]
     assert not (tmp_path / "work" / "fields" / "train").exists()

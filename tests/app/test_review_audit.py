@@ -179,7 +179,7 @@ def test_an_audit_that_is_there_is_shown_again_and_another_seed_draws_another(
     write_audit(results, picture)
     assert drawn_audit(results)[1] == before
     for size in ({"number": 80}, {"squares": 1}):
-        with pytest.raises(ReviewError, match="of 60 cells and 2 squares was drawn already"):
+        with pytest.raises(ReviewError, match="of 60 cells and 2 squares was sampled already"):
             write_audit(results, picture, **size)
     write_audit(results, picture, number=80, seed=2)
     assert len(drawn_audit(results)[1].draw.questions) == 80
@@ -203,7 +203,7 @@ def test_another_slide_and_no_slide_are_refused(case: tuple[Path, Path, KnownSli
 
 def test_answers_before_a_draw_and_a_sampled_slide_are_refused(tmp_path: Path) -> None:
     picture, results, _ = scored_slide(tmp_path)
-    with pytest.raises(ReviewError, match="no audit was drawn"):
+    with pytest.raises(ReviewError, match="there is no audit"):
         score_audit(results, picture, READER)
     with pytest.raises(ReviewError, match="no review to verify"):
         verify_review(results)

@@ -383,7 +383,7 @@ def test_a_profile_is_kept_only_where_held_out_answers_gain_and_counts_its_versi
     done = adapt_review(answered)
     assert not done.entry.offered or done.entry.tumour_gain is not None
     if not done.entry.offered:
-        with pytest.raises(ReviewError, match="gain nothing"):
+        with pytest.raises(ReviewError, match="does not improve"):
             adapt_review(answered, save_profile="ours")
     offered = done.entry.model_copy(update={"offered": True})
     monkeypatch.setattr("cxpath.documents.review.AdaptedEntry.of_fit", lambda *_: offered)
@@ -393,7 +393,7 @@ def test_a_profile_is_kept_only_where_held_out_answers_gain_and_counts_its_versi
     assert (profile.version, profile.sources[0].reviewer) == (1, READER)
     adapt_review(answered, save_profile="ours")
     assert LaboratoryProfile.read(Path("ours.profile.json")).version == 2
-    with pytest.raises(ConfigurationError, match="no name of a profile"):
+    with pytest.raises(ConfigurationError, match="not a valid profile name"):
         adapt_review(answered, save_profile="../ours")
     other = json.loads(Path("ours.profile.json").read_text()) | {"model_digest": "00" * 32}
     Path("ours.profile.json").write_text(json.dumps(other))

@@ -70,9 +70,9 @@ def test_a_component_that_is_missing_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "'' is no component"),
-        ("errors=1", "'errors=1' is no component"),
-        ("error=1,error=2", "'error=2' is no component, or stands twice"),
+        ("", "'' is not a component"),
+        ("errors=1", "'errors=1' is not a component"),
+        ("error=1,error=2", "'error=2' is not a component, or occurs twice"),
         ("error", "'error' states no number"),
         ("error=small", "'error=small' states no number"),
         ("error=1", "arm_reader, cov1, cov2, cov3, cases are missing"),

@@ -160,7 +160,7 @@ def test_without_a_reference_the_report_warns(tmp_path: Path) -> None:
     study = studied(tmp_path / "study", slides=slides(reference=False))
     document = report_study(study, tmp_path / "out", FEW)
     assert document.reference == OTHERS
-    assert any("it is no truth" in warning for warning in document.warnings)
+    assert any("it is not the truth" in warning for warning in document.warnings)
     assert [one.figure for one in document.tests] == ["share of reads on the right side"]
 
 
@@ -168,7 +168,7 @@ def test_a_sequential_study_computes_no_time_saved(tmp_path: Path) -> None:
     study = studied(tmp_path / "study", rounds=[UNAIDED, SAME_SITTING])
     document = report_study(study, tmp_path / "out", FEW)
     assert not [one for one in document.statistics if one.key.startswith("seconds")]
-    assert any("no time saved" in warning for warning in document.warnings)
+    assert any("no saved time" in warning for warning in document.warnings)
     assert "the time of each read" not in " ".join(document.methods)
 
 
@@ -221,7 +221,7 @@ def test_stated_components_plan_as_published() -> None:
         ("error=1", "missing"),
         ("error=a", "no number"),
         ("error=1,error=2", "twice"),
-        ("colour=1", "no component"),
+        ("colour=1", "not a component"),
         (STATED.replace("cases=114", "cases=1.5"), "whole number"),
         (STATED.replace("error=0.00080229", "error=0"), "above 0"),
     ],

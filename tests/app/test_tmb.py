@@ -59,7 +59,7 @@ def test_targets_and_variants_agree_however_chromosomes_are_named(
 @pytest.mark.parametrize("name", ["chr7", "contig_1", "NC_000007.14"])
 def test_targets_on_no_chromosome_of_the_file_are_refused(tmp_path: Path, name: str) -> None:
     panel = targets(tmp_path, f"{name}\t0\t1000000\n")
-    with pytest.raises(VariantsFileError, match=r"panel\.bed: names no chromosome of .*calls\.vcf"):
+    with pytest.raises(VariantsFileError, match=r"panel\.bed: contains no chromosome of .*calls\.vcf"):
         burden(missense_calls(tmp_path), bed=panel)
 
 

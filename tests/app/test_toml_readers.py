@@ -85,7 +85,7 @@ def test_criteria_that_are_no_list_of_tables_are_one_line(content: str, tmp_path
     path = tmp_path / "criteria.toml"
     path.write_text(content)
     for read in (lambda: read_criteria(path), lambda: lint_files([path], date(2026, 11, 30))):
-        with pytest.raises(CxpathError, match="no list of tables") as caught:
+        with pytest.raises(CxpathError, match="not a list of tables") as caught:
             read()
         assert str(path) in caught.value.message
 

@@ -261,7 +261,7 @@ def test_a_baseline_is_an_earlier_cohort(tmp_path: Path) -> None:
     with pytest.raises(CxpathError, match=r"comma\.csv: line 2: white_red: .*number"):
         read_baseline(tmp_path / "comma.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(CxpathError, match="is no cohort table"):
+    with pytest.raises(CxpathError, match="is not a cohort table"):
         read_baseline(tmp_path / "other.csv")
 
 
@@ -399,7 +399,7 @@ def test_a_file_that_breaks_off_makes_the_slide_a_failure_that_is_scored_again(
     path.write_bytes(b"half")
     rebuild_cohort(batch)
     row = table(batch)["a"]
-    assert (row["status"], row["reason"], row["cps"]) == ("failed", f"a/{name}: is not whole", "")
+    assert (row["status"], row["reason"], row["cps"]) == ("failed", f"a/{name}: is incomplete", "")
     assert "the slide is scored again" in row["hint"]
 
 
@@ -408,7 +408,7 @@ def test_a_table_of_cells_that_is_not_there_or_not_whole_is_named(batch: Path) -
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     rebuild_cohort(batch)
-    assert table(batch)["a"]["reason"] == "a/cells.parquet: is not whole"
+    assert table(batch)["a"]["reason"] == "a/cells.parquet: is incomplete"
     path.unlink()
     rebuild_cohort(batch)
     assert table(batch)["a"]["reason"] == "a/cells.parquet: no such file"

@@ -58,8 +58,8 @@ def test_hs2ps_earlier_list_is_read(tmp_path: Path) -> None:
     ("text", "complaint"),
     [
         ("wsi,mpp,magnification\na.svs,0.25,40\n", "column 'magnification' is unknown"),
-        ("wsi,mpp\n,0.25\n", "row 2: names no slide"),
-        ("wsi,mpp\na.svs,about 0.25\n", "row 2: mpp 'about 0.25' is no number"),
+        ("wsi,mpp\n,0.25\n", "row 2: states no slide"),
+        ("wsi,mpp\na.svs,about 0.25\n", "row 2: mpp 'about 0.25' is not a number"),
         ("image_path,image_path\na.svs,b.svs\n", "column 'image_path' occurs twice"),
     ],
 )
@@ -167,5 +167,5 @@ def test_what_is_no_project_is_one_line(tmp_path: Path, text: str) -> None:
 
 
 def test_a_project_without_images_names_no_slide(tmp_path: Path) -> None:
-    with pytest.raises(WorklistError, match="names no slide"):
+    with pytest.raises(WorklistError, match="contains no slide"):
         read(qupath(tmp_path))

@@ -147,7 +147,7 @@ def test_a_second_run_on_the_folder_is_refused(tmp_path: Path) -> None:
     slides, out = write_slides(tmp_path / "slides", a="fine"), tmp_path / "out"
     state = StateFolder(out)
     state.create()
-    with state.run_lock(), pytest.raises(BatchError, match="another cxpath batch run is at work here"):
+    with state.run_lock(), pytest.raises(BatchError, match="another cxpath batch run is using this folder"):
         run(slides, out)
     assert not state.is_running()
     assert run(slides, out).count(Status.SCORED) == 1
@@ -162,7 +162,7 @@ def test_a_slide_that_another_worker_holds_fails_alone(
     state.create()
     with state.slide_lock("a"):
         found = by_id(run(slides, out))
-    assert found["a"].reason == "a: another worker has been scoring it for long"
+    assert found["a"].reason == "a: another worker is still scoring it"
     assert found["b"].status is Status.SCORED
     assert run(slides, out).count(Status.SCORED) == 2
 

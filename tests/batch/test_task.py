@@ -128,8 +128,8 @@ def test_with_a_pseudonym_no_entry_of_a_regions_or_cells_file_is_in_a_message(hi
     assert hidden.without_paths(said) == (
         "the regions file: areas of unknown classes: '…' (1), '…' (2); the slide's own"
     )
-    said = f"{request.cells}: row 2: 'ROE' in column 'x_px' is no number"
-    assert hidden.without_paths(said) == "the cells file: row 2: '…' in column '…' is no number"
+    said = f"{request.cells}: row 2: 'ROE' in column 'x_px' is not a number"
+    assert hidden.without_paths(said) == "the cells file: row 2: '…' in column '…' is not a number"
     assert "'22C8'" in hidden.without_paths("assay '22C8' is not known")
 
 

@@ -92,11 +92,11 @@ def test_a_workbook_is_read_alike(tmp_path: Path) -> None:
         ("file,case\n", "a.svs,1", "has no column `slide`"),
         ("slide,asay\n", "a.svs,22c3", "column 'asay' is unknown"),
         ("slide,case,case\n", "a.svs,1,2", "column 'case' occurs twice"),
-        ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is no number"),
-        ("slide,case\n", ",K1", "row 2: names no slide"),
-        ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot name a folder"),
-        ("slide,id\n", "a.svs,batch-state", "is kept for a file of the batch"),
-        ("slide,id\n", "a.svs,Cohort.CSV", "is kept for a file of the batch"),
+        ("slide,mpp\n", "a.svs,fine", "row 2: mpp 'fine' is not a number"),
+        ("slide,case\n", ",K1", "row 2: states no slide"),
+        ("slide,id\n", "a.svs,../up", "row 2: '../up' cannot be the name of a folder"),
+        ("slide,id\n", "a.svs,batch-state", "is reserved for a file of the batch"),
+        ("slide,id\n", "a.svs,Cohort.CSV", "is reserved for a file of the batch"),
         ("slide,assay\n", "a.svs,22c3,0.5", "row 2: has 3 entries under 2 columns"),
         ("slide,note\n", "a.svs,hello, world", "row 2: has 3 entries under 2 columns"),
     ],
@@ -109,7 +109,7 @@ def test_a_table_that_makes_no_sense_is_one_line(
 
 
 def test_nothing_to_score_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WorklistError, match="names no slide"):
+    with pytest.raises(WorklistError, match="contains no slide"):
         read(tmp_path)
     with pytest.raises(MissingFileError, match="no such folder"):
         read(tmp_path / "gone")
@@ -119,7 +119,7 @@ def test_what_contradicts_itself_is_found_before_anything_starts(tmp_path: Path)
     path = table(tmp_path, "x/a.svs,,,,,,,,", "y/A.svs,,,,,,,,", "b.svs,b1,,,,,,,", "b.svs,b2,,,,sp999,,,")
     found = [str(problem) for problem in contradictions(read(path))]
     assert len(found) == 3
-    assert found[0].startswith("'a' would name the results of 2 slides")
+    assert found[0].startswith("'a' would be the name of the results of 2 slides")
     assert "occurs 2 times (b1, b2)" in found[1]
     assert "column `id`" in found[0]
     assert "sp999" in found[2]
@@ -203,11 +203,11 @@ def test_names_that_some_systems_take_for_the_same_are_asked_about(
         tmp_path, *(f"{number}.svs,{name}" for number, name in enumerate(names)), header="slide,id\n"
     )
     (found,) = contradictions(read(path))
-    assert "would name the results of 2 slides" in found.reason
+    assert "would be the name of the results of 2 slides" in found.reason
 
 
 def test_a_name_too_long_for_a_folder_is_said(tmp_path: Path) -> None:
-    with pytest.raises(WorklistError, match="too long to name a folder"):
+    with pytest.raises(WorklistError, match="too long for the name of a folder"):
         read(table(tmp_path, f"a.svs,{'病' * 86}", header="slide,id\n"))
 
 

@@ -303,7 +303,7 @@ def test_a_score_that_nobody_named_is_not_taken_for_the_cps(tmp_path: Path) -> N
     done = cxpath("agree", "run", reads, "--out", tmp_path / "out", "--json", *FEW)
     document = json.loads(done.stdout)
     assert document["score"] == "score"
-    assert any("do not name the score" in warning["text"] for warning in document["warnings"])
+    assert any("do not state the score" in warning["text"] for warning in document["warnings"])
     two = cxpath(
         "agree", "run", named_reads(tmp_path / "a.csv", "TPS"), named_reads(tmp_path / "b.csv", "CPS"),
         "--out", tmp_path / "two",

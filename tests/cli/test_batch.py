@@ -119,7 +119,7 @@ def test_a_worklist_that_contradicts_itself_does_not_start(slides: Path, tmp_pat
     (tmp_path / "list.csv").write_text(f"slide\n{slides / 'good.svs'}\n{slides / 'good.svs'}\n")
     done = cxpath("batch", "run", tmp_path / "list.csv", "--out", tmp_path / "out")
     assert done.returncode == 1
-    assert "wrong    good: 'good' would name the results of 2 slides" in done.stdout
+    assert "wrong    good: 'good' would be the name of the results of 2 slides" in done.stdout
     assert not (tmp_path / "out").exists()
 
 
@@ -168,7 +168,7 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) ->
         listen(Finished(Outcome(id="case-3", status=Status.FAILED, reason="no such file")), tally)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "4 slides, 1 of them done before"
-    assert lines[1].startswith("[2/4] case-2  its worker died; it will be tried again")
+    assert lines[1].startswith("[2/4] case-2  its worker ended unexpectedly; it will be tried again")
     assert lines[2].startswith("[2/4] case-3  failed: no such file")
 
 

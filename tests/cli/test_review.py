@@ -67,7 +67,7 @@ def test_answers_adapt_the_network_leave_as_points_and_stay_on_the_report(
     cxpath("review", "audit", results, "--answers", answers, "--reviewer", READER)
     adapted = cxpath("review", "adapt", results)
     assert adapted.returncode == 0, adapted.stderr
-    assert re.search(r"tumour   (not )?offered: held-out loss", adapted.stdout)
+    assert re.search(r"tumour   (not )?offered: held-out log loss", adapted.stdout)
     assert "network, adapted; 95% interval" in adapted.stdout
     target = tmp_path / "slide.geojson"
     exported = cxpath("review", "export", results, "--to", target, "--json")

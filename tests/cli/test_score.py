@@ -43,10 +43,10 @@ def test_two_blocks_are_pooled_and_each_part_is_shown(tmp_path: Path) -> None:
 def test_the_highest_block_and_the_rule_in_words(tmp_path: Path) -> None:
     a, b = scored_folder(tmp_path / "a", cells(10, 190)), scored_folder(tmp_path / "b", cells(160, 640))
     done = cxpath("cases", a, b, "--rule", "highest")
-    assert "rule     highest: the evaluable slide with the highest CPS stands for the case" in done.stdout
+    assert "rule     highest: the score of the evaluable slide with the highest CPS" in done.stdout
     assert "CPS      20  (95% interval " in done.stdout
     assert (
-        "a.svs: CPS 5.0 (the network's own), 200 tumour cells (20% of the case); does not stand for the case"
+        "a.svs: CPS 5.0 (the network's own), 200 tumour cells (20% of the case); not the score of the case"
         in done.stdout
     )
 

@@ -69,7 +69,7 @@ def test_bad_files_get_one_line_and_leave_nothing(
 
 def test_what_is_no_slide_at_all_gets_one_line_too(tmp_path: Path) -> None:
     (tmp_path / "empty.svs").touch()
-    (tmp_path / "text.svs").write_text("this is no slide\n" * 50)
+    (tmp_path / "text.svs").write_text("this is not a slide\n" * 50)
     (tmp_path / "folder.svs").mkdir()
     expected = {
         "empty.svs": "the file is empty",
@@ -137,7 +137,7 @@ def test_even_an_unforeseen_error_is_one_line(picture: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--json"], "--review talks to a person"),
+        (["--json"], "--review is for a person"),
         (["--mode", "adaptive"], "--review needs a whole slide"),
         (["--marker", "her2"], "--review needs a whole slide"),
     ],

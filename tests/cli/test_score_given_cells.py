@@ -142,4 +142,4 @@ def test_places_in_micrometres_are_doubted(
     (tmp_path / "cells.csv").write_text("\n".join(["x_px,y_px,kind,stained", *rows]), encoding="utf-8")
     done = score(synthetic_slide, tmp_path / "cells.csv", tmp_path / "out", "--stain-check", "off")
     assert done.returncode == 0, done.stderr
-    assert said == ("pixels of level 0" in done.stdout)
+    assert said == ("level-0 pixels" in done.stdout)

@@ -122,7 +122,7 @@ REGIONS = {
     f"{LABELLED}/label_prop.geojson": "is named 'necrosis' (in 'label') but has no class",
     f"{LABELLED}/type_prop.geojson": "is named 'Necrosis' (in 'type') but has no class",
     "regions/geojson-empty-hole-segfault/regions.geojson": "a ring or line of 0 points encloses nothing",
-    "hostile-files/internal-errors/overflow.geojson": "coordinates that are no pairs of numbers",
+    "hostile-files/internal-errors/overflow.geojson": "coordinates that are not pairs of numbers",
     "hostile-files/internal-errors/typelist.geojson": "not a GeoJSON FeatureCollection",
     "cells/thousands-separators/top_left.geojson": "tumour 256 positive, 0 negative",
 }
@@ -149,7 +149,7 @@ READS = {
     "reads/tables-refused-with-a-wrong-reason/reads_sep.csv": "0.997",
     "reads/xlsx-last-row-endless/far.xlsx": "row 1048576: has 16384 entries",
     "reads/xlsx-last-row-endless/rows.xlsx": "unpacks to 60 MiB",
-    "hostile-files/internal-errors/round.csv": "round '²' is no number from 1",
+    "hostile-files/internal-errors/round.csv": "round '²' is not a number from 1",
     "hostile-files/internal-errors/parse.xlsx": "a damaged one",
     "hostile-files/internal-errors/zlib.xlsx": "a damaged one",
 }

@@ -220,7 +220,7 @@ def test_an_unguarded_script_ends_and_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(f"LARGE = True\n{DOUBLE}\ndouble()")
     done = python(tmp_path / "script.py")
     assert done.returncode == 1
-    assert "no worker process could begin" in complaint(done)
+    assert "no worker process could be started" in complaint(done)
     assert 'save the program as a file and call this below `if __name__ == "__main__":`' in complaint(done)
 
 
@@ -228,7 +228,7 @@ def test_a_worker_that_dies_at_its_work_is_not_laid_to_the_program(tmp_path: Pat
     (tmp_path / "script.py").write_text(f"{DIE}\n\nif __name__ == '__main__':\n    die()")
     done = python(tmp_path / "script.py")
     assert done.returncode == 1
-    assert "a worker process died at its work" in complaint(done)
+    assert "a worker process ended unexpectedly" in complaint(done)
     assert "__main__" not in complaint(done)
 
 

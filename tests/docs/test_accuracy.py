@@ -31,7 +31,7 @@ USUAL = "BRCA-M2C.*painting usual"
 
 SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "restained BRCA-M2C, F1 of tumour / lymphocyte / stromal / any cell": (USUAL, F1_OF_BRCA),
-    "the same, a way of painting that training never uses": ("BRCA-M2C.*painting reserved", F1_OF_BRCA),
+    "the same, painted in a way not used for training": ("BRCA-M2C.*painting reserved", F1_OF_BRCA),
     "restained CoNSeP, F1 of epithelial / inflammatory / stromal / any cell": ("CoNSeP", F1_OF_CONSEP),
     "restained BRCA-M2C, F1 of PD-L1 positive tumour cells": (USUAL, ("PD-L1 positive tumour cells, F1",)),
     "painted membrane staining, AUC": (USUAL, ("painted membrane staining of epithelial cells, AUC",)),

@@ -59,6 +59,6 @@ def test_what_would_mislead_is_refused(folder: Path) -> None:
         record_in_card(_evaluation(folder, _figure("bcdata", 0.8), limit=3), folder)
     with pytest.raises(ConfigurationError, match="not the model"):
         record_in_card(_evaluation(folder, _figure("bcdata", 0.8), digest="0" * 64), folder)
-    with pytest.raises(ConfigurationError, match="nothing to measure"):
+    with pytest.raises(ConfigurationError, match="no data to measure"):
         record_in_card(_evaluation(folder, _figure("bcdata", None)), folder)
     assert (folder / "card.toml").read_bytes() == before

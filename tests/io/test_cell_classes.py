@@ -60,10 +60,10 @@ def test_which_subkinds_a_kind_has(kind: Kind, subkind: Subkind, possible: bool)
         ("[cells]", "cells"),
         ('[cells]\n"T" = {kind = "stroma"}', "cells.T.kind"),
         ('[cells]\n"T" = {kind = "tumour", subkind = "plasma"}', "'plasma' cells are not of kind 'tumour'"),
-        ('[cells]\n"T" = {kind = "immune", subkind = "B cell"}', "is no subkind"),
+        ('[cells]\n"T" = {kind = "immune", subkind = "B cell"}', "is not a subkind"),
         ('[cells]\n"T" = {kind = "tumour", stain = true}', "cells.T.stain"),
         ('ignored = ["t*"]\n[cells]\n"T" = {kind = "tumour"}', "class 't' has two meanings"),
-        ('[cells]\n"T" = {kind = "tumour"}\n[measurements]\nx_px = "X"', "'x_px' is no measured column"),
+        ('[cells]\n"T" = {kind = "tumour"}\n[measurements]\nx_px = "X"', "'x_px' is not a measured column"),
         ('colour = 1\n[cells]\n"T" = {kind = "tumour"}', "colour"),
     ],
 )

@@ -159,7 +159,7 @@ def test_an_unknown_kind_is_named_with_the_known_ones(path: Path) -> None:
     [
         ("kind", ["tumour", None, "immune", "other"], "column kind has 1 empty rows"),
         ("x_px", [1.0, None, 2.0, 3.0], "column x_px has 1 empty rows"),
-        ("x_px", [1.0, float("inf"), 2.0, 3.0], "column x_px contains values that are no positions"),
+        ("x_px", [1.0, float("inf"), 2.0, 3.0], "column x_px contains values that are not positions"),
         ("stained", ["a", "b", "c", "d"], "column stained contains string, not numbers"),
     ],
 )
@@ -269,7 +269,7 @@ def test_numbers_that_are_no_tile_are_refused_and_not_cut_off(
 def test_positions_that_no_slide_has_are_refused(value: float, facts: CellTableFacts, tmp_path: Path) -> None:
     path = tmp_path / "cells.parquet"
     write_cells(CellTable.from_columns(facts, x_px=[1, value], y_px=[1, 2], kind=[0, 1]), path)
-    with pytest.raises(CellsFileError, match="no positions"):
+    with pytest.raises(CellsFileError, match="not positions"):
         read_cells(path)
 
 

@@ -165,6 +165,6 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(
 
 @pytest.mark.parametrize("name", READERS)
 def test_the_whole_file_is_read(name: str, whole: Path) -> None:
-    """Else the other test would prove nothing; `cells.parquet` is no table of tiles, but one all the same."""
+    """Else the other test would prove nothing; `cells.parquet` is a table, but not of tiles."""
     for read in READERS[name]:
         read(whole / name)

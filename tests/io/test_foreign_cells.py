@@ -316,7 +316,7 @@ def test_unknown_or_contradicting_probabilities_are_said(tmp_path: Path) -> None
     (tmp_path / "a.csv").write_text("\n".join([header, row, unknown, immune]))
     warnings = read(tmp_path / "a.csv").warnings
     assert "cells without p_tumour, p_immune, p_other: 1 of 3" in warnings
-    assert "cells whose probabilities speak for another class than the file's: 1" in warnings
+    assert "cells whose probabilities suggest another class than the file's: 1" in warnings
 
 
 def test_a_cell_that_is_there_twice_is_said(tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ def test_a_cell_that_is_there_twice_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("column", ["Stained", "stained\u200b", " P_tumour", "KIND"])
 def test_a_column_that_looks_like_a_known_one_is_asked_about(column: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"x_px,y_px,kind,{column}\n1,1,tumour,1\n", encoding="utf-8")
-    with pytest.raises(CellsFileError, match="is spelled like"):
+    with pytest.raises(CellsFileError, match="is almost spelled like"):
         read(tmp_path / "a.csv")
 
 
@@ -486,7 +486,7 @@ def test_a_file_as_qupath_writes_it() -> None:
     np.testing.assert_array_equal(cells.stained, [1, 0, 1, np.nan, np.nan])
     assert np.isnan(cells.dab_membrane_od).all()
     assert warning == (
-        "objects of the file that are no cells were passed over: 1 annotation (Polygon, Region*)"
+        "objects of the file that are not cells were passed over: 1 annotation (Polygon, Region*)"
     )
     assert of_points.startswith("points of annotations were counted as cells next to the detections: 2")
 
@@ -542,9 +542,9 @@ def test_positions_are_moved_out_of_qupaths_frame() -> None:
 @pytest.mark.parametrize(
     ("feature", "said"),
     [
-        ({"geometry": {"type": "Point", "coordinates": [1e12, 0]}}, "coordinates that are no pixels"),
+        ({"geometry": {"type": "Point", "coordinates": [1e12, 0]}}, "coordinates that are not pixels"),
         ({"geometry": {"type": "Point", "coordinates": ["left", 0]}}, "not a shape"),
-        ({"geometry": {"type": "Polygon", "coordinates": []}}, "coordinates are no pixels"),
+        ({"geometry": {"type": "Polygon", "coordinates": []}}, "coordinates are not pixels"),
         ({"geometry": None}, "not a shape"),
         ({"geometry": {"type": "Point", "coordinates": [1, 1]}, "objectType": "tile"}, "contains no cell"),
     ],
@@ -722,7 +722,7 @@ def test_measurements_that_are_no_numbers_are_counted(value: Any, number: float,
     content = json.dumps([_object({"type": "Point", "coordinates": [1, 1]}, measurements={"stained": value})])
     found, warnings = cells_in_geojson(content.encode(), WHOLE, CLASSES, "a.geojson")
     np.testing.assert_array_equal(found.measured["stained"], [number])
-    said = "measurements 'stained' that are no numbers: 1; taken as unknown"
+    said = "measurements 'stained' that are not numbers: 1; taken as unknown"
     assert warnings == [said] * strange
 
 
@@ -739,7 +739,7 @@ def test_objects_of_several_planes_are_said() -> None:
         _object({"type": "Point", "coordinates": [1, z], "plane": {"c": -1, "z": z, "t": 0}})
         for z in range(3)
     ]
-    assert found_in(*planes) == (3, ["objects of 3 planes or times were taken together"])
+    assert found_in(*planes) == (3, ["objects of 3 planes or times were combined"])
 
 
 NEW = (
@@ -793,7 +793,7 @@ def test_classes_and_measurements_follow_their_rows() -> None:
 def test_annotations_are_passed_over_aloud() -> None:
     table = read_text_table(NEW.encode(), "a.tsv")[0]
     _, warnings = cells_in_qupath_table(table, info(), ("case.svs",), CLASSES, "a.tsv")
-    assert warnings == ["1 row that is no cell was passed over"]
+    assert warnings == ["1 row that is not a cell was passed over"]
 
 
 @pytest.mark.parametrize(
@@ -1022,7 +1022,7 @@ def _lattice(
 def test_places_that_are_no_pixels_of_the_slide_crowd_and_are_refused(tmp_path: Path) -> None:
     assert len(read(_lattice(tmp_path)).cells) == 400
     for wrong in (lambda x, y: (x / 1000, y / 1000), lambda x, y: (x % 80, y % 80)):
-        with pytest.raises(CellsFileError, match="more than can be there"):
+        with pytest.raises(CellsFileError, match="more than is possible"):
             read(_lattice(tmp_path, wrong))
 
 
@@ -1077,7 +1077,7 @@ def test_an_area_that_was_written_as_a_detection_is_named(tmp_path: Path) -> Non
 
 def test_yes_and_no_are_no_coordinates(tmp_path: Path) -> None:
     point = _named_cell(0, 0) | {"geometry": {"type": "Point", "coordinates": [True, False]}}
-    with pytest.raises(CellsFileError, match="no pairs of numbers"):
+    with pytest.raises(CellsFileError, match="not pairs of numbers"):
         _of_geojson(tmp_path, point)
 
 

@@ -241,7 +241,7 @@ def test_whole_characters_and_escaped_backslashes_are_read(name: str) -> None:
 
 
 def test_coordinates_that_no_array_holds_are_named_plainly() -> None:
-    with pytest.raises(FeatureShapeError, match="no pairs of numbers") as caught:
+    with pytest.raises(FeatureShapeError, match="not pairs of numbers") as caught:
         shape_of({"type": "Point", "coordinates": [[1, 2], [3]]})
     assert "array" not in caught.value.message
 

@@ -71,13 +71,13 @@ def test_decimal_commas_and_points_are_the_same(steps: list[int], comma: bool) -
         ("", "annotation 1 \\(Tumor\\) has 0 points"),
         ('<Coordinate X="1" Y="1"/><Coordinate X="2" Y="2"/>', "has 2 points, which enclose nothing"),
         ('<Coordinate X="1" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="3"/>', "has no area"),
-        ('<Coordinate X="one" Y="1"/>', "'one' is no coordinate"),
-        ('<Coordinate Y="1"/>', "None is no coordinate"),
-        ('<Coordinate Order="nan" X="1" Y="1"/>', "'nan' is no coordinate"),
-        ('<Coordinate X="1e12" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>', "no pixels"),
+        ('<Coordinate X="one" Y="1"/>', "'one' is not a coordinate"),
+        ('<Coordinate Y="1"/>', "None is not a coordinate"),
+        ('<Coordinate Order="nan" X="1" Y="1"/>', "'nan' is not a coordinate"),
+        ('<Coordinate X="1e12" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>', "not pixels"),
         (
             '<Coordinate X="nan" Y="1"/><Coordinate X="2" Y="2"/><Coordinate X="3" Y="9"/>',
-            "'nan' is no coordinate",
+            "'nan' is not a coordinate",
         ),
     ],
 )
@@ -142,7 +142,7 @@ def test_where_the_class_stands(layer: str, region: str, attributes: str, name: 
         ("", "", "layer 1, region 1 \\(no class\\)|has 0 points"),
         ('<Vertex X="0" Y="0"/><Vertex X="9" Y="9"/>', 'Type="0"', "has 2 points"),
         ('<Vertex X="0" Y="0"/><Vertex X="0" Y="9"/>', 'Type="2"', "has no area"),
-        ('<Vertex X="?" Y="0"/>', "", "is no coordinate"),
+        ('<Vertex X="?" Y="0"/>', "", "is not a coordinate"),
     ],
 )
 def test_what_encloses_nothing_is_refused_by_name_of_imagescope_xml(
@@ -734,11 +734,11 @@ def test_other_geometries_and_objects_are_passed_over_aloud() -> None:
                     "CIN", {"type": "Polygon", "coordinates": [[[0, 0], [9, 9], [9, float("nan")], [0, 0]]]}
                 )
             ],
-            "coordinates that are no pixels",
+            "coordinates that are not pixels",
         ),
         (
             [_feature("CIN", {"type": "Polygon", "coordinates": [[[0, 0], [1e300, 0], [0, 1e300], [0, 0]]]})],
-            "coordinates that are no pixels",
+            "coordinates that are not pixels",
         ),
     ],
 )
@@ -812,7 +812,7 @@ def test_an_area_to_score_within_one_that_is_left_out_is_named(tmp_path: Path) -
 @pytest.mark.parametrize(("side", "named"), [(0.4, True), (40, False)])
 def test_an_area_smaller_than_a_cell_is_named(tmp_path: Path, side: float, named: bool) -> None:
     said = _warned(tmp_path, [("Tumor", _square(0.1, 0.1, side))])
-    assert ("smaller than a cell: are its places in pixels?" in said) == named
+    assert ("smaller than a cell: are its coordinates in pixels?" in said) == named
 
 
 def _vertices(*places: Place) -> str:

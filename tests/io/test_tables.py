@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from openpyxl import Workbook
 from openpyxl.styles import Font
 from openpyxl.worksheet.worksheet import Worksheet
@@ -258,14 +258,14 @@ def test_nothing_and_nan_are_unknown() -> None:
 
 @pytest.mark.parametrize("entry", ["1.234,5", "many", "1e", "0x10"])
 def test_what_is_no_number_is_named_with_its_row(entry: str) -> None:
-    with pytest.raises(CellsFileError, match=r"row 3: .* in column 'x' is no number") as caught:
+    with pytest.raises(CellsFileError, match=r"row 3: .* in column 'x' is not a number") as caught:
         numbers(column("1", entry, "2"), "x", "a.csv")
     assert "a.csv" in caught.value.message
 
 
 def test_digits_of_other_scripts_are_refused_by_their_row() -> None:
     column = pa.chunked_array([["1", "\u0661\u0662"]])
-    with pytest.raises(CellsFileError, match=r"row 3: '\u0661\u0662' in column 'x' is no number"):
+    with pytest.raises(CellsFileError, match=r"row 3: '\u0661\u0662' in column 'x' is not a number"):
         numbers(column, "x", "t.csv")
 
 
@@ -408,6 +408,7 @@ def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path)
     assert plain_table(tmp_path / "reads.xlsx").warnings == ()
 
 
+@example(names=["a\na", "a"], rows=2)
 @given(
     names=st.lists(st.text('ab ,;\n"é', min_size=1, max_size=6), min_size=2, max_size=4, unique_by=str.strip),
     rows=st.integers(0, 3),

@@ -123,7 +123,7 @@ def test_counts_of_databases_that_are_no_numbers_are_none(tmp_path: Path, column
 
 @pytest.mark.parametrize("entry", ["20%", "24.22", "\u00b2", "\u0663", "-1", "1e3", "many", "9" * 5000])
 def test_what_is_no_number_of_reads_is_named(tmp_path: Path, entry: str) -> None:
-    with pytest.raises(VariantsFileError, match=r"t_depth .* of T1 is no number of reads"):
+    with pytest.raises(VariantsFileError, match=r"t_depth .* of T1 is not a number of reads"):
         read_maf(maf(tmp_path, (*ROW[:6], entry, *ROW[7:])))
 
 
@@ -284,13 +284,13 @@ def test_the_first_allele_is_taken_where_the_second_is_the_reference(tmp_path: P
 
 @pytest.mark.parametrize("alternate", ["NaN", "", "Q", "deletion"])
 def test_what_is_no_allele_is_refused(tmp_path: Path, alternate: str) -> None:
-    with pytest.raises(VariantsFileError, match="are no alleles"):
+    with pytest.raises(VariantsFileError, match="are not alleles"):
         read_maf(maf(tmp_path, (*ROW[:3], alternate, *ROW[4:])))
 
 
 @pytest.mark.parametrize("position", ["1e8", "1.5", "\u0661", "100 bp", "9" * 5000])
 def test_a_position_that_may_have_lost_digits_is_refused(tmp_path: Path, position: str) -> None:
-    with pytest.raises(VariantsFileError, match="is no position"):
+    with pytest.raises(VariantsFileError, match="is not a position"):
         read_maf(maf(tmp_path, (ROW[0], position, *ROW[2:])))
 
 
@@ -304,7 +304,7 @@ def test_oncotator_s_fraction_is_read(tmp_path: Path) -> None:
     (sample,) = read_maf(maf(tmp_path, (*ROW[:6], "0.34"), columns=(*REQUIRED, "tumor_f")))
     assert sample.variants[0].allele_fraction == 0.34
     assert Known.ALLELE_FRACTION in sample.known
-    with pytest.raises(VariantsFileError, match="tumor_f '34' of T1 is no allele fraction"):
+    with pytest.raises(VariantsFileError, match="tumor_f '34' of T1 is not an allele fraction"):
         read_maf(maf(tmp_path, (*ROW[:6], "34"), columns=(*REQUIRED, "tumor_f")))
 
 
@@ -322,7 +322,7 @@ def test_a_missing_column_is_named(tmp_path: Path, lacking: str) -> None:
 
 
 def test_an_entry_that_is_no_position_is_named(tmp_path: Path) -> None:
-    with pytest.raises(VariantsFileError, match="'x' of T1 is no position"):
+    with pytest.raises(VariantsFileError, match="'x' of T1 is not a position"):
         read_maf(maf(tmp_path, (ROW[0], "x", *ROW[2:])))
 
 
@@ -384,5 +384,5 @@ def test_a_row_without_a_change_is_named(tmp_path: Path) -> None:
     row = (*ROW[:3], ROW[2], *ROW[4:], ROW[2])
     (found,) = read_maf(maf(tmp_path, row, columns=(*REQUIRED, *MORE, "Tumor_Seq_Allele1")))
     assert found.cautions == (
-        "1 row states the reference as both of the tumour's alleles, which is no variant",
+        "1 row states the reference as both of the tumour's alleles, which is not a variant",
     )

@@ -87,7 +87,7 @@ def test_a_fraction_at_the_limit_is_not_lost_to_single_precision(tmp_path: Path)
 @pytest.mark.parametrize("fraction", ["33.3", "-0.1", "inf"])
 def test_a_fraction_that_is_none_is_refused_by_name(tmp_path: Path, fraction: str) -> None:
     line = f"chr1 100 . A G . PASS . GT:AD:AF:DP 0/1:60,20:{fraction}:80"
-    with pytest.raises(VariantsFileError, match=r"chr1:100: AF .* is no allele fraction"):
+    with pytest.raises(VariantsFileError, match=r"chr1:100: AF .* is not an allele fraction"):
         read_vcf(vcf(tmp_path, [line], formats=MUTECT2))
 
 

@@ -63,7 +63,7 @@ def test_precision_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_threads_are_set_and_described() -> None:
     device = choose_device("cpu", threads=1)
     assert torch.get_num_threads() == device.threads == 1
-    assert device.describe().startswith("cpu (1 threads), ")
+    assert device.describe().startswith("cpu (1 thread), ")
 
 
 def test_nonsense_is_refused() -> None:

@@ -113,10 +113,10 @@ def test_recurrent_disease_may_be_metastatic_as_long_as_nobody_says() -> None:
 def test_a_result_counts_only_by_the_assays_that_the_clause_names() -> None:
     by_f1 = {"value": 12.0, "assay": "f1cdx"}
     asks: dict[str, Any] = {"op": ">=", "value": 10, "assay": ("f1cdx",)}
-    assert found("tmb.value", {"tmb": by_f1}, **asks) == Found(12.0, "12 by F1CDX")
+    assert found("tmb.value", {"tmb": by_f1}, **asks) == Found(12.0, "12 by F1CDx")
     other = found("tmb.value", {"tmb": by_f1 | {"assay": "tso500"}}, **asks)
-    assert (other.value, other.words) == (None, "12 by TSO500; only F1CDX counts here")
-    assert other.settle == "tumour mutational burden by F1CDX"
+    assert (other.value, other.words) == (None, "12 by TSO500; only F1CDx counts here")
+    assert other.settle == "tumour mutational burden by F1CDx"
     assert "an assay that is not stated" in found("tmb.value", {"tmb": {"value": 12.0}}, **asks).words
 
 
@@ -200,7 +200,7 @@ def test_of_several_scores_a_doubted_one_is_silent_and_clear_ones_must_agree() -
     assert pdl1({}, {"assay": "sp142", "value": 0.0}).value == 20.0
     assert pdl1({}, {"value": 30.0}).value == 20.0
     against = pdl1({}, {"value": 0.0, "near_cutoff": False})
-    assert (against.value, against.settle) == (None, "which of the scores stands for the case")
+    assert (against.value, against.settle) == (None, "which of the scores applies to the case")
     assert against.words.endswith("these disagree")
 
 

@@ -39,7 +39,7 @@ def test_tmb_by_another_panel_is_never_on_label(assay: str) -> None:
     patient = changed(of.TMB, "tmb", {"value": 40.0, "assay": assay})
     found = judged(patient, "us-pembrolizumab-tmb-high")
     assert found.verdict is Verdict.INDETERMINATE
-    assert "F1CDX" in found.missing[0]
+    assert "F1CDx" in found.missing[0]
 
 
 def test_her2_2_plus_stands_in_a_guideline_only() -> None:

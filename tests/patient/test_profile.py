@@ -166,7 +166,7 @@ def test_conflicts_are_named() -> None:
     [
         ({"pdl1": [{"score": "cps", "value": 0.5, "interval": [3, 5]}]}, "does not contain the value 0.5"),
         ({"pdl1": [{"score": "cps", "value": 20, "below": 1}]}, "state value or below, not both"),
-        ({"pdl1": [{"score": "cps", "value": True}]}, "value is true, which is no entry for it"),
+        ({"pdl1": [{"score": "cps", "value": True}]}, "value is true, which is not a possible entry"),
         ({"pdl1": [{"score": "cps", "viable_tumour_cells": True}]}, "viable_tumour_cells is true"),
         ({"tmb": {"value": 12, "interval": [1, 3]}}, "does not contain the value 12"),
         ({"tmb": {"value": False}}, "value is false"),

@@ -115,7 +115,7 @@ def test_older_than_a_year_is_a_warning() -> None:
         ({"biomarker": [{"fact": "hpv.colour", "op": "is", "value": True}]}, "no fact 'hpv.colour'"),
         ({"biomarker": [{"fact": "tmb.value", "op": ">=", "value": "ten"}]}, "takes a number"),
         ({"biomarker": [{"fact": "tmb.value", "op": "in", "value": 10}]}, "takes a list"),
-        ({"biomarker": None}, "everybody would meet it"),
+        ({"biomarker": None}, "every patient would meet it"),
         ({"cautions": ["magic"]}, "there is none for 'magic'"),
         ({"certainty": "sure"}, "certainty"),
         ({"approval": "none", "reason": ""}, "must give its reason"),

@@ -39,7 +39,7 @@ def test_the_board_finds_profile_criteria_cautions_and_room_to_decide() -> None:
         "Criteria met, each needs confirmation",
         "Indeterminate, and what would settle it",
         "Not met",
-        "What would settle what",
+        "What would settle each",
         "boxed warning, ocular toxicity",
         "verified in a public page",
         "As of 2026-11-30",

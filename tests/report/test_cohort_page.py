@@ -96,7 +96,7 @@ def test_a_chart_without_limits_states_its_largest_and_smallest_value(tmp_path: 
 
 
 def test_an_empty_or_failed_cohort_still_has_a_page(tmp_path: Path) -> None:
-    assert "How the scores are spread" not in page_of(tmp_path, [ROWS[1]])
+    assert "Distribution of the scores" not in page_of(tmp_path, [ROWS[1]])
     assert "0 slides" in page_of(tmp_path, [])
 
 

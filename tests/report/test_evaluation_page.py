@@ -175,7 +175,8 @@ def test_an_evaluation_without_reliability_has_no_diagrams(tmp_path: Path) -> No
     document.pop("reliability", None)
     assert reliability_diagrams(read(document)) == []
     (tmp_path / "evaluation.json").write_text(json.dumps(document), encoding="utf-8")
-    assert "May the probabilities" not in build_evaluation_page(tmp_path).read_text(encoding="utf-8")
+    shown = build_evaluation_page(tmp_path).read_text(encoding="utf-8")
+    assert "Calibration of the probabilities" not in shown
 
 
 def table(folder: Path, **changes: object) -> list[str]:
@@ -218,7 +219,7 @@ def test_a_set_of_assumed_resolution_is_a_table_over_it(tmp_path: Path) -> None:
 
 def test_a_curve_is_drawn_from_fine_to_coarse(tmp_path: Path) -> None:
     html = page(tmp_path, evaluation(curves=[RESOLUTION_CURVE]))
-    assert "Images whose resolution nobody stated" in html
+    assert "Images without a stated resolution" in html
     (plot,) = resolution_plots(read(evaluation(curves=[RESOLUTION_CURVE])))
     assert plot["title"] == "BCData <sample>"
     lines = plot["lines"]
@@ -230,7 +231,7 @@ def test_a_curve_is_drawn_from_fine_to_coarse(tmp_path: Path) -> None:
     assert first["x"] == plot["assumed"] < second["x"]
     assert first["y"] < second["y"], "a worse figure lies lower"
     assert len(lines[2]["points"]) == 1, "what was not there to measure is no point"
-    assert "Images whose resolution" not in page(tmp_path, evaluation())
+    assert "Images without a stated resolution" not in page(tmp_path, evaluation())
 
 
 def test_met_targets_and_ingredients(tmp_path: Path) -> None:

@@ -173,7 +173,8 @@ def test_every_value_of_a_result_is_shown(reports: dict[str, str]) -> None:
     assert [words for words in shown if words not in text] == []
     assert "CPS, from the network 12 95 % interval" in text
     assert "pathologist review" not in text
-    assert "probability" not in text.split("How to read this")[0], "a decided cut-off has none"
+    decided = text.split("Would another choice change it?")[0]
+    assert "probability" not in decided, "a decided cut-off has none"
 
 
 @pytest.mark.parametrize("case", SCORES)
@@ -185,15 +186,16 @@ def test_the_models_notice_is_the_first_warning(reports: dict[str, str], case: s
 def test_what_moves_the_score_is_shown(reports: dict[str, str]) -> None:
     text = _Page(reports["normal"]).text
     shown = [
-        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %", "Hottest field of 50 tumour cells",
-        "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off would flip.",
+        "How evenly it is stained", "1 to below 10", "T 35 %", "⁺ 12 %",
+        "Hottest field with at least 50 tumour cells",
+        "local CPS 61, 412 tumour cells", "Would another choice change it? No cut-off decision would change.",
         "Immune cells count within", "500 µm", "1000 µm", "The 2 fields that move the score most",
         "raises the CPS by 1.2", "Local CPS: 1 to below 10", "31 fields contain 35 % of the tumour cells",
         "immune cell, positive, too far from tumour to count",
     ]  # fmt: skip
     assert [words for words in shown if words not in text] == []
     near = _Page(reports["borderline"]).text
-    assert "CPS ≥ 1 would flip: the result depends on a choice" in near
+    assert "CPS ≥ 1 would change: another laboratory" in near
     without = _Page(reports["not evaluable"]).text
     assert "How evenly" not in without
     assert "another choice" not in without
@@ -234,7 +236,7 @@ def test_scores_of_given_cells_are_not_called_the_networks(tmp_path: Path) -> No
 
 def test_a_slide_that_is_not_evaluable_has_no_score_but_reasons_and_ways_out(reports: dict[str, str]) -> None:
     text = _Page(reports["not evaluable"]).text
-    assert "CPS Not evaluable No score was made. This is not a score of 0." in text
+    assert "CPS Not evaluable No score was computed. This is not a score of 0." in text
     assert "37 viable tumour cells found, at least 100 are required" in text
     assert "tissue colour outside the span of haematoxylin and DAB (eosin?)" in text
     assert "--regions" in text
@@ -273,7 +275,7 @@ def test_a_run_without_pictures_says_so(tmp_path: Path) -> None:
     text = _Page(_report(write_run(tmp_path, not_evaluable_score(), pictures=False))).text
     assert "no tissue picture" in text
     assert "no heatmap" in text
-    assert "no fields" in text
+    assert "no pictures of fields" in text
 
 
 def test_counts_that_contradict_the_score_are_called_out(tmp_path: Path) -> None:
@@ -420,9 +422,9 @@ def panel(score: dict[str, Any]) -> dict[str, Any]:
 def test_every_choice_has_its_setting_what_it_stands_for_and_its_place() -> None:
     rows = panel(normal_score())["rows"]
     assert [(row["choice"], row["instead"], row["setting"], row["cps"]) for row in rows] == [
-        ("Staining threshold", "0.5", "0.45", "13"),
-        ("Staining threshold", "0.5", "0.55", "11"),
-        ("Least stained outline of a tumour cell", "no such limit", "10 %", "12"),
+        ("Staining threshold (probability)", "0.5", "0.45", "13"),
+        ("Staining threshold (probability)", "0.5", "0.55", "11"),
+        ("Stained outline of a tumour cell, at least", "no such limit", "10 %", "12"),
         ("Immune cells count within", "500 µm", "250 µm", "12"),
         ("Immune cells count within", "500 µm", "1000 µm", "12"),
     ]
@@ -430,11 +432,11 @@ def test_every_choice_has_its_setting_what_it_stands_for_and_its_place() -> None
 
 
 def test_a_flip_is_named_and_none_is_said() -> None:
-    assert panel(normal_score())["verdict"] == "No cut-off would flip."
+    assert panel(normal_score())["verdict"] == "No cut-off decision would change."
     near = panel(borderline_score())
     assert near["flips"]
-    assert near["verdict"].startswith("CPS ≥ 1 would flip")
-    assert near["rows"][0]["flips"] == "CPS ≥ 1 flips"
+    assert near["verdict"].startswith("CPS ≥ 1 would change")
+    assert near["rows"][0]["flips"] == "CPS ≥ 1 changes"
 
 
 def test_what_the_cells_do_not_say_has_its_reason_and_no_place() -> None:

@@ -226,7 +226,7 @@ def test_a_region_that_adds_cells_nobody_could_draw_ends_the_audited_score(known
     audit = Audit(draw_audit(frame, 60), (), (half,))
     same = frame_of_audit(known.cells, SETTINGS, ReviewState(audit=audit, regions={7: half}))
     assert (same.stratum == frame.stratum).all()
-    with pytest.raises(AuditError, match="more cells are to be scored"):
+    with pytest.raises(AuditError, match="regions were enlarged"):
         frame_of_audit(known.cells, SETTINGS, ReviewState(audit=audit))
-    with pytest.raises(AuditError, match="no audit was drawn"):
+    with pytest.raises(AuditError, match="there is no audit"):
         frame_of_audit(known.cells, SETTINGS, ReviewState())

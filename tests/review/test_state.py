@@ -89,15 +89,15 @@ def test_a_later_decision_or_undo_voids_the_signature() -> None:
 @pytest.mark.parametrize(
     ("action", "target", "old", "new", "why"),
     [
-        (Action.ANSWER, "cell 77", None, {"class": "tumour", "stained": True}, "was not drawn"),
+        (Action.ANSWER, "cell 77", None, {"class": "tumour", "stained": True}, "was not sampled"),
         (Action.ANSWER, "cell 1", None, {"class": "tumor", "stained": True}, "no answer"),
         (Action.ANSWER, "cell 1", None, {"class": "tumour", "stained": "yes"}, "no answer"),
         (Action.ANSWER, "cell 3", None, {"class": "tumour", "stained": True}, "another value before"),
         (Action.ANSWER, "square 1", None, {"class": "tumour", "stained": True}, "not a cell"),
-        (Action.SQUARE, "square 9", None, {"tumour_stained": 1}, "was not drawn"),
+        (Action.SQUARE, "square 9", None, {"tumour_stained": 1}, "was not sampled"),
         (Action.EDIT, "cell 40", {"class": "tumour"}, {"class": "other"}, "another value before"),
         (Action.EDIT, "cell x", None, {"class": "other"}, "not a cell"),
-        (Action.DRAW, "audit 2", None, {"seed": 1}, "no draw"),
+        (Action.DRAW, "audit 2", None, {"seed": 1}, "not the sample"),
     ],
 )
 def test_an_event_that_does_not_fit_the_state_is_named(
@@ -218,13 +218,13 @@ COUNTS: dict[str, object] = {"tumour_stained": 1, "tumour_unstained": 0, "immune
 @pytest.mark.parametrize("wrong", ["7", 1.5, -1, True, None])
 def test_a_square_is_counted_in_whole_cells(wrong: object) -> None:
     counted = Decision(READER, Action.SQUARE, "square 0", new=COUNTS | {"immune_stained": wrong})
-    with pytest.raises(ReviewError, match="event 9 counts square 0 by what is no number of cells"):
+    with pytest.raises(ReviewError, match="event 9 counts square 0 by what is not a number of cells"):
         replay(after(record(), counted))
 
 
 @pytest.mark.parametrize("new", [None, [1, 0, 2], {"tumour_stained": 1}, COUNTS | {"other": 1}])
 def test_a_square_has_its_three_counts_and_no_others(new: object) -> None:
-    with pytest.raises(ReviewError, match="event 9 counts square 1, which was not drawn"):
+    with pytest.raises(ReviewError, match="event 9 counts square 1, which was not sampled"):
         replay(after(record(), Decision(READER, Action.SQUARE, "square 1", new=new)))
 
 
@@ -272,7 +272,7 @@ def test_a_draw_that_states_no_sample_is_named(changes: dict[str, object]) -> No
     """A question that was drawn with probability 0 would weigh without end."""
     events = record()
     event = after(events, Decision("cxpath", Action.DRAW, "audit 2", new=DRAW))[-1]
-    with pytest.raises(ReviewError, match=r"event 9 is no (draw of an audit|region)"):
+    with pytest.raises(ReviewError, match=r"event 9 is (not the sample of an audit|no region)"):
         audit_from(replace(event, new=DRAW | changes))
 
 

@@ -213,7 +213,7 @@ def test_events_of_others_or_of_reviews_are_refused() -> None:
         (Decision("r1", Action.EDIT, "cell 3"), "is of a review"),
         (Decision("r1", Action.SUBMIT, "read 2", new={}), "not the read that was open"),
         (Decision("r1", Action.SUBMIT, "read 1", new=None), "is no answer"),
-        (Decision("r1", Action.DRAFT, "read 1", new=3), "is no draft"),
+        (Decision("r1", Action.DRAFT, "read 1", new=3), "is not a draft"),
     ):
         events = extended(walk.genesis, walk.events, [decision], walk.now)
         with pytest.raises(ReviewError, match=why):

@@ -219,7 +219,7 @@ def test_answers_that_do_not_fit_the_draw_are_refused(slide: KnownSlide, frame: 
         estimate_audit(frame, draw, answers[1:])
     with pytest.raises(AuditError, match="answered twice"):
         estimate_audit(frame, draw, [*answers, answers[0]])
-    with pytest.raises(AuditError, match=f"cell {foreign} was not drawn"):
+    with pytest.raises(AuditError, match=f"cell {foreign} was not sampled"):
         estimate_audit(frame, draw, [*answers, replace(answers[0], row=foreign)])
     asked = next(place for place, one in enumerate(draw.questions) if one.asks_stained)
     answers[asked] = AuditAnswer(answers[asked].row, CellAnswer.TUMOUR, None)
@@ -262,9 +262,10 @@ def test_the_chance_to_reach_a_cutoff_follows_the_interval(cutoff: float, probab
 
 
 def test_half_the_width_needs_four_times_the_answers() -> None:
-    assert answers_for_width(100, (1.0, 16.0), 4.0) == 400
-    assert answers_for_width(100, (1.0, 1.5), 4.0) == 100
-    assert answers_for_width(100, (0.0, 16.0), 4.0) is None
+    assert answers_for_width(100, (1.0, 16.0), 4.0, cells=400) == 400
+    assert answers_for_width(100, (1.0, 1.5), 4.0, cells=400) == 100
+    assert answers_for_width(100, (0.0, 16.0), 4.0, cells=400) is None
+    assert answers_for_width(100, (1.0, 16.0), 4.0, cells=399) is None
 
 
 def test_the_chance_to_reach_a_cutoff_at_the_ends_of_the_scale() -> None:

@@ -72,7 +72,7 @@ def test_answers_that_fit_are_returned_by_row() -> None:
     ("answers", "why", "hint"),
     [
         ([TUMOUR_YES, TUMOUR_YES], "answered twice", "one answer for each cell"),
-        ([TUMOUR_YES, AuditAnswer(7, CellAnswer.OTHER)], "cell 7 was not drawn", "this audit only"),
+        ([TUMOUR_YES, AuditAnswer(7, CellAnswer.OTHER)], "cell 7 was not sampled", "this audit only"),
         ([TUMOUR_YES], "cell 1 has no answer", "'cannot tell' included"),
         (
             [TUMOUR_YES, AuditAnswer(1, CellAnswer.TUMOUR)],
@@ -182,7 +182,7 @@ def test_a_draw_from_other_strata_is_refused() -> None:
     moved = replace(draw.questions[0], stratum=int(frame.stratum[1]))
     other = replace(draw, questions=(moved, draw.questions[1]))
     answers = matched_answers(other, [TUMOUR_YES, replace(TUMOUR_YES, row=1)])
-    with pytest.raises(AuditError, match="drawn from other strata"):
+    with pytest.raises(AuditError, match="sampled from other strata"):
         answered_cells(frame, other, answers)
 
 

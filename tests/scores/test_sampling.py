@@ -216,7 +216,7 @@ def test_reading_less_widens_both_intervals(cells: CellTable) -> None:
 
 
 def test_tiles_read_beside_count_for_nothing_but_their_tumour_is_seen(cells: CellTable) -> None:
-    """Immune cells of tile 0 stand alone; their tumour lies in tile 1, which was not drawn."""
+    """Immune cells of tile 0 stand alone; their tumour lies in tile 1, which was not sampled."""
     alone = cells.take((cells.kind == Kind.IMMUNE) & (cells.tile == 0))
     neighbours = cells.take((cells.kind == Kind.TUMOUR) & (cells.tile == 1))
     drawn = tiles([0, 12])

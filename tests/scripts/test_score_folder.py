@@ -21,7 +21,7 @@ def read_summary(results: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def folder(slide: Path, tmp_path: Path) -> Path:
-    """A folder with a good slide, empty glass, a text file with an evil name, and what is no slide."""
+    """A folder with a good slide, empty glass, a text file with an evil name, and what is not a slide."""
     slides = tmp_path / "slides"
     slides.mkdir()
     shutil.copy(slide, slides / "case.svs")
@@ -33,7 +33,7 @@ def folder(slide: Path, tmp_path: Path) -> Path:
         resolutionunit="CENTIMETER",
         photometric="rgb",
     )
-    (slides / "=broken.svs").write_text("this is no slide", encoding="utf-8")
+    (slides / "=broken.svs").write_text("this is not a slide", encoding="utf-8")
     (slides / "notes.txt").write_text("left alone", encoding="utf-8")
     return slides
 

@@ -1,4 +1,4 @@
-"""Opening: every format, and one clear line for everything that is no slide."""
+"""Opening: every format, and one clear line for everything that is not a slide."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def test_absence_is_taught_only_when_all_kinds_are_complete(tmp_path: Path) -> N
     ("text", "said"),
     [
         ("complete_aeras = []\n" + CELLS, "complete_aeras: Extra inputs"),
-        ('[cells]\n"Tumor" = { kind = "cancer" }\n', "'cancer' is no kind"),
+        ('[cells]\n"Tumor" = { kind = "cancer" }\n', "'cancer' is not a kind"),
         ('[cells]\n"Tumor" = { kind = "tumour", stain = true }\n', "stain: Extra inputs"),
         ('[cells]\n"Tumor" = { stained = "maybe" }\n', "stained"),
         ('complete_kinds = ["lymphocyte"]\n' + CELLS, "complete_kinds"),

@@ -114,7 +114,7 @@ def test_outlines_drawn_around_tissue_are_regions_and_detections_are_cells() -> 
         (marked(Point(1001, 1), "Tumor"), r"\(1001, 1\) lies outside field\.png \(1000 x 800 px\)"),
         (marked(Point(1, -3), "Tumor"), "lies outside"),
         (marked(Point(1, 1), "Region*"), "means an area"),
-        (marked(box(0, 0, 400, 400), "Negative"), "200 µm wide, is no cell"),
+        (marked(box(0, 0, 400, 400), "Negative"), "200 µm wide, is not a cell"),
         (marked(Point(5, 5), "Stroma"), "means an area"),
     ],
 )

@@ -25,7 +25,7 @@ def told(action: Action, target: str = "review", new: Any = None, *earlier: Deci
     ("action", "words"),
     [
         (Action.BEGIN, "the review was begun"),
-        (Action.DRAW, "an audit was drawn"),
+        (Action.DRAW, "an audit was sampled"),
         (Action.ANSWER, "an answer of the audit"),
         (Action.SQUARE, "missed cells of a square were counted"),
         (Action.SIGN, "the review was signed"),

@@ -239,6 +239,7 @@ def pairwise_agreement(sides: Floats) -> TwoWay:
     same = ((both > 0) & (one == other)).astype(np.float64)
 
     def of(cases: Floats, readers: Floats) -> Floats:
+        """Return the weighted share of pairs of reads that agree, of each draw of cases and readers."""
         weight = readers[:, [a for a, _ in pairs]] * readers[:, [b for _, b in pairs]]
         above = np.einsum("bp,bp->b", cases @ same, weight)
         below = np.einsum("bp,bp->b", cases @ both, weight)

@@ -33,7 +33,7 @@ FEWEST_BELOW, SHARE_NEAR = 30, 0.25
 
 
 class Weighting(StrEnum):
-    """How far apart two categories are taken to be."""
+    """The distance between two categories."""
 
     NONE = "unweighted"
     LINEAR = "linear"
@@ -88,17 +88,17 @@ class AgreementSettings(Settings):
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Coverage of all intervals."""
     replicates: int = Field(default=2000, ge=100)
-    """Bootstrap draws of cases."""
+    """Bootstrap samples of cases."""
     seed: int = 1
     """Seed of the bootstrap."""
     margin: float = Field(default=0.05, gt=0, lt=1)
-    """The software may agree with readers so much less than they do among themselves; state it beforehand."""
+    """How much less the software may agree with readers than they do with each other; state it beforehand."""
     error_ratio: float = Field(default=1.0, gt=0)
     """Ratio of error variances (compared over reference) in Deming regression."""
     deviation_share: float = Field(default=0.9, gt=0, lt=1)
     """Share of differences that the total deviation index covers."""
     fewest_in_subgroup: int = Field(default=10, ge=5)
-    """Smaller subgroups are named, not computed."""
+    """Smaller subgroups are listed, not computed."""
     orders: int = Field(default=500, ge=20)
     """Random orders of readers behind the band of the ONEST curve."""
 
@@ -289,7 +289,7 @@ def expanded_tail(n: float, level: float) -> float:
 # From a function of case weights to a statistic with its intervals: the frame that all statistics share.
 
 
-NO_WIDTH = "no interval: nothing disagrees or varies, so that other draws of these cases say nothing"
+NO_WIDTH = "no interval: nothing disagrees or varies, so resampling these cases shows nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -416,7 +416,7 @@ def with_width(intervals: Iterable[Interval | None]) -> tuple[tuple[Interval, ..
     return kept, NO_WIDTH if given and not kept else ""
 
 
-RARE = "hardly anything disagrees: the interval cannot know of disagreements too rare for these cases"
+RARE = "hardly anything disagrees: the interval does not cover disagreements too rare to occur here"
 _NEARLY_ONE = 0.99
 
 
@@ -522,7 +522,20 @@ def effective_cases(agreement: NDArray[np.float64], cases: float) -> float:
 
 
 def worth_of(mean: float, variance: float, cases: float) -> float:
-    """Return the same from the mean and the variance of the cases' agreement."""
+    """Return the effective number of cases from the mean and the variance of their agreement.
+
+    Parameters
+    ----------
+    mean, variance : float
+        Of the agreement of each case, a share from 0 to 1.
+    cases : float
+        Patients; returned where the agreement does not vary.
+
+    Returns
+    -------
+    float
+        Patients times the variance that one pair of readers would give, over the one found.
+    """
     return cases * mean * (1 - mean) / variance if variance > 1e-12 else cases
 
 

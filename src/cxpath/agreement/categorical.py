@@ -88,6 +88,7 @@ def _fixed(counts: Floats, inverse: Floats, values: Floats, metric: Metric) -> W
     within = ((counts @ difference) * counts).sum(axis=1) * inverse
 
     def of(weights: Floats) -> Floats:
+        """Return alpha, 1 less seen over expected difference, of each row of case weights."""
         margin = weights @ counts
         total = margin.sum(axis=1)
         expected = ((margin @ difference) * margin).sum(axis=1) / (total - 1)
@@ -112,6 +113,7 @@ def _ordinal(counts: Floats, inverse: Floats) -> Weighted:
     within = (counts[:, :, None] * counts[:, None, :] * inverse[:, None, None]).reshape(len(counts), q * q)
 
     def of(weights: Floats) -> Floats:
+        """Return alpha with ordinal differences, whose ranks follow from the weighted margins."""
         margin = weights @ counts
         place = np.cumsum(margin, axis=1) - margin / 2
         difference = (place[:, :, None] - place[:, None, :]) ** 2
@@ -280,7 +282,7 @@ def mcnemar(pair: Pair) -> Statistic:
 
 
 class Chance(StrEnum):
-    """What is taken for chance agreement."""
+    """What counts as chance agreement."""
 
     FLEISS = "Fleiss"
     GWET = "Gwet"
@@ -350,6 +352,7 @@ def chance_corrected_statistic(counts: Floats, weighting: Weighting, chance: Cha
     sums = _sums(counts, scheme)
 
     def of(weights: Floats) -> Floats:
+        """Return the chance-corrected agreement of each row of case weights."""
         seen = weights @ sums.agreement / (weights @ sums.paired)
         prevalence = weights @ sums.share / (weights @ sums.rated)[:, None]
         expected = _expected(prevalence, scheme, chance)

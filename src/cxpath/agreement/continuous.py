@@ -269,6 +269,7 @@ def spearman_statistic(x: Floats, y: Floats) -> Weighted:
     of_x, of_y = _rank_groups(x), _rank_groups(y)
 
     def of(weights: Floats) -> Floats:
+        """Return the correlation of weighted ranks of each row of case weights; NaN where nothing varies."""
         rank_x, rank_y = _ranks(weights, *of_x), _ranks(weights, *of_y)
         n = weights.sum(axis=1, keepdims=True)
         d_x = rank_x - (weights * rank_x).sum(axis=1, keepdims=True) / n
@@ -335,6 +336,7 @@ def total_deviation(pair: Pair, share: float = 0.9) -> Statistic:
     difference = pair.y - pair.x
 
     def of(weights: Floats) -> Floats:
+        """Return the quantile of the absolute difference, taken as normal, of each row of case weights."""
         n = weights.sum(axis=1)
         mean = weights @ difference / n
         spread = np.sqrt(np.maximum(weights @ difference**2 / n - mean**2, 0) * n / (n - 1))

@@ -215,7 +215,9 @@ def from_covariance(figures: Floats, covariance: Floats, cases: int, level: floa
     """
     arms, readers = figures.shape
     if readers < 2 or arms != 2:
-        raise StudyError("two readers and two arms at least are needed to speak of readers in general", "")
+        raise StudyError(
+            "at least two readers and two arms are needed for a statement about readers in general", ""
+        )
     error, cov1, cov2, cov3 = _mean_covariances(covariance)
     return from_components(figures, (error, cov1, cov2, cov3), cases, covariance, level)
 
@@ -357,6 +359,23 @@ def power_of(plan: ReaderStudyPlan, readers: int, cases: int) -> float:
 
     Hillis, Obuchowski & Berbaum 2011: error and covariances of the pilot study are scaled by its cases over
     those of the planned study, and F has a noncentral distribution. Components below zero count as zero.
+
+    Parameters
+    ----------
+    plan : ReaderStudyPlan
+    readers : int
+        At least 2.
+    cases : int
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ConfigurationError
+        When the components leave no error.
     """
     part, scale = plan.components, plan.components.cases / cases
     arm_reader, between = max(part.arm_reader, 0.0), max(part.cov2 - part.cov3, 0.0)
@@ -372,7 +391,20 @@ def power_of(plan: ReaderStudyPlan, readers: int, cases: int) -> float:
 
 
 def cases_for_power(plan: ReaderStudyPlan, readers: int, power: float = 0.8) -> int | None:
-    """Return the smallest number of cases that reaches a power; None where no number does.
+    """Return the smallest number of cases that reaches a power.
+
+    Parameters
+    ----------
+    plan : ReaderStudyPlan
+    readers : int
+        From 2 to `MOST_READERS`.
+    power : float
+        Between 0 and 1, both excluded.
+
+    Returns
+    -------
+    int or None
+        None where no number of cases up to `MOST_CASES` reaches it.
 
     Raises
     ------

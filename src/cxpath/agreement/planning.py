@@ -141,7 +141,7 @@ def plan_study(plan: Plan) -> PlannedStudy:
     """
     _check(plan)
     too_much = ConfigurationError(
-        f"not even {LARGEST:,} cases are enough", "wish for a wider interval or a lower bound"
+        f"not even {LARGEST:,} cases are enough", "request a wider interval or a smaller lower bound"
     )
     if _is_out_of_reach(plan):
         raise too_much
@@ -248,7 +248,9 @@ _SIMULATED: dict[Planned, Callable[[Plan, int, np.random.Generator], Edges]] = {
 def _check(plan: Plan) -> None:
     hint = "see cxpath agree plan --help"
     if plan.width is None and plan.at_least is None:
-        raise ConfigurationError("neither a width nor a lower bound is wished", "pass --width or --at-least")
+        raise ConfigurationError(
+            "neither a width nor a lower bound is requested", "pass --width or --at-least"
+        )
     for name in ("value", "prevalence", "assurance", "level"):
         if not 0 < getattr(plan, name) < 1:
             raise ConfigurationError(f"{name} must lie between 0 and 1", hint)

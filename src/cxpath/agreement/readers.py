@@ -271,6 +271,7 @@ def remembered(of: Callable[[Floats], Floats]) -> Callable[[Floats], Floats]:
     kept: list[Floats] = []
 
     def again(weights: Floats) -> Floats:
+        """Return the last answer if the same weights are asked for again."""
         if len(weights) == 1:
             return of(weights)
         if not kept or kept[0] is not weights:
@@ -297,6 +298,7 @@ def mean_pairwise_measure(pairs: ReaderPairs, measure: PairwiseMeasure) -> Weigh
     rows = max(1, _VALUES_AT_A_TIME // max(1, pairs.a.shape[1]))
 
     def mean(weights: Floats) -> Floats:
+        """Return the mean over pairs of readers, a few draws and pairs at a time to bound the memory."""
         found = []
         for start in range(0, len(weights), _DRAWS_AT_A_TIME):
             parts = sums(weights[start : start + _DRAWS_AT_A_TIME])
@@ -514,6 +516,7 @@ def _of_cutoffs(matrix: ReadMatrix, draws: Draws, settings: AgreementSettings) -
         yes = counts[:, 1]
 
         def prevalence(weights: Floats, yes: Floats = yes, reads: Floats = reads) -> Floats:
+            """Return the weighted share of reads that say yes."""
             return weights @ yes / (weights @ reads)
 
         of_cutoff = [
@@ -547,6 +550,7 @@ def _average_agreement(counts: Floats, draws: Draws) -> Iterator[Statistic]:
         agreeing, possible = own * (own - 1), own * (reads - 1)
 
         def share(weights: Floats, agreeing: Floats = agreeing, possible: Floats = possible) -> Floats:
+            """Return agreeing pairs of reads over possible ones, weighted by case."""
             return np.divide(weights @ agreeing, weights @ possible)
 
         yield measured(

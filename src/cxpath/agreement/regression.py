@@ -85,6 +85,7 @@ def deming(
     for at in bias_at:
 
         def bias(weights: Floats, at: float = at) -> Floats:
+            """Return the line at a score, less the score."""
             slope, intercept = deming_line(x, y, weights, error_ratio)
             return intercept + slope * at - at
 
@@ -401,7 +402,7 @@ def passing_bablok(pair: Pair, bias_at: tuple[float, ...] = (), level: float = 0
         return _no_line(pair, bias_at, [*notes, NOT_RISING])
     if line.tied_share >= TIED_TOO_OFTEN:
         tied = f"{100 * line.tied_share:.0f} % of pairs share a score"
-        notes.append(f"{tied}: heaped reads, read the line with care")
+        notes.append(f"{tied}: many reads are equal, so interpret the line with care")
     again = _resampled(pair)
     ranks = "ranks of slopes (Kendall's variance)"
     slope = _statistic(
@@ -475,7 +476,7 @@ def _statistic(
         value=value,
         intervals=kept,
         n=len(pair),
-        method="what the line says at this score, less the score"
+        method="value of the line at this score, minus the score"
         if of_bias
         else "shifted median of all slopes",
         source=PASSING_BABLOK_SOURCE,

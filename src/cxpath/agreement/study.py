@@ -85,8 +85,8 @@ def _rare_readers(readers: ReadMatrix) -> Iterator[str]:
     for name, number in zip(readers.readers, reads.tolist(), strict=True):
         if 0 < number < max(2, _FEW_READS * reads.max()) and reads.max() >= 10:
             yield (
-                f"Reader {name} read {number} of {len(readers.values)} cases. If the name is misspelt, mend "
-                "it: figures of cases that all readers read are lost by it."
+                f"Reader {name} read {number} of {len(readers.values)} cases. If the name is misspelt, "
+                "correct it: otherwise statistics of cases that all readers read lose these cases."
             )
 
 
@@ -143,7 +143,7 @@ def _bent(statistics: Sequence[Statistic]) -> Iterator[str]:
     for one in statistics:
         if one.key == "passing_bablok_slope" and one.p_value is not None and one.p_value < 0.05:
             p = "p < 0.001" if one.p_value < 0.001 else f"p = {one.p_value:.3f}"
-            yield f"The CUSUM test doubts a straight line ({p}): regressions may mislead."
+            yield f"The CUSUM test speaks against a straight line ({p}): regressions may mislead."
 
 
 def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: AgreementSettings) -> Iterator[str]:
@@ -155,7 +155,7 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
     below = int(np.count_nonzero(scores < first))
     if reference and below < FEWEST_BELOW:
         lie = "1 case lies" if below == 1 else f"{below} cases lie"
-        yield f"Only {lie} below {first:g}: NPA rests on few; aim for {FEWEST_BELOW} or more."
+        yield f"Only {lie} below {first:g}: NPA is based on few cases; aim for {FEWEST_BELOW} or more."
     near = float(np.mean((scores >= first / 2) & (scores < last))) if len(scores) else 0.0
     if len(scores) and near < SHARE_NEAR:
         yield (
@@ -164,10 +164,10 @@ def _case_mix(readers: ReadMatrix, reference: Scored | None, settings: Agreement
         )
     if len(readers.readers) < FEWEST_READERS:
         people = counted(len(readers.readers), "reader")
-        yield f"{people}: to speak of readers in general takes {FEWEST_READERS}."
+        yield f"{people}: statements about readers in general need at least {FEWEST_READERS}."
     sites = {site for site in readers.groups.get("site", ()) if site}
     if len(sites) < 2:
-        yield "Cases of one site, or site not stated: nothing is known about other sites."
+        yield "All cases are of one site, or the site is not stated: nothing is known about other sites."
 
 
 def _percent(share: float) -> str:
@@ -312,14 +312,14 @@ def choose_roles(matrix: ReadMatrix, settings: AgreementSettings, software: str,
         given = scored(matrix, reference, settings)
         alone = scored(matrix, readers.readers[0], settings) if len(readers.readers) == 1 else None
         return Roles(
-            readers, of_software, given, of_software or alone, f"{reference} was named as the reference"
+            readers, of_software, given, of_software or alone, f"{reference} was given as the reference"
         )
     if of_software:
         together = consensus(CONSENSUS, median_of(readers.values), settings)
         return Roles(readers, of_software, together, of_software, "the readers' median is the reference")
     number = len(readers.readers)
     if number < 2:
-        return Roles(readers, None, None, None, "a single reader has nobody to be compared with")
+        return Roles(readers, None, None, None, "there is no other reader to compare with")
     if number == 2:
         first, second = (scored(matrix, reader, settings) for reader in readers.readers)
         return Roles(readers, None, first, second, "of two readers the first in the table is the reference")

@@ -239,7 +239,7 @@ def compare(request: AgreementRequest) -> tuple[AgreementStudy, StudiedReads]:
     software = request.software
     if request.results:
         if software and software != SOFTWARE:
-            raise StudyError(f"both results and software {software!r} were named", "compare one at a time")
+            raise StudyError(f"both results and software {software!r} were given", "compare one at a time")
         software = SOFTWARE
     study = study_reads(
         joined.reads,
@@ -349,14 +349,17 @@ def _score_of(reads: Sequence[Read], request: AgreementRequest) -> tuple[str, st
         )
     if named and not all(read.score for read in reads):
         raise StudyError(
-            f"some reads are of score {next(iter(named.values()))} and some of no named score",
+            f"some reads are of score {next(iter(named.values()))} and some of no stated score",
             "fill in the column score, or pass --score",
         )
     if named:
         return next(iter(named.values())), ""
     if request.results:
-        return "CPS", "the tables do not name the score: compared with cxpath's CPS; pass --score to name it"
-    return UNNAMED, "the tables do not name the score that was read: pass --score to name it"
+        return (
+            "CPS",
+            "the tables do not state the score: compared with cxpath's CPS; pass --score to state it",
+        )
+    return UNNAMED, "the tables do not state the score that was read: pass --score to state it"
 
 
 def write_reads_template(path: Path, cases: int = 3, readers: int = 2, *, overwrite: bool = False) -> None:

@@ -186,7 +186,7 @@ def _with_results(
             folders.append(folder)
     if not folders:
         raise StudyError(
-            "no case has both reads and an evaluable result", "name slides as their files are called"
+            "no case has both reads and an evaluable result", "enter slides by the names of their files"
         )
     return kept, folders
 

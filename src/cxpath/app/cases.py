@@ -142,7 +142,7 @@ def _read_slide(run: ScoredFolder) -> ReadSlide | None:
 
 def _require_one_kind(runs: Sequence[ScoredFolder]) -> None:
     if not runs:
-        raise CaseError("no results folder was given", "name the folders of the case's slides")
+        raise CaseError("no results folder was given", "give the folders of the case's slides")
     first = runs[0]
     for run in runs[1:]:
         for what, ours, theirs in (
@@ -164,7 +164,7 @@ def _require_one_kind(runs: Sequence[ScoredFolder]) -> None:
     digests = [run.score.slide.digest for run in runs]
     for number, run in enumerate(runs):
         if digests[number] in digests[:number]:
-            raise CaseError(f"{run.path}: its slide is there twice", "give every slide of the case once")
+            raise CaseError(f"{run.path}: its slide was given twice", "give every slide of the case once")
 
 
 # Viable tumour cells of every field of a scored slide: a denominator for readers who score by eye.
@@ -280,7 +280,7 @@ def join_results(reads: Sequence[Read], folders: Sequence[Path], score: str, pre
         example = next(iter(found), "nothing")
         raise StudyError(
             f"none of {len(found)} results is of a slide or case in the table (first result: {example})",
-            "name slides in the column slide, or cases, as the slide files are called",
+            "enter the file names of the slides in the column slide or case",
         )
     used = {name for _, name in matched}
     remarks = [
@@ -329,7 +329,7 @@ def results_by_name(folders: Sequence[Path], prefer: str = "") -> dict[str, Path
     for folder in folders:
         own = [folder] if (folder / COMMIT_MARK).exists() else _below(folder)
         if not own:
-            raise MissingFileError(f"{folder}: contains no result of cxpath score", "name a results folder")
+            raise MissingFileError(f"{folder}: contains no result of cxpath score", "give a results folder")
         for path in own:
             run = read_run_folder(path)
             several = seen.setdefault(plain_name(run.score.slide.name), [])
@@ -346,7 +346,7 @@ def _chosen(several: Sequence[RunFolder], prefer: str) -> RunFolder:
     if len({one.score.slide.digest for one in several}) > 1 and prefer in {"", NEWEST}:
         raise StudyError(
             f"{second.path}: is of another slide of the same name as {first.path}",
-            "keep the one that was read, or name part of its folder with --prefer",
+            "keep the one that was read, or pass part of its path with --prefer",
         )
     if prefer == NEWEST:
         return max(several, key=_started)
@@ -356,11 +356,11 @@ def _chosen(several: Sequence[RunFolder], prefer: str) -> RunFolder:
     if not prefer:
         raise StudyError(
             f"{second.path}: is of the same slide as {first.path}",
-            "keep one result of a slide, or choose with --prefer newest, or --prefer part-of-its-folder",
+            "keep one result of each slide, or choose with --prefer newest or --prefer PART-OF-ITS-PATH",
         )
     raise StudyError(
         f"{second.path}: of {len(several)} results of its slide {len(fitting)} have {prefer!r} in their path",
-        "--prefer takes newest, or a text that is in the path of one of them",
+        "--prefer takes newest, or a text that occurs in the path of exactly one of them",
     )
 
 
@@ -410,7 +410,7 @@ def _used_again(several: int) -> Iterator[str]:
         were = f"{counted(several, 'slide')} {'was' if several == 1 else 'were'}"
         yield (
             f"{were} compared with a result that another slide of the same case was compared "
-            "with, too: name slides in the column slide as the slide files are called"
+            "with, too: enter the file name of each slide in the column slide"
         )
 
 

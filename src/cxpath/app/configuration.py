@@ -308,7 +308,7 @@ class ScoreRequest:
         if self.tumour != CERVIX and not self.research:
             raise ConfigurationError(
                 f"tumour {self.tumour!r} is not supported: cxpath scores {CERVIX}",
-                "pass --research to score it all the same, for research only",
+                "pass --research to score it nevertheless, for research only",
             )
         if self.assay.lower() == UNKNOWN:
             return None
@@ -337,7 +337,7 @@ class ScoreRequest:
         if scoring.stained_threshold is not None or scoring.laboratory_map is not None:
             raise ConfigurationError(
                 "--profile sets the staining threshold, and a laboratory's map was fitted without it",
-                "leave scoring.stained_threshold and scoring.laboratory_map out",
+                "leave out scoring.stained_threshold and scoring.laboratory_map",
             )
 
     def cutoffs(self, assay: Assay | None) -> tuple[Cutoff, ...]:

@@ -135,5 +135,7 @@ def _one_tile(device: str) -> str:
     seconds = perf_counter() - started
     words = f"{len(peaks)} cells found, {len(field.cells)} made, {seconds:.2f} s"
     if abs(len(peaks) - len(field.cells)) > SELF_TEST_MARGIN * len(field.cells):
-        raise CxpathError(words, "the network does not see what it should: reinstall, or try --device cpu")
+        raise CxpathError(
+            words, "the network finds too few or too many cells: reinstall, or try --device cpu"
+        )
     return words

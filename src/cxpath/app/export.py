@@ -27,7 +27,7 @@ from cxpath.slide import files_of, pseudonym, pseudonym_key, series_instance_uid
 
 H5AD_NAME, ANNOTATIONS_NAME, REPORT_NAME = "cells.h5ad", "cells.dcm", "score.dcm"
 _MARKERS = {PDL1: "PD-L1"}
-_HINT = "give the DICOM file that was scored, or leave out --slide: the export then refers to new UIDs"
+_HINT = "give the DICOM file that was scored, or leave out --slide, so that the export refers to new UIDs"
 
 
 class ExportFormat(StrEnum):

@@ -385,7 +385,7 @@ def _windows(
     folder = request.work / "annotated"
     learned = cached_windows(folder / "learned", parts.learned, size, digest)
     if not parts.held_out:
-        _logger.warning("nothing is held out: figures describe the training images only")
+        _logger.warning("no image is held out: the figures describe the training images only")
         return learned, learned
     return learned, cached_windows(folder / "held_out", parts.held_out, size, digest)
 

@@ -297,7 +297,7 @@ def _require_same_size(review: ReviewFolder, audit: Audit, number: int | None, s
     if number in {None, cells} and squares in {None, drawn_squares}:
         return
     raise ReviewError(
-        f"{review.scored.path}: an audit of {cells} cells and {drawn_squares} squares was drawn already",
+        f"{review.scored.path}: an audit of {cells} cells and {drawn_squares} squares was sampled already",
         f"leave --cells and --squares out to show it, or pass a --seed other than {audit.draw.seed}",
     )
 
@@ -328,16 +328,29 @@ def _square_crops(slide: Slide, cells: CellTable, audit: Audit) -> Iterator[Squa
 def score_audit(folder: Path, answers: Path, reviewer: str) -> AuditedEntry:
     """Read answers, record them, and write the audited score: `review/<id>/audit.json`, `score.json`, report.
 
+    Parameters
+    ----------
+    folder : Path
+        A results folder of cxpath score.
+    answers : Path
+        The table of the contact sheet, filled in.
+    reviewer : str
+        The reader's printed name.
+
+    Returns
+    -------
+    AuditedEntry
+
     Raises
     ------
     MissingFileError, ReviewError, AuditError
-        When no audit was drawn, or the answers are incomplete or of another audit. Nothing is recorded then.
+        When there is no audit, or the answers are incomplete or of another audit. Nothing is recorded then.
     """
     review, name = open_review(folder), printed_name(reviewer)
     before = review.verified()
     drawn = [event for event in before.events if event.action is Action.DRAW] if before else []
     if before is None or not drawn or before.state.audit is None:
-        raise ReviewError(f"{folder}: no audit was drawn", "run cxpath review audit DIR first")
+        raise ReviewError(f"{folder}: there is no audit", "run cxpath review audit DIR first")
     audit = before.state.audit
     table = read_answers(answers, drawn[-1], audit)
     frame = frame_of_audit(review.scored.cells(), review.scored.scoring, before.state)

@@ -98,6 +98,22 @@ def apply_edits(folder: Path, edited: Path, reviewer: str) -> tuple[EditedEntry,
 
     Cells that a person changed or added carry no term for the network's errors; the others do.
 
+    Parameters
+    ----------
+    folder : Path
+        A results folder of cxpath score.
+    edited : Path
+        All cells of the slide, the corrected ones included: Parquet, CSV or QuPath's GeoJSON.
+    reviewer : str
+        The reader's printed name.
+
+    Returns
+    -------
+    entry : EditedEntry
+        As written.
+    score : SlideScore
+        Of the edited cells.
+
     Raises
     ------
     MissingFileError, CellsFileError, ReviewError
@@ -180,7 +196,7 @@ def _cell_value(cells: CellTable, row: int, threshold: float) -> dict[str, Any]:
 
 
 NO_CELL, UNSURE = "Ignore*", "Unsure"
-"""QuPath's class for what is no cell, and the one for what a person cannot tell: neither trains anything."""
+"""QuPath's class for what is not a cell, and for what a person cannot tell: neither is used for training."""
 
 _KINDS = {CellAnswer.TUMOUR: Kind.TUMOUR, CellAnswer.IMMUNE: Kind.IMMUNE, CellAnswer.OTHER: Kind.OTHER}
 

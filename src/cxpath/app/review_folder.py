@@ -170,7 +170,7 @@ def open_review(folder: Path) -> ReviewFolder:
     Raises
     ------
     MissingFileError, RunFolderError, ReviewError
-        When it is no results folder of a whole slide scored for PD-L1.
+        When it is not a results folder of a whole slide scored for PD-L1.
     """
     scored = read_scored_folder(folder)
     if scored.score.sampling:

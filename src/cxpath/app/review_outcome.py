@@ -242,6 +242,19 @@ def require_after_scoring(review: ReviewFolder) -> None:
 def sign_review(folder: Path, reviewer: str, meaning: Meaning) -> SignatureEntry:
     """Sign what was decided so far and the score that follows, in the record, `score.json` and the report.
 
+    Parameters
+    ----------
+    folder : Path
+        A results folder of cxpath score.
+    reviewer : str
+        Printed name of the person who signs.
+    meaning : Meaning
+        What the signature states.
+
+    Returns
+    -------
+    SignatureEntry
+
     Raises
     ------
     ReviewError
@@ -349,7 +362,7 @@ def adapt_review(folder: Path, reviewer: str = "", save_profile: str = "") -> Ad
     )
     if save_profile and not entry.offered:
         raise ReviewError(
-            f"{folder}: no profile is made: held-out answers gain nothing by an adaptation",
+            f"{folder}: no profile is saved: adaptation does not improve the prediction of held-out answers",
             "answer more cells, or score without a profile",
         )
     path = _save(review, entry, save_profile) if save_profile else None
@@ -390,7 +403,7 @@ def _estimate(review: ReviewFolder, adaptation: Adaptation) -> Estimate | None:
 def _save(review: ReviewFolder, entry: AdaptedEntry, name: str) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
         raise ConfigurationError(
-            f"{name!r} is no name of a profile", "use letters, digits, dots, dashes and underscores"
+            f"{name!r} is not a valid profile name", "use letters, digits, dots, dashes and underscores"
         )
     path = Path(name + SUFFIX)
     provenance = review.scored.score.provenance

@@ -264,8 +264,8 @@ def _profile_notice(profile: LaboratoryProfile | None) -> tuple[Reason, ...]:
         return ()
     answers = max((one.answers for one in (profile.tumour_gain, profile.stained_gain) if one), default=0)
     text = (
-        f"calls were adapted by laboratory profile {profile.name}, version {profile.version} ({answers} "
-        "answers): the intervals rest on the errors of the network before that"
+        f"calls were adapted with laboratory profile {profile.name}, version {profile.version} ({answers} "
+        "answers): the intervals are based on the errors of the network without it"
     )
     return (Reason(ReasonCode.LABORATORY_PROFILE, text),)
 

@@ -151,7 +151,7 @@ def _make(folder: Path, write: Callable[[Path], None]) -> None:
 
 NOT_SAMPLED = "not drawn"
 ALL_WAS_READ = Reason(
-    ReasonCode.SAMPLED, "adaptive mode: all of the tissue was read, since no smaller share was enough"
+    ReasonCode.SAMPLED, "adaptive mode: the whole tissue was read, because no smaller part was enough"
 )
 
 
@@ -185,7 +185,7 @@ class SampledFields:
         low, high = self.estimate.interval(self.level)
         return Reason(
             ReasonCode.SAMPLED,
-            f"adaptive mode: {self.estimate.share_read:.0%} of the tissue's tiles were drawn and read; "
+            f"adaptive mode: {self.estimate.share_read:.0%} of the tissue's tiles were sampled and read; "
             f"reading all would give a CPS between {low:.2f} and {high:.2f} "
             f"({self.level:.0%} sampling interval)",
         )
@@ -460,5 +460,5 @@ def _of_another_scale(cells: CellTable, tissue: Tissue, mpp: float) -> Iterator[
     if max(across, down) < _SMALLER and abs(across - down) < _ALIKE:
         yield (
             f"the given cells reach {across:.0%} of the way to the tissue's right edge and {down:.0%} to its "
-            "lower edge: check that their places are pixels of level 0 of this slide"
+            "lower edge: check that their coordinates are level-0 pixels of this slide"
         )

@@ -343,13 +343,13 @@ def stated_components(text: str) -> Components:
     Raises
     ------
     ConfigurationError
-        When one is missing, stands twice, or is no number.
+        When one is missing, stands twice, or is not a number.
     """
     stated: dict[str, float] = {"reader": 0.0}
     for part in text.split(","):
         name, _, value = (one.strip() for one in part.partition("="))
         if name not in _NAMES or (name in stated and name != "reader"):
-            raise ConfigurationError(f"{part.strip()!r} is no component, or stands twice", f"as {_HINT}")
+            raise ConfigurationError(f"{part.strip()!r} is not a component, or occurs twice", f"as {_HINT}")
         try:
             stated[name] = float(value)
         except ValueError as error:

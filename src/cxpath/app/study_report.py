@@ -44,12 +44,12 @@ from cxpath.review import Arm, Start, StudyDesign
 # What a reader study says of itself, in sentences: for its checklist and its methods section.
 
 _BLINDING = (
-    "Readers saw slides one by one under random names, in an order of their own drawn from a "
+    "Readers saw slides one by one under random names, in a random order for each reader, from a "
     "seed; file names, labels, other readers' answers and the software's score were "
     "withheld{until}."
 )
 _MISSING = (
-    "Reads that were not made are missing; nothing was imputed. Tests over readers and cases use "
+    "Missing reads were not imputed. Tests over readers and cases use "
     "cases that all readers read in both arms."
 )
 _PROTOCOL = (
@@ -62,7 +62,7 @@ _STATISTICS = (
     "software was wrong){time}, unaided and aided."
 )
 _UNCERTAINTY = (
-    "Intervals are of a two-way bootstrap that draws readers and patients again (Owen 2007); "
+    "Intervals are from a two-way bootstrap over readers and patients (Owen 2007); "
     "differences are also tested for readers and cases in general (Obuchowski and Rockette 1995, "
     "degrees of freedom by Hillis 2007)."
 )
@@ -172,7 +172,7 @@ def _questions(design: StudyDesign) -> str:
     words = ["whether the slide can be scored", *words] if asked.adequacy else words
     words += ["the side of each cut-off"] if asked.sides else []
     words += ["confidence from 1 to 5"] if asked.confidence else []
-    return f"Every read had to state {_listed(words)}; time was taken while the page was in front."
+    return f"Every read had to state {_listed(words)}; time was measured while the page was in front."
 
 
 def _inadequate(answered: Sequence[StudyRead]) -> str:
@@ -374,20 +374,20 @@ def _warnings(design: StudyDesign, exported: ExportDocument, compared: AidedRead
     readers, cases = len(compared.readers), len(compared.units)
     if readers < _FEWEST_READERS:
         found.append(
-            f"{counted(readers, 'reader')}: intervals for readers in general are wide and rest on few; "
+            f"{counted(readers, 'reader')}: intervals for readers in general are wide and uncertain; "
             f"aim for {_FEWEST_READERS} or more."
         )
     if cases < _FEWEST_CASES:
         found.append(f"{counted(cases, 'case')}: aim for {_FEWEST_CASES} or more.")
     if compared.reference == OTHERS:
         found.append(
-            "No reference scores are stated: right is what the other readers' median said unaided. Aided "
-            "readers can agree with it by following the same software; it is no truth."
+            "No reference scores are stated: the median of the other readers' unaided reads counts as right. "
+            "Aided readers may agree with it only because all follow the same software; it is not the truth."
         )
     same = [one for one in design.rounds if one.start is Start.SAME_SITTING and one.arm is Arm.AIDED]
     if same:
         found.append(
             "Aided reads followed in the same sitting: their time comes on top of the unaided "
-            "read's, and no time saved is computed."
+            "read's, so no saved time is computed."
         )
     return found

@@ -161,7 +161,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise CriteriaError(f"{file}: not readable as TOML: {error}", "correct the file") from error
     for name, entries in content.items():
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise CriteriaError(f"{file}: {name} is no list of tables", f"begin each entry with [[{name}]]")
+            raise CriteriaError(
+                f"{file}: {name} is not a list of tables", f"start each entry with [[{name}]]"
+            )
     return content
 
 

@@ -233,14 +233,14 @@ def _joined(found: Pdl1Score, entry: Pdl1Score, path: Path) -> Pdl1Score:
 
 def _with_expression(profile: BiomarkerProfile, document: ScoreDocument, path: Path) -> BiomarkerProfile:
     marker, h_score = document.marker, document.h_score
-    made_by = "H-score by cxpath, with the laboratory's cuts"
+    made_by = "H-score by cxpath, with the laboratory's limits"
     updated: dict[str, Expression | Her2] = {
         "her2": profile.her2.model_copy(update={"h_score": h_score}),
         "egfr": profile.egfr.model_copy(update={"h_score": h_score, "method": made_by}),
         "vegf": profile.vegf.model_copy(update={"h_score": h_score, "method": made_by}),
     }
     if marker not in updated:
-        raise ProfileError(f"{path}: contains marker {marker!r}, which no profile knows", _HINT)
+        raise ProfileError(f"{path}: contains marker {marker!r}, which a profile cannot contain", _HINT)
     return profile.model_copy(update={marker: updated[marker]})
 
 
@@ -315,9 +315,8 @@ def _for(jurisdictions: Sequence[str]) -> str:
     if not jurisdictions:
         return template()
     stated = f"jurisdictions = {json.dumps(list(jurisdictions))}"
-    return "\n".join(
-        stated if line.startswith("# jurisdictions = ") else line for line in template().splitlines()
-    )
+    lines = template().splitlines(keepends=True)
+    return "".join(f"{stated}\n" if line.startswith("# jurisdictions = ") else line for line in lines)
 
 
 def template() -> str:

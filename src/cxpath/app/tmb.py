@@ -117,7 +117,7 @@ def _preset(name: str) -> Preset:
 
 def _panel(request: TmbRequest) -> GenomeIntervals | None:
     if (request.bed is None) == (request.megabases is None):
-        raise ConfigurationError("the size of what was sequenced is not clear", "pass --bed or --megabases")
+        raise ConfigurationError("the size of the sequenced region is not clear", "pass --bed or --megabases")
     if request.megabases is not None and not 0 < request.megabases <= _GENOME_MEGABASES:
         raise ConfigurationError(
             f"--megabases must be above 0 and at most {_GENOME_MEGABASES}, the whole genome",
@@ -133,7 +133,7 @@ def _panel(request: TmbRequest) -> GenomeIntervals | None:
     common = panel.within(read_bed(request.callable_bed))
     if not common.bases:
         raise VariantsFileError(
-            f"{request.callable_bed}: no base of it lies in {request.bed}",
+            f"{request.callable_bed}: none of its bases lies in {request.bed}",
             "check that both are of one assembly",
         )
     return common
@@ -179,12 +179,12 @@ def _start(path: Path) -> bytes:
 def _require_common_chromosomes(
     samples: Sequence[SampleVariants], panel: GenomeIntervals | None, request: TmbRequest
 ) -> None:
-    """Refuse a BED that names no chromosome of the variants' file: the burden would be 0 in any case."""
+    """Refuse a BED that contains no chromosome of the variants' file: the burden would be 0 in any case."""
     present = frozenset(name for sample in samples for name in sample.chromosomes)
     if panel is None or not present or present & panel.bounds.keys():
         return
     raise VariantsFileError(
-        f"{request.bed}: names no chromosome of {request.variants} "
+        f"{request.bed}: contains no chromosome of {request.variants} "
         f"({_some(panel.bounds)} against {_some(present)})",
         "give the BED of the assembly and the names that the variants were called with",
     )

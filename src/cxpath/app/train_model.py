@@ -144,6 +144,7 @@ def choose_thresholds(scores: Sequence[SyntheticScore]) -> ChosenThresholds:
     """Return cut and shift with the smallest mean error of log10(CPS + 1) over the slides."""
 
     def error(thresholds: ChosenThresholds) -> float:
+        """Return the mean absolute error of log10(CPS + 1) over the slides."""
         return float(
             np.mean([abs(np.log10((s.predicted_cps(thresholds) + 1) / (s.true_cps + 1))) for s in scores])
         )

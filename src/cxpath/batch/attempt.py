@@ -165,7 +165,7 @@ def _set_aside(begun: Outcome) -> Outcome:
     return begun.updated(
         status=Status.FAILED,
         reason=f"{begun.crashes} processes ended while they scored it",
-        hint="set aside; it may need more memory: try it alone with cxpath score",
+        hint="it was set aside and may need more memory: try it alone with cxpath score",
         error=CRASHED,
         finished=_now(),
     )
@@ -214,7 +214,7 @@ def _refuse_full_disk(error: BaseException) -> None:
         if isinstance(one, OSError) and one.errno in _NO_ROOM:
             raise OutputError(
                 f"the results cannot be written: {one.strerror}",
-                "free some space, then run the same command again: what is done is kept",
+                "free some space, then run the same command again: finished slides are kept",
             ) from error
 
 

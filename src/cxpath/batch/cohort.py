@@ -322,7 +322,7 @@ def _require_end(path: Path, end: bytes) -> None:
     except OSError:
         return
     if not whole:
-        raise DocumentError(f"{path}: is not whole", _DAMAGED)
+        raise DocumentError(f"{path}: is incomplete", _DAMAGED)
 
 
 def _require_table(path: Path) -> None:
@@ -332,7 +332,7 @@ def _require_table(path: Path) -> None:
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", _DAMAGED) from error
     except (OSError, pa.ArrowException) as error:
-        raise DocumentError(f"{path}: is not whole", _DAMAGED) from error
+        raise DocumentError(f"{path}: is incomplete", _DAMAGED) from error
 
 
 def _record_or_failure(task: SlideTask, outcome: Outcome) -> SlideRecord:
@@ -426,7 +426,7 @@ def read_baseline(path: Path) -> Baseline:
     MissingFileError
         When there is none.
     CxpathError
-        When it is no cohort table.
+        When it is not a cohort table.
     """
     table = path / "cohort.csv" if path.is_dir() else path
     try:
@@ -437,7 +437,7 @@ def read_baseline(path: Path) -> Baseline:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise CxpathError(f"{table}: not readable: {error}", "give a cohort.csv of cxpath") from error
     if not rows or not {"id", "slide", "status", "white_red"} <= rows[0].keys():
-        raise CxpathError(f"{table}: is no cohort table", "give a cohort.csv of cxpath")
+        raise CxpathError(f"{table}: is not a cohort table", "give a cohort.csv of cxpath")
     read = tuple(_read_row(row, f"{table}: line {number}") for number, row in enumerate(rows, start=2))
     return Baseline(path.absolute().name, read)  # its folders may tell a person's name
 

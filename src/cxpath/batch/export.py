@@ -90,7 +90,7 @@ def database_url(sql: str) -> URL:
     try:
         url = make_url(sql)
     except (ArgumentError, ValueError):  # its text would show the password
-        raise ConfigurationError("--sql is no database URL", _FORMS) from None
+        raise ConfigurationError("--sql is not a database URL", _FORMS) from None
     if url.drivername not in _DRIVER:
         raise ConfigurationError(f"--sql {url.drivername}: is not supported", _FORMS)
     return url.set(drivername=_DRIVER[url.drivername])

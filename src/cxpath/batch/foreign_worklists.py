@@ -102,7 +102,7 @@ def images_of_project(path: Path, *, hide_names: bool = False) -> list[ProjectIm
     Raises
     ------
     WorklistError
-        When it is no project, or an image is no file of this computer, several files, a part of one, or a
+        When it is not a project, or an image is no file of this computer, several files, a part of one, or a
         further image of a file that contains several; the image is named.
     """
     try:

@@ -83,7 +83,7 @@ _RECENT = 50
 
 @dataclass
 class InHand:
-    """What a worker has in hand."""
+    """What a worker is working on."""
 
     id: str
     since_s: float
@@ -176,7 +176,7 @@ class Tally:
         )
 
     def _end(self, outcome: Outcome, now_s: float) -> None:
-        if outcome.status is Status.RUNNING:  # its worker died; it will be tried again
+        if outcome.status is Status.RUNNING:  # its worker ended unexpectedly; it will be tried again
             self.crashes += 1
             return
         self.counts[outcome.status] = self.counts.get(outcome.status, 0) + 1
@@ -310,7 +310,7 @@ def _settled(outcome: Outcome | None, task: SlideTask) -> Outcome:
 def _stopped(folder: Path, tally: Tally, error: OutputError) -> OutputError:
     left = tally.total - tally.done
     kept = f"{tally.done} slides are done and kept, {left} are left"
-    hint = "make room or mend the folder, then run the same command again"
+    hint = "free some space or repair the folder, then run the same command again"
     return OutputError(f"{folder}: the batch stopped: {error.message}; {kept}", hint)
 
 
@@ -456,7 +456,7 @@ class BatchRequest:
                 attempt, self.dask, read_queue_settings(self.dask_config), self.template.device
             )
         if self.workers < 1:
-            raise ConfigurationError(f"--workers {self.workers} makes no sense", "give 1 or more")
+            raise ConfigurationError(f"--workers {self.workers} is not possible", "give 1 or more")
         if self.workers == 1:
             return InProcess(attempt)
         return local_engine(attempt, self.workers, visible_gpus() if self.template.device != "cpu" else ())

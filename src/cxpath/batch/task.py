@@ -89,7 +89,7 @@ class StateFolder:
             lock.acquire(timeout=1.0)  # `is_running` holds it for a moment
         except Timeout as error:
             hint = "wait for it (cxpath batch status shows it), or choose another --out"
-            raise BatchError(f"{self.batch}: another cxpath batch run is at work here", hint) from error
+            raise BatchError(f"{self.batch}: another cxpath batch run is using this folder", hint) from error
         except (OSError, NotImplementedError) as error:
             _log.warning("%s: cannot be locked: %s; do not start a second run here", self.batch, error)
         try:
@@ -124,9 +124,9 @@ class StateFolder:
             lock.acquire(timeout=LOCK_PATIENCE_S if patience_s is None else patience_s)
         except Timeout as error:
             hint = "end the workers of earlier runs, then run the same command again"
-            raise BatchError(f"{slide_id}: another worker has been scoring it for long", hint) from error
+            raise BatchError(f"{slide_id}: another worker is still scoring it", hint) from error
         except NotImplementedError:
-            _log.warning("%s: this file system knows no locks", self.batch)
+            _log.warning("%s: this file system supports no locks", self.batch)
         try:
             yield
         finally:
@@ -156,7 +156,7 @@ def _read(path: Path) -> Outcome | None:
     except MissingFileError:
         return None
     except CxpathError as error:
-        _log.warning("%s: counts as not there", error.message)
+        _log.warning("%s: is ignored", error.message)
         return None
 
 

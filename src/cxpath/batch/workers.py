@@ -51,7 +51,7 @@ class QueueSettings(Settings):
     """Account to charge."""
 
     cores: int = Field(default=4, ge=1)
-    """Processor cores of a job."""
+    """CPU cores of a job."""
 
     memory: str = "16GB"
     """Memory of a job, such as "16GB"."""
@@ -66,7 +66,7 @@ class QueueSettings(Settings):
     """Jobs kept even when there is little to do."""
 
     most_jobs: int = Field(default=4, ge=1)
-    """Jobs asked for at most."""
+    """Largest number of jobs."""
 
     job_directives: tuple[str, ...] = ()
     """Further directives of the job script, such as "--constraint=a100"."""
@@ -559,7 +559,7 @@ def _let_only_cxpath_speak() -> None:
 def _plain(error: Exception) -> Exception:
     if type(error).__name__ == "KilledWorker":
         return CxpathError(
-            "the workers of the cluster died before they began it",
+            "the workers of the cluster ended before they began it",
             "look at the cluster's logs, then run the same command again",
         )
     return error

@@ -79,8 +79,8 @@ def _clashes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     for same in by_name.values():
         if len(same) > 1:
             slides = ", ".join(task.named for task in same[:3])
-            reason = f"{same[0].id!r} would name the results of {len(same)} slides: {slides}"
-            hint = "name the slides in a table, with different entries in a column `id`"
+            reason = f"{same[0].id!r} would be the name of the results of {len(same)} slides: {slides}"
+            hint = "list the slides in a table, with different entries in a column `id`"
             yield Problem(same[0].id, reason, hint)
 
 
@@ -93,7 +93,11 @@ def _lookalikes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
         first = seen.setdefault((what, lookalike_key(name)), name)
         if first != name and (what == "case" or _folder_key(first) != _folder_key(name)):
             reason = f"{what} {first!a} and {name!a} differ only in case, spacing or invisible letters"
-            yield Problem(task.id, reason, "write them alike if they are one, or make the difference plain")
+            yield Problem(
+                task.id,
+                reason,
+                "write them in the same way if they are the same, or make the difference clear",
+            )
 
 
 def _folder_key(slide_id: str) -> str:
@@ -114,7 +118,7 @@ def _doubles(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
             if len({task.request.slide.resolve().parent for task in same}) > 1:
                 places = ", ".join(task.named for task in same[:3])
                 reason = f"{same[0].named}: its DICOM series lies in several folders ({places})"
-            yield Problem(same[0].id, reason, "name every slide once")
+            yield Problem(same[0].id, reason, "list every slide once")
 
 
 def _slide_key(path: Path) -> str:
@@ -309,7 +313,7 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
     else:
         raise MissingFileError(f"{source}: no such folder, worklist or slide", "check the path")
     if not rows:
-        raise WorklistError(f"{source}: names no slide", f"cxpath looks for {', '.join(sorted(SLIDES))}")
+        raise WorklistError(f"{source}: contains no slide", f"cxpath looks for {', '.join(sorted(SLIDES))}")
     return [_task_of_row(row, template, out, model_digest) for row in rows]
 
 
@@ -442,7 +446,7 @@ def _check_columns(path: Path, names: Sequence[str], known_names: Sequence[str])
 def _row(path: Path, place: str, entries: Mapping[str, str]) -> WorklistRow:
     slide = entries.get("slide", "")
     if not slide:
-        raise WorklistError(f"{path}: {place}: names no slide", "name a slide in every row")
+        raise WorklistError(f"{path}: {place}: states no slide", "state a slide in every row")
     values = {name: entry for name, entry in entries.items() if name and name != "slide" and entry}
     for column in ("regions", "cells"):
         if column in values:
@@ -475,18 +479,21 @@ def _mpp(row: WorklistRow) -> float:
         return float(entry.replace(",", "."))
     except ValueError as error:
         raise WorklistError(
-            f"{row.place}: mpp {entry!r} is no number", "give micrometres per pixel, such as 0.25"
+            f"{row.place}: mpp {entry!r} is not a number", "give micrometres per pixel, such as 0.25"
         ) from error
 
 
 def _check_id(slide_id: str, row: WorklistRow) -> None:
     if slide_id.startswith(".") or any(letter in slide_id for letter in '/\\:*?"<>|\0\n\r\t'):
-        raise WorklistError(f"{row.place}: {slide_id!r} cannot name a folder", "give it another `id`")
+        raise WorklistError(
+            f"{row.place}: {slide_id!r} cannot be the name of a folder", "give it another `id`"
+        )
     if len(os.fsencode(slide_id)) > _LONGEST_ID:
         raise WorklistError(
-            f"{row.place}: {slide_id[:40]!r}… is too long to name a folder", f"at most {_LONGEST_ID} bytes"
+            f"{row.place}: {slide_id[:40]!r}… is too long for the name of a folder",
+            f"at most {_LONGEST_ID} bytes",
         )
     if slide_id.casefold() in _KEPT_NAMES:
         raise WorklistError(
-            f"{row.place}: {slide_id!r} is kept for a file of the batch itself", "give it another `id`"
+            f"{row.place}: {slide_id!r} is reserved for a file of the batch itself", "give it another `id`"
         )

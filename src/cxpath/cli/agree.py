@@ -54,8 +54,8 @@ def run(
     readers: Annotated[
         list[str] | None,
         typer.Option(
-            help="The readers to take: columns of a wide table, or names in the column `reader`. "
-            "Needed where a wide table has columns that are no reader, such as an age. "
+            help="The readers to use: columns of a wide table, or names in the column `reader`. "
+            "Needed where a wide table has columns that are not readers, such as an age. "
             "Repeatable, or with commas."
         ),
     ] = None,
@@ -66,14 +66,15 @@ def run(
     score: Annotated[
         str,
         typer.Option(
-            help="Which score; with --results CPS or TPS.", show_default="the one that the tables name"
+            help="The score that was read; with --results CPS or TPS.",
+            show_default="the one that the tables name",
         ),
     ] = "",
-    cutoffs: Annotated[str, typer.Option(help="Cut-offs, rising, with commas between.")] = "1,10",
+    cutoffs: Annotated[str, typer.Option(help="Cut-offs in rising order, separated by commas.")] = "1,10",
     by: Annotated[
         list[str] | None,
         typer.Option(
-            help="A further column to group cases by, besides site, scanner, histology and specimen. "
+            help="Another column to group cases by, besides site, scanner, histology and specimen. "
             "Repeatable."
         ),
     ] = None,
@@ -84,7 +85,9 @@ def run(
     level: Annotated[float, typer.Option(help="Level of all intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 1,
     overwrite: OverwriteOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print agreement.json, no summary.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print agreement.json instead of a summary.")
+    ] = False,
 ) -> None:
     """Study the agreement of readers with each other, and of the software with them."""
     from cxpath.app import AgreementRequest, agreement_settings, run_agreement
@@ -220,7 +223,7 @@ def _plan_cases(plan: Plan, *, as_json: bool) -> None:
         print(json.dumps({"plan": asdict(plan), "study": asdict(found)}, indent=2))
         return
     print(
-        f"cases    {found.cases}  ({found.reached:.0%} of {plan.studies:,} simulated studies end as wished)"
+        f"cases    {found.cases}  ({found.reached:.0%} of {plan.studies:,} simulated studies reach the aim)"
     )
     print(f"         {found.below} or more below the cut-off, {found.near} or more near it")
     print(
@@ -267,7 +270,7 @@ def cells(
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for cells.json.")] = None,
     mpp: Annotated[
-        float | None, typer.Option(help="Micrometres per pixel, where no results folder says it.")
+        float | None, typer.Option(help="Micrometres per pixel, if no results folder states it.")
     ] = None,
     class_map: ClassMapOption = None,
     radius_um: Annotated[
@@ -346,7 +349,7 @@ def calibrate(
     ] = False,
     readers: Annotated[
         list[str] | None,
-        typer.Option(help="The readers to take: columns of a wide table. Repeatable, or with commas."),
+        typer.Option(help="The readers to use: columns of a wide table. Repeatable, or with commas."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the folds.")] = 1,
     overwrite: OverwriteOption = False,

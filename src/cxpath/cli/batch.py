@@ -99,7 +99,7 @@ def _print_plain(event: Event | None, tally: Tally) -> None:
         return
     outcome = event.outcome
     again = outcome.status is Status.RUNNING
-    what = "its worker died; it will be tried again" if again else outcome.status
+    what = "its worker ended unexpectedly; it will be tried again" if again else outcome.status
     why = f": {outcome.reason}" if outcome.reason else ""
     place = f"[{tally.done}/{tally.total}]"
     print(
@@ -238,7 +238,7 @@ def _lines(slides: int, contradictions: Sequence[Problem], unreadable: Sequence[
 
 def _verdict(contradictions: Sequence[Problem], unreadable: Sequence[Problem]) -> str:
     if contradictions:
-        return f"cannot be run: {len(contradictions)} to be mended in the worklist"
+        return f"cannot be run: {len(contradictions)} to be corrected in the worklist"
     if unreadable:
         slides = "1 slide" if len(unreadable) == 1 else f"{len(unreadable)} slides"
         return f"can be run; {slides} would fail"
@@ -265,10 +265,10 @@ DaskOption = Annotated[str, typer.Option(help="Address of a Dask scheduler (tls:
 DaskConfigOption = Annotated[Path | None, typer.Option(help="Queue settings for --dask slurm (TOML).")]
 RetriesOption = Annotated[int, typer.Option(help="Further tries after an error of disk or network.", min=0)]
 ProgressOption = Annotated[
-    ProgressForm, typer.Option(help="plain prints a line a slide, json an event a line on stderr.")
+    ProgressForm, typer.Option(help="plain prints one line per slide, json one event per line on stderr.")
 ]
 
-batch = typer.Typer(help="Score many slides; resume; see how it stands.", no_args_is_help=True)
+batch = typer.Typer(help="Score many slides, resume a batch, show its progress.", no_args_is_help=True)
 
 
 @batch.command()
@@ -383,9 +383,7 @@ def export(
     ] = "",
     table: Annotated[
         str,
-        typer.Option(
-            help="Name of the table; created when it is missing, refused when its columns are different."
-        ),
+        typer.Option(help="Name of the table; created if it is missing, refused if its columns differ."),
     ] = "cxpath_slides",
     as_json: JsonOption = False,
 ) -> None:

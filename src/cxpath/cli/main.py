@@ -47,9 +47,7 @@ from cxpath.errors import AssayError, ConfigurationError, CxpathError, MissingFi
 
 # `cxpath config`: the settings of a run, written, shown, and where bundled files are.
 
-config = typer.Typer(
-    help="Settings: write them to a file, show them, find bundled files.", no_args_is_help=True
-)
+config = typer.Typer(help="Write settings to a file, show them, find bundled files.", no_args_is_help=True)
 
 
 @config.command()
@@ -186,7 +184,7 @@ def flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        print(f"cxpath: what was printed cannot be written: {error.strerror}", file=sys.stderr)
+        print(f"cxpath: the output cannot be written: {error.strerror}", file=sys.stderr)
         with suppress(OSError, ValueError):  # else Python tries again at its end, and complains
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return code or FAILED
@@ -243,7 +241,7 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print what is being done.")] = False,
 ) -> None:
     level = logging.INFO if verbose else logging.WARNING
     handler = logging.StreamHandler(sys.stderr)

@@ -63,10 +63,10 @@ def evaluate(
     data: DataOption = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="At most so many images of each set, and so many synthetic slides."),
+        typer.Option(min=1, help="Largest number of images of each set, and of synthetic slides."),
     ] = None,
     device: DeviceOption = Device.AUTO,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the network on a processor.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the network.")] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes that make synthetic slides.", show_default="all cores"),
@@ -77,7 +77,9 @@ def evaluate(
             "--record", help="Write the figures that have a target into the model's card; not with --limit."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print evaluation.json, no table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print evaluation.json instead of a table.")
+    ] = False,
 ) -> None:
     """Measure a model on images that it was not trained on.
 
@@ -126,6 +128,7 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         tasks = {"": progress.add_task("loading the model", total=None)}
 
         def watch(name: str, done: int, total: int) -> None:
+            """Move the bar of one set; the first call hides the one for loading."""
             if name not in tasks:
                 progress.update(tasks[""], visible=False)
                 tasks[name] = progress.add_task(name, total=total)
@@ -278,7 +281,7 @@ def restain(
     painting: Annotated[
         PaintingChoice,
         typer.Option(
-            help="How PD-L1 is painted: training mixes as training does, usual, independent of the "
+            help="How PD-L1 is painted: as in training (a mixture), usual, independent of the "
             "class, or reserved for evaluation."
         ),
     ] = PaintingChoice.TRAINING,
@@ -306,7 +309,7 @@ def restain(
 def synth_slide(
     slide: Annotated[Path, typer.Argument(help="The slide to write, ending in .svs.")],
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
-    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to make.")] = 5.0,
+    cps: Annotated[float, typer.Option(min=0, max=100, help="Approximate true CPS of the slide.")] = 5.0,
     side_px: Annotated[int, typer.Option(min=1024, help="Side of the slide in pixels.")] = 8192,
     as_json: JsonOption = False,
 ) -> None:
@@ -322,7 +325,7 @@ def synth_slide(
 # `cxpath model train` and `fine-tune`: from settings, or from a model and a lab's annotations, to a model.
 
 
-_WORK_HELP = "The checkpoint and what training reads; a second call resumes."
+_WORK_HELP = "Folder for the checkpoint and the training data; a second call resumes."
 WorkOption = Annotated[Path, typer.Option(help=_WORK_HELP)]
 ModelOutOption = Annotated[Path | None, typer.Option(help="Model folder.", show_default="WORK/model")]
 CardJsonOption = Annotated[bool, typer.Option("--json", help="Print the model's card as JSON.")]

@@ -86,6 +86,7 @@ def tile_progress(title: str) -> Iterator[Callable[[int, int], None]]:
         task = progress.add_task(title, total=None, rate="")
 
         def move(done: int, total: int) -> None:
+            """Move the bar and show the speed."""
             speed = progress.tasks[0].finished_speed or progress.tasks[0].speed
             rate = f"{speed:.1f}/s" if speed else ""
             progress.update(task, completed=done, total=total, rate=rate)
@@ -125,7 +126,7 @@ INPUT, SCORE, MODEL, OUTPUT = "Input", "Score", "Model", "Output"
 
 MppOption = Annotated[
     float | None,
-    typer.Option(rich_help_panel=INPUT, help="Micrometres per pixel; wins over what the file says."),
+    typer.Option(rich_help_panel=INPUT, help="Micrometres per pixel; overrides the file."),
 ]
 AssayOption = Annotated[
     str, typer.Option(rich_help_panel=SCORE, help="The assay: 22c3, 28-8, sp142, sp263 or unknown.")
@@ -177,12 +178,12 @@ SettingsOption = Annotated[
     typer.Option(
         "--set",
         rich_help_panel=SCORE,
-        help="One setting, SECTION.KEY=VALUE, the value as in TOML; wins over the file. Repeatable.",
+        help="One setting, SECTION.KEY=VALUE, the value as in TOML; overrides the file. Repeatable.",
     ),
 ]
 StainCheckOption = Annotated[
     StainCheck | None,
-    typer.Option(rich_help_panel=SCORE, help="off scores a slide whatever its colours; the result says so."),
+    typer.Option(rich_help_panel=SCORE, help="off scores a slide of any colour; the result says so."),
 ]
 IgnoreClassOption = Annotated[
     list[str] | None,
@@ -314,7 +315,7 @@ def _scores(document: ScoreDocument) -> Iterator[str]:
     if counts := document.counts:
         yield (
             f"cells    tumour {counts.tumour_positive} positive, {counts.tumour_negative} negative; "
-            f"immune {counts.immune_positive} positive counted{_whose(read)}"
+            f"immune {counts.immune_positive} positive{_whose(read)}"
         )
 
 

@@ -58,8 +58,8 @@ def review(
     score: Annotated[
         list[Path] | None,
         typer.Option(
-            help="score.json of a slide, or case.json of several blocks, to take in; an unconfirmed "
-            "one decides nothing. Repeatable."
+            help="score.json of a slide, or case.json of several blocks, to include; an unconfirmed "
+            "score decides nothing. Repeatable."
         ),
     ] = None,
     jurisdiction: Annotated[
@@ -184,9 +184,9 @@ def tmb(
     bed: Annotated[Path | None, typer.Option(help="Coding targets of the panel (BED).")] = None,
     callable_bed: Annotated[
         Path | None,
-        typer.Option("--callable", help="Where the depth was sufficient (BED); only bases in both count."),
+        typer.Option("--callable", help="Regions of sufficient depth (BED); only bases in both files count."),
     ] = None,
-    megabases: Annotated[float | None, typer.Option(help="Megabases, in place of a BED.")] = None,
+    megabases: Annotated[float | None, typer.Option(help="Size in megabases, instead of a BED.")] = None,
     sample: Annotated[
         str | None,
         typer.Option(

@@ -42,7 +42,7 @@ def open_in_browser(
     folder: FolderArgument,
     slide: Annotated[
         Path | None,
-        typer.Option(help="The slide that was scored, which is required; another one is refused."),
+        typer.Option(help="The slide that was scored (required); another one is refused."),
     ] = None,
     reviewer: Annotated[
         str | None, typer.Option(help="The reader's printed name; left out, the browser asks for it.")
@@ -171,9 +171,10 @@ def _audited_lines(entry: AuditedEntry) -> Iterator[str]:
     yield f"answers  {entry.n} by {entry.reviewer}, {entry.cannot_tell} cannot tell"
     if entry.cannot_tell:
         yield f"         counted both ways: CPS {' to '.join(map(two_decimals, entry.bounds))}"
-    wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD)
+    cells = sum(one.cells for one in entry.answers)
+    wanted = answers_for_width(entry.n, entry.interval, WANTED_FOLD, cells)
     if wanted and wanted > entry.n:
-        yield f"         about {wanted} answers in all would bring its ends to a factor of {WANTED_FOLD:g}"
+        yield f"         about {wanted} answers in all: upper end {WANTED_FOLD:g} times the lower"
     yield from (f"warning  {warning}" for warning in entry.warnings)
     yield f"record   {counted(entry.events, 'event')}, head {entry.head_hash[:12]}"
 
@@ -260,7 +261,9 @@ def undo(
 @review.command()
 def adapt(
     folder: FolderArgument,
-    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    reviewer: Annotated[
+        str, typer.Option(help="The reader whose answers are used, if several readers answered.")
+    ] = "",
     save_profile: Annotated[
         str,
         typer.Option(
@@ -304,21 +307,23 @@ def _gain_line(what: str, gain: GainEntry | None) -> str:
     if gain is None:
         return f"{what:<8} not offered: too few answers on one side"
     verdict = "offered" if gain.offered else "not offered"
-    gained = f"{gain.loss_network - gain.loss_adapted:+.3f} gained, standard error {gain.error:.3f}"
-    return f"{what:<8} {verdict}: held-out loss {gain.loss_network:.3f}, {gained}"
+    losses = f"{gain.loss_network:.3f}, adapted {gain.loss_adapted:.3f}"
+    return f"{what:<8} {verdict}: held-out log loss {losses} (standard error of the gain {gain.error:.3f})"
 
 
 @review.command()
 def export(
     folder: FolderArgument,
     to: Annotated[Path, typer.Option(help="The file to write, ending in .geojson.")],
-    reviewer: Annotated[str, typer.Option(help="Whose answers, where several readers answered.")] = "",
+    reviewer: Annotated[
+        str, typer.Option(help="The reader whose answers are used, if several readers answered.")
+    ] = "",
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write every answered, changed or added cell as a point with its class.
 
-    The file is for QuPath and for cxpath model fine-tune. What is no cell becomes Ignore*, and what the
+    The file is for QuPath and for cxpath model fine-tune. What is not a cell becomes Ignore*, and what the
     reviewer could not tell becomes Unsure; neither is trained on.
     """
     from cxpath.app import export_answers

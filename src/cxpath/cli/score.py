@@ -69,8 +69,8 @@ def cases(
     rule: Annotated[
         Rule,
         typer.Option(
-            help="pooled adds all counts and divides once; highest lets the block with the highest "
-            "CPS stand for the case. No source says which is right."
+            help="pooled adds all counts and divides once; highest takes the score of the block "
+            "with the highest CPS. No source says which is right."
         ),
     ] = Rule.POOLED,
     out: Annotated[Path | None, typer.Option(help="Folder for case.json.")] = None,
@@ -101,7 +101,7 @@ def _lines(document: CaseDocument) -> Iterator[str]:
     yield from estimate_lines(document.cps, document.tps)
     for part in document.slides:
         cells = part.counts.tumour_positive + part.counts.tumour_negative
-        stands = "" if part.stands_for_case else "; does not stand for the case"
+        stands = "" if part.stands_for_case else "; not the score of the case"
         yield (
             f"slide    {part.name}: CPS {printed_form(part.cps)} ({part.basis.words}), {cells} tumour cells "
             f"({part.share_of_tumour_cells:.0%} of the case){stands}"
@@ -126,11 +126,11 @@ def demo(
         ),
     ] = Path("cxpath-out/demo"),
     seed: Annotated[int, typer.Option(help="Another seed makes another slide.")] = 1,
-    cps: Annotated[float, typer.Option(min=0, max=100, help="About the true CPS to make.")] = 5.0,
+    cps: Annotated[float, typer.Option(min=0, max=100, help="Approximate true CPS of the slide.")] = 5.0,
     device: DeviceOption = Device.AUTO,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a synthetic slide of several mm² with known counts, score it, and compare with the truth."""
+    """Make a synthetic slide of several mm² with known counts, score it and compare with the truth."""
     from cxpath.app import make_demo_slide, score_demo_slide
 
     if not as_json:
@@ -237,8 +237,8 @@ CellsOption = Annotated[
         rich_help_panel=INPUT,
         help="Score these cells instead of the network's: Parquet as cells.parquet, CSV, "
         "QuPath's GeoJSON or measurement table, AnnData or DICOM annotations of cxpath "
-        "export. The form is recognised by content. All of them have an error term in the intervals, also "
-        "those that a person corrected; cxpath review apply leaves it out for these: its intervals differ.",
+        "export. The form is recognised by content. The intervals contain an error term for all "
+        "cells, even for those that a person corrected; cxpath review apply leaves it out for these.",
     ),
 ]
 ProfileOption = Annotated[
@@ -347,7 +347,7 @@ def _require_reviewable(mode: Mode, marker: Marker, *, as_json: bool) -> None:
     from cxpath.cli.review import require_browser_extra
 
     if as_json:
-        raise ConfigurationError("--review talks to a person, --json to a program", "leave one of them out")
+        raise ConfigurationError("--review is for a person, --json for a program", "leave out one of them")
     if mode is Mode.ADAPTIVE or marker is not Marker.PDL1:
         raise ConfigurationError(
             "--review needs a whole slide scored for PD-L1", "leave out --mode adaptive and --marker"

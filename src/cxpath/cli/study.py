@@ -53,16 +53,19 @@ DesignOption = Annotated[
     ),
 ]
 CutoffsOption = Annotated[
-    str, typer.Option(rich_help_panel=DESIGN, help="Cut-offs, rising, with commas between.")
+    str, typer.Option(rich_help_panel=DESIGN, help="Cut-offs in rising order, separated by commas.")
 ]
 WashOutOption = Annotated[
     float, typer.Option(rich_help_panel=DESIGN, min=0, help="Days between two rounds of a reader.")
 ]
 PracticeOption = Annotated[
-    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides for practice, the first by name.")
+    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Number of slides for practice: the first by name.")
 ]
 AnchorsOption = Annotated[
-    int, typer.Option(rich_help_panel=DESIGN, min=0, help="Slides that everyone reads, the next by name.")
+    int,
+    typer.Option(
+        rich_help_panel=DESIGN, min=0, help="Number of slides that everyone reads: the next by name."
+    ),
 ]
 ReadersPerSlideOption = Annotated[
     int,
@@ -85,7 +88,7 @@ def init(
     results: Annotated[
         list[Path] | None,
         typer.Option(
-            rich_help_panel=INPUT, help="Results of cxpath score, which aided readers are shown. Repeatable."
+            rich_help_panel=INPUT, help="Results of cxpath score, to show to aided readers. Repeatable."
         ),
     ] = None,
     name: NameOption = "",

@@ -175,7 +175,7 @@ class CellTable:
     dab_cytoplasm_od: NDArray[np.float32]
     """DAB inside the cell but outside the nucleus, optical density."""
     membrane_completeness: NDArray[np.float32]
-    """Share of the outline that carries DAB."""
+    """Share of the outline that is stained with DAB."""
     hematoxylin_od: NDArray[np.float32]
     """Haematoxylin of the nucleus, optical density."""
     diameter_um: NDArray[np.float32]
@@ -185,7 +185,7 @@ class CellTable:
     tile: NDArray[np.int32]
     """Row of `tiles.parquet` it was found in; −1 when unknown."""
     embedding: NDArray[np.uint8] | None = None
-    """What the network saw in each cell, (N, 16): principal components of its last features, 1 to 255,
+    """What the network computed for each cell, (N, 16): principal components of its last features, 1 to 255,
     comparable among cells of one model alone. Sixteen zeros (null in `cells.parquet`) for a cell of which
     nothing is known, as one added by a person; None, and no column, where no cell has one."""
 

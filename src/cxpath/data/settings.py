@@ -183,7 +183,7 @@ def import_extra(module: str, extra: str) -> Any:
 # main program anew, which needs a main program that can be imported.
 
 _HINT = 'save the program as a file and call this below `if __name__ == "__main__":`, or ask for 1 worker'
-_DIED_HINT = "often the system ended it for want of memory: free some, or ask for fewer workers"
+_DIED_HINT = "often the system ended it because memory ran out: free some, or use fewer workers"
 
 
 class WorkersError(CxpathError, RuntimeError):
@@ -225,8 +225,8 @@ def worker_processes(
                 yield pool
         except BrokenProcessPool as error:
             if _begun(parcel).exists():
-                raise WorkersError("a worker process died at its work", _DIED_HINT) from error
-            raise WorkersError("no worker process could begin", _HINT) from error
+                raise WorkersError("a worker process ended unexpectedly", _DIED_HINT) from error
+            raise WorkersError("no worker process could be started", _HINT) from error
 
 
 def _begun(parcel: Path) -> Path:

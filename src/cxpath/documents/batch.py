@@ -123,7 +123,7 @@ class SavedWorklist(BatchDocument):
 
 
 class SlideInHand(BatchDocument):
-    """What a worker has in hand."""
+    """What a worker is working on."""
 
     worker: str
     """The worker."""
@@ -225,7 +225,7 @@ class BatchOptions(BatchDocument):
     research: bool
     """Whether unsupported scores were asked for."""
     mpp: float | None
-    """The stated µm/px; null where each file's own was taken."""
+    """The stated µm/px; null where each file's own was used."""
     model: str
     """The model."""
     device: str
@@ -235,7 +235,7 @@ class BatchOptions(BatchDocument):
 
 
 class BatchManifest(BatchDocument):
-    """`batch.json`: how a batch was run, enough to run it again, and what came of it."""
+    """`batch.json`: how a batch was run, enough to run it again, and its result."""
 
     schema_name: Literal["cxpath/batch/1"] = Field(default="cxpath/batch/1", alias="schema")
     research_use: str
@@ -307,7 +307,7 @@ class CohortRow(BaseModel):
     scanner: str | None = None
     """From the worklist, otherwise from the file: the scanner's model, or its vendor."""
     status: Status
-    """What became of the slide: `scored`, `not evaluable` or `failed`."""
+    """Outcome of the slide: `scored`, `not evaluable` or `failed`."""
     reason: str | None = None
     """Why it failed, or why its result cannot be read."""
     hint: str | None = None
@@ -407,7 +407,7 @@ class CohortRow(BaseModel):
     seconds: float | None = None
     """Seconds of the last attempt."""
     worker: str | None = None
-    """Which worker scored it; neither computer nor process is named."""
+    """Which worker scored it, without the name of computer or process."""
     started: str | None = None
     """When it began, ISO 8601, UTC, by the worker's clock."""
     finished: str | None = None

@@ -61,7 +61,7 @@ class Figure(Part):
     n_of: str
     """What was counted."""
     unit: Unit
-    """What the bootstrap draws again; `none` when there is no interval."""
+    """What the bootstrap resamples; `none` when there is no interval."""
     units: int
     """How many of these there are."""
     method: str
@@ -152,14 +152,14 @@ class SyntheticScore(Part):
 
 
 class EvaluatedReliability(Part):
-    """How far one body of images lets one probability be believed."""
+    """How reliable one probability is on one body of images."""
 
     set_name: str
     """Which body of images."""
     of_what: Literal["kind", "stained"] = Field(alias="of")
     """Probability of the predicted kind; of being PD-L1 positive by that kind's rule."""
     curve: ReliabilityCurve
-    """Stated probabilities next to what came true, as in a model card."""
+    """Stated probabilities and observed shares, as in a model card."""
 
 
 class CurvePoint(Part):
@@ -312,7 +312,7 @@ class Evaluation(Document):
     slides: tuple[SyntheticScore, ...] = ()
     """True and predicted CPS of each synthetic slide."""
     reliability: tuple[EvaluatedReliability, ...] = ()
-    """How far probabilities may be believed."""
+    """How reliable the probabilities are."""
     pictures: tuple[ContactPicture, ...] = ()
     """The contact sheet."""
     skipped: tuple[Skipped, ...] = ()

@@ -88,7 +88,7 @@ class AuditedScore(Part):
     interval_tissue: Bounds
     """Interval for the tumour's CPS, of which the slide is a sample; it decides the cut-offs."""
     level: Share
-    """Coverage that both intervals aim at."""
+    """Nominal coverage of both intervals."""
     bounds: Bounds
     """The CPS with every "cannot tell" counted against it, and for it."""
     n: int = Field(ge=1)
@@ -102,7 +102,7 @@ class AuditedScore(Part):
     hidden_cells: float = Field(ge=0)
     """Stained cells that may lie far below the threshold; they widen the interval upwards only."""
     squares: int = Field(ge=0)
-    """Squares in which missed cells were counted; 0 says nothing about missed cells."""
+    """Squares in which missed cells were counted; with 0, nothing is known about missed cells."""
     reviewer: str
     """Printed name of the person who answered."""
     utc: str
@@ -142,7 +142,7 @@ class AuditedScore(Part):
 
 
 class EditedScore(Part):
-    """What the table of cells scores after a person edited some; the others are the network's still."""
+    """The score of the cells after a person edited some; the others are still the network's."""
 
     estimate: Estimate | None
     """The CPS after the edits, with intervals and cut-offs; null where too few viable tumour cells are
@@ -156,7 +156,7 @@ class EditedScore(Part):
     removed: int = Field(ge=0)
     """Cells that a person removed."""
     accepted_fields: int = Field(ge=0, default=0)
-    """Fields that a person accepted as they stand."""
+    """Fields that a person accepted unchanged."""
     regions: int = Field(ge=0, default=0)
     """Regions that a person drew."""
     reviewer: str
@@ -185,10 +185,11 @@ class AdaptedScore(Part):
     """The CPS of the adapted cells, with intervals and cut-offs; null where too few viable tumour cells are
     left."""
     offered: bool
-    """Whether held-out answers gain by either pair of numbers, which a laboratory may keep."""
+    """Whether held-out answers are predicted better with either pair of numbers, which a laboratory may
+    keep."""
     offered_for_slide: bool = False
-    """Whether they gain by those or by a regression on the cells' embedding, for this slide alone. Where not,
-    the estimate is the network's."""
+    """Whether they are predicted better with those or with a regression on the cells' embedding, for this
+    slide alone. If not, the estimate is the network's."""
     tumour_shift: float
     """What is added to the log-odds of tumour; 0 leaves them as they are."""
     tumour_scale: float
@@ -232,7 +233,7 @@ class ReviewState(Part):
     answers: int = Field(ge=0, default=0)
     """Answers of all readers that are valid now."""
     events: int = Field(ge=1)
-    """Number of events of the record; a bare chain would not show a cut tail."""
+    """Number of events of the record; without it, missing last lines would not be noticed."""
     head_hash: str
     """Hash of the last of them."""
     edited: EditedScore | None = None
@@ -340,7 +341,7 @@ class EditedEntry(ReviewDocument):
     """Cells that a person removed."""
 
     accepted_fields: int = Field(default=0, ge=0)
-    """Fields whose every call a person accepted: their cells carry no error of the network."""
+    """Fields whose every call a person accepted: their cells have no network error."""
 
     regions: int = Field(default=0, ge=0)
     """Regions that a person drew in the review."""
@@ -367,7 +368,7 @@ class SignatureEntry(ReviewDocument):
     utc: str
     """When, ISO 8601, UTC."""
     meaning: Literal["reviewed", "approved"]
-    """What the signature says."""
+    """Meaning of the signature."""
 
     cps: float | None = Field(default=None, ge=0, le=100)
     """The CPS that was signed, unrounded; null where the slide is not evaluable."""
@@ -435,7 +436,7 @@ class ProfileSource(Part):
 
 
 class LaboratoryProfile(Document):
-    """How one laboratory's slides move a network's calls; made by `cxpath review adapt --save-profile`."""
+    """How a network's calls are adapted to one laboratory; made by `cxpath review adapt --save-profile`."""
 
     HINT: ClassVar[str] = "make the profile again with cxpath review adapt --save-profile"
 

@@ -82,7 +82,7 @@ def record_in_card(evaluation: Evaluation, folder: Path) -> None:
 
 def _evaluated(figure: Figure) -> EvaluatedFigure:
     if figure.value is None or figure.met is None:
-        raise ConfigurationError(f"{figure.set_name}: {figure.label}: nothing to measure it on was there")
+        raise ConfigurationError(f"{figure.set_name}: {figure.label}: no data to measure it on")
     return EvaluatedFigure(
         set_name=figure.set_name,
         name=figure.name,

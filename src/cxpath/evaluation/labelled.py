@@ -151,6 +151,7 @@ def label_figures(wanted: LabelledSet, results: Results, settings: RealSettings)
     def figure(
         name: str, label: str, statistic: Any, method: str, n: int, n_of: str, target: Target | None = None
     ) -> Figure:
+        """Return one figure of this set, with what all of its figures share."""
         return measured(
             origin, name, label, rows, statistic, settings.bootstrap,
             unit=unit, n=n, n_of=n_of, method=method, target=target,

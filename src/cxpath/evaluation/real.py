@@ -161,7 +161,7 @@ class RealEvaluation:
             findings.skipped.append(Skipped(item=PDL1_FIELDS, reason=f"no PD-L1 fields in {folder}"))
             return
         results = self._results([self._field_item(one, folder) for one in found], findings, pictures=99)
-        title = "SP142 breast fields: real PD-L1, shown and not gated"
+        title = "SP142 breast fields: real PD-L1, shown without a target"
         findings.sets.append(_summary(PDL1_FIELDS, title, wanted.mpp, "assumed", results))
         findings.figures += field_figures(results, self.settings)
 
@@ -191,6 +191,7 @@ class RealEvaluation:
         content = f"{digest} {picture} {self.settings.model_dump_json(exclude={'bootstrap': {'repeats'}})}"
 
         def measure() -> Counted:
+            """Count the item and, if asked to, keep its picture for the contact sheet."""
             result, rgb, calls = item.count()
             if not picture:
                 return result

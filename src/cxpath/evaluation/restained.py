@@ -113,6 +113,7 @@ class RestainedEvaluation:
             item = f"{arm.name}-{number}-{staining}"
 
             def measure(painted: RestainedTile = painted, item: str = item) -> CountedTile:
+                """Find the cells of one restained tile and count them against its labels."""
                 peaks = detect_in_picture(self.detector, painted.rgb)
                 seen = see(peaks, labels, self.decision, painted.mpp)
                 radii = settings.match_radius_um, settings.wide_radius_um

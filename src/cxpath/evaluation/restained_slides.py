@@ -218,6 +218,7 @@ def mosaic_figures(slides: Sequence[CountedMosaic], settings: RestainedSetSettin
     origin = Origin(set_name=SET_NAME, mpp=SOURCES[0].mpp, mpp_source="file")
 
     def figure(name: str, label: str, rows: Rows, statistic: Statistic, method: str) -> Figure:
+        """Return one figure over slides, with what all of them share."""
         return measured(
             origin, name, label, rows, statistic, settings.bootstrap,
             unit="slides", n=len(slides), n_of="slides", method=method, target=None,

@@ -65,7 +65,7 @@ class Pdl1Field(Settings):
 
 
 class Pdl1Fields(Settings):
-    """Real PD-L1 fields, shown and not gated."""
+    """Real PD-L1 fields, shown without a target."""
 
     folder: str
     mpp: float = Field(gt=0.05, lt=5)

@@ -53,7 +53,7 @@ class CellMeaning(Settings):
     def _subkind_of_kind(self) -> Self:
         names = [member.name.lower() for member in Subkind]
         if self.subkind not in names:
-            raise ValueError(f"{self.subkind!r} is no subkind; use one of {', '.join(names)}")
+            raise ValueError(f"{self.subkind!r} is not a subkind; use one of {', '.join(names)}")
         if not fits(self.kind_code, self.subkind_code):
             raise ValueError(f"{self.subkind!r} cells are not of kind {self.kind!r}")
         return self
@@ -73,7 +73,7 @@ class CellClasses(Settings):
     """A class map of cells. Names match whatever their case and QuPath's trailing star."""
 
     ignored: tuple[str, ...] = ()
-    """Classes whose objects are no cells to count."""
+    """Classes whose objects are not cells to count."""
     cells: dict[str, CellMeaning] = Field(min_length=1)
     """What the cells of each class are."""
     measurements: dict[str, str] = Field(default_factory=dict)
@@ -84,7 +84,7 @@ class CellClasses(Settings):
     def _known_columns(cls, measurements: dict[str, str]) -> dict[str, str]:
         for name in measurements:
             if name not in MEASURED:
-                raise ValueError(f"{name!r} is no measured column; use one of {', '.join(MEASURED)}")
+                raise ValueError(f"{name!r} is not a measured column; use one of {', '.join(MEASURED)}")
         return measurements
 
     @model_validator(mode="after")

@@ -543,7 +543,7 @@ def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[A
     except (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError) as error:
         raise CellsFileError(f"{path}: column {name} contains {column.type}, not numbers", _HINT) from error
     if name in REQUIRED_VALUES and not (np.abs(array) < _LARGEST_PX).all():
-        raise CellsFileError(f"{path}: column {name} contains values that are no positions", _HINT)
+        raise CellsFileError(f"{path}: column {name} contains values that are not positions", _HINT)
     return array
 
 

@@ -240,7 +240,7 @@ def read_h5ad(path: Path) -> CellTable:
 PARQUET = "Parquet"
 
 _MOST_OUTSIDE = 0.01
-"""Share of cells off the slide from which the file is taken for another slide's."""
+"""Share of cells off the slide from which the file is considered another slide's."""
 
 _ROUNDED_PX = 0.011
 """QuPath writes places with two decimals."""
@@ -457,9 +457,7 @@ def _refuse_misspelt(names: list[str], path: Path) -> None:
     for name in names:
         known = lookalike_key(name)
         if known in COLUMNS and name != known:
-            raise CellsFileError(
-                f"{path}: column {name!r} is spelled like {known!r}, but not alike", "rename it"
-            )
+            raise CellsFileError(f"{path}: column {name!r} is almost spelled like {known!r}", "rename it")
 
 
 def _refuse_impossible(cells: CellTable, path: Path) -> None:
@@ -496,8 +494,8 @@ def _refuse_crowded(cells: CellTable, path: Path) -> None:
     line = 2 * math.sqrt(_SMALLEST_AREA_UM2)  # cells in one row lie in an area, too
     if not (width + line) * (height + line) >= _SMALLEST_AREA_UM2 * len(cells):
         raise CellsFileError(
-            f"{path}: {len(cells)} cells lie within {width:.4g} x {height:.4g} µm, more than can be there",
-            "give places in level-0 pixels of the whole slide",
+            f"{path}: {len(cells)} cells lie within {width:.4g} x {height:.4g} µm, more than is possible",
+            "give coordinates in level-0 pixels of the whole slide",
         )
 
 
@@ -582,16 +580,16 @@ def _uncertain_classes(cells: CellTable) -> Iterator[str]:
     own = np.take_along_axis(given, cells.kind[None, :].astype(np.int64), axis=0)[0]
     other = ~unknown & (own < np.where(unknown, 0, given).max(axis=0) - _SUM_TOLERANCE)
     if other.any():
-        yield f"cells whose probabilities speak for another class than the file's: {other.sum()}"
+        yield f"cells whose probabilities suggest another class than the file's: {other.sum()}"
 
 
 def _certain(cells: CellTable) -> Iterator[str]:
-    """Warn when every call is a plain yes or no, since the slide interval then knows no doubt."""
+    """Warn when every call is a plain yes or no, since the interval for the slide then contains no doubt."""
     counted = cells.stained[(cells.kind != Kind.OTHER) & np.isfinite(cells.stained)]
     if len(counted) and np.isin(counted, (0.0, 1.0)).all():
         yield (
-            "staining of the given cells is a plain yes or no: the slide interval cannot know how sure "
-            "each call was"
+            "staining of the given cells is a plain yes or no: the interval for this slide ignores "
+            "how certain each call was"
         )
 
 

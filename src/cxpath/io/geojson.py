@@ -125,12 +125,12 @@ def annotated_area(
     Raises
     ------
     RegionsFileError
-        When it has no area, or coordinates that are no pixels: what was meant cannot be known.
+        When it has no area, or coordinates that are not pixels: what was meant cannot be known.
     """
     if outline.is_empty:
         raise RegionsFileError(f"{file}: {where} is empty", AGAIN)
     if not (np.abs(shapely.get_coordinates(outline)) < 1e9).all():  # bounds would pass over NaN
-        raise RegionsFileError(f"{file}: {where} has coordinates that are no pixels", AGAIN)
+        raise RegionsFileError(f"{file}: {where} has coordinates that are not pixels", AGAIN)
     repaired = outline
     if not outline.is_valid:
         if are_tangled([outline]):
@@ -194,7 +194,7 @@ def closed_outline(points: Ring, where: str, file: object) -> Polygon:
     try:
         return Polygon(points)
     except (ShapelyError, ValueError) as error:
-        raise RegionsFileError(f"{file}: {where} is no polygon: {error}", AGAIN) from error
+        raise RegionsFileError(f"{file}: {where} is not a polygon: {error}", AGAIN) from error
 
 
 def coordinate(text: str | None, where: str, file: object) -> float:
@@ -210,7 +210,7 @@ def coordinate(text: str | None, where: str, file: object) -> float:
     except ValueError:
         number = nan
     if not isfinite(number):
-        raise RegionsFileError(f"{file}: {where}: {text!r} is no coordinate", AGAIN)
+        raise RegionsFileError(f"{file}: {where}: {text!r} is not a coordinate", AGAIN)
     return number
 
 
@@ -273,7 +273,7 @@ _NO_PROPERTIES = {"type", "id", "geometry", "properties", "nucleusGeometry", "bb
 
 
 class FeatureShapeError(CxpathError, ValueError):
-    """A geometry that is no shape."""
+    """A geometry that is not a shape."""
 
 
 _ESCAPES = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F])|.)")
@@ -365,11 +365,11 @@ def class_name(feature: Feature) -> str:
 
 
 def planes(features: Iterable[Feature]) -> Iterator[str]:
-    """Warn of objects on several planes of a stack or at several times: they are taken for one picture."""
+    """Warn of objects on several planes of a stack or at several times: they are treated as one picture."""
     held = (geometry(feature).get("plane") for feature in features)
     places = {f"{one.get('z', 0)} {one.get('t', 0)}" if isinstance(one, dict) else "0 0" for one in held}
     if len(places) > 1:
-        yield f"objects of {len(places)} planes or times were taken together"
+        yield f"objects of {len(places)} planes or times were combined"
 
 
 def label(feature: Feature) -> tuple[str, str]:
@@ -450,7 +450,7 @@ def _shape(held: Mapping[str, Any], depth: int) -> BaseGeometry:
         return GeometryCollection([_shape(part, depth + 1) for part in _list(held.get("geometries"))])
     build = _BUILDERS.get(str(kind))
     if build is None:
-        raise FeatureShapeError(f"{kind!r} is no type of geometry")
+        raise FeatureShapeError(f"{kind!r} is not a type of geometry")
     return build(held.get("coordinates"))
 
 
@@ -472,12 +472,12 @@ def _positions(held: Any, fewest: int = 0) -> NDArray[np.float64]:
     try:
         places = np.asarray(entries)
     except ValueError as error:  # as many dimensions as no array has
-        raise FeatureShapeError("it has coordinates that are no pairs of numbers") from error
+        raise FeatureShapeError("it has coordinates that are not pairs of numbers") from error
     if places.dtype.kind not in "iuf" or places.ndim != 2 or places.shape[1] < 2:
-        raise FeatureShapeError("it has coordinates that are no pairs of numbers")
+        raise FeatureShapeError("it has coordinates that are not pairs of numbers")
     places = places[:, :2].astype(np.float64)
     if not (np.abs(places) < _LARGEST_PX).all():
-        raise FeatureShapeError("it has coordinates that are no pixels")
+        raise FeatureShapeError("it has coordinates that are not pixels")
     return places
 
 

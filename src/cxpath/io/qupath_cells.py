@@ -155,7 +155,7 @@ def _place(feature: Feature, where: str) -> NDArray[np.float64]:
     if held.get("type") not in _POINTS:
         _refuse_many_cells(outline, where)
     if not len(places) or not (np.abs(places) < 1e9).all():
-        raise CellsFileError(f"{where}: coordinates are no pixels", "export the cells again")
+        raise CellsFileError(f"{where}: coordinates are not pixels", "export the cells again")
     return places
 
 
@@ -211,7 +211,7 @@ def _width(held: Mapping[str, Any]) -> float:
         return 0.0
     try:
         outer = [float(point[0]) for point in held["coordinates"][0]]
-    except (LookupError, TypeError, ValueError):  # it is no cell, and is named where places are read
+    except (LookupError, TypeError, ValueError):  # it is not a cell, and is named where places are read
         return 0.0
     return max(outer) - min(outer) if outer else 0.0
 
@@ -246,7 +246,7 @@ def _measured(
             values = [members.get(name) for members in held]
             columns[column] = _numbers(values)
             strange = sum(map(_is_no_number, values))
-            unread += [f"measurements {name!r} that are no numbers: {strange}; taken as unknown"] * bool(
+            unread += [f"measurements {name!r} that are not numbers: {strange}; taken as unknown"] * bool(
                 strange
             )
     return columns, unread
@@ -274,12 +274,12 @@ def _is_no_number(value: Any) -> bool:
 
 
 def _passed_over(objects: list[Feature]) -> Iterator[str]:
-    """Count what is no cell, by type, class and number of parts."""
+    """Count what is not a cell, by type, class and number of parts."""
     kinds = Counter(map(_described, objects))
     said = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
     more = f" and {len(kinds) - 5} more kinds" if len(kinds) > 5 else ""
     if kinds:
-        yield f"objects of the file that are no cells were passed over: {said}{more}"
+        yield f"objects of the file that are not cells were passed over: {said}{more}"
 
 
 def _described(feature: Feature) -> str:
@@ -333,7 +333,7 @@ def cells_in_qupath_table(
     Raises
     ------
     CellsFileError
-        When there is no class column, a place is no number, no row is of this slide, or none is a cell.
+        When there is no class column, a place is not a number, no row is of this slide, or none is a cell.
     """
     column_of = _plain(table.column_names)
     class_column = next((column_of[name] for name in _CLASS if name in column_of), None)
@@ -469,7 +469,7 @@ def _rows_passed_over(cells: NDArray[np.bool_], of_slide: NDArray[np.bool_]) -> 
     if others:
         yield rows_of_other_images(others)
     if no_cells:
-        rows = "1 row that is no cell was" if no_cells == 1 else f"{no_cells} rows that are no cells were"
+        rows = "1 row that is not a cell was" if no_cells == 1 else f"{no_cells} rows that are not cells were"
         yield f"{rows} passed over"
 
 

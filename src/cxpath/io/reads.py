@@ -427,7 +427,7 @@ def _read(
     round_text = entry.get("round") or "1"
     if not _ROUND.fullmatch(round_text):
         raise ReadsFileError(
-            f"{path}: row {number}: round {round_text!r} is no number from 1", "write 1, 2, ..."
+            f"{path}: row {number}: round {round_text!r} is not a number from 1", "write 1, 2, ..."
         )
     return Read(
         case=entry["case"],
@@ -480,7 +480,7 @@ def refuse_lookalikes(reads: Sequence[Read], file: object) -> None:
                 raise ReadsFileError(
                     f"{file}: {what} {one} (row {row}) and {other} (row {read.row}) differ only in "
                     + ("leading zeros" if first.isdecimal() else "case, spacing or invisible characters"),
-                    "write them alike if they are one, or make the difference plain",
+                    "write them in the same way if they are the same, or make the difference clear",
                 )
 
 

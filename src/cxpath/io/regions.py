@@ -86,7 +86,7 @@ class RegionClasses(Settings):
     """Left out: control tissue on the slide."""
 
     pass_over: tuple[str, ...] = ()
-    """Drawn for something else: neither includes nor excludes. The result says how many were passed over."""
+    """Drawn for another purpose: neither scored nor left out. The result says how many were passed over."""
 
     @model_validator(mode="after")
     def _one_meaning_each(self) -> Self:
@@ -352,7 +352,7 @@ def _labels(meant: Meant, classes: RegionClasses) -> Iterator[str]:
 
 
 def _regions_file_label(area: AnnotatedArea, meaning: RegionMeaning, classes: RegionClasses) -> str:
-    """Say how an area's label and class differ; a label that is no known class may name a person."""
+    """Say how an area's label and class differ; a label that is not a known class may name a person."""
     if not area.label:
         return ""
     known = classes.meaning(area.label)
@@ -416,7 +416,7 @@ def _mixed_with_unclassified(meant: Meant) -> Iterator[str]:
     without = sum(area.class_name == UNCLASSIFIED for area in scored)
     if 0 < without < len(scored):
         areas = "1 area without a class is" if without == 1 else f"{without} areas without a class are"
-        yield f"{areas} scored, too, next to areas with one; leave it out if it is a mere frame"
+        yield f"{areas} scored, too, next to areas with one; leave it out if it is only a frame"
 
 
 def _swallowed(meant: Meant) -> Iterator[str]:
@@ -429,7 +429,7 @@ def _swallowed(meant: Meant) -> Iterator[str]:
     lost = [area.where for area in scored if left_out.covers(area.shape)]
     if lost:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        yield f"{lost[0]}{more} lies wholly within areas that are left out: nothing of it is scored"
+        yield f"{lost[0]}{more} lies wholly within areas that are left out: no part of it is scored"
 
 
 def _tiny(meant: Meant) -> Iterator[str]:
@@ -437,7 +437,7 @@ def _tiny(meant: Meant) -> Iterator[str]:
     small = [area.where for area, _ in meant if area.shape.area < _SMALLEST_PX2]
     if small:
         more = f" and {len(small) - 1} more" if len(small) > 1 else ""
-        yield f"{small[0]}{more} is smaller than a cell: are its places in pixels?"
+        yield f"{small[0]}{more} is smaller than a cell: are its coordinates in pixels?"
 
 
 def _nothing_left(areas: tuple[Region, ...], size_px: tuple[int, int] | None) -> Iterator[str]:

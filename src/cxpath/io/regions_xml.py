@@ -168,7 +168,7 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
             negative = (region.get("NegativeROA") or "0").strip() == "1"
             if not negative and (region.get("Analyze") or "1").strip() == "0":
                 warnings.append(
-                    f"{where} is marked as not to be analysed (Analyze=0), but was taken all the same"
+                    f"{where} is marked as not to be analysed (Analyze=0), but was used nevertheless"
                 )
             text = (region.get("Text") or "").strip()
             label = ("Text", text) if text else ("Attribute", _attribute_name(layer))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from zipfile import ZipFile
@@ -35,6 +36,8 @@ _SEPARATOR_LINE = re.compile(r'^"?sep=(?P<separator>\\t|[\t;,|:])"?[ \t;,]*$', r
 """What Excel writes and reads as a first line that states the separator."""
 _SEPARATOR_KEY = b"separator"
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_MOST_HEADER_LINES = 100
+"""A header whose quotes are still open after so many lines is read as a single line."""
 _AGAIN = "save the table again as tab-separated text in UTF-8"
 _NO_GROUPS = "write numbers without thousands separators and save the table again"
 
@@ -84,10 +87,18 @@ def without_separator_line(text: str) -> tuple[str, str]:
 
 
 def separator_of(text: str) -> str:
-    """Return the one of tab, semicolon and comma that the first line contains most of outside quotes."""
-    first = _first_line(text.lstrip("\r\n "))
+    """Return the one of tab, semicolon and comma that the first row contains most of outside quotes."""
+    first = _first_row(text.lstrip("\r\n "))
     unquoted = re.sub(r'"[^"]*"', "", first)
     return max(_SEPARATORS, key=unquoted.count)
+
+
+def _first_row(text: str) -> str:
+    """Return the lines up to the first that closes its quotes; the first line alone, where none does."""
+    for end in islice(_LINE_END.finditer(text), _MOST_HEADER_LINES):
+        if text.count('"', 0, end.start()) % 2 == 0:
+            return text[: end.start()]
+    return _first_line(text)
 
 
 def _first_line(text: str) -> str:
@@ -215,7 +226,7 @@ def numbers(
     Raises
     ------
     CellsFileError
-        Naming the first entry that is no number, or one that could be either of two numbers.
+        Naming the first entry that is not a number, or one that could be either of two numbers.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(pa.string())
@@ -233,7 +244,7 @@ def numbers(
     except pa.ArrowException as error:
         row, entry = _first_that_is_none(plain.to_pylist())
         raise CellsFileError(
-            f"{file}: row {row}: {entry!r} in column {name!r} is no number", "correct it, or leave it empty"
+            f"{file}: row {row}: {entry!r} in column {name!r} is not a number", "correct it or leave it empty"
         ) from error
 
 
@@ -316,7 +327,7 @@ _MOST_ENTRIES = 5_000_000
 _MOST_BYTES = 32 << 20
 """Of an unpacked part of a workbook: several times what fifty thousand reads need."""
 _SMALL_BYTES, _LARGEST_RATIO = 4 << 20, 150
-"""A larger part that unpacks to more than so many times its size is no table that a person filled in."""
+"""A larger part that unpacks to more than so many times its size is not a table that a person filled in."""
 
 _HIDDEN = re.compile(rb"<(?:\w+:)?(row|col)\b([^>]*\bhidden=[\"'](?:1|true)[\"'][^>]*)>")
 _ROW, _COLUMN = re.compile(rb"\br=[\"'](\d{1,7})[\"']"), re.compile(rb"\bmin=[\"'](\d{1,5})[\"']")

@@ -85,7 +85,7 @@ def with_databases(variant: Variant, named: Mapping[str, Sequence[str]], place: 
     Raises
     ------
     VariantsFileError
-        When an entry is no number, or a frequency is not between 0 and 1.
+        When an entry is not a number, or a frequency is not between 0 and 1.
     """
     return replace(
         variant,
@@ -118,7 +118,7 @@ def _largest(
 
 
 def _stated_number(part: str, most: float) -> float | None:
-    """Return a number of a list, NaN where none is stated; None for what is no number up to `most`.
+    """Return a number of a list, NaN where none is stated; None for what is not a number up to `most`.
 
     The allele in front, as in "T:0.001", is passed over. "001" is what a decimal comma leaves of "0,001".
     """
@@ -219,7 +219,7 @@ class Misfits:
             yield f"INFO CSQ and ANN state different consequences of {variants}; {name} counts"
         if self.biotypes:
             yield (
-                f"{name} contains biotypes that are not known, and takes them as protein-coding: "
+                f"{name} contains biotypes that are not known, and treats them as protein-coding: "
                 f"{counted_words(self.biotypes)}"
             )
         if self.terms:
@@ -328,7 +328,7 @@ def annotation_of(header: Any, file: object) -> Annotation | None:
         own = _annotation(header, first, declared[first], usable[first], file)
         return replace(own, other=others[0] if others else None)
     if usual:
-        problem = f"INFO {usual[0]} does not declare in its description where the consequence stands"
+        problem = f"INFO {usual[0]} does not declare in its description where the consequence is"
         raise VariantsFileError(f"{file}: {problem}", _HOW_TO_ANNOTATE)
     if len(usable) > 1:
         raise VariantsFileError(

@@ -89,7 +89,7 @@ def read_bed(path: Path) -> GenomeIntervals:
     MissingFileError
         When there is no such file.
     VariantsFileError
-        When a line is no interval, or none is there.
+        When a line is not an interval, or none is there.
     """
     lines = text_lines(read_content(path, VariantsFileError, _HINT))
     header = " ".join(line for line in lines if line.startswith(_HEADERS))
@@ -108,28 +108,28 @@ def _intervals(lines: list[str], path: Path) -> Iterator[tuple[str, int, int]]:
             continue
         match = _INTERVAL.match(line)
         if match is None:
-            raise VariantsFileError(f"{path}: line {number} is no interval", _HINT)
+            raise VariantsFileError(f"{path}: line {number} is not an interval", _HINT)
         first, last = int(match[2]), int(match[3])
         if not 0 <= first < last <= _LAST_BASE:
-            raise VariantsFileError(f"{path}: line {number}: {first} to {last} is no interval", _HINT)
+            raise VariantsFileError(f"{path}: line {number}: {first} to {last} is not an interval", _HINT)
         _refuse_other_meanings(line.split(), f"{path}: line {number}")
         yield match[1], first, last
 
 
 def _refuse_other_files(lines: Sequence[str], path: Path) -> None:
-    """Refuse several tracks, of which one is meant, and depths, of which only a part is deep enough."""
+    """Refuse several tracks, only one of which can be meant, and depths, only some of which suffice."""
     tracks = [line for line in lines if line.startswith("track")]
     if len(tracks) > 1:
         raise VariantsFileError(
-            f"{path}: contains {len(tracks)} tracks, such as targets and probes, of which one is meant",
-            "keep the lines of the track that was sequenced on purpose",
+            f"{path}: contains {len(tracks)} tracks, such as targets and probes; only one can be meant",
+            "keep the lines of the track of targets",
         )
     rows = [line.split() for line in lines if line.strip() and not line.startswith(_HEADERS)]
     depths = {row[-1] for row in rows if len(row) == _DEPTH_COLUMNS and row[-1].isdecimal()}
     of_depth = all(len(row) == _DEPTH_COLUMNS and row[-1].isdecimal() for row in rows)
     if any("bedgraph" in track.lower() for track in tracks) or (rows and of_depth and "0" in depths):
         raise VariantsFileError(
-            f"{path}: contains depths (column 4), and lists what is not covered, too",
+            f"{path}: contains depths (column 4), and also lists regions that are not covered",
             "keep the lines that are deep enough",
         )
 
@@ -138,7 +138,7 @@ def _refuse_other_meanings(fields: Sequence[str], where: str) -> None:
     """Refuse lines whose further columns say that not all bases from start to end are meant."""
     if len(fields) > 3 and fields[3].upper() in _NOT_CALLABLE:
         raise VariantsFileError(
-            f"{where} is {fields[3]} (column 4): the file lists what is not callable, too",
+            f"{where} is {fields[3]} (column 4): the file also lists regions that are not callable",
             "keep the lines that are callable",
         )
     if len(fields) > 3 and fields[3] in _STRANDS:
@@ -148,7 +148,7 @@ def _refuse_other_meanings(fields: Sequence[str], where: str) -> None:
         )
     if len(fields) > _BLOCKS and fields[_BLOCKS].isdecimal() and int(fields[_BLOCKS]) > 1:
         raise VariantsFileError(
-            f"{where} consists of {fields[_BLOCKS]} blocks (BED12), and what lies between them is not meant",
+            f"{where} consists of {fields[_BLOCKS]} blocks (BED12), with gaps that are not targets",
             "write a line for each block, as bedtools bed12tobed6 does",
         )
 
@@ -206,7 +206,7 @@ class _Words:
             yield f"{column} casts doubt on rows, which are kept: {counted_words(words)}"
         if self.unchanged:
             rows = counted(self.unchanged, "row states", "rows state")
-            yield f"{rows} the reference as both of the tumour's alleles, which is no variant"
+            yield f"{rows} the reference as both of the tumour's alleles, which is not a variant"
 
 
 def read_maf(path: Path) -> list[SampleVariants]:
@@ -217,7 +217,7 @@ def read_maf(path: Path) -> list[SampleVariants]:
     MissingFileError
         When there is no such file.
     VariantsFileError
-        When a column is missing or there twice, a row is longer than the header, an entry is no position
+        When a column is missing or there twice, a row is longer than the header, an entry is not a position
         or no number of reads, a class is of no known vocabulary, or the names of samples look alike.
     """
     rows = list(_rows(path))
@@ -377,12 +377,12 @@ def _alleles(row: Row, path: Path) -> tuple[int, str, str]:
     if not (_ALLELE.fullmatch(reference) and _ALLELE.fullmatch(alternate)) or _is_blank(row):
         shown = f"{row['Reference_Allele'][:20]!r} to {row['Tumor_Seq_Allele2'][:20]!r}"
         raise VariantsFileError(
-            f"{path}: {shown} of {printable(row[SAMPLE])} are no alleles", _HOW_TO_WRITE_ALLELES
+            f"{path}: {shown} of {printable(row[SAMPLE])} are not alleles", _HOW_TO_WRITE_ALLELES
         )
     match = _WHOLE.fullmatch(row["Start_Position"])
     if match is None:
         raise VariantsFileError(
-            f"{path}: Start_Position {row['Start_Position']!r} of {printable(row[SAMPLE])} is no position",
+            f"{path}: Start_Position {row['Start_Position']!r} of {printable(row[SAMPLE])} is not a position",
             _MAF_HINT,
         )
     return int(match[1]) + (0 if reference else 1), reference, alternate
@@ -405,7 +405,7 @@ def _count(row: Row, name: str, path: Path) -> int | None:
     Raises
     ------
     VariantsFileError
-        When the entry is no whole number, such as "20%".
+        When the entry is not a whole number, such as "20%".
     """
     entry = row.get(name, "")
     if entry.lower() in NOT_STATED:
@@ -413,7 +413,7 @@ def _count(row: Row, name: str, path: Path) -> int | None:
     match = _WHOLE.fullmatch(entry)
     if match is None:
         raise VariantsFileError(
-            f"{path}: {name} {entry[:20]!r} of {printable(row[SAMPLE])} is no number of reads",
+            f"{path}: {name} {entry[:20]!r} of {printable(row[SAMPLE])} is not a number of reads",
             "give whole numbers, or nothing",
         )
     return int(match[1])
@@ -426,7 +426,7 @@ def _fraction(row: Row, path: Path) -> float | None:
         return None
     if not re.fullmatch(r"0*(0|1|0?\.[0-9]{1,20}|1\.0{1,20}|[0-9]\.[0-9]{1,20}[eE]-[0-9]{1,3})", entry):
         raise VariantsFileError(
-            f"{path}: tumor_f {entry[:20]!r} of {printable(row[SAMPLE])} is no allele fraction",
+            f"{path}: tumor_f {entry[:20]!r} of {printable(row[SAMPLE])} is not an allele fraction",
             "state it from 0 to 1",
         )
     return float(entry)

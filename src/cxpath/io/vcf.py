@@ -191,7 +191,7 @@ def _stated_fraction(call: Mapping[str, Any], allele: Allele, place: str) -> flo
             continue
         if not 0 <= fraction <= 1:
             raise VariantsFileError(
-                f"{place}: {name} {entry} is no allele fraction",
+                f"{place}: {name} {entry} is not an allele fraction",
                 "state it from 0 to 1, or with a percent sign",
             )
         return fraction
@@ -361,7 +361,7 @@ def _unpack(path: Path, unpacked: Path) -> None:
             out.write(block)
             if out.tell() > most:
                 raise VariantsFileError(
-                    f"{path}: unpacks to more than {most >> 20} MiB, which no file of variants does",
+                    f"{path}: unpacks to more than {most >> 20} MiB, too much for a file of variants",
                     "unpack it and look at it",
                 )
 
@@ -520,7 +520,7 @@ class _Reader:
         if 0 < lines.flagged_somatic < lines.of_sample:
             yield (
                 f"INFO SOMATIC marks {lines.flagged_somatic} of {lines.of_sample} variants; the others are "
-                "kept, be they germline or not"
+                "kept, although they may be germline"
             )
 
 

@@ -291,7 +291,19 @@ def _observed(peaks: CellPeaks, field: SyntheticField, mpp: float, matching: Mat
 
 
 def match_cells(truth: SyntheticCells, peaks: CellPeaks, radius_px: float) -> NDArray[np.int64]:
-    """Return rows of truth and peaks that are one cell, one-to-one within a radius."""
+    """Return rows of truth and peaks that are one cell, one-to-one within a radius.
+
+    Parameters
+    ----------
+    truth : SyntheticCells
+    peaks : CellPeaks
+    radius_px : float
+        In pixels of the field, as the positions of both.
+
+    Returns
+    -------
+    int64 array, (M, 2)
+    """
     return match_points(
         np.column_stack([truth.x_px, truth.y_px]), np.column_stack([peaks.x_px, peaks.y_px]), radius_px
     )

@@ -311,7 +311,7 @@ def _check_same_answers(network: Network, wide: Network) -> None:
         answers = [copy.deepcopy(one).float().cpu().eval()(picture) for one in (network, wide)]
     if any((was - now).abs().max() > _SAME_LOGIT for was, now in zip(*answers, strict=True)):
         raise ConfigurationError(
-            f"a network of architecture {network.settings.name!r} answers differently when it is made wider",
+            f"a network of architecture {network.settings.name!r} gives different outputs when made wider",
             "state the channels of the model that training starts from",
         )
 

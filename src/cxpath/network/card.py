@@ -36,10 +36,10 @@ UNSTATED = "the model's card does not say what it was trained on; not validated 
 
 
 class Thresholds(Settings):
-    """Thresholds that turn outputs into cells; chosen on held-out drawings."""
+    """Thresholds that turn outputs into cells; chosen on held-out synthetic tissue."""
 
     centre_threshold: float = Field(gt=0, lt=1)
-    """A peak of the centre map below this is no cell."""
+    """A peak of the centre map below this is not a cell."""
 
     stained_threshold: float = Field(gt=0, lt=1)
     """A cell counts as PD-L1 positive when its calibrated probability reaches this."""
@@ -49,7 +49,7 @@ class Thresholds(Settings):
 
 
 class CardCalibration(Settings):
-    """How raw logits become probabilities, fitted on held-out drawings; see `Calibration`."""
+    """How raw logits become probabilities, fitted on held-out synthetic tissue; see `Calibration`."""
 
     class_temperature: float = Field(default=1.0, gt=0)
     """Divides the logits of the classes before the softmax."""
@@ -70,7 +70,7 @@ class CardCalibration(Settings):
 
 
 class DataSource(Settings):
-    """One body of data that the weights learned from or were measured on."""
+    """One body of data that the weights were trained or measured on."""
 
     name: str
     """Name of the data."""
@@ -100,7 +100,7 @@ class Metric(Settings):
 
 
 class ReliabilityCurve(Settings):
-    """Stated probabilities next to what came true; one entry a bin of probability that contains any cell."""
+    """Stated probabilities and observed shares; one entry for each bin that contains a cell."""
 
     method: str
     """What was counted, and where."""
@@ -113,7 +113,7 @@ class ReliabilityCurve(Settings):
     mean_probability: tuple[float, ...]
     """Mean of the stated probabilities in the bin."""
     observed_share: tuple[float, ...]
-    """Share of the bin's cells for which it came true."""
+    """Observed share of the bin's cells."""
     expected_error: Metric
     """Mean gap between the two over all cells (expected calibration error, Guo et al. 2017). Chance only adds
     to it: with few cells it is too high."""
@@ -127,7 +127,7 @@ class ReliabilityCurve(Settings):
 
 
 class Reliability(Settings):
-    """How far probabilities may be believed, on held-out drawings that calibrated nothing."""
+    """How reliable the probabilities are, on held-out synthetic tissue that was not used for calibration."""
 
     kind: ReliabilityCurve | None = None
     """Probability of the called kind, against whether it is the true one; found cells."""
@@ -168,7 +168,7 @@ class EvaluatedFigure(Settings):
 
 
 class TrainingRecord(Settings):
-    """How the weights came to be, in enough detail to make them again."""
+    """How the weights were made, in enough detail to make them again."""
 
     command: str
     """The command that made it."""
@@ -202,14 +202,14 @@ class ModelCard(Settings):
     digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     """SHA-256 of `model.safetensors`."""
     validated_precisions: tuple[Literal["int8"], ...] = ()
-    """Number formats next to float32 and bfloat16 in which the whole evaluation was repeated and every target
-    was met: engine "auto" takes no others."""
+    """Number formats besides float32 and bfloat16 in which the whole evaluation was repeated and every target
+    was met: engine "auto" uses no others."""
     embedding_digest: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """SHA-256 of `embedding.safetensors`; empty for a model without one."""
     mpp: float = Field(gt=0.05, lt=5)
-    """Micrometres per pixel of what the network must be given."""
+    """Micrometres per pixel of the network's input."""
     accepted_mpp: tuple[float, float]
-    """Range of the *slide's* µm/px from which that may be made."""
+    """Range of the *slide's* µm/px from which the input may be made."""
     stride_px: int
     """Tile origins must be multiples of this at the network's µm/px."""
     output_stride_px: int
@@ -231,13 +231,13 @@ class ModelCard(Settings):
     calibration: CardCalibration
     """How raw outputs become probabilities, fitted on held-out tissue."""
     training: TrainingRecord
-    """How the weights came to be."""
+    """How the weights were made."""
     data: tuple[DataSource, ...]
     """Every body of data that the weights were trained or measured on."""
     metrics: dict[MetricName, Metric]
     """Every measured figure, by its name."""
     reliability: Reliability | None = None
-    """How far probabilities may be believed; none in models packed before it was measured."""
+    """How reliable the probabilities are; none in models packed before it was measured."""
     evaluation: tuple[EvaluatedFigure, ...] = ()
     """What `cxpath model evaluate --record` wrote; empty until then."""
 
@@ -433,6 +433,6 @@ def _limits(card: ModelCard) -> Iterator[str]:
     low, high = card.accepted_mpp
     yield "## Limits\n"
     yield f"- Slides outside {low:g} to {high:g} µm/px are not evaluable."
-    yield "- Classes without real labels in the training data rest on synthetic tissue alone."
+    yield "- For classes without real labels, the training data are synthetic tissue only."
     yield "- A laboratory's own stain, scanner and patients may differ: audit its first slides by hand."
     yield f"- {RESEARCH_USE}\n"

@@ -92,6 +92,17 @@ def non_maximum_suppression(
 
     A peak falls even if the stronger one falls to a third: so the answer depends on near neighbours
     alone and is the same in every tile that sees them.
+
+    Parameters
+    ----------
+    positions_px : float64 array, (N, 2)
+    score : float32 array, (N,)
+    min_distance_px : float
+
+    Returns
+    -------
+    bool array, (N,)
+        True for the peaks to keep.
     """
     keep = np.ones(len(score), dtype=bool)
     if len(score) < 2:

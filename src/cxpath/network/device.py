@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from cxpath.data import counted
 from cxpath.errors import ConfigurationError, DeviceError
 
 # Where and how exactly the network computes: processor or GPU, number type, threads.
@@ -50,7 +51,7 @@ class Device:
     @property
     def hardware(self) -> str:
         """What computes, such as "cpu (8 threads)"."""
-        what = torch.cuda.get_device_name() if self.name == "cuda" else f"{self.threads} threads"
+        what = torch.cuda.get_device_name() if self.name == "cuda" else counted(self.threads, "thread")
         return f"{self.name} ({what})"
 
     def describe(self) -> str:
@@ -81,7 +82,7 @@ def choose_device(name: str = "auto", *, precision: Precision = "auto", threads:
     if name not in ("auto", "cpu", "cuda"):
         raise ConfigurationError(f"device {name!r} is unknown", "use auto, cpu or cuda")
     if threads is not None and threads < 1:
-        raise ConfigurationError(f"threads = {threads} makes no sense", "use 1 or more")
+        raise ConfigurationError(f"threads = {threads} is not possible", "use 1 or more")
     has_cuda = torch.cuda.is_available()
     if name == "cuda" and not has_cuda:
         raise DeviceError("device cuda was asked for, but torch sees no CUDA GPU", "use --device cpu or auto")

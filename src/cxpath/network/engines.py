@@ -148,7 +148,7 @@ class OpenvinoEngine:
     def __init__(self, model: Model, device: Device, kept: Path | None = None) -> None:
         if device.name != "cpu":
             raise DeviceError(
-                f"OpenVINO runs on processors, not on {device.name}",
+                f"OpenVINO runs on CPUs, not on {device.name}",
                 "use --device cpu, or network.engine=torch",
             )
         self._core = _package("openvino").Core()

@@ -13,21 +13,21 @@ class NetworkSettings(Settings):
     """Section `[network]` of the configuration."""
 
     engine: Literal["auto", "torch", "openvino"] = "torch"
-    """What runs the network. `openvino` is faster on processors and needs `pip install 'cxpath[openvino]'`;
-    `auto` takes it where it is installed and known to be faster."""
+    """What runs the network. `openvino` is faster on CPUs and needs `pip install 'cxpath[openvino]'`; `auto`
+    uses it if it is installed and known to be faster."""
 
     precision: Literal["auto", "float32", "bfloat16", "int8"] = "auto"
-    """`auto` takes bfloat16 where the hardware computes it, otherwise float32; with engine `auto` also int8,
-    where the model's card says that it was validated. `int8` needs OpenVINO."""
+    """`auto` means bfloat16 if the hardware supports it, otherwise float32; with engine `auto` also int8, if
+    the model's card says that it was validated. `int8` needs OpenVINO."""
 
     batch_size: int = Field(default=0, ge=0)
-    """Tiles per forward pass; 0 takes 1 on a processor and 16 on a GPU."""
+    """Tiles per forward pass; 0 means 1 on a CPU and 16 on a GPU."""
 
     threads: int = Field(default=0, ge=0)
-    """Threads on the processor; 0 leaves the choice to torch."""
+    """CPU threads; 0 leaves the choice to torch."""
 
     centre_threshold: float | None = Field(default=None, gt=0, lt=1)
-    """A centre less likely than this is no cell; unset takes the model card's."""
+    """A centre less likely than this is not a cell; if unset, the model card's."""
 
     @model_validator(mode="after")
     def _int8_is_openvinos(self) -> Self:

@@ -62,7 +62,7 @@ class ProfilePart(Settings):
         for name, value in stated.items() if isinstance(stated, Mapping) else ():
             field = cls.model_fields.get(name)
             if isinstance(value, bool) and field is not None and "bool" not in str(field.annotation):
-                raise ValueError(f"{name} is {str(value).lower()}, which is no entry for it")
+                raise ValueError(f"{name} is {str(value).lower()}, which is not a possible entry")
         return stated
 
 
@@ -457,7 +457,7 @@ class Clinical(ProfilePart):
     def _progressed_after(self, given: Callable[[Therapy], bool | None]) -> bool | None:
         """Say whether the disease progressed on or after a line of a kind.
 
-        Chemoradiation is no line. Progression after (neo)adjuvant therapy of the kind leaves it unknown:
+        Chemoradiation is not a line. Progression after (neo)adjuvant therapy of the kind leaves it unknown:
         the labels do not say whether that counts.
         """
         if self.therapies is None:

@@ -374,7 +374,12 @@ def unknown(why: str, settle: str) -> Found:
 def by_words(name: str) -> str:
     """Return an assay, or a scoring system, as a reader says it: "22C3", "gastric criteria"."""
     is_system = name.isalpha() and not any(letter.isupper() for letter in name)
-    return f"{name} criteria" if is_system else name.upper()
+    return f"{name} criteria" if is_system else assay_in_words(name)
+
+
+def assay_in_words(name: str) -> str:
+    """Return an assay as its maker or laboratory writes it: "22C3", "F1CDx", "F1CDx-like"."""
+    return name.upper().replace("F1CDX", "F1CDx").replace("_LIKE", "-like")
 
 
 def in_words(value: Scalar) -> str:

@@ -357,7 +357,7 @@ def _agreed(usable: list[Pdl1Score], near: list[Pdl1Score], clause: Clause) -> F
     sides = {clause.is_met_by(_compared(score)) for score in usable}
     words = "; ".join(score.words for score in [*usable, *near])
     if len(sides) > 1 or near:
-        return unknown(f"{words}: these disagree", "which of the scores stands for the case")
+        return unknown(f"{words}: these disagree", "which of the scores applies to the case")
     value = usable[0].value
     shown = value if value is not None else f"<{usable[0].below:g}"
     return Found(shown, words, compared=_compared(usable[0]))

@@ -387,7 +387,7 @@ class Specimen(StrEnum):
 
 
 class Her2(ProfilePart):
-    """HER2 as graded by a pathologist. An H-score is no grade."""
+    """HER2 as graded by a pathologist. An H-score is not a grade."""
 
     ihc: Her2Grade | None = None
     specimen: Specimen | None = None

@@ -172,7 +172,7 @@ def condition_in_words(clause: Clause) -> str:
 
 
 WORDING = (
-    "Criteria met here are met in the cited source as far as the stated facts go; each needs confirmation "
+    "Criteria met here are met in the cited source, given the stated facts; each needs confirmation "
     "by a pathologist with an approved assay and by the board. Nothing here is ranked or recommended."
 )
 
@@ -414,7 +414,7 @@ def _criterion(criterion: Criterion, kinds: set[Any]) -> Iterator[tuple[Severity
     if criterion.approval in APPROVALS and not criterion.approved_on:
         yield Severity.ERROR, 'has no approved_on (say "unknown" where the source does not state it)'
     if criterion.approval.can_be_met and not criterion.clauses:
-        yield Severity.ERROR, "has no condition: everybody would meet it"
+        yield Severity.ERROR, "has no condition: every patient would meet it"
     for kind in criterion.cautions:
         if kind not in kinds:
             yield Severity.ERROR, f"cautions: there is none for {kind!r}"

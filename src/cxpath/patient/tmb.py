@@ -90,11 +90,14 @@ def doubts(
     purity: float | None,
 ) -> Iterator[str]:
     """Yield every doubt about a result, in words."""
-    yield f"{preset.title}: made after the example of that method, not interchangeable with it"
+    yield f"{preset.title}: modelled on that method, not interchangeable with it"
     if megabases < LEAST_MEGABASES:
         yield f"{megabases:.3g} Mb is less than 1 Mb: the interval is wide"
     if len(counted) > MOST_PER_MEGABASE * megabases:
-        yield f"more than {MOST_PER_MEGABASE:,} per Mb, as no tumour has: check the megabases ({megabases:g})"
+        yield (
+            f"more than {MOST_PER_MEGABASE:,} per Mb, beyond any known tumour: "
+            f"check the megabases ({megabases:g})"
+        )
     if matched_normal is None:
         yield "whether a matched normal was used is not stated (--normal): tumour-only is biased upwards"
     elif not matched_normal:
@@ -104,9 +107,9 @@ def doubts(
             f"the burden is biased upwards{expects}"
         )
     if purity is None:
-        yield "the share of tumour cells is not stated (--purity); at least 20 % is asked for"
+        yield "the share of tumour cells is not stated (--purity); at least 20 % is required"
     elif purity < LEAST_PURITY:
-        yield f"only {purity:.0%} tumour cells, at least 20 % is asked for: variants may be missed"
+        yield f"only {purity:.0%} tumour cells, at least 20 % is required: variants may be missed"
     yield from _deamination(counted)
 
 
@@ -127,7 +130,7 @@ def _deamination(counted: Sequence[Variant]) -> Iterator[str]:
         share = table[0][0] / len(faint)
         yield (
             f"C>T makes {share:.0%} of the {len(faint)} variants below 10 % allele fraction, more than among "
-            f"the others (p = {p:.2g}): formalin may have made them"
+            f"the others (p = {p:.2g}): they may be formalin artefacts"
         )
 
 
@@ -210,21 +213,18 @@ def funnel_cautions(steps: Sequence[FunnelStep]) -> Iterator[str]:
     for one in steps:
         if one.removed and not one.left:
             yield (
-                f"no variant is left after {one.step!r}, which took {one.removed} of {steps[0].left}: "
+                f"no variant is left after {one.step!r}, which removed {one.removed} of {steps[0].left}: "
                 "check what the file states there"
             )
     idle = [one.step for one in steps if not one.applied and one.step != IN_THE_PANEL]
     if idle:
         yield (
-            "filters that were not applied, as the file does not state what they need, so that too many "
+            "filters that were not applied, because the file lacks what they need; too many "
             f"variants may count: {'; '.join(idle)}"
         )
     unjudged = [f"{one.step} ({one.unknown} of {one.left + one.removed})" for one in steps if one.unknown]
     if unjudged:
-        yield (
-            "variants were kept although the file does not state for them what a filter needs: "
-            f"{'; '.join(unjudged)}"
-        )
+        yield (f"variants were kept although the file lacks what a filter needs: {'; '.join(unjudged)}")
 
 
 def _idle(step: str, left: int, why_not: str) -> FunnelStep:

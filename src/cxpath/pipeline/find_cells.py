@@ -188,6 +188,7 @@ def prefetch(
     unwanted = threading.Event()
 
     def give(result: Result) -> None:
+        """Put a result into the queue, unless the consumer has left."""
         while not unwanted.is_set():
             try:
                 queue.put(result, timeout=_PATIENCE_S)
@@ -196,6 +197,7 @@ def prefetch(
             return
 
     def work_on_all() -> None:
+        """Work on every item in the thread, then mark the end."""
         remaining = iter(items)
         try:
             while not unwanted.is_set():
@@ -389,6 +391,7 @@ def _stages(
         return _LaunchedTiles(frames, detector.launch(_stacked([tile.rgb for tile in batch])))
 
     def written(tables: list[CellTable]) -> list[CellTable]:
+        """Pass every table on to `keep`, where there is one."""
         for table in tables:
             if keep:
                 keep(table)

@@ -14,7 +14,7 @@ class CellSettings(Settings):
     """Section `[cells]` of the configuration."""
 
     membrane_reach_um: float = Field(default=5.0, gt=0)
-    """How far outside the nucleus the membrane is looked for."""
+    """How far outside the nucleus the membrane is searched for."""
 
     membrane_visible_od: float = Field(default=0.08, gt=0)
     """DAB optical density from which a stretch of membrane counts as stained in `membrane_completeness`."""
@@ -33,7 +33,7 @@ class TileSettings(Settings):
     """Side of a tile's core at the network's µm/px, pixels; rounded down to the network's stride."""
 
     reader_threads: int = Field(default=0, ge=0)
-    """Threads that prefetch tiles; 0 takes one for each core that cxpath may use, at most eight."""
+    """Threads that prefetch tiles; 0 means one for each core that cxpath may use, at most eight."""
 
     read_ahead: int = Field(default=8, ge=1)
     """Tiles that may wait for the network."""

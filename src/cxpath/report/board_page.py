@@ -23,6 +23,7 @@ from cxpath.patient import (
     TherapyReview,
     Verdict,
 )
+from cxpath.patient.criteria import assay_in_words
 from cxpath.report.board_summary import board_summary, printed_score
 from cxpath.report.html import interval, render_page
 
@@ -253,7 +254,7 @@ def _others(profile: BiomarkerProfile) -> Iterator[ProfileRow]:
     graded = f"graded by {her2.scoring or 'unstated'} criteria, {her2.specimen or 'specimen not stated'}"
     yield ProfileRow("HER2 immunohistochemistry", her2.ihc or UNKNOWN, graded if her2.ihc else "")
     if her2.h_score is not None:
-        yield ProfileRow("HER2 H-score", f"{her2.h_score:g}", "is no grade")
+        yield ProfileRow("HER2 H-score", f"{her2.h_score:g}", "is not a grade")
     for name, expression in (("EGFR", profile.egfr), ("VEGF", profile.vegf)):
         yield ProfileRow(f"{name} expression", _expression(expression), expression.method or "")
     method = profile.alterations.method or ""
@@ -274,7 +275,7 @@ def _tmb_source(profile: BiomarkerProfile) -> str:
     tmb = profile.tmb
     if tmb.value is None:
         return ""
-    parts = [tmb.assay.upper().replace("_LIKE", "-like") if tmb.assay else "assay not stated"]
+    parts = [assay_in_words(tmb.assay) if tmb.assay else "assay not stated"]
     if tmb.interval:
         parts.append(f"95 % interval {tmb.interval[0]:g} to {tmb.interval[1]:g}")
     if tmb.megabases:

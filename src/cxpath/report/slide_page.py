@@ -66,8 +66,8 @@ _STAIN = (
     "again with --stain-check off; the override is recorded."
 )
 _CONTROL = (
-    "Look at the control tissue on the slide. If it is stained wrongly, repeat the run of staining; if the "
-    "wrong piece was taken for it, draw the control as a region and score again with --regions."
+    "Look at the control tissue on the slide. If its staining is wrong, repeat the staining run; if the "
+    "wrong piece was measured, draw the control as a region and score again with --regions."
 )
 
 ADVICE: Mapping[ReasonCode, str] = {
@@ -87,7 +87,7 @@ ADVICE: Mapping[ReasonCode, str] = {
         "range."
     ),
 }
-OTHERWISE = "Have the slide read by a pathologist; do not take the missing score for a negative one."
+OTHERWISE = "Have the slide read by a pathologist; a missing score is not a negative one."
 
 
 # The gallery in groups: the fields that decide first, then a few of every class of local CPS.
@@ -121,7 +121,7 @@ def gallery(
 def _heading(bucket: str, shown: int, score: ScoreDocument) -> Section:
     if bucket == INFLUENCE:
         words = f"The {shown} fields that move the score most" if shown > 1 else "The field that decides"
-        note = "Without the field, the CPS of the slide would change as said next to its number."
+        note = "Next to its number is how much each field raises or lowers the CPS of the slide."
         return {"name": words, "note": note if score.cps else ""}
     known = score.heterogeneity.buckets if score.heterogeneity else ()
     bounds = next((one for one in known if one.name == bucket), None)
@@ -195,12 +195,12 @@ def _ends(bounds: tuple[float, float]) -> tuple[float, float]:
     return place(bounds[0]), place(bounds[1])
 
 
-# The sensitivity panel in words and places: the CPS under other choices, and which cut-off would flip.
+# The sensitivity panel in words and places: the CPS under other choices, and which cut-offs it would change.
 
 
 _WORDS = {
-    "staining threshold": "Staining threshold",
-    "membrane completeness": "Least stained outline of a tumour cell",
+    "staining threshold": "Staining threshold (probability)",
+    "membrane completeness": "Stained outline of a tumour cell, at least",
     "association distance": "Immune cells count within",
 }
 
@@ -223,9 +223,9 @@ def sensitivity_panel(score: ScoreDocument) -> Section | None:
 
 def _verdict(flipped: list[float]) -> str:
     if not flipped:
-        return "No cut-off would flip."
+        return "No cut-off decision would change."
     named = " and ".join(f"CPS ≥ {cut:g}" for cut in flipped)
-    return f"{named} would flip: the result depends on a choice that another laboratory could make otherwise."
+    return f"{named} would change: another laboratory might make that choice differently."
 
 
 def _row(case: OtherChoice, scoring: ScoringSettings) -> Section:
@@ -235,7 +235,7 @@ def _row(case: OtherChoice, scoring: ScoringSettings) -> Section:
         "instead": _chosen(case, scoring),
         "cps": score_form(case.cps),
         "at": None if case.cps is None else place(case.cps),
-        "flips": ", ".join(f"CPS ≥ {cut:g} flips" for cut in case.flips),
+        "flips": ", ".join(f"CPS ≥ {cut:g} changes" for cut in case.flips),
         "because": case.because,
     }
 

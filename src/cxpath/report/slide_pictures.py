@@ -42,7 +42,7 @@ _LINE_PX = 4
 _ROOMY_PX, _SMALL_LETTER_PX = 60, 15
 """Fields narrower than this on the map have smaller numbers, which hide less of their neighbours."""
 
-_LEGEND = ((1, "raises the CPS"), (-1, "lowers the CPS"), (0, "drawn at random"))
+_LEGEND = ((1, "raises the CPS"), (-1, "lowers the CPS"), (0, "chosen at random"))
 
 
 @dataclass(frozen=True)

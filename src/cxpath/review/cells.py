@@ -269,17 +269,17 @@ def frame_of_audit(network: CellTable, settings: ScoringSettings, state: ReviewS
     Raises
     ------
     AuditError
-        When no audit was drawn, or the regions contain cells that could not be drawn.
+        When there is no audit, or the regions contain cells that could not be drawn.
     """
     if state.audit is None:
-        raise AuditError("no audit was drawn", "draw one first")
+        raise AuditError("there is no audit", "start one first")
     inside = inside_regions(network, regions_of(state))
     if state.region_values != state.audit.regions:
         drawable = inside_regions(network, _regions(state.audit.regions))
         if (inside & ~drawable).any():
             raise AuditError(
-                "since the audit was drawn, regions were changed so that more cells are to be scored",
-                "draw another audit with --seed, or undo the change",
+                "the regions were enlarged after the audit was sampled",
+                "sample another audit with --seed, or undo the change",
             )
     return audit_frame(network, settings, inside, state.audit.draw.near_from)
 
@@ -287,7 +287,7 @@ def frame_of_audit(network: CellTable, settings: ScoringSettings, state: ReviewS
 def _region(number: int, value: Mapping[str, Any]) -> Region:
     use = value["use"]
     if use not in REGION_USES:
-        raise ReviewError(f"region {number}: {use!r} is no use of a region", _CHECK)
+        raise ReviewError(f"region {number}: {use!r} is not a use of a region", _CHECK)
     return Region.meaning_of(use, REGION_USES[use], region_outline(value["points"]))
 
 
@@ -302,7 +302,7 @@ def region_outline(points: Any) -> shapely.Polygon | shapely.MultiPolygon:
     try:
         shape = shapely.make_valid(shapely.Polygon([(float(x), float(y)) for x, y in points]))
     except (TypeError, ValueError, shapely.errors.ShapelyError) as error:
-        raise ReviewError("a region is no line of three points or more", "draw it again") from error
+        raise ReviewError("a region is not a line of three points or more", "draw it again") from error
     parts = [part for part in shapely.get_parts(shape) if isinstance(part, shapely.Polygon) and part.area > 0]
     if not parts or not np.isfinite(shape.bounds).all():
         raise ReviewError("a region encloses nothing", "draw it again")

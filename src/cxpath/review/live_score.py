@@ -404,7 +404,21 @@ def _stained_probability(cells: CellTable, threshold: float, *, certain: bool) -
 
 
 def most_uncertain(spread: Array, usable: NDArray[np.bool_], number: int) -> NDArray[np.int64]:
-    """Return the rows of the most uncertain usable cells, most uncertain first; certain ones are left out."""
+    """Return the rows of the most uncertain usable cells, most uncertain first; certain ones are left out.
+
+    Parameters
+    ----------
+    spread : float64 array, (N,)
+        How uncertain a cell makes the score; 0 for a certain cell.
+    usable : bool array, (N,)
+        Cells that may be shown.
+    number : int
+        Most rows to return.
+
+    Returns
+    -------
+    int64 array
+    """
     rows = np.flatnonzero(usable & (spread > 0))
     if len(rows) > number:
         rows = rows[np.argpartition(-spread[rows], number)[:number]]

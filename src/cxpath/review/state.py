@@ -211,7 +211,7 @@ def _draw(work: _Work, event: Event) -> None:
 def _answer(work: _Work, event: Event) -> None:
     row = _number(event.target, _CELL, event.n)
     if work.audit is None or row not in work.audit.rows:
-        raise _misfit(event, f"answers cell {row}, which was not drawn")
+        raise _misfit(event, f"answers cell {row}, which was not sampled")
     answer = answer_from(row, event.new, event.n)
     _require_old(event, event.old, answer_value(work.answers.get((event.actor, row))))
     work.answers[event.actor, row], work.signature = answer, None
@@ -221,9 +221,9 @@ def _square(work: _Work, event: Event) -> None:
     number = _number(event.target, _SQUARE, event.n)
     drawn = work.audit.squares if work.audit else ()
     if not 0 <= number < len(drawn) or not isinstance(event.new, dict) or set(event.new) != set(MISSED):
-        raise _misfit(event, f"counts square {number}, which was not drawn")
+        raise _misfit(event, f"counts square {number}, which was not sampled")
     if not all(type(count) is int and count >= 0 for count in event.new.values()):
-        raise _misfit(event, f"counts square {number} by what is no number of cells")
+        raise _misfit(event, f"counts square {number} by what is not a number of cells")
     counted = replace(drawn[number], **event.new)
     work.squares[event.actor, number], work.signature = counted, None
 
@@ -330,7 +330,7 @@ def audit_from(event: Event) -> Audit:
         draw = AuditDraw(int(event.new["seed"]), float(event.new["near_from"]), questions)
         return Audit(draw, squares, tuple(_region_value(event, one) for one in event.new["regions"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise _misfit(event, "is no draw of an audit") from error
+        raise _misfit(event, "is not the sample of an audit") from error
 
 
 def _probability(stated: Any) -> float:

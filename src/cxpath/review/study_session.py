@@ -260,7 +260,7 @@ def _show(state: ReaderState, event: Event, design: StudyDesign) -> ReaderState:
 def _draft(state: ReaderState, event: Event, design: StudyDesign) -> ReaderState:
     _require_next(state, event)
     if not isinstance(event.new, dict):
-        raise _misfit(event, "is no draft of an answer")
+        raise _misfit(event, "is not a draft of an answer")
     return replace(state, draft=Draft(event.new, event.shown_ms or 0, event.utc))
 
 

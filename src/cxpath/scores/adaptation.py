@@ -203,7 +203,7 @@ def fit_adaptation(
     said = [answer for answer in answers if answer.answer is not CellAnswer.CANNOT_TELL]
     if len(said) < FEWEST_ANSWERS:
         raise AuditError(
-            f"{len(said)} answers are too few to adapt by", f"answer {FEWEST_ANSWERS} cells at least"
+            f"{len(said)} answers are too few for an adaptation", f"answer at least {FEWEST_ANSWERS} cells"
         )
     components = standardised(embedding) if embedding is not None else None
     rows = np.array([answer.row for answer in said], dtype=np.int64)

@@ -126,10 +126,11 @@ def probability_at_least(score: AuditedScore, cutoff: float) -> float:
     return float(special.ndtr(distance * special.ndtri(tail)))
 
 
-def answers_for_width(answered: int, interval: tuple[float, float], fold: float) -> int | None:
+def answers_for_width(answered: int, interval: tuple[float, float], fold: float, cells: int) -> int | None:
     """Return about how many answers in all give an interval whose ends are `fold` times apart.
 
-    The width falls with the square root of the number of answers. None where the lower end is 0.
+    The width falls with the square root of the number of answers. None where the lower end is 0, or where
+    the slide has not so many cells.
 
     Parameters
     ----------
@@ -139,11 +140,19 @@ def answers_for_width(answered: int, interval: tuple[float, float], fold: float)
         That they gave.
     fold : float
         Upper end divided by lower end; above 1.
+    cells : int
+        Cells of the slide that can be asked about.
+
+    Returns
+    -------
+    int or None
+        At least `answered`.
     """
     low, high = interval
     if low <= 0:
         return None
-    return max(answered, int(np.ceil(answered * (np.log(high / low) / np.log(fold)) ** 2)))
+    needed = max(answered, int(np.ceil(answered * (np.log(high / low) / np.log(fold)) ** 2)))
+    return needed if needed <= cells else None
 
 
 def estimate_audit(
@@ -176,14 +185,14 @@ def estimate_audit(
     if len(answered.rows) < len(unsure.rows):
         raise AuditError(
             f"{len(unsure.rows)} of {len(answers)} cells are answered 'cannot tell', more than half",
-            "the slide is no base for an audit: have it stained or scanned again",
+            "the slide is unsuitable for an audit: have it stained or scanned again",
         )
     if not len(answered.rows):
-        raise AuditError("no answered cell lies in the regions to score", "draw another audit with --seed")
+        raise AuditError("no answered cell lies in the regions to score", "sample another audit with --seed")
     unguarded = [question for question in draw.questions if not question.guard]
     sample = audit_sample(frame, answered, recalibrated_staining(frame, unguarded, given))
     if sample.totals @ IN_DENOMINATOR <= 0:
-        raise AuditError("by the answers there is no viable tumour cell to divide by", "score another block")
+        raise AuditError("according to the answers there is no viable tumour cell", "score another block")
     hidden = hidden_cells(sample, draw.questions, given)
     return AuditedScore(
         cps=min(MAXIMUM, sample.cps),

@@ -102,7 +102,7 @@ def matched_answers(draw: AuditDraw, answers: Sequence[AuditAnswer]) -> Mapping[
         raise AuditError("a cell is answered twice", "give one answer for each cell")
     asked = {question.row: question for question in draw.questions}
     if foreign := sorted(set(given) - set(asked)):
-        raise AuditError(f"cell {foreign[0]} was not drawn", "answer the cells of this audit only")
+        raise AuditError(f"cell {foreign[0]} was not sampled", "answer the cells of this audit only")
     for row, question in asked.items():
         if row not in given:
             raise AuditError(f"cell {row} has no answer", "answer every cell, 'cannot tell' included")
@@ -115,7 +115,19 @@ def matched_answers(draw: AuditDraw, answers: Sequence[AuditAnswer]) -> Mapping[
 def answered_cells(
     frame: AuditFrame, draw: AuditDraw, given: Mapping[int, AuditAnswer]
 ) -> tuple[AnsweredCells, AnsweredCells]:
-    """Return the cells that are answered, and those of which nobody can tell; these enter in no way.
+    """Return the cells that are answered, and those answered "cannot tell", which the score ignores.
+
+    Parameters
+    ----------
+    frame : AuditFrame
+        As the regions are now; cells outside them are left out.
+    draw : AuditDraw
+    given : mapping of int to AuditAnswer
+        By the cell's row; one for each question.
+
+    Returns
+    -------
+    answered, unsure : AnsweredCells
 
     Raises
     ------
@@ -126,7 +138,7 @@ def answered_cells(
     inside = [question for question in draw.questions if frame.stratum[question.row] != OUTSIDE]
     if any(frame.stratum[question.row] != question.stratum for question in inside):
         raise AuditError(
-            "the audit was drawn from other strata than these cells have", "draw another with --seed"
+            "the audit was sampled from other strata than those of these cells", "sample another with --seed"
         )
     unsure = [given[one.row].answer is CellAnswer.CANNOT_TELL for one in inside]
     ways = [_way_of(given[one.row], associated[one.row], asked=bool(ASKED[one.stratum])) for one in inside]
@@ -200,7 +212,22 @@ class MissedSquare:
 def draw_squares(
     cells: CellTable, number: int, seed: int, inside: NDArray[np.bool_] | None = None
 ) -> tuple[MissedSquare, ...]:
-    """Draw squares of `SQUARE_UM` at random among those that contain a found cell where to score."""
+    """Sample squares of `SQUARE_UM` at random among those that contain a found cell where to score.
+
+    Parameters
+    ----------
+    cells : CellTable
+    number : int
+        Squares wanted; fewer are returned where fewer contain a cell.
+    seed : int
+    inside : bool array, (N,), optional
+        Cells that lie where to score; all of them when left out.
+
+    Returns
+    -------
+    tuple of MissedSquare
+        In level-0 pixels.
+    """
     if number <= 0:
         return ()
     side_px = SQUARE_UM / cells.facts.mpp

@@ -215,6 +215,7 @@ def _share_below(sample: AuditSample) -> float:
     lowest = float(sample.frame.log_odds[sample.frame.asked].min())
 
     def misfit(of: Array) -> float:
+        """Return the negative log posterior of a truncated normal by its mean and log spread."""
         mean, spread = of[0], np.exp(of[1])
         seen = special.log_ndtr((mean - lowest) / spread)
         density = -0.5 * ((log_odds - mean) / spread) ** 2 - of[1] - seen

@@ -407,7 +407,25 @@ def allocate_questions(frame: AuditFrame, number: int) -> NDArray[np.int64]:
 def draw_audit(
     frame: AuditFrame, number: int = DEFAULT_QUESTIONS, seed: int = 1, guards: int = GUARDS
 ) -> AuditDraw:
-    """Draw the cells to ask about, without replacement, and shuffle them.
+    """Sample the cells to ask about, without replacement, and shuffle them.
+
+    Questions are shared out among strata by Neyman's allocation (Cochran 1977, chapter 5).
+
+    Parameters
+    ----------
+    frame : AuditFrame
+        The cells that may be asked about, in strata.
+    number : int
+        Questions in all, at least `FEWEST_QUESTIONS`.
+    seed : int
+        The same seed gives the same sample.
+    guards : int
+        Cells of unstained strata whose staining is asked as a check.
+
+    Returns
+    -------
+    AuditDraw
+        In the order in which the cells are shown.
 
     Raises
     ------
@@ -416,7 +434,7 @@ def draw_audit(
     """
     if number < FEWEST_QUESTIONS:
         raise AuditError(
-            f"{number} questions are too few for an interval", f"ask for {FEWEST_QUESTIONS} at least"
+            f"{number} questions are too few for an interval", f"ask for at least {FEWEST_QUESTIONS}"
         )
     rng = np.random.default_rng(seed)
     drawn: list[AuditQuestion] = []
@@ -466,6 +484,19 @@ def systematic_sample(inclusion: Array, order: Array, rng: np.random.Generator) 
     """Return a systematic sample with given inclusion probabilities, from cells sorted by `order`.
 
     Every n-th part of the sorted cells gives one: the sample is spread over all degrees of doubt.
+
+    Parameters
+    ----------
+    inclusion : float64 array, (N,)
+        Probability of each cell to be in the sample; their sum, rounded, is its size.
+    order : float64 array, (N,)
+        Equal values are in random order.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    int64 array
+        Places of the sampled cells in `inclusion`.
     """
     sorted_places = rng.permutation(len(inclusion))
     sorted_places = sorted_places[np.argsort(order[sorted_places], kind="stable")]

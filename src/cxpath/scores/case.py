@@ -35,7 +35,7 @@ class CaseRule(StrEnum):
 
 _WORDS = {
     CaseRule.POOLED: "counts of all evaluable slides added up and divided once",
-    CaseRule.HIGHEST: "the evaluable slide with the highest CPS stands for the case",
+    CaseRule.HIGHEST: "the score of the evaluable slide with the highest CPS",
 }
 
 

@@ -288,7 +288,21 @@ class CalledCells:
 
 
 def call_cells(cells: CellTable, stained_threshold: float, association_distance_um: float) -> CalledCells:
-    """Decide which cells count, as `counted_positive` does."""
+    """Decide which cells count, as `counted_positive` does.
+
+    Parameters
+    ----------
+    cells : CellTable
+        All cells of a slide: whether an immune cell counts depends on the tumour cells around it.
+    stained_threshold : float
+        A cell is positive from this probability on; NaN is not positive.
+    association_distance_um : float
+        An immune cell counts within this distance of a viable tumour cell.
+
+    Returns
+    -------
+    CalledCells
+    """
     counted = counted_positive(cells, stained_threshold, association_distance_um)
     return CalledCells(cells, stained_threshold, counted)
 
@@ -342,7 +356,7 @@ def parts_of_immune(
 def why_inadequate(counts: CellCounts, required: int) -> tuple[Reason, ...]:
     """Return why the cells do not suffice for a score, with what to do; empty when they do."""
     if counts.tumour == 0:
-        text = "no viable tumour cell was found: check that the block contains tumour, and the regions drawn"
+        text = "no viable tumour cell was found: check that the block contains tumour, and check your regions"
         return (Reason(ReasonCode.NO_TUMOUR, text),)
     if counts.tumour < required:
         found = f"only {counts.tumour} viable tumour cells were found, {required} are required"

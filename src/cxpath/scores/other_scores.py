@@ -204,7 +204,7 @@ def tumour_area_positivity(area: TumourArea) -> float | None:
 NO_AREA = "the scored tissue area is not known: score a slide, not cells alone"
 NO_TUMOUR_AREA = "no tumour area was found"
 NO_IMMUNE = "no lymphocyte or macrophage lies with the tumour"
-NO_THRESHOLDS = "the laboratory has set no cuts between 1+, 2+ and 3+: set scoring.intensity_thresholds_od"
+NO_THRESHOLDS = "the laboratory has set no limits between 1+, 2+ and 3+: set scoring.intensity_thresholds_od"
 NO_MEMBRANE = "no membrane was measured on a tumour cell"
 
 
@@ -399,7 +399,7 @@ class Assay(Settings):
         if not self.supports(score, tumour):
             raise AssayError(
                 self.why_unsupported(score, tumour),
-                "pass --research to compute it all the same, for research only",
+                "pass --research to compute it nevertheless, for research only",
             )
 
     def why_unsupported(self, score: str, tumour: str) -> str:

@@ -280,7 +280,7 @@ def sample_of(cells: CellTable, tiles: SampledTiles, settings: ScoringSettings) 
 
 
 def unassociated(cells: CellTable, tiles: SampledTiles, settings: ScoringSettings) -> NDArray[np.bool_]:
-    """Say which cells of drawn tiles would count if tumour lay near them, perhaps where nothing was read."""
+    """Say which cells of sampled tiles would count if tumour lay near them, perhaps in an unread place."""
     called = _called(cells, settings)
     positive = called.positive & (countable_kind(cells) == Kind.IMMUNE)
     sampled = tiles.field_of(cells) < len(tiles.tile)

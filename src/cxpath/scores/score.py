@@ -119,6 +119,7 @@ def sensitivity_panel(
     number = int(np.count_nonzero(tumour))
 
     def score(threshold: float, reach_um: float, membrane: NDArray[np.bool_] | None = None) -> float:
+        """Return the CPS of the same cells with other thresholds; `membrane` masks tumour cells."""
         positive = cells.stained >= threshold
         own = positive & tumour if membrane is None else positive & tumour & membrane
         with_tumour = positive & immune & (distance_um <= reach_um * (1 + 1e-9))
@@ -131,6 +132,7 @@ def sensitivity_panel(
         return SensitivityCase(choice, setting, unit, cps, flips)
 
     def cases() -> Iterator[SensitivityCase]:
+        """Yield one case for each choice that was changed, one at a time."""
         for factor in (1 - THRESHOLD_CHANGE, 1 + THRESHOLD_CHANGE):
             threshold = stained_threshold * factor
             yield case(
@@ -259,7 +261,7 @@ def require_intensity_thresholds(marker: str, settings: ScoringSettings) -> tupl
     """
     if settings.intensity_thresholds_od is None:
         raise ConfigurationError(
-            f"marker {marker} needs the lab's own cuts between 1+, 2+ and 3+",
+            f"marker {marker} needs the laboratory's own limits between 1+, 2+ and 3+",
             "pass --set 'scoring.intensity_thresholds_od=[0.1, 0.25, 0.5]' with your values",
         )
     return settings.intensity_thresholds_od
@@ -380,7 +382,18 @@ def immune_distance_um(cells: CellTable, association_distance_um: float) -> NDAr
 def call_within(
     cells: CellTable, stained_threshold: float, distance_um: NDArray[np.float64], reach_um: float
 ) -> CalledCells:
-    """Decide which cells count, their distance from tumour known; as `call_cells`."""
+    """Decide which cells count, as `call_cells` does, where their distance from tumour is known.
+
+    Parameters
+    ----------
+    cells : CellTable
+    stained_threshold : float
+        A cell is positive from this probability on; NaN is not positive.
+    distance_um : float64 array, (N,)
+        Of each cell from the nearest viable tumour cell.
+    reach_um : float
+        An immune cell counts within this distance.
+    """
     tumour = countable_kind(cells) == Kind.TUMOUR
     near = tumour | (distance_um <= reach_um * (1 + 1e-9))
     return CalledCells(cells, stained_threshold, np.asarray((cells.stained >= stained_threshold) & near))
@@ -399,9 +412,23 @@ def estimate_cps(
     cutoffs: Sequence[Cutoff],
     reviewed: float | None = None,
 ) -> ScoreEstimate | None:
-    """Return the CPS of counts with its intervals and cut-offs; None without a tumour cell.
+    """Return the CPS of counts with its intervals and cut-offs.
 
-    A `reviewed` CPS replaces the counted one.
+    Parameters
+    ----------
+    counts : CellCounts
+    draws : ScoreDraws
+        Simulated CPS of the slide and of the tumour, from which the intervals are read.
+    settings : ScoringSettings
+    cutoffs : sequence of Cutoff
+        Each is met or not met only where the value and the interval for the tumour lie on one side.
+    reviewed : float, optional
+        A CPS that replaces the counted one.
+
+    Returns
+    -------
+    ScoreEstimate or None
+        None without a viable tumour cell.
     """
     value = combined_positive_score(counts) if reviewed is None else reviewed
     if value is None:
@@ -416,7 +443,20 @@ def estimate_cps(
 
 
 def estimate_tps(counts: CellCounts, draws: ScoreDraws, settings: ScoringSettings) -> ScoreEstimate | None:
-    """Return the TPS of counts with its intervals; None without a tumour cell. It has no cut-off here."""
+    """Return the TPS (per cent) of counts with its intervals and without cut-offs.
+
+    Parameters
+    ----------
+    counts : CellCounts
+    draws : ScoreDraws
+        Simulated TPS of the slide and of the tumour.
+    settings : ScoringSettings
+
+    Returns
+    -------
+    ScoreEstimate or None
+        None without a viable tumour cell.
+    """
     value = tumour_proportion_score(counts)
     return None if value is None else _estimate(value, draws, settings)
 

@@ -135,7 +135,7 @@ def decide_cutoff(
 # that one made for another model, assay or setting is refused.
 
 
-BASIS = "the laboratory's own map of the CPS to its reads; no CPS, and no cut-off is decided on it"
+BASIS = "the laboratory's own map of the CPS to its reads; it is not a CPS and decides no cut-off"
 
 
 class LaboratoryMapSettings(Settings):
@@ -253,7 +253,7 @@ class SamplingSettings(Settings):
     """Share of each stratum that is read before the first look."""
 
     fewest_in_stratum: int = Field(default=8, ge=2)
-    """Tiles read of each stratum at least; smaller strata are read whole."""
+    """Smallest number of tiles read in each stratum; smaller strata are read whole."""
 
     more_share: float = Field(default=0.5, gt=0, le=4)
     """Tiles read between two looks, as a share of those read so far."""
@@ -265,13 +265,13 @@ class SamplingSettings(Settings):
     """or at most this many CPS points."""
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Coverage that the sampling interval aims at."""
+    """Nominal coverage of the sampling interval."""
 
     clear_level: float = Field(default=0.99, gt=0.5, lt=1)
-    """Reading stops, too, when the sampling interval of this level contains no cut-off."""
+    """Reading also stops when the sampling interval of this level contains no cut-off."""
 
     seed: int = 20_261_125
-    """Seed of the sample: the same slide is sampled the same way."""
+    """Seed of the sample: the same slide always gives the same sample."""
 
 
 # SlideError: how a slide's calls go wrong together, as measured on held-out slides of known truth.
@@ -398,17 +398,17 @@ class ScoringSettings(Settings):
     """Section `[scoring]` of the configuration."""
 
     stained_threshold: float | None = Field(default=None, gt=0, lt=1)
-    """Probability from which a cell counts as PD-L1 positive; unset takes the model card's."""
+    """Probability from which a cell counts as PD-L1 positive; if unset, the model card's."""
 
     association_distance_um: float = Field(default=500.0, gt=0)
-    """A stained immune cell counts only this near to a viable tumour cell. The scoring rule speaks of the
-    same field at about 20x; no source fixes the number."""
+    """A stained immune cell counts only within this distance of a viable tumour cell. The scoring rule speaks
+    of the same field at about 20x; no source fixes the number."""
 
     minimum_tumour_cells: int = Field(default=100, ge=1)
     """With fewer viable tumour cells a slide is not evaluable."""
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Coverage that the intervals aim at."""
+    """Nominal coverage of the intervals."""
 
     borderline_tail: float = Field(default=0.025, gt=0, lt=0.5)
     """A cut-off near the score is borderline when the tumour's score lies on its other side with a
@@ -427,14 +427,14 @@ class ScoringSettings(Settings):
 
     least_membrane_completeness: float = Field(default=0.1, ge=0, le=1)
     """The stricter membrane rule of the sensitivity panel: tumour cells with less of their outline stained
-    are not positive. The score itself knows no such limit, and no source states one."""
+    are not positive. The score itself has no such limit, and no source states one."""
 
     intensity_thresholds_od: tuple[float, float, float] | None = None
     """Three membrane optical densities from which staining is 1+, 2+ and 3+, such as `[0.1, 0.25, 0.5]`;
-    without them there is no H-score. A laboratory must set its own: no default is claimed."""
+    without them there is no H-score. A laboratory must set its own: there is no default."""
 
     slide_error: SlideErrorSettings | None = None
-    """How the network's errors vary from slide to slide; unset takes the model card's figures, else the
+    """How the network's errors vary from slide to slide; if unset, the model card's figures, or else the
     defaults below."""
 
     laboratory_map: LaboratoryMapSettings | None = None

@@ -105,7 +105,7 @@ def remember(key: str, digest: str) -> None:
     try:
         _write(cache_path(), json.dumps({"schema": _SCHEMA, "digests": kept}))
     except (OSError, ConfigurationError) as error:
-        _log.info("slide digests are not kept: %s", getattr(error, "strerror", None) or error)
+        _log.info("slide digests are not stored: %s", getattr(error, "strerror", None) or error)
 
 
 def _entries() -> dict[str, str]:
@@ -260,7 +260,7 @@ _UNPRINTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 _UNSAID = {
     AssertionError: "its parts contradict each other",
-    MemoryError: "it needs more memory than there is",
+    MemoryError: "it needs more memory than is available",
 }
 """What errors mean that mostly come without a message."""
 

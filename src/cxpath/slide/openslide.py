@@ -315,6 +315,7 @@ def _properties(handle: openslide.OpenSlide) -> dict[str, str]:
 
 def _tile_sizes(handle: openslide.OpenSlide, properties: Mapping[str, str]) -> list[tuple[int, int] | None]:
     def size(index: int) -> tuple[int, int] | None:
+        """Return width and height of the tiles of a level, or None where the file does not state them."""
         try:
             width, height = (int(properties[f"openslide.level[{index}].tile-{side}"]) for side in _SIDES)
         except (KeyError, ValueError):

@@ -108,7 +108,7 @@ def _contradiction(stated: StatedResolution, also: StatedResolution | None) -> t
         return ()
     used = f"{stated.mean_mpp:.4g} µm per pixel ({stated.source}, which is used)"
     other = f"{also.mean_mpp:.4g} ({also.source})"
-    return (f"the file contradicts itself: {used} and {other}; if need be, pass the true number (--mpp)",)
+    return (f"the file contradicts itself: {used} and {other}; if wrong, pass the true number (--mpp)",)
 
 
 def _from_user(user_mpp: float, stated: StatedResolution | None, shown: str) -> Resolution:
@@ -352,7 +352,7 @@ def levels_of(sizes: Sequence[Size], shown: str = "", tiles: Sequence[Size | Non
         level = _level(sizes[0], size, tile, levels[-1])
         if level is None:
             raise UnreadableSlideError(
-                f"{shown}: damaged: level {index} of {size[0]} x {size[1]} px is no smaller copy "
+                f"{shown}: damaged: level {index} of {size[0]} x {size[1]} px is not a smaller copy "
                 f"of level 0 of {sizes[0][0]} x {sizes[0][1]} px",
                 "copy or export the file again",
             )

@@ -307,6 +307,7 @@ def _other_series(
         return series.keyframe.imagewidth, series.keyframe.imagelength
 
     def is_alike(series: Any) -> bool:
+        """Say whether a series states about the same µm per pixel as the one that is read."""
         other = stated_in_ome(xml, size(series), series.keyframe.index)
         if stated is None or other is None:
             return False

@@ -1,4 +1,4 @@
-"""What on synthetic tissue is no cell: clutter within it, and artefacts laid over a painted field."""
+"""What on synthetic tissue is not a cell: clutter within it, and artefacts laid over a painted field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cxpath.synth.layout import STEP_UM, Ground, Layout
 from cxpath.synth.noise import FloatImage, points_in_map, smooth_field
 from cxpath.synth.recipe import Artefacts, FieldRecipe
 
-# Clutter: small things that are no cells, such as granules, pigment, carbon, vacuoles and red cells.
+# Clutter: small things that are not cells, such as granules, pigment, carbon, vacuoles and red cells.
 
 
 class Thing(IntEnum):

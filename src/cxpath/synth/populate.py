@@ -222,6 +222,7 @@ def _plasma(rng: np.random.Generator, x: Floats, y: Floats, look: NuclearLook) -
 
 def _granulocytes(lobes: tuple[int, ...], tan_od: float) -> Callable[..., CellPlan]:
     def build(rng: np.random.Generator, x: Floats, y: Floats, look: NuclearLook) -> CellPlan:
+        """Return granulocytes at the given positions (µm)."""
         n = len(x)
         nucleus = _spread(rng, n, look.lymphocyte_radius_um * 0.92, 0.08)
         return new_cells(

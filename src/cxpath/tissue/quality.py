@@ -71,7 +71,7 @@ def why_too_spoiled(
 
 
 WIDEST_UM = 1500.0
-"""Ink wider than this hides whatever lies under it: it is taken for glass."""
+"""Ink wider than this hides whatever lies under it: it counts as glass."""
 
 
 COARSEST = 1.2
@@ -251,7 +251,7 @@ class ControlCheck:
         return Reason(
             ReasonCode.CONTROL_FAILED,
             f"the {self.kind} control ({self.source}) failed: mean DAB optical density "
-            f"{self.mean_dab_od:.3f}, {wanted} {self.limit_dab_od:g} is required: repeat the run of staining",
+            f"{self.mean_dab_od:.3f}, {wanted} {self.limit_dab_od:g} is required: repeat the staining run",
         )
 
 

@@ -44,7 +44,7 @@ class ControlSettings(Settings):
     """A positive control passes with a mean DAB optical density from this on; unset: only measured."""
 
     unnamed: ControlKind = ControlKind.POSITIVE
-    """What a control found by rule, or drawn as plain "Control", is."""
+    """Kind of a control that was found by rule or drawn as plain "Control"."""
 
     on_failure: OnFailure = OnFailure.WARN
     """`warn` reports a failed or missing control; `refuse` makes the slide not evaluable."""
@@ -74,10 +74,11 @@ class ArtefactSettings(Settings):
     """Section `[tissue.artefacts]` of the configuration."""
 
     detect: tuple[Artefact, ...] = tuple(Artefact)
-    """What is looked for; an empty list switches all off."""
+    """Detectors to use; an empty list turns all off."""
 
     most_excluded_share: float = Field(default=0.5, gt=0, le=1)
-    """Share of the tissue (inside drawn regions) that artefacts may take before a slide is not evaluable."""
+    """Largest share of the tissue (inside your regions) that artefacts may cover; above it, a slide is not
+    evaluable."""
 
     most_blurred_share: float = Field(default=0.5, gt=0, le=1)
     """The same for blur alone."""
@@ -89,7 +90,7 @@ class ArtefactSettings(Settings):
     """How far the ink's hue leaves the plane of haematoxylin and DAB."""
 
     pen_bluest: float = Field(default=-0.42, lt=0)
-    """Brownness below which a blue is no haematoxylin."""
+    """Brownness below which a blue is not haematoxylin."""
 
     pen_even_od: float = Field(default=0.28, gt=0)
     """Mean optical density of ink whose hue could be a stain's: brown, black."""
@@ -104,16 +105,16 @@ class ArtefactSettings(Settings):
     """As `pen_most_contrast`, for black ink."""
 
     pen_least_width_um: float = Field(default=40.0, gt=0)
-    """Narrower marks are no pen."""
+    """Narrower marks are not pen."""
 
     pen_least_mm2: float = Field(default=0.02, gt=0)
-    """Smaller marks are no pen."""
+    """Smaller marks are not pen."""
 
     blur_patch_um: float = Field(default=64.0, ge=32)
     """Side of a patch whose focus is measured."""
 
     blur_patches: int = Field(default=600, ge=16)
-    """Patches measured at most; on larger tissue they lie farther apart and stand for what is around them."""
+    """Largest number of patches; on larger tissue they lie farther apart and represent their surroundings."""
 
     blur_mpp: float = Field(default=1.0, gt=0)
     """Resolution of a patch, µm/px."""
@@ -134,32 +135,32 @@ class ArtefactSettings(Settings):
     """Length along which a fold must be denser than the tissue on both its sides."""
 
     fold_least_gain: float = Field(default=0.3, gt=0)
-    """Logarithm of how much denser, on average over that length, at least."""
+    """Logarithm of the smallest ratio of densities, on average over that length."""
 
     fold_contrast: float = Field(default=3.2, gt=1)
-    """And how far above the slide's own lines, in steps from their median to their highest tenth. A lower
-    value finds more folds and takes more tissue for folds."""
+    """How far a fold must exceed the slide's own lines, in steps from their median to their highest tenth. A
+    lower value finds more folds and mistakes more tissue for folds."""
 
     bubble_least_radius_um: float = Field(default=30.0, gt=0)
-    """Smaller rings are no bubbles."""
+    """Smaller rings are not bubbles."""
 
     bubble_largest_radius_um: float = Field(default=600.0, gt=0)
-    """Larger rings are not looked for."""
+    """Larger rings are not searched for."""
 
     bubble_rim_od: float = Field(default=0.12, gt=0)
-    """By how much the rim is darker than both its sides, in every channel."""
+    """How much darker the rim is than both its sides, in every channel."""
 
     bubble_least_rim: float = Field(default=0.85, gt=0, le=1)
     """Share of the circle on which the rim is seen."""
 
     edge_least_length_um: float = Field(default=1000.0, gt=0)
-    """Shorter straight lines are no cover slip's edge."""
+    """Shorter straight lines are not the edge of a cover slip."""
 
     edge_line_od: float = Field(default=0.08, gt=0)
-    """By how much the line is darker than both its sides, in every channel."""
+    """How much darker the line is than both its sides, in every channel."""
 
     edge_least_share: float = Field(default=0.8, gt=0, le=1)
-    """Share of the line's pieces, from border to border of the picture, of which that is so."""
+    """Share of the line's pieces, from border to border of the picture, that must be that dark."""
 
     edge_margin_um: float = Field(default=40.0, ge=0)
     """Left out on both sides of the line."""
@@ -168,13 +169,13 @@ class ArtefactSettings(Settings):
     """Optical density in every channel of something nearly black."""
 
     dark_rim_od: float = Field(default=0.5, gt=0)
-    """Optical density in every channel down to which its rim belongs to it."""
+    """Its rim belongs to it down to this optical density in every channel."""
 
     dark_least_width_um: float = Field(default=16.0, gt=0)
     """Narrower dark things could be nuclei."""
 
     dark_largest_um: float = Field(default=600.0, gt=0)
-    """Longer dark things are no spots."""
+    """Longer dark things are not spots."""
 
     margin_um: float = Field(default=6.0, ge=0)
     """Every artefact is widened by this."""
@@ -224,10 +225,10 @@ class TissueSettings(Settings):
     """The mask is widened by this, so that cells on the rim are not cut."""
 
     stain_check: StainCheck = StainCheck.ON
-    """`off` scores a slide whatever its colours; the report says so."""
+    """`off` scores a slide of any colour; the report says so."""
 
     stain_patches: int = Field(default=32, ge=4)
-    """Patches of tissue looked at closely for stain vectors and the stain check."""
+    """Patches of tissue examined at high resolution for stain vectors and the stain check."""
 
     stain_patch_um: float = Field(default=200.0, gt=10)
     """Side of such a patch, µm."""
@@ -236,7 +237,7 @@ class TissueSettings(Settings):
     """Resolution of such a patch, µm/px."""
 
     control: ControlRule = ControlRule.NONE
-    """Which piece is control tissue where none was drawn; it is measured and never scored."""
+    """Which piece is control tissue if none was drawn; it is measured and never scored."""
 
     artefacts: ArtefactSettings = ArtefactSettings()
     """Section `[tissue.artefacts]`."""

@@ -62,7 +62,7 @@ class Trained(Settings):
     @classmethod
     def _known_kind(cls, kind: str) -> str:
         if kind not in FINE_LABEL_OF_KIND:
-            raise ValueError(f"{kind!r} is no kind; use one of {', '.join(FINE_LABEL_OF_KIND)}")
+            raise ValueError(f"{kind!r} is not a kind; use one of {', '.join(FINE_LABEL_OF_KIND)}")
         return kind
 
     @property
@@ -237,7 +237,7 @@ def _shape(held: dict[str, Any], where: str, offset: tuple[float, float]) -> Bas
     except FeatureShapeError as error:
         raise AnnotationsError(f"{where}: not a shape: {error.message}", _AGAIN) from error
     if outline.is_empty or not all(abs(edge) < 1e9 for edge in outline.bounds):
-        raise AnnotationsError(f"{where}: coordinates are no pixels", _AGAIN)
+        raise AnnotationsError(f"{where}: coordinates are not pixels", _AGAIN)
     if not outline.is_valid:
         outline = shapely.make_valid(outline, method="structure", keep_collapsed=True)
     return translate(outline, *offset)
@@ -251,7 +251,7 @@ EDGE_UM = 3.0
 IGNORED_RADIUS_UM = 6.0
 """Around a point of an ignored class absence is no training label."""
 WIDEST_CELL_UM = 80.0
-"""A wider outline is no cell."""
+"""A wider outline is not a cell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -354,7 +354,7 @@ class _Sorter:
         wide_um = max(right - left, bottom - top) * self._frame.mpp
         if not marked.is_points and wide_um > WIDEST_CELL_UM:
             raise AnnotationsError(
-                f"{marked.where}: an outline of {marked.class_name!r}, {wide_um:.0f} µm wide, is no cell",
+                f"{marked.where}: an outline of {marked.class_name!r}, {wide_um:.0f} µm wide, is not a cell",
                 "if it encloses tissue, name the class under [regions] of the class map, or give it another",
             )
         for x_px, y_px in marked.centres():

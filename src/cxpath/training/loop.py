@@ -70,6 +70,7 @@ def event_log(folder: Path, first_step: int) -> Iterator[Watcher]:
     with event_writer_class()(str(folder), purge_step=first_step + 1) as writer:
 
         def watch(report: StepReport) -> None:
+            """Write losses and learning rate of every tenth step."""
             if report.step % EVERY_STEPS:
                 return
             for name, loss in report.losses.items():
@@ -131,6 +132,7 @@ class WeightAverage(AveragedModel):
 
     def __init__(self, network: Network, decay: float) -> None:
         def averaged(average: Tensors, current: Tensors, taken: Tensor | int) -> None:
+            """Move the average towards the current weights; counts of batches are copied."""
             if average[0].is_floating_point():
                 move = get_ema_multi_avg_fn(decay_after(int(taken) + 1, decay))  # type: ignore[no-untyped-call]
                 move(average, current, taken)
@@ -482,6 +484,7 @@ def _also_logged(
     with event_log(out_dir / EVENTS_NAME, state.step) as write:
 
         def both(report: StepReport) -> None:
+            """Write the event, then pass the report on."""
             write(report)
             if watch is not None:
                 watch(report)
@@ -581,6 +584,7 @@ def training_bar(console: Console) -> Iterator[Watcher]:
     smooth: dict[str, float] = {}
 
     def watch(report: StepReport) -> None:
+        """Show the step and the smoothed losses."""
         for name, loss in report.losses.items():
             smooth[name] = _SMOOTHING * smooth.get(name, loss) + (1 - _SMOOTHING) * loss
         losses = " ".join(f"{name} {loss:.3f}" for name, loss in smooth.items())

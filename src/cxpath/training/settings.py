@@ -16,7 +16,7 @@ from cxpath.network import AnyArchitecture, ModelCard, PlainUNetSettings, Precis
 
 
 class SynthesisSettings(Settings):
-    """How much tissue is made to learn from and to be evaluated on."""
+    """How much synthetic tissue is made for training and evaluation."""
 
     train_fields: int = Field(default=1800, ge=1)
     """Synthetic fields to train on."""
@@ -47,11 +47,11 @@ class CropSettings(Settings):
     """Share of crops with scanner augmentation: softer, paler, noisier, compressed harder."""
     scale_spread: float = Field(default=0.0, ge=0, lt=1)
     """Crops are shrunk or enlarged by up to this share, evenly on a logarithmic scale: cells of different
-    tumours, fixed and cut differently, differ in size, so size alone must not name them."""
+    tumours, fixed and cut differently, differ in size, so size alone must not decide their class."""
 
 
 class RestainedSettings(Settings):
-    """How much restained real tissue is learned from; see `restained_data`."""
+    """How much restained real tissue is used for training; see `restained_data`."""
 
     pairs: int = Field(default=0, ge=0)
     """Pairs of restained crops in a batch; the other crops are synthetic. 0: synthetic tissue alone."""
@@ -66,7 +66,7 @@ class RestainedSettings(Settings):
 
 
 class LossSettings(Settings):
-    """Weights of the parts of the loss, and what the labels spread to."""
+    """Weights of the parts of the loss, and the reach of the labels."""
 
     centre_weight: float = 1.0
     """Weight of finding centres."""
@@ -85,7 +85,7 @@ class LossSettings(Settings):
     class_balance: float = Field(default=0.5, ge=0, le=1)
     """0: every cell counts alike; 1: every kind counts alike."""
     stained_class_weight: float = Field(default=1.0, gt=0)
-    """Weight of a stained cell's kind: whether it counts hangs on it, and few cells are stained."""
+    """Weight of a stained cell's kind: it decides whether the cell counts, and few cells are stained."""
     other_rule_weight: float = Field(default=0.25, ge=0)
     """Weight of a stain label that does not decide this cell (membrane of an immune cell, say)."""
     low_prevalence: float = Field(default=0.05, ge=0, le=1)
@@ -95,7 +95,7 @@ class LossSettings(Settings):
 
 
 class ScheduleSettings(Settings):
-    """How the weights move."""
+    """How the weights are updated."""
 
     steps: int = Field(default=2400, ge=1)
     """Steps of the optimiser."""
@@ -112,8 +112,8 @@ class ScheduleSettings(Settings):
     average_decay: float = Field(default=0.995, ge=0, lt=1)
     """Decay per step of the moving average of the weights, which is what is packed."""
     start_share: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the weights of `start_from` in what is packed: what training on other tissue forgot of the
-    start comes back for little of what it learned (Wortsman et al. 2022, robust fine-tuning)."""
+    """Share of the weights of `start_from` in what is packed: it restores what training on other tissue
+    forgot and costs little of what was learned (Wortsman et al. 2022, robust fine-tuning)."""
     checkpoint_every: int = Field(default=200, ge=1)
     """Steps between two checkpoints."""
     seed: int = 1
@@ -121,15 +121,15 @@ class ScheduleSettings(Settings):
     device: str = "auto"
     """`auto`, `cpu` or `cuda`."""
     threads: int | None = None
-    """Threads on the processor; unset leaves the choice to torch."""
+    """CPU threads; unset leaves the choice to torch."""
     precision: Precision = "auto"
-    """What convolutions learn in; "auto": bfloat16 where the hardware computes it, else float32."""
+    """Number format of the convolutions; "auto": bfloat16 if the hardware supports it, else float32."""
     tensorboard: bool = False
     """Write losses and learning rate for TensorBoard into the work folder."""
 
 
 class DetectionSettings(Settings):
-    """From which probability on the centre of a cell is one."""
+    """From which probability on a centre counts as a cell."""
 
     centre_threshold: float | None = Field(default=None, ge=0.1, lt=1)
     """Unset, the lowest is chosen that finds held-out cells hardly worse than the best. State one where that
@@ -138,10 +138,10 @@ class DetectionSettings(Settings):
 
 
 class SlideThresholdSettings(Settings):
-    """Synthetic slides on which the staining cut is chosen."""
+    """Synthetic slides on which the staining threshold is chosen."""
 
     cps: tuple[float, ...] = ()
-    """True CPS of each slide; without slides the cut is chosen on fields."""
+    """True CPS of each slide; without slides the threshold is chosen on fields."""
     first_seed: int = 500_001
     """Seed of the first slide; the others follow."""
     side_px: int = Field(default=4096, ge=1024)
@@ -179,12 +179,12 @@ class TrainingSettings(Settings):
     description: str = "Light plain-convolution U-Net for PD-L1 immunohistochemistry at 0.5 µm/px."
     """What it is, in one sentence."""
     start_from: str = ""
-    """Name or folder of a model whose weights training starts from; empty starts afresh. Where
-    `architecture` is wider, the model is widened first without changing what it answers."""
+    """Name or folder of a model whose weights training starts from; empty starts afresh. Where `architecture`
+    is wider, the model is first widened without changing its outputs."""
     mpp: float = 0.5
-    """Micrometres per pixel of what the network is given."""
+    """Micrometres per pixel of the network's input."""
     accepted_mpp: tuple[float, float] = (0.15, 0.65)
-    """Range of a slide's µm/px from which that may be made."""
+    """Range of a slide's µm/px from which the input may be made."""
     architecture: AnyArchitecture = PlainUNetSettings()
     """Channels at each depth."""
     synthesis: SynthesisSettings = SynthesisSettings()
@@ -196,7 +196,7 @@ class TrainingSettings(Settings):
     loss: LossSettings = LossSettings()
     """Weights of the parts of the loss."""
     schedule: ScheduleSettings = ScheduleSettings()
-    """How long and how fast the weights move."""
+    """How long and how fast the weights are updated."""
     matching: MatchingSettings = MatchingSettings()
     """How detections are matched to the truth."""
     detection: DetectionSettings = DetectionSettings()
@@ -256,7 +256,7 @@ class FineTuneCrops(CropSettings):
 
 
 class FineTuneSchedule(ScheduleSettings):
-    """How the weights move: little and briefly."""
+    """How the weights are updated: little and briefly."""
 
     steps: int = Field(default=400, ge=1)
     """Steps of the optimiser."""
@@ -274,7 +274,7 @@ class FineTuneSettings(Settings):
     """Everything `cxpath model fine-tune DIR --config FILE` reads."""
 
     name: str = ""
-    """Name of the new model; empty: the start model's with `-tuned` behind it."""
+    """Name of the new model; if empty, the start model's with `-tuned` appended."""
     version: str = "0.1"
     """Its version."""
     synthetic_share: float = Field(default=0.5, ge=0, le=0.9)
@@ -282,7 +282,7 @@ class FineTuneSettings(Settings):
     validation_share: float = Field(default=0.2, ge=0, lt=1)
     """Share of the image sources held out; at least one where there are two, unless 0."""
     source_separator: str = ""
-    """Images whose names are equal up to this belong together (one patient, say) and are not parted."""
+    """Images whose names are equal up to this belong together (one patient, say) and are not split."""
     synthesis: RehearsalSettings = RehearsalSettings()
     """How much synthetic tissue is made, so that the start model's knowledge is not forgotten."""
     crops: FineTuneCrops = FineTuneCrops()
@@ -290,7 +290,7 @@ class FineTuneSettings(Settings):
     loss: LossSettings = LossSettings()
     """Weights of the parts of the loss."""
     schedule: FineTuneSchedule = FineTuneSchedule()
-    """How long and how fast the weights move."""
+    """How long and how fast the weights are updated."""
     matching: MatchingSettings = MatchingSettings()
     """How detections are matched to the truth."""
 

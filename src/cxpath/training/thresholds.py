@@ -110,6 +110,7 @@ def fit_kinds(
         return each
 
     def log_loss(parameters: NDArray[np.float64]) -> float:
+        """Return the mean log loss of the labels, with a faint pull of the parameters to 0."""
         likely = log_softmax(logits * np.exp(-parameters[0]) + biases(parameters), axis=1)
         # A faint pull to 0, so that a class which is never mistaken does not run away.
         of_label = logsumexp(likely + outside, axis=1)

@@ -93,7 +93,7 @@ def square(session: ReviewSession, reviewer: str, body: SquareBody) -> list[Deci
 def audit_of(session: ReviewSession) -> Audit:
     """Return the audit that was drawn."""
     if session.state.audit is None:
-        raise RefusedError("conflict", "no audit was drawn", "draw one first")
+        raise RefusedError("conflict", "there is no audit", "start one first")
     return session.state.audit
 
 

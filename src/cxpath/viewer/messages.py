@@ -386,6 +386,7 @@ class Repeats:
         """Return the endpoint with its answers remembered; requests without a name pass through."""
 
         async def answer(request: Request) -> Response:
+            """Answer a named request once; its repeats get the same answer."""
             name = request.headers.get(HEADER, "")
             if not 0 < len(name) <= _MOST_NAME:
                 return await endpoint(request)

@@ -196,7 +196,8 @@ def _wanted(session: ReviewSession, audited: AuditedScore | None) -> WantedMessa
         return WantedMessage(fold=WANTED_FOLD, left=None, total=None)
     if audited is None:
         return WantedMessage(fold=WANTED_FOLD, left=audit.questions - audit.answered, total=audit.questions)
-    total = answers_for_width(audited.answered, audited.interval, WANTED_FOLD)
+    cells = sum(one.cells for one in audited.strata)
+    total = answers_for_width(audited.answered, audited.interval, WANTED_FOLD, cells)
     left = None if total is None else total - audited.answered
     return WantedMessage(fold=WANTED_FOLD, left=left, total=total)
 
@@ -247,7 +248,7 @@ def describe(event: Event, events: tuple[Event, ...]) -> str:
     """Return what an event did, in a few words; of an answer nothing that tells which cell it is about."""
     words = {
         Action.BEGIN: "the review was begun",
-        Action.DRAW: "an audit was drawn",
+        Action.DRAW: "an audit was sampled",
         Action.ANSWER: "an answer of the audit",
         Action.SQUARE: "missed cells of a square were counted",
         Action.SIGN: "the review was signed",

@@ -282,6 +282,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     given = False
 
     async def replay() -> Message:
+        """Return the body at first, then what the client sends next."""
         nonlocal given
         if given:
             return await receive()
@@ -293,6 +294,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 def _with_headers(send: Send) -> Send:
     async def guarded(message: Message) -> None:
+        """Add the security headers to the start of a response."""
         if message["type"] == "http.response.start":
             headers = [*message.get("headers", [])]
             named = {name.lower() for name, _ in headers}

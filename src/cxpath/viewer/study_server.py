@@ -184,6 +184,7 @@ class StudyServer:
         """Return an endpoint that reads a body, checks whose page sent it, and acts for that reader."""
 
         async def endpoint(request: Request) -> Response:
+            """Check the CSRF token, read the body and act in a thread."""
             session = self._session(request)
             if request.headers.get(CSRF_HEADER, "") != session.csrf:
                 raise _RefusedError(403, "csrf", "the request is not of this session", "load the page again")

@@ -253,10 +253,10 @@ PROPOSALS = 12
 ANGLE_STEP = np.pi / 720
 OTHER_GLASS_OD = 0.02
 MOST_OUTSIDE = 0.45
-"""A larger side is not taken for the outside: which of two halves lies there cannot be determined."""
+"""A larger side does not count as outside: which of two halves lies there cannot be determined."""
 
 GLASS_QUANTILE = 0.1
-"""The lightest tenth of a side is taken for its glass."""
+"""The lightest tenth of a side counts as its glass."""
 
 
 def find_edges(look: Look, settings: ArtefactSettings) -> Mask:

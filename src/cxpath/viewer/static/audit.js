@@ -20,7 +20,7 @@ const CHOICES = [
   ["2", "immune", "Immune cell that counts", "lymphocyte or macrophage"],
   ["3", "other", "Other cell", "stroma, neutrophil, plasma cell"],
   ["4", "not a cell", "Not a cell", "debris, pigment, nothing"],
-  ["U", "cannot tell", "Cannot tell", "better than a guess"],
+  ["U", "cannot tell", "Cannot tell", "rather than guess"],
 ];
 const STAINABLE = new Set(["tumour", "immune"]);
 
@@ -310,7 +310,7 @@ export class AuditView {
     const no = keyButton("Not stained", "N", () => this.setStained(false), {
       "aria-pressed": String(given === false),
     });
-    const ask = waiting ? "Is it stained?" : "Staining is asked, too";
+    const ask = waiting ? "Is it stained?" : "Answer the staining, too";
     return element(
       "fieldset",
       { class: waiting ? "staining waiting" : "staining" },
@@ -376,18 +376,18 @@ export class AuditView {
       { class: "card" },
       element("h1", { text: "Audit this slide in about four minutes" }),
       element("p", {
-        text: "Cells are drawn at random and shown one by one. What the network took them for stays hidden. Your answers give a CPS and an interval that do not rest on the network being right.",
+        text: "Cells are chosen at random and shown one by one. The network's calls stay hidden. Your answers give a CPS and an interval that do not rely on the network.",
       }),
       element("label", { class: "row", for: "audit-cells" }, "Cells to answer", cells),
       element("label", { class: "row", for: "audit-squares" }, "Squares of 50 µm to look for missed cells", squares),
-      element("p", { class: "quiet", text: "100 cells take three to four minutes. With no squares nothing is said about cells that the network missed." }),
+      element("p", { class: "quiet", text: "100 cells take three to four minutes. Without squares, the audit says nothing about cells that the network missed." }),
       start,
     );
     this.stage.replaceChildren(card);
     this.panel.replaceChildren(
       element("h2", { text: "What counts" }),
       element("dl", { class: "rules" }, ...RULES.flatMap(([name, rule]) => [element("dt", { text: name }), element("dd", { text: rule })])),
-      element("p", { class: "quiet", text: "The draw is recorded before the first answer. Answers can be replaced and undone at any time." }),
+      element("p", { class: "quiet", text: "The sample is recorded before the first answer. Answers can be replaced and undone at any time." }),
     );
     start.focus();
   }
@@ -410,7 +410,7 @@ export class AuditView {
     const left = [open && counted(open, "cell"), squares && counted(squares, "square")].filter(Boolean).join(" and ");
     const lines = left ? [element("p", { text: `${left} are still open.` })] : this.#result(state);
     const goOn = left
-      ? keyButton("Go on", "Space", () => (open ? this.accept() : this.#firstSquare()), { class: "primary" })
+      ? keyButton("Continue", "Space", () => (open ? this.accept() : this.#firstSquare()), { class: "primary" })
       : element("button", {
           type: "button",
           class: "primary",

@@ -177,7 +177,7 @@ export class FieldsMode {
     if (!this.shown) return;
     const scrolled = this.panel.querySelector(".field-list")?.scrollTop ?? 0;
     const accepted = this.fields.filter((field) => field.accepted).length;
-    const words = `${accepted} of ${counted(this.fields.length, "field")} accepted. Accepted cells carry no error of the network.`;
+    const words = `${accepted} of ${counted(this.fields.length, "field")} accepted. Cells of accepted fields count as yours, without a network error.`;
     refill(
       this.panel,
       element("h2", { text: "Fields that move the score" }),

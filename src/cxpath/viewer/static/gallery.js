@@ -158,7 +158,7 @@ export class GalleryMode {
     const first = this.cells.findIndex(({ decided }) => !decided);
     this.chosen.clear();
     if (first < 0) {
-      announce("All of these are decided: the next ones come.");
+      announce("All of these are decided; here are the next.");
       this.#loadWhenSent();
       return;
     }
@@ -213,7 +213,7 @@ export class GalleryMode {
       "aria-label": "Uncertain cells",
     });
     this.grid.replaceChildren(...this.cells.map((_, place) => this.#tile(place)));
-    const none = element("p", { class: "card", text: "No cell is in doubt that nobody has decided about." });
+    const none = element("p", { class: "card", text: "Every doubtful cell has been decided." });
     this.stage.replaceChildren(this.cells.length ? this.grid : none);
     this.#fit();
     this.#refresh();
@@ -308,9 +308,9 @@ export class GalleryMode {
       element("h2", { text: "Uncertain cells" }),
       element("p", {
         class: "quiet",
-        text: "Cells whose call is most in doubt and moves the score most. What you decide counts for these cells only.",
+        text: "The cells whose class or staining is most doubtful and matters most to the score. A decision applies to that cell only.",
       }),
-      element("div", { class: "segments", role: "group", "aria-label": "Which doubt" }, ...kinds),
+      element("div", { class: "segments", role: "group", "aria-label": "Kind of doubt" }, ...kinds),
       element("h3", { text: chosen }),
       element("div", { class: "class-buttons", role: "group", "aria-label": "Decide" }, ...actions),
       element("p", { class: "quiet", text: `${decided} of ${this.cells.length} decided` }),

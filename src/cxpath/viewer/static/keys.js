@@ -8,13 +8,13 @@ export const SHEET = [
       ["2", "immune cell that counts (lymphocyte, macrophage)"],
       ["3", "other cell"],
       ["4", "not a cell"],
-      ["P", "stained or not, the other way round"],
-      ["Space", "accept what is shown, and go on"],
+      ["P", "switch between stained and not stained"],
+      ["Space", "accept what is shown, next cell"],
       ["Z", "undo, without limit"],
       ["[ ]", "previous and next"],
       ["H", "hold: hide all marks"],
       ["?", "this sheet"],
-      ["Esc", "put the tool away, choose nothing"],
+      ["Esc", "put the tool away, deselect"],
     ],
   ],
   [
@@ -41,7 +41,7 @@ export const SHEET = [
   [
     "Gallery",
     [
-      ["← ↑ → ↓", "move; with Shift choose on the way"],
+      ["← ↑ → ↓", "move; with Shift, extend the selection"],
       ["Shift-click", "choose all up to here"],
       ["Ctrl A", "choose all"],
       ["]", "decide later: the next cells"],

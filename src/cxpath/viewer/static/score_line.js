@@ -176,7 +176,7 @@ function showLeft(host, state) {
 
 /** Return how many answers are missing to the wanted interval, in words. */
 export function leftSentence({ audit, wanted, audited }) {
-  if (!audit) return "No audit yet: 100 blind answers give an interval to trust";
+  if (!audit) return "No audit yet: 100 blind answers give an interval that rests on them";
   if (!audit.complete) {
     const open = audit.questions - audit.answered;
     const squares = audit.squares - audit.squares_answered;
@@ -184,9 +184,10 @@ export function leftSentence({ audit, wanted, audited }) {
     return `${parts.filter(Boolean).join(" and ")} left`;
   }
   if (!audited) return "The audit is complete";
+  if (wanted.left === null) return "The audit is complete; the interval is still wide";
   if (wanted.left > 0)
-    return `${counted(wanted.left, "answer")} more for an interval with ends ${wanted.fold}-fold apart`;
-  return `Interval as narrow as wanted (${wanted.fold}-fold)`;
+    return `${counted(wanted.left, "answer")} more: upper end ${wanted.fold} times the lower`;
+  return `The interval is narrow enough (${wanted.fold}-fold)`;
 }
 
 function showSignature(host, { signature }) {

@@ -38,7 +38,7 @@ async function answered(path, options, take = (response) => response.json()) {
     throw new ServerError(response.status, await errorOf(response));
   } catch (error) {
     if (error instanceof ServerError) throw error;
-    throw new ConnectionLost(`No connection to the server (${error.name}) – it is tried again`);
+    throw new ConnectionLost(`No connection to the server (${error.name}) – trying again`);
   }
 }
 

@@ -69,7 +69,7 @@ function regionsBox(mode) {
       }),
     ),
   );
-  const none = element("p", { class: "quiet", text: "None drawn: all tissue that was scored counts." });
+  const none = element("p", { class: "quiet", text: "No regions: all scored tissue counts." });
   const list = items.length ? element("ul", { class: "regions" }, ...items) : none;
   return element("section", { "aria-label": "Regions" }, element("h3", { text: "Regions" }), list);
 }
@@ -185,7 +185,7 @@ function layersBox(mode) {
     element("h3", { text: "Cells" }),
     element("div", { class: "legend" }, ...marks),
     element("p", { class: "quiet", text: "A second outline: decided by a person. Pale: outside what is scored." }),
-    check("Go on to the next cell after a key", mode.advance, (on) => (mode.advance = on)),
+    check("Move to the next cell after a key", mode.advance, (on) => (mode.advance = on)),
   );
 }
 

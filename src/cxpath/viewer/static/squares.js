@@ -64,7 +64,7 @@ export class SquareStep {
     const save = element("button", { type: "submit", class: "primary", text: "Save, next square" });
     const help = element("p", {
       class: "quiet",
-      text: "Count only cells whose middle lies inside the frame and that carry no ring. Leave 0 where none was missed.",
+      text: "Count only cells without a ring whose centre lies inside the frame. Leave 0 where none was missed.",
     });
     const given = square.counts ? element("p", { class: "given", text: "Counted already; saving replaces it." }) : null;
     return element("form", { onsubmit: (event) => this.#save(event, square.number) }, help, ...rows, save, given);

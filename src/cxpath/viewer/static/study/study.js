@@ -53,10 +53,10 @@ function showRest() {
       `It opens on ${opens_utc ? new Date(opens_utc).toLocaleString("en-GB") : ""}. Come back with the same token.`,
     ],
     reading: [
-      done ? "Go on reading" : "Ready",
+      done ? "Continue reading" : "Ready",
       done
-        ? `${done} of ${planned} slides are read. What you had entered about the open slide is kept.`
-        : "The time of each slide is taken while its page is in front. You can stop at any time and come back.",
+        ? `${done} of ${planned} slides are read. What you entered about the open slide is kept.`
+        : "Time is measured while a slide's page is in front. You can stop at any time and come back.",
     ],
   }[stage];
   byId("rest-title").textContent = words[0];
