@@ -318,7 +318,7 @@ def _joined(request: AgreementRequest) -> StudiedReads:
         seen |= {(r.unit, r.reader, r.round, r.score.casefold()): path for r in table.reads}
         reads += table.reads
         warnings += coded(ReasonCode.READS_TABLE, table.warnings)
-    refuse_lookalikes(reads, "the tables of reads")
+    refuse_lookalikes(reads, " and ".join(str(path) for path in request.reads))
     score, remark = _score_of(reads, request)
     reads = [read if read.score else replace(read, score=score) for read in reads]
     warnings += coded(ReasonCode.READS_TABLE, [remark] if remark else [])

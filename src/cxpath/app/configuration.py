@@ -230,7 +230,7 @@ class ScoreRequest:
     research : bool
         Compute scores that the assay does not support.
     regions : Path, optional
-        Annotated regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
+        Annotated regions (QuPath GeoJSON, or XML of ASAP, ImageScope or HALO).
     cells : Path, optional
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
     profile : Path, optional

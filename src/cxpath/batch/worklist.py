@@ -88,11 +88,12 @@ def _lookalikes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     """Yield names of slides or cases that a person could not tell apart: a case would fall into two."""
     named = [("id", task.id, task) for task in tasks]
     named += [("case", task.facts["case"], task) for task in tasks if "case" in task.facts]
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], tuple[str, SlideTask]] = {}
     for what, name, task in named:
-        first = seen.setdefault((what, lookalike_key(name)), name)
+        first, other = seen.setdefault((what, lookalike_key(name)), (name, task))
         if first != name and (what == "case" or _folder_key(first) != _folder_key(name)):
-            reason = f"{what} {first!a} and {name!a} differ only in case, spacing or invisible letters"
+            names = f"{what} {first!a} ({other.named}) and {name!a} ({task.named})"
+            reason = f"{names} differ only in case, spacing or invisible letters"
             yield Problem(task.id, reason, "write them alike if they are one, or make the difference plain")
 
 
