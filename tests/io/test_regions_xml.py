@@ -131,8 +131,8 @@ def halo(
     corners = "".join(f'<V X="{x}" Y="{y}"/>' for x, y in points)
     return fromstring(
         f'<Annotations><Annotation Name="Tumour" Visible="True"><Regions><Region Type="{kind}"'
-        f' HasEndcaps="0" NegativeROA="{negative}"><Vertices>{corners}</Vertices><Comments/></Region></Regions>'
-        "</Annotation></Annotations>"
+        f' HasEndcaps="0" NegativeROA="{negative}"><Vertices>{corners}</Vertices><Comments/></Region>'
+        "</Regions></Annotation></Annotations>"
     )
 
 
