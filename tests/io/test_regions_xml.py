@@ -163,12 +163,12 @@ def test_rulers_and_pins_of_halo_are_passed_over(kind: str, said: str) -> None:
 
 
 def test_where_the_places_of_halo_count_from_is_said_or_refused() -> None:
-    (said,) = halo_origin_warnings(halo(), True, "a.annotations")
+    (said,) = halo_origin_warnings(halo(), "a.annotations", at_corner=True)
     assert "check in the overview" in said
     for root, at_corner in ((halo(), False), (halo(((-30, 1), (9, 1), (9, 9))), True)):
         with pytest.raises(RegionsFileError, match="from elsewhere"):
-            halo_origin_warnings(root, at_corner, "a.annotations")
-    assert halo_origin_warnings(imagescope(((-30, 1), (9, 1), (9, 9))), False, "a.xml") == []
+            halo_origin_warnings(root, "a.annotations", at_corner=at_corner)
+    assert halo_origin_warnings(imagescope(((-30, 1), (9, 1), (9, 9))), "a.xml", at_corner=False) == []
 
 
 def test_a_layer_of_imagescope_is_a_class() -> None:

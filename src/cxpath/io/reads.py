@@ -341,8 +341,9 @@ def _refuse_other_scores(path: Path, columns: Sequence[str], score: str) -> None
     stated = [one for one in _SCORES_IN_NAMES if one in words]
     if stated and stated[0] in {"cps", "tps"} and stated != [score.casefold()]:
         several = len(stated) > 1
+        names = " and ".join(map(str.upper, stated))
         raise ReadsFileError(
-            f"{path}: the columns are named {' and '.join(map(str.upper, stated))}, but read as {score}",
+            f"{path}: the columns are named {names}, but read as {score or 'one score'}",
             "name one score's readers (--readers), or give the columns case, reader, score and value"
             if several
             else f"pass --score {stated[0].upper()}",
@@ -500,9 +501,10 @@ def _shown(first: str, second: str) -> tuple[str, str]:
 def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
     censored = sum(read.value.censored for read in reads)
     if censored:
+        stated = "1 read states" if censored == 1 else f"{censored} reads state"
         yield (
-            f"{path.name}: {censored} reads state only a bound; half of an upper bound, or the lower bound, "
-            "stands for them where a number is needed"
+            f"{path.name}: {stated} only a bound; where a number is needed, half of an upper bound or the "
+            "lower bound is taken"
         )
     without = sum(not read.patient for read in reads)
     if without and without < len(reads):
@@ -513,7 +515,8 @@ def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
     for state in (ReadState.NOT_EVALUABLE, ReadState.MISSING):
         number = sum(read.value.state is state for read in reads)
         if number:
-            yield f"{path.name}: {number} reads are {state.value}"
+            reads_are = "1 read is" if number == 1 else f"{number} reads are"
+            yield f"{path.name}: {reads_are} {state.value}"
     for reader in _readers_of_shares(reads):
         yield f"{path.name}: all reads of {reader!r} lie between 0 and 1: are they shares, not per cent?"
 

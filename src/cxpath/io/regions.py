@@ -320,7 +320,7 @@ def _drawn(
         if root.tag == IMAGESCOPE_ROOT:
             areas, warnings = regions_in_imagescope(root, path)
             at_corner = bounds_px[:2] == (0, 0)
-            origin = halo_origin_warnings(root, at_corner, path)
+            origin = halo_origin_warnings(root, path, at_corner=at_corner)
             return (
                 form_of_imagescope(root),
                 areas,

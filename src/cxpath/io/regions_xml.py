@@ -194,17 +194,17 @@ def form_of_imagescope(root: Element) -> str:
     return IMAGESCOPE_FORM if root.find(f"{_VERTICES}/V") is None else HALO_FORM
 
 
-def halo_origin_warnings(root: Element, at_corner: bool, file: object) -> list[str]:
+def halo_origin_warnings(root: Element, file: object, *, at_corner: bool) -> list[str]:
     """Say that HALO's outlines may count from elsewhere than the picture's corner.
 
     Parameters
     ----------
     root : Element
         `Annotations`.
-    at_corner : bool
-        Whether the scanned part of the slide begins at its corner.
     file : object
         Names the file in messages.
+    at_corner : bool
+        Whether the scanned part of the slide begins at its corner.
 
     Raises
     ------

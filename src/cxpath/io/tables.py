@@ -34,6 +34,7 @@ _SEPARATORS = ("\t", ";", ",")
 _SEPARATOR_LINE = re.compile(r'^"?sep=(?P<separator>\\t|[\t;,|:])"?[ \t;,]*$', re.IGNORECASE)
 """What Excel writes and reads as a first line that states the separator."""
 _SEPARATOR_KEY = b"separator"
+_LONGEST_HEADER = 1 << 16
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _AGAIN = "save the table again as tab-separated text in UTF-8"
 _NO_GROUPS = "write numbers without thousands separators and save the table again"
@@ -84,10 +85,12 @@ def without_separator_line(text: str) -> tuple[str, str]:
 
 
 def separator_of(text: str) -> str:
-    """Return the one of tab, semicolon and comma that the first line contains most of outside quotes."""
-    first = _first_line(text.lstrip("\r\n "))
-    unquoted = re.sub(r'"[^"]*"', "", first)
-    return max(_SEPARATORS, key=unquoted.count)
+    """Return the one of tab, semicolon and comma that the header contains most of outside quotes."""
+    start = text.lstrip("\r\n ")
+    header = _first_line(start)
+    if header.count('"') % 2:  # a name of several lines
+        header = start[:_LONGEST_HEADER]
+    return max(_SEPARATORS, key=_first_line(re.sub(r'"[^"]*"', "", header)).count)
 
 
 def _first_line(text: str) -> str:
@@ -324,8 +327,10 @@ _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 """What a number format may contain without an effect on the number: quoted and escaped text, colours."""
 _THOUSANDTHS = re.compile(r"[0#?],+(?![0#?,])")
 """A comma behind the last digit of a number format divides by a thousand."""
-_CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥]")
+_CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥‰]")
 """Of a number format: "[<1]0.0" is a condition, '"<"0' shows <1 for a cell that contains 1."""
+_DIGITS = re.compile("[0#?@]|general|standard", re.IGNORECASE)
+"""What a section of a number format needs to show a number."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
 
 
@@ -492,6 +497,9 @@ def _text(cell: Any, path: Path, row: int) -> str:
         if _SIGNS.search(_CONDITION.sub("", number_format)):
             message = f"{path}: row {row}: the sheet shows a sign that the number {entry:g} does not contain"
             raise ReadsFileError(message, f"type it into the cell (its number format is {number_format})")
+        if _hides(float(entry), number_format):
+            message = f"{path}: row {row}: the sheet does not show the number {entry:g} that a cell contains"
+            raise ReadsFileError(message, f"give it a plain number format (it is {number_format})")
         if _THOUSANDTHS.search(_UNSCALED.sub("", number_format)):
             message = f"{path}: row {row}: the sheet shows thousandths of the number {entry:g}"
             raise ReadsFileError(message, f"give it a plain number format (it is {number_format})")
@@ -500,6 +508,15 @@ def _text(cell: Any, path: Path, row: int) -> str:
     if text.startswith("=") or not isinstance(entry, str | bool | time | timedelta):
         raise ReadsFileError(f"{path}: row {row}: contains a formula", "paste values instead of formulas")
     return text
+
+
+def _hides(value: float, number_format: str) -> bool:
+    """Say whether the section of a format that is for this number shows nothing of it, or another word."""
+    sections = _UNSCALED.sub("", number_format).split(";")
+    numeric = sections[:-1] if len(sections) > 1 and "@" in sections[-1] else sections
+    section = 1 if value < 0 and len(numeric) > 1 else 2 if value == 0 and len(numeric) > 2 else 0
+    mattering = numeric if _CONDITION.search(number_format) else numeric[section : section + 1]
+    return bool(number_format) and not all(_DIGITS.search(one) for one in mattering)
 
 
 def _number(value: float, number_format: str) -> str:
