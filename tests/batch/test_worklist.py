@@ -239,6 +239,8 @@ def test_a_pattern_takes_a_link_to_nothing_as_a_slide_that_fails(tmp_path: Path)
     [
         (("a.svs,x,,", "b.svs,x\u200b,,"), ("id 'x'", "'x\\u200b'")),
         (("a.svs,a b,,", "b.svs,a  b,,"), ("id 'a b'", "'a  b'")),
+        (("a.svs,,007,", "b.svs,,7,"), ("case '007'", "'7'")),
+        (("a.svs,,12,", "b.svs,,12.0,"), ("case '12'", "'12.0'")),
         (("a.svs,,P1,", "b.svs,,p1,"), ("case 'P1'", "'p1'")),
         (("a.svs,,P1,", "b.svs,,P1\u200b,"), ("case 'P1'", "'P1\\u200b'")),
     ],

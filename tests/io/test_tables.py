@@ -62,6 +62,8 @@ def with_sheet(book: Workbook, folder: Path, change: Callable[[bytes], bytes], c
         (5, "0\\%", "5"),
         (0.05, "General", "0.05"),
         (12.0, "0.00", "12"),
+        (7, "000", "007"),
+        (7.5, "000", "7.5"),
     ],
 )
 def test_a_number_is_read_as_the_sheet_shows_it(

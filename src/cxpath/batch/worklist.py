@@ -33,7 +33,7 @@ from cxpath.errors import (
     ReadsFileError,
     WorklistError,
 )
-from cxpath.io import lookalike_key, plain_rows
+from cxpath.io import lookalike_key, lookalike_number, plain_rows
 from cxpath.slide import SLIDE_SUFFIXES, open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
@@ -90,10 +90,11 @@ def _lookalikes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     named += [("case", task.facts["case"], task) for task in tasks if "case" in task.facts]
     seen: dict[tuple[str, str], tuple[str, SlideTask]] = {}
     for what, name, task in named:
-        first, other = seen.setdefault((what, lookalike_key(name)), (name, task))
+        key = lookalike_number(name) if what == "case" else lookalike_key(name)
+        first, other = seen.setdefault((what, key), (name, task))
         if first != name and (what == "case" or _folder_key(first) != _folder_key(name)):
             names = f"{what} {first!a} ({other.named}) and {name!a} ({task.named})"
-            reason = f"{names} differ only in case, spacing or invisible letters"
+            reason = f"{names} differ only in case, spacing, invisible letters or zeros"
             yield Problem(task.id, reason, "write them alike if they are one, or make the difference plain")
 
 

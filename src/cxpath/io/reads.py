@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
 from cxpath.errors import ReadsFileError
-from cxpath.io.geojson import lookalike_key
+from cxpath.io.geojson import lookalike_key, lookalike_number
 from cxpath.io.tables import plain_table
 
 # How a score may be written in a table of reads: "12", "0,5", "<1", ">100", "5 %", "NE", nothing.
@@ -480,15 +480,18 @@ def refuse_lookalikes(reads: Sequence[Read], file: object) -> None:
                 one, other = _shown(first, name)
                 raise ReadsFileError(
                     f"{file}: {what} {one} (row {row}) and {other} (row {read.row}) differ only in "
-                    + ("leading zeros" if first.isdecimal() else "case, spacing or invisible characters"),
+                    + (
+                        "zeros before or behind a number"
+                        if lookalike_key(first) != lookalike_key(name)
+                        else "case, spacing or invisible characters"
+                    ),
                     "write them alike if they are one, or make the difference plain",
                 )
 
 
 def _alike(what: str, name: str) -> str:
     """Return what two names share that may be one: spreadsheets cut 001 to 1."""
-    key = lookalike_key(name)
-    return key.lstrip("0") or "0" if what in _NUMBERED and key.isdecimal() else key
+    return lookalike_number(name) if what in _NUMBERED else lookalike_key(name)
 
 
 def _shown(first: str, second: str) -> tuple[str, str]:

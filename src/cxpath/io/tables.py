@@ -329,6 +329,8 @@ _THOUSANDTHS = re.compile(r"[0#?],+(?![0#?,])")
 """A comma behind the last digit of a number format divides by a thousand."""
 _CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥‰]")
 """Of a number format: "[<1]0.0" is a condition, '"<"0' shows <1 for a cell that contains 1."""
+_PADDED = re.compile("00+")
+"""A number format that fills up with zeros, as for the numbers of cases."""
 _DIGITS = re.compile("[0#?@]|general|standard", re.IGNORECASE)
 """What a section of a number format needs to show a number."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
@@ -520,9 +522,11 @@ def _hides(value: float, number_format: str) -> bool:
 
 
 def _number(value: float, number_format: str) -> str:
-    """Return a number as the sheet shows its unit: a cell that shows 5 % contains 0.05."""
+    """Return a number as the sheet shows it: a cell that shows 5 % contains 0.05, one that shows 007 7."""
     if "%" in _UNSCALED.sub("", number_format):
         return f"{value * 100:.12g}%"
+    if _PADDED.fullmatch(number_format) and value.is_integer() and value >= 0:
+        return str(int(value)).zfill(len(number_format))
     return str(int(value)) if value.is_integer() else str(value)
 
 
