@@ -6,7 +6,7 @@ import csv
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -456,9 +456,16 @@ def _read_row(entries: Mapping[str, str | None], place: str) -> CohortRow:
         ) from error
 
 
+def _named_with_shared(baseline: Baseline, rows: Sequence[CohortRow]) -> Baseline:
+    """Say in the baseline's name that it contains slides of the cohort: these cannot drift away from it."""
+    own = {row.slide_digest for row in rows if row.slide_digest}
+    shared = sum(row.slide_digest in own for row in baseline.rows)
+    return replace(baseline, name=f"{baseline.name} ({shared} of it in this cohort)") if shared else baseline
+
+
 def drift_charts(rows: Sequence[CohortRow], baseline: Baseline | None = None) -> list[ControlChart]:
     """Return a chart a measure that any slide has; points in order of scanning as the table has them."""
-    against = baseline or Baseline("these slides themselves", rows)
+    against = _named_with_shared(baseline, rows) if baseline else Baseline("these slides themselves", rows)
     group_by: Grouping = "batch" if any(row.batch for row in rows) else "scanner"
     charts = (_chart(measure, rows, against, group_by) for measure in MEASURES)
     return [chart for chart in charts if chart.points]
