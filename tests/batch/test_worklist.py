@@ -108,6 +108,12 @@ def test_a_table_that_makes_no_sense_is_one_line(
         read(table(tmp_path, row, header=header))
 
 
+def test_slides_in_the_folder_of_results_are_not_looked_for_and_this_is_said(tmp_path: Path) -> None:
+    touch(tmp_path, "a.svs")
+    with pytest.raises(WorklistError, match="is in the folder of --out"):
+        read_worklist(str(tmp_path), ScoreRequest(Path("unused")), tmp_path, "digest")
+
+
 def test_nothing_to_score_is_said(tmp_path: Path) -> None:
     with pytest.raises(WorklistError, match="names no slide"):
         read(tmp_path)

@@ -267,6 +267,7 @@ def test_without_a_pseudonym_files_are_named_as_they_were_given(roe: Path) -> No
     [
         (["score", "a.svs", "--out", ""], "--out is empty"),
         (["score", "a.svs", "--out="], "--out is empty"),
+        (["score", "a.svs", "--out", " "], "--out is empty"),
         (["score", "", "--out", "b"], "an argument is empty"),
     ],
 )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from cxpath.app import publish_late_review
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import NOTE, read_batch
-from cxpath.data import ReasonCode
+from cxpath.data import ReasonCode, refuse_pipe
 from cxpath.documents import (
     COMMIT_MARK,
     RUN_NAME,
@@ -430,6 +430,7 @@ def read_baseline(path: Path) -> Baseline:
     """
     table = path / "cohort.csv" if path.is_dir() else path
     try:
+        refuse_pipe(table)
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except FileNotFoundError as error:

@@ -310,6 +310,10 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
         ]
     else:
         raise MissingFileError(f"{source}: no such folder, worklist or slide", "check the path")
+    if not rows and path.is_dir() and path.absolute().is_relative_to(out.absolute()):
+        raise WorklistError(
+            f"{source}: is in the folder of --out, where no slide is looked for", "name another"
+        )
     if not rows:
         raise WorklistError(f"{source}: names no slide", f"cxpath looks for {', '.join(sorted(SLIDES))}")
     return [_task_of_row(row, template, out, model_digest) for row in rows]

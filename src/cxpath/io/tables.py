@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from cxpath.data import import_extra
+from cxpath.data import import_extra, refuse_pipe
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError, ReadsFileError
 from cxpath.io.atomic import atomic_write
 
@@ -366,6 +366,7 @@ def plain_table(path: Path) -> PlainTable:
         When it is damaged, contains a formula, or is larger than a table that people fill in.
     """
     try:
+        refuse_pipe(path)
         content = path.read_bytes()
         if content.startswith(_OLD_EXCEL):
             raise ReadsFileError(f"{path}: is an old or encrypted Excel file", "save it as XLSX or CSV")
