@@ -296,7 +296,7 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
     ConfigurationError
     """
     for before, argument in pairwise(["", *arguments]):
-        name = argument.removesuffix("=")
+        name = argument.strip().removesuffix("=")
         if not argument.strip() or (name.startswith("--") and argument == f"{name}="):
             what = name or before if (name or before).startswith("-") else "an argument"
             raise ConfigurationError(f"{what} is empty", "give a value; is a variable of the shell unset?")
