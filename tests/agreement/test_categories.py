@@ -240,6 +240,9 @@ def test_the_share_of_yes_that_a_reader_has_more_and_its_exact_test() -> None:
 
 def test_kappas_interval_is_wilsons_of_the_agreement_corrected_for_chance() -> None:
     """By hand: agreement 0.85 of 100, both prevalences with one more case spread evenly."""
+    never = carried_kappa(np.array([[0.0, 1.0], [0.0, 39.0]]), np.eye(2), 40, 0.95)
+    assert never is not None
+    assert -1.0 <= never.low <= 0.0 <= never.high <= 1.0, "no kappa is below -1"
     found = carried_kappa(np.array([[40.0, 5.0], [10.0, 45.0]]), np.eye(2), 100, 0.95)
     assert found is not None
     rows, columns = ((100 * share + 0.5) / 101 for share in (0.45, 0.5))

@@ -181,6 +181,8 @@ def test_two_readers_and_one_reader_and_a_named_reference() -> None:
         study_reads(simulated_reads(readers=("Ann",), software_error=None), FEW)
     with pytest.raises(StudyError, match="no reader named 'Eve'"):
         study_reads(simulated_reads(), FEW, software="Eve")
+    with pytest.raises(StudyError, match="as the software and as the reference"):
+        study_reads(simulated_reads(), FEW, software="AI", reference="AI")
     with pytest.raises(StudyError, match="no reads of score"):
         study_reads(simulated_reads(), FEW, score="TPS")
 

@@ -65,9 +65,17 @@ def test_the_same_reader_in_another_round_or_of_another_score_is_another_read(tm
     assert list(study.rounds) == [1, 2]
 
 
+def test_hints_about_settings_fit_the_setting() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        agreement_settings(level=95)
+    assert caught.value.hint == "0.95 is 95 %"
+
+
 def test_a_name_that_is_nearly_anothers_is_refused_over_all_tables(tmp_path: Path) -> None:
     other = [(case, "ann", value) for case, _, value in BOB]
-    with pytest.raises(ReadsFileError, match=r"reader 'Ann' \(row 2\) and 'ann' \(row 2\) differ only in"):
+    with pytest.raises(
+        ReadsFileError, match=r"a.csv and .*b.csv: reader 'Ann' \(row 2\) and 'ann' \(row 2\) differ only in"
+    ):
         compare(request(table(tmp_path / "a.csv", ANN), table(tmp_path / "b.csv", other)))
 
 

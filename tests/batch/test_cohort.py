@@ -220,6 +220,12 @@ def test_a_slide_outside_three_standard_deviations_is_marked() -> None:
     assert chart.centre == pytest.approx(0.70)
 
 
+def test_a_baseline_that_contains_the_cohort_says_so() -> None:
+    same = [row.model_copy(update={"slide_digest": f"d{number}"}) for number, row in enumerate(USUAL)]
+    (chart,) = drift_charts(same[:5], Baseline("last year", same))
+    assert chart.baseline == "last year (5 of it in this cohort), 20 slides"
+
+
 def test_a_batch_whose_slides_all_lean_one_way_is_marked_though_none_of_them_is() -> None:
     (chart,) = drift_charts([*USUAL, *rows(*[0.72] * 9, batch="tuesday")], Baseline("last year", USUAL))
     assert chart.outside == 0

@@ -108,6 +108,12 @@ def test_a_table_that_makes_no_sense_is_one_line(
         read(table(tmp_path, row, header=header))
 
 
+def test_slides_in_the_folder_of_results_are_not_looked_for_and_this_is_said(tmp_path: Path) -> None:
+    touch(tmp_path, "a.svs")
+    with pytest.raises(WorklistError, match="is in the folder of --out"):
+        read_worklist(str(tmp_path), ScoreRequest(Path("unused")), tmp_path, "digest")
+
+
 def test_nothing_to_score_is_said(tmp_path: Path) -> None:
     with pytest.raises(WorklistError, match="contains no slide"):
         read(tmp_path)
@@ -237,16 +243,20 @@ def test_a_pattern_takes_a_link_to_nothing_as_a_slide_that_fails(tmp_path: Path)
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (("a.svs,x,,", "b.svs,x\u200b,,"), "id 'x' and 'x\\u200b'"),
-        (("a.svs,a b,,", "b.svs,a  b,,"), "id 'a b' and 'a  b'"),
-        (("a.svs,,P1,", "b.svs,,p1,"), "case 'P1' and 'p1'"),
-        (("a.svs,,P1,", "b.svs,,P1\u200b,"), "case 'P1' and 'P1\\u200b'"),
+        (("a.svs,x,,", "b.svs,x\u200b,,"), ("id 'x'", "'x\\u200b'")),
+        (("a.svs,a b,,", "b.svs,a  b,,"), ("id 'a b'", "'a  b'")),
+        (("a.svs,,007,", "b.svs,,7,"), ("case '007'", "'7'")),
+        (("a.svs,,12,", "b.svs,,12.0,"), ("case '12'", "'12.0'")),
+        (("a.svs,,P1,", "b.svs,,p1,"), ("case 'P1'", "'p1'")),
+        (("a.svs,,P1,", "b.svs,,P1\u200b,"), ("case 'P1'", "'P1\\u200b'")),
     ],
 )
 def test_names_that_nobody_could_tell_apart_are_asked_about(
-    tmp_path: Path, rows: tuple[str, ...], said: str
+    tmp_path: Path, rows: tuple[str, ...], said: tuple[str, str]
 ) -> None:
     found = contradictions(read(table(tmp_path, *rows, header="slide,id,case,note\n")))
-    assert [problem.reason.partition(" differ")[0] for problem in found] == [said]
+    named = [problem.reason.partition(" differ")[0].replace(f"{tmp_path}/", "") for problem in found]
+    first, second = said
+    assert named == [f"{first} (a.svs) and {second} (b.svs)"]
     plain = table(tmp_path, "a.svs,,P1,", "b.svs,,P1,", "c.svs,,P2,", header="slide,id,case,note\n")
     assert contradictions(read(plain)) == []

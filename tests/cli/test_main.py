@@ -267,6 +267,7 @@ def test_without_a_pseudonym_files_are_named_as_they_were_given(roe: Path) -> No
     [
         (["score", "a.svs", "--out", ""], "--out is empty"),
         (["score", "a.svs", "--out="], "--out is empty"),
+        (["score", "a.svs", "--out", " "], "--out is empty"),
         (["score", "", "--out", "b"], "an argument is empty"),
     ],
 )
@@ -275,3 +276,17 @@ def test_an_empty_argument_is_refused(words: list[str], says: str) -> None:
     ended = cxpath(*words)
     assert ended.returncode == 2
     assert says in ended.only_line
+
+
+@pytest.mark.parametrize("written", ["--out {}", "--out={}"])
+@pytest.mark.parametrize("place", ["/", "home", "home/../home/"])
+def test_results_are_not_written_among_everything_else(
+    written: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = place if place == "/" else f"{tmp_path}/{place}"
+    ended = cxpath("tmb", "a.vcf", "--preset", "wes_nonsyn", *written.format(folder).split())
+    assert ended.returncode == 2
+    assert f"--out {folder} is no folder for results alone" in ended.only_line
+    assert list((tmp_path / "home").iterdir()) == []

@@ -7,12 +7,26 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cxpath.app.configuration import load_configuration
+from cxpath.app.therapy_profile import states_case
+from cxpath.batch.cohort import read_baseline
 from cxpath.data.settings import Settings, import_extra, number_too_large, read_settings, usable_cores
-from cxpath.errors import ConfigurationError, MissingExtraError, MissingFileError, ReadsFileError
+from cxpath.documents import ScoreDocument
+from cxpath.errors import (
+    CellsFileError,
+    ConfigurationError,
+    CxpathError,
+    MissingExtraError,
+    MissingFileError,
+    ReadsFileError,
+)
+from cxpath.io.atomic import read_content
+from cxpath.io.foreign_cells import is_dicom, is_hdf5
 from cxpath.io.reads import read_reads
 from cxpath.io.vcf import read_vcf
 
@@ -261,3 +275,28 @@ def test_workers_end_with_the_program_that_began_them_even_when_it_is_killed(tmp
 def test_else_there_is_a_worker_for_each_core() -> None:
     counted = python("-c", "from cxpath.data.settings import *\nprint(default_workers())")
     assert int(counted.stdout) == len(os.sched_getaffinity(0)) >= 1
+
+
+# Devices and pipes: reading from one may never end.
+
+
+def _read_by(reader: str, path: Path) -> object:
+    readers: dict[str, Callable[[Path], object]] = {
+        "settings": lambda pipe: read_settings(Settings, pipe, ""),
+        "configuration": load_configuration,
+        "reads": read_reads,
+        "baseline": read_baseline,
+        "document": ScoreDocument.read,
+        "cells": lambda pipe: is_hdf5(pipe) or is_dicom(pipe) or read_content(pipe, CellsFileError, ""),
+        "score of a case": lambda pipe: states_case(pipe) or ScoreDocument.read(pipe),
+    }
+    return readers[reader](path)
+
+
+@pytest.mark.parametrize(
+    "reader", ["settings", "configuration", "reads", "baseline", "document", "cells", "score of a case"]
+)
+def test_a_pipe_is_refused_before_it_is_opened(reader: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CxpathError, match=r"is a device or pipe|no such file"):
+        _read_by(reader, tmp_path / "pipe")

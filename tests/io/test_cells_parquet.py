@@ -157,8 +157,8 @@ def test_an_unknown_kind_is_named_with_the_known_ones(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "values", "problem"),
     [
-        ("kind", ["tumour", None, "immune", "other"], "column kind has 1 empty rows"),
-        ("x_px", [1.0, None, 2.0, 3.0], "column x_px has 1 empty rows"),
+        ("kind", ["tumour", None, "immune", "other"], "empty entries in column kind: 1"),
+        ("x_px", [1.0, None, 2.0, 3.0], "empty entries in column x_px: 1"),
         ("x_px", [1.0, float("inf"), 2.0, 3.0], "column x_px contains values that are not positions"),
         ("stained", ["a", "b", "c", "d"], "column stained contains string, not numbers"),
     ],

@@ -327,10 +327,12 @@ def test_a_table_that_lies_on_its_side_is_said(tmp_path: Path) -> None:
     assert read_reads(write(tmp_path, ring + rows)).warnings == ()
 
 
-@pytest.mark.parametrize(("one", "other"), [("001", "1"), ("0", "00"), ("7", "007")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("001", "1"), ("0", "00"), ("7", "007"), ("7", "7.0"), ("12.00", "012")]
+)
 def test_numbers_of_cases_that_lost_their_zeros_are_asked_about(tmp_path: Path, one: str, other: str) -> None:
     path = write(tmp_path, f"case,reader,value\n{one},Ann,5\n{other},Bob,5\n")
-    with pytest.raises(ReadsFileError, match=rf"case '{one}' .* and '{other}' .* leading zeros"):
+    with pytest.raises(ReadsFileError, match=rf"case '{one}' .* and '{other}' .* zeros before or behind"):
         read_reads(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from xml.etree.ElementTree import Element, fromstring
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 from shapely.geometry import box
@@ -12,6 +13,7 @@ from shapely.geometry import box
 from cxpath.errors import RegionsFileError
 from cxpath.io.geojson import UNCLASSIFIED
 from cxpath.io.regions_xml import (
+    halo_origin_warnings,
     imagescope_scale_warnings,
     parse_xml,
     regions_in_asap,
@@ -119,7 +121,54 @@ def test_a_coordinate_that_is_none_is_refused(bad: str) -> None:
         regions_in_asap(root, "a.xml")
 
 
-# ImageScope.
+# ImageScope, and HALO, whose files differ from it in words.
+
+
+def halo(
+    points: tuple[tuple[float, float], ...] = SQUARE, kind: str = "Polygon", negative: str = "0"
+) -> Element:
+    """Return a HALO file of one region."""
+    corners = "".join(f'<V X="{x}" Y="{y}"/>' for x, y in points)
+    return fromstring(
+        f'<Annotations><Annotation Name="Tumour" Visible="True"><Regions><Region Type="{kind}"'
+        f' HasEndcaps="0" NegativeROA="{negative}"><Vertices>{corners}</Vertices><Comments/></Region>'
+        "</Regions></Annotation></Annotations>"
+    )
+
+
+@pytest.mark.parametrize(("points", "kind"), [(SQUARE, "Polygon"), (SQUARE[:1] + SQUARE[2:3], "Rectangle")])
+def test_a_layer_of_halo_is_a_class(points: tuple[tuple[float, float], ...], kind: str) -> None:
+    (area,), warnings = regions_in_imagescope(halo(points, kind), "a.annotations")
+    assert (area.class_name, area.negative, warnings) == ("Tumour", False, [])
+    assert area.shape.equals(box(10, 20, 110, 220))
+
+
+def test_an_ellipse_of_halo_fills_its_box() -> None:
+    (area,), _ = regions_in_imagescope(halo(((110, 20), (10, 220)), "Ellipse"), "a.annotations")
+    assert area.shape.bounds == pytest.approx((10, 20, 110, 220))
+    assert area.shape.area == pytest.approx(np.pi * 50 * 100, rel=0.001)
+
+
+@pytest.mark.parametrize("negative", ["1", "True"])
+def test_a_negative_region_of_halo_is_to_be_cut_out(negative: str) -> None:
+    (area,), _ = regions_in_imagescope(halo(negative=negative), "a.annotations")
+    assert area.negative
+
+
+@pytest.mark.parametrize(("kind", "said"), [("Ruler", "a ruler"), ("Pin", "a pin")])
+def test_rulers_and_pins_of_halo_are_passed_over(kind: str, said: str) -> None:
+    areas, (warning,) = regions_in_imagescope(halo(kind=kind), "a.annotations")
+    assert areas == []
+    assert f"{said} encloses no area" in warning
+
+
+def test_where_the_places_of_halo_count_from_is_said_or_refused() -> None:
+    (said,) = halo_origin_warnings(halo(), "a.annotations", at_corner=True)
+    assert "check in the overview" in said
+    for root, at_corner in ((halo(), False), (halo(((-30, 1), (9, 1), (9, 9))), True)):
+        with pytest.raises(RegionsFileError, match="from elsewhere"):
+            halo_origin_warnings(root, "a.annotations", at_corner=at_corner)
+    assert halo_origin_warnings(imagescope(((-30, 1), (9, 1), (9, 9))), "a.xml", at_corner=False) == []
 
 
 def test_a_layer_of_imagescope_is_a_class() -> None:

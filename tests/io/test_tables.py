@@ -62,6 +62,8 @@ def with_sheet(book: Workbook, folder: Path, change: Callable[[bytes], bytes], c
         (5, "0\\%", "5"),
         (0.05, "General", "0.05"),
         (12.0, "0.00", "12"),
+        (7, "000", "007"),
+        (7.5, "000", "7.5"),
     ],
 )
 def test_a_number_is_read_as_the_sheet_shows_it(
@@ -413,6 +415,7 @@ def test_what_is_hidden_beside_and_below_the_table_needs_no_word(tmp_path: Path)
     names=st.lists(st.text('ab ,;\n"é', min_size=1, max_size=6), min_size=2, max_size=4, unique_by=str.strip),
     rows=st.integers(0, 3),
 )
+@example(names=["a\na", "a"], rows=0)
 def test_a_header_of_several_lines_is_split_from_its_rows(names: list[str], rows: int) -> None:
     named = [name.strip() or f"c{place}" for place, name in enumerate(names)]
     quoted = ",".join('"' + name.replace('"', '""') + '"' for name in named)
@@ -423,12 +426,27 @@ def test_a_header_of_several_lines_is_split_from_its_rows(names: list[str], rows
         assert table.column(0).to_pylist() == [str(row) for row in range(rows)]
 
 
-@pytest.mark.parametrize("number_format", ['"<"0', "\\<0", '0"≥"', '[Red]">"0'])
+@pytest.mark.parametrize("number_format", ['"<"0', "\\<0", '0"≥"', '[Red]">"0', "0.0‰"])
 def test_a_sign_that_only_the_number_format_shows_is_refused(number_format: str, tmp_path: Path) -> None:
     """The sheet shows <1, the cell contains 1."""
     book, sheet = reads_workbook(["C1", "A", 1])
     sheet["C2"].number_format = number_format
     with pytest.raises(ReadsFileError, match="row 2: the sheet shows a sign"):
+        rows_of(book, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format"),
+    [(10, ";;;"), (10, ";-0"), (0, "0;-0;;@"), (10, '"NE"'), (0, '[=0]"NE";0'), (3, '0;"-";"-"')],
+)
+def test_a_format_that_hides_the_number_is_refused(value: int, number_format: str, tmp_path: Path) -> None:
+    """The sheet shows nothing, or another word, where the cell contains a number."""
+    book, sheet = reads_workbook(["C1", "A", value])
+    sheet["C2"].number_format = number_format
+    if value == 3:  # only other numbers would be hidden
+        assert rows_of(book, tmp_path)[1] == ["C1", "A", "3"]
+        return
+    with pytest.raises(ReadsFileError, match=f"row 2: the sheet does not show the number {value}"):
         rows_of(book, tmp_path)
 
 

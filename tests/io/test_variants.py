@@ -7,7 +7,7 @@ import pytest
 
 from cxpath.data.variants import Consequence, Known
 from cxpath.errors import MissingFileError, VariantsFileError
-from cxpath.io.variants import REQUIRED, read_bed, read_maf
+from cxpath.io.variants import REQUIRED, assembly_in, assembly_of, read_bed, read_maf
 
 
 def bed(folder: Path, text: str, name: str = "panel.bed") -> Path:
@@ -27,6 +27,29 @@ def test_headers_are_passed_over_and_name_the_assembly(tmp_path: Path) -> None:
     found = read_bed(bed(tmp_path, text))
     assert (found.bases, found.assembly) == (1, "GRCh37")
     assert read_bed(bed(tmp_path, "1\t5\t6\n", "panel.hg38.bed")).assembly == "GRCh38"
+
+
+@pytest.mark.parametrize(
+    ("text", "assembly"),
+    [
+        ("panel_hg18.bed", "NCBI36"),
+        ("36", "NCBI36"),
+        ("panel of 36 genes.bed", None),
+        ("chm13v2.0.fa", "T2T-CHM13"),
+        ("exome.hs1.bed", "T2T-CHM13"),
+        ("T2T-CHM13 lifted from GRCh38", None),
+        ("patient2tumour_hs10.bed", None),
+    ],
+)
+def test_older_and_newer_assemblies_are_known_by_name(text: str, assembly: str | None) -> None:
+    assert assembly_in(text) == assembly
+
+
+@pytest.mark.parametrize(
+    ("length", "assembly"), [(247_249_719, "NCBI36"), (248_387_328, "T2T-CHM13"), (9, None)]
+)
+def test_assemblies_are_known_by_the_length_of_chromosome_1(length: int, assembly: str | None) -> None:
+    assert assembly_of({"1": length}) == assembly
 
 
 def test_a_gzipped_bed_is_read(tmp_path: Path) -> None:

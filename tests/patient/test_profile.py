@@ -145,6 +145,13 @@ def test_the_template_knows_nothing_and_its_examples_are_all_valid() -> None:
     assert all(value is not None for value in full.comorbidities.model_dump().values())
 
 
+def test_scores_of_several_images_are_asked_about() -> None:
+    scores = [{"origin": "cxpath", "slide_digest": digest, "value": 5.0} for digest in ("a", "b")]
+    (said,) = (one for one in profile_from({"pdl1": scores}).conflicts if "images" in one)
+    assert said == "PD-L1 scores of 2 images are stated: are all of them of this tumour?"
+    assert not [one for one in profile_from({"pdl1": scores[:1]}).conflicts if "images" in one]
+
+
 def test_conflicts_are_named() -> None:
     stated = {
         "msi": {"msi": "msi-h", "mmr": "proficient"},

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 from cxpath.errors import ResolutionError
 from cxpath.slide.resolution import (
     StatedResolution,
+    also_stated_by_aperio,
     of_magnification,
     resolve,
     stated_in_ome,
@@ -221,6 +222,17 @@ def test_two_numbers_of_a_file_may_differ_by_a_tenth(also: float, *, warned: boo
         assert f"{also:.4g} (tiff.XResolution)" in warning
 
 
+def test_the_tags_of_an_aperio_file_may_contradict_its_description() -> None:
+    properties = {"tiff.XResolution": "20000", "tiff.ResolutionUnit": "centimeter", "aperio.AppMag": "40"}
+    found = also_stated_by_aperio(properties, _stated(0.25))
+    assert found is not None
+    assert (found.mean_mpp, found.source) == (0.5, "tiff.XResolution")
+    usual = also_stated_by_aperio(properties, _stated(0.5))
+    assert usual is not None
+    assert usual.source == "usual at magnification 40"
+    assert also_stated_by_aperio(properties | {"tiff.XResolution": "72"}, _stated(0.25)) is None
+
+
 def test_an_absurd_second_number_contradicts_nothing() -> None:
     """72 dpi, which programs write unasked, is 353 µm per pixel."""
     assert resolve(None, _stated(0.25), "a.svs", also=StatedResolution(352.8, 352.8, "tags")).warnings == ()
@@ -237,6 +249,8 @@ def test_an_absurd_second_number_contradicts_nothing() -> None:
         ("20", 0.25, 0.5),
         ("40", 0.5, 0.25),
         ("", 0.25, None),
+        ("20x", 0.25, 0.5),
+        (" 20 X", 0.25, 0.5),
         ("forty", 0.25, None),
         ("0", 0.25, None),
         ("-20", 0.25, None),

@@ -221,6 +221,13 @@ def test_guests_join_in_free_places_of_stroma() -> None:
     assert apart.min() > 7.0
 
 
+def test_outlines_that_lack_a_class_are_refused() -> None:
+    prepared = prepare(tissue_tile(sparse=True), np.random.default_rng(3))
+    recipe = replace(_recipe(), guests_mm2=4000.0)
+    with pytest.raises(TissueTileError, match="lack a class"):
+        restain(prepared, recipe, np.random.default_rng(2), [_squares("lymphocyte")])
+
+
 def test_without_outlines_no_guests_join(prepared: PreparedTile) -> None:
     restained = restain(prepared, replace(_recipe(), guests_mm2=4000.0), np.random.default_rng(2))
     assert len(restained.label) == len(prepared.tile.label)

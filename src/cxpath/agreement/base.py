@@ -481,7 +481,7 @@ def carried_interval(
     high_agreement = max(own.high, 1 - _fewest_disagreements((1 - agreement) * total, total, level))
     low, high = (1 - (1 - end) * slope for end in (own.low, high_agreement))
     method = CARRIED if slope > 1 else "Wilson"
-    return Interval(float(min(low, value)), float(max(high, value)), method)
+    return Interval(float(min(max(low, -1.0), value)), float(max(high, value)), method)
 
 
 def _fewest_disagreements(disagreements: float, total: float, level: float) -> float:

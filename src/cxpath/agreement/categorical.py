@@ -552,7 +552,7 @@ def _asymptotic(pair: Pair, categories: int, weighting: Weighting) -> Interval:
     kappa = float(kappa_of_tables(table, scheme))
     error = kappa_error(table / n, scheme, n, kappa)
     half = float(ndtri((1 + pair.level) / 2)) * error
-    return Interval(kappa - half, min(kappa + half, 1.0), "asymptotic")
+    return Interval(max(kappa - half, -1.0), min(kappa + half, 1.0), "asymptotic")
 
 
 def kappa_error(share: Floats, scheme: Floats, n: int, kappa: float) -> float:

@@ -301,9 +301,14 @@ def choose_roles(matrix: ReadMatrix, settings: AgreementSettings, software: str,
     Raises
     ------
     StudyError
-        When a named one is not there.
+        When a named one is not there, or both are the same: it would agree with itself.
     """
     named = [name for name in (software, reference) if name]
+    if software and software == reference:
+        raise StudyError(
+            f"{software!r} is named as the software and as the reference",
+            "name another reader as the reference",
+        )
     for name in named:
         matrix.column(name)
     readers = matrix.of_readers([reader for reader in matrix.readers if reader not in named])

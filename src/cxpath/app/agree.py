@@ -285,6 +285,9 @@ def run_agreement(request: AgreementRequest, out: Path, *, overwrite: bool = Fal
     return study
 
 
+_HINTS = {"level": "0.95 is 95 %", "margin": "0.05 is 5 points"}
+
+
 def agreement_settings(**stated: Any) -> AgreementSettings:
     """Return settings, checked.
 
@@ -298,7 +301,8 @@ def agreement_settings(**stated: Any) -> AgreementSettings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{where}: {first['msg']}", "cut-offs are rising numbers: 1,10") from error
+        hint = "cut-offs are rising numbers: 1,10" if where.startswith("cutoffs") else _HINTS.get(where, "")
+        raise ConfigurationError(f"{where}: {first['msg']}", hint) from error
 
 
 def _joined(request: AgreementRequest) -> StudiedReads:
@@ -318,7 +322,7 @@ def _joined(request: AgreementRequest) -> StudiedReads:
         seen |= {(r.unit, r.reader, r.round, r.score.casefold()): path for r in table.reads}
         reads += table.reads
         warnings += coded(ReasonCode.READS_TABLE, table.warnings)
-    refuse_lookalikes(reads, "the tables of reads")
+    refuse_lookalikes(reads, " and ".join(str(path) for path in request.reads))
     score, remark = _score_of(reads, request)
     reads = [read if read.score else replace(read, score=score) for read in reads]
     warnings += coded(ReasonCode.READS_TABLE, [remark] if remark else [])

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 
 def read_regions(path: str | Path, slide: Slide, configuration: Configuration | None = None) -> Regions:
-    """Read the regions that a pathologist annotated in QuPath, ASAP or ImageScope.
+    """Read the regions that a pathologist annotated in QuPath, ASAP, ImageScope or HALO.
 
     Parameters
     ----------
     path : str or Path
-        GeoJSON of QuPath, or XML of ASAP or ImageScope.
+        GeoJSON of QuPath, or XML of ASAP, ImageScope or HALO.
     slide : Slide
         The slide that they were drawn on.
     configuration : Configuration, optional

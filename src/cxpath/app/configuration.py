@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cxpath.data import Reason, ReasonCode, Settings, bundled, parse_toml
+from cxpath.data import Reason, ReasonCode, Settings, bundled, parse_toml, refuse_pipe
 from cxpath.errors import AssayError, ConfigurationError, MissingFileError
 from cxpath.io import RegionClasses
 from cxpath.network import NetworkSettings
@@ -160,6 +160,7 @@ def load_configuration(file: Path | None = None, settings: Sequence[str] = ()) -
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
+        refuse_pipe(file)
         return parse_toml(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingFileError(f"{file}: no such configuration file", "check the path") from error
@@ -230,7 +231,7 @@ class ScoreRequest:
     research : bool
         Compute scores that the assay does not support.
     regions : Path, optional
-        Annotated regions (QuPath GeoJSON, ASAP XML or ImageScope XML).
+        Annotated regions (QuPath GeoJSON, or XML of ASAP, ImageScope or HALO).
     cells : Path, optional
         Cells to score instead of running the network (Parquet, CSV, QuPath GeoJSON or measurement table).
     profile : Path, optional

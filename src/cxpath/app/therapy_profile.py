@@ -10,7 +10,7 @@ from typing import Any
 
 from cxpath.app.configuration import UNKNOWN
 from cxpath.app.review_folder import require_current_review
-from cxpath.data import bundled, parse_toml
+from cxpath.data import bundled, parse_toml, refuse_pipe
 from cxpath.documents import (
     PDL1,
     RUN_NAME,
@@ -51,6 +51,7 @@ _HINT = "give the score.json of a folder that cxpath score wrote"
 def states_case(path: Path) -> bool:
     """Say whether a file states the schema of a case; whether it is one, reading it will say."""
     try:
+        refuse_pipe(path)
         stated = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return False

@@ -6,7 +6,7 @@ import csv
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from cxpath.app import publish_late_review
 from cxpath.batch.task import SlideTask
 from cxpath.batch.worklist import NOTE, read_batch
-from cxpath.data import ReasonCode
+from cxpath.data import ReasonCode, refuse_pipe
 from cxpath.documents import (
     COMMIT_MARK,
     RUN_NAME,
@@ -430,6 +430,7 @@ def read_baseline(path: Path) -> Baseline:
     """
     table = path / "cohort.csv" if path.is_dir() else path
     try:
+        refuse_pipe(table)
         with table.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except FileNotFoundError as error:
@@ -456,9 +457,16 @@ def _read_row(entries: Mapping[str, str | None], place: str) -> CohortRow:
         ) from error
 
 
+def _named_with_shared(baseline: Baseline, rows: Sequence[CohortRow]) -> Baseline:
+    """Say in the baseline's name that it contains slides of the cohort: these cannot drift away from it."""
+    own = {row.slide_digest for row in rows if row.slide_digest}
+    shared = sum(row.slide_digest in own for row in baseline.rows)
+    return replace(baseline, name=f"{baseline.name} ({shared} of it in this cohort)") if shared else baseline
+
+
 def drift_charts(rows: Sequence[CohortRow], baseline: Baseline | None = None) -> list[ControlChart]:
     """Return a chart a measure that any slide has; points in order of scanning as the table has them."""
-    against = baseline or Baseline("these slides themselves", rows)
+    against = _named_with_shared(baseline, rows) if baseline else Baseline("these slides themselves", rows)
     group_by: Grouping = "batch" if any(row.batch for row in rows) else "scanner"
     charts = (_chart(measure, rows, against, group_by) for measure in MEASURES)
     return [chart for chart in charts if chart.points]

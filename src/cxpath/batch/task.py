@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from cxpath import __version__
 from cxpath.app import ScoreRequest
+from cxpath.data import refuse_pipe
 from cxpath.documents import COMMIT_MARK, Outcome
 from cxpath.errors import BatchError, CxpathError, MissingFileError
 from cxpath.io import leftovers_of, output_error
@@ -314,6 +315,7 @@ def request_digest(request: ScoreRequest, model_digest: str) -> str:
 def _identity_of(value: object) -> object:
     """Return what stands for one option in a digest: content for a file, all keys for settings."""
     if isinstance(value, Path):
+        refuse_pipe(value)
         with value.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

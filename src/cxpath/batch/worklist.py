@@ -33,7 +33,7 @@ from cxpath.errors import (
     ReadsFileError,
     WorklistError,
 )
-from cxpath.io import lookalike_key, plain_rows
+from cxpath.io import lookalike_key, lookalike_number, plain_rows
 from cxpath.slide import SLIDE_SUFFIXES, open_slide, printable, series_instance_uid
 
 # Looking at a whole worklist before anything starts: what contradicts itself, what will fail.
@@ -88,11 +88,13 @@ def _lookalikes(tasks: Sequence[SlideTask]) -> Iterator[Problem]:
     """Yield names of slides or cases that a person could not tell apart: a case would fall into two."""
     named = [("id", task.id, task) for task in tasks]
     named += [("case", task.facts["case"], task) for task in tasks if "case" in task.facts]
-    seen: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], tuple[str, SlideTask]] = {}
     for what, name, task in named:
-        first = seen.setdefault((what, lookalike_key(name)), name)
+        key = lookalike_number(name) if what == "case" else lookalike_key(name)
+        first, other = seen.setdefault((what, key), (name, task))
         if first != name and (what == "case" or _folder_key(first) != _folder_key(name)):
-            reason = f"{what} {first!a} and {name!a} differ only in case, spacing or invisible letters"
+            names = f"{what} {first!a} ({other.named}) and {name!a} ({task.named})"
+            reason = f"{names} differ only in case, spacing, invisible letters or zeros"
             yield Problem(
                 task.id,
                 reason,
@@ -312,6 +314,10 @@ def read_worklist(source: str, template: ScoreRequest, out: Path, model_digest: 
         ]
     else:
         raise MissingFileError(f"{source}: no such folder, worklist or slide", "check the path")
+    if not rows and path.is_dir() and path.absolute().is_relative_to(out.absolute()):
+        raise WorklistError(
+            f"{source}: is in the folder of --out, where no slide is looked for", "name another"
+        )
     if not rows:
         raise WorklistError(f"{source}: contains no slide", f"cxpath looks for {', '.join(sorted(SLIDES))}")
     return [_task_of_row(row, template, out, model_digest) for row in rows]

@@ -272,6 +272,7 @@ def _run() -> int:
     """Run the command and return its exit code."""
     try:
         _refuse_empty(sys.argv[1:])
+        _refuse_shared_folders(sys.argv[1:])
         # standalone, it would print a mistyped command line as it is
         return _ended(app(standalone_mode=False) if _hides_names() else app())
     except SystemExit as end:
@@ -296,10 +297,34 @@ def _refuse_empty(arguments: Sequence[str]) -> None:
     ConfigurationError
     """
     for before, argument in pairwise(["", *arguments]):
-        name = argument.removesuffix("=")
-        if not argument or (name.startswith("--") and argument == f"{name}="):
+        name = argument.strip().removesuffix("=")
+        if not argument.strip() or (name.startswith("--") and argument == f"{name}="):
             what = name or before if (name or before).startswith("-") else "an argument"
             raise ConfigurationError(f"{what} is empty", "give a value; is a variable of the shell unset?")
+
+
+def _refuse_shared_folders(arguments: Sequence[str]) -> None:
+    """Refuse to write results among everything else of a computer or a person.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    for before, argument in pairwise(["", *arguments, ""]):
+        name, joined, value = argument.partition("=")
+        folder = value if name == "--out" and joined else argument if before == "--out" else ""
+        if folder and os.path.realpath(folder) in _shared_folders(folder):
+            raise ConfigurationError(
+                f"--out {folder} is no folder for results alone", "name a folder inside it: it will be made"
+            )
+
+
+def _shared_folders(path: str) -> set[str]:
+    """Return the root of a path's file system and the home folder, where there is one."""
+    found = {Path(os.path.realpath(path)).anchor}
+    with suppress(RuntimeError):
+        found.add(os.path.realpath(Path.home()))
+    return found
 
 
 def _ended(code: str | int | None) -> int:

@@ -205,8 +205,8 @@ RegionsOption = Annotated[
     Path | None,
     typer.Option(
         rich_help_panel=INPUT,
-        help="Regions to include and exclude: QuPath GeoJSON, ASAP XML or ImageScope XML, plain "
-        "or gzipped; recognised by content.",
+        help="Regions to include and exclude: QuPath GeoJSON, or XML of ASAP, ImageScope or HALO, "
+        "plain or gzipped; recognised by content.",
     ),
 ]
 ClassMapOption = Annotated[

@@ -45,6 +45,7 @@ from .settings import (
     number_too_large as number_too_large,
     parse_toml as parse_toml,
     read_settings as read_settings,
+    refuse_pipe as refuse_pipe,
     usable_cores as usable_cores,
     worker_processes as worker_processes,
 )

@@ -120,6 +120,17 @@ def parse_toml(text: str) -> dict[str, Any]:
     return stated
 
 
+def refuse_pipe(path: Path) -> None:
+    """Refuse a device or a pipe, from which reading may never end.
+
+    Raises
+    ------
+    OSError
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError("is a device or pipe, not a file")
+
+
 def read_settings(model: type[AnySettings], path: Path, hint: str) -> AnySettings:
     """Read a settings file.
 
@@ -139,6 +150,7 @@ def read_settings(model: type[AnySettings], path: Path, hint: str) -> AnySetting
         When it is no TOML, or a key is unknown, missing or out of range.
     """
     try:
+        refuse_pipe(path)
         return model.model_validate(parse_toml(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError as error:
         raise MissingFileError(f"{path}: no such file", hint) from error

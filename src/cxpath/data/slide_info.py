@@ -288,7 +288,8 @@ class Regions:
     warnings : tuple of str
         What a reader of the score must know about the drawing; names no file.
     form : str
-        The file's form: "QuPath GeoJSON", "ASAP XML", "ImageScope XML"; empty when made in Python.
+        The file's form: "QuPath GeoJSON", "ASAP XML", "ImageScope XML", "HALO XML"; empty when made in
+        Python.
     digest : str
         SHA-256 of the file, or empty.
     """

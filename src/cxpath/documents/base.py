@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse, number_too_large
+from cxpath.data import RESEARCH_USE, ReasonCode, ResearchUse, number_too_large, refuse_pipe
 from cxpath.errors import DocumentError, MissingFileError, OutputError
 from cxpath.io import atomic_write, claimed, clear_leftovers, partial_path
 from cxpath.scores import REVIEW, CutoffVerdict, Decision, ScoreEstimate
@@ -86,6 +86,7 @@ class File(Part):
             When it is no JSON, of another schema, or does not say what such a file says.
         """
         try:
+            refuse_pipe(path)
             text = path.read_text(encoding="utf-8")
             stated = json.loads(text)
         except FileNotFoundError as error:

@@ -118,7 +118,7 @@ class RegionsEntry(Part):
     """The drawn regions, and the digest of their file."""
 
     form: str
-    """`QuPath GeoJSON`, `ASAP XML` or `ImageScope XML`."""
+    """`QuPath GeoJSON`, `ASAP XML`, `ImageScope XML` or `HALO XML`."""
     digest: str
     """SHA-256 of the file."""
     areas: tuple[RegionEntry, ...]

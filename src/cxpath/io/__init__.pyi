@@ -58,6 +58,7 @@ from .geojson import (
     from_qupath_frame as from_qupath_frame,
     geometry as geometry,
     lookalike_key as lookalike_key,
+    lookalike_number as lookalike_number,
     nucleus as nucleus,
     object_type as object_type,
     parse_features as parse_features,

@@ -530,7 +530,7 @@ def _chunk_embedding(chunk: pa.FixedSizeListArray) -> NDArray[np.uint8]:
 
 def _cells_to_numpy(name: str, column: pa.ChunkedArray, path: Path) -> NDArray[Any]:
     if name in REQUIRED_VALUES and column.null_count:
-        raise CellsFileError(f"{path}: column {name} has {column.null_count} empty rows", _HINT)
+        raise CellsFileError(f"{path}: empty entries in column {name}: {column.null_count}", _HINT)
     try:
         if name in ENUMERATIONS:
             return _codes(name, column, path)

@@ -25,6 +25,7 @@ from cxpath.data import (
     TissueRegion,
     from_anndata,
     import_extra,
+    refuse_pipe,
     to_anndata,
 )
 from cxpath.errors import CellsFileError, MissingFileError
@@ -38,9 +39,7 @@ from cxpath.io.cell_classes import (
     to_cell_table,
 )
 from cxpath.io.cells import METADATA_KEY, TableFileError, open_parquet, read_cells, read_columns
-from cxpath.io.geojson import (
-    lookalike_key,
-)
+from cxpath.io.geojson import lookalike_key
 from cxpath.io.qupath_cells import (
     GEOJSON_FORM,
     QUPATH_TABLE_FORM,
@@ -183,20 +182,21 @@ _H5AD_HINT = "give a file of cxpath export --format h5ad, or save its obs as CSV
 
 def is_hdf5(path: Path) -> bool:
     """Say whether a file begins as HDF5 does; False for one that cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False  # reading the content says why
+    return _beginning(path, len(_MAGIC)) == _MAGIC
 
 
 def is_dicom(path: Path) -> bool:
     """Say whether a file begins as a DICOM file does; False for one that cannot be read."""
+    return _beginning(path, 132)[128:] == b"DICM"
+
+
+def _beginning(path: Path, size: int) -> bytes:
     try:
+        refuse_pipe(path)
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return file.read(size)
     except OSError:
-        return False  # reading the content says why
+        return b""  # reading the content says why
 
 
 def write_h5ad(cells: CellTable, path: Path) -> None:
@@ -386,11 +386,7 @@ def _read(
 
 
 def _is_parquet(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
-    except OSError:
-        return False  # reading the content says why
+    return _beginning(path, 4) == b"PAR1"
 
 
 def _from_parquet(

@@ -43,6 +43,9 @@ def plain(name: str) -> str:
     return ": ".join(part.strip() for part in parts).casefold()
 
 
+_WRITTEN_NUMBER = re.compile(r"0*([0-9]+)(?:\.0+)?", re.ASCII)
+
+
 def lookalike_key(name: str) -> str:
     """Return what is equal for names that a person could not tell apart, or would not mean to differ.
 
@@ -51,6 +54,16 @@ def lookalike_key(name: str) -> str:
     composed = unicodedata.normalize("NFKC", name)
     visible = "".join(one for one in composed if one.isspace() or unicodedata.category(one) not in _INVISIBLE)
     return unicodedata.normalize("NFKC", " ".join(visible.split()).casefold())
+
+
+def lookalike_number(name: str) -> str:
+    """Return `lookalike_key`, and for a number what spreadsheets and pandas may leave of it.
+
+    They turn 007 into 7, and 7 into 7.0 in a column with gaps.
+    """
+    key = lookalike_key(name)
+    number = _WRITTEN_NUMBER.fullmatch(key)
+    return number[1] if number else key
 
 
 def refuse_repeats(names: Iterable[str]) -> None:

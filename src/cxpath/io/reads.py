@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cxpath.data import NO_READ, NOT_EVALUABLE, Read, ReadState, ReadValue, exactly
 from cxpath.errors import ReadsFileError
-from cxpath.io.geojson import lookalike_key
+from cxpath.io.geojson import lookalike_key, lookalike_number
 from cxpath.io.tables import plain_table
 
 # How a score may be written in a table of reads: "12", "0,5", "<1", ">100", "5 %", "NE", nothing.
@@ -341,8 +341,9 @@ def _refuse_other_scores(path: Path, columns: Sequence[str], score: str) -> None
     stated = [one for one in _SCORES_IN_NAMES if one in words]
     if stated and stated[0] in {"cps", "tps"} and stated != [score.casefold()]:
         several = len(stated) > 1
+        names = " and ".join(map(str.upper, stated))
         raise ReadsFileError(
-            f"{path}: the columns are named {' and '.join(map(str.upper, stated))}, but read as {score}",
+            f"{path}: the columns are named {names}, but read as {score or 'one score'}",
             "name one score's readers (--readers), or give the columns case, reader, score and value"
             if several
             else f"pass --score {stated[0].upper()}",
@@ -479,15 +480,18 @@ def refuse_lookalikes(reads: Sequence[Read], file: object) -> None:
                 one, other = _shown(first, name)
                 raise ReadsFileError(
                     f"{file}: {what} {one} (row {row}) and {other} (row {read.row}) differ only in "
-                    + ("leading zeros" if first.isdecimal() else "case, spacing or invisible characters"),
+                    + (
+                        "zeros before or behind a number"
+                        if lookalike_key(first) != lookalike_key(name)
+                        else "case, spacing or invisible characters"
+                    ),
                     "write them in the same way if they are the same, or make the difference clear",
                 )
 
 
 def _alike(what: str, name: str) -> str:
     """Return what two names share that may be one: spreadsheets cut 001 to 1."""
-    key = lookalike_key(name)
-    return key.lstrip("0") or "0" if what in _NUMBERED and key.isdecimal() else key
+    return lookalike_number(name) if what in _NUMBERED else lookalike_key(name)
 
 
 def _shown(first: str, second: str) -> tuple[str, str]:
@@ -500,9 +504,10 @@ def _shown(first: str, second: str) -> tuple[str, str]:
 def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
     censored = sum(read.value.censored for read in reads)
     if censored:
+        stated = "1 read states" if censored == 1 else f"{censored} reads state"
         yield (
-            f"{path.name}: {censored} reads state only a bound; half of an upper bound, or the lower bound, "
-            "stands for them where a number is needed"
+            f"{path.name}: {stated} only a bound; where a number is needed, half of an upper bound or the "
+            "lower bound is taken"
         )
     without = sum(not read.patient for read in reads)
     if without and without < len(reads):
@@ -513,7 +518,8 @@ def _remarks(path: Path, reads: Sequence[Read]) -> Iterator[str]:
     for state in (ReadState.NOT_EVALUABLE, ReadState.MISSING):
         number = sum(read.value.state is state for read in reads)
         if number:
-            yield f"{path.name}: {number} reads are {state.value}"
+            reads_are = "1 read is" if number == 1 else f"{number} reads are"
+            yield f"{path.name}: {reads_are} {state.value}"
     for reader in _readers_of_shares(reads):
         yield f"{path.name}: all reads of {reader!r} lie between 0 and 1: are they shares, not per cent?"
 

@@ -1,4 +1,4 @@
-"""Annotated regions of QuPath, ASAP and ImageScope, recognised by content."""
+"""Annotated regions of QuPath, ASAP, ImageScope and HALO, recognised by content."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ from cxpath.io.geojson import (
 from cxpath.io.regions_xml import (
     ASAP_FORM,
     ASAP_ROOT,
-    IMAGESCOPE_FORM,
     IMAGESCOPE_ROOT,
+    form_of_imagescope,
+    halo_origin_warnings,
     imagescope_scale_warnings,
     parse_xml,
     regions_in_asap,
@@ -247,7 +248,7 @@ def _said(passed_over: Counter[str]) -> str:
 # because its name was spelled differently, and one meant as "score this" must not be lost.
 
 
-_FORMS = "QuPath GeoJSON, ASAP XML or ImageScope XML"
+_FORMS = "QuPath GeoJSON, or XML of ASAP, ImageScope or HALO"
 _MOST_LABELS = 5
 _SMALLEST_PX2 = 25.0
 _EXPORT = "export the annotations again"
@@ -260,14 +261,14 @@ def read_regions(
     size_px: tuple[int, int] | None = None,
     mpp: float | None = None,
 ) -> Regions:
-    """Read the drawn areas of a slide: QuPath GeoJSON, ASAP XML or ImageScope XML, plain or gzipped.
+    """Read the drawn areas of a slide: QuPath GeoJSON, or XML of ASAP, ImageScope or HALO, plain or gzipped.
 
     Parameters
     ----------
     path : Path
     bounds_px : tuple of int
-        x, y, width, height of the slide's scanned part, from which QuPath's positions count; ASAP's and
-        ImageScope's count from the file's own corner.
+        x, y, width, height of the slide's scanned part, from which QuPath's positions count; those
+        of XML count from the file's own corner.
     classes : RegionClasses, optional
         What each class name means. An area without a class is included.
     size_px : tuple of int, optional
@@ -285,7 +286,7 @@ def read_regions(
     MissingFileError
         When there is no such file.
     RegionsFileError
-        When it has none of the three forms, an area encloses nothing, a class has no meaning, or no area
+        When it has none of these forms, an area encloses nothing, a class has no meaning, or no area
         is left.
     """
     path, classes = Path(path), classes or RegionClasses()
@@ -318,7 +319,13 @@ def _drawn(
             return ASAP_FORM, *regions_in_asap(root, path)
         if root.tag == IMAGESCOPE_ROOT:
             areas, warnings = regions_in_imagescope(root, path)
-            return IMAGESCOPE_FORM, areas, [*imagescope_scale_warnings(root, mpp), *warnings]
+            at_corner = bounds_px[:2] == (0, 0)
+            origin = halo_origin_warnings(root, path, at_corner=at_corner)
+            return (
+                form_of_imagescope(root),
+                areas,
+                [*imagescope_scale_warnings(root, mpp), *origin, *warnings],
+            )
         message = f"{path}: XML of another kind (<{root.tag}>)"
         raise RegionsFileError(message, f"export the annotations as {_FORMS}")
     return GEOJSON_FORM, *regions_in_geojson(content, bounds_px, path)

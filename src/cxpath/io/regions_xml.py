@@ -1,4 +1,4 @@
-"""Annotated regions as XML: of ASAP and of Aperio ImageScope, and XML read without trust."""
+"""Annotated regions as XML: of ASAP, Aperio ImageScope and HALO, and XML read without trust."""
 
 from __future__ import annotations
 
@@ -123,16 +123,23 @@ def _numbered(annotation: Element, where: str, file: object) -> Iterator[tuple[f
 
 
 # Regions drawn in Aperio ImageScope: its XML, in level-0 pixels. Does not know what a layer means.
+#
+# HALO (Indica Labs) writes the same elements with other names: `V` for a vertex, a word for the kind. Its
+# files as pyhaloxml (https://pypi.org/project/pyhaloxml/) reads and writes them; a rectangle and an ellipse
+# are two opposite corners.
 
 
 IMAGESCOPE_FORM = "ImageScope XML"
 IMAGESCOPE_ROOT = "Annotations"
+HALO_FORM = "HALO XML"
 
 _RECTANGLE, _ELLIPSE = "1", "2"
-_LINES = {"3": "an arrow", "4": "a ruler"}
+_KINDS_OF_HALO = {"polygon": "0", "rectangle": _RECTANGLE, "ellipse": _ELLIPSE, "ruler": "4", "pin": "pin"}
+_LINES = {"3": "an arrow", "4": "a ruler", "pin": "a pin"}
 _SAME_SCALE = 0.05
 """Scanners' statements of µm per pixel differ by less."""
 
+_VERTICES = "Annotation/Regions/Region/Vertices"
 _NAMING_ATTRIBUTES = {"description", "class", "classification", "name"}
 
 
@@ -160,12 +167,12 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
             class_name = _layer_class(layer) or (region.get("Text") or "").strip() or UNCLASSIFIED
             place = f"layer {layer_number}, region {number}"
             where = place_name(place, class_name)
-            kind = (region.get("Type") or "0").strip()
+            kind = _kind(region)
             if kind in _LINES:
                 warnings.append(f"{where} was passed over: {_LINES[kind]} encloses no area")
                 continue
             outline = _outline(_imagescope_points(region, where, file), kind, where, file)
-            negative = (region.get("NegativeROA") or "0").strip() == "1"
+            negative = (region.get("NegativeROA") or "0").strip().casefold() in {"1", "true"}
             if not negative and (region.get("Analyze") or "1").strip() == "0":
                 warnings.append(
                     f"{where} is marked as not to be analysed (Analyze=0), but was used nevertheless"
@@ -180,6 +187,41 @@ def regions_in_imagescope(root: Element, file: object) -> tuple[list[AnnotatedAr
     if elsewhere:
         warnings.append(f"regions in other places of the file than usual, not read: {elsewhere}")
     return found, warnings
+
+
+def form_of_imagescope(root: Element) -> str:
+    """Return `HALO_FORM` where the vertices are HALO's, else `IMAGESCOPE_FORM`."""
+    return IMAGESCOPE_FORM if root.find(f"{_VERTICES}/V") is None else HALO_FORM
+
+
+def halo_origin_warnings(root: Element, file: object, *, at_corner: bool) -> list[str]:
+    """Say that HALO's outlines may count from elsewhere than the picture's corner.
+
+    Parameters
+    ----------
+    root : Element
+        `Annotations`.
+    file : object
+        Names the file in messages.
+    at_corner : bool
+        Whether the scanned part of the slide begins at its corner.
+
+    Raises
+    ------
+    RegionsFileError
+        When they surely do: a place is negative, or the slide is scanned in a part of its picture only.
+    """
+    if form_of_imagescope(root) != HALO_FORM:
+        return []
+    places = [
+        coordinate(vertex.get(axis), "a vertex", file)
+        for vertex in root.iterfind(f"{_VERTICES}/V")
+        for axis in ("X", "Y")
+    ]
+    if not at_corner or min(places) < -1:
+        message = f"{file}: HALO's places count from elsewhere than the corner of this slide's picture"
+        raise RegionsFileError(message, "draw the regions in QuPath, or convert and move them there")
+    return ["HALO does not state from where its places count: check in the overview that the regions fit"]
 
 
 def imagescope_scale_warnings(root: Element, mpp: float | None) -> list[str]:
@@ -215,10 +257,17 @@ def _attribute_name(layer: Element) -> str:
     return next((name for name in names if name and name.casefold() not in _NAMING_ATTRIBUTES), "")
 
 
+def _kind(region: Element) -> str:
+    """Return ImageScope's number of a region's kind, also for HALO's word."""
+    kind = (region.get("Type") or "0").strip()
+    return _KINDS_OF_HALO.get(kind.casefold(), kind)
+
+
 def _imagescope_points(region: Element, where: str, file: object) -> Ring:
     return [
         (coordinate(vertex.get("X"), where, file), coordinate(vertex.get("Y"), where, file))
-        for vertex in region.iterfind("Vertices/Vertex")
+        for name in ("Vertex", "V")
+        for vertex in region.iterfind(f"Vertices/{name}")
     ]
 
 

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from cxpath.data import import_extra
+from cxpath.data import import_extra, refuse_pipe
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError, ReadsFileError
 from cxpath.io.atomic import atomic_write
 
@@ -335,8 +335,12 @@ _UNSCALED = re.compile(r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]')
 """What a number format may contain without an effect on the number: quoted and escaped text, colours."""
 _THOUSANDTHS = re.compile(r"[0#?],+(?![0#?,])")
 """A comma behind the last digit of a number format divides by a thousand."""
-_CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥]")
+_CONDITION, _SIGNS = re.compile(r"\[[^\]]*\]"), re.compile("[<>≤≥‰]")
 """Of a number format: "[<1]0.0" is a condition, '"<"0' shows <1 for a cell that contains 1."""
+_PADDED = re.compile("00+")
+"""A number format that fills up with zeros, as for the numbers of cases."""
+_DIGITS = re.compile("[0#?@]|general|standard", re.IGNORECASE)
+"""What a section of a number format needs to show a number."""
 _PLAIN_ROWS_AGAIN = "save it as CSV in UTF-8"
 
 
@@ -370,6 +374,7 @@ def plain_table(path: Path) -> PlainTable:
         When it is damaged, contains a formula, or is larger than a table that people fill in.
     """
     try:
+        refuse_pipe(path)
         content = path.read_bytes()
         if content.startswith(_OLD_EXCEL):
             raise ReadsFileError(f"{path}: is an old or encrypted Excel file", "save it as XLSX or CSV")
@@ -503,6 +508,9 @@ def _text(cell: Any, path: Path, row: int) -> str:
         if _SIGNS.search(_CONDITION.sub("", number_format)):
             message = f"{path}: row {row}: the sheet shows a sign that the number {entry:g} does not contain"
             raise ReadsFileError(message, f"type it into the cell (its number format is {number_format})")
+        if _hides(float(entry), number_format):
+            message = f"{path}: row {row}: the sheet does not show the number {entry:g} that a cell contains"
+            raise ReadsFileError(message, f"give it a plain number format (it is {number_format})")
         if _THOUSANDTHS.search(_UNSCALED.sub("", number_format)):
             message = f"{path}: row {row}: the sheet shows thousandths of the number {entry:g}"
             raise ReadsFileError(message, f"give it a plain number format (it is {number_format})")
@@ -513,10 +521,21 @@ def _text(cell: Any, path: Path, row: int) -> str:
     return text
 
 
+def _hides(value: float, number_format: str) -> bool:
+    """Say whether the section of a format that is for this number shows nothing of it, or another word."""
+    sections = _UNSCALED.sub("", number_format).split(";")
+    numeric = sections[:-1] if len(sections) > 1 and "@" in sections[-1] else sections
+    section = 1 if value < 0 and len(numeric) > 1 else 2 if value == 0 and len(numeric) > 2 else 0
+    mattering = numeric if _CONDITION.search(number_format) else numeric[section : section + 1]
+    return bool(number_format) and not all(_DIGITS.search(one) for one in mattering)
+
+
 def _number(value: float, number_format: str) -> str:
-    """Return a number as the sheet shows its unit: a cell that shows 5 % contains 0.05."""
+    """Return a number as the sheet shows it: a cell that shows 5 % contains 0.05, one that shows 007 7."""
     if "%" in _UNSCALED.sub("", number_format):
         return f"{value * 100:.12g}%"
+    if _PADDED.fullmatch(number_format) and value.is_integer() and value >= 0:
+        return str(int(value)).zfill(len(number_format))
     return str(int(value)) if value.is_integer() else str(value)
 
 

@@ -28,9 +28,20 @@ from cxpath.io.variant_terms import consequence_of_class, is_maf_class
 # Which genome assembly a file speaks of.
 
 
-_NAMES = {"GRCh37": r"grch37|hg19|b37|hs37d5|\b37\b", "GRCh38": r"grch38|hg38|\b38\b"}
-_LENGTHS = {249_250_621: "GRCh37", 248_956_422: "GRCh38"}
-"""Of chromosome 1."""
+_NAMES = {
+    "NCBI36": r"ncbi[_ -]?36|hg18|\bb36\b|^36(\.[0-9])?$",
+    "GRCh37": r"grch37|hg19|b37|hs37d5|\b37\b",
+    "GRCh38": r"grch38|hg38|\b38\b",
+    "T2T-CHM13": r"chm13|(?<![a-z0-9])(t2t|hs1)(?![a-z0-9])",
+}
+_LENGTHS = {
+    247_249_719: "NCBI36",
+    249_250_621: "GRCh37",
+    248_956_422: "GRCh38",
+    248_387_328: "T2T-CHM13",
+    248_387_497: "T2T-CHM13",
+}
+"""Of chromosome 1, in T2T-CHM13 of versions 2.0 and 1.1 (NCBI's assembly reports)."""
 _REFSEQ = re.compile(r"NC_0000(\d\d)\.(\d+)", re.IGNORECASE)
 _REFSEQ_38 = (11, 12, 12, 12, 10, 12, 14, 11, 12, 11, 11, 12, 11, 9, 10, 10, 11, 10, 10, 11, 9, 11, 11, 10)
 """Versions of NC_000001 to NC_000024 in GRCh38; in GRCh37 each is one less (NCBI's assembly reports)."""

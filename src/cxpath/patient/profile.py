@@ -465,6 +465,9 @@ class BiomarkerProfile(ProfilePart):
         for number, score in enumerate(self.pdl1, start=1):
             if score.score is ScoreKind.NOT_STATED:
                 yield f"PD-L1 entry {number}: whether it is a CPS or a TPS is not stated; it decides nothing"
+        images = {score.slide_digest for score in self.pdl1 if score.origin is ScoreOrigin.CXPATH}
+        if len(images) > 1:
+            yield f"PD-L1 scores of {len(images)} images are stated: are all of them of this tumour?"
         for number, therapy in enumerate(self.clinical.therapies or (), start=1):
             yield from (f"earlier therapy {number}: {doubt}" for doubt in therapy.doubts)
 

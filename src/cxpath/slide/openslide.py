@@ -23,8 +23,8 @@ from cxpath.slide.pixels import DAMAGED_PROFILE, PROFILE_ERRORS, on_white
 from cxpath.slide.resolution import (
     Level,
     StatedResolution,
+    also_stated_by_aperio,
     levels_of,
-    of_magnification,
     resolve,
     stated_in_openslide,
 )
@@ -277,7 +277,7 @@ def _facts(path: Path, mpp: float | None, name: str | None, handle: openslide.Op
     if vendor == "generic-tiff":
         stated, warnings = stated_by_level_0(path, levels)
     if vendor == "aperio":  # elsewhere the objective is not the whole magnification
-        also = of_magnification(properties.get("aperio.AppMag", ""), stated)
+        also = also_stated_by_aperio(properties, stated)
     if vendor == "dicom":
         refuse_contradicting_copies(path, shown)
     return SlideFacts(

@@ -151,7 +151,7 @@ def of_magnification(magnification: str, stated: StatedResolution | None) -> Sta
     At 40 scanners give 0.22 to 0.27, at 20 0.45 to 0.55.
     """
     try:
-        usual = _UM_BY_OBJECTIVE / float(magnification)
+        usual = _UM_BY_OBJECTIVE / float(magnification.strip().rstrip("xX×"))
     except (ValueError, ZeroDivisionError):
         return None
     if stated is None or not _plausible(stated.mean_mpp) or usual <= 0:
@@ -183,11 +183,7 @@ _OME_SIZES = ("SizeX", "SizeY")
 
 def stated_in_openslide(properties: Mapping[str, str]) -> StatedResolution | None:
     """Read `openslide.mpp-x` and `-y`, else the TIFF tags that OpenSlide passes on."""
-    from_tags = stated_in_tags(
-        _number(properties.get("tiff.XResolution")),
-        _number(properties.get("tiff.YResolution")),
-        properties.get("tiff.ResolutionUnit", ""),
-    )
+    from_tags = _stated_in_passed_tags(properties)
     x_mpp = _number(properties.get("openslide.mpp-x"))
     if x_mpp is None:
         return from_tags
@@ -195,6 +191,25 @@ def stated_in_openslide(properties: Mapping[str, str]) -> StatedResolution | Non
         return from_tags  # OpenSlide derived its number from these very tags
     y_mpp = _number(properties.get("openslide.mpp-y"))
     return StatedResolution(x_mpp, x_mpp if y_mpp is None else y_mpp, "openslide.mpp-x")
+
+
+def also_stated_by_aperio(
+    properties: Mapping[str, str], stated: StatedResolution | None
+) -> StatedResolution | None:
+    """Return what the TIFF tags or the magnification say, if it contradicts `stated`."""
+    others = (
+        _stated_in_passed_tags(properties),
+        of_magnification(properties.get("aperio.AppMag", ""), stated),
+    )
+    return next((one for one in others if stated is not None and _contradiction(stated, one)), None)
+
+
+def _stated_in_passed_tags(properties: Mapping[str, str]) -> StatedResolution | None:
+    return stated_in_tags(
+        _number(properties.get("tiff.XResolution")),
+        _number(properties.get("tiff.YResolution")),
+        properties.get("tiff.ResolutionUnit", ""),
+    )
 
 
 def stated_in_tags(x_per_unit: float | None, y_per_unit: float | None, unit: str) -> StatedResolution | None:

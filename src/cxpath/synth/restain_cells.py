@@ -251,6 +251,8 @@ def _centred(points: list[list[float]]) -> NDArray[np.float64]:
 def _draw_outline(rng: np.random.Generator, outlines: Sequence[Outline]) -> Outline:
     wanted = LABEL_NUMBER[str(rng.choice(list(_SHARES), p=list(_SHARES.values())))]
     fitting = [outline for outline in outlines if outline.label == wanted]
+    if not fitting:
+        raise TissueTileError("the outlines of nuclei lack a class that is painted", "fetch the file again")
     return fitting[int(rng.integers(len(fitting)))]
 
 

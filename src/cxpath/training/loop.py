@@ -522,7 +522,9 @@ def _batches(lesson: Lesson, first_step: int, steps: int) -> Iterator[Batch]:
     with ThreadPoolExecutor(1) as ahead:
         pending = ahead.submit(lesson.batch, first_step)
         for step in range(first_step, steps):
-            ready, pending = pending.result(), ahead.submit(lesson.batch, step + 1)
+            ready = pending.result()
+            if step + 1 < steps:
+                pending = ahead.submit(lesson.batch, step + 1)
             yield ready
 
 
