@@ -247,9 +247,8 @@ def test_weights_of_another_architecture_are_refused(model: model_store.Model, t
         load_model(folder)
 
 
-def test_every_bundled_model_loads_and_is_small() -> None:
-    cards = list_models()
-    assert "small" in {card.name for card in cards}
-    for card in cards:
-        assert load_model(card.name).card == card
-        assert (model_folder(card.name) / WEIGHTS_NAME).stat().st_size <= 3e6
+@pytest.mark.parametrize(("name", "most_bytes"), [("small", 3e6), ("base", 8e6)])
+def test_every_bundled_model_loads_and_is_small(name: str, most_bytes: float) -> None:
+    assert {card.name for card in list_models()} == {"small", "base"}
+    assert load_model(name).card == load_card(name)
+    assert (model_folder(name) / WEIGHTS_NAME).stat().st_size <= most_bytes
