@@ -1,4 +1,4 @@
-"""Make the pictures of docs/how-to/review-in-the-browser.md: a synthetic slide, reviewed in a real browser.
+"""Make the pictures of a review and of a reader study: synthetic slides in a real browser.
 
 Run as `python -m scripts.studies.make_review_pictures docs/images`.
 """
@@ -8,19 +8,23 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from PIL import Image
 
 import cxpath as cx
+from cxpath.app.study import renew_token
 from cxpath.synth.slide import write_synthetic_slide
 from scripts.studies.contact_sheet import write_small
 from tests.driven_browser import SHIFT, Tab, chromium
 from tests.viewer.reviewed_page import PAGE, open_page, press_answer, saved, served, start_audit, switch_to
+from tests.viewer.study_servers import own_process, slides, study_of
 
 WIDTH, HEIGHT = 1280, 800
 LARGEST_BYTES = 120_000
 ANSWERS = 23
+SHARP_S = 5.0
 
 
 def main() -> None:
@@ -37,6 +41,20 @@ def main() -> None:
             _fields(tab, target)
             _gallery(tab, target)
             _audit(tab, target)
+        _reading(folder, target)
+
+
+def _reading(folder: Path, target: Path) -> None:
+    """Show a slide of a reader study as a reader meets it."""
+    study = study_of(folder / "study", slides(folder / "read"))
+    with own_process(study) as site, chromium(folder / "reader") as driven:
+        tab = driven.open_tab(WIDTH, HEIGHT)
+        tab.goto(f"{site.origin}/enter#{renew_token(site.study, 'r2')}")
+        tab.wait_for("location.pathname === '/' && document.querySelector('#start')?.hidden === false")
+        tab.click_on("#start")
+        tab.wait_for("document.querySelector('.scale-bar').textContent", patience_s=60)
+        time.sleep(SHARP_S)  # the viewer says nothing of it when its tiles are sharp
+        _picture(tab, target / "reader-study.webp")
 
 
 def _fields(tab: Tab, target: Path) -> None:
@@ -73,6 +91,10 @@ def _settled(tab: Tab) -> None:
 
 def _write(tab: Tab, path: Path) -> None:
     saved(tab)
+    _picture(tab, path)
+
+
+def _picture(tab: Tab, path: Path) -> None:
     tab.wait_for("[...document.images].every(one => one.complete)")
     quality = write_small(Image.open(io.BytesIO(tab.screenshot())).convert("RGB"), path, LARGEST_BYTES)
     print(path, path.stat().st_size, f"quality {quality}")
