@@ -63,7 +63,7 @@ def test_a_decision_that_does_not_fit_is_not_written(folder: Path) -> None:
     before = (review.path / RECORD).read_bytes()
     with pytest.raises(ReviewError, match="another value before"):
         review.append([replace(EDIT, old={"class": "other", "stained": False})])
-    with pytest.raises(ReviewError, match="was not drawn"):
+    with pytest.raises(ReviewError, match="was not sampled"):
         review.append([Decision(READER, Action.ANSWER, "cell 3", new={"class": "tumour", "stained": True})])
     assert (review.path / RECORD).read_bytes() == before
 

@@ -235,7 +235,7 @@ def test_a_part_is_read_and_said_so(part: tuple[dict[str, Any], Path]) -> None:
     assert sampling["tiles_drawn"] == sum(stratum["drawn"] for stratum in sampling["strata"])
     assert sampling["stopped_because"]
     assert any(f"{sampling['share_read']:.0%} of the tissue's tiles" in text for text in texts(document))
-    assert "tissue&#39;s tiles were drawn" in (out / "report.html").read_text().replace("'", "&#39;")
+    assert "tissue&#39;s tiles were sampled" in (out / "report.html").read_text().replace("'", "&#39;")
     columns, _ = read_table(out / "tiles.parquet")
     read = sampling["tiles_drawn"] + sampling["context_tiles"]
     assert (columns["excluded"] == "").sum() == read

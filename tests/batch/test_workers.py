@@ -90,7 +90,7 @@ def test_one_worker_is_this_process_and_more_need_the_extra(
         return BatchRequest(str(tmp_path), tmp_path / "out", template, workers).engine()
 
     assert isinstance(engine(1), InProcess)
-    with pytest.raises(ConfigurationError, match="--workers 0 makes no sense"):
+    with pytest.raises(ConfigurationError, match="--workers 0 is not possible"):
         engine(0)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(BatchError, match=r"pip install 'cxpath\[cluster\]'"):

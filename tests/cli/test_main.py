@@ -240,7 +240,7 @@ def roe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("score roe.svs jane.svs --pseudonym", "unexpected extra argument"),
         ("batch run {roe}/gone.csv --pseudonym", "the worklist: no such folder, worklist or slide"),
         ("batch run {roe}/jane-1961.csv --pseudonym", "the worklist: has no column `slide`"),
-        ("batch run --pseudonym {roe}/jane*.svs", "the worklist: states no slide"),
+        ("batch run --pseudonym {roe}/jane*.svs", "the worklist: contains no slide"),
     ],
 )
 def test_with_a_pseudonym_no_file_of_the_command_line_is_named(roe: Path, words: str, says: str) -> None:

@@ -44,7 +44,7 @@ def test_a_score_its_cutoffs_its_cells_and_its_doubts() -> None:
     assert "TPS      8.5  (95% interval 6.9 to 10)" in found
     assert "         CPS >= 1 (label cut-off): met" in found
     assert "         CPS >= 10 (trial stratum, not a label): met" in found
-    counted = "cells    tumour 4102 positive, 44111 negative; immune 1848 positive counted"
+    counted = "cells    tumour 4102 positive, 44111 negative; immune 1848 positive"
     assert counted in found
     assert "warning  the file contains 2 pictures; the first one is read" in found
     assert found[-2:] == [f"report   {FOLDER / 'report.html'}", RESEARCH_USE]

@@ -73,7 +73,7 @@ def test_a_case_of_poor_slides_only_is_not_evaluable(tmp_path: Path) -> None:
         ({"provenance": {"model_digest": "ff" * 32}}, "model is 'ffff"),
         ({"marker": "her2"}, "contains marker her2"),
         ({"scoring": {"association_distance_um": 20.0}}, "other settings"),
-        ({"slide": {"name": "b", "digest": "a", "mpp": 0.5}}, "there twice"),
+        ({"slide": {"name": "b", "digest": "a", "mpp": 0.5}}, "given twice"),
     ],
 )
 def test_slides_that_do_not_belong_together_are_refused_in_one_line(

@@ -8,9 +8,10 @@ from cxpath.network import load_card, model_folder
 from cxpath.network.card import PAGE_NAME, EvaluatedFigure, ModelCard, card_page, card_text
 
 
-def test_the_page_of_the_bundled_model_is_that_of_its_card() -> None:
-    page = (model_folder("small") / PAGE_NAME).read_text(encoding="utf-8")
-    assert page == card_page(load_card("small"))
+@pytest.mark.parametrize("name", ["small", "base"])
+def test_the_page_of_a_bundled_model_is_that_of_its_card(name: str) -> None:
+    page = (model_folder(name) / PAGE_NAME).read_text(encoding="utf-8")
+    assert page == card_page(load_card(name))
 
 
 def test_the_page_has_what_the_card_has() -> None:

@@ -237,6 +237,6 @@ def test_questions_never_exceed_the_cells() -> None:
 
 def test_the_least_number_of_questions_is_said() -> None:
     frame = audit_frame(synthetic_cells("T+ T-"), ScoringSettings(stained_threshold=0.5))
-    with pytest.raises(AuditError, match=r"19 questions are too few.*ask for 20 at least"):
+    with pytest.raises(AuditError, match=r"19 questions are too few.*ask for at least 20"):
         draw_audit(frame, 19)
     assert draw_audit(frame, 20).rows

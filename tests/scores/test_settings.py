@@ -95,7 +95,7 @@ SAME = {"model_digest": "a" * 64, "assay": "22C3", "stained_threshold": 0.4, "as
 def test_the_mapped_score_says_what_it_is_and_how_good() -> None:
     found = OWN.value_of(9.0)
     assert found.value == pytest.approx(19)
-    assert "no CPS" in found.basis
+    assert "not a CPS" in found.basis
     assert (found.cases, found.concordance, found.concordance_unmapped) == (64, 0.91, 0.84)
     assert [OWN.value_of(cps).beyond_its_cases for cps in (9.0, 9.5)] == [False, True]
 
