@@ -317,7 +317,9 @@ def test_without_outlines_the_data_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", gzip.compress(b"{"), gzip.compress(b"[1]"), gzip.compress(b"")]
+    "content",
+    [b"", b"{}", gzip.compress(b"{"), gzip.compress(b"[1]"), gzip.compress(b"")],
+    ids=["nothing", "plain", "no JSON", "a list", "packed nothing"],
 )
 def test_outlines_that_cannot_be_read_are_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / OUTLINES).parent.mkdir(parents=True)
