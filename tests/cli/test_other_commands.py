@@ -90,12 +90,12 @@ def test_doctor_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_models_are_listed_and_shown() -> None:
     cards = json.loads(command("model", "list", "--json").stdout)
-    assert [card["name"] for card in cards] == ["small"]
+    assert [card["name"] for card in cards] == ["base", "small"]
     shown = command("model", "show", "small")
-    assert cards[0]["digest"] in shown.stdout
+    assert cards[1]["digest"] in shown.stdout
     missing = command("model", "show", "huge")
     assert missing.returncode == 1
-    assert "bundled models: small" in missing.stderr
+    assert "bundled models: base, small" in missing.stderr
 
 
 def test_synth_writes_a_slide_and_its_truth(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_wrong_usage_ends_with_2(options: list[str], reason: str, picture: Path,
 def test_an_unknown_model_is_one_line(picture: Path, tmp_path: Path) -> None:
     done = cxpath("score", picture, "--mpp", "0.25", "--out", tmp_path / "out", "--model", "huge")
     assert done.returncode == 1
-    assert "bundled models: small" in done.only_line
+    assert "bundled models: base, small" in done.only_line
 
 
 def test_even_an_unforeseen_error_is_one_line(picture: Path, tmp_path: Path) -> None:

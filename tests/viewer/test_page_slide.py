@@ -46,7 +46,14 @@ def tab(review: ServedReview, driven: Chromium) -> Any:
 
 
 def _look_at_the_middle(tab: Tab, side_um: int = 160) -> None:
-    tab.evaluate(f"{VIEW}.then(v => {{ v.showPlace(2048, 2048, {side_um}, {{ at_once: true }}); v.draw() }})")
+    """Show the middle, and again until the viewer has noticed the size of its place on the page."""
+    tab.wait_for(f"""{VIEW}.then(v => {{
+      v.showPlace(2048, 2048, {side_um}, {{ at_once: true }});
+      v.draw();
+      const {{ left, top, right, bottom }} = v.box, size = v.osd.viewport.getContainerSize();
+      const side_um = Math.min(right - left, bottom - top) * v.slide.mpp;
+      return size.x === v.host.clientWidth && size.y === v.host.clientHeight && size.y > 200
+        && Math.abs(side_um - {side_um}) < 1 }})""")
 
 
 def _shown(tab: Tab, where: str) -> list[int]:
