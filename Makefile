@@ -56,11 +56,11 @@ EVALUATION := cxpath-out/evaluation/$(MODEL)
 evaluate: $(VENV)/installed
 	$(BIN)/cxpath model evaluate --model $(MODEL) --record --on restained --out $(EVALUATION)/restained
 	$(BIN)/cxpath model evaluate --model $(MODEL) --record --on real --out $(EVALUATION)/real
-	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
 	$(BIN)/cxpath model evaluate --model $(MODEL) --record --on synthetic --out $(EVALUATION)/synthetic
 	$(BIN)/python -m scripts.studies.fit_slide_error $(EVALUATION)/synthetic \
 	  $(EVALUATION)/restained --arm held_out training_stains restained --record models/$(MODEL)
 ifeq ($(MODEL),small)
+	$(BIN)/python -m scripts.studies.compare_synthetic_with_real --out cxpath-out/evaluation/domain-gap
 	$(BIN)/python -m scripts.studies.write_accuracy_tables docs/notebook/accuracy.md \
 	  $(addprefix $(EVALUATION)/,restained real synthetic)
 endif

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cxpath.app.train_model import data_sources, notice_of
+from cxpath.app import train_model
+from cxpath.app.train_model import RESTAINED_TOO, SYNTHETIC_ALONE, data_sources, notice_of
 from cxpath.data.cells import FINE_CLASSES, Kind
 from cxpath.data.slide_info import StainBasis
 from cxpath.errors import ConfigurationError
@@ -251,3 +252,11 @@ def test_the_card_names_what_the_start_model_learned_from() -> None:
     assert sources[: len(start.data)] == start.data
     assert f"start model small {start.version}, digest {start.digest}" in {one.name for one in sources}
     assert notice_of(settings) == start.notice
+
+
+def test_the_notice_says_of_every_training_what_it_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = load_card("small").model_copy(update={"notice": f"{SYNTHETIC_ALONE}; fine-tuned"})
+    monkeypatch.setattr(train_model, "load_card", lambda _: start)
+    assert notice_of(TrainingSettings(start_from="theirs")) == f"{SYNTHETIC_ALONE}; fine-tuned"
+    restained = TrainingSettings(start_from="theirs", restained=RestainedSettings(pairs=2))
+    assert notice_of(restained) == f"{RESTAINED_TOO}; fine-tuned"

@@ -412,7 +412,7 @@ def notice_of(settings: TrainingSettings) -> str:
     """Return what a network trained with these settings has seen, in one sentence."""
     own = RESTAINED_TOO if settings.restained.pairs else SYNTHETIC_ALONE
     start = load_card(settings.start_from).notice if settings.start_from else SYNTHETIC_ALONE
-    return own if start == SYNTHETIC_ALONE else start
+    return start.replace(SYNTHETIC_ALONE, own)
 
 
 def data_sources(settings: TrainingSettings) -> tuple[DataSource, ...]:

@@ -174,6 +174,7 @@ def arm_figures(
         return TileCounts.from_flat(rows.sum(axis=0), classes)
 
     def figure(name: str, label: str, of: Callable[[TileCounts], float], method: str) -> Figure:
+        """Return a statistic of the pooled counts, its interval over patients and its target."""
         return measured(
             origin, name, label, rows, lambda some: of(pooled(some)), settings.bootstrap,
             unit="images" if not source.patient_letters else "patients", n=int(pooled(rows).near[:-1].sum()),

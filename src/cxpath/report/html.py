@@ -363,8 +363,8 @@ def _letters() -> Path:
     """Return the font's file; where it is not next to matplotlib, matplotlib is asked, slow to import."""
     inside = Path("fonts", "ttf", "DejaVuSans.ttf")
     found = find_spec("matplotlib")
-    if found and found.origin and (beside := Path(found.origin).with_name("mpl-data") / inside).is_file():
-        return beside
+    if found and found.origin and (nearby := Path(found.origin).with_name("mpl-data") / inside).is_file():
+        return nearby
     import matplotlib as mpl  # noqa: PLC0415
 
     return Path(mpl.get_data_path()) / inside
