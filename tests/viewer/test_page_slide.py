@@ -33,6 +33,14 @@ PIXELS = f"""{VIEW}.then(view => {{
 """What the graphics drew: pixels in the colour of each mark, and cells handed over."""
 
 
+TILES_REST = """(() => {
+  const places = [...document.querySelectorAll('.tile')].map(one => one.getBoundingClientRect());
+  const before = window.tilesBefore;
+  window.tilesBefore = JSON.stringify(places);
+  return before === window.tilesBefore })()"""
+"""Whether the gallery's tiles lie where they lay when this was asked last: a click would hit a neighbour."""
+
+
 @pytest.fixture
 def tab(review: ServedReview, driven: Chromium) -> Any:
     """A tab that shows the middle of the slide at a field's magnification; complains of any console error."""
@@ -244,6 +252,7 @@ def test_many_cells_of_the_gallery_are_decided_by_shift_click_and_one_key(
 ) -> None:
     switch_to(tab, "gallery")
     tab.wait_for("document.querySelectorAll('.tile').length === 64")
+    tab.wait_for(TILES_REST)
     tab.click_on(".tile:nth-child(2)")
     tab.click_on(".tile:nth-child(9)", SHIFT)
     assert tab.evaluate("document.querySelectorAll('.tile[aria-selected=true]').length") == 8
