@@ -50,6 +50,7 @@ pytestmark = [
 PARSED_ONLY = {
     "make": "makes environments of its own, or measures for an hour",
     "pip install": "installs packages from a registry",
+    "uv pip install": "installs packages from a registry",
     "conda": "other software",
     "cxpath demo": "a slide of 4 mm²; tests/app/test_demo.py runs it",
     "cxpath model train": "hours; tests/training and tests/app/test_train_model.py train on little",
@@ -254,13 +255,16 @@ def _can_be_installed(words: list[str]) -> None:
     """Require that what pip is given is this project, an extra of it, or something that it depends on."""
     stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert words[0] == "install"
-    for word in takewhile(lambda word: not word.startswith("--"), words[1:]):
+    given = words[1:]
+    if given[:2] == ["--torch-backend", "cpu"]:  # of uv
+        given = given[2:]
+    for word in takewhile(lambda word: not word.startswith("--"), given):
         found = re.fullmatch(r"(?P<name>\.|[a-z]+)(?:\[(?P<extras>[a-z,]+)\])?", word)
         assert found, word
         if found["extras"]:
             assert set(found["extras"].split(",")) <= set(stated["optional-dependencies"])
         depended_on = {re.split(r"[><=]", one)[0] for one in stated["dependencies"]}
-        assert found["name"] in {".", "cxpath", *depended_on}, word
+        assert found["name"] in {".", "cxpath", "uv", *depended_on}, word
 
 
 def _is_environment(words: list[str]) -> None:
@@ -282,6 +286,7 @@ PARSERS: dict[str, Callable[[list[str]], None]] = {
     "dask": _is_dask,
     "make": _is_target,
     "pip": _can_be_installed,
+    "uv": lambda words: _can_be_installed(words[1:]),
 }
 
 

@@ -120,7 +120,7 @@ def test_counts_are_by_kind_and_stain_and_other_cells_never_count_as_positive() 
 def test_pictures_and_list_are_written(tmp_path: Path) -> None:
     write_fields(tmp_path, [_view(342), _view(12, "drawn at random: µ")])
     names = sorted(path.name for path in (tmp_path / "fields").iterdir())
-    assert names == ["12.png", "12_cells.png", "342.png", "342_cells.png", "fields.json"]
+    assert names == ["12.jpg", "12_cells.jpg", "342.jpg", "342_cells.jpg", "fields.json"]
     document = json.loads((tmp_path / "fields" / "fields.json").read_text(encoding="utf-8"))
     assert document["schema"] == "cxpath/fields/1"
     first, second = document["fields"]
@@ -134,12 +134,12 @@ def test_pictures_and_list_are_written(tmp_path: Path) -> None:
     )
     assert (second["number"], second["marked"], second["caption"]) == (
         12,
-        "12_cells.png",
+        "12_cells.jpg",
         "drawn at random: µ",
     )
     with (
-        Image.open(tmp_path / "fields" / "342.png") as plain,
-        Image.open(tmp_path / "fields" / "342_cells.png") as marked,
+        Image.open(tmp_path / "fields" / "342.jpg") as plain,
+        Image.open(tmp_path / "fields" / "342_cells.jpg") as marked,
     ):
         assert plain.size == marked.size
         assert plain.tobytes() != marked.tobytes()

@@ -6,6 +6,7 @@ import base64
 import io
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cxpath.report.board_page import patient_sheet
 from cxpath.report.html import (
     INK,
     MISSING,
+    POSITIVE_EDGE,
     area,
     arithmetic,
     cutoff_lines,
@@ -37,6 +39,7 @@ from cxpath.report.html import (
     score_form,
     seconds,
     whole,
+    write_jpeg,
     write_pdf,
     write_png,
 )
@@ -260,9 +263,23 @@ def test_a_grey_picture_becomes_one_of_three_equal_channels(tmp_path: Path) -> N
         assert np.array_equal(np.asarray(back), np.repeat(grey[..., None], 3, axis=2))
 
 
-def test_nothing_is_left_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_a_jpeg_keeps_marks_of_one_pixel_and_their_colour(tmp_path: Path) -> None:
+    pixels = np.full((64, 64, 3), (225, 205, 200), np.uint8)
+    pixels[:, 31] = POSITIVE_EDGE
+    write_jpeg(Image.fromarray(pixels), tmp_path / "a.jpg")
+    with Image.open(tmp_path / "a.jpg") as back:
+        assert back.format == "JPEG"
+        away = np.abs(np.asarray(back.convert("RGB")).astype(int) - pixels)
+    assert away.max() <= 12
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+@pytest.mark.parametrize("write", [write_png, write_jpeg])
+def test_nothing_is_left_where_nothing_can_be_written(
+    write: Callable[[Image.Image, Path], None], tmp_path: Path
+) -> None:
     (tmp_path / "a.png").mkdir()
     (tmp_path / "a.png" / "kept").touch()
     with pytest.raises(OutputError, match=r"a\.png"):
-        write_png(Image.new("RGB", (4, 4)), tmp_path / "a.png")
+        write(Image.new("RGB", (4, 4)), tmp_path / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -319,7 +319,7 @@ def test_a_gallery_entry_cannot_fetch_files_from_elsewhere(
     (folder / "fields").mkdir()
     listing = (finished_runs["normal"] / "fields" / "fields.json").read_text(encoding="utf-8")
     (folder / "fields" / "fields.json").write_text(
-        listing.replace("01.png", "../../secret.png"), encoding="utf-8"
+        listing.replace("01.jpg", "../../secret.png"), encoding="utf-8"
     )
     with pytest.raises(DocumentError, match=r"fields\.json: fields\.0"):
         _report(folder)
@@ -344,7 +344,7 @@ COUNTS = FieldCounts(
 
 def entry(number: int, bucket: str) -> FieldEntry:
     return FieldEntry(
-        number=number, bucket=bucket, plain=f"{number:02d}.png", marked=f"{number:02d}_cells.png",
+        number=number, bucket=bucket, plain=f"{number:02d}.jpg", marked=f"{number:02d}_cells.jpg",
         caption="why", left_um=1000.0, top_um=250.0, width_um=500.0, height_um=500.0, local_cps=3.0,
         counts=COUNTS,
     )  # fmt: skip
@@ -352,7 +352,7 @@ def entry(number: int, bucket: str) -> FieldEntry:
 
 def test_influential_fields_come_first_and_buckets_say_how_much_they_hold() -> None:
     entries = [entry(1, "influence"), entry(2, "influence"), entry(3, "1 to below 10")]
-    found: list[Any] = gallery(entries, document_of(normal_score()), {"fields/03.png": "data:x"})
+    found: list[Any] = gallery(entries, document_of(normal_score()), {"fields/03.jpg": "data:x"})
     first, second = found
     assert first["name"] == "The 2 fields that move the score most"
     assert [field["number"] for field in first["fields"]] == [1, 2]

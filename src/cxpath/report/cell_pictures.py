@@ -24,7 +24,7 @@ from cxpath.report.html import (
     POSITIVE_EDGE,
     draw_scale_bar,
     font,
-    write_png,
+    write_jpeg,
 )
 
 # The marks that stand for cells: shape is the kind, filled or hollow is the stain, colour repeats it.
@@ -324,7 +324,7 @@ class FieldView:
 
 
 def write_fields(folder: Path, fields: Sequence[FieldView]) -> dict[str, Image.Image]:
-    """Write `fields/NN.png`, `fields/NN_cells.png` and `fields/fields.json` into a run's folder.
+    """Write `fields/NN.jpg`, `fields/NN_cells.jpg` and `fields/fields.json` into a run's folder.
 
     Returns
     -------
@@ -340,7 +340,7 @@ def write_fields(folder: Path, fields: Sequence[FieldView]) -> dict[str, Image.I
 
 
 def _write_field(target: Path, field: FieldView) -> tuple[FieldEntry, dict[str, Image.Image]]:
-    plain, marked = f"{field.number:02d}.png", f"{field.number:02d}_cells.png"
+    plain, marked = f"{field.number:02d}.jpg", f"{field.number:02d}_cells.jpg"
     pictures = {
         plain: plain_field_picture(field.rgb, field.mpp),
         marked: field_picture(
@@ -348,7 +348,7 @@ def _write_field(target: Path, field: FieldView) -> tuple[FieldEntry, dict[str, 
         ),
     }
     for name, picture in pictures.items():
-        write_png(picture, target / name)
+        write_jpeg(picture, target / name)
     height, width = field.rgb.shape[:2]
     entry = FieldEntry(
         number=field.number,
