@@ -18,7 +18,7 @@ from cxpath.data import Kind, StainBasis
 from cxpath.documents import ContactPicture, CountedItem
 from cxpath.io import atomic_write, output_error
 from cxpath.metrics import detect_in_picture, score_class
-from cxpath.network import Detector, Device, Model
+from cxpath.network import Detector, Device, Engine, Model
 from cxpath.pipeline import name_cells, positive_probability
 from cxpath.training import card_decision
 
@@ -76,13 +76,15 @@ class CellClassifier:
     ----------
     model : Model
     device : Device
+    engine : Engine, optional
+        What runs the network; torch when left out.
     """
 
-    def __init__(self, model: Model, device: Device) -> None:
+    def __init__(self, model: Model, device: Device, engine: Engine | None = None) -> None:
         self.card = model.card
         self.device = device
         self._decision = card_decision(model)
-        self._detector = Detector(model, device, StainBasis())
+        self._detector = Detector(model, device, StainBasis(), engine=engine)
 
     @property
     def mpp(self) -> float:
