@@ -35,6 +35,7 @@ from cxpath.evaluation.synthetic import right_side, score_concordance
 from cxpath.metrics import macro_f1, predicted_cps, true_cps
 from cxpath.network import OpenvinoEngine, choose_device, load_model
 from cxpath.network.card import read_card
+from cxpath.network.model import model_folder
 from cxpath.synth import SOURCES, Part, prepare, read_tiles
 from cxpath.training.pack import write_card
 
@@ -159,8 +160,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--synthetic", type=int, default=360)
     parser.add_argument("--restained", type=int, default=40)
-    parser.add_argument("--record", action="store_true", help="in the card of the folder MODEL")
+    parser.add_argument("--record", action="store_true", help="in the model's card")
     options = parser.parse_args()
+    if options.restained and not options.data:
+        parser.error("restained slides need --data FOLDER; without them, pass --restained 0")
     try:
         model, device = load_model(options.model), choose_device("cpu")
         int8 = OpenvinoEngine(model, device, quantised_network(model))
@@ -169,7 +172,7 @@ def main() -> None:
         print("|---|---:|---|---|---|---|")
         print("\n".join(line for arm in arms for line in lines_of(arm)))
         if options.record:
-            _record(Path(options.model), arms)
+            _record(model_folder(options.model), arms)
     except CxpathError as error:
         sys.exit(str(error))
 
