@@ -463,7 +463,7 @@ def write_png(picture: Image.Image, path: Path) -> None:
 
 
 _FIELD_QUALITY = 95
-"""Enlarged, such a picture cannot be told from a PNG."""
+"""Enlarged, such a picture looks like a PNG."""
 
 
 def write_jpeg(picture: Image.Image, path: Path) -> None:
