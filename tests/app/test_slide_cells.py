@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from shapely.affinity import scale
 from shapely.geometry import box
 
@@ -28,14 +29,14 @@ from cxpath.app.slide_cells import (
 from cxpath.app.slide_look import areas_with_regions, region_warnings
 from cxpath.data.cells import EMBEDDING_COMPONENTS
 from cxpath.data.reasons import Reason, ReasonCode
-from cxpath.data.slide_info import Region, RegionMeaning, Regions, StainBasis, TileFrame
+from cxpath.data.slide_info import Region, RegionMeaning, Regions, StainBasis, TileFrame, in_other_stains
 from cxpath.errors import ConfigurationError
 from cxpath.io.cells import read_table
 from cxpath.network.device import Device, choose_device
 from cxpath.network.engines import OpenvinoEngine, TorchEngine, resolve_engine
 from cxpath.network.model import CellEmbedding, Model, load_model
 from cxpath.network.settings import NetworkSettings
-from cxpath.tissue.tissue import Tissue
+from cxpath.tissue.tissue import Tissue, find_tissue
 from tests.conftest import SyntheticSlide
 
 CPU = choose_device("cpu", precision="float32", threads=1)
@@ -340,3 +341,36 @@ def test_the_run_says_what_was_drawn_and_not_in_which_file() -> None:
     assert (area.name, area.meaning, area.use) == ("tumour bed", "tumour bed", "include")
     assert area.area_mm2 == pytest.approx(0.5)
     assert region_warnings(regions) == (Reason(ReasonCode.REGIONS, "regions: annotation 1 was repaired"),)
+
+
+# A slide in stain colours that the network does not know.
+
+
+@pytest.fixture(scope="module")
+def yellowish(synthetic_slide: SyntheticSlide, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the synthetic slide as if its DAB were yellow."""
+    with cxpath.open_slide(synthetic_slide.path) as slide:
+        rgb = slide.read(0, 0, 1536, 1536, 0.5)
+        tissue = find_tissue(slide)
+    strange = replace(tissue.stains, dab=(0.05, 0.28, 0.96))
+    path = tmp_path_factory.mktemp("yellow") / "yellow.png"
+    Image.fromarray(in_other_stains(rgb, tissue.stains, strange)).save(path)
+    return path
+
+
+def test_strange_stains_are_matched_and_the_score_says_so(yellowish: Path, tmp_path: Path) -> None:
+    documents = {}
+    for wanted in ("true", "false"):
+        configuration = cxpath.load_configuration(None, [f"network.match_stains={wanted}"])
+        out = tmp_path / wanted
+        cxpath.score_slide(yellowish, out, mpp=0.5, device="cpu", configuration=configuration)
+        documents[wanted] = json.loads((out / "score.json").read_text())
+    said = {wanted: {one["code"] for one in each["warnings"]} for wanted, each in documents.items()}
+    assert "stain_colours" in said["true"]
+    assert "stain_colours" not in said["false"]
+    assert documents["true"]["counts"] != documents["false"]["counts"]
+    assert documents["true"]["counts"]["tumour_positive"] > 0
+
+
+def test_usual_stains_are_not_remarked_on(whole: dict[str, Any]) -> None:
+    assert "stain_colours" not in {warning["code"] for warning in whole["warnings"]}

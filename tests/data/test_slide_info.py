@@ -6,12 +6,16 @@ from hypothesis import given, strategies as st
 from shapely.geometry import Polygon, box
 
 from cxpath.data.slide_info import (
+    Direction,
+    FamiliarStains,
     Region,
     RegionMeaning,
     Regions,
     RegionUse,
     StainBasis,
     TileFrame,
+    degrees_from_arc,
+    in_other_stains,
     optical_density,
     unit,
 )
@@ -38,6 +42,84 @@ def test_unmixing_returns_the_amounts_that_were_mixed(hematoxylin: float, dab: f
     basis = StainBasis()
     mixed = hematoxylin * unit(basis.hematoxylin) + dab * unit(basis.dab)
     assert mixed @ basis.unmixing() == pytest.approx([hematoxylin, dab], abs=1e-9)
+
+
+FAMILIAR = FamiliarStains(
+    hematoxylin_arc=((0.80, 0.52, 0.30), (0.63, 0.72, 0.30)),
+    dab_arc=((0.22, 0.46, 0.88), (0.43, 0.58, 0.70)),
+    hematoxylin_deg=(5.0, 9.0),
+    dab_deg=(3.0, 6.0),
+)
+MAGENTA = (0.44, 0.83, 0.335)
+YELLOW = (0.05, 0.28, 0.96)
+
+
+def degrees(one: Direction, other: Direction) -> float:
+    return float(np.degrees(np.arccos(np.clip(unit(one) @ unit(other), -1, 1))))
+
+
+def test_a_direction_on_the_arc_is_no_degree_away_and_beyond_its_end_as_far_as_the_end() -> None:
+    arc: tuple[Direction, Direction] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    assert degrees_from_arc((1.0, 1.0, 0.0), arc) == pytest.approx(0.0, abs=1e-5)
+    assert degrees_from_arc((1.0, 1.0, 1.0), arc) == pytest.approx(35.26, abs=0.01)
+    assert degrees_from_arc((1.0, -1.0, 0.0), arc) == pytest.approx(45.0, abs=0.01)
+
+
+def test_usual_stains_are_familiar_and_shown_as_they_are() -> None:
+    assert FAMILIAR.strangeness(StainBasis()) == 0.0
+    assert FAMILIAR.shown(StainBasis()) == StainBasis()
+
+
+@pytest.mark.parametrize(
+    "strange", [StainBasis(hematoxylin=MAGENTA), StainBasis(dab=YELLOW)], ids=["haematoxylin", "dab"]
+)
+def test_one_strange_stain_is_enough_to_show_both_in_the_middle_of_training(strange: StainBasis) -> None:
+    assert FAMILIAR.strangeness(strange) == 1.0
+    shown = FAMILIAR.shown(strange)
+    assert degrees(shown.hematoxylin, (0.72, 0.62, 0.30)) < 1.0
+    assert degrees(shown.dab, (0.33, 0.53, 0.79)) < 1.0
+    assert shown.white_point == strange.white_point
+
+
+@given(st.floats(0, 1), st.floats(0, 0.02))
+def test_nearly_equal_stains_are_shown_nearly_equally(share: float, more: float) -> None:
+    def between(part: float) -> StainBasis:
+        return StainBasis(hematoxylin=tuple(unit((0.63, 0.72, 0.30)) * (1 - part) + unit(MAGENTA) * part))  # type: ignore[arg-type]
+
+    one, other = FAMILIAR.shown(between(share)), FAMILIAR.shown(between(share + more))
+    assert degrees(one.hematoxylin, other.hematoxylin) < 2.0
+    assert degrees(one.dab, other.dab) < 2.0
+
+
+def test_two_estimates_of_nearly_one_colour_are_no_basis_to_turn_by() -> None:
+    alike = StainBasis(hematoxylin=(0.10, 0.30, 0.94), dab=YELLOW)
+    assert FAMILIAR.strangeness(alike) == 1.0
+    assert FAMILIAR.shown(alike) == alike
+
+
+def stained(stains: StainBasis) -> np.ndarray:
+    """A picture of known amounts of both stains, in the colours of a slide."""
+    hematoxylin, dab = np.meshgrid(np.linspace(0, 0.9, 24), np.linspace(0, 0.9, 24))
+    density = hematoxylin[..., None] * unit(stains.hematoxylin) + dab[..., None] * unit(stains.dab)
+    light = 10**-density * np.array(stains.white_point) - 0.5
+    return np.rint(light.clip(0, 255)).astype(np.uint8)
+
+
+def test_a_slide_turned_to_other_stains_looks_as_if_stained_so() -> None:
+    own = StainBasis(white_point=WHITE, hematoxylin=MAGENTA, dab=YELLOW)
+    wanted = StainBasis(white_point=WHITE)
+    turned = in_other_stains(stained(own), own, wanted)
+    assert turned.dtype == np.uint8
+    away = np.abs(turned.astype(int) - stained(wanted))
+    assert away[:12, :12].max() <= 2
+    assert away.max() <= 8
+    assert np.abs(stained(own).astype(int) - stained(wanted)).max() > 40
+
+
+def test_a_slide_turned_to_its_own_stains_stays() -> None:
+    rgb = np.random.default_rng(3).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    own = StainBasis(white_point=WHITE)
+    assert np.abs(in_other_stains(rgb, own, own).astype(int) - rgb).max() <= 1
 
 
 INNER = Region("Exclude", RegionUse.EXCLUDE, box(40, 40, 60, 60))

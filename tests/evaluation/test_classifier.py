@@ -9,9 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.data.cells import Kind
+from cxpath.data.slide_info import StainBasis
 from cxpath.documents.evaluation import CountedTile
 from cxpath.errors import OutputError
-from cxpath.evaluation.classifier import LARGEST_PX, CellClassifier, ResultsCache, file_digest, keep_picture
+from cxpath.evaluation.classifier import (
+    LARGEST_PX,
+    CellClassifier,
+    ResultsCache,
+    file_digest,
+    keep_picture,
+    picture_stains,
+)
 from cxpath.evaluation.labelled import read_rgb
 from cxpath.metrics.cells import CLASSES
 from cxpath.network.device import choose_device
@@ -61,6 +69,32 @@ def test_the_cards_decision_decides(model: Model) -> None:
         assert len(calls) >= 3
         assert calls.positive.all() == expected
         assert calls.positive.any() == expected
+
+
+def test_stains_of_pictures_are_those_of_their_clean_parts() -> None:
+    """A pen stroke over half of a picture is no haematoxylin."""
+    rgb = np.full((240, 240, 3), 240, np.uint8)
+    rgb[:120] = (116, 132, 184)
+    rgb[:40] = (150, 100, 60)
+    inked = rgb.copy()
+    inked[120:] = (20, 110, 160)
+    spoiled = np.zeros((60, 60), bool)
+    spoiled[30:] = True
+    white = (240.0, 240.0, 240.0)
+    clean = picture_stains([rgb[:120]], (), white)
+    assert picture_stains([inked], [spoiled], white) == clean
+    assert picture_stains([inked], (), white).hematoxylin != clean.hematoxylin
+    assert picture_stains([rgb]).white_point == white
+
+
+def test_strange_stains_change_what_is_called_where_the_card_knows_others(model: Model) -> None:
+    strange = StainBasis((228.0, 228.0, 228.0), hematoxylin=(0.44, 0.83, 0.335), dab=(0.05, 0.28, 0.96))
+    unknowing = Model(model.card.model_copy(update={"stains": None}), model.network)
+    cpu = choose_device("cpu")
+    calls = [CellClassifier(one, cpu).calls(nuclei(), strange) for one in (model, unknowing)]
+    usual = CellClassifier(unknowing, cpu).calls(nuclei(), StainBasis())
+    assert not np.array_equal(calls[0].stained, calls[1].stained)
+    assert np.array_equal(calls[1].stained, usual.stained)
 
 
 def test_the_middle_is_kept_with_its_cells(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+from pydantic import ValidationError
 
+from cxpath.data.slide_info import StainBasis
 from cxpath.network import load_card, model_folder
-from cxpath.network.card import PAGE_NAME, EvaluatedFigure, ModelCard, card_page, card_text
+from cxpath.network.card import PAGE_NAME, EvaluatedFigure, KnownStains, ModelCard, card_page, card_text
+from cxpath.synth.optics import TRAINING_STAINS
 
 
 @pytest.mark.parametrize("name", ["small", "base"])
@@ -80,3 +83,18 @@ def test_a_control_character_in_a_text_is_escaped(card: ModelCard) -> None:
     """JSON leaves DEL as it is; TOML forbids it."""
     odd = card.model_copy(update={"description": 'a "b" \\ \x7f \t µ'})
     assert tomllib.loads(card_text(odd))["description"] == odd.description
+
+
+def test_the_bundled_models_know_the_stains_of_their_training() -> None:
+    for name in ("small", "base"):
+        known = load_card(name).stains
+        assert known is not None
+        assert known.hematoxylin_arc == TRAINING_STAINS.haematoxylin_ends
+        assert known.dab_arc == TRAINING_STAINS.dab_ends
+        assert known.as_value().strangeness(StainBasis()) == 0.0
+
+
+def test_a_stain_cannot_be_strange_before_it_is_unfamiliar() -> None:
+    arcs = {"hematoxylin_arc": TRAINING_STAINS.haematoxylin_ends, "dab_arc": TRAINING_STAINS.dab_ends}
+    with pytest.raises(ValidationError, match="two ascending numbers"):
+        KnownStains.model_validate(arcs | {"dab_deg": (6.0, 3.0)})

@@ -7,7 +7,8 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from cxpath.data.cells import CellPeaks
-from cxpath.data.slide_info import StainBasis, optical_density, unit
+from cxpath.data.slide_info import StainBasis, in_other_stains, optical_density, unit
+from cxpath.network.card import KnownStains
 from cxpath.network.detector import (
     ANGLES,
     RADII_UM,
@@ -18,6 +19,7 @@ from cxpath.network.detector import (
     peak_positions,
 )
 from cxpath.network.device import Device
+from cxpath.network.engines import Launched, TorchEngine
 from cxpath.network.model import Model
 
 
@@ -286,3 +288,53 @@ def test_a_pixel_centre_gives_that_pixel_as_the_values_room_measures_it(rings: S
 
 def test_no_points_give_no_samples(rings: StainRings) -> None:
     assert rings.sample(torch.zeros(3, 32, 32), torch.zeros(0, 2)).shape == (0, 11, 16, 2)
+
+
+# What the network sees of a slide whose stains it does not know.
+
+STRANGE = StainBasis(
+    white_point=(240.0, 240.0, 240.0), hematoxylin=(0.44, 0.83, 0.335), dab=(0.05, 0.28, 0.96)
+)
+KNOWN = KnownStains(
+    hematoxylin_arc=((0.80, 0.52, 0.30), (0.63, 0.72, 0.30)), dab_arc=((0.22, 0.46, 0.88), (0.43, 0.58, 0.70))
+)
+
+
+class RememberingEngine(TorchEngine):
+    """Keeps what it was given."""
+
+    def run(self, batch: NDArray[np.uint8]) -> Launched:
+        self.seen = batch
+        return super().run(batch)
+
+
+def knowing(model: Model) -> Model:
+    return Model(model.card.model_copy(update={"stains": KNOWN}), model.network)
+
+
+def test_the_network_sees_strange_stains_in_familiar_colours_and_amounts_are_of_the_slide_itself(
+    model: Model, processor: Device, batch: NDArray[np.uint8]
+) -> None:
+    engine = RememberingEngine(model, processor)
+    launched = Detector(knowing(model), processor, STRANGE, engine=engine).launch(batch)
+    shown = KNOWN.as_value().shown(STRANGE)
+    assert np.array_equal(engine.seen[1], in_other_stains(batch[1], STRANGE, shown))
+    assert np.abs(engine.seen.astype(int) - batch).mean() > 5
+    assert np.array_equal(launched.light.permute(0, 2, 3, 1).numpy(), batch)
+
+
+@pytest.mark.parametrize("case", ["usual stains", "not wanted", "a card that states none"])
+def test_otherwise_the_network_sees_the_slide_as_it_is(
+    model: Model, processor: Device, batch: NDArray[np.uint8], case: str
+) -> None:
+    engine = RememberingEngine(model, processor)
+    detector = Detector(
+        model if case.startswith("a card") else knowing(model),
+        processor,
+        StainBasis() if case == "usual stains" else STRANGE,
+        engine=engine,
+        match_stains=case != "not wanted",
+    )
+    detector.launch(batch)
+    assert np.array_equal(engine.seen, batch)
+    assert detector.shown_stain == detector.stain

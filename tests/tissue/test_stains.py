@@ -137,6 +137,19 @@ def test_a_stain_that_is_hardly_there_keeps_its_usual_direction() -> None:
     assert found.hematoxylin != DEFAULT_HEMATOXYLIN
 
 
+def test_a_reddish_haematoxylin_is_found_although_nothing_is_plainly_blue() -> None:
+    own = (0.44, 0.83, 0.335)
+    nuclei = np.outer(amounts(21), unit(own)).astype(np.float32)
+    found = estimate_stains(np.concatenate([nuclei, mixed(NONE, amounts(22))]), GLASS)
+    assert np.dot(found.hematoxylin, unit(own)) > 0.999
+
+
+def test_mixtures_of_both_stains_are_not_taken_for_a_haematoxylin() -> None:
+    both = amounts(23)
+    found = estimate_stains(np.concatenate([mixed(both, both), mixed(NONE, amounts(24))]), GLASS)
+    assert found.hematoxylin == DEFAULT_HEMATOXYLIN
+
+
 def test_pixels_near_black_say_nothing_of_a_stain() -> None:
     black = np.full((5_000, 3), DARKEST_OD_SUM, np.float32)
     assert estimate_stains(black, GLASS) == StainBasis(white_point=GLASS)

@@ -69,6 +69,11 @@ RECIPE = "2"
 """Change it when the lines above, `EXACT_LAYERS` or what `converted` gives change: kept networks are made
 again."""
 
+STRANGE_STAINS = (
+    "the slide's stain colours are unlike those that the network was trained on; it sees them turned towards "
+    "familiar ones (match_stains in [network]): compare its cells with the slide"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -372,9 +377,13 @@ def prepare(
 ) -> SlideContext:
     """Plan the tiles of a slide for a network."""
     settings = request.configuration.pipeline
-    threshold = settings.network.centre_threshold
     detector = Detector(
-        network.model, network.device, tissue.stains, centre_threshold=threshold, engine=network.engine
+        network.model,
+        network.device,
+        tissue.stains,
+        centre_threshold=settings.network.centre_threshold,
+        engine=network.engine,
+        match_stains=settings.network.match_stains,
     )
     plan = plan_slide(slide, tissue, detector, settings)
     stained = request.configuration.scoring.stained_threshold
@@ -410,12 +419,25 @@ def obtain_cells(
             read.cells,
             read.plan,
             len(read.plan.with_tissue),
-            warnings=(ALL_WAS_READ if read.whole else read.sample.warning,),
+            warnings=(ALL_WAS_READ if read.whole else read.sample.warning, *_stain_remark(context.detector)),
             stages=read.stages,
             sample=None if read.whole else read.sample,
         )
     found = find_cells(context, progress, keep)
-    return SlideCells(found.cells, plan, tiles_read=len(plan.with_tissue), stages=found.stages)
+    return SlideCells(
+        found.cells,
+        plan,
+        tiles_read=len(plan.with_tissue),
+        warnings=_stain_remark(context.detector),
+        stages=found.stages,
+    )
+
+
+def _stain_remark(detector: Detector) -> tuple[Reason, ...]:
+    """Say that the network saw a slide in other colours than its own, where it did."""
+    if detector.shown_stain == detector.stain:
+        return ()
+    return (Reason(ReasonCode.STAIN_COLOURS, STRANGE_STAINS),)
 
 
 def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCells:

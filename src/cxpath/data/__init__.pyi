@@ -54,6 +54,7 @@ from .slide_info import (
     DEFAULT_HEMATOXYLIN as DEFAULT_HEMATOXYLIN,
     ColourProfile as ColourProfile,
     Direction as Direction,
+    FamiliarStains as FamiliarStains,
     Region as Region,
     RegionMeaning as RegionMeaning,
     Regions as Regions,
@@ -62,6 +63,7 @@ from .slide_info import (
     StainBasis as StainBasis,
     TileFrame as TileFrame,
     TissueAreas as TissueAreas,
+    in_other_stains as in_other_stains,
     optical_density as optical_density,
     unit as unit,
 )

@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     ASSAY_NOT_STATED = "assay_not_stated"
     ASSAY_UNSUPPORTED = "assay_unsupported"
     STAIN_CHECK_OFF = "stain_check_off"
+    STAIN_COLOURS = "stain_colours"
     CELLS_FROM_FILE = "cells_from_file"
     GIVEN_CELLS = "given_cells"
     REGIONS = "regions"

@@ -159,6 +159,107 @@ def optical_density(rgb: NDArray[np.uint8], white_point: tuple[float, float, flo
     return np.asarray(cv2.LUT(rgb.reshape(-1, 1, 3), table[None]), np.float32).reshape(rgb.shape)
 
 
+# Familiar stains: which stain directions a network knows, and a slide's light turned to them.
+
+
+Arc = tuple[Direction, Direction]
+
+_NEARLY_ONE_STAIN_DEG = 15.0
+"""Two estimated stains nearer than this are no basis to turn colours by."""
+_STEPS = np.linspace(0.0, 1.0, 65)
+
+
+@dataclass(frozen=True)
+class FamiliarStains:
+    """The stain directions that a network was trained on: an arc for each stain, and some room around it.
+
+    Parameters
+    ----------
+    hematoxylin_arc, dab_arc : tuple of two Direction
+        The ends of each arc.
+    hematoxylin_deg, dab_deg : tuple of two float
+        Degrees from the arc up to which a stain is familiar, and from which it is wholly strange.
+    """
+
+    hematoxylin_arc: Arc
+    dab_arc: Arc
+    hematoxylin_deg: tuple[float, float]
+    dab_deg: tuple[float, float]
+
+    def strangeness(self, stains: StainBasis) -> float:
+        """Say how strange the stranger of both stains is: 0 is familiar, 1 unlike anything in training."""
+        shares = (
+            _beyond(degrees_from_arc(stains.hematoxylin, self.hematoxylin_arc), self.hematoxylin_deg),
+            _beyond(degrees_from_arc(stains.dab, self.dab_arc), self.dab_deg),
+        )
+        return max(shares)
+
+    def shown(self, stains: StainBasis) -> StainBasis:
+        """Return the stains in which the network should see a slide.
+
+        Familiar stains stay as they are, strange ones become the middles of the arcs, and between the two
+        they move part of the way, so that no small difference of two slides makes a large one. Both stains
+        move by the same share. Estimates that lie too near to each other are left alone.
+        """
+        share = self.strangeness(stains)
+        if share == 0.0 or _degrees(stains.hematoxylin, stains.dab) < _NEARLY_ONE_STAIN_DEG:
+            return stains
+        return StainBasis(
+            white_point=stains.white_point,
+            hematoxylin=_mixed(stains.hematoxylin, _mixed(*self.hematoxylin_arc, 0.5), share),
+            dab=_mixed(stains.dab, _mixed(*self.dab_arc, 0.5), share),
+        )
+
+
+def degrees_from_arc(direction: Direction, arc: Arc) -> float:
+    """Return the angle between a direction and the nearest point of an arc, in degrees."""
+    return min(_degrees(direction, _mixed(*arc, float(share))) for share in _STEPS)
+
+
+def in_other_stains(rgb: NDArray[np.uint8], own: StainBasis, wanted: StainBasis) -> NDArray[np.uint8]:
+    """Return a picture as if its section had been stained in other colours.
+
+    Optical density is unmixed into the two own stains and what is at right angles to both, and mixed again
+    from the wanted ones (Macenko et al. 2009, with amounts left as they are). Where `own` is `wanted` nothing
+    changes but by rounding.
+
+    Parameters
+    ----------
+    rgb : uint8 array, (H, W, 3)
+    own, wanted : StainBasis
+        Of one white point: that of `own` is used.
+    """
+    white = np.maximum(np.asarray(own.white_point, np.float32), 1.0)
+    levels = (np.arange(256, dtype=np.float32) + 0.5)[:, None] / white
+    density = cv2.LUT(rgb, -np.log10(levels)[None])
+    turn = np.linalg.inv(_three_directions(own)) @ _three_directions(wanted)
+    turned = np.asarray(cv2.transform(density, turn.T.astype(np.float32)), np.float32)
+    turned *= np.float32(-np.log(10.0))
+    light = np.exp(turned, out=turned)
+    light *= white
+    light -= np.float32(0.5)
+    return np.asarray(np.clip(np.rint(light, out=light), 0, 255), np.uint8)
+
+
+def _three_directions(stains: StainBasis) -> NDArray[np.float64]:
+    hematoxylin, dab = unit(stains.hematoxylin), unit(stains.dab)
+    return np.stack([hematoxylin, dab, unit(tuple(np.cross(hematoxylin, dab)))])
+
+
+def _beyond(degrees: float, room: tuple[float, float]) -> float:
+    familiar, strange = room
+    return float(np.clip((degrees - familiar) / (strange - familiar), 0.0, 1.0))
+
+
+def _degrees(one: Direction, other: Direction) -> float:
+    return float(np.degrees(np.arccos(np.clip(unit(one) @ unit(other), -1.0, 1.0))))
+
+
+def _mixed(one: Direction, other: Direction, share: float) -> Direction:
+    red, green, blue = unit(tuple(unit(one) * (1.0 - share) + unit(other) * share))
+    return float(red), float(green), float(blue)
+
+
 # TileFrame: where a tile lies, so that what was found in it can be put back on the slide.
 
 

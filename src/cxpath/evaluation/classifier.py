@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from cxpath.data import Kind, StainBasis
+from cxpath.data import Kind, StainBasis, optical_density
 from cxpath.documents import ContactPicture, CountedItem
 from cxpath.io import atomic_write, output_error
 from cxpath.metrics import detect_in_picture, score_class
-from cxpath.network import Detector, Device, Engine, Model
+from cxpath.network import Detector, Device, Engine, Model, TorchEngine
 from cxpath.pipeline import name_cells, positive_probability
+from cxpath.tissue.stains import VISIBLE_OD_SUM, estimate_stains, estimate_white_point
 from cxpath.training import card_decision
 
 
@@ -84,21 +85,70 @@ class CellClassifier:
         self.card = model.card
         self.device = device
         self._decision = card_decision(model)
-        self._detector = Detector(model, device, StainBasis(), engine=engine)
+        self._model, self._engine = model, engine or TorchEngine(model, device)
 
     @property
     def mpp(self) -> float:
         """Micrometres per pixel that pictures must have."""
-        return self._detector.mpp
+        return self.card.mpp
 
-    def calls(self, rgb: NDArray[np.uint8]) -> Calls:
-        """Find the cells of a picture at `mpp`, uint8 (H, W, 3)."""
-        peaks = detect_in_picture(self._detector, rgb)
+    def calls(self, rgb: NDArray[np.uint8], stains: StainBasis | None = None) -> Calls:
+        """Find the cells of a picture.
+
+        Parameters
+        ----------
+        rgb : uint8 array, (H, W, 3)
+            At `mpp`.
+        stains : StainBasis, optional
+            Of the whole slide; estimated from the picture itself when left out.
+        """
+        stains = stains or picture_stains([rgb])
+        peaks = detect_in_picture(Detector(self._model, self.device, stains, engine=self._engine), rgb)
         names = name_cells(peaks.class_logits, self._decision.calibration)
         stained = positive_probability(peaks.stain_logits, names, self._decision.calibration)
         points = np.column_stack([peaks.x_px, peaks.y_px]) * self.mpp
         positive = stained >= self._decision.stained_threshold
         return Calls(points, names.kind, stained, positive, names.certainty)
+
+
+_ONE_PIXEL_OF_STAINS = 2
+"""Stains are estimated at 1 µm per pixel, as on a slide; pictures have 0.5."""
+
+
+def picture_stains(
+    pictures: Sequence[NDArray[np.uint8]],
+    spoiled: Sequence[NDArray[np.bool_]] = (),
+    white_point: tuple[float, float, float] | None = None,
+) -> StainBasis:
+    """Estimate the stains of a slide from pictures of it, as a run does from patches.
+
+    Parameters
+    ----------
+    pictures : sequence of uint8 array, (H, W, 3)
+    spoiled : sequence of bool array
+        What lies under an artefact in each picture, in any size; all is clean when left out.
+    white_point : tuple of float, optional
+        Of the slide's glass; when left out, the brightest part of the pictures.
+    """
+    small = [_smaller(picture) for picture in pictures]
+    clean = [
+        cv2.resize(mask.astype(np.uint8), one.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0
+        for mask, one in zip(spoiled, small, strict=bool(spoiled))
+    ] or [np.ones(one.shape[:2], bool) for one in small]
+    if white_point is None:
+        white_point = estimate_white_point(np.concatenate([one.reshape(-1, 1, 3) for one in small]))
+    density = np.concatenate(
+        [
+            optical_density(one, white_point)[keep].reshape(-1, 3)
+            for one, keep in zip(small, clean, strict=True)
+        ]
+    )
+    return estimate_stains(density[density.sum(axis=1) >= VISIBLE_OD_SUM], white_point)
+
+
+def _smaller(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = (max(1, side // _ONE_PIXEL_OF_STAINS) for side in picture.shape[:2])
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 # Keeping a picture and its called cells next to a result, for a contact sheet that others draw.

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from cxpath.agreement import lins_concordance, match_points
 from cxpath.data import Kind, worker_processes
 from cxpath.documents import CountedSlide, CountedSynthetic, EvaluatedReliability, Figure, Ingredient, Target
-from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache, keep_picture
+from cxpath.evaluation.classifier import (
+    Calls,
+    CellClassifier,
+    ResultsCache,
+    keep_picture,
+    picture_stains,
+)
 from cxpath.evaluation.real import Watcher
 from cxpath.evaluation.settings import Arm, SyntheticSettings
 from cxpath.evaluation.synthetic_set import (
@@ -64,7 +70,12 @@ def count_slide(
     list of Calls
         One for each field.
     """
-    calls = [classifier.calls(field.rgb) for field in slide.fields]
+    stains = picture_stains(
+        [field.rgb for field in slide.fields],
+        [field.area.spoiled for field in slide.fields],
+        slide.white_point,
+    )
+    calls = [classifier.calls(field.rgb, stains) for field in slide.fields]
     tables, stained, kind = zip(
         *(field_counts(field, seen, radius_um) for field, seen in zip(slide.fields, calls, strict=True)),
         strict=True,

@@ -426,9 +426,13 @@ class EvaluatedField:
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedSlide:
-    """All fields of one slide, the scanner's JPEG quality (0: none), and its strength of stain (usual: 1)."""
+    """All fields of one slide, the scanner's white and JPEG quality (0: none), and strengths of stain.
+
+    The usual strength is 1.
+    """
 
     fields: tuple[EvaluatedField, ...]
+    white_point: tuple[float, float, float]
     jpeg_quality: int
     counterstain: float
     dab: float
@@ -481,6 +485,7 @@ def make_test_slide(planned: PlannedSlide, tissue: TissueSettings, mpp: float) -
     stains = look.stains
     return EvaluatedSlide(
         tuple(fields),
+        look.scanner.white,
         look.scanner.jpeg_quality,
         counterstain=stains.haematoxylin_gain * stains.section_thickness,
         dab=stains.dab_gain * stains.section_thickness,

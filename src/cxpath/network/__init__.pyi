@@ -16,6 +16,7 @@ from .card import (
     CardCalibration as CardCalibration,
     DataSource as DataSource,
     EvaluatedFigure as EvaluatedFigure,
+    KnownStains as KnownStains,
     Metric as Metric,
     ModelCard as ModelCard,
     Reliability as Reliability,

@@ -14,6 +14,8 @@ from cxpath.data import (
     REGION_CLASSES,
     STAIN_CLASSES,
     Calibration,
+    Direction,
+    FamiliarStains,
     Settings,
     parse_toml,
 )
@@ -67,6 +69,30 @@ class CardCalibration(Settings):
     def as_value(self) -> Calibration:
         """Return the frozen value that the cells room applies."""
         return Calibration(**self.model_dump())
+
+
+class KnownStains(Settings):
+    """Stain directions of the training: optical densities of red, green and blue. See `FamiliarStains`."""
+
+    hematoxylin_arc: tuple[Direction, Direction]
+    """Ends of the arc that haematoxylin was sampled from."""
+    dab_arc: tuple[Direction, Direction]
+    """Ends of the arc that DAB was sampled from."""
+    hematoxylin_deg: tuple[float, float] = (5.0, 9.0)
+    """Degrees from the arc up to which a slide's haematoxylin is familiar, and from which it is strange."""
+    dab_deg: tuple[float, float] = (3.0, 6.0)
+    """The same of DAB."""
+
+    @model_validator(mode="after")
+    def _strange_lies_beyond_familiar(self) -> Self:
+        for familiar, strange in (self.hematoxylin_deg, self.dab_deg):
+            if not 0 <= familiar < strange <= 90:
+                raise ValueError("degrees must be two ascending numbers from 0 to 90")
+        return self
+
+    def as_value(self) -> FamiliarStains:
+        """Return the frozen value that a detector turns colours by."""
+        return FamiliarStains(self.hematoxylin_arc, self.dab_arc, self.hematoxylin_deg, self.dab_deg)
 
 
 class DataSource(Settings):
@@ -230,6 +256,9 @@ class ModelCard(Settings):
     """Thresholds that turn outputs into cells, chosen on held-out tissue."""
     calibration: CardCalibration
     """How raw outputs become probabilities, fitted on held-out tissue."""
+    stains: KnownStains | None = None
+    """Stain directions of the training; slides in others are shown to the network in these. None in models
+    packed before: they see every slide as it is."""
     training: TrainingRecord
     """How the weights were made."""
     data: tuple[DataSource, ...]

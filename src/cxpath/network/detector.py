@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional
 
-from cxpath.data import CellPeaks, StainBasis
+from cxpath.data import CellPeaks, StainBasis, in_other_stains
 from cxpath.network.architecture import LATTICE_STRIDE_PX, OUTPUT_STRIDE_PX
 from cxpath.network.card import ModelCard
 from cxpath.network.device import Device
@@ -191,17 +191,22 @@ class Detector:
         Left untouched.
     device : Device
     stain : StainBasis
-        White point and stain directions of the slide, for the optical-density samples only: the
-        network sees the colours as they are.
+        White point and stain directions of the slide: for the optical-density samples, and for the network
+        to see stains that its card does not know in colours that it does.
     centre_threshold : float, optional
         Instead of the card's.
     engine : Engine, optional
         What runs the network; torch when left out.
+    match_stains : bool
+        False shows the network every slide as it is.
 
     Attributes
     ----------
     card : ModelCard
     device : Device
+    stain : StainBasis
+    shown_stain : StainBasis
+        The stains in which the network sees the slide; mostly its own.
     """
 
     def __init__(
@@ -212,9 +217,12 @@ class Detector:
         *,
         centre_threshold: float | None = None,
         engine: Engine | None = None,
+        match_stains: bool = True,
     ) -> None:
         self.card: ModelCard = model.card
         self.device = device
+        known = model.card.stains if match_stains else None
+        self.stain, self.shown_stain = stain, known.as_value().shown(stain) if known else stain
         thresholds = model.card.thresholds
         self._threshold = thresholds.centre_threshold if centre_threshold is None else centre_threshold
         self._min_distance_px = thresholds.min_distance_um / self.mpp
@@ -269,7 +277,14 @@ class Detector:
             When the batch has another shape or type.
         """
         _check(batch)
-        return self._engine.run(np.require(batch, requirements=("C", "W")))
+        batch = np.require(batch, requirements=("C", "W"))
+        if self.shown_stain == self.stain:
+            return self._engine.run(batch)
+        shown = np.stack([in_other_stains(tile, self.stain, self.shown_stain) for tile in batch])
+        launched = self._engine.run(shown)
+        # Amounts of stain are measured in the slide's own light.
+        light = torch.from_numpy(batch).to(launched.light.device).permute(0, 3, 1, 2)
+        return launched._replace(light=light)
 
     @torch.inference_mode()
     def collect(self, launched: Launched, halo_px: int = 0) -> list[CellPeaks]:

@@ -29,6 +29,10 @@ class NetworkSettings(Settings):
     centre_threshold: float | None = Field(default=None, gt=0, lt=1)
     """A centre less likely than this is not a cell; if unset, the model card's."""
 
+    match_stains: bool = True
+    """Whether the network sees a slide whose stain colours are unlike any in its training in familiar ones;
+    false shows every slide as it is."""
+
     @model_validator(mode="after")
     def _int8_is_openvinos(self) -> Self:
         if self.precision == "int8" and self.engine == "torch":

@@ -327,14 +327,20 @@ PURE_BROWN = 0.15
 PUREST_SHARE = 0.25
 DARKEST_OD_SUM = 3.5
 """Darker pixels have lost their hue: a sensor near black."""
+_DENSE_OD_SUM = 0.4
+_PUREST_OF_DENSE = 0.005
+_AS_PURE = 0.06
+_OFF_PLANE = 0.1
 
 
 def estimate_stains(density: NDArray[np.float32], white_point: WhitePoint) -> StainBasis:
     """Estimate both directions from visible tissue pixels.
 
     Of the plainly blue (brown) pixels the purest quarter by hue gives haematoxylin (DAB): mixtures lie
-    between the two (the idea of Macenko et al. 2009, with the hue's sign known in advance). A stain of
-    which too little is there keeps its default direction.
+    between the two (the idea of Macenko et al. 2009, with the hue's sign known in advance). Where next to
+    nothing is plainly blue, the least brown pixels give haematoxylin if they lie off the plane of both
+    stains, as a reddish one does and no mixture of the two. A stain of which too little is there keeps its
+    default direction.
 
     Parameters
     ----------
@@ -347,9 +353,12 @@ def estimate_stains(density: NDArray[np.float32], white_point: WhitePoint) -> St
     if len(usable) == 0:
         return StainBasis(white_point=white_point)
     brownness = stain_hue(usable).brownness
+    hematoxylin = _purest(usable, -brownness, -BLUE, DEFAULT_HEMATOXYLIN)
+    if hematoxylin == DEFAULT_HEMATOXYLIN:
+        hematoxylin = _least_brown(usable, brownness)
     return StainBasis(
         white_point=white_point,
-        hematoxylin=_purest(usable, -brownness, -BLUE, DEFAULT_HEMATOXYLIN),
+        hematoxylin=hematoxylin,
         dab=_purest(usable, brownness, PURE_BROWN, DEFAULT_DAB),
     )
 
@@ -364,4 +373,18 @@ def _purest(
     purest = candidates[own >= np.quantile(own, 1.0 - PUREST_SHARE)]
     directions = purest / np.linalg.norm(purest, axis=1, keepdims=True)
     red, green, blue = unit(tuple(np.median(directions, axis=0)))
+    return float(red), float(green), float(blue)
+
+
+def _least_brown(density: NDArray[np.float32], brownness: NDArray[np.float32]) -> Direction:
+    """Return the direction of a haematoxylin that is not plainly blue, or the default one."""
+    red, green, blue = channels(density)
+    dense = red + green + blue > _DENSE_OD_SUM
+    if np.count_nonzero(dense) < FEWEST_PIXELS_OF_VECTORS:
+        return DEFAULT_HEMATOXYLIN
+    purest = float(np.quantile(brownness[dense], _PUREST_OF_DENSE))
+    near = density[dense & (brownness < purest + _AS_PURE)]
+    if len(near) < FEWEST_PIXELS_OF_VECTORS or abs(float(np.median(stain_hue(near).offplane))) < _OFF_PLANE:
+        return DEFAULT_HEMATOXYLIN
+    red, green, blue = unit(tuple(np.median(near / np.linalg.norm(near, axis=1, keepdims=True), axis=0)))
     return float(red), float(green), float(blue)

@@ -25,6 +25,7 @@ from cxpath.network import (
     CardCalibration,
     CellEmbedding,
     DataSource,
+    KnownStains,
     Metric,
     ModelCard,
     Network,
@@ -35,6 +36,7 @@ from cxpath.network import (
     receptive_field,
 )
 from cxpath.network.card import card_page
+from cxpath.synth import TRAINING_STAINS
 from cxpath.training.settings import TrainingSettings
 
 
@@ -69,6 +71,9 @@ def describe(
             min_distance_um=settings.matching.min_distance_um,
         ),
         calibration=CardCalibration(**vars(decision.calibration)),
+        stains=KnownStains(
+            hematoxylin_arc=TRAINING_STAINS.haematoxylin_ends, dab_arc=TRAINING_STAINS.dab_ends
+        ),
         training=record,
         data=data,
         metrics=metrics,
