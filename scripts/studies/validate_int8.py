@@ -24,14 +24,13 @@ from cxpath.errors import CxpathError
 from cxpath.evaluation import (
     bundled_settings,
     evaluation_settings,
-    field_counts,
     make_test_slide,
     plan_slides,
 )
-from cxpath.evaluation.classifier import CellClassifier
+from cxpath.evaluation.classifier import CellClassifier, picture_stains
 from cxpath.evaluation.restained_slides import ARM, count_tile, mosaic_tiles, plan_mosaics
 from cxpath.evaluation.settings import RestainedSetSettings, SyntheticSettings
-from cxpath.evaluation.synthetic import right_side, score_concordance
+from cxpath.evaluation.synthetic import count_slide, right_side, score_concordance
 from cxpath.metrics import macro_f1, predicted_cps, true_cps
 from cxpath.network import OpenvinoEngine, choose_device, load_model
 from cxpath.network.card import read_card
@@ -119,14 +118,9 @@ def _synthetic(
 ) -> Iterator[tuple[str, tuple[Tables, Tables]]]:
     settings = evaluation_settings(SyntheticSettings, bundled_settings("synthetic"))
     for planned in plan_slides(settings)[:number]:
-        fields = make_test_slide(planned, settings.tissue, engines[0].mpp).fields
-        first, second = (
-            np.sum(
-                [field_counts(one, engine.calls(one.rgb), settings.match_radius_um)[0] for one in fields], 0
-            )
-            for engine in engines
-        )
-        yield planned.arm.name, (first, second)
+        slide = make_test_slide(planned, settings.tissue, engines[0].mpp)
+        first, second = (count_slide(planned, slide, one, settings.match_radius_um)[0] for one in engines)
+        yield planned.arm.name, (np.array(first.table), np.array(second.table))
 
 
 def _restained(
@@ -143,12 +137,13 @@ def _restained(
             ]
     for planned in plan_mosaics(settings)[: options.restained if prepared else 0]:
         tiles_of_slide = list(mosaic_tiles(planned, prepared[planned.source.name], settings))
+        stains = picture_stains([tile.rgb for tile in tiles_of_slide])
         radius_um = settings.mosaic.match_radius_um
         first, second = (
             np.sum(
-                [count_tile(tile, engine.calls(tile.rgb), radius_um)[0] for tile in tiles_of_slide], axis=0
+                [count_tile(tile, one.calls(tile.rgb, stains), radius_um)[0] for tile in tiles_of_slide], 0
             )
-            for engine in engines
+            for one in engines
         )
         yield ARM, (first, second)
 

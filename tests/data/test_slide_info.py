@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from numpy.typing import NDArray
 from shapely.geometry import Polygon, box
 
 from cxpath.data.slide_info import (
@@ -84,7 +85,7 @@ def test_one_strange_stain_is_enough_to_show_both_in_the_middle_of_training(stra
 @given(st.floats(0, 1), st.floats(0, 0.02))
 def test_nearly_equal_stains_are_shown_nearly_equally(share: float, more: float) -> None:
     def between(part: float) -> StainBasis:
-        return StainBasis(hematoxylin=tuple(unit((0.63, 0.72, 0.30)) * (1 - part) + unit(MAGENTA) * part))  # type: ignore[arg-type]
+        return StainBasis(hematoxylin=tuple(unit((0.63, 0.72, 0.30)) * (1 - part) + unit(MAGENTA) * part))
 
     one, other = FAMILIAR.shown(between(share)), FAMILIAR.shown(between(share + more))
     assert degrees(one.hematoxylin, other.hematoxylin) < 2.0
@@ -97,12 +98,12 @@ def test_two_estimates_of_nearly_one_colour_are_no_basis_to_turn_by() -> None:
     assert FAMILIAR.shown(alike) == alike
 
 
-def stained(stains: StainBasis) -> np.ndarray:
+def stained(stains: StainBasis) -> NDArray[np.uint8]:
     """A picture of known amounts of both stains, in the colours of a slide."""
     hematoxylin, dab = np.meshgrid(np.linspace(0, 0.9, 24), np.linspace(0, 0.9, 24))
     density = hematoxylin[..., None] * unit(stains.hematoxylin) + dab[..., None] * unit(stains.dab)
     light = 10**-density * np.array(stains.white_point) - 0.5
-    return np.rint(light.clip(0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(light.clip(0, 255)), np.uint8)
 
 
 def test_a_slide_turned_to_other_stains_looks_as_if_stained_so() -> None:

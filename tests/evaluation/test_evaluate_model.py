@@ -24,9 +24,9 @@ def _counted_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     LOOKS.clear()
     look = CellClassifier.calls
 
-    def counted(self: CellClassifier, rgb: object) -> object:
+    def counted(self: CellClassifier, *seen: object) -> object:
         LOOKS.append(1)
-        return look(self, rgb)  # type: ignore[arg-type]
+        return look(self, *seen)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CellClassifier, "calls", counted)
 

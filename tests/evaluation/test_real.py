@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cxpath.data.slide_info import StainBasis
 from cxpath.errors import MissingFileError
 from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache
 from cxpath.evaluation.real import Findings, RealEvaluation
@@ -30,7 +31,7 @@ class OneCellClassifier(CellClassifier):
     def mpp(self) -> float:
         return MPP
 
-    def calls(self, rgb: NDArray[np.uint8]) -> Calls:
+    def calls(self, rgb: NDArray[np.uint8], stains: StainBasis | None = None) -> Calls:
         self.pictures.append(rgb.shape)
         middle = rgb.shape[1] * MPP / 2, rgb.shape[0] * MPP / 2
         return calls_at([middle, (middle[0] + 10, middle[1])], [TUMOUR, IMMUNE], [True, False])

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cxpath.data.cells import Kind
+from cxpath.data.slide_info import StainBasis
 from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache
 from cxpath.evaluation.restained_slides import (
     ARM,
@@ -112,7 +113,7 @@ def test_the_figures_of_right_calls_are_perfect(prepared: list[PreparedTile]) ->
     for number, painted in tiles.items():
         calls = iter([all_right(tile) for tile in painted])
 
-        def classify(_: NDArray[np.uint8], ahead: Iterator[Calls] = calls) -> Calls:
+        def classify(_: NDArray[np.uint8], __: StainBasis, ahead: Iterator[Calls] = calls) -> Calls:
             return next(ahead)
 
         slides.append(count_mosaic(planned(number), prepared, settings(), classify))

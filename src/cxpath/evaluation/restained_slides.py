@@ -6,7 +6,7 @@ what synthetic slides are counted by, so that the slide error of a model can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement import match_points
-from cxpath.data import Kind
+from cxpath.data import Kind, StainBasis
 from cxpath.documents import CountedMosaic, Figure, SetSummary, Skipped
 from cxpath.errors import TissueTileError
 from cxpath.evaluation.classifier import Calls, CellClassifier, ResultsCache, picture_stains
@@ -186,7 +186,7 @@ class MosaicEvaluation:
         names = " ".join(one.tile.name for one in prepared)
 
         def measure() -> CountedMosaic:
-            return count_mosaic(planned, prepared, self.settings, self.classifier)
+            return count_mosaic(planned, prepared, self.settings, self.classifier.calls)
 
         return self.cache.result(f"{SET_NAME}-{planned.name}", f"{content} {names}", CountedMosaic, measure)
 
@@ -195,14 +195,13 @@ def count_mosaic(
     planned: PlannedMosaic,
     prepared: Sequence[PreparedTile],
     settings: RestainedSetSettings,
-    classifier: CellClassifier,
+    classify: Callable[[NDArray[np.uint8], StainBasis], Calls],
 ) -> CountedMosaic:
     """Paint one slide and count it."""
     tiles = list(mosaic_tiles(planned, prepared, settings))
     stains = picture_stains([tile.rgb for tile in tiles])
     counted = [
-        count_tile(tile, classifier.calls(tile.rgb, stains), settings.mosaic.match_radius_um)
-        for tile in tiles
+        count_tile(tile, classify(tile.rgb, stains), settings.mosaic.match_radius_um) for tile in tiles
     ]
     tables, bins = zip(*counted, strict=True)
     return CountedMosaic(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxpath.agreement import lins_concordance, match_points
-from cxpath.data import Kind, worker_processes
+from cxpath.data import Kind, StainBasis, worker_processes
 from cxpath.documents import CountedSlide, CountedSynthetic, EvaluatedReliability, Figure, Ingredient, Target
 from cxpath.evaluation.classifier import (
     Calls,
@@ -70,11 +70,7 @@ def count_slide(
     list of Calls
         One for each field.
     """
-    stains = picture_stains(
-        [field.rgb for field in slide.fields],
-        [field.area.spoiled for field in slide.fields],
-        slide.white_point,
-    )
+    stains = slide_stains(slide)
     calls = [classifier.calls(field.rgb, stains) for field in slide.fields]
     tables, stained, kind = zip(
         *(field_counts(field, seen, radius_um) for field, seen in zip(slide.fields, calls, strict=True)),
@@ -94,6 +90,12 @@ def count_slide(
         fields=tuple(tuple(field.hard_negatives) for field in slide.fields),
     )
     return counted, calls
+
+
+def slide_stains(slide: EvaluatedSlide) -> StainBasis:
+    """Estimate the stains of a synthetic slide as a run does; the white of its glass is known."""
+    pictures = [field.rgb for field in slide.fields]
+    return picture_stains(pictures, [field.area.spoiled for field in slide.fields], slide.white_point)
 
 
 def field_counts(
