@@ -130,19 +130,17 @@ def _restained(
     prepared = {}
     if options.restained and options.data:
         for source in SOURCES:
-            tiles = read_tiles(options.data, [Part.VALIDATE], [source])
+            labelled = read_tiles(options.data, [Part.VALIDATE], [source])
             prepared[source.name] = [
                 prepare(tile, np.random.default_rng([settings.seed, number]))
-                for number, tile in enumerate(tiles)
+                for number, tile in enumerate(labelled)
             ]
     for planned in plan_mosaics(settings)[: options.restained if prepared else 0]:
-        tiles_of_slide = list(mosaic_tiles(planned, prepared[planned.source.name], settings))
-        stains = picture_stains([tile.rgb for tile in tiles_of_slide])
+        tiles = list(mosaic_tiles(planned, prepared[planned.source.name], settings))
+        stains = picture_stains([tile.rgb for tile in tiles])
         radius_um = settings.mosaic.match_radius_um
         first, second = (
-            np.sum(
-                [count_tile(tile, one.calls(tile.rgb, stains), radius_um)[0] for tile in tiles_of_slide], 0
-            )
+            np.sum([count_tile(tile, one.calls(tile.rgb, stains), radius_um)[0] for tile in tiles], 0)
             for one in engines
         )
         yield ARM, (first, second)
