@@ -132,6 +132,7 @@ def test_many_cells_are_written_in_parts_as_at_once(
     path: Path, tmp_path: Path, cells: CellTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cxpath.io.cells._CELLS_AT_A_TIME", 3)
+    monkeypatch.setattr("cxpath.io.cells._PACKED_AT_A_TIME", 100)
     parts = tmp_path / "parts.geojson.gz"
     write_cells_geojson([cells], parts, cells.facts, BOUNDS, stained_threshold=0.5)
     assert gzip.decompress(parts.read_bytes()) == gzip.decompress(path.read_bytes())

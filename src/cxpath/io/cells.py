@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
+import imagecodecs
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +29,7 @@ from cxpath.data import (
 )
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
-from cxpath.io.cell_classes import CLASS_NAMES, COLOURS, NOT_COUNTED, qupath_identities
+from cxpath.io.cell_classes import LABELS, WHY_NOT, qupath_identities
 from cxpath.io.geojson import Bounds, to_qupath_frame
 
 # Cells for QuPath: a gzipped GeoJSON FeatureCollection of point detections, written as the cells come.
@@ -44,7 +43,10 @@ GEOJSON_SCHEMA = "cxpath/cells-geojson/1"
 MEASUREMENTS = tuple(name for name, element in COLUMNS.items() if element is np.float32)
 
 _COMPRESSION = 1
-"""zlib's quickest: a sixth larger than 4, in half the time, while the network needs the processor."""
+"""libdeflate's quickest: a tenth smaller than zlib's, in six tenths of the time."""
+
+_PACKED_AT_A_TIME = 1 << 20
+"""Characters of one gzip member; a file may consist of any number, which readers join."""
 
 _CELLS_AT_A_TIME = 16_384
 """Written at once: the texts of more would take gigabytes where a file brings millions."""
@@ -80,26 +82,23 @@ class CellsGeojsonWriter:
             self._raw = self._partial.open("wb")
         except OSError as error:
             raise output_error(path, error) from error
-        # No name and no time in the gzip header: the same cells give the same bytes.
-        gzipped = gzip.GzipFile("", "wb", _COMPRESSION, fileobj=self._raw, mtime=0)
-        self._text = io.TextIOWrapper(io.BufferedWriter(gzipped, 1 << 20), encoding="utf-8")
         head = json.dumps(_frame(facts, bounds_px, stained_threshold), **_JSON)
-        self._text.write(f'{{"type":"FeatureCollection","cxpath":{head},"features":[')
+        self._waiting = [f'{{"type":"FeatureCollection","cxpath":{head},"features":[']
+        self._characters = 0
 
     def append(self, cells: CellTable) -> None:
         """Add cells of the same slide."""
         for start in range(0, len(cells), _CELLS_AT_A_TIME):
             part = cells.take(slice(start, start + _CELLS_AT_A_TIME))
             features = _features(part, self.number, self._bounds_px, self._threshold)
-            self._text.write(",\n" if self.number else "\n")
-            self._text.write(",\n".join(features))
+            self._write((",\n" if self.number else "\n") + ",\n".join(features))
             self.number += len(part)
 
     def close(self) -> None:
         """End the collection and give the file its name."""
         try:
-            self._text.write("\n]}\n")
-            self._text.close()
+            self._write("\n]}\n")
+            self._pack()
             self._raw.close()
             self._partial.replace(self._path)
         except OSError as error:
@@ -108,10 +107,21 @@ class CellsGeojsonWriter:
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        for stream in (self._text, self._raw):
-            with suppress(OSError):  # a full disk must not hide the error that brought us here
-                stream.close()
+        with suppress(OSError):  # a full disk must not hide the error that brought us here
+            self._raw.close()
         self._partial.unlink(missing_ok=True)
+
+    def _write(self, text: str) -> None:
+        self._waiting.append(text)
+        self._characters += len(text)
+        if self._characters >= _PACKED_AT_A_TIME:
+            self._pack()
+
+    def _pack(self) -> None:
+        """Write what is waiting as one gzip member, without name or time: equal cells give equal bytes."""
+        text = "".join(self._waiting).encode()
+        self._raw.write(imagecodecs.gzip_encode(text, level=_COMPRESSION))
+        self._waiting, self._characters = [], 0
 
     def __enter__(self) -> CellsGeojsonWriter:
         return self
@@ -145,11 +155,10 @@ def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float)
     each of their values.
     """
     x_px, y_px = to_qupath_frame(cells.x_px, cells.y_px, bounds_px)
-    labels = np.array([_label(kind, stained) for kind in Kind for stained in (None, False, True)], object)
     stained_code = np.where(np.isfinite(cells.stained), 1 + (cells.stained >= threshold), 0)
-    label = labels[cells.kind.astype(np.int64) * 3 + stained_code]
-    why_not = _WHY_NOT[cells.region]
-    identity = qupath_identities(cells.facts.slide_digest, first, len(cells))
+    label = LABELS[cells.kind, stained_code]
+    why_not = WHY_NOT[cells.region]
+    identity = qupath_identities(cells.facts.slide_digest, first, len(cells)).astype("U36")
     known = np.stack([np.isfinite(getattr(cells, name)) for name in MEASUREMENTS], axis=1)
     features = np.empty(len(cells), object)
     for names, rows in _same_known(known):
@@ -178,16 +187,6 @@ def _template(names: Sequence[str]) -> str:
         '"properties":{"objectType":"detection","classification":%s,%s'
         f'"measurements":{{{",".join(members)}}}}}}}'
     )
-
-
-_REASONS = {int(code): f'"metadata":{{"not_counted":"{words}"}},' for code, words in NOT_COUNTED.items()}
-_WHY_NOT = np.array([_REASONS.get(code, "") for code in range(256)], object)
-"""By code of the region: the part of a feature that says why its cell is in no score."""
-
-
-def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
-    sign = [] if stained is None else ["Positive" if stained else "Negative"]
-    return json.dumps({"names": [CLASS_NAMES[kind], *sign], "color": COLOURS[kind, bool(stained)]}, **_JSON)
 
 
 # Plain tables of named columns as Parquet, used for the table of tiles. Does not know what a tile is.
