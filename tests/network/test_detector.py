@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from cxpath.data.cells import CellPeaks
 from cxpath.data.slide_info import StainBasis, in_other_stains, optical_density, unit
@@ -249,9 +250,9 @@ def rings() -> StainRings:
 def test_even_tissue_gives_its_amounts_everywhere(rings: StainRings) -> None:
     light = picture_of(torch.full((64, 64), 0.3), torch.full((64, 64), 0.7))
     amounts = rings.sample(light, torch.tensor([[32.0, 32.0], [1.0, 60.0]]))
-    assert amounts.shape == (2, len(RADII_UM), ANGLES, 2)
-    torch.testing.assert_close(amounts[..., 0], torch.full((2, 11, 16), 0.3), atol=1e-3, rtol=0)
-    torch.testing.assert_close(amounts[..., 1], torch.full((2, 11, 16), 0.7), atol=1e-3, rtol=0)
+    assert amounts.shape == (2, 2, len(RADII_UM), ANGLES)
+    torch.testing.assert_close(amounts[0], torch.full((2, 11, 16), 0.3), atol=1e-3, rtol=0)
+    torch.testing.assert_close(amounts[1], torch.full((2, 11, 16), 0.7), atol=1e-3, rtol=0)
 
 
 def test_a_brown_ring_is_seen_at_its_radius(rings: StainRings) -> None:
@@ -259,7 +260,7 @@ def test_a_brown_ring_is_seen_at_its_radius(rings: StainRings) -> None:
     radius_um = 0.5 * torch.hypot(column - 40.25, row - 38.5)
     dab = 0.8 * torch.exp(-0.5 * ((radius_um - 6.0) / 0.7) ** 2)
     amounts = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.25, 38.5]]))
-    profile = amounts[0, :, :, 1].mean(dim=1)
+    profile = amounts[1, 0].mean(dim=1)
     assert int(profile.argmax()) == 6
     assert profile[6] > 0.6
     assert profile[0] < 0.02
@@ -268,26 +269,40 @@ def test_a_brown_ring_is_seen_at_its_radius(rings: StainRings) -> None:
 def test_angles_run_from_the_right_downwards(rings: StainRings) -> None:
     dab = torch.zeros(80, 80)
     dab[:, 40:] = 0.5
-    toward_right = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.0, 40.0]]))[
-        0, 8, :, 1
-    ]
+    toward_right = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.0, 40.0]]))[1, 0, 8]
     assert toward_right[0] > 0.45
     assert toward_right[ANGLES // 2] < 0.05
     dab = torch.zeros(80, 80)
     dab[40:] = 0.5
-    downward = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.0, 40.0]]))[0, 8, :, 1]
+    downward = rings.sample(picture_of(torch.zeros(80, 80), dab), torch.tensor([[40.0, 40.0]]))[1, 0, 8]
     assert downward[ANGLES // 4] > 0.45
 
 
 def test_a_pixel_centre_gives_that_pixel_as_the_values_room_measures_it(rings: StainRings) -> None:
     rgb = np.random.default_rng(1).integers(20, 240, (9, 9, 3)).astype(np.uint8)
-    amounts = rings.sample(torch.from_numpy(rgb).permute(2, 0, 1), torch.tensor([[5.5, 3.5]]))[0, 0, 0]
+    amounts = rings.sample(torch.from_numpy(rgb).permute(2, 0, 1), torch.tensor([[5.5, 3.5]]))[:, 0, 0, 0]
     expected = optical_density(rgb[3, 5], STAIN.white_point) @ STAIN.unmixing()
     np.testing.assert_allclose(amounts.numpy(), expected, atol=1e-4)
 
 
 def test_no_points_give_no_samples(rings: StainRings) -> None:
-    assert rings.sample(torch.zeros(3, 32, 32), torch.zeros(0, 2)).shape == (0, 11, 16, 2)
+    assert rings.sample(torch.zeros(3, 32, 32), torch.zeros(0, 2)).shape == (2, 0, 11, 16)
+
+
+def test_pixels_fetched_by_opencv_give_what_torch_interpolates(rings: StainRings) -> None:
+    """Rings reach over every edge and there are more cells than are sampled at once; light lies by pixel."""
+    random = np.random.default_rng(3)
+    light = torch.from_numpy(random.integers(1, 255, (90, 70, 3)).astype(np.uint8)).permute(2, 0, 1)
+    positions = torch.from_numpy(random.uniform((0, 0), (70, 90), (1300, 2)))
+    angle = torch.arange(ANGLES) * (2 * torch.pi / ANGLES)
+    ring = torch.stack((angle.cos(), angle.sin()), dim=-1)
+    points = positions.float()[:, None, None] + 2 * torch.tensor(RADII_UM)[:, None, None] * ring
+    grid = points.flatten(1, 2)[None] / torch.tensor((70, 90)) * 2 - 1
+    seen = functional.grid_sample(light.float()[None], grid, padding_mode="border", align_corners=False)[0]
+    density = -((seen.permute(1, 2, 0) + 0.5) / torch.tensor(STAIN.white_point)).log10()
+    expected = density.clamp(min=0).double() @ torch.from_numpy(STAIN.unmixing())
+    found = rings.sample(light, positions).double().flatten(2).permute(1, 2, 0)
+    torch.testing.assert_close(found, expected, atol=2e-4, rtol=0)
 
 
 # What the network sees of a slide whose stains it does not know.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -334,23 +335,48 @@ COLOURS = {
 """Okabe & Ito's colour-blind-safe palette: oranges positive, blues negative."""
 
 NAMESPACE = uuid.UUID("5b0c6f0e-6c1a-5f5c-9a55-1b7ba3a5f9b6")
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-"""The digit of a UUID that states its variant, by the hash's own."""
+_HEXADECIMAL = np.array([f"{byte:02x}" for byte in range(256)], "S2")
+_GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+"""Digits of a UUID that stand together, with a dash before the next ones."""
 
 
 NOT_COUNTED = {TissueRegion.NECROSIS: "in necrosis", TissueRegion.BENIGN: "in benign epithelium"}
 """Regions whose cells are in no score, and how the export says so."""
 
 
-def qupath_identities(slide_digest: str, first: int, number: int) -> NDArray[np.object_]:
-    """Return uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's."""
+_REASONS = {int(code): f'"metadata":{{"not_counted":"{words}"}},' for code, words in NOT_COUNTED.items()}
+WHY_NOT = np.array([_REASONS.get(code, "") for code in range(256)], object)
+"""By code of the region: the part of a GeoJSON feature that says why its cell is in no score."""
+
+
+def _label(kind: Kind, sign: Sequence[str]) -> str:
+    colour = COLOURS[kind, sign == ["Positive"]]
+    names = [CLASS_NAMES[kind], *sign]
+    return json.dumps({"names": names, "color": colour}, separators=(",", ":"), ensure_ascii=False)
+
+
+LABELS = np.array(
+    [[_label(kind, sign) for sign in ([], ["Negative"], ["Positive"])] for kind in Kind], object
+)
+"""By kind, and by unknown, negative and positive: the classification of a GeoJSON feature."""
+
+
+def qupath_identities(slide_digest: str, first: int, number: int) -> NDArray[np.bytes_]:
+    """Return uuid5(namespace, "digest/row") for row = first, first + 1, ...; quicker than the library's.
+
+    Only the hashes are made one by one.
+    """
     started = hashlib.sha1(NAMESPACE.bytes + f"{slide_digest}/".encode(), usedforsecurity=False)
-    identities = np.empty(number, object)
-    for place in range(number):
+    hashes = []
+    for row in range(first, first + number):
         hashed = started.copy()
-        hashed.update(b"%d" % (first + place))
-        digits = hashed.hexdigest()
-        identities[place] = (
-            f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
-        )
-    return identities
+        hashed.update(b"%d" % row)
+        hashes.append(hashed.digest())
+    octets = np.frombuffer(b"".join(hashes), np.uint8).reshape(number, 20)[:, :16].copy()
+    octets[:, 6] = octets[:, 6] & 0x0F | 0x50  # the version of a UUID, and its variant
+    octets[:, 8] = octets[:, 8] & 0x3F | 0x80
+    digits = _HEXADECIMAL[octets].view(np.uint8)
+    texts = np.full((number, 36), ord("-"), np.uint8)
+    for dashes, (start, end) in enumerate(_GROUPS):
+        texts[:, start + dashes : end + dashes] = digits[:, start:end]
+    return texts.view("S36")[:, 0]

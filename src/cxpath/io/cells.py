@@ -30,7 +30,7 @@ from cxpath.data import (
 )
 from cxpath.errors import CellsFileError, CxpathError, MissingFileError
 from cxpath.io.atomic import atomic_write, output_error, partial_path
-from cxpath.io.cell_classes import CLASS_NAMES, COLOURS, NOT_COUNTED, qupath_identities
+from cxpath.io.cell_classes import LABELS, WHY_NOT, qupath_identities
 from cxpath.io.geojson import Bounds, to_qupath_frame
 
 # Cells for QuPath: a gzipped GeoJSON FeatureCollection of point detections, written as the cells come.
@@ -145,11 +145,10 @@ def _features(cells: CellTable, first: int, bounds_px: Bounds, threshold: float)
     each of their values.
     """
     x_px, y_px = to_qupath_frame(cells.x_px, cells.y_px, bounds_px)
-    labels = np.array([_label(kind, stained) for kind in Kind for stained in (None, False, True)], object)
     stained_code = np.where(np.isfinite(cells.stained), 1 + (cells.stained >= threshold), 0)
-    label = labels[cells.kind.astype(np.int64) * 3 + stained_code]
-    why_not = _WHY_NOT[cells.region]
-    identity = qupath_identities(cells.facts.slide_digest, first, len(cells))
+    label = LABELS[cells.kind, stained_code]
+    why_not = WHY_NOT[cells.region]
+    identity = qupath_identities(cells.facts.slide_digest, first, len(cells)).astype("U36")
     known = np.stack([np.isfinite(getattr(cells, name)) for name in MEASUREMENTS], axis=1)
     features = np.empty(len(cells), object)
     for names, rows in _same_known(known):
@@ -178,16 +177,6 @@ def _template(names: Sequence[str]) -> str:
         '"properties":{"objectType":"detection","classification":%s,%s'
         f'"measurements":{{{",".join(members)}}}}}}}'
     )
-
-
-_REASONS = {int(code): f'"metadata":{{"not_counted":"{words}"}},' for code, words in NOT_COUNTED.items()}
-_WHY_NOT = np.array([_REASONS.get(code, "") for code in range(256)], object)
-"""By code of the region: the part of a feature that says why its cell is in no score."""
-
-
-def _label(kind: Kind, stained: bool | None) -> str:  # noqa: FBT001
-    sign = [] if stained is None else ["Positive" if stained else "Negative"]
-    return json.dumps({"names": [CLASS_NAMES[kind], *sign], "color": COLOURS[kind, bool(stained)]}, **_JSON)
 
 
 # Plain tables of named columns as Parquet, used for the table of tiles. Does not know what a tile is.
