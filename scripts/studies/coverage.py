@@ -454,7 +454,7 @@ _RAREST = 1e-6
 Counts = NDArray[np.int64]
 
 
-def fit_slide_error(tables: Counts, weights: NDArray[np.float64] | None = None) -> SlideErrorSettings:
+def fit_slide_error(tables: Counts) -> SlideErrorSettings:
     """Estimate the error term from held-out slides.
 
     Parameters
@@ -462,8 +462,6 @@ def fit_slide_error(tables: Counts, weights: NDArray[np.float64] | None = None) 
     tables : int array, (slides, 6, 6)
         Cells of each slide: row the true class, column the called one, in the order tumour positive, tumour
         negative, immune positive, immune negative, other, nothing (missed or invented).
-    weights : float array, (slides,), optional
-        For how many slides each stands; one each where left out.
 
     Returns
     -------
@@ -475,16 +473,15 @@ def fit_slide_error(tables: Counts, weights: NDArray[np.float64] | None = None) 
         When no slide holds cells of a kind that is needed.
     """
     tables = np.asarray(tables, dtype=np.int64)
-    weights = np.ones(len(tables)) if weights is None else weights
     away = _decades_away(tables)
     figures: dict[str, float] = {}
     for name, first in (("tumour", TUMOUR_POSITIVE), ("immune", IMMUNE_POSITIVE)):
         found = tables[:, first, _COUNTED].sum(axis=1)
-        figures |= fit_rates(found, tables[:, first].sum(axis=1), away, weights).named(f"{name}_recall")
+        figures |= fit_rates(found, tables[:, first].sum(axis=1), away).named(f"{name}_recall")
         false = tables[:, _FALSE, first].sum(axis=1)
         rest = tables[:, :, first : first + 2].sum(axis=(1, 2)) - tables[:, :, first].sum(axis=1) + false
-        figures |= fit_rates(false, rest, away, weights).complement().named(f"{name}_specificity")
-    median, spread = _found(tables[:, :, :2].sum(axis=(1, 2)), tables[:, :2].sum(axis=(1, 2)), weights)
+        figures |= fit_rates(false, rest, away).complement().named(f"{name}_specificity")
+    median, spread = _found(tables[:, :, :2].sum(axis=(1, 2)), tables[:, :2].sum(axis=(1, 2)))
     figures |= {"tumour_found": median, "tumour_found_spread": spread}
     return SlideErrorSettings(**_within(figures), held_out_slides=len(tables))
 
@@ -524,21 +521,13 @@ class Rates:
         return {name: self.median, f"{name}_spread": self.spread, f"{name}_slope": self.slope}
 
 
-def _found(called: Counts, true: Counts, weights: NDArray[np.float64]) -> tuple[float, float]:
+def _found(called: Counts, true: Counts) -> tuple[float, float]:
     """Return cells called tumour for each true one: the middle slide's, and the spread of its logarithm."""
     known = (called > 0) & (true > 0)
     if known.sum() < 2:
         raise ValueError("fewer than two held-out slides hold tumour cells and cells called so")
-    ratio, weight = np.log(called[known] / true[known]), weights[known]
-    mean = np.average(ratio, weights=weight)
-    variance = np.average((ratio - mean) ** 2, weights=weight) * len(ratio) / (len(ratio) - 1)
-    return float(np.exp(_weighted_median(ratio, weight))), float(np.sqrt(variance))
-
-
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) - 0.5 * weights[order]
-    return float(np.interp(0.5 * weights.sum(), reached, values[order]))
+    ratio = np.log(called[known] / true[known])
+    return float(np.exp(np.median(ratio))), float(np.std(ratio, ddof=1))
 
 
 def _within(figures: dict[str, float]) -> dict[str, float]:
@@ -559,7 +548,6 @@ def fit_rates(
     successes: Counts,
     trials: Counts,
     away: NDArray[np.float64] | None = None,
-    weights: NDArray[np.float64] | None = None,
 ) -> Rates:
     """Return the median of a rate over slides, its logit's standard deviation and its slope.
 
@@ -571,8 +559,6 @@ def fit_rates(
     successes, trials : int array, (slides,)
     away : float array, (slides,), optional
         What the logit may depend on; 0 where the median holds.
-    weights : float array, (slides,), optional
-        For how many slides each stands.
 
     Raises
     ------
@@ -584,13 +570,12 @@ def fit_rates(
         raise ValueError("no held-out slide contains such a cell: the rate cannot be estimated")
     k, n = successes[known].astype(np.float64), trials[known].astype(np.float64)
     along = np.zeros(len(k)) if away is None else away[known]
-    weight = np.ones(len(k)) if weights is None else weights[known]
     start = special.logit((k.sum() + 0.5) / (n.sum() + 1.0))
 
     def cost(parameters: NDArray[np.float64]) -> float:
         middle, log_spread, slope = parameters
         likely = _log_likelihood(k, n, middle + slope * along, np.exp(log_spread))
-        return float(0.5 * (slope / _USUAL_SLOPE) ** 2 - weight @ likely)
+        return float(0.5 * (slope / _USUAL_SLOPE) ** 2 - likely.sum())
 
     bounds = [(start - 9, start + 9), (np.log(0.02), np.log(4.0)), (-6.0, 6.0)]
     best = optimize.minimize(cost, x0=[start, np.log(0.5), 0.0], method="L-BFGS-B", bounds=bounds)

@@ -78,9 +78,7 @@ def cross_fitted(slides: EvaluatedSlides, folds: int = FOLDS, seed: int = 1) -> 
     """
     number = len(slides.tables)
     fold = np.random.default_rng(seed).permutation(np.arange(number) % folds)
-    errors = [
-        fit_slide_error(slides.tables[fold != one], slides.weights[fold != one]) for one in range(folds)
-    ]
+    errors = [fit_slide_error(slides.tables[fold != one]) for one in range(folds)]
     return [
         replace(_scored(slides.tables[row], errors[fold[row]]), arm=str(slides.arm[row]))
         for row in range(number)
@@ -100,7 +98,7 @@ def _scored(table: NDArray[np.int64], error: SlideErrorSettings) -> Interval:
 
 def lines_of(slides: EvaluatedSlides) -> Iterator[str]:
     """Yield both tables as Markdown."""
-    error = fit_slide_error(slides.tables, slides.weights)
+    error = fit_slide_error(slides.tables)
     yield f"{len(slides.tables)} slides; {TUMOUR_CELLS:,} tumour cells, tissue interval\n"
     yield "| CPS | interval | upper/lower |\n|---:|---:|---:|"
     for cps in SCORES:

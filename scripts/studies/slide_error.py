@@ -62,8 +62,7 @@ def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> Measure
     folders : sequence of Path
         Each the `--out` of `cxpath model evaluate --on synthetic` or `--on restained`.
     arms : sequence of str
-        Such as "held_out" and "restained"; slides of all of them are taken together, and every arm weighs
-        alike, however many slides it has.
+        Such as "held_out" and "restained"; slides of all of them are taken together.
 
     Raises
     ------
@@ -74,7 +73,7 @@ def measure_slide_error(folders: Sequence[Path], arms: Sequence[str]) -> Measure
     """
     try:
         slides = slides_of_arms(folders, arms)
-        error = fit_slide_error(slides.tables, slides.weights)
+        error = fit_slide_error(slides.tables)
     except ValueError as problem:
         named = ", ".join(map(str, folders))
         raise ConfigurationError(
@@ -91,13 +90,10 @@ class EvaluatedSlides:
     ----------
     tables : int array, (slides, 6, 6)
         Truth against call.
-    weights : float array, (slides,)
-        For how many slides each stands: those of every arm have the same sum.
     arm : array of str, (slides,)
     """
 
     tables: NDArray[np.int64]
-    weights: NDArray[np.float64]
     arm: NDArray[np.str_]
 
 
@@ -113,8 +109,7 @@ def slides_of_arms(folders: Sequence[Path], arms: Sequence[str]) -> EvaluatedSli
             )
         tables.append(own)
     numbers = [len(own) for own in tables]
-    weights = np.repeat([sum(numbers) / (len(arms) * number) for number in numbers], numbers)
-    return EvaluatedSlides(np.concatenate(tables), weights, np.repeat(np.array(arms), numbers))
+    return EvaluatedSlides(np.concatenate(tables), np.repeat(np.array(arms), numbers))
 
 
 def record_slide_error(measured: MeasuredError, model: Path) -> None:

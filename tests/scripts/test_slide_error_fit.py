@@ -29,17 +29,6 @@ def test_the_slope_of_a_rate_is_found_again_and_no_longer_widens_its_spread() ->
     assert fit_rates(successes, trials).spread > 0.9
 
 
-def test_a_slide_that_weighs_twice_is_there_twice() -> None:
-    rng = np.random.default_rng(6)
-    trials = rng.integers(50, 500, 60)
-    successes, away = rng.binomial(trials, rng.uniform(0.2, 0.7, 60)), rng.uniform(-0.5, 1.5, 60)
-    twice = [np.concatenate([one, one[:30]]) for one in (successes, trials, away)]
-    weights = np.where(np.arange(60) < 30, 2.0, 1.0)
-    weighted, repeated = fit_rates(successes, trials, away, weights), fit_rates(*twice)
-    for name in ("median", "spread", "slope"):
-        assert getattr(weighted, name) == pytest.approx(getattr(repeated, name), abs=1e-3)
-
-
 def test_slides_that_differ_by_chance_alone_have_no_spread() -> None:
     rng = np.random.default_rng(4)
     trials = np.full(200, 400)
