@@ -22,7 +22,7 @@ from scripts.studies.slide_error import EvaluatedSlides
 def slides() -> EvaluatedSlides:
     rng = np.random.default_rng(3)
     tables = np.stack([write_synthetic_slide(random_plan(rng), CAREFUL, rng).table for _ in range(60)])
-    return EvaluatedSlides(tables, np.ones(60), np.repeat(["first", "second"], [40, 20]))
+    return EvaluatedSlides(tables, np.repeat(["first", "second"], [40, 20]))
 
 
 def test_the_less_a_model_errs_the_narrower_its_interval() -> None:
@@ -69,7 +69,7 @@ def test_rates_are_listed_by_score_and_recall_by_arm() -> None:
     """A slide of CPS 20: 80 of 100 stained tumour cells found, 30 of 60 stained immune cells."""
     table = np.zeros((6, 6), dtype=np.int64)
     table[0, [0, 5]], table[1, [0, 1]], table[2, [2, 5]], table[3, 3] = (80, 20), (7, 693), (30, 30), 200
-    slides = EvaluatedSlides(np.repeat(table[None], 12, axis=0), np.ones(12), np.repeat(["one", "two"], 6))
+    slides = EvaluatedSlides(np.repeat(table[None], 12, axis=0), np.repeat(["one", "two"], 6))
     lines = list(rate_lines(slides))
     of_group = next(line for line in lines if line.startswith("| 12 to 30 | 12 |"))
     assert [cell.split(",")[0].strip() for cell in of_group.split("|")[3:6]] == ["0.8", "0.01", "0.5"]
@@ -82,7 +82,7 @@ def test_the_true_score_is_set_against_the_called_one() -> None:
     for row, missed in enumerate(range(0, 50, 5)):
         tables[row, 0, :2], tables[row, 1, 1] = (5, missed), 95 - missed
     tables[10, 5, 5] = 7  # no tumour: no score
-    slides = EvaluatedSlides(tables, np.ones(11), np.repeat("one", 11))
+    slides = EvaluatedSlides(tables, np.repeat("one", 11))
     (line,) = list(called_lines(slides))[2:]
     group, number, ratios = line.strip("| ").split(" | ")
     assert (group, number) == ("3 to 8", "10")
