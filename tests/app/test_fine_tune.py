@@ -95,6 +95,7 @@ def test_the_card_tells_where_the_weights_come_from_and_names_nobody(
     text = card.model_dump_json()
     assert first.digest in text
     assert card.notice == f"{first.notice}; fine-tuned on a laboratory's own images"
+    assert card.stains is None, "the laboratory's colours are shown as they are"
     assert "jane" not in text
     assert str(work) not in text
     own = [source for source in card.data if source.licence == "the lab's own"]

@@ -415,7 +415,9 @@ def _described(
     command = f"cxpath model fine-tune DIR --from {start.card.name}"
     record = training_record(training, trained, command).model_copy(update={"settings_digest": digest})
     card = describe(trained.network, training, card_decision(start), record, data, figures)
-    return card.model_copy(update={"notice": f"{start.card.notice}; fine-tuned on a laboratory's own images"})
+    notice = f"{start.card.notice}; fine-tuned on a laboratory's own images"
+    # It has learned the laboratory's colours as they are, and must see them so.
+    return card.model_copy(update={"notice": notice, "stains": None})
 
 
 def _data(start: ModelCard, parts: Parts, digest: str, settings: FineTuneSettings) -> tuple[DataSource, ...]:

@@ -73,6 +73,10 @@ STRANGE_STAINS = (
     "the slide's stain colours are unlike those that the network was trained on; it sees them turned towards "
     "familiar ones (match_stains in [network]): compare its cells with the slide"
 )
+STRANGE_STAINS_AS_THEY_ARE = (
+    "the slide's stain colours are unlike those of the network's training, and it sees them as they are; "
+    "it may overlook many positive cells, which no interval includes"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -434,10 +438,13 @@ def obtain_cells(
 
 
 def _stain_remark(detector: Detector) -> tuple[Reason, ...]:
-    """Say that the network saw a slide in other colours than its own, where it did."""
-    if detector.shown_stain == detector.stain:
+    """Say that a slide's colours are strange to the network, and whether it saw them turned."""
+    known = detector.card.stains
+    if known is None or known.as_value().strangeness(detector.stain) == 0.0:
         return ()
-    return (Reason(ReasonCode.STAIN_COLOURS, STRANGE_STAINS),)
+    as_they_are = detector.shown_stain == detector.stain
+    text = STRANGE_STAINS_AS_THEY_ARE if as_they_are else STRANGE_STAINS
+    return (Reason(ReasonCode.STAIN_COLOURS, text),)
 
 
 def _given(path: Path, request: ScoreRequest, context: SlideContext) -> SlideCells:
