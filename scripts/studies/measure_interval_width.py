@@ -4,7 +4,8 @@
 
 Folders and arms are those of `scripts.studies.fit_slide_error`. The width is that of slides of 5,000 tumour
 cells on 20 even fields whose score rests half on tumour and half on immune cells, with the error term of all
-slides. For the coverage each fifth of the slides is scored with the error term of the other four.
+slides. For the coverage each fifth of the slides is scored with the error term of the other four, and then
+each arm with that of the other arms.
 For Research Use Only. Not for use in diagnostic procedures.
 """
 
@@ -112,6 +113,17 @@ def lines_of(slides: EvaluatedSlides) -> Iterator[str]:
         yield from _row(f"{low:g} to {min(high, 100):g}", own)
     for arm in dict.fromkeys(slides.arm.tolist()):
         yield from _row(arm, [one for one in found if one.arm == arm])
+    yield from _left_out_lines(slides)
+
+
+def _left_out_lines(slides: EvaluatedSlides) -> Iterator[str]:
+    """Yield how an error term of the other arms covers the slides of each arm, where there are several."""
+    arms = dict.fromkeys(slides.arm.tolist())
+    for arm in arms if len(arms) > 1 else ():
+        error, own = fit_slide_error(slides.tables[slides.arm != arm]), slides.tables[slides.arm == arm]
+        yield from _row(
+            f"{arm}, fitted without it", [_scored(table, error) for table in own if _has_tumour(table)]
+        )
 
 
 def rate_lines(slides: EvaluatedSlides) -> Iterator[str]:

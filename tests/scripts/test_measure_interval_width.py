@@ -59,6 +59,7 @@ def test_the_tables_name_every_score_group_and_arm(slides: EvaluatedSlides) -> N
     assert "| 0 to 100 | 60 |" in text
     assert "| first | 40 |" in text
     assert "| second | 20 |" in text
+    assert "| second, fitted without it | 20 |" in text
 
 
 def test_the_error_term_itself_is_no_constant() -> None:

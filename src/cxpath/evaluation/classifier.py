@@ -111,7 +111,7 @@ class CellClassifier:
         return Calls(points, names.kind, stained, positive, names.certainty)
 
 
-_ONE_PIXEL_OF_STAINS = 2
+_AVERAGED_PX = 2
 """Stains are estimated at 1 µm per pixel, as on a slide; pictures have 0.5."""
 
 
@@ -147,7 +147,7 @@ def picture_stains(
 
 
 def _smaller(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = (max(1, side // _ONE_PIXEL_OF_STAINS) for side in picture.shape[:2])
+    height, width = (max(1, side // _AVERAGED_PX) for side in picture.shape[:2])
     return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 

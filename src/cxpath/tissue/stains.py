@@ -328,9 +328,12 @@ PUREST_SHARE = 0.25
 DARKEST_OD_SUM = 3.5
 """Darker pixels have lost their hue: a sensor near black."""
 _DENSE_OD_SUM = 0.4
+"""Paler pixels say little of a hue: noise and compression move it."""
 _PUREST_OF_DENSE = 0.005
 _AS_PURE = 0.06
+"""The least brown share of dense pixels, and how much browner a pixel of the same stain may be."""
 _OFF_PLANE = 0.1
+"""Mixtures of the usual stains lie nearer to their plane."""
 
 
 def estimate_stains(density: NDArray[np.float32], white_point: WhitePoint) -> StainBasis:
@@ -370,10 +373,7 @@ def _purest(
     if len(candidates) < FEWEST_PIXELS_OF_VECTORS:
         return default
     own = purity[purity > least]
-    purest = candidates[own >= np.quantile(own, 1.0 - PUREST_SHARE)]
-    directions = purest / np.linalg.norm(purest, axis=1, keepdims=True)
-    red, green, blue = unit(tuple(np.median(directions, axis=0)))
-    return float(red), float(green), float(blue)
+    return _middle_direction(candidates[own >= np.quantile(own, 1.0 - PUREST_SHARE)])
 
 
 def _least_brown(density: NDArray[np.float32], brownness: NDArray[np.float32]) -> Direction:
@@ -386,5 +386,10 @@ def _least_brown(density: NDArray[np.float32], brownness: NDArray[np.float32]) -
     near = density[dense & (brownness < purest + _AS_PURE)]
     if len(near) < FEWEST_PIXELS_OF_VECTORS or abs(float(np.median(stain_hue(near).offplane))) < _OFF_PLANE:
         return DEFAULT_HEMATOXYLIN
-    red, green, blue = unit(tuple(np.median(near / np.linalg.norm(near, axis=1, keepdims=True), axis=0)))
+    return _middle_direction(near)
+
+
+def _middle_direction(density: NDArray[np.float32]) -> Direction:
+    directions = density / np.linalg.norm(density, axis=1, keepdims=True)
+    red, green, blue = unit(tuple(np.median(directions, axis=0)))
     return float(red), float(green), float(blue)
